@@ -1,0 +1,154 @@
+"""Ticket receipts against the audit entries they speak of, every field, and what the worker's own check would say.
+
+The worker compares neither the subject commitment, nor issuedAt, nor the event, nor the sinks' times; a receipt with those replaced
+and its hash recomputed passes there. Here it does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from popkit.audit.entries import GENESIS, AuditEntry, AuditRecords
+from popkit.evidence.lines import Place
+from popkit.protocol import canonical
+
+VERIFY_ENDPOINT = "/api/audit/receipts/verify"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptCheck:
+    """What a ticket receipt's check gave: `wrong` names the fields that do not hold, `unknown` those that could not be checked.
+
+    `server_accepts` is True or False as the worker's own check would say, None where the evidence does not tell.
+    """
+
+    receipt_id: str
+    wrong: tuple[str, ...]
+    unknown: tuple[str, ...]
+    server_accepts: bool | None
+    place: Place
+
+    @property
+    def is_bad(self) -> bool:
+        return bool(self.wrong)
+
+
+def subjects_of(entry: AuditEntry) -> list[str]:
+    """Who an entry's claim may be for, as the worker may have committed to: wallet, join token or user id."""
+    transfer = entry.data.get("transfer")
+    recipient = transfer.get("recipient") if isinstance(transfer, dict) else None
+    candidates = [recipient.get("id") if isinstance(recipient, dict) else None, entry.data.get("userId")]
+    return [value for value in dict.fromkeys(candidates) if isinstance(value, str)]
+
+
+def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) -> ReceiptCheck:
+    """Hold one ticket receipt against its entry.
+
+    Without the entry only the receipt's own hash can be checked; the rest is then unknown, not right.
+    """
+    audit = receipt.get("audit") if isinstance(receipt.get("audit"), dict) else {}
+    assert isinstance(audit, dict)
+    receipt_id = receipt.get("receiptId") if isinstance(receipt.get("receiptId"), str) else ""
+    wrong: list[str] = []
+    unknown: list[str] = []
+    if receipt.get("version") != 1 or receipt.get("type") != "participation_audit_receipt":
+        wrong.append("type")
+    hash_holds = canonical.receipt_hash(receipt) == receipt.get("receiptHash")
+    if not hash_holds:
+        wrong.append("receiptHash")
+    if audit.get("entryHash") != receipt_id:
+        wrong.append("receiptId")
+    entry = records.entries.get(str(audit.get("entryHash")))
+    if entry is None:
+        unknown.append("entry")
+        return ReceiptCheck(str(receipt_id), tuple(wrong), tuple(unknown), False if wrong else None, place)
+    expected = {
+        "issuedAt": (receipt.get("issuedAt"), entry.ts),
+        "confirmationCode": (receipt.get("confirmationCode"), entry.data.get("confirmationCode")),
+        "verifyEndpoint": (receipt.get("verifyEndpoint"), VERIFY_ENDPOINT),
+        "audit.event": (audit.get("event"), entry.event),
+        "audit.eventId": (audit.get("eventId"), entry.event_id),
+        "audit.prevHash": (audit.get("prevHash"), entry.prev_hash),
+        "audit.streamPrevHash": (audit.get("streamPrevHash"), entry.stream_prev_hash),
+    }
+    wrong += [name for name, (seen, wanted) in expected.items() if seen != wanted]
+    commitments = {canonical.subject_commitment(entry.event_id, subject) for subject in subjects_of(entry)}
+    if not commitments:
+        unknown.append("subjectCommitment")
+    elif receipt.get("subjectCommitment") not in commitments:
+        wrong.append("subjectCommitment")
+    wrong += _wrong_payload(audit, entry)
+    sinks_wrong, sinks_unknown = _sinks(audit, entry)
+    wrong += sinks_wrong
+    unknown += sinks_unknown
+    return ReceiptCheck(str(receipt_id), tuple(wrong), tuple(unknown), _server_accepts(wrong, audit, entry, records), place)
+
+
+def payload_hash(entry: AuditEntry) -> str:
+    """SHA-256 of an entry's immutable payload, lowercase hex."""
+    return hashlib.sha256(canonical.payload(entry.raw)).hexdigest()
+
+
+def _wrong_payload(audit: dict[str, Any], entry: AuditEntry) -> list[str]:
+    stated = audit.get("immutablePayloadHash")
+    if stated is None and entry.immutable is None and audit.get("immutableMode") == "off":
+        return []
+    return [] if stated == payload_hash(entry) else ["audit.immutablePayloadHash"]
+
+
+def _sinks(audit: dict[str, Any], entry: AuditEntry) -> tuple[list[str], list[str]]:
+    """(wrong, unknown) of the sinks: kinds and refs follow from the entry; times are known from its own row alone."""
+    stated = audit.get("immutableSinks")
+    if not isinstance(stated, list) or not all(isinstance(sink, dict) for sink in stated):
+        return ["audit.immutableSinks"], []
+    row = entry.immutable
+    if row is not None:
+        wrong = ["audit.immutableSinks"] if stated != row.get("sinks") else []
+        return wrong + (["audit.immutableMode"] if audit.get("immutableMode") != row.get("mode") else []), []
+    refs = set(canonical.object_keys(entry.raw)) | {f"audit:immutable:{entry.hash}"}
+    known_kinds = ("r2_entry", "r2_stream", "kv_index")
+    if any(sink.get("sink") in known_kinds and sink.get("ref") not in refs for sink in stated):
+        return ["audit.immutableSinks"], []
+    if any(not isinstance(sink.get("at"), str) or sink["at"] < entry.ts for sink in stated):
+        return ["audit.immutableSinks.at"], []
+    return [], ["audit.immutableSinks.at"]
+
+
+_SERVER_COMPARES = frozenset(
+    {
+        "receiptHash",
+        "receiptId",
+        "type",
+        "confirmationCode",
+        "audit.eventId",
+        "audit.prevHash",
+        "audit.streamPrevHash",
+        "audit.immutablePayloadHash",
+        "audit.immutableMode",
+    }
+)
+
+
+def _server_accepts(wrong: list[str], audit: dict[str, Any], entry: AuditEntry, records: AuditRecords) -> bool:
+    """What the worker's POST /api/audit/receipts/verify would answer, by the fields that it compares and the two links it looks up."""
+    if _SERVER_COMPARES & set(wrong):
+        return False
+    if "audit.immutableSinks" in wrong and not _sinks_match_but_times(audit, entry):
+        return False
+    links = (entry.prev_hash, entry.stream_prev_hash)
+    return all(link is None or link == GENESIS or link in records.entries or link in records.named for link in links)
+
+
+def _sinks_match_but_times(audit: dict[str, Any], entry: AuditEntry) -> bool:
+    def bare(sinks: Any) -> list[tuple[Any, Any]]:
+        return [(sink.get("sink"), sink.get("ref")) for sink in sinks if isinstance(sink, dict)] if isinstance(sinks, list) else []
+
+    return entry.immutable is not None and bare(audit.get("immutableSinks")) == bare(entry.immutable.get("sinks"))
+
+
+def check_receipts(rows: Iterable[tuple[dict[str, Any], Place]], records: AuditRecords) -> list[ReceiptCheck]:
+    """Check every receipt; ascending by receipt id, then by what is wrong."""
+    return sorted((check_receipt(receipt, records, place) for receipt, place in rows), key=lambda c: (c.receipt_id, c.wrong))

@@ -1,0 +1,133 @@
+"""What was edited or removed in the worker's audit chain, and what the bucket says of it.
+
+Absence is judged only inside what a source covers: the list shows the newest fifty rows, the storage everything since its first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from popkit.audit.entries import BUCKET, GENESIS, LIST, LIST_WINDOW, AuditEntry, AuditRecords, Source
+
+WHOLE_SHARE = 0.5
+"""An export is held to be otherwise whole when at least this share of the objects that sinks name is in it."""
+
+
+@dataclass(slots=True)
+class Tampering:
+    """Ascending lists, as findings.json names them; `half_copies` are storage rows with one of their two copies."""
+
+    edited: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    edited_objects: list[str] = field(default_factory=list)
+    missing_objects: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    half_copies: list[str] = field(default_factory=list)
+    export_is_partial: bool = False
+
+
+def find_tampering(records: AuditRecords, named_on_chain: Iterable[str], named_sinks: Iterable[tuple[str, str]] = ()) -> Tampering:
+    """Hold the sources of the audit chain against each other.
+
+    `named_on_chain` are audit hashes of validly signed on-chain proofs; `named_sinks` (object key, ts) that ticket receipts name.
+    """
+    found = Tampering()
+    found.edited = sorted({entry for source in records.sources.values() for entry in source.edited})
+    found.edited_objects = sorted(records.edited_objects)
+    vouched = _vouched(records, named_on_chain)
+    found.removed = sorted({entry for source in records.sources.values() for entry in _removed_from(source, records, vouched)})
+    found.half_copies = sorted({entry for source in records.sources.values() for entry in source.half})
+    if records.bucket_keys is not None:
+        found.orphans = sorted(entry for entry in records.entries if records.is_orphan(entry) and entry not in vouched)
+        expected = {*_sinks(records), *named_sinks}
+        found.missing_objects, found.export_is_partial = _missing_objects(records, expected)
+    return found
+
+
+def _vouched(records: AuditRecords, named_on_chain: Iterable[str]) -> set[str]:
+    """Entries that certainly belong to the chain: a later entry, a list or storage row, or an on-chain proof rests on them."""
+    vouched = {entry for entry, origins in records.origins.items() if origins != {BUCKET}}
+    vouched |= {entry for entry in records.entries if entry in records.children or entry in records.named}
+    for named in named_on_chain:
+        for entry in records.walk_back(named):
+            if entry.hash in vouched and entry.hash != named:
+                break
+            vouched.add(entry.hash)
+    return vouched
+
+
+def _removed_from(source: Source, records: AuditRecords, vouched: set[str]) -> Iterator[str]:
+    """Entries absent from a source inside what it covers."""
+    if not source.keys:
+        return
+    oldest, newest = source.keys[0], source.keys[-1]
+    is_window = source.name != LIST or len(source.stated) >= LIST_WINDOW
+    for entry in vouched:
+        known = records.entries[entry]
+        inside = known.key < newest and (not is_window or known.key > oldest)
+        if inside and entry not in source.stated:
+            yield entry
+    for stated in source.stated:
+        row = records.entries.get(stated)
+        if row is not None and _names_a_gap(row, source, records, is_window):
+            yield row.prev_hash
+
+
+def _names_a_gap(row: AuditEntry, source: Source, records: AuditRecords, is_window: bool) -> bool:
+    """Whether a row's predecessor, known by its hash alone, must have stood inside the source.
+
+    Times never fall along the chain, so a row that is older than this one but does not follow from it stands before the missing one.
+    """
+    parent = row.prev_hash
+    if parent == GENESIS or parent in source.stated or parent in records.entries:
+        return False
+    if not is_window:
+        return True
+    oldest = source.keys[0]
+    return any(oldest[0] < ts < row.ts for ts, _ in _rows_before(source, row))
+
+
+def _rows_before(source: Source, row: AuditEntry) -> list[tuple[str, str]]:
+    from bisect import bisect_left
+
+    spot = bisect_left(source.keys, (row.ts, ""))
+    return source.keys[max(spot - 1, 0) : spot]
+
+
+def _sinks(records: AuditRecords) -> Iterator[tuple[str, str]]:
+    """(object key, ts) of every bucket object that an entry's own sinks name."""
+    for entry in records.entries.values():
+        sinks = (entry.immutable or {}).get("sinks")
+        for sink in sinks if isinstance(sinks, list) else ():
+            key = bucket_key(sink)
+            if key is not None:
+                yield key, entry.ts
+
+
+def bucket_key(sink: Any) -> str | None:
+    """The bucket key that a sink names, or None for another kind of sink."""
+    if isinstance(sink, dict) and sink.get("sink") in ("r2_entry", "r2_stream") and isinstance(sink.get("ref"), str):
+        return str(sink["ref"])
+    return None
+
+
+def _missing_objects(records: AuditRecords, expected: set[tuple[str, str]]) -> tuple[list[str], bool]:
+    """Objects that sinks name and an otherwise whole export lacks; and whether the export is only a part.
+
+    An export may end before the newest entries and need not hold both folders: what lies outside it is not missing.
+    """
+    missing, wanted = [], 0
+    for folder in ("audit/immutable/entry/", "audit/immutable/stream/"):
+        times = sorted(
+            records.entries[entry].ts for entry, keys in (records.bucket_keys or {}).items() for key in keys if key.startswith(folder)
+        )
+        if not times:
+            continue
+        inside = [key for key, ts in expected if key.startswith(folder) and times[0] <= ts <= times[-1]]
+        wanted += len(inside)
+        missing += [key for key in inside if key not in records.objects]
+    if wanted and len(missing) > WHOLE_SHARE * wanted:
+        return [], True
+    return sorted(set(missing)), False

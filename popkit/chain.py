@@ -1,0 +1,445 @@
+"""The chain of one grant: accepted claims in order, links, heads, forks and what the links say is missing, under each slot's rules.
+
+Says what is; guesses no causes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from popkit.claims.table import PROOF_PLACES, ClaimTable
+from popkit.eras import EraTimeline, Shown, only, since
+from popkit.evidence.lines import Place
+from popkit.evidence.rpc import AccountRow
+from popkit.history import History
+from popkit.protocol import accounts as layouts
+from popkit.protocol.errors import CHAIN_RULE_ERRORS, ERAS, TransactionFailure
+from popkit.protocol.message import GENESIS_HASH
+from popkit.protocol.pda import pop_state_address
+
+
+class Attempt(NamedTuple):
+    """One claim attempt on a grant. Hashes are hex or None (no message); times are unix seconds.
+
+    `noise` says why a refused attempt is not attributed to the grant's issuer (None: it is attributed, or it was accepted).
+    """
+
+    row: int
+    signature: str
+    slot: int
+    position: int | None
+    block_time: int | None
+    index: int
+    accepted: bool
+    claimer: str
+    period_index: int
+    receipt: str
+    has_proof: bool
+    signer: str | None
+    prev_hash: str | None
+    stream_prev_hash: str | None
+    audit_hash: str | None
+    entry_hash: str | None
+    issued_at: int | None
+    authentic: bool | None
+    noise: str | None
+    failure: TransactionFailure | None
+    own_failure: bool
+
+    @property
+    def error(self) -> str | None:
+        """The program's or Anchor's name of the error, else Custom(n); None when accepted or unknown."""
+        if self.failure is None:
+            return None
+        return self.failure.error or (f"Custom({self.failure.code})" if self.failure.code is not None else None)
+
+    @property
+    def broke_chain_rule(self) -> bool:
+        """Whether the program refused this very claim by a chain rule (6026, 6027, 6028)."""
+        f = self.failure
+        return self.own_failure and f is not None and f.layer == "program" and f.error in CHAIN_RULE_ERRORS
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A parent (global link) with two or more different entries, attributed or accepted."""
+
+    parent: str
+    children: tuple[str, ...]
+    slots: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class PopStateSeen:
+    """What is known of a grant's PopState account: `known` False when it was not collected; `head` None when it does not exist."""
+
+    known: bool
+    slot: int | None = None
+    head: str | None = None
+    stream_head: str | None = None
+    last_issued_at: int | None = None
+    place: Place | None = None
+    unreadable: bool = False
+
+
+class GrantChain:
+    """The chain of one grant.
+
+    Attributes: `accepted` and `refused` (attributed or not) attempts in landing order, `forged` ones apart; `state` the PopState seen.
+    """
+
+    def __init__(self, grant: str, attempts: list[Attempt], state: PopStateSeen, eras: EraTimeline) -> None:
+        self.grant, self.state, self.eras = grant, state, eras
+        self.forged = [a for a in attempts if a.noise == "forged"]
+        sound = [a for a in attempts if a.noise != "forged"]
+        self.accepted = in_landing_order(a for a in sound if a.accepted)
+        self.refused = sorted((a for a in sound if not a.accepted), key=_refusal_order)
+
+    def __len__(self) -> int:
+        return len(self.accepted) + len(self.refused)
+
+    @cached_property
+    def attributed(self) -> list[Attempt]:
+        """Refused attempts that are the grant's issuer's, in landing order."""
+        return [a for a in self.refused if a.noise is None]
+
+    @cached_property
+    def linked(self) -> list[Attempt]:
+        """Accepted claims that carry a proof, in landing order."""
+        return [a for a in self.accepted if a.entry_hash is not None]
+
+    @cached_property
+    def accepted_entries(self) -> dict[str, Attempt]:
+        """Accepted claims by entry hash (the first landing, should one entry have landed twice)."""
+        found: dict[str, Attempt] = {}
+        for attempt in self.linked:
+            found.setdefault(str(attempt.entry_hash), attempt)
+        return found
+
+    def era_at(self, attempt: Attempt) -> str:
+        """The era that an attempt was judged by."""
+        return self.eras.at(attempt.slot, attempt.block_time).era
+
+    @cached_property
+    def heads(self) -> list[str]:
+        """The chain's head after each of `linked`, by the era's rule: strict moves always, relaxed when issued_at is not older."""
+        heads, head, newest = [], GENESIS_HASH, None
+        for attempt in self.linked:
+            assert attempt.entry_hash is not None and attempt.issued_at is not None
+            relaxed = self.era_at(attempt) == "relaxed"
+            if not relaxed or newest is None or attempt.issued_at >= newest:
+                head, newest = attempt.entry_hash, attempt.issued_at
+            heads.append(head)
+        return heads
+
+    @cached_property
+    def links_head(self) -> str:
+        """Where the accepted claims lead: the head after the last of them, or GENESIS (64 zeros)."""
+        return self.heads[-1] if self.heads else GENESIS_HASH
+
+    @cached_property
+    def state_is_stale(self) -> bool:
+        """Whether PopState was read before the last accepted claim landed."""
+        last = self.linked[-1].slot if self.linked else None
+        return self.state.slot is not None and last is not None and self.state.slot < last
+
+    @cached_property
+    def head(self) -> str:
+        """The chain's head: PopState's where it was collected (and is not older than the claims), else the end of the links."""
+        if self.state.known and not self.state.unreadable and not self.state_is_stale:
+            return self.state.head or GENESIS_HASH
+        return self.links_head
+
+    def heads_during(self, slot: int) -> set[str]:
+        """Every entry that may have been the chain's head while a slot ran, GENESIS included where nothing had landed.
+
+        An unseen claim shows as the parent of the next accepted one, so that parent counts as well.
+        """
+        first = bisect_left(self._slots, slot)
+        found = {self.heads[first - 1] if first else GENESIS_HASH}
+        after = first
+        while after < len(self.linked) and self.linked[after].slot == slot:
+            found.add(self.heads[after])
+            after += 1
+        if after < len(self.linked):
+            following = self.linked[after]
+            if self.era_at(following) != "relaxed" and following.prev_hash is not None:
+                found.add(following.prev_hash)
+        elif not self.state_is_stale and self.state.head is not None and self.state.head not in self.accepted_entries:
+            found.add(self.state.head)
+        return found
+
+    @cached_property
+    def _slots(self) -> list[int]:
+        return [a.slot for a in self.linked]
+
+    def accepted_after(self, slot: int) -> bool:
+        """Whether a claim was accepted in a later slot."""
+        return bool(self.linked) and self.linked[-1].slot > slot
+
+    @cached_property
+    def unseen(self) -> list[str]:
+        """Entries that PopState, or under strict rules an accepted claim, names and no transaction in the case carries; ascending."""
+        found = set()
+        for attempt in self.linked:
+            parent = attempt.prev_hash
+            if parent == GENESIS_HASH or parent in self.accepted_entries or self.era_at(attempt) == "relaxed":
+                continue
+            found.add(str(parent))
+        if self.state.head is not None and self.state.head != GENESIS_HASH and self.state.head not in self.accepted_entries:
+            found.add(self.state.head)
+        return sorted(found)
+
+    @cached_property
+    def state_disagrees(self) -> bool:
+        """Whether PopState, read after the last claim seen, names a head that the accepted claims do not lead to.
+
+        Only where both are in the evidence: an unseen head is a gap, not a contradiction.
+        """
+        if not self.state.known or self.state.unreadable or self.state_is_stale:
+            return False
+        if self.state.head is None:
+            return bool(self.linked)
+        if self.state.head in self.accepted_entries:
+            if self.state.head == self.links_head:
+                return False
+            last = self.linked[-1]
+            newest = max(a.issued_at for a in self.linked if a.issued_at is not None)
+            tied = self.era_at(last) == "relaxed" and self.accepted_entries[self.state.head].issued_at == newest
+            return not tied and not self._gap_after(self.state.head)
+        return False
+
+    def _gap_after(self, entry: str) -> bool:
+        """Whether claims after an entry hang on an unseen one, so that their order against it is not known."""
+        landed = self.accepted_entries[entry].slot
+        return any(a.prev_hash in self.unseen for a in self.linked if a.slot >= landed)
+
+    @cached_property
+    def forks(self) -> list[Fork]:
+        """Parents with two or more different entries, ascending by parent."""
+        children: dict[str, dict[str, int]] = defaultdict(dict)
+        for attempt in [*self.linked, *self.attributed]:
+            if attempt.prev_hash is not None and attempt.entry_hash is not None:
+                children[attempt.prev_hash].setdefault(attempt.entry_hash, attempt.slot)
+        return [
+            Fork(parent, tuple(sorted(entries)), tuple(sorted(entries.values())))
+            for parent, entries in sorted(children.items())
+            if len(entries) > 1
+        ]
+
+    @cached_property
+    def eras_found(self) -> list[str]:
+        """The eras of the grant's attempts, ascending."""
+        return sorted({self.era_at(a) for a in [*self.accepted, *self.refused]})
+
+    def links(self) -> list[dict[str, Any]]:
+        """One row an accepted claim with a proof: entry, parent, whether the parent was the head, the head after it."""
+        rows, before = [], GENESIS_HASH
+        for attempt, head in zip(self.linked, self.heads, strict=True):
+            rows.append(
+                {
+                    "signature": attempt.signature,
+                    "slot": attempt.slot,
+                    "entry_hash": attempt.entry_hash,
+                    "prev_hash": attempt.prev_hash,
+                    "stream_prev_hash": attempt.stream_prev_hash,
+                    "follows_head": attempt.prev_hash == before,
+                    "head_after": head,
+                    "era": self.era_at(attempt),
+                }
+            )
+            before = head
+        return rows
+
+
+def _refusal_order(a: Attempt) -> tuple[Any, ...]:
+    return (a.slot, -1 if a.position is None else a.position, a.issued_at or 0, a.signature, a.index)
+
+
+def in_landing_order(attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Attempts by slot; within a slot by their links (a child after its parent), then by position, issue and signature."""
+    by_slot: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in attempts:
+        by_slot[attempt.slot].append(attempt)
+    ordered: list[Attempt] = []
+    for slot in sorted(by_slot):
+        group = sorted(by_slot[slot], key=_refusal_order)
+        if len(group) > 1:
+            group = _parents_first(group)
+        ordered.extend(group)
+    return ordered
+
+
+def _parents_first(group: list[Attempt]) -> list[Attempt]:
+    """One slot's claims, every child right after what it names; linear in the group."""
+    here = {a.entry_hash for a in group if a.entry_hash is not None}
+    children: dict[str, list[Attempt]] = defaultdict(list)
+    roots = []
+    for attempt in group:
+        if attempt.prev_hash in here and attempt.prev_hash != attempt.entry_hash:
+            children[str(attempt.prev_hash)].append(attempt)
+        else:
+            roots.append(attempt)
+    ordered: list[Attempt] = []
+    stack = list(reversed(roots))
+    while stack:
+        attempt = stack.pop()
+        ordered.append(attempt)
+        if attempt.entry_hash is not None:
+            stack.extend(reversed(children.pop(attempt.entry_hash, [])))
+    return ordered if len(ordered) == len(group) else group
+
+
+def read_state(grant: str, accounts: dict[str, AccountRow] | None) -> PopStateSeen:
+    """A grant's PopState as collected."""
+    row = (accounts or {}).get(pop_state_address(grant))
+    if row is None:
+        return PopStateSeen(known=False)
+    if row.data is None:
+        return PopStateSeen(known=True, slot=row.slot, place=row.place)
+    try:
+        value = layouts.decode_account(row.data)
+    except layouts.AccountError:
+        value = None
+    if not isinstance(value, layouts.PopState) or value.grant != grant:
+        return PopStateSeen(known=True, slot=row.slot, place=row.place, unreadable=True)
+    if not value.initialized:
+        return PopStateSeen(known=True, slot=row.slot, place=row.place)
+    return PopStateSeen(True, row.slot, value.last_global_hash, value.last_stream_hash, value.last_issued_at, row.place)
+
+
+@dataclass(slots=True)
+class Attribution:
+    """Keys that may sign for a grant, by grant: those pop-config named at some slot and those the worker's status names."""
+
+    keys: dict[str, set[str]] = field(default_factory=dict)
+
+    def for_grant(self, grant: str) -> set[str]:
+        return self.keys.get(grant, set())
+
+
+def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) -> dict[str, list[Attempt]]:
+    """The attempts on each grant, with noise told from the issuer's own; linear in the number of claims."""
+    found: dict[str, list[Attempt]] = {grant: [] for grant in grants}
+    text, hashes = claims.key_text, claims.hash_text
+    transactions = claims.transactions
+    first_accepted: dict[str, int] = {}
+    rows = [row for row in range(len(claims)) if text["grant"][row] in found]
+    noise: dict[int, str | None] = {}
+    for row in rows:
+        noise[row] = _noise(claims, row, keys.for_grant(text["grant"][row]))
+        if claims.accepted[row] and noise[row] != "forged" and claims.has_message[row]:
+            entry = hashes["entry_hash"][row]
+            first_accepted[entry] = min(first_accepted.get(entry, 1 << 63), int(claims.slot[row]))
+    for row in rows:
+        tx = int(claims.transaction[row])
+        has = bool(claims.has_message[row])
+        accepted = bool(claims.accepted[row])
+        why = noise[row]
+        entry = hashes["entry_hash"][row] if has else None
+        if why is None and not accepted and entry is not None and first_accepted.get(entry, 1 << 63) <= int(claims.slot[row]):
+            why = "already accepted"
+        found[text["grant"][row]].append(
+            Attempt(
+                row=row,
+                signature=claims.signature[row],
+                slot=int(claims.slot[row]),
+                position=transactions.position[tx],
+                block_time=transactions.block_time[tx],
+                index=int(claims.index[row]),
+                accepted=accepted,
+                claimer=text["claimer"][row],
+                period_index=int(claims.period_index[row]),
+                receipt=text["receipt"][row],
+                has_proof=PROOF_PLACES[int(claims.proof_place[row])] is not None,
+                signer=text["signer"][row] if claims.proof_place[row] else None,
+                prev_hash=hashes["prev_hash"][row] if has else None,
+                stream_prev_hash=hashes["stream_prev_hash"][row] if has else None,
+                audit_hash=hashes["audit_hash"][row] if has and claims.message_version[row] == 2 else None,
+                entry_hash=entry,
+                issued_at=int(claims.issued_at[row]) if has else None,
+                authentic=claims.transaction_signatures_hold[row],
+                noise=why,
+                failure=claims.failure[row],
+                own_failure=bool(claims.own_failure[row]),
+            )
+        )
+    return found
+
+
+def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
+    """Why an attempt does not count: None for the issuer's own, 'forged' when its transaction cannot be what it says it is.
+
+    An accepted claim's proof was checked by the program; where it does not hold, the evidence is not what the chain executed.
+    """
+    if claims.transaction_signatures_hold[row] is False:
+        return "forged"
+    accepted = bool(claims.accepted[row])
+    pre_pop = claims.account_count[row] < 12
+    if accepted and pre_pop:
+        return None
+    if not claims.has_message[row] or (accepted and PROOF_PLACES[int(claims.proof_place[row])] != "preceding"):
+        return "forged" if accepted else "no proof"
+    same_grant = (claims.hashes["message_grant"][row] == claims.keys["grant"][row]).all()
+    same_claimer = (claims.hashes["message_claimer"][row] == claims.keys["claimer"][row]).all()
+    checks = (
+        (bool(claims.proof_signature_holds[row]), "the proof's signature does not hold"),
+        (bool(claims.entry_hash_holds[row]), "the proof's entry hash does not hold"),
+        (bool(same_grant), "the proof names another grant"),
+        (bool(same_claimer and claims.claimer_signed[row]), "the proof names another claimer"),
+    )
+    for holds, why in checks:
+        if not holds:
+            return "forged" if accepted else why
+    if not accepted and claims.key_text["signer"][row] not in keys:
+        return "the proof is signed by a key that was never the grant's"
+    return None
+
+
+def shown_by_claims(claims: ClaimTable, history: History) -> list[Shown]:
+    """What accepted and refused attempts, of every grant in the case, show of the program's era."""
+    shown: list[Shown] = []
+    seen_children: dict[tuple[bytes, bytes], bytes] = {}
+    for row in range(len(claims)):
+        if claims.transaction_signatures_hold[row] is False:
+            continue
+        slot = int(claims.slot[row])
+        if not claims.accepted[row]:
+            failure = claims.failure[row]
+            if failure is not None and failure.eras and failure.eras != frozenset(ERAS):
+                shown.append(Shown(slot, failure.eras, f"refused with {failure.error}"))
+            continue
+        if claims.account_count[row] < 12:
+            shown.append(Shown(slot, only("pre_pop"), "a claim with nine accounts was accepted"))
+            continue
+        shown.append(Shown(slot, since("strict"), "a claim with twelve accounts was accepted"))
+        if claims.message_version[row] == 1:
+            shown.append(Shown(slot, only("strict"), "a message of version 1 was accepted"))
+        if not claims.has_message[row]:
+            continue
+        parent = (claims.keys["grant"][row].tobytes(), claims.hashes["prev_hash"][row].tobytes())
+        entry = claims.hashes["entry_hash"][row].tobytes()
+        if seen_children.setdefault(parent, entry) != entry and claims.entry_hash_holds[row] and claims.proof_signature_holds[row]:
+            shown.append(Shown(slot, only("relaxed"), "two accepted claims share a parent"))
+    for step in history.steps:
+        if step.name == "upsert_pop_config":
+            shown.append(Shown(step.slot, since("strict"), "upsert_pop_config was accepted"))
+        if step.name == "update_grant":
+            shown.append(Shown(step.slot, only("relaxed"), "update_grant was accepted"))
+    return _thinned(shown)
+
+
+def _thinned(shown: list[Shown]) -> list[Shown]:
+    """The first and the last slot at which each thing was shown: what stands between adds nothing."""
+    groups: dict[tuple[frozenset[str], str], list[Shown]] = defaultdict(list)
+    for item in shown:
+        groups[item.allowed, item.basis].append(item)
+    kept = []
+    for items in groups.values():
+        kept += [min(items, key=lambda s: s.slot), max(items, key=lambda s: s.slot)]
+    return kept

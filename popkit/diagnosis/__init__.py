@@ -1,0 +1,1 @@
+"""Facts → verdict, causes, findings, impact. Fetches nothing."""

@@ -1,0 +1,330 @@
+"""Why: each cause is one function that says what it saw, or None; `RULED_OUT_BY` says what would have ruled it out.
+
+Causes are judged from attributed attempts and from this worker's own records; strangers' failures never raise one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from popkit.chain import Attempt
+from popkit.diagnosis.facts import Facts, ReportedFailure
+from popkit.diagnosis.judge import Judge, Judgement, burnt
+from popkit.diagnosis.proofs import Proof
+from popkit.eras import STRICT_ERAS
+from popkit.protocol.message import GENESIS_HASH
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A cause with its evidence: `entries` and `signatures` it rests on, `seen` in words."""
+
+    name: str
+    seen: str
+    entries: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Incident:
+    """One grant as its causes are asked about: judgement, facts, and what was burnt or refused."""
+
+    judge: Judge
+    judgement: Judgement
+    burnt: list[Attempt]
+    chain_refused: list[Attempt]
+    reported: dict[str, ReportedFailure]  # entry hash → what the wallet that held the proof reported
+
+    @property
+    def facts(self) -> Facts:
+        return self.judge.facts
+
+    @property
+    def broken(self) -> bool:
+        return self.judgement.verdict == "broken"
+
+    @property
+    def on_head(self) -> list[Proof]:
+        """This worker's never-accepted proofs that stand on the chain's head by both links."""
+        line, chain = self.judgement.line, self.judgement.line.chain
+        stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
+        return [
+            p
+            for p in line.proofs.values()
+            if p.accepted is None and p.issuer != "foreign" and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
+        ]
+
+    @property
+    def unknown_parents(self) -> list[str]:
+        """Parents that attributed refused claims, or the worker's line, name and that nothing in the evidence carries."""
+        line, chain = self.judgement.line, self.judgement.line.chain
+        named = {str(a.prev_hash) for a in chain.attributed if self._is_own(a)} | ({str(line.root)} if line.path else set())
+        known = chain.accepted_entries.keys() | line.proofs.keys() | set(chain.unseen) | {GENESIS_HASH, chain.head}
+        return sorted(named - known)
+
+    def _is_own(self, attempt: Attempt) -> bool:
+        return self.judgement.line.proofs[str(attempt.entry_hash)].issuer != "foreign"
+
+    def own(self, attempts: list[Attempt]) -> list[Attempt]:
+        """Those of the attempts whose proof is not shown to be another issuer's."""
+        return [a for a in attempts if self._is_own(a)]
+
+
+def _cause(name: str, seen: str, attempts: list[Attempt] | None = None, entries: list[str] | None = None) -> Cause:
+    signatures = tuple(sorted({a.signature for a in attempts or []}))
+    hashes = {str(a.entry_hash) for a in attempts or [] if a.entry_hash} | set(entries or [])
+    return Cause(name, seen, tuple(sorted(hashes)), signatures)
+
+
+def abandoned_proof(incident: Incident) -> Cause | None:
+    """A proof of this worker on top of the chain's head that was never accepted and can land no more."""
+    if not incident.broken:
+        return None
+    lost = [p for p in incident.on_head if not incident.judge.can_land(p, incident.judgement.grant)]
+    if lost:
+        how = "refused" if any(p.refused for p in lost) else "never sent, as far as the evidence goes"
+        return _cause("abandoned_proof", f"{len(lost)} proof(s) on the chain's head were {how}", entries=[p.entry_hash for p in lost])
+    if incident.unknown_parents:
+        return _cause("abandoned_proof", "refused claims wait for a proof that never landed", entries=incident.unknown_parents)
+    if incident.judgement.reports:
+        return Cause("abandoned_proof", "wallets were refused by a chain rule and nothing landed since; the proof they waited for is not known")
+    return None
+
+
+def genesis_mismatch(incident: Incident) -> Cause | None:
+    """The abandoned proof was the grant's first."""
+    chain = incident.judgement.line.chain
+    lost = abandoned_proof(incident)
+    if lost is None or chain.head != GENESIS_HASH or chain.linked:
+        return None
+    return Cause("genesis_mismatch", "no proof of the grant was ever accepted: the lost one was its first", lost.entries)
+
+
+def out_of_order(incident: Incident) -> Cause | None:
+    """Refused by a chain rule because an earlier proof was still on its way; both landed later."""
+    entries = incident.judgement.line.chain.accepted_entries
+    late = []
+    for attempt in incident.chain_refused:
+        own, parent = entries.get(str(attempt.entry_hash)), entries.get(str(attempt.prev_hash))
+        if own is not None and parent is not None and own.slot > attempt.slot and parent.slot >= attempt.slot:
+            late.append(attempt)
+    if not late:
+        return None
+    return _cause("out_of_order", f"{len(late)} claim(s) arrived before the one they follow; both landed later", late)
+
+
+def foreign_issuer(incident: Incident) -> Cause | None:
+    """Validly signed by the configured signer, but no entry of this worker's audit chain, which is complete over that time."""
+    foreign = [p for p in incident.judgement.line.proofs.values() if p.issuer == "foreign"]
+    if not foreign:
+        return None
+    landed = [a for p in foreign for a in ([p.accepted] if p.accepted else []) + p.refused]
+    return _cause("foreign_issuer", f"{len(foreign)} validly signed proof(s) are not in the worker's complete audit chain", landed)
+
+
+def worker_head_reset(incident: Incident) -> Cause | None:
+    """This worker issued from GENESIS on a grant that already had state."""
+    line, chain = incident.judgement.line, incident.judgement.line.chain
+    if chain.head == GENESIS_HASH:
+        return None
+    reset = [
+        p
+        for p in line.proofs.values()
+        if p.prev_hash == GENESIS_HASH and p.accepted is None and p.issuer != "foreign" and not _took_parent_from_chain(p)
+    ]
+    reset = [p for p in reset if _had_state(incident, p)]
+    if reset:
+        seen = f"{len(reset)} proof(s) were issued from GENESIS on a grant that has state"
+        return _cause("worker_head_reset", seen, entries=[p.entry_hash for p in reset])
+    if incident.broken and line.head == GENESIS_HASH and line.head_source == "storage":
+        return Cause("worker_head_reset", "the worker's storage holds no head for a grant that has state")
+    return None
+
+
+def _took_parent_from_chain(proof: Proof) -> bool:
+    return proof.anchor is not None and proof.anchor.follows_chain
+
+
+def _had_state(incident: Incident, proof: Proof) -> bool:
+    """Whether the grant had state when a proof was issued: its first proof had landed, or PopState was written by an older one."""
+    chain = incident.judgement.line.chain
+    first = chain.linked[0] if chain.linked else None
+    if first is not None and first.block_time is not None:
+        return proof.issued_at >= first.block_time
+    if first is not None:
+        return any(a.slot > first.slot for a in proof.refused)
+    return chain.state.last_issued_at is not None and proof.issued_at > chain.state.last_issued_at
+
+
+def worker_head_rollback(incident: Incident) -> Cause | None:
+    """This worker issued from an entry older than its own newest one (a restored backup); needs the worker's own records."""
+    line = incident.judgement.line
+    own = sorted((p for p in line.proofs.values() if p.from_worker), key=_issue_order)
+    rolled: list[Proof] = []
+    newest: Proof | None = None
+    known: set[str] = set()
+    for proof in own:
+        if newest is not None and not _took_parent_from_chain(proof):
+            stands_on_old = proof.prev_hash in known and proof.prev_hash != newest.entry_hash
+            if stands_on_old and proof.stream_prev_hash == proof.prev_hash:
+                rolled.append(proof)
+        if proof.anchor is None or proof.anchor.moved_heads:
+            newest = proof
+        known.add(proof.entry_hash)
+    if rolled:
+        return _cause(
+            "worker_head_rollback", f"{len(rolled)} proof(s) were issued from an entry older than the worker's newest",
+            entries=[p.entry_hash for p in rolled],
+        )  # fmt: skip
+    behind = line.head in line.chain.accepted_entries and line.head != line.chain.head
+    own_newer = newest is not None and newest.entry_hash != line.head and line.head in known
+    if incident.broken and line.head_source == "storage" and behind and own_newer:
+        return Cause("worker_head_rollback", "the worker's stored head is older than its own newest proof", (str(line.head),))
+    return None
+
+
+def _issue_order(proof: Proof) -> tuple[int, int, str]:
+    return (proof.anchor.ts_ms if proof.anchor else proof.issued_at * 1000, proof.issued_at, proof.entry_hash)
+
+
+def stream_divergence(incident: Incident) -> Cause | None:
+    """The global link holds, the stream link does not."""
+    line, chain = incident.judgement.line, incident.judgement.line.chain
+    refused = [a for a in incident.chain_refused if a.error == "PopStreamChainBroken"]
+    issued = [p for p in line.proofs.values() if p.from_worker and p.accepted is None and p.prev_hash != p.stream_prev_hash]
+    if refused or (issued and incident.broken):
+        return _cause("stream_divergence", "proofs follow the chain by their global link and not by their stream link", refused, [p.entry_hash for p in issued])
+    stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
+    if incident.broken and line.head_source == "storage" and line.head == chain.head and line.stored_stream_head not in (None, stream):
+        return Cause("stream_divergence", "the worker's two stored heads differ", (str(line.stored_stream_head),))
+    return None
+
+
+def signer_mismatch(incident: Incident) -> Cause | None:
+    """The worker's signer was not the one in pop-config at that slot; also when no proof was issued since."""
+    facts, grant = incident.facts, incident.judgement.grant
+    history = facts.history
+    authority = history.authority_of(grant)
+    if authority is None:
+        return None
+    wrong = []
+    for attempt in incident.own(incident.judgement.line.chain.attributed):
+        named = history.signers_at(authority, attempt.slot)
+        if attempt.error == "InvalidPopSigner" and attempt.own_failure and (named is None or attempt.signer not in named):
+            wrong.append(attempt)
+    told = [r for r in incident.reported.values() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
+    now = history.signer_now(authority)
+    stale = now is not None and facts.signer_now is not None and facts.signer_now != now and not history.is_closed(grant)
+    if not (wrong or told or stale):
+        return None
+    if wrong or told:
+        return _cause("signer_mismatch", "proofs were signed by a key that pop-config did not name at that slot", wrong)
+    return Cause("signer_mismatch", f"the worker signs with {facts.signer_now}, pop-config names {now}")
+
+
+_BURNT_BY: dict[str, tuple[str, ...]] = {
+    "proof_expired": ("PopProofExpired",),
+    "not_in_allowlist": ("NotInAllowlist",),
+    "paused": ("Paused",),
+    "grant_expired": ("GrantExpired",),
+    "vault_empty": ("InsufficientFunds",),
+    "wrong_period": ("InvalidPeriodIndex", "PopProofPeriodMismatch"),
+}
+
+
+def _burnt_by(name: str) -> Callable[[Incident], Cause | None]:
+    """A proof on the chain's head that a rule other than the chain's refused: landed, or as the wallet that held it reported."""
+    errors = _BURNT_BY[name]
+
+    def find(incident: Incident) -> Cause | None:
+        attempts = [a for a in incident.burnt if a.error in errors and a.failure is not None and a.failure.layer == "program" and a.own_failure]
+        told = [entry for entry, r in _reported_on_head(incident).items() if r.error in errors and r.failure.layer == "program"]
+        if not attempts and not told:
+            return None
+        return _cause(name, f"a proof on the chain's head was refused with {' or '.join(errors)} and never accepted", attempts, told)
+
+    find.__doc__ = f"Burnt by {' or '.join(errors)}."
+    find.__name__ = name
+    return find
+
+
+def _reported_on_head(incident: Incident) -> dict[str, ReportedFailure]:
+    """Wallets' reports of the lost proofs that stand on the chain's head now."""
+    if not incident.broken:
+        return {}
+    return {p.entry_hash: incident.reported[p.entry_hash] for p in incident.on_head if p.entry_hash in incident.reported}
+
+
+def duplicate_claim(incident: Incident) -> Cause | None:
+    """Burnt because the period's receipt already existed, of another proof: the system program's 'already in use' inside the claim."""
+
+    def is_duplicate(layer: str | None, code: int | None) -> bool:
+        return layer == "system" and code == 0
+
+    judge, grant = incident.judge, incident.judgement.grant
+    attempts = [a for a in incident.burnt if a.own_failure and a.failure is not None and is_duplicate(a.failure.layer, a.failure.code)]
+    attempts = [a for a in attempts if judge.is_claimed(grant, a.claimer, a.period_index)]
+    told = []
+    for entry, report in _reported_on_head(incident).items():
+        proof = incident.judgement.line.proofs[entry]
+        if is_duplicate(report.failure.layer, report.failure.code) and judge.is_claimed(grant, proof.claimer, proof.period_index):
+            told.append(entry)
+    if not attempts and not told:
+        return None
+    return _cause("duplicate_claim", "a proof was issued for a period whose receipt already existed", attempts, told)
+
+
+def grant_reuse(incident: Incident) -> Cause | None:
+    """Two events linked to one grant: a broken guard, named even when the chain holds."""
+    events = incident.facts.events_of(incident.judgement.grant)
+    return Cause("grant_reuse", f"linked to {' and '.join(events)}") if len(events) > 1 else None
+
+
+CAUSES: dict[str, Callable[[Incident], Cause | None]] = {
+    "abandoned_proof": abandoned_proof,
+    "genesis_mismatch": genesis_mismatch,
+    "out_of_order": out_of_order,
+    "foreign_issuer": foreign_issuer,
+    "worker_head_reset": worker_head_reset,
+    "worker_head_rollback": worker_head_rollback,
+    "stream_divergence": stream_divergence,
+    "signer_mismatch": signer_mismatch,
+    "duplicate_claim": duplicate_claim,
+    **{name: _burnt_by(name) for name in _BURNT_BY},
+    "grant_reuse": grant_reuse,
+}
+
+RULED_OUT_BY: dict[str, str] = {
+    "abandoned_proof": "an accepted claim that carries the proof, or a proof younger than 600 s",
+    "genesis_mismatch": "an accepted claim of the grant that carries a proof",
+    "out_of_order": "the refused proof, or the one it follows, never landing",
+    "foreign_issuer": "an anchor (or ticket receipt hash) of the proof in the worker's audit chain, or a gap in that chain over its time",
+    "worker_head_reset": "the proof being the grant's first, or another issuer's",
+    "worker_head_rollback": "every proof of the worker standing on its newest one, or heads taken from the chain",
+    "stream_divergence": "both links naming the same entry",
+    "signer_mismatch": "pop-config naming the proof's signer at that slot, by its upserts",
+    "duplicate_claim": "no receipt of another proof for that claimer and period, or another program's Custom(0)",
+    "proof_expired": "the proof accepted later, or not on the chain's head when it was refused",
+    "not_in_allowlist": "the proof accepted later, or not on the chain's head when it was refused",
+    "paused": "the proof accepted after the pause",
+    "grant_expired": "the proof accepted, or not on the chain's head when it was refused",
+    "vault_empty": "the proof accepted after funding",
+    "wrong_period": "the proof accepted, or not on the chain's head when it was refused",
+    "grant_reuse": "one event alone linked to the grant",
+    "unexplained": "any of the other causes",
+}
+
+
+def causes_of(incident: Incident) -> list[Cause]:
+    """Every cause that the evidence shows, ascending by name; a broken grant without one is 'unexplained', said plainly."""
+    if incident.judgement.verdict == "in_flight":
+        return [c for c in (signer_mismatch(incident), grant_reuse(incident)) if c is not None]
+    found = [cause for find in CAUSES.values() if (cause := find(incident)) is not None]
+    if incident.broken and not [c for c in found if c.name != "grant_reuse"]:
+        found.append(Cause("unexplained", f"looked for and not found: {', '.join(CAUSES)}"))
+    return sorted(found, key=lambda c: c.name)
+
+
+def is_strict_at(incident: Incident, attempt: Attempt) -> bool:
+    return incident.judgement.line.chain.era_at(attempt) in STRICT_ERAS

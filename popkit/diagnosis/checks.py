@@ -1,0 +1,128 @@
+"""Findings about single claims and about the grant: what each accepted claim says, held against accounts, terms and signers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from popkit.chain import Attempt, GrantChain
+from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.result import Finding
+from popkit.history import Terms
+from popkit.protocol import accounts as layouts
+from popkit.protocol.message import SKEW_SECONDS
+from popkit.protocol.pda import vault_address
+
+TRANSACTIONS, ACCOUNTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl"
+
+
+def claim_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
+    """Every accepted claim of a grant against its receipt, its signer as of the slot, and the terms as of the slot."""
+    whole = facts.history.terms_are_whole(chain.grant)
+    authority = facts.history.authority_of(chain.grant)
+    blind = 0
+    for attempt in chain.accepted:
+        where, slot = (TRANSACTIONS, attempt.signature), attempt.slot
+        if not facts.claims.receipt_matches[attempt.row]:
+            wanted = _expected_receipt(facts, attempt)
+            yield Finding("receipt_address_wrong", chain.grant, where, wanted, attempt.receipt, slot=slot)
+        yield from _receipt(facts, chain, attempt)
+        yield from _signer(facts, chain, attempt, authority)
+        terms = facts.history.terms_at(chain.grant, slot)
+        if terms is None or whole is False or facts.history.changes_in(chain.grant, slot):
+            blind += 1
+            continue
+        yield from _terms(facts, chain, attempt, terms)
+    if blind:
+        text = f"amount and period of {blind} accepted claim(s)"
+        yield Finding("terms_unknown", chain.grant, (TRANSACTIONS, chain.grant), not_checked=text)
+
+
+def _expected_receipt(facts: Facts, attempt: Attempt) -> str:
+    from popkit.claims.table import key_strings
+
+    return key_strings(facts.claims.receipt_expected[attempt.row : attempt.row + 1])[0]
+
+
+def _receipt(facts: Facts, chain: GrantChain, attempt: Attempt) -> Iterator[Finding]:
+    """The receipt account: it exists for ever, holds grant, claimer and period, and was written within 600 s of the issue."""
+    row = facts.accounts.get(attempt.receipt)
+    if row is None or (row.slot is not None and row.slot < attempt.slot):
+        return
+    where = (ACCOUNTS, attempt.receipt)
+    receipt = facts.receipt(attempt.receipt)
+    wanted = f"grant {chain.grant}, claimer {attempt.claimer}, period {attempt.period_index}"
+    if receipt is None:
+        seen = "no account" if not row.exists else "an account that is no receipt"
+        yield Finding("receipt_contradicts_claim", chain.grant, where, wanted, seen, slot=attempt.slot)
+        return
+    if (receipt.grant, receipt.claimer, receipt.period_index) != (chain.grant, attempt.claimer, attempt.period_index):
+        seen = f"grant {receipt.grant}, claimer {receipt.claimer}, period {receipt.period_index}"
+        yield Finding("receipt_contradicts_claim", chain.grant, where, wanted, seen, slot=attempt.slot)
+    if attempt.issued_at is not None and abs(receipt.claimed_at - attempt.issued_at) > SKEW_SECONDS:
+        expected = f"claimed_at within {SKEW_SECONDS} s of issued_at {attempt.issued_at}"
+        yield Finding("receipt_contradicts_claim", chain.grant, where, expected, f"claimed_at {receipt.claimed_at}", slot=attempt.slot)
+
+
+def _signer(facts: Facts, chain: GrantChain, attempt: Attempt, authority: str | None) -> Iterator[Finding]:
+    if attempt.signer is None or authority is None:
+        return
+    named = facts.history.signers_at(authority, attempt.slot)
+    if named is not None and attempt.signer not in named:
+        where = (TRANSACTIONS, attempt.signature)
+        yield Finding("signer_mismatch", chain.grant, where, " or ".join(sorted(named)), attempt.signer, slot=attempt.slot)
+
+
+def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: Terms) -> Iterator[Finding]:
+    """Amount and period by the terms as of the slot; the period by the receipt's claimed_at, the clock that the program compared."""
+    where = (TRANSACTIONS, attempt.signature)
+    moved = facts.claims.amount_moved[attempt.row]
+    if moved is not None and moved != terms.amount_per_period and not _shares_account(facts, attempt):
+        yield Finding("amount_differs", chain.grant, where, str(terms.amount_per_period), str(moved), slot=attempt.slot)
+    receipt = facts.receipt(attempt.receipt)
+    if receipt is not None and terms.period_at(receipt.claimed_at) != attempt.period_index:
+        expected, observed = f"period {terms.period_at(receipt.claimed_at)}", f"period {attempt.period_index}"
+        yield Finding("period_differs", chain.grant, where, expected, observed, slot=attempt.slot)
+
+
+def _shares_account(facts: Facts, attempt: Attempt) -> bool:
+    """Whether the transaction does more than this claim, so that its token account's gain is not the claim's alone."""
+    row = facts.claims.transaction[attempt.row]
+    return int((facts.claims.transaction == row).sum()) > 1 or _has_token_calls(facts, attempt)
+
+
+def _has_token_calls(facts: Facts, attempt: Attempt) -> bool:
+    from popkit.protocol.keys import TOKEN_PROGRAM
+
+    tx = facts.claims.decode(int(facts.claims.transaction[attempt.row]))
+    return any(instruction.program == TOKEN_PROGRAM for instruction in tx.instructions)
+
+
+def grant_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
+    """The grant's own state: paused, closed, expired, short of tokens, its terms rewritten."""
+    grant, history = chain.grant, facts.history
+    where = (ACCOUNTS, grant)
+    account = history.account(grant)
+    if history.is_paused(grant):
+        yield Finding("grant_paused", grant, where, observed="paused")
+    if history.is_closed(grant):
+        yield Finding("grant_closed", grant, where, observed="closed")
+    if account is not None and 0 < account.expires_at < facts.now:
+        yield Finding("grant_over", grant, where, observed=f"expires_at {account.expires_at}")
+    vault = facts.accounts.get(vault_address(grant))
+    if account is not None and vault is not None and vault.data is not None:
+        try:
+            amount = layouts.decode_token_account(vault.data).amount
+        except layouts.AccountError:
+            amount = None
+        if amount is not None and amount < account.amount_per_period:
+            yield Finding("vault_low", grant, (ACCOUNTS, vault.pubkey), f"at least {account.amount_per_period}", str(amount))
+    creations = [step for step in history.of_grant(grant) if step.name == "create_grant"]
+    for before, again in zip(creations, creations[1:], strict=False):
+        old, new = history.terms_at(grant, before.slot), history.terms_at(grant, again.slot)
+        closed_between = any(s.name == "close_grant" and before.slot <= s.slot <= again.slot for s in history.of_grant(grant))
+        if old is not None and new is not None and not closed_between:
+            yield Finding("terms_rewritten", grant, (TRANSACTIONS, again.signature), _terms_text(old), _terms_text(new), slot=again.slot)
+
+
+def _terms_text(terms: Terms) -> str:
+    return f"amount {terms.amount_per_period}, period {terms.period_seconds} s, start {terms.start_ts}, expires {terms.expires_at}"

@@ -1,0 +1,293 @@
+"""The proofs of one grant, whatever told of them, and the worker's line: where its next proof will point, and how it got there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from popkit.audit.anchors import Anchor, read_head
+from popkit.audit.entries import AuditRecords
+from popkit.chain import Attempt, GrantChain
+from popkit.evidence.worker import StoredRow
+from popkit.protocol.keys import is_pubkey
+from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS, entry_hash
+
+HEAD_KEY = "pop_chain:lastHash:global:"
+STREAM_KEY = "pop_chain:lastHash:stream:"
+HISTORY_KEY = "pop_chain:history:"
+
+
+@dataclass(slots=True)
+class Proof:
+    """One issued proof. `confirmed` is False when its entry hash rests on an assumed issued_at.
+
+    `issuer` is 'this_worker', 'foreign' or 'unknown' (the worker's records do not cover its time).
+    """
+
+    entry_hash: str
+    prev_hash: str
+    stream_prev_hash: str
+    claimer: str
+    period_index: int
+    issued_at: int
+    audit_hash: str | None
+    confirmed: bool = True
+    anchor: Anchor | None = None
+    in_history: bool = False
+    accepted: Attempt | None = None
+    refused: list[Attempt] = field(default_factory=list)
+    issuer: str = "unknown"
+
+    @property
+    def from_worker(self) -> bool:
+        """Whether the worker's own records tell of the proof."""
+        return self.anchor is not None or self.in_history
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is that of its fields."""
+
+    key: str
+    grant: str
+    claimer: str
+    period_index: int
+    prev_hash: str
+    stream_prev_hash: str
+    audit_hash: str
+    entry_hash: str
+    issued_at: int
+    holds: bool
+
+
+def read_history(storage: dict[str, StoredRow] | None) -> list[HistoryRow]:
+    """The worker's history records, ascending by key; records without a history record's fields are left to the caller's count."""
+    found = []
+    for key, row in (storage or {}).items():
+        if not key.startswith(HISTORY_KEY) or not isinstance(row.value, dict):
+            continue
+        record = _history_row(key, row.value)
+        if record is not None:
+            found.append(record)
+    return found
+
+
+def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
+    grant, claimer, issued = value.get("grant"), value.get("claimer"), value.get("issuedAt")
+    prev, stream = read_head(value.get("prevHash")), read_head(value.get("streamPrevHash"))
+    audit, entry = read_head(value.get("auditHash")), read_head(value.get("entryHash"))
+    if not (is_pubkey(grant) and is_pubkey(claimer) and isinstance(issued, int)) or None in (prev, stream, audit, entry):
+        return None
+    try:
+        period = int(str(value.get("periodIndex")))
+    except ValueError:
+        return None
+    if not 0 <= period < 1 << 64:
+        return None
+    fields = (str(prev), str(stream), str(audit), str(grant), str(claimer), period, issued)
+    return HistoryRow(key, str(grant), str(claimer), period, *fields[:3], str(entry), issued, entry_hash(2, *fields) == entry)
+
+
+class WorkerLine:
+    """The proofs of one grant and the worker's head.
+
+    `head` is the worker's head or None where nothing tells; `head_source` is 'storage', 'anchors', 'refused claims' or None;
+    `follows_chain` is True when the worker takes its parents from the chain (its newest anchor says so).
+    """
+
+    def __init__(
+        self,
+        chain: GrantChain,
+        records: AuditRecords,
+        anchors: Iterable[Anchor],
+        history: Iterable[HistoryRow],
+        storage: dict[str, StoredRow] | None,
+        created_at: int | None,
+    ) -> None:
+        self.chain, self.records, self.storage, self.created_at = chain, records, storage, created_at
+        self.anchors = [a for a in anchors if a.grant == chain.grant]
+        self.history = [h for h in history if h.grant == chain.grant]
+        self.proofs: dict[str, Proof] = {}
+        self._anchored: list[Proof] = []
+        self._gather()
+
+    def _known_hashes(self) -> set[str]:
+        known = {GENESIS_HASH}
+        for attempt in [*self.chain.linked, *self.chain.attributed]:
+            known |= {str(attempt.entry_hash), str(attempt.prev_hash)}
+        for anchor in self.anchors:
+            known.add(anchor.prev_hash)
+        known |= {h.entry_hash for h in self.history if h.holds}
+        known |= {h for h in (self.chain.state.head, self.stored_head, self.stored_stream_head) if h}
+        return known - {GENESIS_HASH}
+
+    def _gather(self) -> None:
+        """Merge what the chain, the anchors and the storage's history tell of each proof."""
+        known = self._known_hashes()
+        for attempt in [*self.chain.linked, *self.chain.attributed]:
+            proof = self._proof(str(attempt.entry_hash), attempt)
+            if attempt.accepted:
+                proof.accepted = proof.accepted or attempt
+            else:
+                proof.refused.append(attempt)
+        for row in self.history:
+            if row.holds:
+                self._proof(row.entry_hash, row).in_history = True
+        for anchor in self.anchors:
+            entry, issued_at, confirmed = anchor.rebuild(known)
+            existing = self.proofs.get(entry)
+            if existing is None:
+                existing = self.proofs[entry] = Proof(
+                    entry, anchor.prev_hash, anchor.stream_prev_hash, anchor.claimer, anchor.period_index, issued_at,
+                    anchor.audit_hash, confirmed,
+                )  # fmt: skip
+            existing.anchor = existing.anchor or anchor
+            self._anchored.append(existing)
+        for proof in self.proofs.values():
+            proof.issuer = self._issuer(proof)
+
+    def _proof(self, entry: str, told: Attempt | HistoryRow) -> Proof:
+        if entry not in self.proofs:
+            assert told.prev_hash is not None and told.stream_prev_hash is not None and told.issued_at is not None
+            self.proofs[entry] = Proof(
+                entry, told.prev_hash, told.stream_prev_hash, told.claimer, told.period_index, told.issued_at, told.audit_hash
+            )
+        return self.proofs[entry]
+
+    def _issuer(self, proof: Proof) -> str:
+        """Who issued a proof: this worker if its records say so, foreign if they are complete over that time and do not."""
+        if proof.from_worker:
+            return "this_worker"
+        if not self.records.is_known:
+            return "unknown"
+        entry = self.records.entries.get(proof.audit_hash or "")
+        if entry is None and proof.audit_hash in self.records.named:
+            return "this_worker"  # an entry that is gone, but that later ones name
+        return "foreign" if self.records.covers(proof.issued_at) else "unknown"
+
+    @cached_property
+    def stored_head(self) -> str | None:
+        """The worker's head in its storage; GENESIS where its other records of this grant are there and the head is not."""
+        return self._stored(HEAD_KEY)
+
+    @cached_property
+    def stored_stream_head(self) -> str | None:
+        return self._stored(STREAM_KEY)
+
+    def _stored(self, prefix: str) -> str | None:
+        if self.storage is None:
+            return None
+        row = self.storage.get(prefix + self.chain.grant)
+        if row is not None:
+            return read_head(row.value)
+        has_records = any(key.startswith("pop_chain:") for key in self.storage)
+        issued_here = bool(self.history) or bool(self.anchors)
+        return GENESIS_HASH if has_records or (issued_here is False and self.records_since_creation) else None
+
+    @cached_property
+    def records_since_creation(self) -> bool:
+        """Whether the audit chain is unbroken from its newest entry back to before the grant was created."""
+        line = self.records.line
+        if not line:
+            return False
+        return self.records.reaches_genesis or (self.created_at is not None and line[-1].ts_ms <= self.created_at * 1000)
+
+    @cached_property
+    def follows_chain(self) -> bool:
+        """Whether the worker's newest proof took its parent from the chain (models C to E with heads from the client)."""
+        return bool(self.anchors) and self.anchors[-1].follows_chain
+
+    @cached_property
+    def head_source(self) -> str | None:
+        return self._head[1]
+
+    @cached_property
+    def head(self) -> str | None:
+        """The worker's head."""
+        return self._head[0]
+
+    @cached_property
+    def _head(self) -> tuple[str | None, str | None]:
+        if self.stored_head is not None:
+            return self.stored_head, "storage"
+        moved = [p for p, a in zip(self._anchored, self.anchors, strict=True) if a.moved_heads]
+        if moved:
+            return self._extended(moved[-1].entry_hash), "anchors"
+        if self.records_since_creation and not self.anchors:
+            return GENESIS_HASH, "anchors"
+        refused = [p for p in self.proofs.values() if p.accepted is None and p.refused]
+        if refused:
+            newest = max(refused, key=lambda p: (p.issued_at, p.entry_hash))
+            return self._tip_above(newest.entry_hash), "refused claims"
+        return None, None
+
+    def _tip_above(self, entry: str) -> str:
+        """The youngest known proof that descends from an entry without a fork (same-second issues are told apart by links)."""
+        children: dict[str, list[Proof]] = {}
+        for proof in self.proofs.values():
+            children.setdefault(proof.prev_hash, []).append(proof)
+        while len(children.get(entry, ())) == 1:
+            entry = children[entry][0].entry_hash
+        return entry
+
+    def _extended(self, entry: str) -> str:
+        """The worker's head, carried on over proofs on chain that are younger than the worker's records."""
+        newest = self.records.newest
+        if newest is None:
+            return entry
+        children = {p.prev_hash: p for p in self.proofs.values() if not p.from_worker and p.issued_at * 1000 > newest.ts_ms}
+        seen = {entry}
+        while entry in children and children[entry].entry_hash not in seen:
+            entry = children[entry].entry_hash
+            seen.add(entry)
+        return entry
+
+    @cached_property
+    def is_ambiguous(self) -> bool:
+        """Whether the head rests on a refused claim while a younger claim, not above it, was accepted: two lines, one key."""
+        if self.head_source != "refused claims" or self.head is None:
+            return False
+        proof = self.proofs[self.head]
+        younger = [a for a in self.chain.linked if a.issued_at is not None and a.issued_at > proof.issued_at]
+        return bool(younger)
+
+    @cached_property
+    def path(self) -> list[Proof]:
+        """The worker's never-accepted proofs, oldest first, from where its line leaves accepted ground up to its head."""
+        path: list[Proof] = []
+        cursor, seen = self.head, set()
+        while cursor is not None and cursor in self.proofs and self.proofs[cursor].accepted is None and cursor not in seen:
+            seen.add(cursor)
+            path.append(self.proofs[cursor])
+            cursor = self.proofs[cursor].prev_hash
+        return path[::-1]
+
+    @cached_property
+    def root(self) -> str | None:
+        """What the worker's line stands on: the parent of the oldest proof of `path`, or the head itself where there is none."""
+        return self.path[0].prev_hash if self.path else self.head
+
+    def reaches(self, entry: str) -> bool:
+        """Whether the records are unbroken from the newest back to the anchor of an entry (or to before the grant, for GENESIS)."""
+        if self.stored_head is not None:
+            return True
+        if entry == GENESIS_HASH:
+            return self.records_since_creation
+        proof = self.proofs.get(entry)
+        if proof is None or proof.anchor is None:
+            return False
+        return any(e.hash == proof.anchor.anchor_hash for e in self.records.line)
+
+    @cached_property
+    def is_stale(self) -> bool:
+        """Whether accepted claims are younger than the worker's newest record: the records end before the chain does."""
+        newest = self.records.newest
+        last = max((a.issued_at for a in self.chain.linked if a.issued_at is not None), default=None)
+        return newest is not None and last is not None and last * 1000 > newest.ts_ms
+
+
+def is_too_old(issued_at: int, now: int) -> bool:
+    """Whether a proof can land no more because of its age: more than 600 s from issued_at (program, all versions)."""
+    return now - issued_at > SKEW_SECONDS

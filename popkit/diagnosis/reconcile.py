@@ -1,0 +1,147 @@
+"""The worker's claim records against the chain: records the chain does not hold, claims the worker does not know."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.result import Finding
+from popkit.protocol.keys import is_pubkey, is_signature
+from popkit.protocol.pda import receipt_address
+
+CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRecord:
+    """One claim as the worker recorded it: nobody checked what its caller said. `wallets` are every wallet it may be of."""
+
+    event_id: str
+    wallets: tuple[str, ...]
+    tx_signature: str | None
+    receipt: str | None
+    key: str
+    file: str
+
+
+def claim_records(facts: Facts) -> list[ClaimRecord]:
+    """Every claim record: audit entries whose hash holds, transfers they do not cover, and storage rows; ascending."""
+    found = []
+    for entry in facts.audit.ordered:
+        if entry.event in CLAIM_EVENTS and not facts.audit.is_orphan(entry.hash):
+            found.append(_record(entry.data, entry.event_id, entry.hash, entry.place.file))
+    transfers = facts.evidence.answers.get("transfers")
+    items = transfers.body.get("items") if transfers is not None and transfers.is_ok else None
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and item.get("entryHash") not in facts.audit.entries:
+            found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json"))
+    for key in facts.evidence.storage or {}:
+        if key.startswith("claim:"):
+            _, event, subject = (key.split(":", 2) + ["", ""])[:3]
+            if is_pubkey(subject):
+                found.append(ClaimRecord(event, (subject,), None, None, key, "worker/storage.jsonl"))
+    return sorted(found, key=lambda r: (r.event_id, r.key, r.file))
+
+
+def _record(data: dict[str, Any], event_id: str, key: str, file: str) -> ClaimRecord:
+    transfer = data.get("transfer") if isinstance(data.get("transfer"), dict) else {}
+    assert isinstance(transfer, dict)
+    recipient, pii = transfer.get("recipient"), data.get("pii")
+    candidates = [side.get(name) for side, name in ((recipient, "id"), (pii, "walletAddress")) if isinstance(side, dict)]
+    wallets = tuple(dict.fromkeys(str(value) for value in candidates if is_pubkey(value)))
+    signature, receipt = transfer.get("txSignature"), transfer.get("receiptPubkey")
+    onchain = transfer.get("mode") == "onchain"
+    event = data.get("eventId") if isinstance(data.get("eventId"), str) else event_id
+    return ClaimRecord(
+        str(event), wallets, str(signature) if onchain and is_signature(signature) else None, str(receipt) if is_pubkey(receipt) else None, key, file
+    )
+
+
+class Reconciler:
+    """Holds the worker's claim records against accepted claims; `not_checked` says what could not be."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.records = claim_records(facts)
+        self.not_checked: list[str] = []
+        self.grants_of: dict[str, set[str]] = defaultdict(set)
+        for link in facts.event_links:
+            self.grants_of[link.event].add(link.grant)
+
+    def chain_is_complete(self) -> bool:
+        """Whether the transactions of the case are all there, as far as the evidence can tell: listed ones given, links without a gap."""
+        transactions, signatures = self.facts.evidence.transactions, self.facts.evidence.signatures
+        if transactions is None or transactions.unavailable:
+            return False
+        have = set(transactions.signature)
+        listed = all(signature in have for signature in signatures or {})
+        return listed and not any(self.facts.chain(grant).unseen for grant in self.facts.header.grants)
+
+    def unbacked(self) -> list[ClaimRecord]:
+        """Records of an on-chain claim whose transaction is not in complete evidence and whose receipt does not exist for that claimer."""
+        told = [record for record in self.records if record.tx_signature is not None and self.grants_of[record.event_id]]
+        if not told:
+            return []
+        if not self.chain_is_complete():
+            self.not_checked.append("claim records against the chain: transactions are missing from the evidence")
+            return []
+        have = set(self.facts.claims.transactions.signature) | set(self.facts.evidence.signatures or {})
+        return [record for record in told if record.tx_signature not in have and self._has_receipt(record) is False]
+
+    def _has_receipt(self, record: ClaimRecord) -> bool | None:
+        """Whether a receipt of the record's claimer exists; None when the receipt that it names was not collected."""
+        grants = self.grants_of[record.event_id]
+        for grant in grants:
+            for period in {a.period_index for a in self.facts.chain(grant).accepted} | {0}:
+                if any(self.facts.receipt_exists(grant, wallet, period) for wallet in record.wallets):
+                    return True
+        if record.receipt is None:
+            return False
+        row = self.facts.accounts.get(record.receipt)
+        if row is None:
+            derived = {receipt_address(grant, wallet, a.period_index) for grant in grants for wallet in record.wallets for a in self.facts.chain(grant).accepted[-1:]}
+            return None if record.receipt in derived else False
+        receipt = self.facts.receipt(record.receipt)
+        return receipt is not None and receipt.grant in grants and (not record.wallets or receipt.claimer in record.wallets)
+
+    def contradicted(self) -> Iterator[Finding]:
+        """Records that name a transaction of somebody else, or one that was refused."""
+        attempts = {}
+        for grant in self.facts.header.grants:
+            for attempt in [*self.facts.chain(grant).accepted, *self.facts.chain(grant).refused]:
+                attempts.setdefault(attempt.signature, []).append((grant, attempt))
+        for record in self.records:
+            known = attempts.get(record.tx_signature or "", [])
+            if not known or not record.wallets or self._has_receipt(record):
+                continue
+            if not any(a.accepted and a.claimer in record.wallets for _, a in known):
+                grant, attempt = known[0]
+                seen = f"claimer {attempt.claimer}, {'accepted' if attempt.accepted else f'refused with {attempt.error}'}"
+                wanted = f"an accepted claim of {' or '.join(record.wallets)}"
+                yield Finding("record_contradicted", grant, (record.file, record.key), wanted, seen, slot=attempt.slot)
+
+    def unsynced(self) -> list[tuple[str, str, int]]:
+        """(signature, grant, slot) of accepted claims of a claimer for whom the worker holds no claim record in any event of the grant."""
+        found = []
+        for grant in self.facts.header.grants:
+            chain, line = self.facts.chain(grant), self.facts.line(grant)
+            events = set(self.facts.events_of(grant))
+            if not chain.accepted or not events:
+                continue
+            if not (line.records_since_creation or self.facts.evidence.storage is not None):
+                self.not_checked.append(f"claims that the worker does not know of grant {grant}: its records do not reach back to the grant's creation")
+                continue
+            newest = line.records.newest
+            known = {w for r in self.records if r.event_id in events for w in r.wallets}
+            told = {r.tx_signature for r in self.records}
+            for attempt in chain.accepted:
+                if attempt.claimer in known or attempt.signature in told:
+                    continue
+                if newest is not None and attempt.block_time is not None and attempt.block_time * 1000 > newest.ts_ms:
+                    self.not_checked.append(f"whether the worker learnt of claims after its newest record, grant {grant}")
+                    continue
+                found.append((attempt.signature, grant, attempt.slot))
+        return sorted(found)

@@ -1,0 +1,275 @@
+"""What a diagnosis says: objects that document their own attributes, and the findings.json that they become.
+
+One object is the source of JSON, prose and exit code alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from popkit.diagnosis.causes import Cause
+from popkit.diagnosis.codes import CODES, SEVERITIES
+from popkit.diagnosis.judge import VERDICTS, Judgement
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
+
+SCHEMA = "popkit.findings/1"
+_BIG = 1 << 53
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. `where` is {file, key}; `slot` only orders findings; texts are for people, `code` is for programs."""
+
+    code: str
+    grant: str | None
+    where: tuple[str, str]
+    expected: str | None = None
+    observed: str | None = None
+    not_checked: str | None = None
+    slot: int | None = None
+    severity: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "severity", self.severity or CODES[self.code].severity)
+
+    @property
+    def rule(self) -> str:
+        """Where the rule behind the finding stands."""
+        return CODES[self.code].rule
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "grant": self.grant,
+            "where": {"file": self.where[0], "key": self.where[1]},
+            "expected": self.expected,
+            "observed": self.observed,
+            "rule": self.rule,
+            "not_checked": self.not_checked,
+        }
+
+
+def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by grant, slot, code, place; equal ones once."""
+    unique = dict.fromkeys(findings)
+    return sorted(
+        unique,
+        key=lambda f: (f.grant or "", -1 if f.slot is None else f.slot, f.code, f.where, f.expected or "", f.observed or "", f.not_checked or ""),
+    )
+
+
+@dataclass(slots=True)
+class GrantDiagnosis:
+    """The diagnosis of one grant. Attributes are those of findings.json (design §6), and `judgement`, the reasoning behind them.
+
+    Hashes are 64 hex digits, keys base58, times unix seconds, slots slots.
+    """
+
+    grant: str
+    judgement: Judgement
+    causes: list[Cause]
+    last_good: dict[str, Any] | None
+    first_bad: dict[str, Any] | None
+    missing_entries: list[str]
+    unseen_entries: list[str]
+    foreign_entries: list[str]
+    forged_transactions: list[str]
+    forks: list[dict[str, Any]]
+    equivocations: list[list[str]]
+    affected_claimers: list[str]
+    superseded_by: str | None
+    cutover_of: str | None
+    paused: bool | None
+    closed: bool
+    events: list[str]
+    titles: list[str]
+
+    @property
+    def verdict(self) -> str:
+        """broken, inconclusive, in_flight, recovered, intact or unused."""
+        return self.judgement.verdict
+
+    @property
+    def heads(self) -> dict[str, str | None]:
+        """`on_chain` (PopState), `worker` (where its next proof will point) and `last_accepted` (the end of the links)."""
+        chain, line = self.judgement.line.chain, self.judgement.line
+        on_chain = (chain.state.head or "0" * 64) if chain.state.known and not chain.state.unreadable else None
+        return {"on_chain": on_chain, "worker": line.head, "last_accepted": chain.linked[-1].entry_hash if chain.linked else None}
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "grant": self.grant,
+            "verdict": self.verdict,
+            "eras": self.judgement.line.chain.eras_found,
+            "causes": [cause.name for cause in self.causes],
+            "last_good": self.last_good,
+            "first_bad": self.first_bad,
+            "missing_entries": self.missing_entries,
+            "unseen_entries": self.unseen_entries,
+            "foreign_entries": self.foreign_entries,
+            "forged_transactions": self.forged_transactions,
+            "forks": self.forks,
+            "equivocations": self.equivocations,
+            "heads": self.heads,
+            "heals_until": self.judgement.heals_until,
+            "affected_claimers": self.affected_claimers,
+            "superseded_by": self.superseded_by,
+            "cutover_of": self.cutover_of,
+            "paused": self.paused,
+            "closed": self.closed,
+        }
+
+    def __repr__(self) -> str:
+        causes = ", ".join(c.name for c in self.causes)
+        return f"<{self.verdict} {self.grant}" + (f": {causes}" if causes else "") + ">"
+
+    def _repr_html_(self) -> str:
+        rows = {"verdict": self.verdict, "why": self.judgement.because, "causes": "; ".join(f"{c.name}: {c.seen}" for c in self.causes) or "none"}
+        return _html_table(f"Grant {self.grant}", rows)
+
+
+@dataclass(slots=True)
+class AuditDiagnosis:
+    """What the worker's audit chain and ticket receipts came to. Attributes are those of findings.json.
+
+    `verdict` is 'holds', 'violated' or 'cannot tell'; `checked` counts the rows, objects and receipts that were recomputed.
+    """
+
+    verdict: str
+    checked: int
+    edited: list[str]
+    removed: list[str]
+    edited_objects: list[str]
+    missing_objects: list[str]
+    bad_receipts: list[str]
+    server_accepts: list[str]
+    findings: list[Finding]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "verdict": self.verdict,
+            "checked": self.checked,
+            "edited": self.edited,
+            "removed": self.removed,
+            "edited_objects": self.edited_objects,
+            "missing_objects": self.missing_objects,
+            "bad_receipts": self.bad_receipts,
+            "server_accepts": self.server_accepts,
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+@dataclass(slots=True)
+class Reconciliation:
+    """The worker's records against the chain, as in findings.json."""
+
+    unbacked_records: list[str] = field(default_factory=list)
+    unsynced_claims: list[str] = field(default_factory=list)
+    abandoned_proofs: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "unbacked_records": self.unbacked_records,
+            "unsynced_claims": self.unsynced_claims,
+            "abandoned_proofs": self.abandoned_proofs,
+        }
+
+
+@dataclass(slots=True)
+class Coverage:
+    """What was checked and what could not be; `complete` is True when nothing was left unchecked."""
+
+    checked: list[str] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return not self.not_checked
+
+    def as_json(self) -> dict[str, Any]:
+        return {"complete": self.complete, "checked": sorted(set(self.checked)), "not_checked": sorted(set(self.not_checked))}
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """The answer to a case: `verdict`, `exit_code`, one `GrantDiagnosis` a grant, audit, reconciliation, coverage, findings.
+
+    `as_json()` is findings.json as Python values, `dumps()` its canonical text; nothing in it depends on when or where it was made.
+    """
+
+    case: str
+    as_of: int
+    grants: list[GrantDiagnosis]
+    audit: AuditDiagnosis
+    reconciliation: Reconciliation
+    coverage: Coverage
+    findings: list[Finding]
+
+    @property
+    def verdict(self) -> str:
+        """The worst verdict of the grants; inconclusive for a case without grants."""
+        return min((g.verdict for g in self.grants), key=VERDICTS.index, default="inconclusive")
+
+    @property
+    def exit_code(self) -> int:
+        """1 when a grant is broken or a finding is critical, else 3 when it cannot tell, else 0 (design §5)."""
+        if self.verdict == "broken" or any(f.severity == "critical" for f in self.findings):
+            return EXIT_WRONG
+        return EXIT_CANNOT_TELL if any(g.verdict == "inconclusive" for g in self.grants) or not self.grants else EXIT_FINE
+
+    def grant(self, grant: str) -> GrantDiagnosis:
+        """The diagnosis of one grant, by its public key or an unambiguous beginning of it. Raises KeyError."""
+        found = [g for g in self.grants if g.grant.startswith(grant)]
+        if len(found) != 1:
+            raise KeyError(grant)
+        return found[0]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "case": self.case,
+            "as_of": self.as_of,
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "grants": [g.as_json() for g in self.grants],
+            "audit": self.audit.as_json(),
+            "reconciliation": self.reconciliation.as_json(),
+            "coverage": self.coverage.as_json(),
+            "findings": [f.as_json() for f in self.findings],
+        }
+
+    def dumps(self) -> str:
+        """findings.json: UTF-8 JSON, keys ascending, two spaces, a line end last; integers past 2^53 as decimal strings."""
+        return json.dumps(_portable(self.as_json()), ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+
+    def count(self, severity: str) -> int:
+        """How many findings have a severity."""
+        assert severity in SEVERITIES
+        return sum(f.severity == severity for f in self.findings)
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis {self.case}: {self.verdict}, {len(self.grants)} grant(s), {self.count('critical')} critical finding(s)>"
+
+    def _repr_html_(self) -> str:
+        rows = {g.grant: f"{g.verdict}: {g.judgement.because}" for g in self.grants}
+        return _html_table(f"Case {self.case}: {self.verdict}", rows)
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, dict | list | int):
+        return value
+    if isinstance(value, int):
+        return str(value) if abs(value) > _BIG else value
+    if isinstance(value, list):
+        return [_portable(item) for item in value]
+    return {key: _portable(item) for key, item in value.items()}
+
+
+def _html_table(title: str, rows: dict[str, str]) -> str:
+    body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
+    return f"<table><caption>{escape(title)}</caption>{body}</table>"

@@ -1,0 +1,58 @@
+"""What can go wrong, as two families: *the evidence is wrong* and *popkit was asked wrongly*.
+
+A class says what the world is like when it is raised. Exit codes are those of every command:
+0 nothing is wrong now, 1 something is, 2 wrong usage, 3 cannot tell, 70 a fault inside popkit.
+"""
+
+from __future__ import annotations
+
+EXIT_FINE = 0
+EXIT_WRONG = 1
+EXIT_USAGE = 2
+EXIT_CANNOT_TELL = 3
+EXIT_INTERNAL = 70
+
+
+class PopkitError(Exception):
+    """Something a person can act on; the message says what was seen and what to do next."""
+
+    code = "popkit_error"
+    exit_code = EXIT_INTERNAL
+
+
+class CaseUnreadable(PopkitError):
+    """A case cannot be judged as it is: a file it needs is missing, altered or not what its name says.
+
+    `file` is the path inside the case, `line` the 1-based line where that is known, `advice` what to do next.
+    """
+
+    code = "case_unreadable"
+    exit_code = EXIT_CANNOT_TELL
+
+    def __init__(self, problem: str, *, file: str | None = None, line: int | None = None, advice: str = "") -> None:
+        self.problem, self.file, self.line, self.advice = problem, file, line, advice
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(f"{where}{problem}" + (f" ({advice})" if advice else ""))
+
+
+class ManifestMismatch(CaseUnreadable):
+    """A file differs from what the case's manifest says it was when the case was sealed."""
+
+    code = "manifest_mismatch"
+
+
+class UsageError(PopkitError):
+    """popkit was asked for something that does not exist, or asked in a way it does not understand."""
+
+    code = "usage"
+    exit_code = EXIT_USAGE
+
+
+class MissingExtra(PopkitError):
+    """A part of popkit was asked for whose libraries are not installed; the message gives the pip line."""
+
+    code = "missing_extra"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs libraries that are not installed: pip install 'popkit[{extra}]'")

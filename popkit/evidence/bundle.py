@@ -1,0 +1,119 @@
+"""A case opened for reading: manifest held, every file read once when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from popkit.errors import CaseUnreadable, UsageError
+from popkit.evidence import rpc, worker
+from popkit.evidence.documents import Answer, CaseHeader, read_answer, read_header
+from popkit.evidence.lines import Lines, Place, Problem
+from popkit.evidence.manifest import MANIFEST, case_files, check_manifest
+
+T = TypeVar("T")
+_SUFFIXES = ("", ".zst", ".gz")
+WORKER_ANSWERS = ("pop-status", "runtime-status", "audit-status", "events", "audit-logs", "audit-integrity", "transfers")
+
+
+class Evidence:
+    """The evidence of one case, read-only.
+
+    Raises UsageError when the directory does not exist, ManifestMismatch or CaseUnreadable when the case cannot be trusted or read.
+    Attributes are read when first used; what could not be used is in `problems`, never skipped silently.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise UsageError(f"{self.root}: no such case directory")
+        self.files = case_files(self.root)
+        if "case.json" not in self.files:
+            raise CaseUnreadable("is missing", file="case.json", advice=f"{self.root} is not a case")
+        self.digests = check_manifest(self.files)
+        self.header: CaseHeader = read_header(self.files["case.json"], self._digest("case.json"))
+        self.problems: list[Problem] = []
+        if self.digests is None:
+            self.problems.append(Problem("no_manifest", "the case has no manifest: that its bytes are those collected is not checked", Place(MANIFEST)))
+
+    def _digest(self, name: str) -> str | None:
+        return (self.digests or {}).get(name)
+
+    def _lines(self, stem: str) -> Lines | None:
+        """The one file that holds `stem`, plain or compressed; None when the case has none. Two forms of it are an error."""
+        names = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self.files]
+        if len(names) > 1:
+            raise CaseUnreadable(f"stands beside {names[1]}", file=names[0], advice="keep one of the two and seal the case again")
+        if not names:
+            return None
+        return Lines(self.files[names[0]], names[0], self._digest(names[0]))
+
+    def _read(self, stem: str, reader: Callable[[Lines], T]) -> T | None:
+        lines = self._lines(stem)
+        if lines is None:
+            return None
+        rows = reader(lines)
+        self.problems.extend(lines.problems)
+        return rows
+
+    @cached_property
+    def transactions(self) -> rpc.Transactions | None:
+        """What getTransaction answered, or None when the case has no transactions."""
+        table = self._read("rpc/transactions.jsonl", rpc.read_transactions)
+        if table is not None:
+            self.problems.extend(rpc.unavailable_problem(table))
+        return table
+
+    @cached_property
+    def signatures(self) -> dict[str, rpc.SignatureRow] | None:
+        """What getSignaturesForAddress listed, by signature, or None."""
+        return self._read("rpc/signatures.jsonl", rpc.read_signatures)
+
+    @cached_property
+    def accounts(self) -> dict[str, rpc.AccountRow] | None:
+        """What getAccountInfo answered, by public key, or None."""
+        return self._read("rpc/accounts.jsonl", rpc.read_accounts)
+
+    @cached_property
+    def bucket(self) -> dict[str, worker.BucketObject] | None:
+        """The immutable bucket's objects by key, from files or packed, or None when no export is in the case."""
+        packed = self._read("worker/r2.jsonl", worker.read_bucket_lines)
+        loose = worker.read_bucket_files(self.files, self.digests, self.problems)
+        if packed is None and not loose:
+            return None
+        return {**loose, **(packed or {})}
+
+    @cached_property
+    def storage(self) -> dict[str, worker.StoredRow] | None:
+        """The worker's storage by key, or None."""
+        return self._read("worker/storage.jsonl", worker.read_storage)
+
+    @cached_property
+    def receipts(self) -> list[worker.ReceiptRow] | None:
+        """Ticket receipts that were given, or None."""
+        return self._read("worker/ticket-receipts.jsonl", worker.read_receipts)
+
+    @cached_property
+    def reports(self) -> list[worker.WalletReport] | None:
+        """Wallets' reports, or None when they were not collected; [] means that nothing was reported."""
+        return self._read("client/errors.jsonl", worker.read_reports)
+
+    @cached_property
+    def answers(self) -> dict[str, Answer]:
+        """The worker's answers by name (`pop-status`, `events`, …); those not collected are absent."""
+        found = {}
+        for name in WORKER_ANSWERS:
+            file = f"worker/{name}.json"
+            if file in self.files:
+                answer = read_answer(self.files[file], file, self._digest(file), self.problems)
+                if answer is not None:
+                    found[name] = answer
+        return found
+
+    def read_all(self) -> Evidence:
+        """Read every part now, so that `problems` is whole; returns itself."""
+        for name in ("transactions", "signatures", "accounts", "bucket", "storage", "receipts", "reports", "answers"):
+            getattr(self, name)
+        return self

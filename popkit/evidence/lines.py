@@ -1,0 +1,117 @@
+"""JSON lines, streamed, plain or compressed; every line remembers where it stood."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A line longer than this is not read: no answer of a node or a worker comes near it."""
+_PIECE = 1 << 20
+_MAX_ZSTD_WINDOW = 1 << 27
+_ZSTD_FEED = 1 << 14  # small, so that a file of endless zeros cannot fill the memory in one step
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a fact stands in a case: the file's path inside it, the 1-based line (or a key), the file's SHA-256."""
+
+    file: str
+    line: int | None = None
+    key: str | None = None
+    sha256: str | None = None
+
+    def __str__(self) -> str:
+        spot = f":{self.line}" if self.line else f" [{self.key}]" if self.key else ""
+        return f"{self.file}{spot}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of the evidence that could not be used: `code` is stable, `detail` is for people, `place` says where."""
+
+    code: str
+    detail: str
+    place: Place
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.detail}"
+
+
+@dataclass(slots=True)
+class Lines:
+    """The lines of one file of a case, whatever its compression.
+
+    Iterating gives (line number, bytes without the line end). What cannot be read is appended to `problems`: never raised,
+    never skipped silently. `ends_cut` is True when the last line has no line end.
+    """
+
+    path: Path
+    name: str
+    sha256: str | None
+    problems: list[Problem] = field(default_factory=list)
+    ends_cut: bool = False
+
+    def place(self, line: int) -> Place:
+        return Place(self.name, line, None, self.sha256)
+
+    def problem(self, code: str, detail: str, line: int) -> None:
+        """Note that a line could not be used; a cut last line says so."""
+        if self.ends_cut and code == "unreadable_line":
+            code, detail = "truncated_line", f"the last line is cut short: {detail}"
+        self.problems.append(Problem(code, detail, self.place(line)))
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        rest, number, skipping = b"", 0, False
+        for piece in self._pieces():
+            parts = (rest + piece).split(b"\n")
+            rest = parts.pop()
+            for part in parts:
+                number += 1
+                if skipping:
+                    skipping = False
+                elif part.strip():
+                    yield number, part.rstrip(b"\r")
+            if len(rest) > MAX_LINE_BYTES:
+                if not skipping:
+                    self.problem("line_too_long", f"the line is longer than {MAX_LINE_BYTES} bytes and was not read", number + 1)
+                rest, skipping = b"", True
+        if rest.strip() and not skipping:
+            self.ends_cut = True
+            yield number + 1, rest.rstrip(b"\r")
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The decompressed bytes in pieces; a damaged stream ends with a problem, what came before it is kept."""
+        try:
+            with self.path.open("rb") as raw:
+                if self.name.endswith(".zst"):
+                    yield from _zstd_pieces(raw)
+                else:
+                    source: IO[bytes] = gzip.GzipFile(fileobj=raw) if self.name.endswith(".gz") else raw
+                    while piece := source.read(_PIECE):
+                        yield piece
+        except (zstandard.ZstdError, OSError, EOFError, zlib.error) as error:
+            place = Place(self.name, None, None, self.sha256)
+            self.problems.append(Problem("damaged_compression", f"cannot be decompressed to its end: {error}", place))
+
+
+def _zstd_pieces(raw: IO[bytes]) -> Iterator[bytes]:
+    """The content of all frames of a zstd file. Raises EOFError when the last frame is cut (a stream reader would not say)."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW)
+    frame = decompressor.decompressobj()
+    started = False
+    while piece := raw.read(_ZSTD_FEED):
+        while piece:
+            started = True
+            yield frame.decompress(piece)
+            piece = frame.unused_data if frame.eof else b""
+            if frame.eof:
+                frame, started = decompressor.decompressobj(), bool(piece)
+    if started:
+        raise EOFError("the compressed stream ends inside a frame")

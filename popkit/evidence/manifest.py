@@ -1,0 +1,86 @@
+"""The manifest of a case: which bytes the case was sealed with.
+
+`manifest-sha256.txt` has one line a file, `<sha256>  <path>`, as sha256sum writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from popkit.errors import CaseUnreadable, ManifestMismatch
+
+MANIFEST = "manifest-sha256.txt"
+_LINE = re.compile(r"^([0-9a-f]{64}) [ *](.+)$")
+_RESEAL = "collect the case again, or find out who changed it; popkit does not judge an altered case"
+
+
+def case_files(root: Path) -> dict[str, Path]:
+    """Every regular file of a case by its path inside it ('/' separated), ascending; hidden files are left out.
+
+    Raises CaseUnreadable for a link that leads out of the case.
+    """
+    found: dict[str, Path] = {}
+    inside = root.resolve()
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            path = Path(folder, name)
+            relative = path.relative_to(root).as_posix()
+            if not path.resolve().is_relative_to(inside):
+                raise CaseUnreadable("is a link that leads out of the case", file=relative, advice="put the file itself there")
+            if path.is_file():
+                found[relative] = path
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, as 64 hex digits; read in pieces, so that size does not matter."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(path: Path) -> dict[str, str]:
+    """The manifest's digests by path. Raises CaseUnreadable for a line that is not one, or a path that leaves the case."""
+    digests: dict[str, str] = {}
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CaseUnreadable(f"is not UTF-8 at byte {error.start}", file=MANIFEST, advice=_RESEAL) from None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        match = _LINE.match(line)
+        if match is None:
+            raise CaseUnreadable("is not '<sha256>  <path>'", file=MANIFEST, line=number, advice=_RESEAL)
+        digest, name = match.groups()
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts:
+            raise CaseUnreadable(f"names a path outside the case: {name}", file=MANIFEST, line=number, advice=_RESEAL)
+        if digests.get(pure.as_posix(), digest) != digest:
+            raise CaseUnreadable(f"names {name} twice, with different digests", file=MANIFEST, line=number, advice=_RESEAL)
+        digests[pure.as_posix()] = digest
+    return digests
+
+
+def check_manifest(files: dict[str, Path]) -> dict[str, str] | None:
+    """Hold every file of a case against its manifest; the digests by path, or None where the case has no manifest.
+
+    Raises ManifestMismatch at the first file (ascending) that is missing, altered or not listed.
+    """
+    if MANIFEST not in files:
+        return None
+    wanted = read_manifest(files[MANIFEST])
+    for name in sorted({*wanted, *files} - {MANIFEST}):
+        if name not in files:
+            raise ManifestMismatch("is in the manifest but not in the case", file=name, advice=_RESEAL)
+        if name not in wanted:
+            raise ManifestMismatch("is in the case but not in the manifest", file=name, advice=_RESEAL)
+        seen = sha256_of(files[name])
+        if seen != wanted[name]:
+            raise ManifestMismatch(f"does not match the manifest: expected sha256 {wanted[name]}, found {seen}", file=name, advice=_RESEAL)
+    return wanted

@@ -1,0 +1,303 @@
+"""What a Solana node answered: signatures, transactions and accounts of a case, de-duplicated and placed.
+
+The order and the repetition of lines do not matter: rows are kept by their key, in ascending order of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pybase64
+
+from popkit.evidence.lines import Lines, Place, Problem
+from popkit.protocol.keys import is_pubkey, is_signature
+
+
+class _TokenAmount(msgspec.Struct):
+    amount: str
+
+
+class TokenBalance(msgspec.Struct, rename="camel"):
+    """One of a transaction's pre- or post-token balances; the amount is a decimal string of base units."""
+
+    account_index: int
+    mint: str
+    ui_token_amount: _TokenAmount
+    owner: str | None = None
+
+
+class LoadedAddresses(msgspec.Struct):
+    writable: list[str] = []
+    readonly: list[str] = []
+
+
+class Meta(msgspec.Struct, rename="camel"):
+    """The `meta` of getTransaction; logs and inner instructions stay raw until somebody needs them."""
+
+    err: Any
+    log_messages: msgspec.Raw = msgspec.Raw(b"null")
+    inner_instructions: msgspec.Raw = msgspec.Raw(b"null")
+    pre_token_balances: list[TokenBalance] | None = None
+    post_token_balances: list[TokenBalance] | None = None
+    loaded_addresses: LoadedAddresses | None = None
+
+    def logs(self) -> list[str] | None:
+        """The log lines, or None when the node gave none (or not as strings)."""
+        try:
+            return msgspec.json.decode(self.log_messages, type=list[str] | None)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return None
+
+    def inner(self) -> list[dict[str, Any]]:
+        """The inner instructions as getTransaction gives them; [] when there are none."""
+        try:
+            return msgspec.json.decode(self.inner_instructions, type=list[dict[str, Any]] | None) or []
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return []
+
+
+class _Result(msgspec.Struct, rename="camel"):
+    slot: int
+    transaction: list[str] | dict[str, Any] | str
+    meta: Meta | None = None
+    block_time: int | None = None
+    version: str | int | None = None
+    transaction_index: int | None = None
+
+
+class _TransactionLine(msgspec.Struct):
+    signature: str
+    result: _Result | None = None
+
+
+class _SignatureLine(msgspec.Struct, rename="camel"):
+    address: str
+    signature: str
+    slot: int
+    err: Any = None
+    memo: str | None = None
+    block_time: int | None = None
+    confirmation_status: str | None = None
+
+
+class _AccountValue(msgspec.Struct):
+    data: list[str] | dict[str, Any] | str
+    owner: str
+    lamports: int = 0
+    executable: bool = False
+
+
+class _AccountLine(msgspec.Struct):
+    pubkey: str
+    account: _AccountValue | None
+    slot: int | None = None
+
+
+@dataclass(slots=True)
+class Transactions:
+    """The transactions of a case as columns, ascending by signature, one row a signature.
+
+    `wire` holds the bytes of base64 (or base58) answers, `parsed` the object of json and jsonParsed ones; one of the two is None.
+    `position` is the transaction's index in its block where the node told it. Rows a node answered with null are in `unavailable`.
+    """
+
+    signature: list[str] = field(default_factory=list)
+    slot: list[int] = field(default_factory=list)
+    block_time: list[int | None] = field(default_factory=list)
+    position: list[int | None] = field(default_factory=list)
+    version: list[str | int | None] = field(default_factory=list)
+    wire: list[bytes | None] = field(default_factory=list)
+    parsed: list[dict[str, Any] | None] = field(default_factory=list)
+    meta: list[Meta] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+    file: str = ""
+    sha256: str | None = None
+    unavailable: set[str] = field(default_factory=set)
+    contradicted: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.signature)
+
+    def place(self, row: int) -> Place:
+        return Place(self.file, self.line[row], None, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRow:
+    """One row of getSignaturesForAddress: that a transaction touching `address` landed in `slot`, and how it ended."""
+
+    signature: str
+    slot: int
+    err: Any
+    block_time: int | None
+    addresses: frozenset[str]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account as of `slot`; `data` and `owner` are None when the node said that it does not exist."""
+
+    pubkey: str
+    slot: int | None
+    owner: str | None
+    data: bytes | None
+    place: Place
+
+    @property
+    def exists(self) -> bool:
+        return self.data is not None
+
+
+def read_transactions(lines: Lines, known: Transactions | None = None) -> Transactions:
+    """Read `rpc/transactions.jsonl`; lines that cannot be used become problems of `lines`.
+
+    The hot path of a large case: one typed decode a line, no object a row beyond it.
+    """
+    table = known or Transactions(file=lines.name, sha256=lines.sha256)
+    decode = msgspec.json.Decoder(_TransactionLine).decode
+    rows: dict[str, tuple[_Result, bytes | None, int]] = {}
+    for number, text in lines:
+        try:
+            row = decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            lines.problem("unreadable_line", f"is not {{signature, result}} of getTransaction: {error}", number)
+            continue
+        result = row.result
+        if not is_signature(row.signature):
+            lines.problem("unreadable_line", f"{row.signature[:100]!r} is not a transaction signature", number)
+            continue
+        if result is None:
+            table.unavailable.add(row.signature)
+            continue
+        if result.meta is None:
+            lines.problem("unreadable_line", "the transaction has no meta: whether it was accepted is not known", number)
+            continue
+        if result.slot < 0 or result.slot >= 1 << 63:
+            lines.problem("unreadable_line", f"slot {result.slot} is not a slot", number)
+            continue
+        try:
+            wire = _wire(result.transaction)
+        except ValueError as error:
+            lines.problem("unreadable_line", str(error), number)
+            continue
+        seen = rows.get(row.signature)
+        if seen is None:
+            rows[row.signature] = (result, wire, number)
+        elif not _same(seen[0], result):
+            lines.problem("contradictory_lines", f"{row.signature} stands in line {seen[2]} too, with another content", number)
+            table.contradicted.add(row.signature)
+            if _rank(result) < _rank(seen[0]):
+                rows[row.signature] = (result, wire, number)
+    for signature in sorted(rows):
+        result, wire, number = rows[signature]
+        assert result.meta is not None
+        table.signature.append(signature)
+        table.slot.append(result.slot)
+        table.block_time.append(result.block_time)
+        table.position.append(result.transaction_index)
+        table.version.append(result.version)
+        table.wire.append(wire)
+        table.parsed.append(result.transaction if isinstance(result.transaction, dict) else None)
+        table.meta.append(result.meta)
+        table.line.append(number)
+    table.unavailable -= rows.keys()
+    return table
+
+
+def _wire(transaction: list[str] | dict[str, Any] | str) -> bytes | None:
+    """The wire bytes of an encoded transaction; None for json and jsonParsed. Raises ValueError for anything else."""
+    if isinstance(transaction, dict):
+        return None
+    if isinstance(transaction, list) and len(transaction) == 2 and transaction[1] == "base64":
+        try:
+            return pybase64.b64decode(transaction[0], validate=True)
+        except ValueError as error:
+            raise ValueError(f"the transaction is not base64: {error}") from None
+    text = transaction if isinstance(transaction, str) else transaction[0] if transaction and transaction[-1] == "base58" else None
+    if text is None:
+        raise ValueError(f"the transaction's encoding is not known: {transaction[1:]!r}")
+    from popkit.protocol.keys import b58decode
+
+    return b58decode(text)
+
+
+def _rank(result: _Result) -> bytes:
+    """An order of contradictory answers that does not depend on the order of lines."""
+    return msgspec.json.encode(result, order="deterministic")
+
+
+def _same(first: _Result, second: _Result) -> bool:
+    if _rank(first) == _rank(second):
+        return True
+    decoded = [msgspec.json.decode(_rank(result)) for result in (first, second)]
+    return bool(decoded[0] == decoded[1])
+
+
+def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
+    """Read `rpc/signatures.jsonl` into one row a signature, with every address it was listed for."""
+    decode = msgspec.json.Decoder(_SignatureLine).decode
+    rows: dict[str, SignatureRow] = {}
+    for number, text in lines:
+        try:
+            row = decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            lines.problem("unreadable_line", f"is not a row of getSignaturesForAddress: {error}", number)
+            continue
+        if not is_signature(row.signature) or not is_pubkey(row.address):
+            lines.problem("unreadable_line", "signature or address is not base58 of the right length", number)
+            continue
+        seen = rows.get(row.signature)
+        addresses = (seen.addresses if seen else frozenset()) | {row.address}
+        if seen is not None and (seen.slot, seen.err) != (row.slot, row.err):
+            lines.problem("contradictory_lines", f"{row.signature} was listed before with another slot or outcome", number)
+        keep_new = seen is None or (row.slot, str(row.err)) < (seen.slot, str(seen.err))
+        if keep_new:
+            rows[row.signature] = SignatureRow(row.signature, row.slot, row.err, row.block_time, addresses, lines.place(number))
+        elif seen is not None:
+            rows[row.signature] = SignatureRow(seen.signature, seen.slot, seen.err, seen.block_time, addresses, seen.place)
+    return dict(sorted(rows.items()))
+
+
+def read_accounts(lines: Lines) -> dict[str, AccountRow]:
+    """Read `rpc/accounts.jsonl` into the newest state of each account (the highest slot)."""
+    decode = msgspec.json.Decoder(_AccountLine).decode
+    rows: dict[str, AccountRow] = {}
+    for number, text in lines:
+        try:
+            row = decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            lines.problem("unreadable_line", f"is not {{pubkey, slot, account}}: {error}", number)
+            continue
+        if not is_pubkey(row.pubkey):
+            lines.problem("unreadable_line", f"{row.pubkey[:100]!r} is not a public key", number)
+            continue
+        data: bytes | None = None
+        if row.account is not None:
+            try:
+                data = _wire(row.account.data)
+            except ValueError as error:
+                lines.problem("unreadable_line", str(error), number)
+                continue
+            if data is None:
+                lines.problem("unreadable_line", "the account's data is jsonParsed; popkit reads base64", number)
+                continue
+        new = AccountRow(row.pubkey, row.slot, row.account.owner if row.account else None, data, lines.place(number))
+        seen = rows.get(row.pubkey)
+        if seen is not None and seen.slot == new.slot and (seen.owner, seen.data) != (new.owner, new.data):
+            lines.problem("contradictory_lines", f"{row.pubkey} stands in line {seen.place.line} too, with another content", number)
+        if seen is None or _age(seen) < _age(new):
+            rows[row.pubkey] = new
+    return dict(sorted(rows.items()))
+
+
+def _age(row: AccountRow) -> tuple[int, bool, bytes, str]:
+    return (-1 if row.slot is None else row.slot, row.exists, row.data or b"", row.owner or "")
+
+
+def unavailable_problem(table: Transactions) -> list[Problem]:
+    """One problem a transaction that the node listed or was asked for and answered with null."""
+    place = Place(table.file, None, None, table.sha256)
+    return [Problem("transaction_unavailable", f"{signature}: the node answered null", place) for signature in sorted(table.unavailable)]

@@ -1,0 +1,241 @@
+"""What administrators did: the terms of a grant and the signers of an authority, as of any slot.
+
+Accounts show the present; rules are judged as of the slot, so terms and signers are replayed from the accepted transactions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from popkit.claims.scalar import is_claim, program_calls
+from popkit.claims.table import ClaimTable, is_authentic
+from popkit.evidence.rpc import AccountRow
+from popkit.protocol import accounts as layouts
+from popkit.protocol.instructions import InstructionError, decode_instruction
+from popkit.protocol.pda import pop_config_address
+
+ZERO_ROOT = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class AdminStep:
+    """One accepted administrator's instruction: what it was, on which grant or authority, when."""
+
+    name: str
+    args: dict[str, Any]
+    accounts: dict[str, str]
+    signature: str
+    slot: int
+    block_time: int | None
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A grant's terms: amounts in base units, periods in seconds, times in unix seconds (expires_at 0: never)."""
+
+    authority: str
+    mint: str
+    grant_id: int
+    amount_per_period: int
+    period_seconds: int
+    start_ts: int
+    expires_at: int
+    merkle_root: str
+    paused: bool
+    closed: bool = False
+
+    def period_at(self, moment: int) -> int:
+        """The period index that the program asks for at a unix second."""
+        return (moment - self.start_ts) // self.period_seconds if self.period_seconds > 0 else -1
+
+
+class History:
+    """The accepted administrators' steps of a case, ascending by (slot, position, signature, instruction)."""
+
+    def __init__(self, claims: ClaimTable, accounts: dict[str, AccountRow] | None) -> None:
+        self.claims, self.accounts = claims, accounts or {}
+
+    @cached_property
+    def steps(self) -> list[AdminStep]:
+        """Every accepted instruction of the program that is no claim; forged transactions are left out."""
+        transactions = self.claims.transactions
+        found = []
+        for row in self.claims.other_rows:
+            if transactions.meta[row].err is not None or is_authentic(transactions, row) is False:
+                continue
+            tx = self.claims.decode(row)
+            for index, _, call in program_calls(transactions, row, tx, self.claims.program_id):
+                if call.data is None or is_claim(call):
+                    continue
+                try:
+                    step = decode_instruction(call.data, call.accounts)
+                except InstructionError:
+                    continue
+                position = transactions.position[row]
+                found.append((transactions.slot[row], -1 if position is None else position, transactions.signature[row], index, step, row))
+        found.sort(key=lambda item: item[:4])
+        return [
+            AdminStep(step.name, step.args, step.accounts, signature, slot, transactions.block_time[row], index)
+            for slot, _, signature, index, step, row in found
+        ]
+
+    @cached_property
+    def _by_grant(self) -> dict[str, list[AdminStep]]:
+        grouped: dict[str, list[AdminStep]] = defaultdict(list)
+        for step in self.steps:
+            if "grant" in step.accounts:
+                grouped[step.accounts["grant"]].append(step)
+        return grouped
+
+    def of_grant(self, grant: str) -> list[AdminStep]:
+        """The steps on one grant, in order."""
+        return self._by_grant.get(grant, [])
+
+    def account(self, grant: str) -> layouts.Grant | None:
+        """The grant's account as collected, or None when it does not exist, was not collected or is no grant."""
+        row = self.accounts.get(grant)
+        if row is None or row.data is None:
+            return None
+        try:
+            value = layouts.decode_account(row.data)
+        except layouts.AccountError:
+            return None
+        return value if isinstance(value, layouts.Grant) else None
+
+    def created_slot(self, grant: str) -> int | None:
+        """The slot of the first create_grant seen; None when none is in the evidence."""
+        return next((step.slot for step in self.of_grant(grant) if step.name == "create_grant"), None)
+
+    def terms_at(self, grant: str, slot: int) -> Terms | None:
+        """The terms that held at the end of a slot, replayed; None when the grant's creation is not in the evidence by then.
+
+        create_grant on an existing grant rewrites its terms, lifts a pause and clears the allowlist (until program commit 2c6429a).
+        """
+        terms: Terms | None = None
+        for step in self.of_grant(grant):
+            if step.slot > slot:
+                break
+            terms = _applied(terms, step)
+        return terms
+
+    def terms_are_whole(self, grant: str) -> bool | None:
+        """Whether the replayed terms end where the grant's account stands; None when there is nothing to compare."""
+        account = self.account(grant)
+        terms = self.terms_at(grant, 1 << 63)
+        if account is None or terms is None:
+            return None
+        seen = (terms.amount_per_period, terms.period_seconds, terms.start_ts, terms.expires_at, terms.merkle_root, terms.paused)
+        now = (account.amount_per_period, account.period_seconds, account.start_ts, account.expires_at, account.merkle_root, account.paused)
+        return seen == now and not terms.closed
+
+    def changes_in(self, grant: str, slot: int) -> bool:
+        """Whether a step on the grant stands in this very slot (its order against claims of the slot is then not known)."""
+        return any(step.slot == slot for step in self.of_grant(grant))
+
+    def authority_of(self, grant: str) -> str | None:
+        """The grant's authority, from its account or its creation."""
+        account = self.account(grant)
+        if account is not None:
+            return account.authority
+        return next((step.accounts["authority"] for step in self.of_grant(grant) if "authority" in step.accounts), None)
+
+    def mint_of(self, grant: str) -> str | None:
+        """The grant's mint, from its account or its creation."""
+        account = self.account(grant)
+        if account is not None:
+            return account.mint
+        return next((step.accounts["mint"] for step in self.of_grant(grant) if "mint" in step.accounts), None)
+
+    def upserts(self, authority: str) -> list[tuple[int, str]]:
+        """(slot, signer) of every accepted upsert_pop_config of an authority, in order."""
+        return self._upserts.get(authority, [])
+
+    @cached_property
+    def _upserts(self) -> dict[str, list[tuple[int, str]]]:
+        grouped: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        for step in self.steps:
+            if step.name == "upsert_pop_config":
+                grouped[step.accounts["authority"]].append((step.slot, str(step.args["signer_pubkey"])))
+        return grouped
+
+    def signer_now(self, authority: str | None) -> str | None:
+        """The signer that the pop-config account names as collected; None when it is not there or not known."""
+        if authority is None:
+            return None
+        row = self.accounts.get(pop_config_address(authority))
+        if row is None or row.data is None:
+            return None
+        try:
+            value = layouts.decode_account(row.data)
+        except layouts.AccountError:
+            return None
+        return value.signer_pubkey if isinstance(value, layouts.PopConfig) else None
+
+    def signers_at(self, authority: str, slot: int) -> set[str] | None:
+        """The signers that pop-config may have named during a slot (two where an upsert stands in it); None when not known.
+
+        Where the account was collected and no upsert was seen at all, the account's signer is taken to have stood all along.
+        """
+        upserts = self.upserts(authority)
+        before = [signer for at, signer in upserts if at < slot]
+        within = {signer for at, signer in upserts if at == slot}
+        if before:
+            return {before[-1]} | within
+        if within:
+            return within
+        now = self.signer_now(authority)
+        return {now} if now is not None and not upserts else None
+
+    def signers_ever(self, authority: str | None) -> set[str]:
+        """Every signer that pop-config is known to have named."""
+        if authority is None:
+            return set()
+        now = self.signer_now(authority)
+        return {signer for _, signer in self.upserts(authority)} | ({now} if now else set())
+
+    def is_closed(self, grant: str) -> bool:
+        """Whether the grant is closed: its account is said not to exist after it did, or close_grant was the last word."""
+        row = self.accounts.get(grant)
+        steps = self.of_grant(grant)
+        if row is not None:
+            return not row.exists and bool(steps)
+        terms = self.terms_at(grant, 1 << 63)
+        return terms is not None and terms.closed
+
+    def is_paused(self, grant: str) -> bool | None:
+        """Whether the grant is paused now; None when it is closed or nothing tells."""
+        account = self.account(grant)
+        if account is not None:
+            return account.paused
+        if self.is_closed(grant):
+            return None
+        terms = self.terms_at(grant, 1 << 63)
+        return terms.paused if terms is not None else None
+
+
+def _applied(terms: Terms | None, step: AdminStep) -> Terms | None:
+    """The terms after one step."""
+    args, at = step.args, step.accounts
+    if step.name == "create_grant":
+        return Terms(
+            at["authority"], at["mint"], args["grant_id"], args["amount_per_period"], args["period_seconds"], args["start_ts"],
+            args["expires_at"], ZERO_ROOT, False,
+        )  # fmt: skip
+    if terms is None:
+        return None
+    if step.name == "update_grant":
+        return replace(
+            terms, amount_per_period=args["amount_per_period"], period_seconds=args["period_seconds"], expires_at=args["expires_at"]
+        )
+    if step.name == "set_paused":
+        return replace(terms, paused=args["paused"])
+    if step.name == "set_allowlist_root":
+        root = args["merkle_root"]
+        return replace(terms, merkle_root=root.hex() if isinstance(root, bytes) else root)
+    if step.name == "close_grant":
+        return replace(terms, closed=True)
+    return terms
