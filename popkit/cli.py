@@ -1,0 +1,134 @@
+"""The command line: parse, call, render, exit. It holds no logic.
+
+Exit codes, in every command: 0 nothing is wrong now, 1 something is, 2 wrong usage, 3 cannot tell, 70 a fault inside popkit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from popkit import __version__
+from popkit.errors import EXIT_FINE, EXIT_INTERNAL, PopkitError, UsageError
+
+EXIT_INTERRUPTED = 130
+ERAS = ("pre_pop", "strict", "strict_v2", "relaxed")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(prog="popkit", description="From the evidence of a PoP chain incident to an answer that can be defended.")
+    top.add_argument("--version", action="version", version=f"popkit {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    diagnose = commands.add_parser("diagnose", help="verdict, last good, first bad, cause, impact and what to do now, in seconds")
+    diagnose.add_argument("case", help="a case directory")
+    diagnose.add_argument("--json", metavar="FILE", help="write findings.json there; - writes it to standard output, and nothing else")
+    diagnose.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
+    diagnose.set_defaults(run=_diagnose)
+
+    investigate = commands.add_parser("investigate", help="run the notebooks and write report, findings and manifest")
+    investigate.add_argument("case", help="a case directory")
+    investigate.add_argument("--out", required=True, metavar="DIR", help="where the report goes; must not exist, be empty or hold an earlier report")
+    investigate.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
+    investigate.set_defaults(run=_investigate)
+
+    explain = commands.add_parser("explain", help="what a verdict, cause, finding code or program error means, and what to do")
+    explain.add_argument("word", nargs="?", help="the word; without one, the list of all")
+    explain.set_defaults(run=_explain)
+    return top
+
+
+def _diagnose(args: argparse.Namespace) -> int:
+    from popkit.case import open_case
+
+    if args.json and args.json != "-":
+        _refuse_inside(Path(args.json), Path(args.case))
+    diagnosis = open_case(args.case, args.era).diagnose()
+    text = diagnosis.dumps()
+    if args.json == "-":
+        _write(text)
+        return diagnosis.exit_code
+    if args.json:
+        write_file(Path(args.json), text)
+    from popkit.terminal import diagnosis_text
+
+    _write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    return diagnosis.exit_code
+
+
+def _investigate(args: argparse.Namespace) -> int:
+    from popkit.reporting.investigate import investigate
+    from popkit.terminal import diagnosis_text
+
+    out = Path(args.out)
+    _refuse_inside(out, Path(args.case))
+    diagnosis = investigate(args.case, out, progress=lambda line: print(line, file=sys.stderr, flush=True), era=args.era)
+    _write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    _write(f"\nReport: {out / 'report.html'}\n")
+    return diagnosis.exit_code
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from popkit.explain import explain, vocabulary
+
+    if args.word:
+        _write(f"{explain(args.word)}\n")
+        return EXIT_FINE
+    kind = ""
+    for word in vocabulary().values():
+        if word.kind.split(",")[0] != kind:
+            kind = word.kind.split(",")[0]
+            _write(f"\n{kind}\n")
+        _write(f"  {word.word:<32} {word.meaning.split('. ')[0]}\n")
+    return EXIT_FINE
+
+
+def _refuse_inside(target: Path, case: Path) -> None:
+    """A case is evidence: nothing is written into it."""
+    if target.resolve().is_relative_to(case.resolve()):
+        raise UsageError(f"{target}: lies inside the case, which is read-only evidence; choose a place outside it")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text file whole or not at all. Raises UsageError when the place cannot be written."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(text.encode())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _write(text: str) -> None:
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code. Errors go to standard error, without a traceback."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except PopkitError as error:
+        print(f"popkit: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone; do not complain at exit
+        return EXIT_INTERNAL
+    except KeyboardInterrupt:
+        print("popkit: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if os.environ.get("POPKIT_TRACEBACK"):
+            raise
+        print(f"popkit: a fault inside popkit: {type(error).__name__}: {error} (POPKIT_TRACEBACK=1 shows where)", file=sys.stderr)
+        return EXIT_INTERNAL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

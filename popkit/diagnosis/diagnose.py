@@ -12,10 +12,9 @@ from popkit.diagnosis.checks import ACCOUNTS, TRANSACTIONS, claim_findings, gran
 from popkit.diagnosis.coverage import coverage_of, evidence_findings
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.judge import Judge, Judgement, burnt
-from popkit.diagnosis.proofs import Proof, is_too_old
+from popkit.diagnosis.proofs import Proof
 from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.result import AuditDiagnosis, Diagnosis, Finding, GrantDiagnosis, Reconciliation, sorted_findings
-from popkit.eras import STRICT_ERAS
 from popkit.evidence.bundle import Evidence
 
 AUDIT_LOGS, STORAGE, BUCKET, RECEIPTS = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2", "worker/ticket-receipts.jsonl"
@@ -28,7 +27,11 @@ def diagnose(evidence: Evidence, era: str | None = None) -> Diagnosis:
 
     `era` is the program version to assume where neither behaviour, nor the worker's model, nor the date decides.
     """
-    facts = Facts(evidence, era)
+    return diagnose_facts(Facts(evidence, era))
+
+
+def diagnose_facts(facts: Facts) -> Diagnosis:
+    """Diagnose a case whose facts are already there."""
     judge = Judge(facts)
     grants, findings = [], list(evidence_findings(facts))
     for grant in facts.header.grants:
@@ -433,4 +436,4 @@ def _reconcile(facts: Facts, judge: Judge, grants: list[GrantDiagnosis]) -> tupl
     return Reconciliation(told, sorted({row[0] for row in unsynced}), sorted(abandoned)), reconciler, findings
 
 
-__all__ = ["STRICT_ERAS", "diagnose", "is_too_old"]
+__all__ = ["diagnose", "diagnose_facts"]
