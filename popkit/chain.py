@@ -8,61 +8,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
-from popkit.claims.table import PROOF_PLACES, ClaimTable
-from popkit.eras import EraTimeline, Shown, only, since
+from popkit.attempts import Attempt
+from popkit.eras import EraTimeline
 from popkit.evidence.lines import Place
 from popkit.evidence.rpc import AccountRow
-from popkit.history import History
 from popkit.protocol import accounts as layouts
-from popkit.protocol.errors import CHAIN_RULE_ERRORS, ERAS, TransactionFailure
 from popkit.protocol.message import GENESIS_HASH
 from popkit.protocol.pda import pop_state_address
-
-
-class Attempt(NamedTuple):
-    """One claim attempt on a grant. Hashes are hex or None (no message); times are unix seconds.
-
-    `noise` says why a refused attempt is not attributed to the grant's issuer (None: it is attributed, or it was accepted).
-    """
-
-    row: int
-    signature: str
-    slot: int
-    position: int | None
-    block_time: int | None
-    index: int
-    accepted: bool
-    claimer: str
-    period_index: int
-    receipt: str
-    has_proof: bool
-    signer: str | None
-    prev_hash: str | None
-    stream_prev_hash: str | None
-    audit_hash: str | None
-    entry_hash: str | None
-    issued_at: int | None
-    authentic: bool | None
-    noise: str | None
-    failure: TransactionFailure | None
-    own_failure: bool
-
-    @property
-    def error(self) -> str | None:
-        """The program's or Anchor's name of the error, else Custom(n); None when accepted or unknown."""
-        if self.failure is None:
-            return None
-        return self.failure.error or (f"Custom({self.failure.code})" if self.failure.code is not None else None)
-
-    @property
-    def broke_chain_rule(self) -> bool:
-        """Whether the program refused this very claim by a chain rule (6026, 6027, 6028)."""
-        f = self.failure
-        return self.own_failure and f is not None and f.layer == "program" and f.error in CHAIN_RULE_ERRORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +86,8 @@ class GrantChain:
         """The chain's head after each of `linked`, by the era's rule: strict moves always, relaxed when issued_at is not older."""
         heads, head, newest = [], GENESIS_HASH, None
         for attempt in self.linked:
-            assert attempt.entry_hash is not None and attempt.issued_at is not None
+            assert attempt.entry_hash is not None
+            assert attempt.issued_at is not None
             relaxed = self.era_at(attempt) == "relaxed"
             if not relaxed or newest is None or attempt.issued_at >= newest:
                 head, newest = attempt.entry_hash, attempt.issued_at
@@ -258,7 +215,7 @@ class GrantChain:
 
 
 def _refusal_order(a: Attempt) -> tuple[Any, ...]:
-    return (a.slot, -1 if a.position is None else a.position, a.issued_at or 0, a.signature, a.index)
+    return (a.slot, -1 if a.position is None else a.position, a.issued_at or 0, a.signature, a.instruction_index)
 
 
 def in_landing_order(attempts: Iterable[Attempt]) -> list[Attempt]:
@@ -311,135 +268,3 @@ def read_state(grant: str, accounts: dict[str, AccountRow] | None) -> PopStateSe
     if not value.initialized:
         return PopStateSeen(known=True, slot=row.slot, place=row.place)
     return PopStateSeen(True, row.slot, value.last_global_hash, value.last_stream_hash, value.last_issued_at, row.place)
-
-
-@dataclass(slots=True)
-class Attribution:
-    """Keys that may sign for a grant, by grant: those pop-config named at some slot and those the worker's status names."""
-
-    keys: dict[str, set[str]] = field(default_factory=dict)
-
-    def for_grant(self, grant: str) -> set[str]:
-        return self.keys.get(grant, set())
-
-
-def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) -> dict[str, list[Attempt]]:
-    """The attempts on each grant, with noise told from the issuer's own; linear in the number of claims."""
-    found: dict[str, list[Attempt]] = {grant: [] for grant in grants}
-    text, hashes = claims.key_text, claims.hash_text
-    transactions = claims.transactions
-    first_accepted: dict[str, int] = {}
-    rows = [row for row in range(len(claims)) if text["grant"][row] in found]
-    noise: dict[int, str | None] = {}
-    for row in rows:
-        noise[row] = _noise(claims, row, keys.for_grant(text["grant"][row]))
-        if claims.accepted[row] and noise[row] != "forged" and claims.has_message[row]:
-            entry = hashes["entry_hash"][row]
-            first_accepted[entry] = min(first_accepted.get(entry, 1 << 63), int(claims.slot[row]))
-    for row in rows:
-        tx = int(claims.transaction[row])
-        has = bool(claims.has_message[row])
-        accepted = bool(claims.accepted[row])
-        why = noise[row]
-        entry = hashes["entry_hash"][row] if has else None
-        if why is None and not accepted and entry is not None and first_accepted.get(entry, 1 << 63) <= int(claims.slot[row]):
-            why = "already accepted"
-        found[text["grant"][row]].append(
-            Attempt(
-                row=row,
-                signature=claims.signature[row],
-                slot=int(claims.slot[row]),
-                position=transactions.position[tx],
-                block_time=transactions.block_time[tx],
-                index=int(claims.index[row]),
-                accepted=accepted,
-                claimer=text["claimer"][row],
-                period_index=int(claims.period_index[row]),
-                receipt=text["receipt"][row],
-                has_proof=PROOF_PLACES[int(claims.proof_place[row])] is not None,
-                signer=text["signer"][row] if claims.proof_place[row] else None,
-                prev_hash=hashes["prev_hash"][row] if has else None,
-                stream_prev_hash=hashes["stream_prev_hash"][row] if has else None,
-                audit_hash=hashes["audit_hash"][row] if has and claims.message_version[row] == 2 else None,
-                entry_hash=entry,
-                issued_at=int(claims.issued_at[row]) if has else None,
-                authentic=claims.transaction_signatures_hold[row],
-                noise=why,
-                failure=claims.failure[row],
-                own_failure=bool(claims.own_failure[row]),
-            )
-        )
-    return found
-
-
-def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
-    """Why an attempt does not count: None for the issuer's own, 'forged' when its transaction cannot be what it says it is.
-
-    An accepted claim's proof was checked by the program; where it does not hold, the evidence is not what the chain executed.
-    """
-    if claims.transaction_signatures_hold[row] is False:
-        return "forged"
-    accepted = bool(claims.accepted[row])
-    pre_pop = claims.account_count[row] < 12
-    if accepted and pre_pop:
-        return None
-    if not claims.has_message[row] or (accepted and PROOF_PLACES[int(claims.proof_place[row])] != "preceding"):
-        return "forged" if accepted else "no proof"
-    same_grant = (claims.hashes["message_grant"][row] == claims.keys["grant"][row]).all()
-    same_claimer = (claims.hashes["message_claimer"][row] == claims.keys["claimer"][row]).all()
-    checks = (
-        (bool(claims.proof_signature_holds[row]), "the proof's signature does not hold"),
-        (bool(claims.entry_hash_holds[row]), "the proof's entry hash does not hold"),
-        (bool(same_grant), "the proof names another grant"),
-        (bool(same_claimer and claims.claimer_signed[row]), "the proof names another claimer"),
-    )
-    for holds, why in checks:
-        if not holds:
-            return "forged" if accepted else why
-    if not accepted and claims.key_text["signer"][row] not in keys:
-        return "the proof is signed by a key that was never the grant's"
-    return None
-
-
-def shown_by_claims(claims: ClaimTable, history: History) -> list[Shown]:
-    """What accepted and refused attempts, of every grant in the case, show of the program's era."""
-    shown: list[Shown] = []
-    seen_children: dict[tuple[bytes, bytes], bytes] = {}
-    for row in range(len(claims)):
-        if claims.transaction_signatures_hold[row] is False:
-            continue
-        slot = int(claims.slot[row])
-        if not claims.accepted[row]:
-            failure = claims.failure[row]
-            if failure is not None and failure.eras and failure.eras != frozenset(ERAS):
-                shown.append(Shown(slot, failure.eras, f"refused with {failure.error}"))
-            continue
-        if claims.account_count[row] < 12:
-            shown.append(Shown(slot, only("pre_pop"), "a claim with nine accounts was accepted"))
-            continue
-        shown.append(Shown(slot, since("strict"), "a claim with twelve accounts was accepted"))
-        if claims.message_version[row] == 1:
-            shown.append(Shown(slot, only("strict"), "a message of version 1 was accepted"))
-        if not claims.has_message[row]:
-            continue
-        parent = (claims.keys["grant"][row].tobytes(), claims.hashes["prev_hash"][row].tobytes())
-        entry = claims.hashes["entry_hash"][row].tobytes()
-        if seen_children.setdefault(parent, entry) != entry and claims.entry_hash_holds[row] and claims.proof_signature_holds[row]:
-            shown.append(Shown(slot, only("relaxed"), "two accepted claims share a parent"))
-    for step in history.steps:
-        if step.name == "upsert_pop_config":
-            shown.append(Shown(step.slot, since("strict"), "upsert_pop_config was accepted"))
-        if step.name == "update_grant":
-            shown.append(Shown(step.slot, only("relaxed"), "update_grant was accepted"))
-    return _thinned(shown)
-
-
-def _thinned(shown: list[Shown]) -> list[Shown]:
-    """The first and the last slot at which each thing was shown: what stands between adds nothing."""
-    groups: dict[tuple[frozenset[str], str], list[Shown]] = defaultdict(list)
-    for item in shown:
-        groups[item.allowed, item.basis].append(item)
-    kept = []
-    for items in groups.values():
-        kept += [min(items, key=lambda s: s.slot), max(items, key=lambda s: s.slot)]
-    return kept

@@ -32,7 +32,9 @@ def parser() -> argparse.ArgumentParser:
 
     investigate = commands.add_parser("investigate", help="run the notebooks and write report, findings and manifest")
     investigate.add_argument("case", help="a case directory")
-    investigate.add_argument("--out", required=True, metavar="DIR", help="where the report goes; must not exist, be empty or hold an earlier report")
+    investigate.add_argument(
+        "--out", required=True, metavar="DIR", help="where the report goes; must not exist, be empty or hold an earlier report"
+    )
     investigate.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
     investigate.set_defaults(run=_investigate)
 

@@ -40,7 +40,10 @@ CAUSE_MEANINGS: dict[str, tuple[str, str]] = {
         "A proof of this worker on top of the chain's head was never accepted and can land no more: never sent, or burnt.",
         "Cut over to a new grant; ask why the wallet did not send it.",
     ),
-    "genesis_mismatch": ("The lost proof was the grant's first, so no claim of the grant can ever be accepted.", "Cut over to a new grant."),
+    "genesis_mismatch": (
+        "The lost proof was the grant's first, so no claim of the grant can ever be accepted.",
+        "Cut over to a new grant.",
+    ),
     "out_of_order": (
         "A claim was refused because an earlier proof was still on its way; both landed later.",
         "Nothing to repair. Fewer wallets at once, or the relaxed program, avoid it.",
@@ -65,21 +68,39 @@ CAUSE_MEANINGS: dict[str, tuple[str, str]] = {
         "The worker's signer was not the one that pop-config named at that slot.",
         "Set pop-config with upsert_pop_config; proofs burnt meanwhile stay burnt, so a strict grant needs a cutover as well.",
     ),
-    "proof_expired": ("A proof on the chain's head was sent more than 600 s from its issue.", "Cut over; check clocks and slow wallets."),
+    "proof_expired": (
+        "A proof on the chain's head was sent more than 600 s from its issue.",
+        "Cut over; check clocks and slow wallets.",
+    ),
     "duplicate_claim": (
         "A proof was issued for a period whose receipt already existed: the account creation failed, the proof is burnt.",
         "Cut over; let the page check the receipt before it asks for a proof.",
     ),
-    "not_in_allowlist": ("A proof was issued for a wallet outside the allowlist; the claim was refused.", "Cut over; check wallets before issuing."),
-    "paused": ("A wallet held a proof while the grant was paused; it was refused and not sent again in time.", "Cut over; stop proofs before pausing."),
+    "not_in_allowlist": (
+        "A proof was issued for a wallet outside the allowlist; the claim was refused.",
+        "Cut over; check wallets before issuing.",
+    ),
+    "paused": (
+        "A wallet held a proof while the grant was paused; it was refused and not sent again in time.",
+        "Cut over; stop proofs before pausing.",
+    ),
     "grant_expired": ("A proof was issued for a grant past its expiry.", "Close the event before the grant expires."),
-    "vault_empty": ("The vault held less than one period's amount when the proof was sent.", "Fund the new grant for all claims."),
-    "wrong_period": ("A proof was sent in another period than it was issued for.", "Cut over; take the period from the cluster's clock."),
+    "vault_empty": (
+        "The vault held less than one period's amount when the proof was sent.",
+        "Fund the new grant for all claims.",
+    ),
+    "wrong_period": (
+        "A proof was sent in another period than it was issued for.",
+        "Cut over; take the period from the cluster's clock.",
+    ),
     "grant_reuse": (
         "Two events are linked to one grant. The chain may hold; the guard does not.",
         "One event, one grant: give the later event a grant of its own.",
     ),
-    "unexplained": ("The grant is broken and no cause is shown by the evidence; what was ruled out is said.", "Collect what the coverage names."),
+    "unexplained": (
+        "The grant is broken and no cause is shown by the evidence; what was ruled out is said.",
+        "Collect what the coverage names.",
+    ),
 }
 
 ERROR_ADVICE: dict[str, str] = {
@@ -135,7 +156,9 @@ def _program_error(name: str) -> Explanation:
 def vocabulary() -> dict[str, Explanation]:
     """Every word that `explain` knows, in the order of verdicts, causes, finding codes, program errors, framework errors."""
     words = [Explanation(word, "verdict", *text) for word, text in VERDICT_MEANINGS.items()]
-    words += [Explanation(word, "cause", *CAUSE_MEANINGS[word], (("ruled out by", RULED_OUT_BY[word]),)) for word in [*CAUSES, "unexplained"]]
+    words += [
+        Explanation(word, "cause", *CAUSE_MEANINGS[word], (("ruled out by", RULED_OUT_BY[word]),)) for word in [*CAUSES, "unexplained"]
+    ]
     words += [
         Explanation(row.code, f"finding, {row.severity}", row.meaning, row.advice, (("rule", row.rule),))
         for row in CODES.values()
@@ -144,7 +167,13 @@ def vocabulary() -> dict[str, Explanation]:
     words += [_program_error(name) for name in PROGRAM_ERRORS]
     known = {word.word for word in words}
     words += [
-        Explanation(name, "framework error", f"Anchor refused the instruction with error {number}.", "See which account the log names.", (("number", str(number)),))
+        Explanation(
+            name,
+            "framework error",
+            f"Anchor refused the instruction with error {number}.",
+            "See which account the log names.",
+            (("number", str(number)),),
+        )
         for number, name in FRAMEWORK_ERRORS.items()
         if name not in known
     ]
@@ -165,7 +194,10 @@ def explain(word: str) -> Explanation:
     from difflib import get_close_matches
 
     near = get_close_matches(word, words, 3, 0.5)
-    raise UsageError(f"{word!r} is no verdict, cause, finding code or error" + (f"; near it: {', '.join(near)}" if near else "; popkit explain lists them"))
+    raise UsageError(
+        f"{word!r} is no verdict, cause, finding code or error"
+        + (f"; near it: {', '.join(near)}" if near else "; popkit explain lists them")
+    )
 
 
 def _by_number(word: str) -> Explanation | None:
@@ -183,7 +215,12 @@ def _by_number(word: str) -> Explanation | None:
     if len(names) == 1:
         return words[names[0]]
     meaning = " or ".join(f"{name} ({words[name].meaning.rstrip('.')})" for name in names)
-    return Explanation(word, "program error number", f"{meaning}: which of them depends on the program's era.", "Read the name in the log line, not the number.")
+    return Explanation(
+        word,
+        "program error number",
+        f"{meaning}: which of them depends on the program's era.",
+        "Read the name in the log line, not the number.",
+    )
 
 
 def steps_for(verdict: str, causes: list[str]) -> list[str]:
@@ -201,4 +238,6 @@ def steps_for(verdict: str, causes: list[str]) -> list[str]:
         if "foreign_issuer" in causes:
             steps.insert(1, "  at once: stop the second issuer and rotate the signing key.")
         return steps
-    return [VERDICT_MEANINGS[verdict][1]] + [CAUSE_MEANINGS[cause][1] for cause in causes if cause in ("signer_mismatch", "foreign_issuer", "grant_reuse")]
+    return [VERDICT_MEANINGS[verdict][1]] + [
+        CAUSE_MEANINGS[cause][1] for cause in causes if cause in ("signer_mismatch", "foreign_issuer", "grant_reuse")
+    ]

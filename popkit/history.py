@@ -129,7 +129,14 @@ class History:
         if account is None or terms is None:
             return None
         seen = (terms.amount_per_period, terms.period_seconds, terms.start_ts, terms.expires_at, terms.merkle_root, terms.paused)
-        now = (account.amount_per_period, account.period_seconds, account.start_ts, account.expires_at, account.merkle_root, account.paused)
+        now = (
+            account.amount_per_period,
+            account.period_seconds,
+            account.start_ts,
+            account.expires_at,
+            account.merkle_root,
+            account.paused,
+        )
         return seen == now and not terms.closed
 
     def changes_in(self, grant: str, slot: int) -> bool:
@@ -229,7 +236,10 @@ def _applied(terms: Terms | None, step: AdminStep) -> Terms | None:
         return None
     if step.name == "update_grant":
         return replace(
-            terms, amount_per_period=args["amount_per_period"], period_seconds=args["period_seconds"], expires_at=args["expires_at"]
+            terms,
+            amount_per_period=args["amount_per_period"],
+            period_seconds=args["period_seconds"],
+            expires_at=args["expires_at"],
         )
     if step.name == "set_paused":
         return replace(terms, paused=args["paused"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
 from popkit.explain import steps_for
@@ -27,7 +27,7 @@ def utc(moment: int | None) -> str:
     if moment is None:
         return "time unknown"
     try:
-        return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         return f"unix second {moment}"
 
@@ -122,7 +122,10 @@ def _audit_lines(diagnosis: Diagnosis) -> list[str]:
 
 
 def _finding_lines(diagnosis: Diagnosis) -> list[str]:
-    lines = ["", f"Findings: {diagnosis.count('critical')} critical, {diagnosis.count('warning')} warning, {diagnosis.count('info')} info"]
+    lines = [
+        "",
+        f"Findings: {diagnosis.count('critical')} critical, {diagnosis.count('warning')} warning, {diagnosis.count('info')} info",
+    ]
     for finding in [f for f in diagnosis.findings if f.severity == "critical"][:MOST_FINDINGS]:
         lines.append(f"  critical {finding.code}: {plain(finding.observed or finding.not_checked or '')}")
         lines.append(f"           at {plain(' '.join(part for part in finding.where if part))}")

@@ -41,9 +41,7 @@ class Anchor:
 
     def entry_hash_at(self, issued_at: int) -> str:
         """The entry hash of the proof, had it been issued at this unix second."""
-        return entry_hash(
-            2, self.prev_hash, self.stream_prev_hash, self.audit_hash, self.grant, self.claimer, self.period_index, issued_at
-        )
+        return entry_hash(2, self.prev_hash, self.stream_prev_hash, self.audit_hash, self.grant, self.claimer, self.period_index, issued_at)
 
     def rebuild(self, known: Container[str]) -> tuple[str, int, bool]:
         """(entry hash, issued_at, confirmed): the candidate that `known` holds, else floor(ts), not confirmed."""
@@ -78,7 +76,8 @@ def as_anchor(entry: AuditEntry) -> Anchor | None:
     prev, stream = _hash_or_genesis(data.get("prevHash")), _hash_or_genesis(data.get("streamPrevHash"))
     if not (is_pubkey(grant) and is_pubkey(claimer)) or prev is None or stream is None:
         return None
-    assert isinstance(grant, str) and isinstance(claimer, str)
+    assert isinstance(grant, str)
+    assert isinstance(claimer, str)
     try:
         period_index = int(str(period))
     except ValueError:

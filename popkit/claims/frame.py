@@ -137,7 +137,10 @@ def claims_frame(claims: ClaimTable, eras: Callable[[int, int | None], Any], cla
     }
     arrow = {"string": pa.string(), "bool": pa.bool_(), "int64": pa.int64(), "uint64": pa.uint64()}
     return pd.DataFrame(
-        {column.name: pd.Series(pa.array(data[column.name], arrow[column.dtype]), dtype=pd.ArrowDtype(arrow[column.dtype])) for column in COLUMNS}
+        {
+            column.name: pd.Series(pa.array(data[column.name], arrow[column.dtype]), dtype=pd.ArrowDtype(arrow[column.dtype]))
+            for column in COLUMNS
+        }
     )
 
 

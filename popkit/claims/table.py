@@ -6,15 +6,28 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from solders.pubkey import Pubkey
 
 from popkit.claims.scalar import ScalarClaim, decode_row, scalar_claims
-from popkit.claims.wire import ACCOUNT_COLUMNS, MESSAGE_HASHES, Bytes, Ints, Mask, calls_unknown_programs, find_claims, lay_out, other_calls, read_messages, walk_instructions
+from popkit.claims.wire import (
+    ACCOUNT_COLUMNS,
+    MESSAGE_HASHES,
+    Bytes,
+    Ints,
+    Mask,
+    calls_unknown_programs,
+    find_claims,
+    lay_out,
+    other_calls,
+    read_messages,
+    walk_instructions,
+)
 from popkit.evidence.lines import Problem
-from popkit.evidence.rpc import Transactions
+from popkit.evidence.rpc import TokenBalance, Transactions
 from popkit.protocol.errors import TransactionFailure, read_failure
 from popkit.protocol.keys import b58decode, verify_strict
 from popkit.protocol.pda import receipt_address_bytes
@@ -72,7 +85,9 @@ class ClaimTable:
     receipt addresses) are computed when first asked for. `popkit.claims.frame.claims_frame` gives the documented DataFrame.
     """
 
-    def __init__(self, transactions: Transactions, columns: _Columns, buffer: Bytes, decoded: dict[int, Transaction], program_id: str) -> None:
+    def __init__(
+        self, transactions: Transactions, columns: _Columns, buffer: Bytes, decoded: dict[int, Transaction], program_id: str
+    ) -> None:
         self.transactions, self.program_id = transactions, program_id
         self._decoded = decoded
         self.other_rows: list[int] = []  # transactions with calls of the program that are no claims
@@ -140,7 +155,8 @@ class ClaimTable:
     @cached_property
     def entry_hash_holds(self) -> Mask:
         """Whether the message's entry hash is the hash of its other fields."""
-        return self.has_message & (self.entry_hash_recomputed == self.hashes["entry_hash"]).all(axis=1)
+        holds: Mask = self.has_message & (self.entry_hash_recomputed == self.hashes["entry_hash"]).all(axis=1)
+        return holds
 
     def message_bytes(self, row: int) -> bytes:
         """The signed bytes of a row's proof."""
@@ -189,7 +205,8 @@ class ClaimTable:
     @cached_property
     def receipt_matches(self) -> Mask:
         """Whether the receipt account of the attempt is the derived one."""
-        return (self.receipt_expected == self.keys["receipt"]).all(axis=1)
+        matches: Mask = (self.receipt_expected == self.keys["receipt"]).all(axis=1)
+        return matches
 
     @cached_property
     def failure(self) -> list[TransactionFailure | None]:
@@ -207,14 +224,17 @@ class ClaimTable:
     def own_failure(self) -> Mask:
         """Whether the transaction failed at this very claim (not before it, not after it)."""
         return np.array(
-            [f is not None and f.instruction_index == index for f, index in zip(self.failure, self.index.tolist(), strict=True)], np.bool_
+            [f is not None and f.instruction_index == index for f, index in zip(self.failure, self.index.tolist(), strict=True)],
+            np.bool_,
         )
 
     @cached_property
     def amount_moved(self) -> list[int | None]:
         """Base units the claimer's token account gained in the transaction; None where the node gave no balances or it failed."""
         out: list[int | None] = []
-        for row, account, accepted in zip(self.transaction.tolist(), self.token_account_index.tolist(), self.accepted.tolist(), strict=True):
+        for row, account, accepted in zip(
+            self.transaction.tolist(), self.token_account_index.tolist(), self.accepted.tolist(), strict=True
+        ):
             meta = self.transactions.meta[row]
             out.append(_gain(meta.pre_token_balances, meta.post_token_balances, account) if accepted else None)
         return out
@@ -226,11 +246,11 @@ class ClaimTable:
         return self._decoded[row]
 
 
-def _gain(before: object, after: object, account: int) -> int | None:
+def _gain(before: list[TokenBalance] | None, after: list[TokenBalance] | None, account: int) -> int | None:
     if after is None:
         return None
-    pre, post = (next((int(b.ui_token_amount.amount) for b in side or () if b.account_index == account), 0) for side in (before, after))  # type: ignore[attr-defined]
-    return post - pre
+    pre, post = (next((b.ui_token_amount.amount for b in side or () if b.account_index == account), "0") for side in (before, after))
+    return int(post) - int(pre) if pre.isdecimal() and post.isdecimal() else None
 
 
 def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = None) -> bool | None:
@@ -244,7 +264,7 @@ def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = 
     return signatures_hold(tx)
 
 
-def _joined(parts: Sequence[npt.NDArray[np.generic]], dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
+def _joined(parts: Sequence[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)
 
 
@@ -269,7 +289,7 @@ def read_claims(transactions: Transactions | None, program_id: str, problems: li
     again |= {rows[i] for i in calls_unknown_programs(layout, instructions, program).tolist()}
     row_of = np.array(rows, np.int64)
     keep = ~np.isin(row_of[block.transaction], np.array(sorted(again), np.int64)) if len(block.transaction) else np.zeros(0, bool)
-    columns.transaction.append(row_of[block.transaction[keep]] if len(rows) else np.zeros(0, np.int64))
+    columns.transaction.append(row_of[block.transaction[keep]] if rows else np.zeros(0, np.int64))
     columns.index.append(block.index[keep])
     columns.inner.append(np.full(int(keep.sum()), -1))
     columns.with_proof.append(block.with_proof[keep])

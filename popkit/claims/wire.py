@@ -222,7 +222,8 @@ def other_calls(layout: Layout, table: InstructionTable, program_id: bytes) -> I
     ours = (gather(layout.buffer, table.program, 32) == np.frombuffer(program_id, np.uint8)).all(axis=1)
     words = integers(gather(layout.buffer, table.data, 8))
     claims = np.isin(words, np.array(list(_DISCRIMINATORS), np.uint64)) & (table.data_length >= 16)
-    return table.transaction[ours & ~claims]
+    rows: Ints = table.transaction[ours & ~claims]
+    return rows
 
 
 def _row_of(table: InstructionTable, transaction: Ints, index: Ints) -> Ints:

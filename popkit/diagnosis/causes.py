@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from popkit.chain import Attempt
+from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts, ReportedFailure
-from popkit.diagnosis.judge import Judge, Judgement, burnt
+from popkit.diagnosis.judge import Judge, Judgement
 from popkit.diagnosis.proofs import Proof
 from popkit.eras import STRICT_ERAS
 from popkit.protocol.message import GENESIS_HASH
@@ -88,7 +88,10 @@ def abandoned_proof(incident: Incident) -> Cause | None:
     if incident.unknown_parents:
         return _cause("abandoned_proof", "refused claims wait for a proof that never landed", entries=incident.unknown_parents)
     if incident.judgement.reports:
-        return Cause("abandoned_proof", "wallets were refused by a chain rule and nothing landed since; the proof they waited for is not known")
+        return Cause(
+            "abandoned_proof",
+            "wallets were refused by a chain rule and nothing landed since; the proof they waited for is not known",
+        )
     return None
 
 
@@ -194,7 +197,12 @@ def stream_divergence(incident: Incident) -> Cause | None:
     refused = [a for a in incident.chain_refused if a.error == "PopStreamChainBroken"]
     issued = [p for p in line.proofs.values() if p.from_worker and p.accepted is None and p.prev_hash != p.stream_prev_hash]
     if refused or (issued and incident.broken):
-        return _cause("stream_divergence", "proofs follow the chain by their global link and not by their stream link", refused, [p.entry_hash for p in issued])
+        return _cause(
+            "stream_divergence",
+            "proofs follow the chain by their global link and not by their stream link",
+            refused,
+            [p.entry_hash for p in issued],
+        )
     stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
     if incident.broken and line.head_source == "storage" and line.head == chain.head and line.stored_stream_head not in (None, stream):
         return Cause("stream_divergence", "the worker's two stored heads differ", (str(line.stored_stream_head),))
@@ -238,7 +246,9 @@ def _burnt_by(name: str) -> Callable[[Incident], Cause | None]:
     errors = _BURNT_BY[name]
 
     def find(incident: Incident) -> Cause | None:
-        attempts = [a for a in incident.burnt if a.error in errors and a.failure is not None and a.failure.layer == "program" and a.own_failure]
+        attempts = [
+            a for a in incident.burnt if a.error in errors and a.failure is not None and a.failure.layer == "program" and a.own_failure
+        ]
         told = [entry for entry, r in _reported_on_head(incident).items() if r.error in errors and r.failure.layer == "program"]
         if not attempts and not told:
             return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-from popkit.chain import Attempt, GrantChain
+from popkit.attempts import Attempt
+from popkit.chain import GrantChain
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Finding
 from popkit.history import Terms
@@ -117,7 +119,7 @@ def grant_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
         if amount is not None and amount < account.amount_per_period:
             yield Finding("vault_low", grant, (ACCOUNTS, vault.pubkey), f"at least {account.amount_per_period}", str(amount))
     creations = [step for step in history.of_grant(grant) if step.name == "create_grant"]
-    for before, again in zip(creations, creations[1:], strict=False):
+    for before, again in pairwise(creations):
         old, new = history.terms_at(grant, before.slot), history.terms_at(grant, again.slot)
         closed_between = any(s.name == "close_grant" and before.slot <= s.slot <= again.slot for s in history.of_grant(grant))
         if old is not None and new is not None and not closed_between:

@@ -37,7 +37,13 @@ def evidence_findings(facts: Facts) -> Iterator[Finding]:
         elif code == "transaction_unavailable":
             yield Finding("transaction_missing", None, (file, ""), observed=f"null for {count} transaction(s)", not_checked="what they did")
         else:
-            yield Finding("evidence_unreadable", None, (file, code), observed=f"{count} part(s): {code.replace('_', ' ')}", not_checked="what they held")
+            yield Finding(
+                "evidence_unreadable",
+                None,
+                (file, code),
+                observed=f"{count} part(s): {code.replace('_', ' ')}",
+                not_checked="what they held",
+            )
     yield from _listed_and_given(facts)
 
 
@@ -50,7 +56,13 @@ def _listed_and_given(facts: Facts) -> Iterator[Finding]:
     missing = sorted(s for s in signatures if s not in row_of and s not in transactions.unavailable)
     if missing:
         text = f"what {len(missing)} listed transaction(s) did"
-        yield Finding("transaction_missing", None, (TRANSACTIONS, missing[0]), observed=f"{len(missing)} listed and not in the case", not_checked=text)
+        yield Finding(
+            "transaction_missing",
+            None,
+            (TRANSACTIONS, missing[0]),
+            observed=f"{len(missing)} listed and not in the case",
+            not_checked=text,
+        )
     for signature, listed in signatures.items():
         row = row_of.get(signature)
         if row is None:
@@ -67,15 +79,43 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str]) -> C
     coverage = Coverage(not_checked=list(more))
     evidence = facts.evidence
     parts = (
-        (evidence.digests is not None, "every file against the manifest", "that the files are those collected: the case has no manifest"),
-        (evidence.transactions is not None, "transactions: signatures, proofs, links, errors", "claims: no transactions were collected"),
-        (evidence.signatures is not None, "the node's list of signatures against its transactions", "whether transactions are missing: no list of signatures was collected"),
-        (evidence.accounts is not None, "PopState, receipts, terms and signers against accounts", "heads and receipts against accounts: none were collected"),
-        (facts.audit.is_known, "the worker's audit entries, recomputed and linked", "the worker's records: none were collected, so proofs that were never sent do not show"),
+        (
+            evidence.digests is not None,
+            "every file against the manifest",
+            "that the files are those collected: the case has no manifest",
+        ),
+        (
+            evidence.transactions is not None,
+            "transactions: signatures, proofs, links, errors",
+            "claims: no transactions were collected",
+        ),
+        (
+            evidence.signatures is not None,
+            "the node's list of signatures against its transactions",
+            "whether transactions are missing: no list of signatures was collected",
+        ),
+        (
+            evidence.accounts is not None,
+            "PopState, receipts, terms and signers against accounts",
+            "heads and receipts against accounts: none were collected",
+        ),
+        (
+            facts.audit.is_known,
+            "the worker's audit entries, recomputed and linked",
+            "the worker's records: none were collected, so proofs that were never sent do not show",
+        ),
         (evidence.bucket is not None, "bucket objects against their entries", "the immutable bucket: no export was collected"),
-        (evidence.receipts is not None or evidence.storage is not None, "ticket receipts against their entries", "ticket receipts: none were collected"),
+        (
+            evidence.receipts is not None or evidence.storage is not None,
+            "ticket receipts against their entries",
+            "ticket receipts: none were collected",
+        ),
         (evidence.reports is not None, "wallets' reports", "wallets' reports: none were collected"),
-        (facts.signer_now is not None, "the worker's signer against pop-config", "the worker's present signer: no status was collected"),
+        (
+            facts.signer_now is not None,
+            "the worker's signer against pop-config",
+            "the worker's present signer: no status was collected",
+        ),
     )
     for have, checked, missing in parts:
         (coverage.checked if have else coverage.not_checked).append(checked if have else missing)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from popkit.attempts import Attempt, Attribution, read_attempts, shown_by_claims
 from popkit.audit.anchors import Anchor, anchors_of
 from popkit.audit.entries import AuditRecords, read_audit
 from popkit.audit.receipts import ReceiptCheck, check_receipts
 from popkit.audit.tampering import Tampering, bucket_key, find_tampering
-from popkit.chain import Attribution, GrantChain, read_attempts, read_state, shown_by_claims
+from popkit.chain import GrantChain, read_state
 from popkit.claims import ClaimTable, read_claims
 from popkit.diagnosis.proofs import HistoryRow, WorkerLine, read_history
 from popkit.eras import EraTimeline, Shown, only
@@ -105,7 +107,7 @@ class Facts:
         return EraTimeline([*shown_by_claims(self.claims, self.history), *self._extra_shown], models, self._era_option)
 
     @cached_property
-    def _attempts(self) -> dict[str, list]:  # type: ignore[type-arg]
+    def _attempts(self) -> dict[str, list[Attempt]]:
         return read_attempts(self.claims, self.attribution, self.header.grants)
 
     def chain(self, grant: str) -> GrantChain:
@@ -208,7 +210,7 @@ class Facts:
         return find_tampering(self.audit, named, sinks)
 
     @cached_property
-    def receipt_rows(self) -> list[tuple[dict, Place]]:  # type: ignore[type-arg]
+    def receipt_rows(self) -> list[tuple[dict[str, Any], Place]]:
         """Every ticket receipt in the case: given ones and those in the worker's storage."""
         rows = [(row.receipt, row.place) for row in self.evidence.receipts or []]
         for key, row in (self.evidence.storage or {}).items():

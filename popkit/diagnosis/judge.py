@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from popkit.chain import Attempt
+from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.proofs import Proof, WorkerLine, is_too_old
 from popkit.eras import STRICT_ERAS
@@ -130,7 +130,9 @@ class Judge:
                 return "broken"
             return None
         if line.is_ambiguous:
-            outcome.because = "a refused claim and a younger accepted one stand on different lines; whose they are only the worker's records tell"
+            outcome.because = (
+                "a refused claim and a younger accepted one stand on different lines; whose they are only the worker's records tell"
+            )
             outcome.missing_evidence.append("the worker's audit records or storage")
             return "inconclusive"
         if not line.path:
@@ -147,7 +149,9 @@ class Judge:
             outcome.because = f"{len(line.path)} issued proof(s) stand on the chain's head and can still land"
             return "in_flight"
         if not self._head_is_certain(line) and not any(self._proves_refusal(p) for p in line.path):
-            outcome.because = "proofs stand on the last claim seen, but whether they landed is not known: no PopState, and transactions are missing"
+            outcome.because = (
+                "proofs stand on the last claim seen, but whether they landed is not known: no PopState, and transactions are missing"
+            )
             outcome.missing_evidence.append("the PopState account of the grant")
             return "inconclusive"
         if not line.chain.state.known and any(self._landed_unseen(outcome.grant, proof) for proof in line.path):
@@ -155,9 +159,7 @@ class Judge:
             outcome.missing_evidence.append("the PopState account of the grant")
             return "inconclusive"
         lost = next(p for p in line.path if not self.can_land(p, outcome.grant))
-        outcome.because = (
-            f"the worker's head is {len(line.path)} proof(s) ahead of the chain's; {lost.entry_hash[:8]} was never accepted and can land no more"
-        )
+        outcome.because = f"the worker's head is {len(line.path)} proof(s) ahead of the chain's; {lost.entry_hash[:8]} was never accepted and can land no more"
         return "broken"
 
     def _landed_unseen(self, grant: str, proof: Proof) -> bool:
@@ -201,7 +203,9 @@ class Judge:
             if root == chain.head:
                 outcome.because = "the worker's next proof follows the chain's head by one link and not by the other"
             else:
-                outcome.because = f"the worker's line stands on {what}, which is not the chain's head {chain.head[:8]}, and never will be again"
+                outcome.because = (
+                    f"the worker's line stands on {what}, which is not the chain's head {chain.head[:8]}, and never will be again"
+                )
             return "broken"
         if is_too_old(oldest.issued_at, self.now):
             outcome.because = (
@@ -217,16 +221,16 @@ class Judge:
         """Without the worker's records, wallets' reports of a chain-rule refusal can prove a break: nothing landed since, and it is too late."""
         chain = outcome.line.chain
         last = max((a.block_time or 0 for a in chain.accepted), default=0)
-        told = [r for r in self.facts.reported if r.grant == outcome.grant and r.failure.layer == "program" and r.error in CHAIN_RULE_ERRORS]
+        told = [
+            r for r in self.facts.reported if r.grant == outcome.grant and r.failure.layer == "program" and r.error in CHAIN_RULE_ERRORS
+        ]
         told = [r for r in told if r.report.at > last]
         if not told or not self._head_is_certain(outcome.line):
             return None
         outcome.reports = told
         first = told[0].report.at
         if is_too_old(first, self.now):
-            outcome.because = (
-                f"wallets were refused with {told[0].error} from {first} on, nothing was accepted since, and what they waited for can land no more"
-            )
+            outcome.because = f"wallets were refused with {told[0].error} from {first} on, nothing was accepted since, and what they waited for can land no more"
             return "broken"
         return None
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from popkit.attempts import Attempt
 from popkit.audit.anchors import Anchor, read_head
 from popkit.audit.entries import AuditRecords
-from popkit.chain import Attempt, GrantChain
+from popkit.chain import GrantChain
 from popkit.evidence.worker import StoredRow
 from popkit.protocol.keys import is_pubkey
 from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS, entry_hash
@@ -150,7 +151,9 @@ class WorkerLine:
 
     def _proof(self, entry: str, told: Attempt | HistoryRow) -> Proof:
         if entry not in self.proofs:
-            assert told.prev_hash is not None and told.stream_prev_hash is not None and told.issued_at is not None
+            assert told.prev_hash is not None
+            assert told.stream_prev_hash is not None
+            assert told.issued_at is not None
             self.proofs[entry] = Proof(
                 entry, told.prev_hash, told.stream_prev_hash, told.claimer, told.period_index, told.issued_at, told.audit_hash
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Finding
 from popkit.protocol.keys import is_pubkey, is_signature
@@ -40,7 +41,7 @@ def claim_records(facts: Facts) -> list[ClaimRecord]:
             found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json"))
     for key in facts.evidence.storage or {}:
         if key.startswith("claim:"):
-            _, event, subject = (key.split(":", 2) + ["", ""])[:3]
+            _, event, subject = [*key.split(":", 2), "", ""][:3]
             if is_pubkey(subject):
                 found.append(ClaimRecord(event, (subject,), None, None, key, "worker/storage.jsonl"))
     return sorted(found, key=lambda r: (r.event_id, r.key, r.file))
@@ -56,7 +57,12 @@ def _record(data: dict[str, Any], event_id: str, key: str, file: str) -> ClaimRe
     onchain = transfer.get("mode") == "onchain"
     event = data.get("eventId") if isinstance(data.get("eventId"), str) else event_id
     return ClaimRecord(
-        str(event), wallets, str(signature) if onchain and is_signature(signature) else None, str(receipt) if is_pubkey(receipt) else None, key, file
+        str(event),
+        wallets,
+        str(signature) if onchain and is_signature(signature) else None,
+        str(receipt) if is_pubkey(receipt) else None,
+        key,
+        file,
     )
 
 
@@ -102,14 +108,19 @@ class Reconciler:
             return False
         row = self.facts.accounts.get(record.receipt)
         if row is None:
-            derived = {receipt_address(grant, wallet, a.period_index) for grant in grants for wallet in record.wallets for a in self.facts.chain(grant).accepted[-1:]}
+            derived = {
+                receipt_address(grant, wallet, a.period_index)
+                for grant in grants
+                for wallet in record.wallets
+                for a in self.facts.chain(grant).accepted[-1:]
+            }
             return None if record.receipt in derived else False
         receipt = self.facts.receipt(record.receipt)
         return receipt is not None and receipt.grant in grants and (not record.wallets or receipt.claimer in record.wallets)
 
     def contradicted(self) -> Iterator[Finding]:
         """Records that name a transaction of somebody else, or one that was refused."""
-        attempts = {}
+        attempts: dict[str, list[tuple[str, Attempt]]] = {}
         for grant in self.facts.header.grants:
             for attempt in [*self.facts.chain(grant).accepted, *self.facts.chain(grant).refused]:
                 attempts.setdefault(attempt.signature, []).append((grant, attempt))
@@ -132,7 +143,9 @@ class Reconciler:
             if not chain.accepted or not events:
                 continue
             if not (line.records_since_creation or self.facts.evidence.storage is not None):
-                self.not_checked.append(f"claims that the worker does not know of grant {grant}: its records do not reach back to the grant's creation")
+                self.not_checked.append(
+                    f"claims that the worker does not know of grant {grant}: its records do not reach back to the grant's creation"
+                )
                 continue
             newest = line.records.newest
             known = {w for r in self.records if r.event_id in events for w in r.wallets}

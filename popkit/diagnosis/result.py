@@ -59,7 +59,15 @@ def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
     unique = dict.fromkeys(findings)
     return sorted(
         unique,
-        key=lambda f: (f.grant or "", -1 if f.slot is None else f.slot, f.code, f.where, f.expected or "", f.observed or "", f.not_checked or ""),
+        key=lambda f: (
+            f.grant or "",
+            -1 if f.slot is None else f.slot,
+            f.code,
+            f.where,
+            f.expected or "",
+            f.observed or "",
+            f.not_checked or "",
+        ),
     )
 
 
@@ -129,7 +137,11 @@ class GrantDiagnosis:
         return f"<{self.verdict} {self.grant}" + (f": {causes}" if causes else "") + ">"
 
     def _repr_html_(self) -> str:
-        rows = {"verdict": self.verdict, "why": self.judgement.because, "causes": "; ".join(f"{c.name}: {c.seen}" for c in self.causes) or "none"}
+        rows = {
+            "verdict": self.verdict,
+            "why": self.judgement.because,
+            "causes": "; ".join(f"{c.name}: {c.seen}" for c in self.causes) or "none",
+        }
         return _html_table(f"Grant {self.grant}", rows)
 
 

@@ -36,7 +36,9 @@ class Evidence:
         self.header: CaseHeader = read_header(self.files["case.json"], self._digest("case.json"))
         self.problems: list[Problem] = []
         if self.digests is None:
-            self.problems.append(Problem("no_manifest", "the case has no manifest: that its bytes are those collected is not checked", Place(MANIFEST)))
+            self.problems.append(
+                Problem("no_manifest", "the case has no manifest: that its bytes are those collected is not checked", Place(MANIFEST))
+            )
 
     def _digest(self, name: str) -> str | None:
         return (self.digests or {}).get(name)

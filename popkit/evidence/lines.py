@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import zstandard
 
@@ -93,7 +93,7 @@ class Lines:
                 if self.name.endswith(".zst"):
                     yield from _zstd_pieces(raw)
                 else:
-                    source: IO[bytes] = gzip.GzipFile(fileobj=raw) if self.name.endswith(".gz") else raw
+                    source = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if self.name.endswith(".gz") else raw
                     while piece := source.read(_PIECE):
                         yield piece
         except (zstandard.ZstdError, OSError, EOFError, zlib.error) as error:

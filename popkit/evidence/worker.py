@@ -139,7 +139,14 @@ def read_reports(lines: Lines) -> list[WalletReport]:
         kept = tuple(line for line in logs if isinstance(line, str)) if isinstance(logs, list) else ()
         message = row.get("message")
         report = WalletReport(
-            int(at), event, wallet, row.get("landed") is True, signature, message if isinstance(message, str) else "", kept, lines.place(number)
+            int(at),
+            event,
+            wallet,
+            row.get("landed") is True,
+            signature,
+            message if isinstance(message, str) else "",
+            kept,
+            lines.place(number),
         )
         found.setdefault((report.at, wallet, event, report.landed, signature or "", report.message, kept), report)
     return [found[key] for key in sorted(found)]

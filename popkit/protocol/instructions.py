@@ -90,8 +90,7 @@ def _metas(text: str) -> tuple[tuple[str, str], ...]:
 
 
 _CLAIM = _metas(
-    "grant:W mint vault:W claimer:WS claimer_ata:W receipt:W pop_state:W pop_config instructions_sysvar "
-    "token_program system_program rent"
+    "grant:W mint vault:W claimer:WS claimer_ata:W receipt:W pop_state:W pop_config instructions_sysvar token_program system_program rent"
 )
 _LEGACY_CLAIM = _metas("grant:W mint vault:W claimer:WS claimer_ata:W receipt:W token_program system_program rent")
 _SWITCH = _metas("grant:W mint authority:S")

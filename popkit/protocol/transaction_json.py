@@ -49,9 +49,7 @@ def inner_instructions(meta: Mapping[str, Any] | None, tx: Transaction) -> list[
     return found
 
 
-def _decode_plain(
-    message: Mapping[str, Any], signatures: tuple[str, ...], meta: Mapping[str, Any] | None, version: object
-) -> Transaction:
+def _decode_plain(message: Mapping[str, Any], signatures: tuple[str, ...], meta: Mapping[str, Any] | None, version: object) -> Transaction:
     """Encoding json: indices and base58 data, from which the signed bytes can be written again."""
     static = tuple(_text(key) for key in message["accountKeys"])
     counts = message["header"]

@@ -1,0 +1,106 @@
+"""What the audit chain, the bucket and the ticket receipts came to, as findings."""
+
+from __future__ import annotations
+
+from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.result import AuditDiagnosis, Finding, sorted_findings
+
+AUDIT_LOGS, STORAGE, BUCKET, RECEIPTS = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2", "worker/ticket-receipts.jsonl"
+
+
+def diagnose_audit(facts: Facts) -> AuditDiagnosis:
+    """The audit chain and the ticket receipts."""
+    records, tampering, checks = facts.audit, facts.tampering, facts.receipt_checks
+    bad = sorted({c.receipt_id for c in checks if c.is_bad})
+    accepted = sorted({c.receipt_id for c in checks if c.is_bad and c.server_accepts})
+    findings = []
+    for entry in tampering.edited:
+        findings.append(
+            Finding("audit_entry_edited", None, (_row_file(facts, entry), entry), "a row that hashes to its entry_hash", "it does not")
+        )
+    for entry in tampering.removed:
+        findings.append(
+            Finding("audit_entry_removed", None, (_row_file(facts, entry), entry), "the entry that later evidence names", "it is gone")
+        )
+    for key in tampering.edited_objects:
+        findings.append(
+            Finding("bucket_object_edited", None, (BUCKET, key), "the canonical payload of the entry under its key", "another text")
+        )
+    for key in tampering.missing_objects:
+        findings.append(
+            Finding("bucket_object_missing", None, (BUCKET, key), "the object that the entry's sinks name", "not in the export")
+        )
+    for entry in tampering.orphans:
+        findings.append(Finding("bucket_orphan", None, (BUCKET, entry), observed="no later entry names it"))
+    for entry in tampering.half_copies:
+        findings.append(Finding("storage_copy_missing", None, (STORAGE, entry), "audit_history and audit_entry", "one of the two"))
+    if tampering.export_is_partial:
+        findings.append(Finding("bucket_export_partial", None, (BUCKET, ""), "every object that sinks name", "most are not there"))
+    for row in facts.storage_history:
+        if not row.holds:
+            findings.append(
+                Finding(
+                    "history_record_false",
+                    row.grant if row.grant in facts.header.grants else None,
+                    (STORAGE, row.key),
+                    "a hash of its fields",
+                    row.entry_hash,
+                )
+            )
+    unchecked = 0
+    for check in checks:
+        if check.is_bad:
+            findings.append(
+                Finding(
+                    "ticket_receipt_bad",
+                    None,
+                    (RECEIPTS, check.receipt_id),
+                    "what its audit entry says",
+                    f"differs in {', '.join(check.wrong)}",
+                )
+            )
+        if check.is_bad and check.server_accepts:
+            findings.append(
+                Finding(
+                    "ticket_receipt_server_accepts",
+                    None,
+                    (RECEIPTS, check.receipt_id),
+                    "refused by the worker's check",
+                    "the worker's check passes it",
+                )
+            )
+        unchecked += "entry" in check.unknown
+    if unchecked:
+        findings.append(
+            Finding(
+                "ticket_receipt_unchecked",
+                None,
+                (RECEIPTS, ""),
+                not_checked=f"{unchecked} receipt(s) whose audit entry is not in the evidence",
+            )
+        )
+    tampered = bool(tampering.edited or tampering.removed or tampering.edited_objects or tampering.missing_objects or bad)
+    findings += _server_verdict(facts, tampered)
+    verdict = "violated" if tampered or any(f.severity == "critical" for f in findings) else "holds" if records.is_known else "cannot tell"
+    return AuditDiagnosis(
+        verdict, records.rows_checked + len(checks), tampering.edited, tampering.removed, tampering.edited_objects, tampering.missing_objects,
+        bad, accepted, sorted_findings(findings),
+    )  # fmt: skip
+
+
+def _row_file(facts: Facts, entry: str) -> str:
+    for source in facts.audit.sources.values():
+        if entry in source.edited:
+            return STORAGE if source.name == "storage" else AUDIT_LOGS
+    return AUDIT_LOGS if "list" in facts.audit.sources else STORAGE
+
+
+def _server_verdict(facts: Facts, tampered: bool) -> list[Finding]:
+    """Where the worker's own audit-integrity says otherwise."""
+    answer = facts.evidence.answers.get("audit-integrity")
+    if answer is None or not isinstance(answer.body, dict) or not isinstance(answer.body.get("ok"), bool):
+        return []
+    says = answer.body["ok"]
+    if says == (not tampered):
+        return []
+    return [Finding("server_verdict_differs", None, ("worker/audit-integrity.json", "ok"), str(not tampered).lower(), str(says).lower())]

@@ -1,0 +1,174 @@
+"""The findings that follow from one grant's judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from popkit.attempts import Attempt
+from popkit.diagnosis.causes import Incident
+from popkit.diagnosis.checks import ACCOUNTS, TRANSACTIONS
+from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.impact import equivocations, lost_proofs
+from popkit.diagnosis.result import Finding, GrantDiagnosis
+from popkit.protocol.errors import CHAIN_RULE_ERRORS
+
+AUDIT_LOGS = "worker/audit-logs.json"
+
+
+def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnosis) -> Iterator[Finding]:
+    """The findings that follow from a grant's judgement."""
+    grant, judgement = diagnosis.grant, incident.judgement
+    _line, chain = judgement.line, judgement.line.chain
+    last = diagnosis.last_good
+    here = (TRANSACTIONS, last["signature"] if last else grant)
+    slot = last["slot"] if last else None
+    if incident.broken:
+        yield Finding("chain_broken", grant, here, "a worker's head that can become the chain's head", judgement.because, slot=slot)
+    for entry in lost_proofs(incident):
+        place = (TRANSACTIONS, entry)
+        yield Finding(
+            "proof_lost",
+            grant,
+            place,
+            "an accepted claim, or an age of at most 600 s",
+            "neither",
+            severity="warning" if judgement.is_strict else "info",
+        )
+    if incident.chain_refused:
+        first = incident.chain_refused[0]
+        seen = f"{len(incident.chain_refused)} refused, the first with {first.error} on {str(first.prev_hash)[:16]}"
+        yield Finding("claims_refused", grant, (TRANSACTIONS, first.signature), "claims on the chain's head", seen, slot=first.slot)
+    for attempt in incident.burnt:
+        yield Finding("proof_burnt", grant, (TRANSACTIONS, attempt.signature), "accepted", attempt.error or "refused", slot=attempt.slot)
+    for entry in chain.unseen:
+        yield Finding("entry_unseen", grant, (TRANSACTIONS, entry), "its transaction in the evidence", "not returned by this RPC node")
+    if chain.state_disagrees:
+        yield Finding("state_contradicts_claims", grant, (ACCOUNTS, grant), chain.links_head, chain.state.head or "no PopState")
+    for fork in diagnosis.forks:
+        yield Finding(fork["kind"], grant, (TRANSACTIONS, fork["parent"]), "one child", f"{len(fork['children'])} children")
+    wrong, repeats = equivocations(incident)
+    for pair in wrong:
+        yield Finding("equivocation", grant, (TRANSACTIONS, pair[0]), "one proof", f"also {pair[1]}")
+    for pair in repeats:
+        yield Finding("repeat_proof", grant, (TRANSACTIONS, pair[0]), "one proof", f"also {pair[1]}")
+    yield from _issuer_findings(incident)
+    for attempt in chain.forged:
+        seen = "its own signatures do not hold" if attempt.authentic is False else "its proof is not one that the program accepts"
+        yield Finding(
+            "forged_transaction",
+            grant,
+            (TRANSACTIONS, attempt.signature),
+            "what was signed and executed",
+            seen,
+            slot=attempt.slot,
+        )
+    for cause in diagnosis.causes:
+        if cause.name == "signer_mismatch":
+            key = cause.signatures[0] if cause.signatures else grant
+            yield Finding(
+                "signer_mismatch",
+                grant,
+                (TRANSACTIONS if cause.signatures else ACCOUNTS, key),
+                "the signer in pop-config",
+                cause.seen,
+            )
+        if cause.name == "stream_divergence":
+            yield Finding(
+                "stream_divergence",
+                grant,
+                (TRANSACTIONS, cause.entries[0] if cause.entries else grant),
+                "equal links",
+                cause.seen,
+            )
+        if cause.name == "grant_reuse":
+            yield Finding("grant_reuse", grant, ("worker/events.json", grant), "one event", cause.seen)
+    noise = [a for a in chain.refused if a.noise is not None]
+    if noise:
+        reasons = ", ".join(sorted({str(a.noise) for a in noise}))
+        yield Finding(
+            "noise",
+            grant,
+            (TRANSACTIONS, noise[0].signature),
+            observed=f"{len(noise)} refused attempt(s): {reasons}",
+            slot=noise[0].slot,
+        )
+    yield from _worker_findings(facts, incident)
+    yield from _era_findings(incident)
+
+
+def _issuer_findings(incident: Incident) -> Iterator[Finding]:
+    """Foreign proofs, and how many could not be told because the worker's records do not cover their time."""
+    grant, line = incident.judgement.grant, incident.judgement.line
+    unknown = []
+    for proof in sorted(line.proofs.values(), key=lambda p: p.entry_hash):
+        attempt = proof.accepted or (proof.refused[0] if proof.refused else None)
+        if attempt is None:
+            continue
+        if proof.issuer == "foreign":
+            wanted = "an anchor in the worker's audit chain, which is complete over that time"
+            yield Finding(
+                "foreign_issuer",
+                grant,
+                (TRANSACTIONS, attempt.signature),
+                wanted,
+                f"audit_hash {proof.audit_hash}",
+                slot=attempt.slot,
+            )
+        elif proof.issuer == "unknown":
+            unknown.append(attempt)
+    if unknown:
+        text = f"who issued {len(unknown)} proof(s): the worker's records do not cover their time"
+        yield Finding("issuer_unknown", grant, (TRANSACTIONS, unknown[0].signature), not_checked=text, slot=unknown[0].slot)
+
+
+def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
+    judgement, line = incident.judgement, incident.judgement.line
+    grant = judgement.grant
+    if not line.reaches(line.chain.head):
+        seen = "no records" if not line.records.is_known else "records that do not reach the chain's head"
+        unchecked = "proofs that were issued and never sent"
+        yield Finding("worker_records_missing", grant, (AUDIT_LOGS, grant), "records back to the chain's head", seen, unchecked)
+    if line.is_stale:
+        newest = line.records.newest
+        yield Finding(
+            "worker_records_stale",
+            grant,
+            (AUDIT_LOGS, newest.hash if newest else grant),
+            "records past the last claim",
+            "older ones",
+        )
+    quiet = [r for r in facts.reported if r.grant == grant and not r.report.landed and r.error in CHAIN_RULE_ERRORS]
+    if quiet and not judgement.is_sound:
+        seen = f"{len(quiet)} report(s) of {quiet[0].error}, the first at {quiet[0].report.at}"
+        yield Finding("wallets_report_break", grant, ("client/errors.jsonl", quiet[0].report.wallet), "no refusal", seen)
+    for proof in line.path:
+        if not proof.confirmed:
+            seen = f"issued_at {proof.issued_at}, the anchor's whole second"
+            yield Finding("head_assumed", grant, (AUDIT_LOGS, proof.entry_hash), "a record that confirms the second of issue", seen)
+    if facts.signer_now is None:
+        yield Finding(
+            "signer_unknown",
+            grant,
+            ("worker/pop-status.json", grant),
+            not_checked="the worker's present signer against pop-config",
+        )
+
+
+def _era_findings(incident: Incident) -> Iterator[Finding]:
+    grant, chain = incident.judgement.grant, incident.judgement.line.chain
+    if chain.eras.is_contradictory:
+        yield Finding(
+            "era_contradictory",
+            grant,
+            (TRANSACTIONS, grant),
+            "one program replaced by the next",
+            "an older one after a newer one",
+        )
+    seen: dict[tuple[str, str], Attempt] = {}
+    for attempt in [*chain.accepted, *chain.refused]:
+        at = chain.eras.at(attempt.slot, attempt.block_time)
+        if at.decided_by != "behaviour":
+            seen.setdefault((at.era, at.decided_by), attempt)
+    for (era, by), attempt in sorted(seen.items()):
+        possible = " or ".join(chain.eras.at(attempt.slot, attempt.block_time).possible)
+        yield Finding("era_assumed", grant, (TRANSACTIONS, attempt.signature), possible, f"{era}, by {by}", slot=attempt.slot)
