@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 MAX_INSTRUCTIONS = 64
+_PADDING = bytes(V2_LENGTH)  # so that the widest read from the last transaction stays inside the buffer
 _NEVER_CALLERS = (
     "11111111111111111111111111111111",
     "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
@@ -66,8 +67,11 @@ class InstructionTable:
 
 def gather(buffer: Bytes, offsets: Ints, width: int) -> Bytes:
     """`width` bytes from every offset: shape (n, width), uint8. Offsets past the end are clipped; callers hold the bounds."""
-    columns = offsets[:, None] + np.arange(width)
-    return buffer[np.minimum(columns, len(buffer) - 1)] if len(buffer) else np.zeros((len(offsets), width), np.uint8)
+    if len(buffer) < width:
+        buffer = np.concatenate([buffer, np.zeros(width, np.uint8)])
+    windows = np.lib.stride_tricks.sliding_window_view(buffer, width)
+    rows: Bytes = windows[np.minimum(offsets, len(windows) - 1)]
+    return rows
 
 
 def integers(block: Bytes) -> npt.NDArray[np.uint64]:
@@ -88,7 +92,7 @@ def lay_out(wires: Sequence[bytes]) -> Layout:
     lengths = np.fromiter((len(wire) for wire in wires), np.int64, len(wires))
     end = np.cumsum(lengths)
     start = end - lengths
-    buffer = np.frombuffer(b"".join(wires), np.uint8)
+    buffer = np.frombuffer(b"".join([*wires, _PADDING]), np.uint8)
     signature_count = _at(buffer, start)
     plain = (lengths > 70) & (signature_count < 0x80) & (signature_count > 0)
     message = start + 1 + 64 * signature_count

@@ -48,7 +48,7 @@ class Problem:
 class Lines:
     """The lines of one file of a case, whatever its compression.
 
-    Iterating gives (line number, bytes without the line end). What cannot be read is appended to `problems`: never raised,
+    Iterating gives (line number, bytes without the line feed). What cannot be read is appended to `problems`: never raised,
     never skipped silently. `ends_cut` is True when the last line has no line end.
     """
 
@@ -76,15 +76,15 @@ class Lines:
                 number += 1
                 if skipping:
                     skipping = False
-                elif part.strip():
-                    yield number, part.rstrip(b"\r")
+                elif part and not part.isspace():
+                    yield number, part
             if len(rest) > MAX_LINE_BYTES:
                 if not skipping:
                     self.problem("line_too_long", f"the line is longer than {MAX_LINE_BYTES} bytes and was not read", number + 1)
                 rest, skipping = b"", True
         if rest.strip() and not skipping:
             self.ends_cut = True
-            yield number + 1, rest.rstrip(b"\r")
+            yield number + 1, rest
 
     def _pieces(self) -> Iterator[bytes]:
         """The decompressed bytes in pieces; a damaged stream ends with a problem, what came before it is kept."""
