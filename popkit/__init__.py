@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from popkit.case import Case, open_case
-    from popkit.explain import explain
+    from popkit.vocabulary import explain
 
 __version__ = "0.1.0"
 __all__ = ["Case", "__version__", "explain", "open_case"]
 
-_HOMES = {"Case": "popkit.case", "open_case": "popkit.case", "explain": "popkit.explain"}
+_HOMES = {"Case": "popkit.case", "open_case": "popkit.case", "explain": "popkit.vocabulary"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from popkit import __version__
-from popkit.errors import EXIT_FINE, EXIT_INTERNAL, PopkitError, UsageError
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, PopkitError, UsageError
 
 EXIT_INTERRUPTED = 130
 ERAS = ("pre_pop", "strict", "strict_v2", "relaxed")
@@ -75,7 +75,7 @@ def _investigate(args: argparse.Namespace) -> int:
 
 
 def _explain(args: argparse.Namespace) -> int:
-    from popkit.explain import explain, vocabulary
+    from popkit.vocabulary import explain, vocabulary
 
     if args.word:
         _write(f"{explain(args.word)}\n")
@@ -122,6 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone; do not complain at exit
         return EXIT_INTERNAL
+    except OSError as error:
+        print(f"popkit: {error.filename or 'the case'}: cannot be read: {error.strerror}", file=sys.stderr)
+        return EXIT_CANNOT_TELL
     except KeyboardInterrupt:
         print("popkit: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
-from popkit.explain import steps_for
+from popkit.vocabulary import steps_for
 
 SYMBOLS = {"broken": "✗", "inconclusive": "?", "in_flight": "…", "recovered": "✓", "intact": "✓", "unused": "-"}
 _COLOURS = {"broken": "31", "inconclusive": "33", "in_flight": "33", "recovered": "32", "intact": "32", "unused": "2"}

@@ -51,10 +51,10 @@ def _vouched(records: AuditRecords, named_on_chain: Iterable[str]) -> set[str]:
     vouched = {entry for entry, origins in records.origins.items() if origins != {BUCKET}}
     vouched |= {entry for entry in records.entries if entry in records.children or entry in records.named}
     for named in named_on_chain:
-        for entry in records.walk_back(named):
-            if entry.hash in vouched and entry.hash != named:
-                break
-            vouched.add(entry.hash)
+        cursor = named
+        while cursor in records.entries and cursor not in vouched:
+            vouched.add(cursor)
+            cursor = records.entries[cursor].prev_hash
     return vouched
 
 

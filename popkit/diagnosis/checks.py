@@ -88,8 +88,10 @@ def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: Terms) -> I
 
 def _shares_account(facts: Facts, attempt: Attempt) -> bool:
     """Whether the transaction does more than this claim, so that its token account's gain is not the claim's alone."""
-    row = facts.claims.transaction[attempt.row]
-    return int((facts.claims.transaction == row).sum()) > 1 or _has_token_calls(facts, attempt)
+    rows = facts.claims.transaction
+    row = rows[attempt.row]
+    beside = rows[max(attempt.row - 1, 0) : attempt.row + 2]  # claims of one transaction stand beside each other
+    return int((beside == row).sum()) > 1 or _has_token_calls(facts, attempt)
 
 
 def _has_token_calls(facts: Facts, attempt: Attempt) -> bool:

@@ -120,6 +120,9 @@ def read_receipts(lines: Lines) -> list[ReceiptRow]:
     """`worker/ticket-receipts.jsonl`, one receipt a line, ascending by their canonical text; equal receipts are one."""
     found: dict[str, ReceiptRow] = {}
     for number, row in _objects(lines, "a ticket receipt"):
+        if not (isinstance(row.get("receiptId"), str) and isinstance(row.get("receiptHash"), str) and isinstance(row.get("audit"), dict)):
+            lines.problem("unreadable_line", "is not a ticket receipt {receiptId, receiptHash, audit, …}", number)
+            continue
         found.setdefault(dumps(row), ReceiptRow(row, lines.place(number)))
     return [found[text] for text in sorted(found)]
 

@@ -1,0 +1,226 @@
+"""The few shapes a page is made of, each with one HTML form (a template, autoescaped) and one Markdown form.
+
+A notebook cell ends in a block: Jupyter shows its HTML, a terminal its Markdown, and the report takes both from the executed cell.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from popkit.errors import MissingExtra
+from popkit.reporting.text import clean, is_japanese, md, md_code
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TONES = {
+    "broken": ("✖", "bad"), "inconclusive": ("?", "unsure"), "in_flight": ("…", "unsure"), "recovered": ("↻", "good"),
+    "intact": ("✔", "good"), "unused": ("○", "plain"),
+    "critical": ("✖", "bad"), "warning": ("▲", "unsure"), "info": ("○", "plain"),
+    "violated": ("✖", "bad"), "cannot tell": ("?", "unsure"), "holds": ("✔", "good"),
+}  # fmt: skip
+"""Symbol and tone of each verdict, severity and audit answer: never colour alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A key, hash, signature or command, in monospace."""
+
+    text: str
+    kind: ClassVar[str] = "code"
+
+    def __str__(self) -> str:
+        return clean(self.text, 2000)
+
+    def markdown(self) -> str:
+        return md_code(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A verdict or severity: word, symbol and tone."""
+
+    word: str
+    kind: ClassVar[str] = "mark"
+
+    @property
+    def symbol(self) -> str:
+        return TONES.get(self.word, ("", "plain"))[0]
+
+    @property
+    def tone(self) -> str:
+        return TONES.get(self.word, ("", "plain"))[1]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.word}".strip()
+
+    def markdown(self) -> str:
+        return f"{self.symbol} **{md(self.word)}**".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Several cells in one, a line each."""
+
+    cells: tuple[Any, ...]
+    kind: ClassVar[str] = "lines"
+
+    def __str__(self) -> str:
+        return ", ".join(_text(cell) for cell in self.cells)
+
+    def markdown(self) -> str:
+        return "<br>".join(cell_markdown(cell) for cell in self.cells)
+
+
+Cell = str | int | None | Code | Mark | Lines
+
+
+def _text(cell: Cell) -> str:
+    return "–" if cell is None or cell == "" else clean(cell)
+
+
+def cell_markdown(cell: Cell) -> str:
+    """A cell in Markdown; plain strings are somebody's text and stay text."""
+    if isinstance(cell, Code | Mark | Lines):
+        return cell.markdown() or "–"
+    return md(_text(cell))
+
+
+class Block:
+    """A piece of a page. `html()` and `markdown()` are its two forms; both escape whatever came from outside."""
+
+    kind: ClassVar[str] = "block"
+
+    def html(self) -> str:
+        """The block as HTML without style or script."""
+        return str(_template().module.block(self)).strip()  # type: ignore[attr-defined]
+
+    def markdown(self) -> str:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.markdown()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.html(), "text/plain": self.markdown()}
+
+
+@dataclass(repr=False)
+class Note(Block):
+    """A paragraph. `tone` is good, bad, unsure or plain."""
+
+    text: str
+    tone: str = "plain"
+    kind: ClassVar[str] = "note"
+
+    def markdown(self) -> str:
+        return md(self.text)
+
+
+@dataclass(repr=False)
+class Table(Block):
+    """Rows under named columns; `caption` says which question it answers, `empty` what it means that there are no rows."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    empty: str = "none"
+    note: str = ""
+    kind: ClassVar[str] = "table"
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The table as a DataFrame of strings."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise MissingExtra("A table as a DataFrame", "pandas") from None
+        return pd.DataFrame([[_text(cell) for cell in row] for row in self.rows], columns=list(self.columns), dtype="string[pyarrow]")
+
+    def markdown(self) -> str:
+        title = f"**{md(self.caption)}**"
+        if not self.rows:
+            return f"{title}: {md(self.empty)}"
+        after = ["", md(self.note)] if self.note else []
+        return "\n".join([title, "", *_pipe_table([list(map(md, self.columns)), *[[cell_markdown(c) for c in row] for row in self.rows]]), *after])
+
+
+@dataclass(repr=False)
+class Facts(Block):
+    """Names with one value each."""
+
+    caption: str
+    rows: dict[str, Cell]
+    kind: ClassVar[str] = "facts"
+
+    def markdown(self) -> str:
+        rows = [[md(name), cell_markdown(value)] for name, value in self.rows.items()]
+        return "\n".join([f"**{md(self.caption)}**", "", *_pipe_table([["what", "value"], *rows])])
+
+
+@dataclass(repr=False)
+class Steps(Block):
+    """Things to do, in order. Each is a sentence, or (sentence, command)."""
+
+    caption: str
+    steps: Sequence[str | tuple[str, str]]
+    kind: ClassVar[str] = "steps"
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        for step in self.steps:
+            yield (step, "") if isinstance(step, str) else step
+
+    def markdown(self) -> str:
+        rows = [f"**{md(self.caption)}**", ""]
+        for number, (text, command) in enumerate(self.pairs(), 1):
+            rows.append(f"{number}. {md(text)}")
+            if command:
+                fence = "~~~~"
+                rows += ["", f"   {fence}", *[f"   {line}" for line in command.splitlines()], f"   {fence}", ""]
+        return "\n".join(rows).rstrip()
+
+
+@dataclass(repr=False)
+class Group(Block):
+    """Blocks one below the other."""
+
+    blocks: Sequence[Block] = field(default_factory=tuple)
+    kind: ClassVar[str] = "group"
+
+    def markdown(self) -> str:
+        return "\n\n".join(block.markdown() for block in self.blocks)
+
+
+def _pipe_table(rows: list[list[str]]) -> list[str]:
+    """A Markdown table, padded so that it also reads as text in a terminal."""
+    widths = [max(3, *(_width(row[i]) for row in rows)) for i in range(len(rows[0]))]
+    lines = ["| " + " | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives a text: ideographs and kana take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+@cache
+def environment() -> Any:
+    """The package's templates, autoescaped; raises MissingExtra without jinja2."""
+    try:
+        import jinja2
+    except ImportError:
+        raise MissingExtra("A table in HTML", "notebooks") from None
+    loader = jinja2.PackageLoader("popkit.reporting", "templates")
+    made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    made.filters["clean"] = clean
+    made.tests["japanese"] = lambda text: is_japanese(str(text))
+    return made
+
+
+@cache
+def _template() -> Any:
+    return environment().get_template("blocks.html.j2")

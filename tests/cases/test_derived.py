@@ -1,0 +1,201 @@
+"""Cases made from the recordings by taking parts away or writing them another way, each with its expected verdict and exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+import popkit as package
+from popkit.evidence.bundle import Evidence
+from popkit.protocol.keys import b58encode
+from popkit.protocol.transaction import decode_wire
+from tests.conftest import CASES, NAMES, Copy, answer_of, popkit
+
+Make = Callable[[str], Copy]
+LANDED_BREAKS = ("abandoned-proof", "genesis-abandoned", "expired-proof", "paused-midway", "signer-mismatch", "worker-head-reset")
+
+
+def run(case: Copy) -> tuple[str, int]:
+    """(verdict, exit code) through the command line."""
+    case.seal()
+    ran = popkit("diagnose", case.path, "--json", "-")
+    return json.loads(ran.stdout)["verdict"], ran.returncode
+
+
+@pytest.mark.parametrize("name", LANDED_BREAKS)
+def test_refused_claims_alone_prove_a_break(name: str, copy_of: Make) -> None:
+    case = copy_of(name)
+    case.drop("worker")
+    assert run(case) == ("broken", 1)
+
+
+@pytest.mark.parametrize("name", ["intact", "many-periods", "out-of-order", "relaxed-race", "unused", "strict-v2-intact", "pause-retry"])
+def test_without_the_workers_records_soundness_cannot_be_told(name: str, copy_of: Make) -> None:
+    case = copy_of(name)
+    case.drop("worker")
+    assert run(case) == ("inconclusive", 3)
+
+
+def test_a_quiet_break_without_worker_is_proved_by_wallets_reports(copy_of: Make) -> None:
+    case = copy_of("abandoned-quiet")
+    case.drop("worker")
+    assert run(case) == ("broken", 1)
+    grant = case.diagnose().grants[0]
+    assert grant.first_bad == {"signature": None, "entry_hash": None, "prev_hash": None, "error": "PopHashChainBroken", "source": "client"}
+
+
+@pytest.mark.parametrize("name", ["abandoned-quiet", "quiet-tail"])
+def test_a_quiet_break_without_worker_and_reports_cannot_be_told(name: str, copy_of: Make) -> None:
+    case = copy_of(name)
+    case.drop("worker")
+    case.drop("client")
+    assert run(case) == ("inconclusive", 3)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if (CASES / name / "client").is_dir()])
+def test_the_client_part_is_not_needed_beside_the_workers(name: str, copy_of: Make) -> None:
+    case = copy_of(name)
+    case.drop("client")
+    assert run(case) == (answer_of(name)["verdict"], answer_of(name)["exit_code"])
+
+
+@pytest.mark.parametrize("name", ["intact", "abandoned-proof", "out-of-order", "worker-head-reset"])
+def test_transactions_cut_at_every_point_never_make_a_wrong_answer(name: str, copy_of: Make) -> None:
+    case = copy_of(name)
+    rows = sorted(case.rows("rpc/transactions.jsonl"), key=lambda row: row["result"]["slot"])
+    whole = answer_of(name)["verdict"]
+    seen = set()
+    for count in range(len(rows)):
+        case.write("rpc/transactions.jsonl", rows[:count])
+        diagnosis = case.diagnose()
+        claims_cut = any(row["result"]["meta"]["err"] is None and "ClaimGrant" in json.dumps(row) for row in rows[count:])
+        allowed = {"broken"} if whole == "broken" else {"inconclusive"} if claims_cut else {whole, "inconclusive"}
+        assert diagnosis.verdict in allowed, count
+        assert diagnosis.exit_code == {"broken": 1, "inconclusive": 3}.get(diagnosis.verdict, 0)
+        assert not diagnosis.coverage.complete
+        seen.add(diagnosis.verdict)
+    assert seen >= ({"broken"} if whole == "broken" else {"inconclusive"})
+
+
+def as_json(row: dict, parsed: bool) -> dict:  # type: ignore[type-arg]
+    """A base64 row as the node gives it with encoding json or jsonParsed."""
+    import base64
+
+    result = row["result"]
+    loaded = result["meta"].get("loadedAddresses") or {"writable": [], "readonly": []}
+    tx = decode_wire(base64.b64decode(result["transaction"][0]), tuple(loaded["writable"]), tuple(loaded["readonly"]))
+    wire = base64.b64decode(result["transaction"][0])
+    signatures = 1 + 64 * len(tx.signatures)
+    versioned = wire[signatures] >= 0x80
+    header = wire[signatures + versioned : signatures + versioned + 3]
+    keys = tx.account_keys
+    blockhash_at = signatures + versioned + 4 + 32 * tx.static_keys
+    message = {
+        "header": {
+            "numRequiredSignatures": header[0],
+            "numReadonlySignedAccounts": header[1],
+            "numReadonlyUnsignedAccounts": header[2],
+        },
+        "accountKeys": list(keys[: tx.static_keys]),
+        "recentBlockhash": b58encode(wire[blockhash_at : blockhash_at + 32]),
+        "instructions": [
+            {
+                "programIdIndex": keys.index(ix.program),
+                "accounts": [keys.index(account) for account in ix.accounts],
+                "data": b58encode(ix.data or b""),
+            }
+            for ix in tx.instructions
+        ],
+    }
+    if versioned:
+        message["addressTableLookups"] = []
+    if parsed:
+        message["accountKeys"] = [
+            {"pubkey": key, "signer": i < header[0], "writable": True, "source": "transaction"} for i, key in enumerate(keys)
+        ]
+        message["instructions"] = [
+            {"programId": ix.program, "accounts": list(ix.accounts), "data": b58encode(ix.data or b"")} for ix in tx.instructions
+        ]
+    return {**row, "result": {**result, "transaction": {"signatures": list(tx.signatures), "message": message}}}
+
+
+@pytest.mark.parametrize("name", ["abandoned-proof", "many-periods", "era-upgrade", "foreign-issuer"])
+@pytest.mark.parametrize("parsed", [False, True], ids=["json", "jsonParsed"])
+def test_json_encodings_give_the_same_findings(name: str, parsed: bool, copy_of: Make) -> None:
+    case = copy_of(name)
+    case.change("rpc/transactions.jsonl", lambda rows: [as_json(row, parsed) for row in rows])
+    assert case.diagnose().dumps() == package.open_case(CASES / name).diagnose().dumps()
+
+
+def test_json_keeps_the_transactions_signatures_checkable_and_jsonparsed_does_not(copy_of: Make) -> None:
+    held = {}
+    for parsed in (False, True):
+        case = copy_of("intact")
+        case.change("rpc/transactions.jsonl", lambda rows, parsed=parsed: [as_json(row, parsed) for row in rows])
+        case.seal()
+        held[parsed] = set(package.open_case(case.path).facts.claims.transaction_signatures_hold)
+    assert held == {False: {True}, True: {None}}
+
+
+def test_a_truncated_last_line_is_said_and_the_rest_judged(copy_of: Make) -> None:
+    case = copy_of("abandoned-proof")
+    lines = case.lines("rpc/transactions.jsonl")
+    text = "\n".join(lines)
+    (case.path / "rpc/transactions.jsonl").write_text(text[: -len(lines[-1]) // 2])
+    diagnosis = case.diagnose()
+    assert (diagnosis.verdict, diagnosis.exit_code) == ("broken", 1)
+    assert "rpc/transactions.jsonl: truncated line" in diagnosis.coverage.not_checked
+    places = [str(p.place) for p in Evidence(case.path).read_all().problems if p.code == "truncated_line"]
+    assert places == [f"rpc/transactions.jsonl:{len(lines)}"]
+
+
+def test_a_wrong_manifest_stops_the_work_and_names_the_file(copy_of: Make) -> None:
+    case = copy_of("intact")
+    (case.path / "rpc/accounts.jsonl").write_text(case.lines("rpc/accounts.jsonl")[0] + "\n")
+    ran = popkit("diagnose", case.path, "--json", "-")
+    assert ran.returncode == 3
+    assert ran.stdout == b""
+    assert b"rpc/accounts.jsonl" in ran.stderr
+
+
+def test_packed_and_loose_buckets_are_one(copy_of: Make) -> None:
+    case = copy_of("intact")
+    loose = case.path / "worker" / "r2"
+    rows = [{"key": file.relative_to(loose).as_posix(), "text": file.read_text()} for file in sorted(loose.rglob("*.json"))]
+    case.drop("worker/r2")
+    case.write("worker/r2.jsonl", rows)
+    assert case.diagnose().dumps() == package.open_case(CASES / "intact").diagnose().dumps()
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_compression_changes_no_byte_of_the_findings(suffix: str, copy_of: Make) -> None:
+    import gzip
+
+    import zstandard
+
+    case = copy_of("expired-proof")
+    for file in list(case.path.rglob("*.jsonl")):
+        data = file.read_bytes()
+        packed = gzip.compress(data) if suffix == ".gz" else zstandard.ZstdCompressor().compress(data)
+        file.with_name(file.name + suffix).write_bytes(packed)
+        file.unlink()
+    assert case.diagnose().dumps() == package.open_case(CASES / "expired-proof").diagnose().dumps()
+
+
+def test_accounts_missing_leaves_the_end_of_the_links_as_head(copy_of: Make) -> None:
+    broken = copy_of("abandoned-proof")
+    broken.drop("rpc/accounts.jsonl")
+    assert run(broken) == ("broken", 1)
+    sound = copy_of("intact")
+    sound.drop("rpc/accounts.jsonl")
+    assert run(sound) == ("intact", 0)
+    assert "heads and receipts against accounts: none were collected" in sound.diagnose().coverage.not_checked
+
+
+def test_a_case_with_case_json_alone_cannot_tell(copy_of: Make) -> None:
+    case = copy_of("intact")
+    for part in ("rpc", "worker", "client"):
+        case.drop(part)
+    assert run(case) == ("inconclusive", 3)
