@@ -79,13 +79,22 @@ class EraTimeline:
         if len(possible) == 1:
             return EraAt(possible[0], "behaviour", self._reason(slot, possible[0]), possible)
         hinted = [era for era in self._model_eras(moment) if era in possible]
-        begun = [era for era in possible if moment is None or EARLIEST[era] <= moment] or [possible[0]]
         if len(hinted) == 1:
             return EraAt(hinted[0], "worker model", "the worker's anchors have the form published with this program", possible)
-        narrowed = [era for era in begun if era in hinted] or begun
-        if len(narrowed) > 1 and self._option in narrowed:
+        candidates = (
+            [era for era in self._last_shown(slot) if era in possible and (not hinted or era in hinted)] or hinted or list(possible)
+        )
+        if len(candidates) == 1 and not hinted:
+            return EraAt(candidates[0], "behaviour", "shown earlier, and nothing since shows another program", possible)
+        begun = [era for era in candidates if moment is None or EARLIEST[era] <= moment] or [candidates[0]]
+        if len(begun) > 1 and self._option in begun:
             return EraAt(str(self._option), "option", "chosen by the operator; nothing in the evidence decides", possible)
-        return EraAt(narrowed[-1], "date", "the newest program that can have been deployed by then", possible)
+        return EraAt(begun[-1], "date", "the newest program that can have been deployed by then", possible)
+
+    def _last_shown(self, slot: int) -> tuple[str, ...]:
+        """The eras that were still possible at the last slot, up to this one, that showed anything; a program stays until another is shown."""
+        after = bisect_right(self._slots, slot)
+        return ERAS[self._from[after - 1] : self._until[after - 1] + 1] if after else ERAS
 
     def _model_eras(self, moment: int | None) -> tuple[str, ...]:
         if moment is None or not self._models:

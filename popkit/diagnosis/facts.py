@@ -77,9 +77,18 @@ class Facts:
 
     @cached_property
     def attribution(self) -> Attribution:
-        """The keys that may sign for each grant: those pop-config named at some slot, and the worker's."""
+        """The keys that may sign for each grant: those pop-config named at some slot, and the worker's.
+
+        An accepted claim shows its signer to have been pop-config's at its slot, whatever else of pop-config is in the case.
+        """
         extra = {self.signer_now} if self.signer_now else set()
-        return Attribution({grant: self.history.signers_ever(self.history.authority_of(grant)) | extra for grant in self.header.grants})
+        keys = {grant: self.history.signers_ever(self.history.authority_of(grant)) | extra for grant in self.header.grants}
+        claims = self.claims
+        for row in range(len(claims)):
+            grant = claims.key_text["grant"][row]
+            if claims.accepted[row] and claims.proof_place[row] == 1 and grant in keys and claims.transaction_signatures_hold[row]:
+                keys[grant].add(claims.key_text["signer"][row])
+        return Attribution(keys)
 
     @cached_property
     def audit(self) -> AuditRecords:

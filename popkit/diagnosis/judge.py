@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.proofs import Proof, WorkerLine, is_too_old
+from popkit.diagnosis.records import claim_records
 from popkit.eras import STRICT_ERAS
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS
@@ -56,6 +58,7 @@ class Judge:
         self.facts = facts
         self.now = facts.now
         self._periods: dict[str, set[tuple[str, int]]] = {}
+        self._unseen_records: dict[str, set[str]] | None = None
 
     def judge(self, grant: str) -> Judgement:
         """The verdict of one grant."""
@@ -155,7 +158,7 @@ class Judge:
             outcome.missing_evidence.append("the PopState account of the grant")
             return "inconclusive"
         if not line.chain.state.known and any(self._landed_unseen(outcome.grant, proof) for proof in line.path):
-            outcome.because = "a receipt exists for a proof whose transaction is not in the evidence"
+            outcome.because = "a receipt or a record tells of a landed proof whose transaction is not in the evidence"
             outcome.missing_evidence.append("the PopState account of the grant")
             return "inconclusive"
         lost = next(p for p in line.path if not self.can_land(p, outcome.grant))
@@ -163,8 +166,23 @@ class Judge:
         return "broken"
 
     def _landed_unseen(self, grant: str, proof: Proof) -> bool:
-        in_evidence = (proof.claimer, proof.period_index) in self._accepted_periods(grant)
-        return not in_evidence and self.facts.receipt_exists(grant, proof.claimer, proof.period_index) is True
+        """Whether something says that a proof landed though its transaction is not in the evidence: a receipt, or the worker's record."""
+        if (proof.claimer, proof.period_index) in self._accepted_periods(grant):
+            return False
+        return self.facts.receipt_exists(grant, proof.claimer, proof.period_index) is True or proof.claimer in self._recorded_unseen(grant)
+
+    def _recorded_unseen(self, grant: str) -> set[str]:
+        """Wallets for whom the worker recorded an on-chain claim of the grant whose transaction is not in the evidence."""
+        if self._unseen_records is None:
+            have = set(self.facts.claims.transactions.signature)
+            self._unseen_records = defaultdict(set)
+            for record in claim_records(self.facts):
+                if record.tx_signature is None or record.tx_signature in have:
+                    continue
+                for link in self.facts.event_links:
+                    if link.event == record.event_id:
+                        self._unseen_records[link.grant] |= set(record.wallets)
+        return self._unseen_records[grant]
 
     @staticmethod
     def _proves_refusal(proof: Proof) -> bool:

@@ -273,22 +273,38 @@ class WorkerLine:
         return self.path[0].prev_hash if self.path else self.head
 
     def reaches(self, entry: str) -> bool:
-        """Whether the records are unbroken from the newest back to the anchor of an entry (or to before the grant, for GENESIS)."""
-        if self.stored_head is not None:
+        """Whether the records are unbroken from the newest back to an entry's anchor, or to before the grant was created.
+
+        An entry of another issuer has no anchor here: its time, inside the unbroken stretch, stands for it.
+        """
+        if self.stored_head is not None or self.records_since_creation:
             return True
-        if entry == GENESIS_HASH:
-            return self.records_since_creation
         proof = self.proofs.get(entry)
-        if proof is None or proof.anchor is None:
+        if proof is None:
             return False
-        return any(e.hash == proof.anchor.anchor_hash for e in self.records.line)
+        if proof.anchor is None:
+            return proof.issuer == "foreign" and bool(self.records.line) and self.records.line[-1].ts_ms <= proof.issued_at * 1000
+        return proof.anchor.anchor_hash in self._line_hashes
+
+    @cached_property
+    def _line_hashes(self) -> frozenset[str]:
+        return frozenset(entry.hash for entry in self.records.line)
+
+    @cached_property
+    def newest_record(self) -> int | None:
+        """Unix milliseconds of the newest thing that the worker's records tell of; None without records."""
+        newest = [h.issued_at * 1000 for h in self.history]
+        if self.records.newest is not None:
+            newest.append(self.records.newest.ts_ms)
+        return max(newest, default=None)
 
     @cached_property
     def is_stale(self) -> bool:
         """Whether accepted claims are younger than the worker's newest record: the records end before the chain does."""
-        newest = self.records.newest
         last = max((a.issued_at for a in self.chain.linked if a.issued_at is not None), default=None)
-        return newest is not None and last is not None and last * 1000 > newest.ts_ms
+        if last is None or self.head_source not in ("storage", "anchors"):
+            return False
+        return self.newest_record is None or last * 1000 > self.newest_record
 
 
 def is_too_old(issued_at: int, now: int) -> bool:

@@ -4,66 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.records import ClaimRecord, claim_records
 from popkit.diagnosis.result import Finding
-from popkit.protocol.keys import is_pubkey, is_signature
 from popkit.protocol.pda import receipt_address
-
-CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimRecord:
-    """One claim as the worker recorded it: nobody checked what its caller said. `wallets` are every wallet it may be of."""
-
-    event_id: str
-    wallets: tuple[str, ...]
-    tx_signature: str | None
-    receipt: str | None
-    key: str
-    file: str
-
-
-def claim_records(facts: Facts) -> list[ClaimRecord]:
-    """Every claim record: audit entries whose hash holds, transfers they do not cover, and storage rows; ascending."""
-    found = []
-    for entry in facts.audit.ordered:
-        if entry.event in CLAIM_EVENTS and not facts.audit.is_orphan(entry.hash):
-            found.append(_record(entry.data, entry.event_id, entry.hash, entry.place.file))
-    transfers = facts.evidence.answers.get("transfers")
-    items = transfers.body.get("items") if transfers is not None and transfers.is_ok else None
-    for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and item.get("entryHash") not in facts.audit.entries:
-            found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json"))
-    for key in facts.evidence.storage or {}:
-        if key.startswith("claim:"):
-            _, event, subject = [*key.split(":", 2), "", ""][:3]
-            if is_pubkey(subject):
-                found.append(ClaimRecord(event, (subject,), None, None, key, "worker/storage.jsonl"))
-    return sorted(found, key=lambda r: (r.event_id, r.key, r.file))
-
-
-def _record(data: dict[str, Any], event_id: str, key: str, file: str) -> ClaimRecord:
-    transfer = data.get("transfer") if isinstance(data.get("transfer"), dict) else {}
-    assert isinstance(transfer, dict)
-    recipient, pii = transfer.get("recipient"), data.get("pii")
-    candidates = [side.get(name) for side, name in ((recipient, "id"), (pii, "walletAddress")) if isinstance(side, dict)]
-    wallets = tuple(dict.fromkeys(str(value) for value in candidates if is_pubkey(value)))
-    signature, receipt = transfer.get("txSignature"), transfer.get("receiptPubkey")
-    onchain = transfer.get("mode") == "onchain"
-    event = data.get("eventId") if isinstance(data.get("eventId"), str) else event_id
-    return ClaimRecord(
-        str(event),
-        wallets,
-        str(signature) if onchain and is_signature(signature) else None,
-        str(receipt) if is_pubkey(receipt) else None,
-        key,
-        file,
-    )
 
 
 class Reconciler:

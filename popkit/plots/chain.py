@@ -5,7 +5,22 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from popkit.plots.picture import BLUE, GREY, INK, ORANGE, VERMILION, Picture, day, days, drawn, empty, new_figure, put_title, room, time_axis
+from popkit.plots.picture import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    VERMILION,
+    Picture,
+    day,
+    days,
+    drawn,
+    empty,
+    new_figure,
+    put_title,
+    room,
+    time_axis,
+)
 from popkit.plots.series import break_time, depths, grant_title, lost_proofs, spells, timed
 from popkit.reporting.text import count, short, utc
 
@@ -119,10 +134,16 @@ def heads(case: Case, grant: str) -> Picture:
     put_title(figure, title)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     on_chain, worker = short(chain.head), short(line.head)
-    told = "They are one." if line.head == chain.head else f"The worker's head stands {count(ahead, 'proof')} off the chain's head, none of them accepted."
+    told = (
+        "They are one."
+        if line.head == chain.head
+        else f"The worker's head stands {count(ahead, 'proof')} off the chain's head, none of them accepted."
+    )
     if line.head is None:
         told = "The worker takes its parents from the chain." if line.follows_chain else "Nothing in the evidence tells the worker's head."
-    return Picture(figure, f"{title}. The chain's head is {on_chain} after {count(len(landed), 'accepted link')}; the worker's is {worker}. {told}")
+    return Picture(
+        figure, f"{title}. The chain's head is {on_chain} after {count(len(landed), 'accepted link')}; the worker's is {worker}. {told}"
+    )
 
 
 def _steps(points: Points, start: int, end: int) -> Points:

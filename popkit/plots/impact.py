@@ -86,6 +86,3 @@ def impact(case: Case, grant: str) -> Picture:
     healed = sum(bool(hit.healed) for hit in rows)
     told = f"{count(len(rows), 'claimer')} hit; {sum(bool(h.refused) for h in rows)} had a claim refused, {sum(bool(h.lost) for h in rows)} held a proof that was lost; "
     return Picture(figure, f"{title}. {told}{healed} had a claim accepted later.")
-
-
-

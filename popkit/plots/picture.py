@@ -56,9 +56,10 @@ def style() -> Iterator[None]:
         import matplotlib.style
     except ImportError:
         raise MissingExtra("A picture", "notebooks") from None
+    changes: dict[Any, Any] = {**_STYLE, "font.family": _family()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with matplotlib.style.context("default"), matplotlib.rc_context({**_STYLE, "font.family": _family()}):
+        with matplotlib.style.context("default"), matplotlib.rc_context(changes):
             yield
 
 
@@ -116,9 +117,9 @@ def time_axis(axes: Axes, start: float, end: float) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     axes.set_xlim(day(start - room(start, end)), day(end + room(start, end)))
-    locator = AutoDateLocator(tz="UTC", minticks=3, maxticks=8)
+    locator = AutoDateLocator(tz="UTC", minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
     axes.set_xlabel("time, UTC")
 
 

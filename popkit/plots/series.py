@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from popkit.chain import Attempt
+from popkit.attempts import Attempt
 from popkit.diagnosis.proofs import Proof, WorkerLine
 from popkit.reporting.text import clean
 
@@ -42,7 +42,7 @@ def depths(line: WorkerLine) -> dict[str, int]:
     """How many links each entry stands above GENESIS; an entry whose parent nobody knows begins at the first depth."""
     known: dict[str, int] = {}
     for entry in line.proofs:
-        trail = []
+        trail: list[str] = []
         cursor = entry
         while cursor not in known and cursor in line.proofs and cursor not in trail[-1:]:
             trail.append(cursor)
@@ -72,4 +72,3 @@ def spells(times: list[int], focus: int | None) -> list[tuple[str, int, int]]:
         return whole
     near = [when for when in times if -2400 <= when - focus <= 3600]
     return [("all of it", first, last), ("around the break", min([focus, *near]), max([focus, *near]))]
-

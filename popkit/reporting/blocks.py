@@ -42,18 +42,23 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A verdict or severity: word, symbol and tone."""
+    """A verdict or severity: word, symbol and tone. `but` is what is wrong all the same: success wears no sign of success then."""
 
-    word: str
+    name: str
+    but: str = ""
     kind: ClassVar[str] = "mark"
 
     @property
+    def word(self) -> str:
+        return f"{self.name}, but {self.but}" if self.but else self.name
+
+    @property
     def symbol(self) -> str:
-        return TONES.get(self.word, ("", "plain"))[0]
+        return "!" if self.but else TONES.get(self.name, ("", "plain"))[0]
 
     @property
     def tone(self) -> str:
-        return TONES.get(self.word, ("", "plain"))[1]
+        return "bad" if self.but else TONES.get(self.name, ("", "plain"))[1]
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.word}".strip()
@@ -97,7 +102,7 @@ class Block:
 
     def html(self) -> str:
         """The block as HTML without style or script."""
-        return str(_template().module.block(self)).strip()  # type: ignore[attr-defined]
+        return str(_template().module.block(self)).strip()
 
     def markdown(self) -> str:
         raise NotImplementedError

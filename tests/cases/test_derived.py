@@ -199,3 +199,38 @@ def test_a_case_with_case_json_alone_cannot_tell(copy_of: Make) -> None:
     for part in ("rpc", "worker", "client"):
         case.drop(part)
     assert run(case) == ("inconclusive", 3)
+
+
+def test_a_tail_gap_without_accounts_is_not_called_a_break(copy_of: Make) -> None:
+    case = copy_of("rpc-tail-gap")
+    case.drop("rpc/accounts.jsonl")
+    assert run(case) == ("inconclusive", 3)
+
+
+@pytest.mark.parametrize("name", ["foreign-issuer", "worker-head-reset"])
+def test_two_lines_under_one_key_without_the_workers_records_are_broken_and_said_plainly(name: str, copy_of: Make) -> None:
+    case = copy_of(name)
+    case.drop("worker")
+    assert run(case) == ("broken", 1)
+    causes = {"foreign-issuer": ["unexplained"], "worker-head-reset": ["worker_head_reset"]}
+    assert [cause.name for cause in case.diagnose().grants[0].causes] == causes[name]
+
+
+def test_a_later_collection_keeps_the_program_that_was_shown(copy_of: Make) -> None:
+    """A date alone does not heal a break: the program last shown stays until something shows another."""
+    case = copy_of("abandoned-no-worker")
+    header = json.loads((case.path / "case.json").read_text())
+    header["collected_at"] = 1777000000
+    (case.path / "case.json").write_text(json.dumps(header))
+    assert run(case) == ("broken", 1)
+
+
+def test_transactions_alone_are_enough_to_attribute_and_judge(copy_of: Make) -> None:
+    case = copy_of("abandoned-proof")
+    for part in ("worker", "client", "rpc/accounts.jsonl"):
+        case.drop(part)
+    case.change("rpc/transactions.jsonl", lambda rows: [r for r in rows if "UpsertPopConfig" not in json.dumps(r)])
+    case.change("rpc/signatures.jsonl", lambda rows: rows)
+    assert run(case)[0] == "broken"
+    grant = case.diagnose().grants[0]
+    assert grant.missing_entries == answer_of("abandoned-proof")["grants"][0]["missing_entries"]

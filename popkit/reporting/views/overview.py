@@ -1,0 +1,138 @@
+"""What happened, what to do now, what was checked: the first page (runbook Step 0)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from popkit.diagnosis.codes import CODES, SEVERITIES
+from popkit.diagnosis.judge import VERDICTS
+from popkit.diagnosis.result import Finding
+from popkit.reporting.blocks import Block, Code, Facts, Group, Lines, Mark, Steps, Table
+from popkit.reporting.places import Places
+from popkit.reporting.text import count, short, utc
+from popkit.reporting.views.choice import case_mark, examined, grant_mark, named
+from popkit.vocabulary import VERDICT_MEANINGS, steps_for
+
+if TYPE_CHECKING:
+    from popkit.case import Case
+    from popkit.diagnosis.result import GrantDiagnosis
+
+EXIT_MEANINGS = {0: "0: nothing is wrong now", 1: "1: something is wrong", 3: "3: the evidence does not decide"}
+MAX_FINDINGS = 60
+"""Findings shown, gravest first; findings.json has them all."""
+
+
+def overview(case: Case) -> Block:
+    """The case's verdict and one row a grant, worst first."""
+    diagnosis = case.diagnose()
+    head = Facts(
+        f"Case {case.name}",
+        {
+            "verdict": case_mark(case),
+            "exit code": EXIT_MEANINGS[diagnosis.exit_code],
+            "evidence taken": utc(case.collected_at),
+            "cluster": case.cluster,
+            "claim attempts": len(case.facts.claims),
+            "findings": ", ".join(f"{diagnosis.count(s)} {s}" for s in reversed(SEVERITIES)),
+            "audit chain and receipts": Mark(diagnosis.audit.verdict),
+            "parts not collected": ", ".join(case.missing_parts) or "none",
+        },
+    )
+    worst_first = sorted(diagnosis.grants, key=lambda g: (VERDICTS.index(g.verdict), g.grant))
+    rows = [_grant_row(case, g) for g in worst_first]
+    columns = ("grant", "event", "verdict", "accepted", "refused", "people affected", "causes", "last accepted")
+    return Group([head, Table("Grants, worst first", columns, rows)])
+
+
+def _grant_row(case: Case, g: GrantDiagnosis) -> list[str | int | Code | Mark | None | Lines]:
+    chain = case.facts.chain(g.grant)
+    causes = Lines(tuple(cause.name for cause in g.causes)) if g.causes else "none"
+    last = utc(g.last_good["block_time"]) if g.last_good else None
+    return [
+        Code(g.grant), Lines(tuple(g.titles)) if g.titles else None, grant_mark(case, g), len(chain.accepted), len(chain.attributed),
+        len(g.affected_claimers), causes, last,
+    ]  # fmt: skip
+
+
+def verdict_cards(case: Case, grant: str = "") -> Block:
+    """Why each grant has its verdict: one card a grant that needs looking at."""
+    return Group([_card(case, g) for g in examined(case, grant)])
+
+
+def _card(case: Case, g: GrantDiagnosis) -> Facts:
+    rows: dict[str, str | int | Code | Mark | Lines | None] = {
+        "verdict": grant_mark(case, g),
+        "which means": VERDICT_MEANINGS[g.verdict][0],
+        "because": g.judgement.because,
+        "grant": Code(g.grant),
+        "event": Lines(tuple(f"{event}" for event in g.events)) if g.events else None,
+        "rules in force": g.judgement.era_now,
+        "paused": {True: "yes", False: "no", None: "not known"}[g.paused],
+    }
+    if g.judgement.heals_until is not None:
+        rows["can heal until"] = f"{utc(g.judgement.heals_until)}, that second included"
+    if g.judgement.missing_evidence:
+        rows["missing to decide"] = Lines(tuple(g.judgement.missing_evidence))
+    if g.superseded_by:
+        rows["replaced by"] = Code(g.superseded_by)
+    if g.cutover_of:
+        rows["replaces"] = Code(g.cutover_of)
+    return Facts(named(case, g), rows)
+
+
+def what_to_do_now(case: Case, grant: str = "") -> Block:
+    """The runbook's steps for each verdict; critical findings first, because they stand whatever the verdict."""
+    blocks: list[Block] = []
+    urgent = [finding for finding in case.diagnose().findings if finding.severity == "critical" and finding.code != "chain_broken"]
+    if urgent:
+        blocks.append(Steps("First, because a critical finding stands", [f"{CODES[code].meaning} {CODES[code].advice}" for code in sorted({f.code for f in urgent})]))
+    for g in examined(case, grant):
+        if g.superseded_by and g.verdict == "broken":
+            steps = [
+                f"Step 2 is done: grant {short(g.superseded_by)} took over. Give it to those who could not claim (Step 2.1 has their wallets).",
+                "Step 3: leave this chain as it is, read-only, as evidence; see that every link and QR code leads to the new grant.",
+                "Step 4: verify the new grant without trusting the server; record audit-integrity and receipt checks.",
+            ]
+        else:
+            steps = [step.strip() for step in steps_for(g.verdict, [cause.name for cause in g.causes])]
+        blocks.append(Steps(f"{named(case, g)} — {g.verdict}", steps))
+    return Group(blocks)
+
+
+def coverage(case: Case) -> Block:
+    """What was checked, and what could not be and would change the answer."""
+    said = case.diagnose().coverage.as_json()
+    checked = Table("Checked", ("what",), [[text] for text in said["checked"]])
+    missing = Table("Not checked", ("what",), [[text] for text in said["not_checked"]], empty="nothing was left unchecked")
+    return Group([missing, checked])
+
+
+def findings(case: Case, grant: str = "") -> Block:
+    """Every finding, gravest first: what was expected, what was seen, where it stands, and what it means."""
+    wanted = {g.grant for g in examined(case, grant)} if grant else None
+    rows = [f for f in case.diagnose().findings if wanted is None or f.grant in wanted or f.grant is None]
+    rows.sort(key=lambda f: -SEVERITIES.index(f.severity))
+    groups: dict[tuple[str, str | None], list[Finding]] = {}
+    for finding in rows:
+        groups.setdefault((finding.code, finding.grant), []).append(finding)
+    places = Places(case)
+    table = [_finding_row(group, places) for group in list(groups.values())[:MAX_FINDINGS]]
+    columns = ("severity", "code", "grant", "meaning", "expected", "observed", "where")
+    left = len(groups) - len(table)
+    note = f"{count(left, 'more kind')} in findings.json." if left > 0 else ""
+    return Table("Findings, gravest first", columns, table, empty="none", note=note)
+
+
+def _finding_row(group: list[Finding], places: Places) -> list[str | int | Code | Mark | None | Lines]:
+    """One row for the findings of one code and grant: the first of them, and how many there are."""
+    first = group[0]
+    code = first.code if len(group) == 1 else f"{first.code} (×{len(group)})"
+    seen = first.observed or (f"not checked: {first.not_checked}" if first.not_checked else None)
+    where = [places.of(finding) for finding in group[:3]]
+    more = [f"and {len(group) - 3} more"] if len(group) > 3 else []
+    return [
+        Mark(first.severity), Code(code), Code(short(first.grant)) if first.grant else None, CODES[first.code].meaning, first.expected, seen,
+        Lines((*where, *more)),
+    ]  # fmt: skip
+
+
