@@ -50,9 +50,15 @@ def main(count: int) -> None:
         path = Path(folder, "transactions.jsonl")
         write_input(path, count)
         print(f"{count} claims, {path.stat().st_size / count:,.0f} bytes a transaction")
-        timed("parse JSON only (msgspec, untyped)", count, lambda: [msgspec.json.decode(line) for _, line in Lines(path, path.name, None)] and None)
+        timed(
+            "parse JSON only (msgspec, untyped)",
+            count,
+            lambda: [msgspec.json.decode(line) for _, line in Lines(path, path.name, None)] and None,
+        )
         start = time.perf_counter()
-        table: Transactions = timed("read transactions (typed, base64, checked)", count, lambda: read_transactions(Lines(path, path.name, None)))
+        table: Transactions = timed(
+            "read transactions (typed, base64, checked)", count, lambda: read_transactions(Lines(path, path.name, None))
+        )
         program = Evidence(CASE).header.program_id
         claims: ClaimTable = timed("decode claims in columns", count, lambda: read_claims(table, program, []))
         timed("recompute entry hashes", count, lambda: claims.entry_hash_holds)

@@ -120,7 +120,9 @@ def popkit_explains(word: str) -> bool:
     return word in str(explain(word))
 
 
-@pytest.mark.parametrize("word", ["PopHashChainBroken", "broken", "6026", "0x178a", "pophashchainbroken", "abandoned_proof", "ConstraintSeeds"])
+@pytest.mark.parametrize(
+    "word", ["PopHashChainBroken", "broken", "6026", "0x178a", "pophashchainbroken", "abandoned_proof", "ConstraintSeeds"]
+)
 def test_explain_a_word(word: str) -> None:
     ran = popkit("explain", word)
     assert ran.returncode == 0

@@ -139,7 +139,17 @@ def test_a_bad_line_is_noted_with_its_place_and_the_rest_judged(file: str, kind:
 
 
 @pytest.mark.parametrize("name", ["pop-status", "events", "audit-logs", "audit-integrity", "transfers", "runtime-status"])
-@pytest.mark.parametrize("text", [b"{", b"[]", b'{"status": "200", "body": {}}', b'{"status": 200}', b'{"status": 401, "body": {"error": "x"}}', b'{"status": 200, "body": 5}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{",
+        b"[]",
+        b'{"status": "200", "body": {}}',
+        b'{"status": 200}',
+        b'{"status": 401, "body": {"error": "x"}}',
+        b'{"status": 200, "body": 5}',
+    ],
+)
 def test_a_worker_answer_that_is_none_is_noted_or_ignored_without_harm(name: str, text: bytes, copy_of: Make) -> None:
     case = copy_of("abandoned-proof")
     (case.path / "worker" / f"{name}.json").write_bytes(text)
@@ -150,7 +160,9 @@ def test_a_worker_answer_that_is_none_is_noted_or_ignored_without_harm(name: str
         assert any(f"worker/{name}.json" in entry for entry in diagnosis.coverage.not_checked)
 
 
-@pytest.mark.parametrize("pack", [lambda data: gzip.compress(data)[:-20], lambda data: zstandard.ZstdCompressor().compress(data)[:-20]], ids=["gz", "zst"])
+@pytest.mark.parametrize(
+    "pack", [lambda data: gzip.compress(data)[:-20], lambda data: zstandard.ZstdCompressor().compress(data)[:-20]], ids=["gz", "zst"]
+)
 def test_a_cut_compressed_file_is_noted(pack: Callable[[bytes], bytes], copy_of: Make) -> None:
     case = copy_of("abandoned-proof")
     path = case.path / "rpc/signatures.jsonl"

@@ -376,6 +376,8 @@ class World:
         program = self.ledger.grants | self.ledger.configs | self.ledger.states | self.ledger.receipts
         asked = {a for h in self.grants.values() for a in (h.address, h.config, h.state, h.vault)}
         asked |= {pda.receipt_address(*attempt) for attempt in self.attempted}
+        told = (e["data"]["transfer"]["receiptPubkey"] for e in self.worker.entries if e["event"] == "WALLET_CLAIM" and "transfer" in e["data"])
+        asked |= {receipt for receipt in told if receipt is not None}
         for address in sorted(asked):
             held = program.get(address) or self.ledger.tokens.get(address)
             rows[address] = None if held is None else _account(encode_account(held), TOKEN_PROGRAM if address in self.ledger.tokens else PROGRAM_ID)
