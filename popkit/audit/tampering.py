@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from popkit.audit.entries import BUCKET, GENESIS, LIST, LIST_WINDOW, AuditEntry, AuditRecords, Source
+from popkit.audit.entries import BUCKET, GENESIS, LIST, LIST_WINDOW, AuditEntry, AuditRecords, Source, milliseconds
 
 WHOLE_SHARE = 0.5
 """An export is held to be otherwise whole when at least this share of the objects that sinks name is in it."""
@@ -28,16 +28,24 @@ class Tampering:
     export_is_partial: bool = False
 
 
-def find_tampering(records: AuditRecords, named_on_chain: Iterable[str], named_sinks: Iterable[tuple[str, str]] = ()) -> Tampering:
+def find_tampering(
+    records: AuditRecords,
+    named_on_chain: Iterable[str],
+    named_sinks: Iterable[tuple[str, str]] = (),
+    recorded: dict[str, int] | None = None,
+) -> Tampering:
     """Hold the sources of the audit chain against each other.
 
-    `named_on_chain` are audit hashes of validly signed on-chain proofs; `named_sinks` (object key, ts) that ticket receipts name.
+    `named_on_chain` are audit hashes of validly signed on-chain proofs; `named_sinks` (object key, ts) that ticket receipts name;
+    `recorded` anchors (hash → unix milliseconds) that the worker's own history of proofs names.
     """
     found = Tampering()
     found.edited = sorted({entry for source in records.sources.values() for entry in source.edited})
     found.edited_objects = sorted(records.edited_objects)
     vouched = _vouched(records, named_on_chain)
-    found.removed = sorted({entry for source in records.sources.values() for entry in _removed_from(source, records, vouched)})
+    found.removed = sorted(
+        {entry for source in records.sources.values() for entry in _removed_from(source, records, vouched, recorded or {})}
+    )
     found.half_copies = sorted({entry for source in records.sources.values() for entry in source.half})
     if records.bucket_keys is not None:
         found.orphans = sorted(entry for entry in records.entries if records.is_orphan(entry) and entry not in vouched)
@@ -58,21 +66,42 @@ def _vouched(records: AuditRecords, named_on_chain: Iterable[str]) -> set[str]:
     return vouched
 
 
-def _removed_from(source: Source, records: AuditRecords, vouched: set[str]) -> Iterator[str]:
-    """Entries absent from a source inside what it covers."""
+def _removed_from(source: Source, records: AuditRecords, vouched: set[str], recorded: dict[str, int]) -> Iterator[str]:
+    """Entries absent from a source inside what it covers.
+
+    Below, a window ends at its oldest key; above, at its newest time: a row of that very millisecond may be younger than the source,
+    unless a row of the source rests on it. `recorded` are anchors that the worker's own history names, with their unix milliseconds.
+    """
     if not source.keys:
         return
     oldest, newest = source.keys[0], source.keys[-1]
     is_window = source.name != LIST or len(source.stated) >= LIST_WINDOW
+    rested_on = _ancestors(source.stated, records)
     for entry in vouched:
         known = records.entries[entry]
-        inside = known.key < newest and (not is_window or known.key > oldest)
-        if inside and entry not in source.stated:
+        begun = known.ts < newest[0] or entry in rested_on
+        if begun and (not is_window or known.key > oldest) and entry not in source.stated:
             yield entry
     for stated in source.stated:
         row = records.entries.get(stated)
         if row is not None and _names_a_gap(row, source, records, is_window):
             yield row.prev_hash
+    first, last = milliseconds(oldest[0]), milliseconds(newest[0])
+    for anchor, at in recorded.items():
+        absent = anchor not in source.stated and anchor not in records.entries
+        if absent and first is not None and last is not None and first < at < last:
+            yield anchor
+
+
+def _ancestors(rows: Iterable[str], records: AuditRecords) -> set[str]:
+    """Every entry that some row rests on by its global links."""
+    found: set[str] = set()
+    for row in rows:
+        cursor = records.entries[row].prev_hash if row in records.entries else None
+        while cursor in records.entries and cursor not in found:
+            found.add(cursor)
+            cursor = records.entries[cursor].prev_hash
+    return found
 
 
 def _names_a_gap(row: AuditEntry, source: Source, records: AuditRecords, is_window: bool) -> bool:

@@ -216,7 +216,8 @@ class Facts:
                 key = bucket_key(sink)
                 if key is not None and isinstance(receipt.get("issuedAt"), str):
                     sinks.add((key, receipt["issuedAt"]))
-        return find_tampering(self.audit, named, sinks)
+        recorded = {h.anchor_hash: h.issued_at * 1000 for h in self.storage_history if h.holds and h.anchor_hash is not None}
+        return find_tampering(self.audit, named, sinks, recorded)
 
     @cached_property
     def receipt_rows(self) -> list[tuple[dict[str, Any], Place]]:

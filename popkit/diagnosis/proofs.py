@@ -49,7 +49,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is that of its fields."""
+    """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is that of its fields.
+
+    `anchor_hash` is the proof's audit entry: the audit hash itself in model A, named beside it where that is a ticket receipt's.
+    """
 
     key: str
     grant: str
@@ -61,6 +64,7 @@ class HistoryRow:
     entry_hash: str
     issued_at: int
     holds: bool
+    anchor_hash: str | None
 
 
 def read_history(storage: dict[str, StoredRow] | None) -> list[HistoryRow]:
@@ -87,8 +91,9 @@ def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
         return None
     if not 0 <= period < 1 << 64:
         return None
+    anchor = read_head(value["anchorEntryHash"]) if "anchorEntryHash" in value else None if "receiptHash" in value else str(audit)
     fields = (str(prev), str(stream), str(audit), str(grant), str(claimer), period, issued)
-    return HistoryRow(key, str(grant), str(claimer), period, *fields[:3], str(entry), issued, entry_hash(2, *fields) == entry)
+    return HistoryRow(key, str(grant), str(claimer), period, *fields[:3], str(entry), issued, entry_hash(2, *fields) == entry, anchor)
 
 
 class WorkerLine:

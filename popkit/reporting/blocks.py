@@ -81,7 +81,7 @@ class Lines:
         return "<br>".join(cell_markdown(cell) for cell in self.cells)
 
 
-Cell = str | int | None | Code | Mark | Lines
+Cell = str | int | Code | Mark | Lines | None
 
 
 def _text(cell: Cell) -> str:

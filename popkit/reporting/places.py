@@ -57,7 +57,10 @@ class Places:
     def of(self, finding: Finding) -> str:
         """A finding's place in words: `rpc/transactions.jsonl:12 (4Btj8hWM)`."""
         file, key = finding.where
+        return (self.spot(key) or clean(file)) + (f" ({short(key)})" if key else "")
+
+    def spot(self, key: str) -> str | None:
+        """Where a key stands, as `file:line`; None when it stands nowhere in the case."""
         place = self.place(key)
-        spot = str(Place(place.file, place.line)) if place is not None else file
-        return clean(spot) + (f" ({short(key)})" if key else "")
+        return clean(Place(place.file, place.line)) if place is not None else None
 

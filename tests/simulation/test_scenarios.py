@@ -738,18 +738,18 @@ def test_foreign_issuer_whose_proof_was_refused(tmp_path: Path) -> None:
 def test_foreign_issuer_cannot_be_told_where_the_records_have_a_gap(tmp_path: Path) -> None:
     world, handle, done = sound()
     clone = world.worker.clone()
-    world.tickets(handle, "cat")
+    [cat] = world.tickets(handle, "cat")
     refused = world.ticket(handle, "dan", worker=clone)
     for _ in range(60):
         world.worker.api("GET", "/v1/school/events")
-    files = world.collect(bucket=False)
-    found = diagnose(tmp_path, files)
-    row = expect(
-        found, handle, "inconclusive", last_good=ANY, first_bad=bad(refused, "PopHashChainBroken"), forks=[done[-1].entry],
-        affected={world.address("dan")}, missing=ANY, causes=ANY,
+    found = diagnose(tmp_path, world.collect(bucket=False))
+    # The newest fifty rows hold no anchor: from the chain alone the newest refused proof is the worker's head, and why is not told.
+    expect(
+        found, handle, "broken", causes={"unexplained"}, last_good=cat, first_bad=bad(refused, "PopHashChainBroken"), forks=[done[-1].entry],
+        affected={world.address("dan")},
     )  # fmt: skip
-    assert "foreign_issuer" not in row["causes"]
-    assert found.exit_code == 3
+    assert found.exit_code == 1
+    assert "foreign_issuer" not in codes(found)
 
 
 def test_foreign_issuer_under_relaxed_rules(tmp_path: Path) -> None:

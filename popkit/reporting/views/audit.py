@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
+from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.protocol.keys import is_pubkey, is_signature
 from popkit.protocol.pda import pop_state_address
 from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Mark, Note, Steps, Table
@@ -31,7 +33,7 @@ def audit_summary(case: Case) -> Block:
             "entries whose hash holds": len(records.entries),
             "sources": ", ".join(sorted(records.sources) + (["bucket"] if records.bucket_keys is not None else [])) or "none",
             "reaches the first entry": "yes" if records.reaches_genesis else "no",
-            "the worker's own answer": {True: "ok", False: "not ok"}.get(says, "not collected") if says is None or isinstance(says, bool) else "unreadable",
+            "the worker's own answer": "ok" if says is True else "not ok" if says is False else "not collected",
         },
     )
     return Group([head, _tampered(case)])
@@ -45,8 +47,7 @@ def _tampered(case: Case) -> Block:
         ("bucket object missing", audit.missing_objects),
     ):  # fmt: skip
         for key in keys:
-            place = places.place(key)
-            rows.append([what, Code(key), str(place) if place else "not in the case"])
+            rows.append([what, Code(key), places.spot(key) or "not in the case"])
     return Table("Edited or removed", ("what", "key", "where"), rows[:MAX_ROWS], empty="nothing" if case.facts.audit.is_known else "not checked: no records")
 
 
@@ -56,7 +57,7 @@ def receipts(case: Case) -> Block:
     if not checks:
         return Note("No ticket receipts are in the case.")
     seen: dict[bool | None, str] = {True: "would pass it", False: "would refuse it", None: "cannot tell"}
-    bad = [[Code(c.receipt_id), ", ".join(c.wrong), seen[c.server_accepts], str(c.place)] for c in checks if c.is_bad]
+    bad: list[list[Cell]] = [[Code(c.receipt_id), ", ".join(c.wrong), seen[c.server_accepts], str(c.place)] for c in checks if c.is_bad]
     unknown = sum("entry" in c.unknown for c in checks)
     rest = f"{count(len(checks), 'receipt')} checked, {len(bad)} false" + (f", {unknown} by their own hash alone." if unknown else ".")
     table = Table("Ticket receipts that do not hold", ("receipt", "differs in", "the worker's check", "where"), bad[:MAX_ROWS], empty="none")
@@ -68,10 +69,12 @@ def reconciliation(case: Case) -> Block:
     found = case.diagnose().reconciliation
     places = Places(case)
     rows: list[list[Cell]] = []
-    for what, keys in (("recorded, not on chain", found.unbacked_records), ("on chain, not recorded", found.unsynced_claims), ("issued, never accepted", found.abandoned_proofs)):
+    for what, keys in (
+        ("recorded, not on chain", found.unbacked_records), ("on chain, not recorded", found.unsynced_claims),
+        ("issued, never accepted", found.abandoned_proofs),
+    ):  # fmt: skip
         for key in keys:
-            place = places.place(key)
-            rows.append([what, Code(key), str(place) if place else None])
+            rows.append([what, Code(key), places.spot(key)])
     note = f"{count(len(rows) - MAX_ROWS, 'more row')} in findings.json." if len(rows) > MAX_ROWS else ""
     columns = ("what", "signature or entry", "where")
     return Table("Records against the chain", columns, rows[:MAX_ROWS], empty="nothing differs, as far as it was checked", note=note)
@@ -97,19 +100,20 @@ def _by_hand(case: Case, grant: str) -> list[str | tuple[str, str]]:
     if good is not None and is_signature(good["signature"]):
         steps.append(("The last good claim is there, and meta.err is null:", _grep(good["signature"], transactions)))
     if bad is not None and bad["signature"] is not None and is_signature(bad["signature"]):
-        steps.append((f"The first bad claim is there; its logs name {bad['error'] or 'the error'}:", _grep(bad["signature"], transactions)))
-        steps.append(
-            "In that transaction, the ed25519 instruction holds the signed message. Bytes 73 to 104 of the message, counted from 0, are its prev_hash: "
-            f"{bad['prev_hash']}. The chain's head is {chain.head}. They are not equal, and the program asked for equality."
-        )
+        error = bad["error"] or "the error"
+        steps.append((f"The first bad claim is there, and its logs name {error}:", _grep(bad["signature"], transactions)))
+        if error in CHAIN_RULE_ERRORS:
+            steps.append(
+                "In that transaction, the ed25519 instruction holds the signed message. Bytes 73 to 104 of the message, counted from 0, are its "
+                f"prev_hash: {bad['prev_hash']}. The chain's head is {chain.head}. The program asks for equality, and they differ."
+            )
     state = pop_state_address(grant)
     if is_pubkey(state):
         account = _grep(state, _file(names, "rpc/accounts.jsonl"))
-        steps.append((f"PopState is the account {state}; bytes 40 to 71 of its data are the chain's head, {chain.head}:", account))
+        steps.append((f"PopState is the account {state}; bytes 40 to 71 of its data (base64) are the chain's head, {chain.head}:", account))
     if g.missing_entries:
-        anchors = _file(names, "worker/r2.jsonl")
-        head = chain.head if set(chain.head) <= set("0123456789abcdef") else ""
-        steps.append((f"The worker's anchor of the lost proof names the chain's head as prevHash; its hash, {g.missing_entries[0]}, is in no accepted claim:", _grep(head, anchors)))
+        lost = f"The proof {g.missing_entries[0]} is in no accepted claim; the worker's anchor of it names the chain's head as prevHash:"
+        steps.append((lost, f"grep -rn {chain.head} worker/"))
     steps.append(
         "An entry hash is SHA-256 over the plain concatenation of: the text we-ne:pop:v2, prev_hash, stream_prev_hash, audit_hash (32 bytes each), "
         "grant, claimer (32 bytes each), period_index (8 bytes, unsigned), issued_at (8 bytes, signed), both little-endian. Version 1 has no audit_hash "
@@ -118,9 +122,9 @@ def _by_hand(case: Case, grant: str) -> list[str | tuple[str, str]]:
     return steps
 
 
-def _file(names: object, stem: str) -> str:
+def _file(names: Container[str], stem: str) -> str:
     """The file of the case that holds a part, as it is packed there."""
-    packed = [stem + suffix for suffix in ("", ".zst", ".gz") if stem + suffix in names]  # type: ignore[operator]
+    packed = [stem + suffix for suffix in ("", ".zst", ".gz") if stem + suffix in names]
     return packed[0] if packed else stem
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popkit.diagnosis.causes import RULED_OUT_BY
+from popkit.diagnosis.causes import RULED_OUT_BY, Cause
 from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Note, Table
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
@@ -30,7 +30,6 @@ def last_good(case: Case, grant: str = "") -> Block:
 def _last_good(g: GrantDiagnosis, places: Places, title: str) -> Block:
     if g.last_good is None:
         return Note(f"{title}: no claim was ever accepted.")
-    place = places.place(g.last_good["signature"])
     return Facts(
         f"{title}: last good claim",
         {
@@ -39,7 +38,7 @@ def _last_good(g: GrantDiagnosis, places: Places, title: str) -> Block:
             "entry hash": Code(g.last_good["entry_hash"]) if g.last_good["entry_hash"] else "none: a claim without a proof",
             "landed": utc(g.last_good["block_time"]),
             "slot": g.last_good["slot"],
-            "stands in": Code(str(place)) if place else None,
+            "stands in": _code(places.spot(g.last_good["signature"])),
         },
     )
 
@@ -57,7 +56,6 @@ def _first_bad(case: Case, g: GrantDiagnosis, places: Places) -> Block:
     line = case.facts.line(g.grant)
     proof = line.proofs.get(bad["entry_hash"] or "")
     attempt = next((a for a in line.chain.attributed if a.signature == bad["signature"]), None)
-    place = places.place(bad["signature"] or bad["entry_hash"] or "")
     rows: dict[str, Cell] = {
         "error": Code(bad["error"]) if bad["error"] else "not on record",
         "known from": SOURCES[bad["source"]],
@@ -68,7 +66,7 @@ def _first_bad(case: Case, g: GrantDiagnosis, places: Places) -> Block:
         "entry hash": Code(bad["entry_hash"]) if bad["entry_hash"] else None,
         "names as parent": Code(bad["prev_hash"]) if bad["prev_hash"] else None,
         "the chain's head is": Code(line.chain.head),
-        "stands in": Code(str(place)) if place else None,
+        "stands in": _code(places.spot(bad["signature"] or bad["entry_hash"] or "")),
     }
     return Facts(f"{title}: first bad claim", rows)
 
@@ -91,16 +89,27 @@ def waiting_for(case: Case, grant: str = "") -> Block:
 
 def heads_table(case: Case, grant: str = "") -> Block:
     """The chain's head and the worker's, side by side."""
-    rows: list[list[Cell]] = []
-    for g in examined(case, grant):
-        line = case.facts.line(g.grant)
-        same = {None: "not known", True: "yes", False: "no"}[None if line.head is None else line.head == line.chain.head]
-        if line.head is None and line.follows_chain:
-            same = "the worker takes it from the chain"
-        path = len(line.path) if line.head != line.chain.head else 0
-        rows.append([Code(short(g.grant)), _hash(g.heads["on_chain"]), _hash(g.heads["last_accepted"]), _hash(g.heads["worker"]), line.head_source, same, path])
-    columns = ("grant", "PopState", "last accepted", "worker's next parent", "known from", "one head", "proofs off it")
-    return Table("Two heads", columns, rows)
+    return Group([_heads(case, g) for g in examined(case, grant)])
+
+
+def _heads(case: Case, g: GrantDiagnosis) -> Block:
+    line = case.facts.line(g.grant)
+    if line.head is None:
+        same = "the worker takes its parents from the chain" if line.follows_chain else "not known"
+    else:
+        same = "yes" if line.head == line.chain.head else f"no: {count(len(line.path), 'proof')} off the chain's head"
+    rows: dict[str, Cell] = {
+        "on chain (PopState)": _hash(g.heads["on_chain"]),
+        "last accepted claim": _hash(g.heads["last_accepted"]),
+        "the worker's next parent": _hash(g.heads["worker"]),
+        "known from": line.head_source,
+        "one head": same,
+    }
+    return Facts(f"{named(case, g)}: two heads", rows)
+
+
+def _code(text: str | None) -> Cell:
+    return None if text is None else Code(text)
 
 
 def _hash(value: str | None) -> Cell:
@@ -109,16 +118,22 @@ def _hash(value: str | None) -> Cell:
 
 def causes(case: Case, grant: str = "") -> Block:
     """Why: each cause with what shows it, what it means, and what would have ruled it out."""
-    rows: list[list[Cell]] = []
-    for g in examined(case, grant):
-        for cause in g.causes:
-            evidence = [Code(short(key)) for key in (*cause.signatures, *cause.entries)[:4]]
-            more = len(cause.signatures) + len(cause.entries) - len(evidence)
-            cells = Lines((*evidence, *([f"and {more} more"] if more else [])))
-            meaning, advice = CAUSE_MEANINGS.get(cause.name, ("", ""))
-            rows.append([Code(short(g.grant)), Code(cause.name), cause.seen, meaning, advice, cells if evidence else None, RULED_OUT_BY.get(cause.name)])
-    columns = ("grant", "cause", "seen", "meaning", "what to do", "evidence", "would be ruled out by")
-    return Table("Causes", columns, rows, empty="none: nothing shown here broke")
+    shown = [_cause(f"{named(case, g)}: {cause.name}", cause) for g in examined(case, grant) for cause in g.causes]
+    return Group(shown) if shown else Note("No cause is named: nothing shown here broke.")
+
+
+def _cause(title: str, cause: Cause) -> Block:
+    keys = (*cause.signatures, *cause.entries)
+    more = [f"and {len(keys) - 4} more"] if len(keys) > 4 else []
+    meaning, advice = CAUSE_MEANINGS.get(cause.name, ("", ""))
+    rows: dict[str, Cell] = {
+        "seen": cause.seen,
+        "which means": meaning,
+        "what to do": advice,
+        "rests on": Lines((*map(Code, keys[:4]), *more)) if keys else None,
+        "would be ruled out by": RULED_OUT_BY.get(cause.name),
+    }
+    return Facts(title, rows)
 
 
 def forks(case: Case, grant: str = "") -> Block:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS
 from popkit.diagnosis.result import Finding
-from popkit.reporting.blocks import Block, Code, Facts, Group, Lines, Mark, Steps, Table
+from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
 from popkit.reporting.views.choice import case_mark, examined, grant_mark, named
@@ -44,7 +44,7 @@ def overview(case: Case) -> Block:
     return Group([head, Table("Grants, worst first", columns, rows)])
 
 
-def _grant_row(case: Case, g: GrantDiagnosis) -> list[str | int | Code | Mark | None | Lines]:
+def _grant_row(case: Case, g: GrantDiagnosis) -> list[Cell]:
     chain = case.facts.chain(g.grant)
     causes = Lines(tuple(cause.name for cause in g.causes)) if g.causes else "none"
     last = utc(g.last_good["block_time"]) if g.last_good else None
@@ -60,12 +60,12 @@ def verdict_cards(case: Case, grant: str = "") -> Block:
 
 
 def _card(case: Case, g: GrantDiagnosis) -> Facts:
-    rows: dict[str, str | int | Code | Mark | Lines | None] = {
+    rows: dict[str, Cell] = {
         "verdict": grant_mark(case, g),
         "which means": VERDICT_MEANINGS[g.verdict][0],
         "because": g.judgement.because,
         "grant": Code(g.grant),
-        "event": Lines(tuple(f"{event}" for event in g.events)) if g.events else None,
+        "event": Lines(tuple(g.events)) if g.events else None,
         "rules in force": g.judgement.era_now,
         "paused": {True: "yes", False: "no", None: "not known"}[g.paused],
     }
@@ -83,14 +83,15 @@ def _card(case: Case, g: GrantDiagnosis) -> Facts:
 def what_to_do_now(case: Case, grant: str = "") -> Block:
     """The runbook's steps for each verdict; critical findings first, because they stand whatever the verdict."""
     blocks: list[Block] = []
-    urgent = [finding for finding in case.diagnose().findings if finding.severity == "critical" and finding.code != "chain_broken"]
+    urgent = sorted({f.code for f in case.diagnose().findings if f.severity == "critical" and f.code != "chain_broken"})
     if urgent:
-        blocks.append(Steps("First, because a critical finding stands", [f"{CODES[code].meaning} {CODES[code].advice}" for code in sorted({f.code for f in urgent})]))
+        advice = [f"{CODES[code].meaning} {CODES[code].advice}" for code in urgent]
+        blocks.append(Steps("First, because a critical finding stands", advice))
     for g in examined(case, grant):
         if g.superseded_by and g.verdict == "broken":
             steps = [
-                f"Step 2 is done: grant {short(g.superseded_by)} took over. Give it to those who could not claim (Step 2.1 has their wallets).",
-                "Step 3: leave this chain as it is, read-only, as evidence; see that every link and QR code leads to the new grant.",
+                f"Step 2 is done: grant {short(g.superseded_by)} took over. See who still lacks a claim (Step 2.2).",
+                "Step 3: leave this chain as it is, as evidence; see that every QR code leads to the new grant.",
                 "Step 4: verify the new grant without trusting the server; record audit-integrity and receipt checks.",
             ]
         else:
@@ -117,22 +118,19 @@ def findings(case: Case, grant: str = "") -> Block:
         groups.setdefault((finding.code, finding.grant), []).append(finding)
     places = Places(case)
     table = [_finding_row(group, places) for group in list(groups.values())[:MAX_FINDINGS]]
-    columns = ("severity", "code", "grant", "meaning", "expected", "observed", "where")
+    columns = ("severity", "what", "grant", "expected", "observed", "where")
     left = len(groups) - len(table)
     note = f"{count(left, 'more kind')} in findings.json." if left > 0 else ""
     return Table("Findings, gravest first", columns, table, empty="none", note=note)
 
 
-def _finding_row(group: list[Finding], places: Places) -> list[str | int | Code | Mark | None | Lines]:
+def _finding_row(group: list[Finding], places: Places) -> list[Cell]:
     """One row for the findings of one code and grant: the first of them, and how many there are."""
     first = group[0]
     code = first.code if len(group) == 1 else f"{first.code} (×{len(group)})"
     seen = first.observed or (f"not checked: {first.not_checked}" if first.not_checked else None)
     where = [places.of(finding) for finding in group[:3]]
     more = [f"and {len(group) - 3} more"] if len(group) > 3 else []
-    return [
-        Mark(first.severity), Code(code), Code(short(first.grant)) if first.grant else None, CODES[first.code].meaning, first.expected, seen,
-        Lines((*where, *more)),
-    ]  # fmt: skip
-
-
+    what = Lines((Code(code), CODES[first.code].meaning))
+    grant = Code(short(first.grant)) if first.grant else None
+    return [Mark(first.severity), what, grant, first.expected, seen, Lines((*where, *more))]

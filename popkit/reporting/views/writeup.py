@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from popkit.diagnosis.result import GrantDiagnosis
 
 STEP_WORDS = {
-    "create_grant": "grant created", "fund_grant": "grant funded", "upsert_pop_config": "signer set in pop-config", "set_paused": "pause changed",
-    "set_allowlist_root": "allowlist changed", "close_grant": "grant closed", "update_grant": "terms changed",
-}  # fmt: skip
+    "create_grant": "grant created",
+    "fund_grant": "grant funded",
+    "upsert_pop_config": "signer set in pop-config",
+    "set_paused": "pause changed",
+    "set_allowlist_root": "allowlist changed",
+    "close_grant": "grant closed",
+    "update_grant": "terms changed",
+}
 MAX_EVENTS = 40
 
 
@@ -57,8 +62,7 @@ def timeline(case: Case, grant: str = "") -> Block:
     ordered = sorted(set(events))
     rows: list[list[Cell]] = []
     for when, who, what, key in ordered[:MAX_EVENTS]:
-        place = places.place(key)
-        rows.append([utc(when), Code(who), what, Code(short(key)), str(place) if place else None])
+        rows.append([utc(when), Code(who), what, Code(short(key)), places.spot(key)])
     note = f"{count(len(ordered) - MAX_EVENTS, 'more event')} left out." if len(ordered) > MAX_EVENTS else ""
     return Table("Timeline, UTC", ("when", "grant", "what", "key", "where"), rows, empty="nothing happened", note=note)
 

@@ -1,0 +1,277 @@
+"""A slow checker written from the words of the design: no index is kept and no chain is built, every question walks everything again.
+
+It reads one grant out of a case's files: claims decoded from the wire, the worker's anchors out of the whole bucket, PopState. It
+shares the byte layouts with popkit and nothing else, and expects a worker whose records are complete.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from popkit.protocol.accounts import decode_account
+from popkit.protocol.ed25519 import read_proof
+from popkit.protocol.instructions import decode_instruction
+from popkit.protocol.keys import ED25519_PROGRAM, PROGRAM_ID
+from popkit.protocol.message import PopMessage, decode_message, entry_hash
+from popkit.protocol.pda import pop_state_address, receipt_address
+
+GENESIS = "0" * 64
+CHAIN_RULES = {6026, 6027, 6028}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim attempt with its proof."""
+
+    signature: str
+    slot: int
+    accepted: bool
+    code: int | None
+    claimer: str
+    period: int
+    message: PopMessage
+    signer: str
+    proof_holds: bool
+
+
+@dataclass(frozen=True)
+class Issued:
+    """One proof that the worker issued, as its anchor tells."""
+
+    entry: str
+    prev: str
+    stream: str
+    claimer: str
+    period: int
+    issued_at: int
+    moved_head: bool
+
+
+def check(files: dict[str, Any], grant: str, relaxed: bool) -> dict[str, Any]:
+    """Verdict, last good and first bad signature, missing and unseen entries, forked parents, affected claimers."""
+    return Slow(files, grant, relaxed).answer()
+
+
+class Slow:
+    """The definitions, one method each."""
+
+    def __init__(self, files: dict[str, Any], grant: str, relaxed: bool) -> None:
+        self.files, self.grant, self.relaxed = files, grant, relaxed
+        self.now = files["case.json"]["collected_at"]
+        self.signers: set[str] = {files["worker/pop-status.json"]["body"]["signerPubkey"]}
+        self.claims: list[Claim] = []
+        for row in files["rpc/transactions.jsonl"]:
+            self._read_transaction(row["signature"], row["result"])
+        self.claims.sort(key=lambda c: c.slot)
+        self.issued = self._read_anchors()
+
+    # reading
+
+    def _read_transaction(self, signature: str, result: dict[str, Any]) -> None:
+        transaction = VersionedTransaction.from_bytes(base64.b64decode(result["transaction"][0]))
+        assert all(transaction.verify_with_results()), "no forged transactions here"
+        loaded = result["meta"]["loadedAddresses"]
+        keys = [str(k) for k in transaction.message.account_keys] + loaded["writable"] + loaded["readonly"]
+        proof = None
+        for index, instruction in enumerate(transaction.message.instructions):
+            program = keys[instruction.program_id_index]
+            if program == ED25519_PROGRAM:
+                proof = read_proof(bytes(instruction.data))
+            if program != PROGRAM_ID:
+                continue
+            call = decode_instruction(bytes(instruction.data), [keys[i] for i in instruction.accounts])
+            if call.name == "upsert_pop_config" and result["meta"]["err"] is None:
+                self.signers.add(call.args["signer_pubkey"])
+            if not call.is_claim or call.accounts["grant"] != self.grant or proof is None:
+                continue
+            err = result["meta"]["err"]
+            code = err["InstructionError"][1]["Custom"] if err is not None and err["InstructionError"][0] == index else None
+            holds = Signature(proof.signature).verify(Pubkey(proof.public_key), proof.message)
+            self.claims.append(
+                Claim(
+                    signature,
+                    result["slot"],
+                    err is None,
+                    code,
+                    call.accounts["claimer"],
+                    call.args["period_index"],
+                    decode_message(proof.message),
+                    str(Pubkey(proof.public_key)),
+                    holds,
+                )
+            )
+
+    def _read_anchors(self) -> list[Issued]:
+        """The worker's proofs in the order of its audit chain, rebuilt from the anchors."""
+        entries = {}
+        for row in self.files["worker/r2.jsonl"]:
+            entry = json.loads(row["text"])["entry"]
+            entries[entry["prev_hash"]] = entry
+        chain, at = [], "GENESIS"
+        while at in entries:
+            chain.append(entries[at])
+            at = entries[at]["entry_hash"]
+        anchors = [e for e in chain if e["event"] == "POP_CLAIM_PROOF_ANCHOR" and e["data"]["grant"] == self.grant]
+        return [self._rebuild(anchor) for anchor in anchors]
+
+    def _rebuild(self, anchor: dict[str, Any]) -> Issued:
+        data, period = anchor["data"], int(anchor["data"]["periodIndex"])
+        audit = data.get("receiptHash") or anchor["entry_hash"]
+        second = _seconds(anchor["ts"])
+        candidates = {}
+        for issued_at in range(second, second - 6, -1):
+            args = (2, data["prevHash"], data["streamPrevHash"], audit, self.grant, data["claimer"], period, issued_at)
+            candidates[entry_hash(*args)] = issued_at
+        named = {c.message.entry_hash for c in self.claims} | {row for row in self._named_by_anchors()}
+        found = [entry for entry in candidates if entry in named] or list(candidates)[:1]
+        moved = data.get("popChainAdvanced") is not False
+        return Issued(found[0], data["prevHash"], data["streamPrevHash"], data["claimer"], period, candidates[found[0]], moved)
+
+    def _named_by_anchors(self) -> list[str]:
+        entries = [json.loads(row["text"])["entry"] for row in self.files["worker/r2.jsonl"]]
+        return [e["data"]["prevHash"] for e in entries if e["event"] == "POP_CLAIM_PROOF_ANCHOR"]
+
+    def _account(self, address: str) -> Any:
+        for row in self.files["rpc/accounts.jsonl"]:
+            if row["pubkey"] == address:
+                return None if row["account"] is None else decode_account(base64.b64decode(row["account"]["data"][0]))
+        raise AssertionError(f"not collected: {address}")
+
+    # words
+
+    def is_attributed(self, claim: Claim) -> bool:
+        """Validly signed by a key pop-config named or the worker's status names, entry hash, grant and claimer right, not yet accepted."""
+        m = claim.message
+        return (
+            not claim.accepted
+            and claim.proof_holds
+            and claim.signer in self.signers
+            and m.recomputed_entry_hash() == m.entry_hash
+            and (m.grant, m.claimer) == (self.grant, claim.claimer)
+            and not any(c.accepted and c.slot < claim.slot and c.message.entry_hash == m.entry_hash for c in self.claims)
+        )
+
+    def accepted(self) -> list[Claim]:
+        return [c for c in self.claims if c.accepted]
+
+    def carried(self) -> set[str]:
+        return {c.message.entry_hash for c in self.accepted()}
+
+    def chain_head(self) -> str:
+        state = self._account(pop_state_address(self.grant))
+        return GENESIS if state is None else state.last_global_hash
+
+    def head_before(self, claim: Claim) -> str:
+        """The chain's head when a claim was executed: the last accepted entry before it (strict rules)."""
+        before = [c for c in self.accepted() if c.slot < claim.slot]
+        return before[-1].message.entry_hash if before else GENESIS
+
+    def unseen(self) -> set[str]:
+        """Named by PopState, or under strict rules by an accepted claim, but carried by no transaction."""
+        named = {self.chain_head()}
+        if not self.relaxed:
+            named |= {c.message.prev_hash for c in self.accepted()}
+        return named - self.carried() - {GENESIS}
+
+    def was_accepted(self, entry: str) -> bool:
+        return entry in self.carried() or entry in self.unseen()
+
+    def worker_head(self) -> str:
+        moved = [p for p in self.issued if p.moved_head]
+        return moved[-1].entry if moved else GENESIS
+
+    def line(self) -> list[Issued]:
+        """The worker's never-accepted proofs from its head back, oldest first."""
+        found: list[Issued] = []
+        at = self.worker_head()
+        while not self.was_accepted(at) and any(p.entry == at for p in self.issued):
+            found.insert(0, next(p for p in self.issued if p.entry == at))
+            at = found[0].prev
+        return found
+
+    def has_claimed(self, claimer: str, period: int) -> bool:
+        """Whether a claim of that claimer and period was accepted: its transaction, or its receipt where the transaction is unseen."""
+        receipt = self._account_or_none(receipt_address(self.grant, claimer, period))
+        return receipt is not None or any((c.claimer, c.period) == (claimer, period) for c in self.accepted())
+
+    def can_land(self, proof: Issued) -> bool:
+        return self.now - proof.issued_at <= 600 and not self.has_claimed(proof.claimer, proof.period)
+
+    def _account_or_none(self, address: str) -> Any:
+        known = {row["pubkey"] for row in self.files["rpc/accounts.jsonl"]}
+        return self._account(address) if address in known else None
+
+    def verdict(self) -> str:
+        if not self.relaxed and self.worker_head() != self.chain_head():
+            line = self.line()
+            on_head = bool(line) and (line[0].prev, line[0].stream) == (self.chain_head(), self.chain_head())
+            if not on_head or not all(self.can_land(p) for p in line):
+                return "broken"
+            if not self.unseen():
+                return "in_flight"
+        if self.unseen():
+            return "inconclusive"
+        refused = [c for c in self.claims if self.is_attributed(c)]
+        if not self.accepted() and not refused and not self.issued:
+            return "unused"
+        return "recovered" if any(c.code in CHAIN_RULES for c in refused) else "intact"
+
+    def is_burnt(self, claim: Claim) -> bool:
+        """Attributed, refused, on the chain's head at that moment, never accepted and not able to land any more."""
+        if self.relaxed or not self.is_attributed(claim) or self.was_accepted(claim.message.entry_hash):
+            return False
+        proof = next((p for p in self.issued if p.entry == claim.message.entry_hash), None)
+        return claim.message.prev_hash == self.head_before(claim) and (proof is None or not self.can_land(proof))
+
+    def first_bad(self) -> str | None:
+        for claim in self.claims:
+            if self.is_attributed(claim) and (claim.code in CHAIN_RULES or self.is_burnt(claim)):
+                return claim.signature
+        return None
+
+    def missing(self) -> set[str]:
+        """Issued on top of the chain's head by both links, carried by no accepted claim; nothing is waited for under relaxed rules."""
+        if self.relaxed:
+            return set()
+        head = self.chain_head()
+        known = {(p.entry, p.prev, p.stream) for p in self.issued}
+        known |= {(c.message.entry_hash, c.message.prev_hash, c.message.stream_prev_hash) for c in self.claims if self.is_attributed(c)}
+        return {entry for entry, prev, stream in known if (prev, stream) == (head, head) and not self.was_accepted(entry)}
+
+    def forks(self) -> set[str]:
+        """Parents with two or more different attributed or accepted entries."""
+        counted = [c.message for c in self.claims if c.accepted or self.is_attributed(c)]
+        return {m.prev_hash for m in counted if len({o.entry_hash for o in counted if o.prev_hash == m.prev_hash}) > 1}
+
+    def affected(self) -> set[str]:
+        if self.verdict() == "in_flight":
+            return set()
+        waiting = {(c.claimer, c.message.period_index) for c in self.claims if self.is_attributed(c)}
+        if not self.relaxed:
+            waiting |= {(p.claimer, p.period) for p in self.line()}
+        return {claimer for claimer, period in waiting if not self.has_claimed(claimer, period)}
+
+    def answer(self) -> dict[str, Any]:
+        accepted = self.accepted()
+        return {
+            "verdict": self.verdict(),
+            "last_good": accepted[-1].signature if accepted else None,
+            "first_bad": self.first_bad(),
+            "missing_entries": sorted(self.missing()),
+            "unseen_entries": sorted(self.unseen()),
+            "forks": sorted(self.forks()),
+            "affected_claimers": sorted(self.affected()),
+        }
+
+
+def _seconds(ts: str) -> int:
+    from datetime import datetime
+
+    return int(datetime.fromisoformat(ts).timestamp())
