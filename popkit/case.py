@@ -12,6 +12,7 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Diagnosis
 from popkit.errors import MissingExtra, UsageError
 from popkit.evidence.bundle import Evidence
+from popkit.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ class Case:
 
     def __repr__(self) -> str:
         attempts = len(self.facts.claims)
-        return f"<Case {self.name} on {self.cluster}: {len(self.grants)} grant(s), {attempts} claim attempt(s), collected_at {self.collected_at}>"
+        return f"<Case {self.name} on {self.cluster}: {counted(len(self.grants), 'grant')}, {counted(attempts, 'claim attempt')}, collected_at {self.collected_at}>"
 
     def _repr_html_(self) -> str:
         rows = {

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
 from popkit.vocabulary import steps_for
+from popkit.wording import counted
 
 SYMBOLS = {"broken": "✗", "inconclusive": "?", "in_flight": "…", "recovered": "✓", "intact": "✓", "unused": "-"}
 _COLOURS = {"broken": "31", "inconclusive": "33", "in_flight": "33", "recovered": "32", "intact": "32", "unused": "2"}
@@ -36,7 +37,7 @@ def diagnosis_text(diagnosis: Diagnosis, colour: bool = False) -> str:
     """The whole answer as text, ending with a line end."""
     critical = diagnosis.count("critical")
     guarded = diagnosis.verdict != "broken" and critical > 0
-    headline = _headline(diagnosis.verdict, colour, f"{critical} critical finding(s)" if guarded else "")
+    headline = _headline(diagnosis.verdict, colour, counted(critical, "critical finding") if guarded else "")
     lines = [f"{headline}   case {plain(diagnosis.case)}, as of {utc(diagnosis.as_of)}, exit code {diagnosis.exit_code}"]
     marked = {f.grant for f in diagnosis.findings if f.severity == "critical"}
     for grant in sorted(diagnosis.grants, key=lambda g: (list(SYMBOLS).index(g.verdict), g.grant)):
@@ -85,7 +86,10 @@ def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str]:
         lines.append(_row("cause", f"{cause.name}: {cause.seen}"))
     lines.append(_row("can heal", _healing(g)))
     if g.affected_claimers:
-        lines.append(_row("affected", f"{len(g.affected_claimers)} claimer(s): {_some(g.affected_claimers)}"))
+        lines.append(_row("affected", counted(len(g.affected_claimers), "claimer")))
+        lines += [_row("", claimer) for claimer in g.affected_claimers[:SHOWN]]
+        if len(g.affected_claimers) > SHOWN:
+            lines.append(_row("", f"and {len(g.affected_claimers) - SHOWN} more"))
     else:
         known = g.verdict != "inconclusive" and not g.judgement.reports
         lines.append(_row("affected", "nobody" if known else "not known"))

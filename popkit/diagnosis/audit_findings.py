@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import AuditDiagnosis, Finding, sorted_findings
+from popkit.wording import counted
 
 AUDIT_LOGS, STORAGE, BUCKET, RECEIPTS = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2", "worker/ticket-receipts.jsonl"
 
@@ -76,7 +77,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
                 "ticket_receipt_unchecked",
                 None,
                 (RECEIPTS, ""),
-                not_checked=f"{unchecked} receipt(s) whose audit entry is not in the evidence",
+                not_checked=f"{counted(unchecked, 'receipt')} whose audit entry is not in the evidence",
             )
         )
     tampered = bool(tampering.edited or tampering.removed or tampering.edited_objects or tampering.missing_objects or bad)

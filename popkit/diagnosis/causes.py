@@ -14,6 +14,7 @@ from popkit.diagnosis.judge import Judge, Judgement
 from popkit.diagnosis.proofs import Proof
 from popkit.eras import STRICT_ERAS
 from popkit.protocol.message import GENESIS_HASH
+from popkit.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def abandoned_proof(incident: Incident) -> Cause | None:
     lost = [p for p in incident.on_head if not incident.judge.can_land(p, incident.judgement.grant)]
     if lost:
         how = "refused" if any(p.refused for p in lost) else "never sent, as far as the evidence goes"
-        return _cause("abandoned_proof", f"{len(lost)} proof(s) on the chain's head were {how}", entries=[p.entry_hash for p in lost])
+        return _cause("abandoned_proof", f"{counted(len(lost), 'proof')} on the chain's head, {how}", entries=[p.entry_hash for p in lost])
     if incident.unknown_parents:
         return _cause("abandoned_proof", "refused claims wait for a proof that never landed", entries=incident.unknown_parents)
     if incident.judgement.reports:
@@ -114,7 +115,7 @@ def out_of_order(incident: Incident) -> Cause | None:
             late.append(attempt)
     if not late:
         return None
-    return _cause("out_of_order", f"{len(late)} claim(s) arrived before the one they follow; both landed later", late)
+    return _cause("out_of_order", f"{counted(len(late), 'claim')} refused for coming before the one to follow; both landed later", late)
 
 
 def foreign_issuer(incident: Incident) -> Cause | None:
@@ -123,7 +124,9 @@ def foreign_issuer(incident: Incident) -> Cause | None:
     if not foreign:
         return None
     landed = [a for p in foreign for a in ([p.accepted] if p.accepted else []) + p.refused]
-    return _cause("foreign_issuer", f"{len(foreign)} validly signed proof(s) are not in the worker's complete audit chain", landed)
+    return _cause(
+        "foreign_issuer", f"{counted(len(foreign), 'validly signed proof')} missing from the worker's complete audit chain", landed
+    )
 
 
 def worker_head_reset(incident: Incident) -> Cause | None:
@@ -138,7 +141,7 @@ def worker_head_reset(incident: Incident) -> Cause | None:
     ]
     reset = [p for p in reset if _had_state(incident, p)]
     if reset:
-        seen = f"{len(reset)} proof(s) were issued from GENESIS on a grant that has state"
+        seen = f"{counted(len(reset), 'proof')} issued from GENESIS on a grant that has state"
         return _cause("worker_head_reset", seen, entries=[p.entry_hash for p in reset])
     if incident.broken and line.head == GENESIS_HASH and line.head_source == "storage":
         return Cause("worker_head_reset", "the worker's storage holds no head for a grant that has state")
@@ -177,7 +180,7 @@ def worker_head_rollback(incident: Incident) -> Cause | None:
         known.add(proof.entry_hash)
     if rolled:
         return _cause(
-            "worker_head_rollback", f"{len(rolled)} proof(s) were issued from an entry older than the worker's newest",
+            "worker_head_rollback", f"{counted(len(rolled), 'proof')} issued from an entry older than the worker's newest",
             entries=[p.entry_hash for p in rolled],
         )  # fmt: skip
     behind = line.head in line.chain.accepted_entries and line.head != line.chain.head

@@ -13,6 +13,7 @@ from popkit.history import Terms
 from popkit.protocol import accounts as layouts
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import vault_address
+from popkit.wording import counted
 
 TRANSACTIONS, ACCOUNTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl"
 
@@ -35,7 +36,7 @@ def claim_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
             continue
         yield from _terms(facts, chain, attempt, terms)
     if blind:
-        text = f"amount and period of {blind} accepted claim(s)"
+        text = f"amount and period of {counted(blind, 'accepted claim')}"
         yield Finding("terms_unknown", chain.grant, (TRANSACTIONS, chain.grant), not_checked=text)
 
 

@@ -8,6 +8,7 @@ from popkit.diagnosis.checks import TRANSACTIONS
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.judge import Judgement
 from popkit.diagnosis.result import Coverage, Finding
+from popkit.wording import counted
 
 _SUFFIXES = (".zst", ".gz")
 CONTRADICTIONS = frozenset({"contradictory_lines"})
@@ -35,13 +36,15 @@ def evidence_findings(facts: Facts) -> Iterator[Finding]:
         if code in CONTRADICTIONS:
             yield Finding("evidence_contradictory", None, (file, ""), "one content a key", "keys with several")
         elif code == "transaction_unavailable":
-            yield Finding("transaction_missing", None, (file, ""), observed=f"null for {count} transaction(s)", not_checked="what they did")
+            yield Finding(
+                "transaction_missing", None, (file, ""), observed=f"null for {counted(count, 'transaction')}", not_checked="what they did"
+            )
         else:
             yield Finding(
                 "evidence_unreadable",
                 None,
                 (file, code),
-                observed=f"{count} part(s): {code.replace('_', ' ')}",
+                observed=f"{counted(count, 'part')}: {code.replace('_', ' ')}",
                 not_checked="what they held",
             )
     yield from _listed_and_given(facts)
@@ -55,7 +58,7 @@ def _listed_and_given(facts: Facts) -> Iterator[Finding]:
     row_of = {signature: row for row, signature in enumerate(transactions.signature)}
     missing = sorted(s for s in signatures if s not in row_of and s not in transactions.unavailable)
     if missing:
-        text = f"what {len(missing)} listed transaction(s) did"
+        text = f"what {counted(len(missing), 'listed transaction')} did"
         yield Finding(
             "transaction_missing",
             None,

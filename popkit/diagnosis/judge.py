@@ -19,6 +19,7 @@ from popkit.diagnosis.records import claim_records
 from popkit.eras import STRICT_ERAS
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS
+from popkit.wording import counted
 
 VERDICTS = ("broken", "inconclusive", "in_flight", "recovered", "intact", "unused")
 """Worst first: a case's verdict is the worst of its grants."""
@@ -83,7 +84,8 @@ class Judge:
         if chain.state.unreadable:
             return "the PopState account cannot be read as one"
         if chain.unseen:
-            return f"{len(chain.unseen)} accepted claim(s) that the chain names are not in the evidence: {', '.join(h[:8] for h in chain.unseen)}"
+            named = ", ".join(entry[:8] for entry in chain.unseen)
+            return f"the chain names accepted claims that are not in the evidence: {named}"
         if chain.state_disagrees:
             return "PopState and the accepted claims name different heads"
         if chain.forged:
@@ -149,7 +151,7 @@ class Judge:
         line = outcome.line
         if all(self.can_land(proof, outcome.grant) for proof in line.path):
             outcome.heals_until = min(proof.issued_at for proof in line.path) + SKEW_SECONDS
-            outcome.because = f"{len(line.path)} issued proof(s) stand on the chain's head and can still land"
+            outcome.because = f"{counted(len(line.path), 'issued proof')} on the chain's head can still land"
             return "in_flight"
         if not self._head_is_certain(line) and not any(self._proves_refusal(p) for p in line.path):
             outcome.because = (
@@ -162,7 +164,7 @@ class Judge:
             outcome.missing_evidence.append("the PopState account of the grant")
             return "inconclusive"
         lost = next(p for p in line.path if not self.can_land(p, outcome.grant))
-        outcome.because = f"the worker's head is {len(line.path)} proof(s) ahead of the chain's; {lost.entry_hash[:8]} was never accepted and can land no more"
+        outcome.because = f"the worker's head is {counted(len(line.path), 'proof')} ahead of the chain's; {lost.entry_hash[:8]} was never accepted and can land no more"
         return "broken"
 
     def _landed_unseen(self, grant: str, proof: Proof) -> bool:

@@ -11,6 +11,7 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.impact import equivocations, lost_proofs
 from popkit.diagnosis.result import Finding, GrantDiagnosis
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
+from popkit.wording import counted
 
 AUDIT_LOGS = "worker/audit-logs.json"
 
@@ -89,7 +90,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             "noise",
             grant,
             (TRANSACTIONS, noise[0].signature),
-            observed=f"{len(noise)} refused attempt(s): {reasons}",
+            observed=f"{counted(len(noise), 'refused attempt')}: {reasons}",
             slot=noise[0].slot,
         )
     yield from _worker_findings(facts, incident)
@@ -117,7 +118,7 @@ def _issuer_findings(incident: Incident) -> Iterator[Finding]:
         elif proof.issuer == "unknown":
             unknown.append(attempt)
     if unknown:
-        text = f"who issued {len(unknown)} proof(s): the worker's records do not cover their time"
+        text = f"who issued {counted(len(unknown), 'proof')}: the worker's records do not cover their time"
         yield Finding("issuer_unknown", grant, (TRANSACTIONS, unknown[0].signature), not_checked=text, slot=unknown[0].slot)
 
 
@@ -139,7 +140,7 @@ def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
         )
     quiet = [r for r in facts.reported if r.grant == grant and not r.report.landed and r.error in CHAIN_RULE_ERRORS]
     if quiet and not judgement.is_sound:
-        seen = f"{len(quiet)} report(s) of {quiet[0].error}, the first at {quiet[0].report.at}"
+        seen = f"{counted(len(quiet), 'report')} of {quiet[0].error}, the first at {quiet[0].report.at}"
         yield Finding("wallets_report_break", grant, ("client/errors.jsonl", quiet[0].report.wallet), "no refusal", seen)
     for proof in line.path:
         if not proof.confirmed:

@@ -15,6 +15,7 @@ from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS, Judgement
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
+from popkit.wording import counted
 
 SCHEMA = "popkit.findings/1"
 _BIG = 1 << 53
@@ -265,7 +266,7 @@ class Diagnosis:
         return sum(f.severity == severity for f in self.findings)
 
     def __repr__(self) -> str:
-        return f"<Diagnosis {self.case}: {self.verdict}, {len(self.grants)} grant(s), {self.count('critical')} critical finding(s)>"
+        return f"<Diagnosis {self.case}: {self.verdict}, {counted(len(self.grants), 'grant')}, {counted(self.count('critical'), 'critical finding')}>"
 
     def _repr_html_(self) -> str:
         rows = {g.grant: f"{g.verdict}: {g.judgement.because}" for g in self.grants}

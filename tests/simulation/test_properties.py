@@ -24,7 +24,7 @@ from tests.simulation.world import GrantHandle, Ticket, World
 
 BUILDS = [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D"), ("head", "D")]
 bounded = settings(derandomize=True, deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
-thorough = settings(bounded, max_examples=1500)
+thorough = settings(bounded, max_examples=400)
 
 
 def ask(files: dict[str, Any]) -> Diagnosis:
