@@ -53,7 +53,7 @@ class Incident:
         return [
             p
             for p in line.proofs.values()
-            if p.accepted is None and p.issuer != "foreign" and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
+            if not p.landed and p.issuer != "foreign" and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
         ]
 
     @property
@@ -137,7 +137,7 @@ def worker_head_reset(incident: Incident) -> Cause | None:
     reset = [
         p
         for p in line.proofs.values()
-        if p.prev_hash == GENESIS_HASH and p.accepted is None and p.issuer != "foreign" and not _took_parent_from_chain(p)
+        if p.prev_hash == GENESIS_HASH and not p.landed and p.issuer != "foreign" and not _took_parent_from_chain(p)
     ]
     reset = [p for p in reset if _had_state(incident, p)]
     if reset:
@@ -198,7 +198,7 @@ def stream_divergence(incident: Incident) -> Cause | None:
     """The global link holds, the stream link does not."""
     line, chain = incident.judgement.line, incident.judgement.line.chain
     refused = [a for a in incident.chain_refused if a.error == "PopStreamChainBroken"]
-    issued = [p for p in line.proofs.values() if p.from_worker and p.accepted is None and p.prev_hash != p.stream_prev_hash]
+    issued = [p for p in line.proofs.values() if p.from_worker and not p.landed and p.prev_hash != p.stream_prev_hash]
     if refused or (issued and incident.broken):
         return _cause(
             "stream_divergence",

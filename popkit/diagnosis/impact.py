@@ -20,7 +20,7 @@ def reports_by_proof(facts: Facts, judgement: Judgement) -> dict[str, ReportedFa
     """The first refusal that a wallet reported of each never-accepted proof: the newest one it held at that time."""
     by_claimer: dict[str, list[Proof]] = defaultdict(list)
     for proof in judgement.line.proofs.values():
-        if proof.accepted is None:
+        if not proof.landed:
             by_claimer[proof.claimer].append(proof)
     found: dict[str, ReportedFailure] = {}
     for told in facts.reported:
@@ -89,7 +89,7 @@ def missing_entries(incident: Incident) -> list[str]:
     on_head = {
         p.entry_hash
         for p in judgement.line.proofs.values()
-        if p.accepted is None and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
+        if not p.landed and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
     }
     return sorted(on_head | set(incident.unknown_parents))
 
@@ -157,7 +157,7 @@ def lost_proofs(incident: Incident) -> list[str]:
     lost = {
         p.entry_hash
         for p in judgement.line.proofs.values()
-        if p.accepted is None
+        if not p.landed
         and p.issuer != "foreign"
         and not judge.can_land(p, judgement.grant)
         and p.entry_hash not in judgement.line.chain.unseen

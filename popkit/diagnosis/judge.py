@@ -96,7 +96,7 @@ class Judge:
 
     def can_land(self, proof: Proof, grant: str) -> bool:
         """Whether a proof may still be accepted: at most 600 s old, and no other proof's receipt for its claimer and period."""
-        if proof.accepted is not None or is_too_old(proof.issued_at, self.now):
+        if proof.landed or is_too_old(proof.issued_at, self.now):
             return False
         return not self.is_claimed(grant, proof.claimer, proof.period_index)
 
@@ -109,7 +109,10 @@ class Judge:
     def _accepted_periods(self, grant: str) -> set[tuple[str, int]]:
         known = self._periods.get(grant)
         if known is None:
-            known = self._periods[grant] = {(a.claimer, a.period_index) for a in self.facts.chain(grant).accepted}
+            line = self.facts.line(grant)
+            known = {(a.claimer, a.period_index) for a in line.chain.accepted}
+            known |= {(p.claimer, p.period_index) for p in line.proofs.values() if p.landed}
+            self._periods[grant] = known
         return known
 
     def _head_is_certain(self, line: WorkerLine) -> bool:
@@ -291,4 +294,4 @@ def burnt(judge: Judge, line: WorkerLine, attempt: Attempt) -> bool:
     if chain.era_at(attempt) not in STRICT_ERAS or attempt.prev_hash not in chain.heads_during(attempt.slot):
         return False
     proof = line.proofs[attempt.entry_hash]
-    return proof.accepted is None and not judge.can_land(proof, chain.grant)
+    return not proof.landed and not judge.can_land(proof, chain.grant)

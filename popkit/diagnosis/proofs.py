@@ -24,7 +24,8 @@ HISTORY_KEY = "pop_chain:history:"
 class Proof:
     """One issued proof. `confirmed` is False when its entry hash rests on an assumed issued_at.
 
-    `issuer` is 'this_worker', 'foreign' or 'unknown' (the worker's records do not cover its time).
+    `issuer` is 'this_worker', 'foreign' or 'unknown' (the worker's records do not cover its time). `landed` is whether the chain accepted
+    it: by a transaction in the case (`accepted`), or because PopState or an accepted claim names it.
     """
 
     entry_hash: str
@@ -40,6 +41,7 @@ class Proof:
     accepted: Attempt | None = None
     refused: list[Attempt] = field(default_factory=list)
     issuer: str = "unknown"
+    landed: bool = False
 
     @property
     def from_worker(self) -> bool:
@@ -151,8 +153,10 @@ class WorkerLine:
                 )  # fmt: skip
             existing.anchor = existing.anchor or anchor
             self._anchored.append(existing)
+        unseen = set(self.chain.unseen)
         for proof in self.proofs.values():
             proof.issuer = self._issuer(proof)
+            proof.landed = proof.accepted is not None or proof.entry_hash == self.chain.head or proof.entry_hash in unseen
 
     def _proof(self, entry: str, told: Attempt | HistoryRow) -> Proof:
         if entry not in self.proofs:
@@ -225,7 +229,7 @@ class WorkerLine:
             return self._extended(moved[-1].entry_hash), "anchors"
         if self.records_since_creation and not self.anchors:
             return GENESIS_HASH, "anchors"
-        refused = [p for p in self.proofs.values() if p.accepted is None and p.refused]
+        refused = [p for p in self.proofs.values() if not p.landed and p.refused]
         if refused:
             newest = max(refused, key=lambda p: (p.issued_at, p.entry_hash))
             return self._tip_above(newest.entry_hash), "refused claims"
@@ -266,7 +270,7 @@ class WorkerLine:
         """The worker's never-accepted proofs, oldest first, from where its line leaves accepted ground up to its head."""
         path: list[Proof] = []
         cursor, seen = self.head, set()
-        while cursor is not None and cursor in self.proofs and self.proofs[cursor].accepted is None and cursor not in seen:
+        while cursor is not None and cursor in self.proofs and not self.proofs[cursor].landed and cursor not in seen:
             seen.add(cursor)
             path.append(self.proofs[cursor])
             cursor = self.proofs[cursor].prev_hash

@@ -7,9 +7,12 @@ from typing import Any
 
 import nbformat
 
+v4: Any = nbformat.v4
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _INJECTED = "injected-parameters"
-_KEPT_TAGS = ("parameters", _INJECTED)
+HIDDEN = "remove-cell"
+"""The tag of a cell that a notebook needs and a report does not; nbconvert knows it too."""
+_KEPT_TAGS = ("parameters", _INJECTED, HIDDEN)
 
 
 def normal(notebook: Any, name: str) -> Any:
@@ -17,7 +20,7 @@ def normal(notebook: Any, name: str) -> Any:
 
     What libraries write to standard error is left out: warnings are about a machine, not about a case.
     """
-    made = nbformat.v4.new_notebook(metadata={"kernelspec": dict(KERNELSPEC), "language_info": {"name": "python"}})
+    made = v4.new_notebook(metadata={"kernelspec": dict(KERNELSPEC), "language_info": {"name": "python"}})
     made["nbformat_minor"] = 5
     count = 0
     taken: set[str] = set()
@@ -26,11 +29,11 @@ def normal(notebook: Any, name: str) -> Any:
         cell_id = _id(cell.get("id"), name, number, tags, taken)
         metadata: dict[str, Any] = {"tags": tags} if tags else {}
         if cell["cell_type"] == "markdown":
-            made["cells"].append(nbformat.v4.new_markdown_cell(cell["source"], id=cell_id, metadata=metadata))
+            made["cells"].append(v4.new_markdown_cell(cell["source"], id=cell_id, metadata=metadata))
             continue
         count += 1
         outputs = [_output(output, count) for output in cell.get("outputs", ()) if not _is_warning(output)]
-        made["cells"].append(nbformat.v4.new_code_cell(cell["source"], id=cell_id, metadata=metadata, outputs=outputs, execution_count=count))
+        made["cells"].append(v4.new_code_cell(cell["source"], id=cell_id, metadata=metadata, outputs=outputs, execution_count=count))
     nbformat.validate(made)
     return made
 
@@ -52,17 +55,17 @@ def _output(output: Any, count: int) -> Any:
     """An output with its content and its alternative text, and nothing else."""
     kind = output["output_type"]
     if kind == "stream":
-        return nbformat.v4.new_output("stream", name="stdout", text=output["text"])
+        return v4.new_output("stream", name="stdout", text=output["text"])
     if kind == "error":
-        return nbformat.v4.new_output("error", ename=output["ename"], evalue=output["evalue"], traceback=output["traceback"])
+        return v4.new_output("error", ename=output["ename"], evalue=output["evalue"], traceback=output["traceback"])
     data = {mime: output["data"][mime] for mime in sorted(output["data"])}
     if "image/png" in data:
         data["image/png"] = "".join(str(data["image/png"]).split())
     alts = {mime: {"alt": about["alt"]} for mime, about in output["metadata"].items() if mime in data and "alt" in about}
     more = {"execution_count": count} if kind == "execute_result" else {}
-    return nbformat.v4.new_output(kind, data=data, metadata=alts, **more)
+    return v4.new_output(kind, data=data, metadata=alts, **more)
 
 
 def dumps(notebook: Any) -> str:
     """A normal notebook as it is written: keys ascending, one space, text as lists of lines, a line end last."""
-    return str(nbformat.writes(notebook, version=nbformat.NO_CONVERT)).rstrip("\n") + "\n"
+    return str(v4.writes(notebook)).rstrip("\n") + "\n"

@@ -18,7 +18,7 @@ from popkit.reporting.sources import NAMES, notebooks_folder
 try:
     import nbformat
     import papermill
-    from jupyter_client import AsyncKernelManager
+    from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
 except ImportError:
     raise MissingExtra("Running notebooks", "notebooks") from None
@@ -70,30 +70,28 @@ class ThisPython(AsyncKernelManager):
             env={"PYTHONWARNINGS": "ignore", "MPLBACKEND": "agg", "IPYTHONDIR": str(self.room / "ipython"), "PYTHONHASHSEED": "0"},
         )
 
-    async def start_kernel(self, **kwargs: Any) -> None:
+    async def start_kernel(self, **kwargs: Any) -> None:  # type: ignore[override]  # the base declares its own as Callable
         """Start the kernel; what it writes to its terminal goes to the log."""
         with (self.room / "log").open("wb") as log:
             await self._async_start_kernel(stdout=log, stderr=log, **kwargs)
 
 
-def run_notebooks(case_path: Path, out_dir: Path, parameters: Mapping[str, str], progress: Progress, folder: Path | None = None) -> list[Path]:
-    """Run every notebook on a case and write them, executed and in normal form, into `out_dir`; the paths in reading order.
+def run_notebooks(case_path: Path, out_dir: Path, parameters: Mapping[str, str], progress: Progress) -> dict[str, Any]:
+    """Run every notebook on a case and write them, executed and in normal form, into `out_dir`; the notebooks by name, in reading order.
 
     `parameters` are those of `Parameters` but CASE, which is always `case`. Nothing is written unless all of them ran to their end;
     raises NotebookFailed naming notebook and cell.
     """
-    folder = folder or notebooks_folder()
+    folder = notebooks_folder()
+    sources = {name: read_source(folder / f"{name}.ipynb") for name in NAMES}
     with tempfile.TemporaryDirectory(prefix="popkit-") as room:
         work = Path(room)
         (work / "case").symlink_to(case_path.resolve(), target_is_directory=True)
-        sources = {name: read_source(folder / f"{name}.ipynb") for name in NAMES}
         made = run_all(sources, work, {**parameters, "CASE": "case"}, progress)
     out_dir.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name in NAMES:
-        paths.append(out_dir / f"{name}.ipynb")
-        paths[-1].write_text(dumps(made[name]), encoding="utf-8", newline="\n")
-    return paths
+    for name, notebook in made.items():
+        (out_dir / f"{name}.ipynb").write_bytes(dumps(notebook).encode())
+    return made
 
 
 def read_source(path: Path) -> Any:
@@ -107,8 +105,8 @@ def read_source(path: Path) -> Any:
 
 def run_all(sources: Mapping[str, Any], work: Path, parameters: Mapping[str, str], progress: Progress) -> dict[str, Any]:
     """Every notebook executed, in normal form, by name; `work` is the kernels' working directory. The first failure stops the rest."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(_run_one, name, source, work, parameters, progress): name for name, source in sources.items()}
+    with tempfile.TemporaryDirectory(prefix="popkit-") as rooms, ThreadPoolExecutor(AT_ONCE) as pool:
+        running = {pool.submit(_run_one, name, source, work, Path(rooms), parameters, progress): name for name, source in sources.items()}
         _, waiting = wait(running, return_when=FIRST_EXCEPTION)
         for future in waiting:
             future.cancel()
@@ -118,8 +116,8 @@ def run_all(sources: Mapping[str, Any], work: Path, parameters: Mapping[str, str
     return {name: future.result() for future, name in running.items()}
 
 
-def _run_one(name: str, source: Any, work: Path, parameters: Mapping[str, str], progress: Progress) -> Any:
-    room = work / f".{name[:2]}"
+def _run_one(name: str, source: Any, work: Path, rooms: Path, parameters: Mapping[str, str], progress: Progress) -> Any:
+    room = rooms / name[:2]
     room.mkdir()
     manager = type("ThisPython", (ThisPython,), {"room": room})
     try:

@@ -67,6 +67,7 @@ class Slow:
         self.now = files["case.json"]["collected_at"]
         self.signers: set[str] = {files["worker/pop-status.json"]["body"]["signerPubkey"]}
         self.claims: list[Claim] = []
+        self.audit_hashes: set[str | None] = set()
         for row in files["rpc/transactions.jsonl"]:
             self._read_transaction(row["signature"], row["result"])
         self.claims.sort(key=lambda c: c.slot)
@@ -118,6 +119,7 @@ class Slow:
         while at in entries:
             chain.append(entries[at])
             at = entries[at]["entry_hash"]
+        self.audit_hashes = {e["entry_hash"] for e in chain} | {e["data"].get("receiptHash") for e in chain}
         anchors = [e for e in chain if e["event"] == "POP_CLAIM_PROOF_ANCHOR" and e["data"]["grant"] == self.grant]
         return [self._rebuild(anchor) for anchor in anchors]
 
@@ -168,10 +170,14 @@ class Slow:
         state = self._account(pop_state_address(self.grant))
         return GENESIS if state is None else state.last_global_hash
 
-    def head_before(self, claim: Claim) -> str:
-        """The chain's head when a claim was executed: the last accepted entry before it (strict rules)."""
-        before = [c for c in self.accepted() if c.slot < claim.slot]
-        return before[-1].message.entry_hash if before else GENESIS
+    def heads_at(self, claim: Claim) -> set[str]:
+        """What may have been the chain's head when a claim was executed (strict rules): the last accepted entry seen before it, or
+        an unseen one that the next accepted claim, or PopState after them all, stands on.
+        """
+        before = [c.message.entry_hash for c in self.accepted() if c.slot < claim.slot]
+        after = [c.message.prev_hash for c in self.accepted() if c.slot > claim.slot]
+        follows = after[0] if after else self.chain_head()
+        return {before[-1] if before else GENESIS} | ({follows} & self.unseen())
 
     def unseen(self) -> set[str]:
         """Named by PopState, or under strict rules by an accepted claim, but carried by no transaction."""
@@ -228,7 +234,7 @@ class Slow:
         if self.relaxed or not self.is_attributed(claim) or self.was_accepted(claim.message.entry_hash):
             return False
         proof = next((p for p in self.issued if p.entry == claim.message.entry_hash), None)
-        return claim.message.prev_hash == self.head_before(claim) and (proof is None or not self.can_land(proof))
+        return claim.message.prev_hash in self.heads_at(claim) and (proof is None or not self.can_land(proof))
 
     def first_bad(self) -> str | None:
         for claim in self.claims:
@@ -244,6 +250,10 @@ class Slow:
         known = {(p.entry, p.prev, p.stream) for p in self.issued}
         known |= {(c.message.entry_hash, c.message.prev_hash, c.message.stream_prev_hash) for c in self.claims if self.is_attributed(c)}
         return {entry for entry, prev, stream in known if (prev, stream) == (head, head) and not self.was_accepted(entry)}
+
+    def foreign(self) -> set[str]:
+        """Accepted entries whose audit_hash is no entry and no receipt hash of the worker's complete audit chain."""
+        return {c.message.entry_hash for c in self.accepted() if c.message.audit_hash not in self.audit_hashes}
 
     def forks(self) -> set[str]:
         """Parents with two or more different attributed or accepted entries."""
@@ -266,6 +276,7 @@ class Slow:
             "first_bad": self.first_bad(),
             "missing_entries": sorted(self.missing()),
             "unseen_entries": sorted(self.unseen()),
+            "foreign_entries": sorted(self.foreign()),
             "forks": sorted(self.forks()),
             "affected_claimers": sorted(self.affected()),
         }

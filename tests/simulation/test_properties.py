@@ -133,7 +133,10 @@ def test_later_good_claims_never_remove_an_earlier_finding(build: tuple[str, str
 
 # -- histories at random -----------------------------------------------------------------------------------------------------------
 
-STEPS = ("ticket", "lose", "quiet", "swap", "swap for good", "paused", "paused, then sent", "again", "resent", "stranger", "wait", "roll back", "reset")
+STEPS = (
+    "ticket", "lose", "quiet", "swap", "swap for good", "paused", "paused, then sent", "again", "resent", "stranger", "wait", "roll back",
+    "reset", "clone", "stream", "signer", "elsewhere",
+)  # fmt: skip
 
 
 class History:
@@ -144,6 +147,7 @@ class History:
         self.handle = self.world.grant()
         self.relaxed = model == "D"
         self.accepted: list[tuple[str, Ticket]] = []
+        self.other = self.world.grant(2)
         self.backups = [copy.deepcopy(self.world.worker.heads)]
         self.count = 0
 
@@ -200,6 +204,18 @@ class History:
             world.worker.heads = copy.deepcopy(self.backups[number % len(self.backups)])
         elif name == "reset" and number % 3 == 0:
             world.worker.heads.clear()
+        elif name == "clone":
+            wallet, clone = self.wallet(), world.worker.clone(f"clone {self.count}")
+            expected = world.head(handle) if self.relaxed else None
+            self.send(wallet, clone.issue(handle.address, world.address(wallet), expected=expected))
+        elif name == "stream" and handle.address in world.worker.heads and number % 2:
+            world.worker.heads[handle.address][1] = GENESIS
+        elif name == "signer" and number % 3 == 0:
+            world.worker.key = world.key(f"signer {number}")
+            if number:
+                world.name_signer(handle, world.worker.signer)
+        elif name == "elsewhere":
+            world.ticket(self.other, self.wallet(), from_chain=self.relaxed)
         self.backups.append(copy.deepcopy(world.worker.heads))
 
     def noise(self, number: int) -> None:
