@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from popkit import plots
 from popkit.errors import MissingExtra
+from popkit.reporting.blocks import Block, Group, Note
 from popkit.reporting.views.audit import audit_summary, how_to_check_without_popkit, receipts, reconciliation
 from popkit.reporting.views.chain import causes, equivocations, first_bad, forks, frozen_as, heads_table, last_good, successors, waiting_for
 from popkit.reporting.views.choice import examined
@@ -72,25 +73,28 @@ class Gallery:
             display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
 
 
-def _gallery(draw: Callable[[Any, str], plots.Picture], case: Case, grant: str) -> Gallery:
-    return Gallery([draw(case, g.grant) for g in examined(case, grant)])
+def _gallery(draw: Callable[[Any, str], plots.Picture], case: Case, grant: str) -> Gallery | Block:
+    """The pictures that have something to show; where none has, a line a grant that says so."""
+    pictures = [draw(case, g.grant) for g in examined(case, grant)]
+    drawn = [picture for picture in pictures if not picture.is_empty]
+    return Gallery(drawn) if drawn else Group([Note(picture.alt) for picture in pictures])
 
 
-def chain_pictures(case: Case, grant: str = "") -> Gallery:
+def chain_pictures(case: Case, grant: str = "") -> Gallery | Block:
     """Claims over time, one picture a grant."""
     return _gallery(plots.chain_over_time, case, grant)
 
 
-def head_pictures(case: Case, grant: str = "") -> Gallery:
+def head_pictures(case: Case, grant: str = "") -> Gallery | Block:
     """The two heads over time, one picture a grant."""
     return _gallery(plots.heads, case, grant)
 
 
-def fork_pictures(case: Case, grant: str = "") -> Gallery:
+def fork_pictures(case: Case, grant: str = "") -> Gallery | Block:
     """Proofs that share a parent, one picture a grant."""
     return _gallery(plots.fork_lanes, case, grant)
 
 
-def impact_pictures(case: Case, grant: str = "") -> Gallery:
+def impact_pictures(case: Case, grant: str = "") -> Gallery | Block:
     """Who was hit and when, one picture a grant."""
     return _gallery(plots.impact, case, grant)

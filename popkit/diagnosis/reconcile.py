@@ -19,6 +19,7 @@ class Reconciler:
         self.facts = facts
         self.records = claim_records(facts)
         self.not_checked: list[str] = []
+        self._periods = {grant: {a.period_index for a in facts.chain(grant).accepted} | {0} for grant in facts.header.grants}
         self.grants_of: dict[str, set[str]] = defaultdict(set)
         for link in facts.event_links:
             self.grants_of[link.event].add(link.grant)
@@ -47,7 +48,7 @@ class Reconciler:
         """Whether a receipt of the record's claimer exists; None when the receipt that it names was not collected."""
         grants = self.grants_of[record.event_id]
         for grant in grants:
-            for period in {a.period_index for a in self.facts.chain(grant).accepted} | {0}:
+            for period in self._periods[grant]:
                 if any(self.facts.receipt_exists(grant, wallet, period) for wallet in record.wallets):
                     return True
         if record.receipt is None:

@@ -67,11 +67,12 @@ def style() -> Iterator[None]:
 class Picture:
     """A figure and its `alt` text, which says in words what the picture shows.
 
-    `png` is the same bytes for the same case and matplotlib; Jupyter shows it with the alternative text.
+    `is_empty` tells that there was nothing to draw; `png` is the same bytes for the same case and matplotlib; Jupyter shows it with the alternative text.
     """
 
     figure: Figure = field(repr=False)
     alt: str
+    is_empty: bool = False
 
     @cached_property
     def png(self) -> bytes:
@@ -144,4 +145,4 @@ def empty(title: str, words: str) -> Picture:
     axes.set_axis_off()
     put_title(figure, title)
     axes.text(0.0, 0.5, words, transform=axes.transAxes, va="center")
-    return Picture(figure, f"{title}. {words}")
+    return Picture(figure, f"{title}. {words}", is_empty=True)

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from popkit.errors import MissingExtra
-from popkit.reporting.text import clean, is_japanese, md, md_code
+from popkit.reporting.text import clean, is_japanese, is_moment, md, md_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,7 +222,7 @@ def environment() -> Any:
     loader = jinja2.PackageLoader("popkit.reporting", "templates")
     made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     made.filters["clean"] = clean
-    made.tests["japanese"] = lambda text: is_japanese(str(text))
+    made.tests |= {"japanese": lambda text: is_japanese(str(text)), "moment": lambda text: is_moment(str(text))}
     return made
 
 

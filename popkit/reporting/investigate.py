@@ -89,7 +89,7 @@ def _is_more_than_a_report(out: Path) -> str:
         return "is no report of popkit"
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
-        if path.is_dir() and not path.is_symlink() or name == MANIFEST:
+        if (path.is_dir() and not path.is_symlink()) or name == MANIFEST:
             continue
         if path.is_symlink() or digests.get(name) != sha256_of(path):
             return f"{name} in it was added or changed"

@@ -28,7 +28,7 @@ _HARMLESS: dict[str, frozenset[str]] = {
     **dict.fromkeys(("br", "caption", "li", "ol", "pre", "code", "tbody", "td", "thead", "tr"), frozenset[str]()),
     "p": frozenset({"class"}),
     "div": frozenset({"class", "tabindex"}),
-    "span": frozenset({"lang", "aria-hidden"}),
+    "span": frozenset({"class", "lang", "aria-hidden"}),
     "strong": frozenset({"class"}),
     "table": frozenset({"class"}),
     "th": frozenset({"scope"}),

@@ -18,8 +18,8 @@ from popkit.reporting.sources import NAMES, notebooks_folder
 try:
     import nbformat
     import papermill
-    from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
 except ImportError:
     raise MissingExtra("Running notebooks", "notebooks") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 MAX_TEXT = 400
 """Characters of somebody else's text that are shown; the case holds the rest."""
@@ -60,9 +60,14 @@ def utc(seconds: int | None) -> str:
     if seconds is None:
         return "–"
     try:
-        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
         return f"{seconds} (unix seconds)"
+
+
+def is_moment(text: str) -> bool:
+    """Whether a text is a time as `utc` writes it: it is then kept on one line."""
+    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", text))
 
 
 def short(key: str | None) -> str:

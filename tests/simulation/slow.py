@@ -208,7 +208,11 @@ class Slow:
         return receipt is not None or any((c.claimer, c.period) == (claimer, period) for c in self.accepted())
 
     def can_land(self, proof: Issued) -> bool:
-        return self.now - proof.issued_at <= 600 and not self.has_claimed(proof.claimer, proof.period)
+        return self.is_open(proof.claimer, proof.period, proof.issued_at)
+
+    def is_open(self, claimer: str, period: int, issued_at: int) -> bool:
+        """Whether a proof may still land: at most 600 s old, and no receipt of another for its claimer and period."""
+        return self.now - issued_at <= 600 and not self.has_claimed(claimer, period)
 
     def _account_or_none(self, address: str) -> Any:
         known = {row["pubkey"] for row in self.files["rpc/accounts.jsonl"]}
@@ -233,8 +237,8 @@ class Slow:
         """Attributed, refused, on the chain's head at that moment, never accepted and not able to land any more."""
         if self.relaxed or not self.is_attributed(claim) or self.was_accepted(claim.message.entry_hash):
             return False
-        proof = next((p for p in self.issued if p.entry == claim.message.entry_hash), None)
-        return claim.message.prev_hash in self.heads_at(claim) and (proof is None or not self.can_land(proof))
+        m = claim.message
+        return m.prev_hash in self.heads_at(claim) and not self.is_open(m.claimer, m.period_index, m.issued_at)
 
     def first_bad(self) -> str | None:
         for claim in self.claims:
@@ -243,8 +247,8 @@ class Slow:
         return None
 
     def missing(self) -> set[str]:
-        """Issued on top of the chain's head by both links, carried by no accepted claim; nothing is waited for under relaxed rules."""
-        if self.relaxed:
+        """Issued on top of the chain's head by both links, carried by no accepted claim; nothing is waited for where all is well."""
+        if self.relaxed or self.verdict() in ("intact", "recovered", "unused"):
             return set()
         head = self.chain_head()
         known = {(p.entry, p.prev, p.stream) for p in self.issued}

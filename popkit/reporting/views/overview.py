@@ -40,17 +40,16 @@ def overview(case: Case) -> Block:
     )
     worst_first = sorted(diagnosis.grants, key=lambda g: (VERDICTS.index(g.verdict), g.grant))
     rows = [_grant_row(case, g) for g in worst_first]
-    columns = ("grant", "event", "verdict", "accepted", "refused", "people affected", "causes", "last accepted")
+    columns = ("grant", "event", "verdict", "accepted", "refused", "people affected", "causes")
     return Group([head, Table("Grants, worst first", columns, rows)])
 
 
 def _grant_row(case: Case, g: GrantDiagnosis) -> list[Cell]:
     chain = case.facts.chain(g.grant)
     causes = Lines(tuple(cause.name for cause in g.causes)) if g.causes else "none"
-    last = utc(g.last_good["block_time"]) if g.last_good else None
     return [
         Code(g.grant), Lines(tuple(g.titles)) if g.titles else None, grant_mark(case, g), len(chain.accepted), len(chain.attributed),
-        len(g.affected_claimers), causes, last,
+        len(g.affected_claimers), causes,
     ]  # fmt: skip
 
 
