@@ -18,7 +18,17 @@ from popkit import plots
 from popkit.errors import MissingExtra
 from popkit.reporting.blocks import Block, Group, Note
 from popkit.reporting.views.audit import audit_summary, how_to_check_without_popkit, receipts, reconciliation
-from popkit.reporting.views.chain import causes, equivocations, first_bad, forks, frozen_as, heads_table, last_good, successors, waiting_for
+from popkit.reporting.views.chain import (
+    causes,
+    equivocations,
+    first_bad,
+    forks,
+    frozen_as,
+    heads_table,
+    last_good,
+    successors,
+    waiting_for,
+)
 from popkit.reporting.views.choice import examined
 from popkit.reporting.views.impact import who_needs_a_claim, who_was_hit
 from popkit.reporting.views.overview import coverage, findings, overview, verdict_cards, what_to_do_now
@@ -28,10 +38,36 @@ if TYPE_CHECKING:
     from popkit.case import Case
 
 __all__ = [
-    "Gallery", "audit_summary", "causes", "chain_pictures", "coverage", "equivocations", "find_case", "findings", "first_bad", "fork_pictures", "forks",
-    "frozen_as", "head_pictures", "heads_table", "how_to_check_without_popkit", "impact_pictures", "last_good", "open_case", "overview", "receipts",
-    "reconciliation", "statement", "successors", "timeline", "verdict_cards", "waiting_for", "what_to_do_now", "who_needs_a_claim", "who_was_hit",
-]  # fmt: skip
+    "Gallery",
+    "audit_summary",
+    "causes",
+    "chain_pictures",
+    "coverage",
+    "equivocations",
+    "find_case",
+    "findings",
+    "first_bad",
+    "fork_pictures",
+    "forks",
+    "frozen_as",
+    "head_pictures",
+    "heads_table",
+    "how_to_check_without_popkit",
+    "impact_pictures",
+    "last_good",
+    "open_case",
+    "overview",
+    "receipts",
+    "reconciliation",
+    "statement",
+    "successors",
+    "timeline",
+    "verdict_cards",
+    "waiting_for",
+    "what_to_do_now",
+    "who_needs_a_claim",
+    "who_was_hit",
+]
 
 
 def find_case(path: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 from popkit.claims.scalar import ScalarClaim, decode_row, scalar_claims
 from popkit.claims.wire import (
@@ -255,6 +256,11 @@ def _gain(before: list[TokenBalance] | None, after: list[TokenBalance] | None, a
 
 def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = None) -> bool | None:
     """Whether a transaction is signed by those it names and known by its own first signature; None where it cannot be known."""
+    wire = transactions.wire[row]
+    if wire is not None and tx is None:
+        quick = _plain_wire_holds(wire, transactions.signature[row])
+        if quick is not None:
+            return quick
     try:
         tx = tx or decode_row(transactions, row)
     except (TransactionError, ValueError):
@@ -262,6 +268,24 @@ def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = 
     if not tx.signatures or tx.signatures[0] != transactions.signature[row]:
         return False
     return signatures_hold(tx)
+
+
+def _plain_wire_holds(wire: bytes, signature: str) -> bool | None:
+    """The same question for a legacy or v0 wire without decoding its instructions; None for any other shape."""
+    count = wire[0] if wire else 0
+    header = 1 + 64 * count
+    if not 0 < count < 0x80 or len(wire) < header + 5:
+        return None
+    versioned = wire[header] >= 0x80
+    if versioned and wire[header] != 0x80:
+        return None
+    keys = header + versioned + 4
+    if wire[keys - 4] != count or wire[keys - 1] >= 0x80 or len(wire) < keys + 32 * count:
+        return None
+    if str(Signature(wire[1:65])) != signature:
+        return False
+    message = wire[header:]
+    return all(verify_strict(wire[keys + 32 * i : keys + 32 * i + 32], message, wire[1 + 64 * i : 65 + 64 * i]) for i in range(count))
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

@@ -92,8 +92,17 @@ def _mark_break(axes: Axes, focus: int, start: int, end: int) -> None:
     axes.axvspan(day(focus), day(end + 1e8), facecolor="#F4F4F4", edgecolor="#D4D4D4", hatch="///", linewidth=0, zorder=0)
     axes.axvline(day(focus), color=INK, linewidth=1.2, linestyle="--", zorder=1)
     late = focus - start > 0.7 * (end - start)
-    axes.annotate("the break", (day(focus), 0.99), xycoords=("data", "axes fraction"), xytext=(-5 if late else 5, 0), textcoords="offset points",
-                  fontsize=9, ha="right" if late else "left", va="top", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
+    axes.annotate(
+        "the break",
+        (day(focus), 0.99),
+        xycoords=("data", "axes fraction"),
+        xytext=(-5 if late else 5, 0),
+        textcoords="offset points",
+        fontsize=9,
+        ha="right" if late else "left",
+        va="top",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+    )
 
 
 def _draw_lanes(axes: Axes, lanes: dict[str, list[int]], start: int, end: int) -> None:
@@ -102,8 +111,16 @@ def _draw_lanes(axes: Axes, lanes: dict[str, list[int]], start: int, end: int) -
         marker, size, colour, weight = _LANES[name]
         inside = [when for when in lanes[name] if start <= when <= end]
         face = "white" if name in _HOLLOW else colour
-        axes.plot(days(inside), [row] * len(inside), linestyle="none", marker=marker, markersize=size, color=colour,
-                  markerfacecolor=face, markeredgewidth=weight)  # fmt: skip
+        axes.plot(
+            days(inside),
+            [row] * len(inside),
+            linestyle="none",
+            marker=marker,
+            markersize=size,
+            color=colour,
+            markerfacecolor=face,
+            markeredgewidth=weight,
+        )
     axes.set_yticks(range(len(names)), [f"{name} ({len(lanes[name])})" for name in names])
     axes.set_ylim(len(names) - 0.4, -0.95)
     axes.grid(visible=False, axis="x")
@@ -140,9 +157,14 @@ def heads(case: Case, grant: str) -> Picture:
         else f"The worker's head stands {count(ahead, 'proof')} off the chain's head, none of them accepted."
     )
     if line.head is None:
-        told = "The worker takes its parents from the chain." if line.follows_chain else "Nothing in the evidence tells the worker's head."
+        told = (
+            "The worker takes its parents from the chain."
+            if line.follows_chain
+            else "Nothing in the evidence tells the worker's head."
+        )
     return Picture(
-        figure, f"{title}. The chain's head is {on_chain} after {count(len(landed), 'accepted link')}; the worker's is {worker}. {told}"
+        figure,
+        f"{title}. The chain's head is {on_chain} after {count(len(landed), 'accepted link')}; the worker's is {worker}. {told}",
     )
 
 
@@ -166,8 +188,18 @@ def _draw_heads(axes: Axes, landed: Points, issued: Points) -> None:
         moments = sorted({when for when, _ in [*landed, *issued]})
         low, high = ([_level(points, when) for when in moments] for points in (landed, issued))
         wider = [b > a for a, b in zip(low, high, strict=True)]
-        axes.fill_between(days(moments), low, high, where=wider, step="post", facecolor="#F6D9C4", edgecolor="#C9A58B", hatch="\\\\\\", linewidth=0,
-                          label="issued and not accepted")  # fmt: skip
+        axes.fill_between(
+            days(moments),
+            low,
+            high,
+            where=wider,
+            step="post",
+            facecolor="#F6D9C4",
+            edgecolor="#C9A58B",
+            hatch="\\\\\\",
+            linewidth=0,
+            label="issued and not accepted",
+        )
     from matplotlib.ticker import MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

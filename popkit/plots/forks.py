@@ -40,7 +40,8 @@ def fork_lanes(case: Case, grant: str) -> Picture:
     left_out = len(forks) - len(shown)
     put_title(figure, title + (f" (the first {len(shown)} of {len(forks)} parents)" if left_out else ""))
     return Picture(
-        figure, f"{title}. " + " ".join(_in_words(line, fork) for fork in shown) + (f" {left_out} more not drawn." if left_out else "")
+        figure,
+        f"{title}. " + " ".join(_in_words(line, fork) for fork in shown) + (f" {left_out} more not drawn." if left_out else ""),
     )
 
 
@@ -68,9 +69,16 @@ def _draw_fork(axes: Axes, line: WorkerLine, fork: dict[str, Any], top: int) -> 
         accepted, foreign = proof.accepted is not None, proof.issuer == "foreign"
         colour = VERMILION if foreign else BLUE if accepted else GREY
         axes.plot(
-            [1.25, 1.75, 2.15], [middle, row, row], color=colour, linewidth=1.6, linestyle="-" if accepted else ":", solid_joinstyle="round"
+            [1.25, 1.75, 2.15],
+            [middle, row, row],
+            color=colour,
+            linewidth=1.6,
+            linestyle="-" if accepted else ":",
+            solid_joinstyle="round",
         )
-        axes.plot([2.2], [row], marker="o" if accepted else "X", markersize=8, color=colour, markeredgecolor=INK, markeredgewidth=0.8)
+        axes.plot(
+            [2.2], [row], marker="o" if accepted else "X", markersize=8, color=colour, markeredgecolor=INK, markeredgewidth=0.8
+        )
         axes.text(2.4, row, short(proof.entry_hash), va="center", family="monospace", fontsize=9)
         axes.text(3.55, row, _fate(proof), va="center", fontsize=9)
         axes.text(6.6, row, _ISSUERS[proof.issuer], va="center", fontsize=9)

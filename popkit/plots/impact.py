@@ -31,7 +31,10 @@ class Hit:
 
 
 def hits(case: Case, grant: str) -> list[Hit]:
-    """Every claimer with a refused claim or a proof that was never accepted, by the time of the first; healed by the same or the next grant."""
+    """Every claimer with a refused claim or a proof that was never accepted, by the time of the first.
+
+    Healed is a claim accepted afterwards, on the same grant or on its successor.
+    """
     diagnosis, line = case.diagnose().grant(grant), case.facts.line(grant)
     found: dict[str, Hit] = {}
     for when, attempt in timed(line.chain.attributed):
@@ -68,8 +71,17 @@ def impact(case: Case, grant: str) -> Picture:
         axes = figure.add_subplot(1, len(parts), number + 1)
         for label, marker, size, colour, face, points in series:
             inside = [(when, row) for when, row in points if start <= when <= end]
-            axes.plot(days([when for when, _ in inside]), [row for _, row in inside], linestyle="none", marker=marker, markersize=size * scale,
-                      color=colour, markerfacecolor=face, markeredgewidth=1.3 * scale, label=label)  # fmt: skip
+            axes.plot(
+                days([when for when, _ in inside]),
+                [row for _, row in inside],
+                linestyle="none",
+                marker=marker,
+                markersize=size * scale,
+                color=colour,
+                markerfacecolor=face,
+                markeredgewidth=1.3 * scale,
+                label=label,
+            )
         time_axis(axes, start, end)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         if number:

@@ -28,10 +28,22 @@ WIDTH = 9.0
 """Inches; 990 pixels, which a phone shows at a third and paper in full."""
 
 _STYLE: dict[str, Any] = {
-    "font.size": 10.0, "axes.titlesize": 10.5, "figure.titlesize": 12.0, "axes.titlelocation": "left", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#E3E3E3", "grid.linewidth": 0.8, "legend.frameon": False,
-    "legend.fontsize": 9.0, "axes.unicode_minus": False, "timezone": "UTC", "text.parse_math": False,
-}  # fmt: skip
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
+    "figure.titlesize": 12.0,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 9.0,
+    "axes.unicode_minus": False,
+    "timezone": "UTC",
+    "text.parse_math": False,
+}
 
 
 @cache
@@ -67,7 +79,8 @@ def style() -> Iterator[None]:
 class Picture:
     """A figure and its `alt` text, which says in words what the picture shows.
 
-    `is_empty` tells that there was nothing to draw; `png` is the same bytes for the same case and matplotlib; Jupyter shows it with the alternative text.
+    `is_empty` tells that there was nothing to draw. `png` is the same bytes for the same case and matplotlib; Jupyter shows it with
+    its alternative text.
     """
 
     figure: Figure = field(repr=False)

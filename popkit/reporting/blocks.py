@@ -18,11 +18,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TONES = {
-    "broken": ("✖", "bad"), "inconclusive": ("?", "unsure"), "in_flight": ("…", "unsure"), "recovered": ("↻", "good"),
-    "intact": ("✔", "good"), "unused": ("○", "plain"),
-    "critical": ("✖", "bad"), "warning": ("▲", "unsure"), "info": ("○", "plain"),
-    "violated": ("✖", "bad"), "cannot tell": ("?", "unsure"), "holds": ("✔", "good"),
-}  # fmt: skip
+    "broken": ("✖", "bad"),
+    "inconclusive": ("?", "unsure"),
+    "in_flight": ("…", "unsure"),
+    "recovered": ("↻", "good"),
+    "intact": ("✔", "good"),
+    "unused": ("○", "plain"),
+    "critical": ("✖", "bad"),
+    "warning": ("▲", "unsure"),
+    "info": ("○", "plain"),
+    "violated": ("✖", "bad"),
+    "cannot tell": ("?", "unsure"),
+    "holds": ("✔", "good"),
+}
 """Symbol and tone of each verdict, severity and audit answer: never colour alone."""
 
 
@@ -144,14 +152,23 @@ class Table(Block):
             import pandas as pd
         except ImportError:
             raise MissingExtra("A table as a DataFrame", "pandas") from None
-        return pd.DataFrame([[_text(cell) for cell in row] for row in self.rows], columns=list(self.columns), dtype="string[pyarrow]")
+        return pd.DataFrame(
+            [[_text(cell) for cell in row] for row in self.rows], columns=list(self.columns), dtype="string[pyarrow]"
+        )
 
     def markdown(self) -> str:
         title = f"**{md(self.caption)}**"
         if not self.rows:
             return f"{title}: {md(self.empty)}"
         after = ["", md(self.note)] if self.note else []
-        return "\n".join([title, "", *_pipe_table([list(map(md, self.columns)), *[[cell_markdown(c) for c in row] for row in self.rows]]), *after])
+        return "\n".join(
+            [
+                title,
+                "",
+                *_pipe_table([list(map(md, self.columns)), *[[cell_markdown(c) for c in row] for row in self.rows]]),
+                *after,
+            ]
+        )
 
 
 @dataclass(repr=False)
@@ -203,7 +220,10 @@ class Group(Block):
 def _pipe_table(rows: list[list[str]]) -> list[str]:
     """A Markdown table, padded so that it also reads as text in a terminal."""
     widths = [max(3, *(_width(row[i]) for row in rows)) for i in range(len(rows[0]))]
-    lines = ["| " + " | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
@@ -220,7 +240,9 @@ def environment() -> Any:
     except ImportError:
         raise MissingExtra("A table in HTML", "notebooks") from None
     loader = jinja2.PackageLoader("popkit.reporting", "templates")
-    made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    made = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     made.filters["clean"] = clean
     made.tests |= {"japanese": lambda text: is_japanese(str(text)), "moment": lambda text: is_moment(str(text))}
     return made

@@ -26,7 +26,9 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     CASE: str = Field(min_length=1, description="a case directory")
-    GRANT: str = Field(default="", description="a grant's public key, or the beginning of it; empty: every grant that needs looking at")
+    GRANT: str = Field(
+        default="", description="a grant's public key, or the beginning of it; empty: every grant that needs looking at"
+    )
     ERA: str = Field(default="", description="the program version to assume where nothing in the evidence decides; empty: none")
 
 
@@ -51,4 +53,10 @@ def _problem(kind: str, where: tuple[int | str, ...]) -> str:
     name, known = ".".join(map(str, where)), ", ".join(Parameters.model_fields)
     if kind == "extra_forbidden":
         return f"{name!r} is no parameter of the notebooks; known are {known}"
-    return f"{name} is missing" if kind == "missing" else f"{name} must be a string that is not empty" if name == "CASE" else f"{name} must be a string"
+    return (
+        f"{name} is missing"
+        if kind == "missing"
+        else f"{name} must be a string that is not empty"
+        if name == "CASE"
+        else f"{name} must be a string"
+    )

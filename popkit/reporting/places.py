@@ -24,7 +24,7 @@ class Places:
 
     @cached_property
     def _by_key(self) -> dict[str, Place]:
-        """Every key that a finding may name: signatures, accounts, audit entries, objects, storage keys, receipts. The first place counts."""
+        """Every key that a finding may name: signatures, accounts, audit entries, objects, keys of the storage, receipts."""
         evidence = self.facts.evidence
         found: dict[str, Place] = {}
         if evidence.transactions is not None:
@@ -63,4 +63,3 @@ class Places:
         """Where a key stands, as `file:line`; None when it stands nowhere in the case."""
         place = self.place(key)
         return clean(Place(place.file, place.line)) if place is not None else None
-

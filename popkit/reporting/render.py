@@ -174,8 +174,16 @@ def _html(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
     css = resources.files("popkit.reporting").joinpath("templates/report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     template = environment().get_template("report.html.j2")
-    text = template.render(diagnosis=diagnosis, mark=_mark(diagnosis), sentence=_sentence(diagnosis), as_of=utc(diagnosis.as_of), sections=sections,
-                           css=css, digest=digest, version=__version__)  # fmt: skip
+    text = template.render(
+        diagnosis=diagnosis,
+        mark=_mark(diagnosis),
+        sentence=_sentence(diagnosis),
+        as_of=utc(diagnosis.as_of),
+        sections=sections,
+        css=css,
+        digest=digest,
+        version=__version__,
+    )
     return str(text).rstrip("\n") + "\n"
 
 
@@ -193,12 +201,18 @@ def _sentence(diagnosis: Diagnosis) -> str:
 
 def _markdown(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
     lines = [
-        f"# Case {md(diagnosis.case)}: {md(_mark(diagnosis).word)}", "",
-        f"{_mark(diagnosis).markdown()} — {md(_sentence(diagnosis))}. Evidence taken {utc(diagnosis.as_of)}; exit code {diagnosis.exit_code}.", "",
-    ]  # fmt: skip
+        f"# Case {md(diagnosis.case)}: {md(_mark(diagnosis).word)}",
+        "",
+        f"{_mark(diagnosis).markdown()} — {md(_sentence(diagnosis))}. Evidence taken {utc(diagnosis.as_of)}; exit code {diagnosis.exit_code}.",
+        "",
+    ]
     for section in sections:
         lines += [f"## {section.title}", "", *_markdown_parts(section)]
-    lines += ["---", "", f"Made by popkit {__version__} from the case alone. Pictures are in report.html; here their words stand."]
+    lines += [
+        "---",
+        "",
+        f"Made by popkit {__version__} from the case alone. Pictures are in report.html; here their words stand.",
+    ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

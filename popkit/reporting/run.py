@@ -67,7 +67,12 @@ class ThisPython(AsyncKernelManager):
             argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *quiet],
             display_name="Python 3",
             language="python",
-            env={"PYTHONWARNINGS": "ignore", "MPLBACKEND": "agg", "IPYTHONDIR": str(self.room / "ipython"), "PYTHONHASHSEED": "0"},
+            env={
+                "PYTHONWARNINGS": "ignore",
+                "MPLBACKEND": "agg",
+                "IPYTHONDIR": str(self.room / "ipython"),
+                "PYTHONHASHSEED": "0",
+            },
         )
 
     async def start_kernel(self, **kwargs: Any) -> None:  # type: ignore[override]  # the base declares its own as Callable
@@ -106,7 +111,9 @@ def read_source(path: Path) -> Any:
 def run_all(sources: Mapping[str, Any], work: Path, parameters: Mapping[str, str], progress: Progress) -> dict[str, Any]:
     """Every notebook executed, in normal form, by name; `work` is the kernels' working directory. The first failure stops the rest."""
     with tempfile.TemporaryDirectory(prefix="popkit-") as rooms, ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {pool.submit(_run_one, name, source, work, Path(rooms), parameters, progress): name for name, source in sources.items()}
+        running = {
+            pool.submit(_run_one, name, source, work, Path(rooms), parameters, progress): name for name, source in sources.items()
+        }
         _, waiting = wait(running, return_when=FIRST_EXCEPTION)
         for future in waiting:
             future.cancel()
@@ -122,9 +129,16 @@ def _run_one(name: str, source: Any, work: Path, rooms: Path, parameters: Mappin
     manager = type("ThisPython", (ThisPython,), {"room": room})
     try:
         done = papermill.execute_notebook(
-            source, None, parameters=dict(parameters), kernel_name="python3", language="python", progress_bar=False,
-            execution_timeout=CELL_TIMEOUT, kernel_manager_class=manager, resources={"metadata": {"path": str(work)}},
-        )  # fmt: skip
+            source,
+            None,
+            parameters=dict(parameters),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            execution_timeout=CELL_TIMEOUT,
+            kernel_manager_class=manager,
+            resources={"metadata": {"path": str(work)}},
+        )
     except papermill.PapermillExecutionError as error:
         raise NotebookFailed(name, int(error.cell_index) + 1, f"{error.ename}: {error.evalue}") from error
     except Exception as error:  # a dead kernel, a timeout: nbclient has a class for each
@@ -152,5 +166,3 @@ def _check_whole(name: str, done: Any) -> None:
             raise NotebookFailed(name, number, f"{failed[0]['ename']}: {failed[0]['evalue'] or 'stopped early'}")
         if cell["metadata"].get("papermill", {}).get("status") != "completed" or cell["execution_count"] is None:
             raise NotebookFailed(name, number, "did not run to its end")
-
-

@@ -44,7 +44,7 @@ def md(text: object) -> str:
     start = _AT_LINE_START.match(escaped)
     if start is None:
         return escaped
-    return f"{start.group()}\\{escaped[start.end():]}" if start.group().isdigit() else f"\\{escaped}"
+    return f"{start.group()}\\{escaped[start.end() :]}" if start.group().isdigit() else f"\\{escaped}"
 
 
 def md_code(text: object) -> str:

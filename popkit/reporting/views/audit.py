@@ -43,12 +43,19 @@ def _tampered(case: Case) -> Block:
     audit, places = case.diagnose().audit, Places(case)
     rows: list[list[Cell]] = []
     for what, keys in (
-        ("entry edited", audit.edited), ("entry removed", audit.removed), ("bucket object edited", audit.edited_objects),
+        ("entry edited", audit.edited),
+        ("entry removed", audit.removed),
+        ("bucket object edited", audit.edited_objects),
         ("bucket object missing", audit.missing_objects),
-    ):  # fmt: skip
+    ):
         for key in keys:
             rows.append([what, Code(key), places.spot(key) or "not in the case"])
-    return Table("Edited or removed", ("what", "key", "where"), rows[:MAX_ROWS], empty="nothing" if case.facts.audit.is_known else "not checked: no records")
+    return Table(
+        "Edited or removed",
+        ("what", "key", "where"),
+        rows[:MAX_ROWS],
+        empty="nothing" if case.facts.audit.is_known else "not checked: no records",
+    )
 
 
 def receipts(case: Case) -> Block:
@@ -57,10 +64,16 @@ def receipts(case: Case) -> Block:
     if not checks:
         return Note("No ticket receipts are in the case.")
     seen: dict[bool | None, str] = {True: "would pass it", False: "would refuse it", None: "cannot tell"}
-    bad: list[list[Cell]] = [[Code(c.receipt_id), ", ".join(c.wrong), seen[c.server_accepts], str(c.place)] for c in checks if c.is_bad]
+    bad: list[list[Cell]] = [
+        [Code(c.receipt_id), ", ".join(c.wrong), seen[c.server_accepts], str(c.place)] for c in checks if c.is_bad
+    ]
     unknown = sum("entry" in c.unknown for c in checks)
-    rest = f"{count(len(checks), 'receipt')} checked, {len(bad)} false" + (f", {unknown} by their own hash alone." if unknown else ".")
-    table = Table("Ticket receipts that do not hold", ("receipt", "differs in", "the worker's check", "where"), bad[:MAX_ROWS], empty="none")
+    rest = f"{count(len(checks), 'receipt')} checked, {len(bad)} false" + (
+        f", {unknown} by their own hash alone." if unknown else "."
+    )
+    table = Table(
+        "Ticket receipts that do not hold", ("receipt", "differs in", "the worker's check", "where"), bad[:MAX_ROWS], empty="none"
+    )
     return Group([Note(rest, "bad" if bad else "plain"), table])
 
 
@@ -70,20 +83,26 @@ def reconciliation(case: Case) -> Block:
     places = Places(case)
     rows: list[list[Cell]] = []
     for what, keys in (
-        ("recorded, not on chain", found.unbacked_records), ("on chain, not recorded", found.unsynced_claims),
+        ("recorded, not on chain", found.unbacked_records),
+        ("on chain, not recorded", found.unsynced_claims),
         ("issued, never accepted", found.abandoned_proofs),
-    ):  # fmt: skip
+    ):
         for key in keys:
             rows.append([what, Code(key), places.spot(key)])
     note = f"{count(len(rows) - MAX_ROWS, 'more row')} in findings.json." if len(rows) > MAX_ROWS else ""
     columns = ("what", "signature or entry", "where")
-    return Table("Records against the chain", columns, rows[:MAX_ROWS], empty="nothing differs, as far as it was checked", note=note)
+    return Table(
+        "Records against the chain", columns, rows[:MAX_ROWS], empty="nothing differs, as far as it was checked", note=note
+    )
 
 
 def how_to_check_without_popkit(case: Case, grant: str = "") -> Block:
     """The same answer by hand, with tools that every machine has: from the case's bytes to the break."""
     steps: list[str | tuple[str, str]] = [
-        ("The bytes are those collected. In the case's directory (on macOS: shasum -a 256 -c):", "sha256sum -c manifest-sha256.txt"),
+        (
+            "The bytes are those collected. In the case's directory (on macOS: shasum -a 256 -c):",
+            "sha256sum -c manifest-sha256.txt",
+        ),
     ]
     blocks: list[Block] = [Steps("The case itself", steps)]
     blocks += [Steps(f"Grant {short(g.grant)}", _by_hand(case, g.grant)) for g in examined(case, grant)]
@@ -110,7 +129,9 @@ def _by_hand(case: Case, grant: str) -> list[str | tuple[str, str]]:
     state = pop_state_address(grant)
     if is_pubkey(state):
         account = _grep(state, _file(names, "rpc/accounts.jsonl"))
-        steps.append((f"PopState is the account {state}; bytes 40 to 71 of its data (base64) are the chain's head, {chain.head}:", account))
+        steps.append(
+            (f"PopState is the account {state}; bytes 40 to 71 of its data (base64) are the chain's head, {chain.head}:", account)
+        )
     if g.missing_entries:
         lost = f"The proof {g.missing_entries[0]} is in no accepted claim; the worker's anchor of it names the chain's head as prevHash:"
         steps.append((lost, f"grep -rn {chain.head} worker/"))
@@ -130,4 +151,6 @@ def _file(names: Container[str], stem: str) -> str:
 
 def _grep(key: str, file: str) -> str:
     tool = {"zst": "zstdcat", ".gz": "gzip -dc"}.get(file[-3:])
-    return f"{tool} {shlex.quote(file)} | grep -n {shlex.quote(key)}" if tool else f"grep -n {shlex.quote(key)} {shlex.quote(file)}"
+    return (
+        f"{tool} {shlex.quote(file)} | grep -n {shlex.quote(key)}" if tool else f"grep -n {shlex.quote(key)} {shlex.quote(file)}"
+    )

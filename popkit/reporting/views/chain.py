@@ -79,10 +79,16 @@ def waiting_for(case: Case, grant: str = "") -> Block:
         for entry in g.missing_entries:
             proof = line.proofs.get(entry)
             known = "" if proof is None else "exact" if proof.confirmed else "assumed from the anchor's second"
-            rows.append([
-                Code(short(g.grant)), Code(entry), Code(proof.claimer) if proof else "not in the evidence", utc(proof.issued_at) if proof else None,
-                (f"{case.collected_at - proof.issued_at} s" if proof else None), known or None,
-            ])  # fmt: skip
+            rows.append(
+                [
+                    Code(short(g.grant)),
+                    Code(entry),
+                    Code(proof.claimer) if proof else "not in the evidence",
+                    utc(proof.issued_at) if proof else None,
+                    (f"{case.collected_at - proof.issued_at} s" if proof else None),
+                    known or None,
+                ]
+            )
     columns = ("grant", "entry hash", "held by", "issued", "age when collected", "entry hash is")
     return Table("Proofs that the chain waits for", columns, rows, empty="none: no grant shown here waits for a proof")
 
@@ -144,11 +150,23 @@ def forks(case: Case, grant: str = "") -> Block:
         for fork in g.forks:
             for child in fork["children"]:
                 proof = line.proofs[child]
-                fate = "accepted" if proof.accepted else next((f"refused: {a.error}" for a in proof.refused if a.error), "never accepted")
-                rows.append([
-                    Code(short(g.grant)), fork["kind"], Code(short(fork["parent"])), Code(child), ISSUERS[proof.issuer], fate, utc(proof.issued_at),
-                    Code(proof.claimer),
-                ])  # fmt: skip
+                fate = (
+                    "accepted"
+                    if proof.accepted
+                    else next((f"refused: {a.error}" for a in proof.refused if a.error), "never accepted")
+                )
+                rows.append(
+                    [
+                        Code(short(g.grant)),
+                        fork["kind"],
+                        Code(short(fork["parent"])),
+                        Code(child),
+                        ISSUERS[proof.issuer],
+                        fate,
+                        utc(proof.issued_at),
+                        Code(proof.claimer),
+                    ]
+                )
     columns = ("grant", "kind", "parent", "child", "issued by", "fate", "issued", "claimer")
     note = f"{count(len(rows) - MAX_ROWS, 'more row')} in findings.json." if len(rows) > MAX_ROWS else ""
     return Table("Proofs that share a parent", columns, rows[:MAX_ROWS], empty="none: every parent has one child", note=note)
@@ -160,7 +178,9 @@ def equivocations(case: Case, grant: str = "") -> Block:
     for g in examined(case, grant):
         proofs = case.facts.line(g.grant).proofs
         for first, second in g.equivocations:
-            rows.append([Code(short(g.grant)), Code(proofs[first].claimer), proofs[first].period_index, Code(first), Code(second)])
+            rows.append(
+                [Code(short(g.grant)), Code(proofs[first].claimer), proofs[first].period_index, Code(first), Code(second)]
+            )
     return Table("Equivocations", ("grant", "claimer", "period", "one proof", "the other"), rows, empty="none")
 
 
@@ -194,4 +214,3 @@ def frozen_as(case: Case) -> Block:
     shown = [[Code(name), Code(sha256)] for name, sha256 in sorted(digests.items())]
     note = f"{count(len(shown) - MAX_ROWS, 'more file')} in manifest-sha256.txt." if len(shown) > MAX_ROWS else ""
     return Table("Files of the case", ("file", "sha256"), shown[:MAX_ROWS], note=note)
-

@@ -48,9 +48,14 @@ def _grant_row(case: Case, g: GrantDiagnosis) -> list[Cell]:
     chain = case.facts.chain(g.grant)
     causes = Lines(tuple(cause.name for cause in g.causes)) if g.causes else "none"
     return [
-        Code(g.grant), Lines(tuple(g.titles)) if g.titles else None, grant_mark(case, g), len(chain.accepted), len(chain.attributed),
-        len(g.affected_claimers), causes,
-    ]  # fmt: skip
+        Code(g.grant),
+        Lines(tuple(g.titles)) if g.titles else None,
+        grant_mark(case, g),
+        len(chain.accepted),
+        len(chain.attributed),
+        len(g.affected_claimers),
+        causes,
+    ]
 
 
 def verdict_cards(case: Case, grant: str = "") -> Block:
