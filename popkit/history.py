@@ -16,6 +16,7 @@ from popkit.evidence.rpc import AccountRow
 from popkit.protocol import accounts as layouts
 from popkit.protocol.instructions import InstructionError, decode_instruction
 from popkit.protocol.pda import pop_config_address
+from popkit.protocol.transaction import TransactionError
 
 ZERO_ROOT = "0" * 64
 
@@ -68,7 +69,11 @@ class History:
             if transactions.meta[row].err is not None or is_authentic(transactions, row) is False:
                 continue
             tx = self.claims.decode(row)
-            for index, _, call in program_calls(transactions, row, tx, self.claims.program_id):
+            try:
+                calls = program_calls(transactions, row, tx, self.claims.program_id)
+            except TransactionError:
+                continue  # its inner instructions are none; reading the claims has noted it
+            for index, _, call in calls:
                 if call.data is None or is_claim(call):
                     continue
                 try:

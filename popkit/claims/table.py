@@ -329,18 +329,18 @@ def read_claims(transactions: Transactions | None, program_id: str, problems: li
     columns.message.append(block.message[keep])
     columns.message_length.append(block.message_length[keep])
     claims = []
-    for row in sorted(again):
+    suspects = {rows[i] for i in np.unique(other_calls(layout, instructions, program)).tolist()}
+    for row in sorted(again | suspects):
         try:
             decoded[row] = decode_row(table, row)
+            found = scalar_claims(table, row, decoded[row], program_id)
         except ValueError as error:
             problems.append(Problem("unreadable_transaction", f"{table.signature[row]}: {error}", table.place(row)))
             continue
-        claims.extend(scalar_claims(table, row, decoded[row], program_id))
+        claims.extend(found if row in again else [])
     buffer = _append_scalar(columns, layout.buffer, claims)
     whole = ClaimTable(table, columns, buffer, decoded, program_id)
-    claimed = set(whole.transaction.tolist())
-    suspects = {rows[i] for i in np.unique(other_calls(layout, instructions, program)).tolist()}
-    whole.other_rows = sorted((suspects | (again & decoded.keys())) - (claimed - suspects))
+    whole.other_rows = sorted((suspects | again) & decoded.keys())
     return whole
 
 

@@ -47,14 +47,14 @@ class Meta(msgspec.Struct, rename="camel"):
         """The log lines, or None when the node gave none (or not as strings)."""
         try:
             return msgspec.json.decode(self.log_messages, type=list[str] | None)
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def inner(self) -> list[dict[str, Any]]:
         """The inner instructions as getTransaction gives them; [] when there are none."""
         try:
             return msgspec.json.decode(self.inner_instructions, type=list[dict[str, Any]] | None) or []
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return []
 
 

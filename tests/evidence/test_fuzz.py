@@ -1,0 +1,83 @@
+"""Damaged cases, by the hundred: every one ends with a verdict or a clear error, none with a fault inside popkit."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import CASES, NAMES, seal
+
+import popkit
+from popkit.errors import EXIT_CANNOT_TELL, PopkitError
+from popkit.terminal import diagnosis_text
+
+SMALL = [name for name in NAMES if name not in ("term", "many-periods")]
+ODD_VALUES: list[Any] = [None, 1, -1, 1.5, "", [], {}, True, "x" * 50, 2**70, "0" * 64, "\ud800", [[]], -(2**63)]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every path into a JSON value."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*path, key))
+    if path:
+        yield path
+
+
+def odd_value(rng: random.Random, text: bytes, is_lines: bool) -> bytes:
+    """One value somewhere in a JSON document or line replaced by an odd one."""
+    lines = text.splitlines() if is_lines else [text]
+    spot = rng.randrange(len(lines))
+    value = json.loads(lines[spot])
+    *steps, last = rng.choice(list(places(value)))
+    target = value
+    for step in steps:
+        target = target[step]
+    target[last] = rng.choice(ODD_VALUES)
+    lines[spot] = json.dumps(value).encode()
+    return b"\n".join(lines) + b"\n"
+
+
+def damaged(rng: random.Random, path: Path) -> None:
+    """Bytes overwritten, the end cut off, or a value of another type."""
+    text = path.read_bytes()
+    if not text.strip():
+        return
+    kind = rng.randrange(3)
+    if kind == 0:
+        spoilt = bytearray(text)
+        for _ in range(rng.randint(1, 8)):
+            spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
+        path.write_bytes(bytes(spoilt))
+    elif kind == 1:
+        path.write_bytes(text[: rng.randrange(len(text))])
+    else:
+        path.write_bytes(odd_value(rng, text, path.suffix == ".jsonl"))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_case_ends_with_a_verdict_or_a_clear_error(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    ended = set()
+    for round_ in range(12):
+        case = tmp_path / str(round_)
+        shutil.copytree(CASES / rng.choice(SMALL), case)
+        files = sorted(p for p in case.rglob("*.json*") if p.is_file() and "r2/" not in p.as_posix())
+        damaged(rng, rng.choice(files))
+        seal(case)
+        try:
+            diagnosis = popkit.open_case(case).diagnose()
+            assert diagnosis.exit_code in (0, 1, 3)
+            assert diagnosis_text(diagnosis)
+            assert json.loads(diagnosis.dumps())["exit_code"] == diagnosis.exit_code
+            ended.add(diagnosis.verdict)
+        except PopkitError as error:
+            assert error.exit_code == EXIT_CANNOT_TELL
+            assert "case.json" in str(error)
+            ended.add("unreadable")
+    assert len(ended) > 1
