@@ -200,7 +200,7 @@ class Judge:
             outcome.because = "the worker's records end before the chain does"
             outcome.missing_evidence.append("the worker's records up to the time of the chain's evidence")
             return "inconclusive"
-        known = line.head in chain.accepted_entries or line.head == GENESIS_HASH
+        known = line.head in chain.accepted_entries or line.head == GENESIS_HASH or line.head in chain.unseen
         if not known and not (line.head_source == "storage" and self._head_is_certain(line)):
             outcome.because = "the worker's head is an entry that nothing else in the evidence names"
             outcome.missing_evidence.append("the worker's audit records")
