@@ -38,6 +38,14 @@ def parser() -> argparse.ArgumentParser:
     investigate.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
     investigate.set_defaults(run=_investigate)
 
+    verify = commands.add_parser("verify", help="numbered checks of a claim, or of everything, that trust no server")
+    verify.add_argument("case", help="a case directory")
+    verify.add_argument("name", nargs="*", help="a signature, receipt account, entry hash or confirmation code; none: everything")
+    verify.add_argument("--json", metavar="FILE", help="write the checks there as JSON; - writes them to standard output, and nothing else")
+    verify.add_argument("--standalone", metavar="FILE", help="write check.py there, which checks a case without popkit, and stop")
+    verify.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
+    verify.set_defaults(run=_verify)
+
     explain = commands.add_parser("explain", help="what a verdict, cause, finding code or program error means, and what to do")
     explain.add_argument("word", nargs="?", help="the word; without one, the list of all")
     explain.set_defaults(run=_explain)
@@ -72,6 +80,31 @@ def _investigate(args: argparse.Namespace) -> int:
     _write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
     _write(f"\nReport: {out / 'report.html'}\n")
     return diagnosis.exit_code
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from popkit.evidence.bundle import Evidence
+    from popkit.terminal import verification_text
+    from popkit.verification.verify import verify
+
+    for target in (args.json, args.standalone):
+        if target and target != "-":
+            _refuse_inside(Path(target), Path(args.case))
+    if args.standalone:
+        from importlib.resources import files
+
+        write_file(Path(args.standalone), files("popkit.verification").joinpath("check.py").read_text("utf-8"))
+        _write(f"wrote {args.standalone}; run it without popkit:\n  python3 {args.standalone} {args.case} findings.json\n")
+        return EXIT_FINE
+    verification = verify(Evidence(args.case), args.name, args.era)
+    text = verification.dumps()
+    if args.json == "-":
+        _write(text)
+        return verification.exit_code
+    if args.json:
+        write_file(Path(args.json), text)
+    _write(verification_text(verification, every=bool(args.name)))
+    return verification.exit_code
 
 
 def _explain(args: argparse.Namespace) -> int:

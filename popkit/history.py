@@ -144,9 +144,22 @@ class History:
         )
         return seen == now and not terms.closed
 
-    def changes_in(self, grant: str, slot: int) -> bool:
-        """Whether a step on the grant stands in this very slot (its order against claims of the slot is then not known)."""
-        return any(step.slot == slot for step in self.of_grant(grant))
+    def terms_during(self, grant: str, slot: int) -> list[Terms]:
+        """The terms that may have held while a slot ran, in order: its own steps are not ordered against its claims.
+
+        Empty where they are not known: the creation is not in the evidence, or the replay does not end where the account stands.
+        """
+        if self.terms_are_whole(grant) is False:
+            return []
+        before = self.terms_at(grant, slot - 1)
+        found = [before] if before is not None and not before.closed else []
+        terms = before
+        for step in self.of_grant(grant):
+            if step.slot == slot:
+                terms = _applied(terms, step)
+                if terms is not None and not terms.closed:
+                    found.append(terms)
+        return list(dict.fromkeys(found))
 
     def authority_of(self, grant: str) -> str | None:
         """The grant's authority, from its account or its creation."""

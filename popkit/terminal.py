@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
+from popkit.verification.verify import Verification
 from popkit.vocabulary import steps_for
 from popkit.wording import counted
 
@@ -145,3 +146,22 @@ def _coverage_lines(diagnosis: Diagnosis) -> list[str]:
     if coverage["complete"]:
         return ["", "Coverage: everything in the case was checked."]
     return ["", "Coverage: not checked:", *(f"  - {plain(text)}" for text in coverage["not_checked"])]
+
+
+MARKS = {"holds": "✓", "violated": "✗", "cannot tell": "?"}
+
+
+def verification_text(verification: Verification, every: bool) -> str:
+    """A verification as text: one line a section that holds, every numbered check of the others (of all, where `every`)."""
+    lines = [f"Case {plain(verification.case)}: exit code {verification.exit_code}"]
+    for section in verification.sections:
+        lines.append(
+            f"\n{MARKS[section.status]} {section.subject} {plain(section.name)}: {section.status}, {counted(len(section.checks), 'check')}"
+        )
+        for number, check in enumerate(section.checks, 1):
+            if every or check.status == "violated" or section.status == "cannot tell" == check.status:
+                lines.append(f"  {number:>2}. {MARKS[check.status]} {check.title}")
+                lines.append(f"        expected {plain(check.expected)}")
+                lines.append(f"        observed {plain(check.observed)}")
+                lines.append(f"        at {plain(' '.join(part for part in check.where if part))}; rule: {check.rule}")
+    return "\n".join(lines) + "\n"

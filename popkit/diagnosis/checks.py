@@ -20,7 +20,6 @@ TRANSACTIONS, ACCOUNTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl"
 
 def claim_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
     """Every accepted claim of a grant against its receipt, its signer as of the slot, and the terms as of the slot."""
-    whole = facts.history.terms_are_whole(chain.grant)
     authority = facts.history.authority_of(chain.grant)
     blind = 0
     for attempt in chain.accepted:
@@ -30,8 +29,8 @@ def claim_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
             yield Finding("receipt_address_wrong", chain.grant, where, wanted, attempt.receipt, slot=slot)
         yield from _receipt(facts, chain, attempt)
         yield from _signer(facts, chain, attempt, authority)
-        terms = facts.history.terms_at(chain.grant, slot)
-        if terms is None or whole is False or facts.history.changes_in(chain.grant, slot):
+        terms = facts.history.terms_during(chain.grant, slot)
+        if not terms:
             blind += 1
             continue
         yield from _terms(facts, chain, attempt, terms)
@@ -75,16 +74,18 @@ def _signer(facts: Facts, chain: GrantChain, attempt: Attempt, authority: str | 
         yield Finding("signer_mismatch", chain.grant, where, " or ".join(sorted(named)), attempt.signer, slot=attempt.slot)
 
 
-def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: Terms) -> Iterator[Finding]:
+def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: list[Terms]) -> Iterator[Finding]:
     """Amount and period by the terms as of the slot; the period by the receipt's claimed_at, the clock that the program compared."""
     where = (TRANSACTIONS, attempt.signature)
     moved = facts.claims.amount_moved[attempt.row]
-    if moved is not None and moved != terms.amount_per_period and not _shares_account(facts, attempt):
-        yield Finding("amount_differs", chain.grant, where, str(terms.amount_per_period), str(moved), slot=attempt.slot)
+    amounts = dict.fromkeys(t.amount_per_period for t in terms)
+    if moved is not None and moved not in amounts and not _shares_account(facts, attempt):
+        yield Finding("amount_differs", chain.grant, where, " or ".join(map(str, amounts)), str(moved), slot=attempt.slot)
     receipt = facts.receipt(attempt.receipt)
-    if receipt is not None and terms.period_at(receipt.claimed_at) != attempt.period_index:
-        expected, observed = f"period {terms.period_at(receipt.claimed_at)}", f"period {attempt.period_index}"
-        yield Finding("period_differs", chain.grant, where, expected, observed, slot=attempt.slot)
+    periods = dict.fromkeys(t.period_at(receipt.claimed_at) for t in terms) if receipt is not None else {}
+    if periods and attempt.period_index not in periods:
+        expected = f"period {' or '.join(map(str, periods))}"
+        yield Finding("period_differs", chain.grant, where, expected, f"period {attempt.period_index}", slot=attempt.slot)
 
 
 def _shares_account(facts: Facts, attempt: Attempt) -> bool:

@@ -87,9 +87,7 @@ def missing_entries(incident: Incident) -> list[str]:
     chain = judgement.line.chain
     stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
     on_head = {
-        p.entry_hash
-        for p in judgement.line.proofs.values()
-        if not p.landed and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
+        p.entry_hash for p in judgement.line.proofs.values() if not p.landed and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
     }
     return sorted(on_head | set(incident.unknown_parents))
 

@@ -21,6 +21,7 @@ class ClaimRecord:
     receipt: str | None
     key: str
     file: str
+    code: str | None = None
 
 
 def claim_records(facts: Facts) -> list[ClaimRecord]:
@@ -58,4 +59,5 @@ def _record(data: dict[str, Any], event_id: str, key: str, file: str) -> ClaimRe
         str(receipt) if is_pubkey(receipt) else None,
         key,
         file,
+        str(data["confirmationCode"]) if isinstance(data.get("confirmationCode"), str) else None,
     )

@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import zstandard
-from tests.conftest import CASES, NAMES, ROOT, Copy
 
 import popkit as package
 from popkit.claims import ClaimTable, read_claims
@@ -21,6 +20,7 @@ from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Lines
 from popkit.evidence.rpc import read_transactions
 from popkit.protocol.keys import PROGRAM_ID, b58encode
+from tests.conftest import CASES, NAMES, ROOT, Copy
 
 ERAS = ("strict", "strict_v2", "relaxed", "head")
 Make = Callable[[str], Copy]

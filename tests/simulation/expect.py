@@ -1,4 +1,7 @@
-"""What a scenario expects of a diagnosis; whatever it does not name must be empty, so that every scenario is a near miss for the rest."""
+"""What a scenario expects of a diagnosis.
+
+Whatever it does not name must be empty, so that every scenario is a near miss for the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import Any
 
 import popkit
 from popkit.diagnosis.result import Diagnosis
-from tests.simulation.world import GrantHandle, Ticket, write_case
+from tests.simulation.case import write_case
 from tests.simulation.worker import Proof
+from tests.simulation.world import GrantHandle, Ticket
 
 ANY = object()
 """Not expected: the design does not decide it."""
@@ -44,14 +48,23 @@ def expect(
     affected: Any = (),
     **others: Any,
 ) -> dict[str, Any]:
-    """Hold one grant of a diagnosis to everything expected of it; `last_good` is a Ticket, entry lists are entries, forks parents."""
+    """Hold one grant to all that is expected of it: `last_good` a Ticket, lists of entries, forks by their parents."""
     row = found.grant(handle.address).as_json()
     wanted: dict[str, Any] = {
-        "verdict": verdict, "causes": _ascending(causes), "missing_entries": _ascending(missing), "unseen_entries": _ascending(unseen),
-        "foreign_entries": _ascending(foreign), "forged_transactions": _ascending(forged), "affected_claimers": _ascending(affected),
-        "heals_until": heals_until, "forks": _ascending(forks), "last_good": last_good, "first_bad": first_bad,
-        "equivocations": equivocations if equivocations is ANY else sorted(sorted(pair) for pair in equivocations), **others,
-    }  # fmt: skip
+        "verdict": verdict,
+        "causes": _ascending(causes),
+        "missing_entries": _ascending(missing),
+        "unseen_entries": _ascending(unseen),
+        "foreign_entries": _ascending(foreign),
+        "forged_transactions": _ascending(forged),
+        "affected_claimers": _ascending(affected),
+        "heals_until": heals_until,
+        "forks": _ascending(forks),
+        "last_good": last_good,
+        "first_bad": first_bad,
+        "equivocations": equivocations if equivocations is ANY else sorted(sorted(pair) for pair in equivocations),
+        **others,
+    }
     if isinstance(last_good, Ticket):
         wanted["last_good"] = [last_good.signature, last_good.entry, last_good.landed.slot, last_good.landed.time]
     got = {key: row[key] for key in wanted}

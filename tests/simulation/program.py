@@ -57,7 +57,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One instruction: bytes for the transaction, and its meaning for the simulated runtime. `inner` is what a wrapper invokes."""
+    """One instruction: bytes for the transaction, meaning for the simulated runtime. `inner` is what a wrapper invokes."""
 
     program: str
     data: bytes
@@ -96,7 +96,7 @@ class Outcome:
 def execute(ledger: Ledger, calls: list[Call], now: int, build: str) -> Outcome:
     """Run a transaction's instructions on a copy of the ledger; the copy counts only when nothing failed."""
     trial, logs = copy.deepcopy(ledger), []
-    for index, call in enumerate(calls):
+    for index in range(len(calls)):
         try:
             _run(trial, calls, index, now, build, logs)
         except Refused as refusal:
@@ -127,9 +127,7 @@ def _run(ledger: Ledger, calls: list[Call], index: int, now: int, build: str, lo
     logs.append(f"Program {call.program} success")
 
 
-def _framed(
-    ledger: Ledger, call: Call, calls: list[Call], index: int, now: int, build: str, logs: list[str], depth: int
-) -> None:
+def _framed(ledger: Ledger, call: Call, calls: list[Call], index: int, now: int, build: str, logs: list[str], depth: int) -> None:
     logs.append("Program log: Instruction: " + "".join(part.capitalize() for part in call.name.split("_")))
     try:
         _program(ledger, call, calls, index, now, build)

@@ -1,4 +1,4 @@
-"""A slow checker written from the words of the design: no index is kept and no chain is built, every question walks everything again.
+"""A slow checker written from the words of the design: no index, no chain, every question walks everything again.
 
 It reads one grant out of a case's files: claims decoded from the wire, the worker's anchors out of the whole bucket, PopState. It
 shares the byte layouts with popkit and nothing else, and expects a worker whose records are complete.
@@ -65,6 +65,7 @@ class Slow:
     def __init__(self, files: dict[str, Any], grant: str, relaxed: bool) -> None:
         self.files, self.grant, self.relaxed = files, grant, relaxed
         self.now = files["case.json"]["collected_at"]
+        self.storage = {row["key"]: row["value"] for row in files.get("worker/storage.jsonl", [])}
         self.signers: set[str] = {files["worker/pop-status.json"]["body"]["signerPubkey"]}
         self.claims: list[Claim] = []
         self.audit_hashes: set[str | None] = set()
@@ -111,10 +112,7 @@ class Slow:
 
     def _read_anchors(self) -> list[Issued]:
         """The worker's proofs in the order of its audit chain, rebuilt from the anchors."""
-        entries = {}
-        for row in self.files["worker/r2.jsonl"]:
-            entry = json.loads(row["text"])["entry"]
-            entries[entry["prev_hash"]] = entry
+        entries = {entry["prev_hash"]: entry for entry in self._audit_entries()}
         chain, at = [], "GENESIS"
         while at in entries:
             chain.append(entries[at])
@@ -131,14 +129,19 @@ class Slow:
         for issued_at in range(second, second - 6, -1):
             args = (2, data["prevHash"], data["streamPrevHash"], audit, self.grant, data["claimer"], period, issued_at)
             candidates[entry_hash(*args)] = issued_at
-        named = {c.message.entry_hash for c in self.claims} | {row for row in self._named_by_anchors()}
+        named = {c.message.entry_hash for c in self.claims} | set(self._named_by_anchors())
         found = [entry for entry in candidates if entry in named] or list(candidates)[:1]
         moved = data.get("popChainAdvanced") is not False
         return Issued(found[0], data["prevHash"], data["streamPrevHash"], data["claimer"], period, candidates[found[0]], moved)
 
+    def _audit_entries(self) -> list[dict[str, Any]]:
+        """Every entry of the worker's audit chain, out of the whole bucket or the whole storage."""
+        if self.storage:
+            return [value for key, value in self.storage.items() if key.startswith("audit_entry:")]
+        return [json.loads(row["text"])["entry"] for row in self.files["worker/r2.jsonl"]]
+
     def _named_by_anchors(self) -> list[str]:
-        entries = [json.loads(row["text"])["entry"] for row in self.files["worker/r2.jsonl"]]
-        return [e["data"]["prevHash"] for e in entries if e["event"] == "POP_CLAIM_PROOF_ANCHOR"]
+        return [e["data"]["prevHash"] for e in self._audit_entries() if e["event"] == "POP_CLAIM_PROOF_ANCHOR"]
 
     def _account(self, address: str) -> Any:
         for row in self.files["rpc/accounts.jsonl"]:
@@ -149,7 +152,7 @@ class Slow:
     # words
 
     def is_attributed(self, claim: Claim) -> bool:
-        """Validly signed by a key pop-config named or the worker's status names, entry hash, grant and claimer right, not yet accepted."""
+        """Validly signed by a key that pop-config or the worker names; entry hash, grant and claimer right; not yet accepted."""
         m = claim.message
         return (
             not claim.accepted
@@ -171,8 +174,8 @@ class Slow:
         return GENESIS if state is None else state.last_global_hash
 
     def heads_at(self, claim: Claim) -> set[str]:
-        """What may have been the chain's head when a claim was executed (strict rules): the last accepted entry seen before it, or
-        an unseen one that the next accepted claim, or PopState after them all, stands on.
+        """What may have been the chain's head when a claim was executed (strict rules): the last accepted entry seen before
+        it, or an unseen one that the next accepted claim, or PopState after them all, stands on.
         """
         before = [c.message.entry_hash for c in self.accepted() if c.slot < claim.slot]
         after = [c.message.prev_hash for c in self.accepted() if c.slot > claim.slot]
@@ -190,6 +193,9 @@ class Slow:
         return entry in self.carried() or entry in self.unseen()
 
     def worker_head(self) -> str:
+        """Where its next proof will point: what its storage holds, else its last anchor that moved heads."""
+        if self.storage:
+            return self.storage.get(f"pop_chain:lastHash:global:{self.grant}", GENESIS)
         moved = [p for p in self.issued if p.moved_head]
         return moved[-1].entry if moved else GENESIS
 
@@ -203,7 +209,7 @@ class Slow:
         return found
 
     def has_claimed(self, claimer: str, period: int) -> bool:
-        """Whether a claim of that claimer and period was accepted: its transaction, or its receipt where the transaction is unseen."""
+        """Whether a claim of that claimer and period was accepted: by its transaction, or by its receipt where that is unseen."""
         receipt = self._account_or_none(receipt_address(self.grant, claimer, period))
         return receipt is not None or any((c.claimer, c.period) == (claimer, period) for c in self.accepted())
 
@@ -218,7 +224,14 @@ class Slow:
         known = {row["pubkey"] for row in self.files["rpc/accounts.jsonl"]}
         return self._account(address) if address in known else None
 
+    def stream_differs(self) -> bool:
+        """Whether the worker's stored stream head is not the chain's though its global head is."""
+        stored = self.storage.get(f"pop_chain:lastHash:stream:{self.grant}", GENESIS)
+        return bool(self.storage) and self.worker_head() == self.chain_head() and stored != self.chain_head()
+
     def verdict(self) -> str:
+        if not self.relaxed and self.stream_differs():
+            return "broken"
         if not self.relaxed and self.worker_head() != self.chain_head():
             line = self.line()
             on_head = bool(line) and (line[0].prev, line[0].stream) == (self.chain_head(), self.chain_head())
@@ -247,7 +260,7 @@ class Slow:
         return None
 
     def missing(self) -> set[str]:
-        """Issued on top of the chain's head by both links, carried by no accepted claim; nothing is waited for where all is well."""
+        """Issued on the chain's head by both links, carried by no accepted claim; nothing is waited for where all is well."""
         if self.relaxed or self.verdict() in ("intact", "recovered", "unused"):
             return set()
         head = self.chain_head()

@@ -55,7 +55,9 @@ class Proof:
     anchor: str
 
 
-def sign_proof(key: Keypair, grant: str, claimer: str, period: int, prev: str, stream: str, audit: str, issued_at: int, anchor: str = "") -> Proof:
+def sign_proof(
+    key: Keypair, grant: str, claimer: str, period: int, prev: str, stream: str, audit: str, issued_at: int, anchor: str = ""
+) -> Proof:
     """Sign a version 2 message with whatever it is told to say."""
     body = bytes(Pubkey.from_string(grant)) + bytes(Pubkey.from_string(claimer)) + period.to_bytes(8, "little")
     links, at = bytes.fromhex(prev) + bytes.fromhex(stream), issued_at.to_bytes(8, "little", signed=True)
@@ -66,7 +68,7 @@ def sign_proof(key: Keypair, grant: str, claimer: str, period: int, prev: str, s
 
 
 class Worker:
-    """One worker instance. `model` A: audit_hash is the anchor's hash; B: receipt-gated; D: as B, parents may come from the client."""
+    """One worker instance. `model` A: audit_hash is the anchor's hash; B: receipt-gated; D: as B, parents may be the client's."""
 
     def __init__(self, world: World, model: str = "A", name: str = "worker") -> None:
         self.world, self.model, self.name = world, model, name
@@ -79,7 +81,7 @@ class Worker:
         self.events: dict[str, dict[str, Any]] = {}
         self.claims: dict[tuple[str, str], str] = {}
         self.receipts: dict[tuple[str, str], dict[str, Any]] = {}
-        self.step_ms = 7
+        self.step_ms, self.lag_ms = 7, 0
 
     @property
     def signer(self) -> str:
@@ -91,9 +93,14 @@ class Worker:
         """Append one audit entry at the world's time; it takes `step_ms`."""
         ts = iso(self.world.ms)
         entry = {
-            "ts": ts, "event": event, "eventId": stream, "actor": actor, "data": data,
-            "prev_hash": self.last.get("global", "GENESIS"), "stream_prev_hash": self.last.get(stream, "GENESIS"),
-        }  # fmt: skip
+            "ts": ts,
+            "event": event,
+            "eventId": stream,
+            "actor": actor,
+            "data": data,
+            "prev_hash": self.last.get("global", "GENESIS"),
+            "stream_prev_hash": self.last.get(stream, "GENESIS"),
+        }
         entry["entry_hash"] = digest(entry)
         text = canonical({"version": 1, "source": "school-store", "entry": entry})
         folder, moment = quote(stream, safe="-_.!~*'()"), ts.replace(":", "-").replace(".", "-")
@@ -112,9 +119,14 @@ class Worker:
     def api(self, method: str, route: str, stream: str = "system", status: int = 200, body: dict[str, Any] | None = None) -> None:
         name = "API_" + method + route.upper().replace("/", "_").replace("-", "_")
         data: dict[str, Any] = {
-            "route": route, "method": method, "status": status, "statusClass": f"{status // 100}xx", "durationMs": 3,
-            "hasAuthorization": False, "origin": "",
-        }  # fmt: skip
+            "route": route,
+            "method": method,
+            "status": status,
+            "statusClass": f"{status // 100}xx",
+            "durationMs": 3,
+            "hasAuthorization": False,
+            "origin": "",
+        }
         if body is not None:
             data["requestBody"] = body
         self.append(name, stream, {"type": "school", "id": "public-api"}, data)
@@ -125,10 +137,18 @@ class Worker:
         """Link a new event to a grant."""
         event = f"evt-{self.name[:1]}{len(self.events)}{grant.number}"
         self.events[event] = {
-            "id": event, "title": title, "datetime": "2026/02/22 10:00-12:00", "host": "Council", "state": "published",
-            "solanaMint": grant.mint, "solanaAuthority": grant.authority, "solanaGrantId": str(grant.number),
-            "ticketTokenAmount": 1, "claimIntervalDays": 30, "maxClaimsPerInterval": 1,
-        }  # fmt: skip
+            "id": event,
+            "title": title,
+            "datetime": "2026/02/22 10:00-12:00",
+            "host": "Council",
+            "state": "published",
+            "solanaMint": grant.mint,
+            "solanaAuthority": grant.authority,
+            "solanaGrantId": str(grant.number),
+            "ticketTokenAmount": 1,
+            "claimIntervalDays": 30,
+            "maxClaimsPerInterval": 1,
+        }
         data = {k: v for k, v in self.events[event].items() if k not in ("id", "state")}
         self.append("EVENT_CREATE", event, {"type": "master", "id": "master"}, {**data, "eventId": event, "createdByAdminId": "master"})
         self.api("POST", "/v1/school/events", status=201)
@@ -148,14 +168,22 @@ class Worker:
         code = seen or sha256(f"{event}{wallet}".encode()).hexdigest()[:6].upper()
         if seen is None or signature is not None:
             transfer = {
-                "mode": "onchain" if signature else "offchain", "asset": "ticket_token", "amount": 1, "mint": handle.mint,
-                "txSignature": signature, "receiptPubkey": receipt, "sender": {"type": "grant_authority", "id": handle.authority},
+                "mode": "onchain" if signature else "offchain",
+                "asset": "ticket_token",
+                "amount": 1,
+                "mint": handle.mint,
+                "txSignature": signature,
+                "receiptPubkey": receipt,
+                "sender": {"type": "grant_authority", "id": handle.authority},
                 "recipient": {"type": "wallet", "id": wallet},
-            }  # fmt: skip
+            }
             data = {
-                "eventId": event, "status": "already" if seen else "created", "confirmationCode": code, "transfer": transfer,
+                "eventId": event,
+                "status": "already" if seen else "created",
+                "confirmationCode": code,
+                "transfer": transfer,
                 "pii": {"walletAddress": wallet},
-            }  # fmt: skip
+            }
             entry = self.append("WALLET_CLAIM", event, {"type": "wallet", "id": wallet}, data)
             if seen is None:
                 self._ticket_receipt(entry, event, code, wallet)
@@ -164,15 +192,24 @@ class Worker:
 
     def _ticket_receipt(self, entry: dict[str, Any], event: str, code: str, wallet: str) -> None:
         receipt = {
-            "version": 1, "type": "participation_audit_receipt", "receiptId": entry["entry_hash"], "issuedAt": entry["ts"],
-            "confirmationCode": code, "subjectCommitment": digest({"version": 1, "eventId": event, "subject": wallet}),
+            "version": 1,
+            "type": "participation_audit_receipt",
+            "receiptId": entry["entry_hash"],
+            "issuedAt": entry["ts"],
+            "confirmationCode": code,
+            "subjectCommitment": digest({"version": 1, "eventId": event, "subject": wallet}),
             "verifyEndpoint": "/api/audit/receipts/verify",
             "audit": {
-                "event": entry["event"], "eventId": event, "entryHash": entry["entry_hash"], "prevHash": entry["prev_hash"],
-                "streamPrevHash": entry["stream_prev_hash"], "immutableMode": "required",
-                "immutablePayloadHash": entry["immutable"]["payload_hash"], "immutableSinks": entry["immutable"]["sinks"],
+                "event": entry["event"],
+                "eventId": event,
+                "entryHash": entry["entry_hash"],
+                "prevHash": entry["prev_hash"],
+                "streamPrevHash": entry["stream_prev_hash"],
+                "immutableMode": "required",
+                "immutablePayloadHash": entry["immutable"]["payload_hash"],
+                "immutableSinks": entry["immutable"]["sinks"],
             },
-        }  # fmt: skip
+        }
         receipt["receiptHash"] = digest(receipt)
         self.receipts[event, code] = receipt
 
@@ -184,8 +221,13 @@ class Worker:
         now = self.world.ms
         issued_at = now // 1000
         data: dict[str, Any] = {
-            "eventId": event, "grant": grant, "claimer": wallet, "periodIndex": str(period), "prevHash": prev, "streamPrevHash": stream,
-        }  # fmt: skip
+            "eventId": event,
+            "grant": grant,
+            "claimer": wallet,
+            "periodIndex": str(period),
+            "prevHash": prev,
+            "streamPrevHash": stream,
+        }
         audit = None
         if self.model != "A":
             if (event, wallet) not in self.claims:
@@ -198,12 +240,20 @@ class Worker:
         if self.model == "D":
             data |= {"hashSource": "storage" if expected is None else "client_onchain", "popChainAdvanced": expected is None}
             data |= {"storedPrevHash": stored[0], "storedStreamPrevHash": stored[1]}
+        self.world.ms += self.lag_ms
         anchor = self.append("POP_CLAIM_PROOF_ANCHOR", f"pop:{event}", {"type": "wallet", "id": mask(wallet)}, data)
         proof = sign_proof(self.key, grant, wallet, period, prev, stream, audit or anchor["entry_hash"], issued_at, anchor["entry_hash"])
         record = {
-            "eventId": event, "grant": grant, "claimer": wallet, "periodIndex": str(period), "prevHash": prev, "streamPrevHash": stream,
-            "auditHash": proof.audit, "entryHash": proof.entry, "issuedAt": issued_at,
-        }  # fmt: skip
+            "eventId": event,
+            "grant": grant,
+            "claimer": wallet,
+            "periodIndex": str(period),
+            "prevHash": prev,
+            "streamPrevHash": stream,
+            "auditHash": proof.audit,
+            "entryHash": proof.entry,
+            "issuedAt": issued_at,
+        }
         if self.model != "A":
             record |= {k: data[k] for k in ("confirmationCode", "receiptId", "receiptHash")} | {"anchorEntryHash": proof.anchor}
         if self.model == "D":
@@ -270,14 +320,24 @@ class Worker:
         self.api("GET", "/api/master/audit-logs")
         rows = [e for e in self.entries if e["event"] == "WALLET_CLAIM"]
         pages["transfers"] = {
-            "roleView": "master", "strictLevel": "master_full", "checkedAt": iso(self.world.ms), "limit": 200, "eventId": None,
+            "roleView": "master",
+            "strictLevel": "master_full",
+            "checkedAt": iso(self.world.ms),
+            "limit": 200,
+            "eventId": None,
             "items": [
                 {
-                    "ts": e["ts"], "event": e["event"], "eventId": e["eventId"], "entryHash": e["entry_hash"], "prevHash": e["prev_hash"],
-                    "streamPrevHash": e["stream_prev_hash"], "transfer": e["data"]["transfer"], "pii": e["data"]["pii"],
+                    "ts": e["ts"],
+                    "event": e["event"],
+                    "eventId": e["eventId"],
+                    "entryHash": e["entry_hash"],
+                    "prevHash": e["prev_hash"],
+                    "streamPrevHash": e["stream_prev_hash"],
+                    "transfer": e["data"]["transfer"],
+                    "pii": e["data"]["pii"],
                 }
                 for e in reversed(rows)
             ],
-        }  # fmt: skip
+        }
         self.api("GET", "/api/master/transfers")
         return {name: {"status": 200, "body": body} for name, body in pages.items()}

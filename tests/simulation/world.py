@@ -1,4 +1,4 @@
-"""A small world with one clock: the program, wallets that sign real transactions, and the case that a collector would make of it.
+"""A small world with one clock: the program, its worker, and wallets that sign real transactions.
 
 What was done is the world's to know; what popkit makes of the evidence is judged against it. Keys come from names, time moves
 only when a scenario moves it, so that the same scenario writes the same bytes.
@@ -7,10 +7,8 @@ only when a scenario moves it, so that the same scenario writes the same bytes.
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -22,10 +20,18 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from popkit.protocol import pda
-from popkit.protocol.accounts import TokenAccount, encode_account
+from popkit.protocol.accounts import TokenAccount
 from popkit.protocol.ed25519 import build_proof_instruction
 from popkit.protocol.instructions import build_instruction
-from popkit.protocol.keys import ATA_PROGRAM, COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM
+from popkit.protocol.keys import (
+    ATA_PROGRAM,
+    COMPUTE_BUDGET_PROGRAM,
+    ED25519_PROGRAM,
+    PROGRAM_ID,
+    SYSTEM_PROGRAM,
+    TOKEN_PROGRAM,
+    b58encode,
+)
 from tests.simulation.program import GENESIS, WRAPPER_PROGRAM, Call, Ledger, Outcome, execute
 from tests.simulation.worker import Proof, Worker
 
@@ -148,7 +154,8 @@ class World:
     def send(self, calls: list[Call], payer: str, others: tuple[str, ...] = (), v0: bool = False, lookup: tuple[str, ...] = ()) -> Landed:
         """Sign a transaction, execute it and put it in a block, whatever comes of it."""
         instructions = [
-            Instruction(Pubkey.from_string(c.program), c.data, [AccountMeta(Pubkey.from_string(k), s, w) for k, s, w in c.metas]) for c in calls
+            Instruction(Pubkey.from_string(c.program), c.data, [AccountMeta(Pubkey.from_string(k), s, w) for k, s, w in c.metas])
+            for c in calls
         ]
         recent = Hash(sha256(f"{self.name}/block/{len(self.landed)}".encode()).digest())
         owner, loaded = self.key(payer).pubkey(), {"writable": [], "readonly": []}
@@ -165,13 +172,27 @@ class World:
         outcome = execute(self.ledger, calls, self.now, self.build)
         before, self.ledger = self.ledger, outcome.ledger
         meta = {
-            "err": outcome.err, "status": {"Ok": None} if outcome.err is None else {"Err": outcome.err}, "fee": 10000,
-            "preBalances": [1] * len(keys), "postBalances": [1] * len(keys), "innerInstructions": self._inner(calls, keys),
-            "logMessages": outcome.logs, "preTokenBalances": _balances(before, keys), "postTokenBalances": _balances(self.ledger, keys),
-            "rewards": [], "loadedAddresses": loaded, "computeUnitsConsumed": 27000,
-        }  # fmt: skip
+            "err": outcome.err,
+            "status": {"Ok": None} if outcome.err is None else {"Err": outcome.err},
+            "fee": 10000,
+            "preBalances": [1] * len(keys),
+            "postBalances": [1] * len(keys),
+            "innerInstructions": self._inner(calls, keys),
+            "logMessages": outcome.logs,
+            "preTokenBalances": _balances(before, keys),
+            "postTokenBalances": _balances(self.ledger, keys),
+            "rewards": [],
+            "loadedAddresses": loaded,
+            "computeUnitsConsumed": 27000,
+        }
         wire = base64.b64encode(bytes(transaction)).decode()
-        result = {"slot": self.slot, "transaction": [wire, "base64"], "meta": meta, "version": 0 if v0 else "legacy", "blockTime": self.now}
+        result = {
+            "slot": self.slot,
+            "transaction": [wire, "base64"],
+            "meta": meta,
+            "version": 0 if v0 else "legacy",
+            "blockTime": self.now,
+        }
         self.landed.append(Landed(str(transaction.signatures[0]), self.slot, self.now, result, tuple(keys)))
         return self.landed[-1]
 
@@ -182,23 +203,40 @@ class World:
         for index, call in enumerate(calls):
             if call.inner is not None:
                 row = {
-                    "programIdIndex": keys.index(call.inner.program), "accounts": [keys.index(k) for k, _, _ in call.inner.metas],
-                    "data": _base58(call.inner.data), "stackHeight": 2,
-                }  # fmt: skip
+                    "programIdIndex": keys.index(call.inner.program),
+                    "accounts": [keys.index(k) for k, _, _ in call.inner.metas],
+                    "data": b58encode(call.inner.data),
+                    "stackHeight": 2,
+                }
                 found.append({"index": index, "instructions": [row]})
         return found
 
     # the school
 
     def grant(
-        self, number: int = 1, amount: int = 1, fund: int = 500, period_seconds: int = MONTH, expires_in: int = 0,
-        authority: str = "school", mint: str = "mint", link: bool = True, signer: str | None = None, start_ago: int = 120,
-    ) -> GrantHandle:  # fmt: skip
+        self,
+        number: int = 1,
+        amount: int = 1,
+        fund: int = 500,
+        period_seconds: int = MONTH,
+        expires_in: int = 0,
+        authority: str = "school",
+        mint: str = "mint",
+        link: bool = True,
+        signer: str | None = None,
+        start_ago: int = 120,
+    ) -> GrantHandle:
         """Create and fund a grant, name the worker's signer in pop-config where nobody is named yet, link an event to it."""
         owner, mint_key = self.address(authority), self.address(mint)
         address = pda.grant_address(owner, mint_key, number)
         handle = GrantHandle(
-            address, number, owner, mint_key, pda.vault_address(address), pda.pop_config_address(owner), pda.pop_state_address(address)
+            address,
+            number,
+            owner,
+            mint_key,
+            pda.vault_address(address),
+            pda.pop_config_address(owner),
+            pda.pop_state_address(address),
         )
         self.grants[address] = handle
         if self.build != "pre_pop" and handle.config not in self.ledger.configs:
@@ -206,12 +244,22 @@ class World:
         ata = pda.associated_token_address(owner, mint_key)
         self.ledger.tokens.setdefault(ata, TokenAccount(mint_key, owner, 1_000_000))
         terms = {
-            "grant_id": number, "amount_per_period": amount, "period_seconds": period_seconds, "start_ts": self.now - start_ago,
+            "grant_id": number,
+            "amount_per_period": amount,
+            "period_seconds": period_seconds,
+            "start_ts": self.now - start_ago,
             "expires_at": self.now + expires_in if expires_in else 0,
-        }  # fmt: skip
+        }
         calls = [self.create_call(handle, terms)]
         if fund:
-            where = {"grant": address, "mint": mint_key, "vault": handle.vault, "from_ata": ata, "funder": owner, "authority": owner}
+            where = {
+                "grant": address,
+                "mint": mint_key,
+                "vault": handle.vault,
+                "from_ata": ata,
+                "funder": owner,
+                "authority": owner,
+            }
             calls.append(grant_call("fund_grant", {"amount": fund}, where))
         self.send(calls, authority)
         self.tick(2)
@@ -246,14 +294,19 @@ class World:
 
     # wallets
 
-    def claim_call(self, handle: GrantHandle, wallet: str, period: int = 0, list_proof: list[bytes] | None = None, nine: bool = False) -> Call:
+    def claim_call(
+        self, handle: GrantHandle, wallet: str, period: int = 0, list_proof: list[bytes] | None = None, nine: bool = False
+    ) -> Call:
         """claim_grant, or claim_grant_with_proof when `list_proof` is given, of the wallet of that role."""
         claimer = self.address(wallet)
         where = {
-            "grant": handle.address, "mint": handle.mint, "vault": handle.vault, "claimer": claimer,
+            "grant": handle.address,
+            "mint": handle.mint,
+            "vault": handle.vault,
+            "claimer": claimer,
             "claimer_ata": pda.associated_token_address(claimer, handle.mint),
             "receipt": pda.receipt_address(handle.address, claimer, period),
-        }  # fmt: skip
+        }
         if not nine:
             where |= {"pop_state": handle.state, "pop_config": handle.config}
         self.attempted.add((handle.address, claimer, period))
@@ -263,9 +316,16 @@ class World:
         return grant_call("claim_grant" if list_proof is None else "claim_grant_with_proof", args, where, nine)
 
     def claim_calls(
-        self, handle: GrantHandle, proof: Proof | None, wallet: str, period: int = 0, list_proof: list[bytes] | None = None,
-        budget: bool = False, cpi: bool = False, misplaced: bool = False,
-    ) -> list[Call]:  # fmt: skip
+        self,
+        handle: GrantHandle,
+        proof: Proof | None,
+        wallet: str,
+        period: int = 0,
+        list_proof: list[bytes] | None = None,
+        budget: bool = False,
+        cpi: bool = False,
+        misplaced: bool = False,
+    ) -> list[Call]:
         """The instructions of a claim: token account when missing, proof, claim."""
         claim = self.claim_call(handle, wallet, period, list_proof, nine=proof is None)
         if cpi:
@@ -275,9 +335,13 @@ class World:
         ata = pda.associated_token_address(claimer, handle.mint)
         if ata not in self.ledger.tokens:
             metas = (
-                (claimer, True, True), (ata, False, True), (claimer, False, False), (handle.mint, False, False),
-                (SYSTEM_PROGRAM, False, False), (TOKEN_PROGRAM, False, False),
-            )  # fmt: skip
+                (claimer, True, True),
+                (ata, False, True),
+                (claimer, False, False),
+                (handle.mint, False, False),
+                (SYSTEM_PROGRAM, False, False),
+                (TOKEN_PROGRAM, False, False),
+            )
             calls.append(Call(ATA_PROGRAM, b"", metas, accounts={"ata": ata, "owner": claimer, "mint": handle.mint}))
         if proof is not None:
             calls.append(proof_call(proof))
@@ -285,7 +349,16 @@ class World:
             calls += budget_calls()[:1]
         return [*calls, claim]
 
-    def claim(self, handle: GrantHandle, proof: Proof | None, wallet: str, period: int = 0, v0: bool = False, lookup: bool = False, **shape: Any) -> Landed:
+    def claim(
+        self,
+        handle: GrantHandle,
+        proof: Proof | None,
+        wallet: str,
+        period: int = 0,
+        v0: bool = False,
+        lookup: bool = False,
+        **shape: Any,
+    ) -> Landed:
         """A wallet sends a claim without simulating it first."""
         table = (handle.address, handle.vault, handle.mint, handle.config, handle.state) if lookup else ()
         return self.send(self.claim_calls(handle, proof, wallet, period, **shape), wallet, v0=v0 or lookup, lookup=table)
@@ -303,13 +376,26 @@ class World:
         text = f"Error processing Instruction {index}: custom program error: {custom:#x}"
         self.reports.append(
             {
-                "at": self.now, "eventId": self.worker.event_of(handle.address), "wallet": self.address(wallet), "landed": landed is not None,
-                "signature": landed.signature if landed else None, "message": text if landed else f"Transaction simulation failed: {text}",
+                "at": self.now,
+                "eventId": self.worker.event_of(handle.address),
+                "wallet": self.address(wallet),
+                "landed": landed is not None,
+                "signature": landed.signature if landed else None,
+                "message": text if landed else f"Transaction simulation failed: {text}",
                 "logs": logs,
             }
-        )  # fmt: skip
+        )
 
-    def ticket(self, handle: GrantHandle, wallet: str, period: int = 0, worker: Worker | None = None, tell: bool = True, from_chain: bool = False, **shape: Any) -> Ticket:
+    def ticket(
+        self,
+        handle: GrantHandle,
+        wallet: str,
+        period: int = 0,
+        worker: Worker | None = None,
+        tell: bool = True,
+        from_chain: bool = False,
+        **shape: Any,
+    ) -> Ticket:
         """The ordinary way: ask for a proof, send it seconds later, tell the worker when it was accepted."""
         worker = worker or self.worker
         proof = worker.issue(handle.address, self.address(wallet), period, expected=self.head(handle) if from_chain else None)
@@ -333,95 +419,34 @@ class World:
         state = self.ledger.states.get(handle.state)
         return GENESIS if state is None else state.last_global_hash
 
-    # the case
+    def collect(self, **parts: bool) -> dict[str, Any]:
+        """Every file of a case of this moment; `case.collect` says which parts there are."""
+        from tests.simulation.case import collect
 
-    def collect(self, worker: bool = True, bucket: bool = True, storage: bool = False, logs: bool = True, reports: bool = False, receipts: bool = False) -> dict[str, Any]:
-        """Every file of a case of this moment: a list is a .jsonl, anything else a .json document. Edit it, then write it."""
-        files: dict[str, Any] = {}
-        if worker:
-            files |= {f"worker/{name}.json": body for name, body in self.worker.status_pages(logs).items()}
-            if bucket:
-                files["worker/r2.jsonl"] = self.worker.bucket_rows()
-            if storage:
-                files["worker/storage.jsonl"] = self.worker.storage_rows()
-            if receipts:
-                files["worker/ticket-receipts.jsonl"] = list(self.worker.receipts.values())
-        if reports:
-            files["client/errors.jsonl"] = self.reports
-        self.tick(1)
-        addresses = [PROGRAM_ID, *self.grants, *sorted({h.config for h in self.grants.values()})]
-        files["rpc/signatures.jsonl"] = [
-            {
-                "address": address, "signature": t.signature, "slot": t.slot, "err": t.err, "memo": None, "blockTime": t.time,
-                "confirmationStatus": "finalized",
-            }
-            for address in addresses
-            for t in reversed(self.landed)
-            if address in t.keys
-        ]  # fmt: skip
-        files["rpc/transactions.jsonl"] = [{"signature": t.signature, "result": t.result} for t in self.landed]
-        files["rpc/accounts.jsonl"] = self.accounts()
-        links = [(e, row) for e, row in self.worker.events.items()]
-        grants = {(h.mint, str(h.number)): h.address for h in self.grants.values()}
-        files["case.json"] = {
-            "case": f"case-{self.name}", "cluster": "localnet", "program_id": PROGRAM_ID, "grants": sorted(self.grants),
-            "events": [{"event": e, "grant": grants[row["solanaMint"], row["solanaGrantId"]]} for e, row in links],
-            "collected_at": self.now, "sources": {"rpc": "simulation"},
-        }  # fmt: skip
-        return files
-
-    def accounts(self) -> list[dict[str, Any]]:
-        """The accounts a collector would ask for, absent ones as null."""
-        rows: dict[str, dict[str, Any] | None] = {}
-        program = self.ledger.grants | self.ledger.configs | self.ledger.states | self.ledger.receipts
-        asked = {a for h in self.grants.values() for a in (h.address, h.config, h.state, h.vault)}
-        asked |= {pda.receipt_address(*attempt) for attempt in self.attempted}
-        told = (e["data"]["transfer"]["receiptPubkey"] for e in self.worker.entries if e["event"] == "WALLET_CLAIM" and "transfer" in e["data"])
-        asked |= {receipt for receipt in told if receipt is not None}
-        for address in sorted(asked):
-            held = program.get(address) or self.ledger.tokens.get(address)
-            rows[address] = None if held is None else _account(encode_account(held), TOKEN_PROGRAM if address in self.ledger.tokens else PROGRAM_ID)
-        return [{"pubkey": address, "slot": self.slot, "account": account} for address, account in rows.items()]
+        return collect(self, **parts)
 
 
-def write_case(path: Path, files: dict[str, Any]) -> Path:
-    """Write a case and its manifest."""
-    lines = []
-    for name, content in sorted(files.items()):
-        if name.endswith(".jsonl"):
-            text = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in content)
-        else:
-            text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-        target = path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text.encode())
-        lines.append(f"{sha256(text.encode()).hexdigest()}  {name}\n")
-    (path / "manifest-sha256.txt").write_text("".join(lines))
-    return path
-
-
-def _account(data: bytes, owner: str) -> dict[str, Any]:
-    return {
-        "data": [base64.b64encode(data).decode(), "base64"], "executable": False, "lamports": (len(data) + 128) * 6960, "owner": owner,
-        "rentEpoch": 18446744073709551615, "space": len(data),
-    }  # fmt: skip
+def sound(build: str = "strict", model: str = "A", *wallets: str, **terms: Any) -> tuple[World, GrantHandle, list[Ticket]]:
+    """A world with one grant and ordinary tickets on it."""
+    world = World(build, model)
+    handle = world.grant(**terms)
+    return world, handle, world.tickets(handle, *(wallets or ("ann", "bob")))
 
 
 def _balances(ledger: Ledger, keys: list[str]) -> list[dict[str, Any]]:
     return [
         {
-            "accountIndex": index, "mint": ledger.tokens[key].mint, "owner": ledger.tokens[key].owner, "programId": TOKEN_PROGRAM,
+            "accountIndex": index,
+            "mint": ledger.tokens[key].mint,
+            "owner": ledger.tokens[key].owner,
+            "programId": TOKEN_PROGRAM,
             "uiTokenAmount": {
-                "uiAmount": float(ledger.tokens[key].amount), "decimals": 0, "amount": str(ledger.tokens[key].amount),
+                "uiAmount": float(ledger.tokens[key].amount),
+                "decimals": 0,
+                "amount": str(ledger.tokens[key].amount),
                 "uiAmountString": str(ledger.tokens[key].amount),
             },
         }
         for index, key in enumerate(keys)
         if key in ledger.tokens
-    ]  # fmt: skip
-
-
-def _base58(data: bytes) -> str:
-    from popkit.protocol.keys import b58encode
-
-    return b58encode(data)
+    ]

@@ -1,0 +1,250 @@
+"""Numbered checks of one claim: what was expected, what was observed, where it stands, and the source of the rule.
+
+They follow "How to Verify (Independent / Server-Untrusted)" and add what it leaves out: nothing in them believes the server, and rules
+are those of the claim's slot (terms by the grant's history, the signer by its upserts), not of today's accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from popkit.attempts import Attempt
+from popkit.audit.receipts import check_receipt
+from popkit.claims.scalar import scalar_claims
+from popkit.claims.table import key_strings
+from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.proofs import WorkerLine
+from popkit.diagnosis.records import ClaimRecord
+from popkit.protocol import allowlist
+from popkit.protocol.message import SKEW_SECONDS
+
+HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
+SINK_TIMES = "audit.immutableSinks.at"
+TRANSACTIONS, ACCOUNTS, RECEIPTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl", "worker/ticket-receipts.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: `status` is 'holds', 'violated' or 'cannot tell'; `where` is (file, key)."""
+
+    title: str
+    status: str
+    expected: str
+    observed: str
+    where: tuple[str, str]
+    rule: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "status": self.status,
+            "expected": self.expected,
+            "observed": self.observed,
+            "where": {"file": self.where[0], "key": self.where[1]},
+            "rule": self.rule,
+        }
+
+
+def equal(title: str, expected: object, observed: object, where: tuple[str, str], rule: str) -> Check:
+    """A check that two things are one; None on either side cannot tell."""
+    unknown = expected is None or observed is None
+    status = CANNOT_TELL if unknown else HOLDS if expected == observed else VIOLATED
+    return Check(title, status, _text(expected), _text(observed), where, rule)
+
+
+def _text(value: object) -> str:
+    return "not in the evidence" if value is None else str(value)
+
+
+class ClaimChecks:
+    """The checks of one claim attempt, in the order in which an auditor asks for them; iterate to get them."""
+
+    def __init__(self, facts: Facts, line: WorkerLine, attempt: Attempt, records: list[ClaimRecord]) -> None:
+        self.facts, self.line, self.chain, self.attempt = facts, line, line.chain, attempt
+        self.claims, self.row = facts.claims, attempt.row
+        self.here = (TRANSACTIONS, attempt.signature)
+        self.era = self.chain.era_at(attempt)
+        self.named = [record for record in records if record.tx_signature == attempt.signature]
+
+    def __iter__(self) -> Iterator[Check]:
+        yield from self.transaction()
+        if int(self.claims.account_count[self.row]) >= 12:
+            yield from self.proof()
+            yield from self.message()
+            yield from self.links()
+            yield from self.audit_hash()
+        yield from self.receipt()
+        if self.attempt.accepted:
+            yield from self.terms()
+        yield from self.allowlist()
+        yield from self.worker_record()
+        yield from self.ticket_receipts()
+
+    def transaction(self) -> Iterator[Check]:
+        """Step 1: accepted, and signed by those it names."""
+        seen = "accepted" if self.attempt.accepted else f"refused with {self.attempt.error}"
+        yield equal("the transaction was accepted", "accepted", seen, self.here, "How to Verify 1; meta.err is null")
+        authentic = self.claims.transaction_signatures_hold[self.row]
+        said = {None: "the answer does not carry the signed bytes", True: "they hold", False: "they do not"}[authentic]
+        status = CANNOT_TELL if authentic is None else HOLDS if authentic else VIOLATED
+        yield Check("its signatures hold, its own name among them", status, "signatures over its bytes", said, self.here, "invariant L1")
+        signed = bool(self.claims.claimer_signed[self.row])
+        yield equal("the claimer signed it", True, signed, self.here, "program §1.2: claimer W S")
+
+    def proof(self) -> Iterator[Check]:
+        """Steps 2 and 3: the instruction right before the claim, its signature, its signer as of the slot."""
+        right = "right before the claim, indices 0xFFFF"
+        place = ("no proof", right, "elsewhere in the transaction")[int(self.claims.proof_place[self.row])]
+        yield equal("an ed25519 instruction stands right before the claim", right, place, self.here, "How to Verify 2; program §1.6")
+        holds = bool(self.claims.proof_signature_holds[self.row])
+        yield equal("its signature verifies, strictly", True, holds, self.here, "the ed25519 precompile's strict rule")
+        authority = self.facts.history.authority_of(self.chain.grant)
+        named = self.facts.history.signers_at(authority, self.attempt.slot) if authority else None
+        status = CANNOT_TELL if named is None else HOLDS if self.attempt.signer in named else VIOLATED
+        expected = "not in the evidence" if named is None else " or ".join(sorted(named))
+        title = "its signer is the one that pop-config named at that slot"
+        yield Check(title, status, expected, _text(self.attempt.signer), self.here, "How to Verify 3; invariant L5")
+
+    def message(self) -> Iterator[Check]:
+        """Version, grant, claimer, period, entry hash."""
+        if self.attempt.entry_hash is None:
+            wanted = "177 bytes of version 1 or 209 of version 2"
+            yield Check("the message can be read", VIOLATED, wanted, "neither", self.here, "program §1.6")
+            return
+        version = int(self.claims.message_version[self.row])
+        allowed = (1, 2) if self.era == "strict" else (2,)
+        status = HOLDS if version in allowed else VIOLATED
+        wanted = " or ".join(map(str, allowed))
+        yield Check(f"the {self.era} program takes its version", status, wanted, str(version), self.here, "invariant L2")
+        text = self.claims.hash_text
+        yield equal("it names the grant", self.chain.grant, text["message_grant"][self.row], self.here, "invariant L3")
+        yield equal("it names the claimer", self.attempt.claimer, text["message_claimer"][self.row], self.here, "invariant L3")
+        named = int(self.claims.message_period_index[self.row])
+        yield equal("it names the period", self.attempt.period_index, named, self.here, "invariant L3")
+        recomputed = self.claims.entry_hash_recomputed[self.row].tobytes().hex()
+        yield equal("its entry hash is that of its fields", recomputed, self.attempt.entry_hash, self.here, "invariant L4")
+
+    def links(self) -> Iterator[Check]:
+        """Both links, under the rules of the slot."""
+        heads = self.chain.heads_during(self.attempt.slot)
+        for name, parent in (("global", self.attempt.prev_hash), ("stream", self.attempt.stream_prev_hash)):
+            title, rule = f"its {name} link names the chain's head", "program §1.8; invariant L9"
+            if self.era == "relaxed":
+                yield Check(title, HOLDS, "any parent", _text(parent), self.here, "program commit 5ceddca: any parent is accepted")
+                continue
+            unseen = parent in self.chain.unseen
+            status = CANNOT_TELL if unseen else HOLDS if parent in heads else VIOLATED
+            yield Check(title, status, " or ".join(sorted(heads)), _text(parent), self.here, rule)
+
+    def audit_hash(self) -> Iterator[Check]:
+        """What the proof commits to: its anchor's hash (model A) or its ticket receipt's (B and later)."""
+        title, rule = "the worker's records hold the proof", "reference §3.2; invariants X1, X2"
+        proof = self.line.proofs.get(self.attempt.entry_hash or "")
+        if proof is None or self.attempt.audit_hash is None:
+            yield Check(title, CANNOT_TELL, "a message of version 2, attributed", "none", self.here, rule)
+            return
+        status = {"this_worker": HOLDS, "foreign": VIOLATED, "unknown": CANNOT_TELL}[proof.issuer]
+        seen = {
+            "this_worker": "an anchor of this proof" if proof.anchor else "named by the worker's records",
+            "foreign": "not in the worker's audit chain, which is complete over that time",
+            "unknown": "the worker's records do not cover that time",
+        }[proof.issuer]
+        key = proof.anchor.anchor_hash if proof.anchor else self.attempt.audit_hash
+        yield Check(title, status, f"a record of audit_hash {self.attempt.audit_hash}", seen, ("worker", key), rule)
+
+    def receipt(self) -> Iterator[Check]:
+        """Step 4: the receipt's address, content and time."""
+        expected = key_strings(self.claims.receipt_expected[self.row : self.row + 1])[0]
+        title = "the receipt's address derives from grant, claimer and period"
+        yield equal(title, expected, self.attempt.receipt, self.here, "How to Verify 4; program §1.4")
+        if not self.attempt.accepted:
+            return
+        where = (ACCOUNTS, self.attempt.receipt)
+        title, rule = "the receipt exists and says the same", "How to Verify 4; invariant L6"
+        wanted = f"grant {self.chain.grant}, claimer {self.attempt.claimer}, period {self.attempt.period_index}"
+        if self.attempt.receipt not in self.facts.accounts:
+            yield Check(title, CANNOT_TELL, wanted, "not collected", where, rule)
+            return
+        value = self.facts.receipt(self.attempt.receipt)
+        seen = "no receipt" if value is None else f"grant {value.grant}, claimer {value.claimer}, period {value.period_index}"
+        yield equal(title, wanted, seen, where, rule)
+        if value is not None and self.attempt.issued_at is not None:
+            skew = abs(value.claimed_at - self.attempt.issued_at)
+            status = HOLDS if skew <= SKEW_SECONDS else VIOLATED
+            title = "claimed at most 600 s from the issue"
+            yield Check(
+                title, status, f"{self.attempt.issued_at} ± {SKEW_SECONDS}", str(value.claimed_at), where, "program §1.8; invariant L6"
+            )
+
+    def terms(self) -> Iterator[Check]:
+        """Step 5: the period by the receipt's clock, and what reached the claimer, by the terms as of the slot."""
+        terms, receipt = self.facts.history.terms_during(self.chain.grant, self.attempt.slot), self.facts.receipt(self.attempt.receipt)
+        periods = [t.period_at(receipt.claimed_at) for t in terms] if receipt is not None else []
+        yield self._one_of("the period is that of the claim's time", periods, self.attempt.period_index, "invariant L7")
+        moved = self.claims.amount_moved[self.row]
+        amounts = [t.amount_per_period for t in terms]
+        yield self._one_of("one period's amount reached the claimer", amounts, moved, "How to Verify 5; invariant L8")
+
+    def _one_of(self, title: str, expected: list[int], observed: int | None, rule: str) -> Check:
+        """A check against every value that the slot's terms allow."""
+        unknown = not expected or observed is None
+        status = CANNOT_TELL if unknown else HOLDS if observed in expected else VIOLATED
+        wanted = " or ".join(map(str, dict.fromkeys(expected))) or "not in the evidence"
+        return Check(title, status, wanted, _text(observed), self.here, rule)
+
+    def allowlist(self) -> Iterator[Check]:
+        """The Merkle proof, where a root was set at that slot."""
+        terms = self.facts.history.terms_during(self.chain.grant, self.attempt.slot)
+        roots = [t.merkle_root for t in terms if int(t.merkle_root, 16) != 0]
+        if not roots or len(roots) != len(terms):
+            return
+        title, rule = "the claimer is under the grant's allowlist root", "program §1.9"
+        row = int(self.claims.transaction[self.row])
+        calls = scalar_claims(self.claims.transactions, row, self.claims.decode(row), self.claims.program_id)
+        call = next((c.instruction for c in calls if c.index == self.attempt.instruction_index), None)
+        proof = call.args.get("proof") if call is not None else None
+        wanted = f"a proof under {' or '.join(roots)}"
+        if proof is None:
+            yield Check(title, VIOLATED, wanted, "claim_grant carries none", self.here, rule)
+            return
+        holds = any(allowlist.holds(self.attempt.claimer, list(proof), root) for root in roots)
+        yield Check(title, HOLDS if holds else VIOLATED, wanted, "it leads there" if holds else "it does not", self.here, rule)
+
+    def worker_record(self) -> Iterator[Check]:
+        """The worker's record of the claim; it proves nothing, and its absence proves nothing against the claim."""
+        title, rule = "the worker's record says the same", "invariants X3, X4"
+        for record in self.named[:1]:
+            where = (record.file, record.key)
+            if not self.attempt.accepted:
+                yield Check(title, VIOLATED, "no record of a refused claim", "a record", where, rule)
+                continue
+            same = self.attempt.claimer in record.wallets or not record.wallets
+            seen = " or ".join(record.wallets) or "no wallet"
+            yield Check(title, HOLDS if same else VIOLATED, f"claimer {self.attempt.claimer}", f"claimer {seen}", where, rule)
+        if self.attempt.accepted and not self.named:
+            yield Check(title, CANNOT_TELL, "a record of this signature", "none", self.here, rule)
+
+    def ticket_receipts(self) -> Iterator[Check]:
+        """Every ticket receipt of the record's entry, every field."""
+        keys = {record.key for record in self.named}
+        for receipt, place in self.facts.receipt_rows:
+            audit = receipt.get("audit")
+            if not isinstance(audit, dict) or audit.get("entryHash") not in keys:
+                continue
+            result = check_receipt(receipt, self.facts.audit, place)
+            unknown = [name for name in result.unknown if name != SINK_TIMES]
+            status = VIOLATED if result.wrong else CANNOT_TELL if unknown else HOLDS
+            seen = (
+                f"differs in {', '.join(result.wrong)}"
+                if result.wrong
+                else f"not in the evidence: {', '.join(unknown)}"
+                if unknown
+                else "the same"
+            )
+            where, rule = (RECEIPTS, result.receipt_id), "reference §3.6; invariant W4"
+            yield Check("the ticket receipt says what its audit entry says", status, "every field", seen, where, rule)
+            if SINK_TIMES in result.unknown:
+                wanted, seen = "the times of the entry's own sinks", "the entry's row is in neither list nor storage"
+                yield Check("its sinks' times are the entry's", CANNOT_TELL, wanted, seen, where, rule)

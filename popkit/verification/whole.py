@@ -1,0 +1,162 @@
+"""Checks of a whole chain, of the worker's audit chain, and of the case itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from popkit.audit.entries import GENESIS, STORAGE
+from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.proofs import WorkerLine
+from popkit.diagnosis.reconcile import Reconciler
+from popkit.protocol import accounts as layouts
+from popkit.protocol.message import GENESIS_HASH
+from popkit.protocol.pda import vault_address
+from popkit.verification.checks import ACCOUNTS, CANNOT_TELL, HOLDS, TRANSACTIONS, VIOLATED, Check, equal
+from popkit.wording import counted
+
+
+def case_checks(facts: Facts) -> Iterator[Check]:
+    """The case's own seal; a case whose seal is broken is not opened at all."""
+    sealed = facts.evidence.digests is not None
+    seen = "each file's SHA-256 is the manifest's" if sealed else "the case has no manifest"
+    where = ("manifest-sha256.txt", "")
+    yield Check(
+        "every file is the one that was sealed", HOLDS if sealed else CANNOT_TELL, "the manifest's digests", seen, where, "design §4"
+    )
+
+
+def chain_checks(facts: Facts, line: WorkerLine) -> Iterator[Check]:
+    """Both ends anchored, every link between them, receipts counted, the vault's arithmetic."""
+    chain = line.chain
+    if chain.linked:
+        first = chain.linked[0]
+        where = (TRANSACTIONS, first.signature)
+        gap = first.prev_hash in chain.unseen
+        wanted = None if gap else GENESIS_HASH
+        yield equal("the first proof starts from GENESIS", wanted, first.prev_hash, where, "program §1.8; invariant L9")
+    gaps = chain.unseen
+    status = CANNOT_TELL if gaps else HOLDS
+    seen = f"{counted(len(gaps), 'named entry', 'named entries')} not there" if gaps else "all there"
+    yield Check("no accepted claim is missing between the ends", status, "every named entry", seen, (ACCOUNTS, chain.grant), "invariant L9")
+    yield from _state(line)
+    yield from _receipts(facts, line)
+    yield from _vault(facts, line)
+
+
+def _state(line: WorkerLine) -> Iterator[Check]:
+    chain, title, rule = line.chain, "PopState is where the claims lead", "How to Verify 5; invariants L9, L10"
+    where = (ACCOUNTS, chain.grant)
+    if not chain.state.known or chain.state.unreadable:
+        yield Check(title, CANNOT_TELL, chain.links_head, "not collected, or no PopState", where, rule)
+        return
+    head, stream = chain.state.head or GENESIS_HASH, chain.state.stream_head or GENESIS_HASH
+    unknown = head in chain.unseen or chain.state_is_stale
+    status = VIOLATED if chain.state_disagrees else CANNOT_TELL if unknown else HOLDS
+    yield Check(title, status, chain.links_head, head, where, rule)
+    yield equal("PopState's two heads are one", head, stream, where, "program §1.8")
+
+
+def _receipts(facts: Facts, line: WorkerLine) -> Iterator[Check]:
+    """One receipt a claim: receipts are never closed, so a claim without one is false; a receipt without a claim is a gap."""
+    chain = line.chain
+    claimed = {attempt.receipt for attempt in chain.accepted}
+    collected = {key for key in claimed if key in facts.accounts}
+    found = {key for key in facts.accounts if (value := facts.receipt(key)) is not None and value.grant == chain.grant}
+    status = VIOLATED if collected - found else HOLDS if found == claimed else CANNOT_TELL
+    seen = f"{counted(len(found), 'receipt')}, {counted(len(claimed), 'accepted claim')}"
+    title = "there are as many receipts as accepted claims"
+    yield Check(title, status, "one receipt a claim", seen, (ACCOUNTS, chain.grant), "program §1.2: no instruction closes a receipt")
+
+
+def _vault(facts: Facts, line: WorkerLine) -> Iterator[Check]:
+    """Funding less what claims moved is what the vault holds."""
+    grant, history = line.chain.grant, facts.history
+    title, rule, where = "funding less claims is the vault's balance", "program: fund_grant, claim_grant", (ACCOUNTS, vault_address(grant))
+    row = facts.accounts.get(vault_address(grant))
+    moved = [facts.claims.amount_moved[attempt.row] for attempt in line.chain.accepted]
+    whole = history.created_slot(grant) is not None and not line.chain.unseen and None not in moved
+    if row is None or row.data is None or not whole:
+        yield Check(title, CANNOT_TELL, "funding, every claim and the vault", "not all in the evidence", where, rule)
+        return
+    funded = sum(int(step.args["amount"]) for step in history.of_grant(grant) if step.name == "fund_grant")
+    wanted = funded - sum(amount or 0 for amount in moved)
+    try:
+        balance = layouts.decode_token_account(row.data).amount
+    except layouts.AccountError:
+        yield Check(title, VIOLATED, "a token account", "data that is none", where, rule)
+        return
+    if balance > wanted:
+        seen = f"{balance}: tokens came in by a plain transfer, or a funding is not in the evidence"
+        yield Check(title, CANNOT_TELL, str(wanted), seen, where, rule)
+    else:
+        yield equal(title, wanted, balance, where, rule)
+
+
+def audit_checks(facts: Facts) -> Iterator[Check]:
+    """The worker's audit chain, bucket and ticket receipts, recomputed."""
+    records, tampering = facts.audit, facts.tampering
+    where = ("worker", "audit")
+    if not records.is_known:
+        yield Check("the worker's audit chain", CANNOT_TELL, "audit entries", "none in the evidence", where, "reference §3.8")
+        return
+
+    def none_of(title: str, found: list[str], rule: str) -> Check:
+        return Check(title, VIOLATED if found else HOLDS, "none", ", ".join(found) or "none", where, rule)
+
+    yield none_of("rows that do not hash to what they say", tampering.edited, "reference §3.8; invariant W1")
+    yield none_of("entries gone from where they must stand", tampering.removed, "reference §3.10; invariant W1")
+    whole = records.reaches_genesis
+    seen = GENESIS if whole else f"{counted(len(records.line), 'entry', 'entries')}, then a gap or the window's edge"
+    title = "the chain is unbroken from its newest entry to GENESIS"
+    yield Check(title, HOLDS if whole else CANNOT_TELL, GENESIS, seen, where, "invariant W1")
+    yield from _stored_head(facts)
+    if records.bucket_keys is not None:
+        yield none_of("bucket objects that are not their entry's payload", tampering.edited_objects, "invariant W3")
+        yield none_of("bucket objects that sinks name and the export lacks", tampering.missing_objects, "invariant W3")
+    if facts.receipt_rows:
+        bad = sorted({c.receipt_id for c in facts.receipt_checks if c.is_bad})
+        yield none_of("ticket receipts that do not say what their entry says", bad, "reference §3.6; invariant W4")
+    yield from _server_verdict(facts, bool(tampering.edited or tampering.removed))
+
+
+def record_checks(facts: Facts) -> Iterator[Check]:
+    """The worker's records of on-chain claims: those that the chain does not hold, or holds otherwise."""
+    reconciler = Reconciler(facts)
+    unbacked = sorted(str(record.tx_signature) for record in reconciler.unbacked())
+    false = sorted(finding.where[1] for finding in reconciler.contradicted())
+    where, rule = ("worker", "claim records"), "invariant X3"
+    unknown = not reconciler.chain_is_complete()
+    for title, found in (("records of claims that are not on chain", unbacked), ("records that the chain contradicts", false)):
+        status = VIOLATED if found else CANNOT_TELL if unknown else HOLDS
+        seen = ", ".join(found) or ("transactions are missing from the evidence" if unknown else "none")
+        yield Check(title, status, "none", seen, where, rule)
+
+
+def _stored_head(facts: Facts) -> Iterator[Check]:
+    """The storage's own global head against the newest of its rows, by links and not by keys."""
+    storage, records = facts.evidence.storage, facts.audit
+    if storage is None or STORAGE not in records.sources:
+        return
+    rows = records.sources[STORAGE].stated
+    tips = [e.hash for e in records.ordered if e.hash in rows and not any(child in rows for child in records.children.get(e.hash, ()))]
+    row = storage.get("audit:lastHash:global")
+    where = ("worker/storage.jsonl", "audit:lastHash:global")
+    yield equal("the storage's head is its newest entry", tips[-1] if tips else None, row.value if row else None, where, "invariant W2")
+
+
+def _server_verdict(facts: Facts, tampered: bool) -> Iterator[Check]:
+    """The worker's own audit-integrity, and which of the two is right where they differ."""
+    answer = facts.evidence.answers.get("audit-integrity")
+    if answer is None or not isinstance(answer.body, dict) or not isinstance(answer.body.get("ok"), bool):
+        return
+    says = answer.body["ok"]
+    why = {
+        (True, True): "the recomputed result counts: the server sees neither what is gone from the ends nor what is older than its window",
+        (
+            False,
+            False,
+        ): "the recomputed result counts: rows of one millisecond at the window's edge, or a stream named 'global', raise a false alarm",
+    }.get((says, tampered), "both say the same")
+    status = HOLDS if says != tampered else CANNOT_TELL
+    wanted, seen = f"ok {str(not tampered).lower()}", f"ok {str(says).lower()}; {why}"
+    yield Check("the server's own check says the same", status, wanted, seen, ("worker/audit-integrity.json", "ok"), "reference §3.10")
