@@ -96,5 +96,6 @@ def impact(case: Case, grant: str) -> Picture:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     healed = sum(bool(hit.healed) for hit in rows)
-    told = f"{count(len(rows), 'claimer')} hit; {sum(bool(h.refused) for h in rows)} had a claim refused, {sum(bool(h.lost) for h in rows)} held a proof that was lost; "
+    refused, lost = sum(bool(hit.refused) for hit in rows), sum(bool(hit.lost) for hit in rows)
+    told = f"{count(len(rows), 'claimer')} hit; {refused} had a claim refused, {lost} held a proof that was lost; "
     return Picture(figure, f"{title}. {told}{healed} had a claim accepted later.")

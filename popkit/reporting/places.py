@@ -37,6 +37,8 @@ class Places:
             found.setdefault(entry.hash, entry.place)
         for check in self.facts.receipt_checks:
             found.setdefault(check.receipt_id, check.place)
+        for report in evidence.reports or ():
+            found.setdefault(report.wallet, report.place)
         return found
 
     def place(self, key: str) -> Place | None:

@@ -200,10 +200,11 @@ def _sentence(diagnosis: Diagnosis) -> str:
 
 
 def _markdown(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
+    told = f"Evidence taken {utc(diagnosis.as_of)}; exit code {diagnosis.exit_code}."
     lines = [
         f"# Case {md(diagnosis.case)}: {md(_mark(diagnosis).word)}",
         "",
-        f"{_mark(diagnosis).markdown()} — {md(_sentence(diagnosis))}. Evidence taken {utc(diagnosis.as_of)}; exit code {diagnosis.exit_code}.",
+        f"{_mark(diagnosis).markdown()} — {md(_sentence(diagnosis))}. {told}",
         "",
     ]
     for section in sections:

@@ -5,6 +5,7 @@ A kernel's working directory holds the case under the name `case`, so that no pa
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ try:
     import papermill
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import ensure_event_loop
 except ImportError:
     raise MissingExtra("Running notebooks", "notebooks") from None
 
@@ -128,7 +130,20 @@ def _run_one(name: str, source: Any, work: Path, rooms: Path, parameters: Mappin
     room.mkdir()
     manager = type("ThisPython", (ThisPython,), {"room": room})
     try:
-        done = papermill.execute_notebook(
+        done = contextvars.Context().run(_execute, source, work, parameters, manager)
+    except papermill.PapermillExecutionError as error:
+        raise NotebookFailed(name, int(error.cell_index) + 1, f"{error.ename}: {error.evalue}") from error
+    except Exception as error:  # a dead kernel, a timeout: nbclient has a class for each
+        raise NotebookFailed(name, None, f"{type(error).__name__}: {_last_line(str(error)) or _last_line(_log(room))}") from error
+    _check_whole(name, done)
+    progress(f"notebook {name}: {sum(cell['cell_type'] == 'code' for cell in done['cells'])} cells")
+    return normal(done, name)
+
+
+def _execute(source: Any, work: Path, parameters: Mapping[str, str], manager: type[ThisPython]) -> Any:
+    """papermill on one notebook. nbclient makes an event loop for the thread and leaves it open; this one is closed."""
+    try:
+        return papermill.execute_notebook(
             source,
             None,
             parameters=dict(parameters),
@@ -139,13 +154,8 @@ def _run_one(name: str, source: Any, work: Path, rooms: Path, parameters: Mappin
             kernel_manager_class=manager,
             resources={"metadata": {"path": str(work)}},
         )
-    except papermill.PapermillExecutionError as error:
-        raise NotebookFailed(name, int(error.cell_index) + 1, f"{error.ename}: {error.evalue}") from error
-    except Exception as error:  # a dead kernel, a timeout: nbclient has a class for each
-        raise NotebookFailed(name, None, f"{type(error).__name__}: {_last_line(str(error)) or _last_line(_log(room))}") from error
-    _check_whole(name, done)
-    progress(f"notebook {name}: {sum(cell['cell_type'] == 'code' for cell in done['cells'])} cells")
-    return normal(done, name)
+    finally:
+        ensure_event_loop().close()
 
 
 def _log(room: Path) -> str:

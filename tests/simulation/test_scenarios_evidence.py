@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -394,3 +395,50 @@ def test_one_event_on_each_of_two_grants_is_no_reuse(tmp_path: Path) -> None:
     expect(found, handle, "intact", last_good=done[-1])
     expect(found, other, "intact", last_good=there)
     assert found.exit_code == 0
+
+
+def test_pop_state_that_says_less_than_the_claims(tmp_path: Path) -> None:
+    world, handle, done = sound("strict", "A", "ann", "bob", "cat")
+    state = world.ledger.states[handle.state]
+    world.ledger.states[handle.state] = replace(state, last_global_hash=done[1].entry, last_stream_hash=done[1].entry)
+    found = diagnose(tmp_path, world.collect())
+    row = found.grant(handle.address).as_json()
+    assert row["verdict"] in ("inconclusive", "broken")
+    assert "state_contradicts_claims" in codes(found, "critical")
+    assert found.exit_code == 1
+
+
+@pytest.mark.parametrize("accounts", [True, False])
+def test_whether_the_last_claim_landed_is_not_known(tmp_path: Path, accounts: bool) -> None:
+    # The node lists a transaction and does not give it; PopState was not collected: the worker's newest proof may be on chain.
+    world, handle, done = sound("strict", "A", "ann", "bob", "cat")
+    world.tick(900)
+    files = world.collect()
+    files["rpc/transactions.jsonl"] = [row for row in files["rpc/transactions.jsonl"] if row["signature"] != done[2].signature]
+    files["rpc/accounts.jsonl"] = [row for row in files["rpc/accounts.jsonl"] if accounts and row["pubkey"] != handle.state]
+    found = diagnose(tmp_path, files)
+    expect(found, handle, "inconclusive", last_good=done[1], missing=ANY, affected=ANY)
+    assert found.exit_code == 3
+
+
+def test_a_refusal_beside_younger_good_claims_is_not_called_sound_from_the_chain_alone(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    clone = world.worker.clone()
+    world.tickets(handle, "cat")
+    refused = world.ticket(handle, "dan", worker=clone)
+    [last] = world.tickets(handle, "eve")
+    world.tick(900)
+    found = diagnose(tmp_path, world.collect(worker=False))
+    row = expect(
+        found,
+        handle,
+        ANY,
+        causes=ANY,
+        last_good=last,
+        first_bad=bad(refused, "PopHashChainBroken"),
+        forks=[done[-1].entry],
+        affected={world.address("dan")},
+    )
+    assert row["verdict"] == "inconclusive"
+    assert "foreign_issuer" not in row["causes"]
+    assert found.exit_code == 3

@@ -215,3 +215,19 @@ def test_cut_over_to_a_new_grant(tmp_path: Path, mint: str) -> None:
     )
     expect(found, new, "intact", last_good=fresh, cutover_of=old.address if same else None, superseded_by=None)
     assert found.exit_code == 1
+
+
+def test_two_issuers_that_follow_the_chain_equivocate_all_the_same(tmp_path: Path) -> None:
+    world, handle, done = sound("relaxed", "D", "ann", "bob")
+    clone, head = world.worker.clone(), world.head(handle)
+    ours = world.worker.issue(handle.address, world.address("cat"), expected=head)
+    theirs = clone.issue(handle.address, world.address("cat"), expected=head)
+    first = Ticket(ours, world.claim(handle, ours, "cat"))
+    assert world.claim(handle, theirs, "cat").error == 0
+    found = diagnose(tmp_path, world.collect())
+    row = expect(
+        found, handle, "intact", causes={"foreign_issuer"}, last_good=first, forks=[head], equivocations=[(ours.entry, theirs.entry)]
+    )
+    assert row["forks"][0]["kind"] == "fork"
+    assert found.exit_code == 1
+    assert done[-1].entry == head

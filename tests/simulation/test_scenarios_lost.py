@@ -298,3 +298,58 @@ def test_a_later_proof_that_cannot_land_ends_the_hope_of_an_earlier_one(tmp_path
     )
     assert second.prev == first.entry
     assert found.exit_code == 1
+
+
+TOLD = {
+    "grant_expired": (6008, {"expires_in": 300}),
+    "vault_empty": (6001, {"fund": 2}),
+    "wrong_period": (6005, {"period_seconds": 600, "start_ago": 200}),
+    "proof_expired": (6024, {}),
+    "duplicate_claim": (0, {}),
+    "signer_mismatch": (6018, {}),
+}
+
+
+@pytest.mark.parametrize("cause", TOLD)
+def test_burnt_quietly_by_every_rule_and_told_by_the_wallet(tmp_path: Path, cause: str) -> None:
+    number, terms = TOLD[cause]
+    world, handle, done = sound("strict", "A", "ann", "bob", **terms)
+    if cause == "signer_mismatch":
+        world.worker.key = world.key("second signer")
+    wallet = "bob" if cause == "duplicate_claim" else "cat"
+    lost = world.worker.issue(handle.address, world.address(wallet))
+    world.tick({"grant_expired": 420, "wrong_period": 420, "proof_expired": 620}.get(cause, 5))
+    assert world.simulate(handle, lost, wallet).error == number
+    if cause == "signer_mismatch":
+        world.name_signer(handle, world.worker.signer)
+    world.tick(900)
+    found = diagnose(tmp_path, world.collect(reports=True))
+    affected = set() if wallet == "bob" else {world.address(wallet)}
+    causes = {"abandoned_proof", cause}
+    expect(found, handle, "broken", causes=causes, last_good=done[-1], missing=[lost.entry], affected=affected)
+    assert found.exit_code == 1
+
+
+def test_a_wrong_signer_breaks_every_grant_of_its_authority(tmp_path: Path) -> None:
+    world = World()
+    grants = [world.grant(n) for n in (1, 2)]
+    for handle in grants:
+        world.tickets(handle, "ann")
+    world.worker.key = world.key("second signer")
+    refused = [world.ticket(handle, "bob") for handle in grants]
+    assert [t.landed.error for t in refused] == [6018, 6018]
+    world.name_signer(grants[0], world.worker.signer)
+    world.tick(700)
+    found = diagnose(tmp_path, world.collect())
+    for handle, ticket in zip(grants, refused, strict=True):
+        expect(
+            found,
+            handle,
+            "broken",
+            causes={"abandoned_proof", "signer_mismatch"},
+            last_good=ANY,
+            first_bad=bad(ticket, "InvalidPopSigner"),
+            missing=[ticket.entry],
+            affected={world.address("bob")},
+        )
+    assert found.exit_code == 1

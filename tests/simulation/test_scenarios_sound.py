@@ -447,3 +447,22 @@ def test_a_listed_transaction_that_the_node_does_not_give(tmp_path: Path) -> Non
     expect(found, handle, "inconclusive", last_good=done[-1], unseen=[done[1].entry])
     assert found.exit_code == 3
     assert "transaction_missing" in codes(found)
+
+
+@pytest.mark.parametrize(("build", "model"), [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D")])
+def test_the_same_wallets_in_every_period(tmp_path: Path, build: str, model: str) -> None:
+    world = World(build, model)
+    handle = world.grant(period_seconds=3600, start_ago=0)
+    last = None
+    for period in range(3):
+        [_, last] = world.tickets(handle, "ann", "bob", period=period, from_chain=model == "D")
+        world.tick(end_of_period(world, handle, period) - world.now)
+    found = diagnose(tmp_path, world.collect())
+    expect(found, handle, "intact", last_good=last)
+    assert found.exit_code == 0
+
+
+def end_of_period(world: World, handle: GrantHandle, period: int) -> int:
+    """The first second after a period."""
+    terms = world.ledger.grants[handle.address]
+    return terms.start_ts + (period + 1) * terms.period_seconds

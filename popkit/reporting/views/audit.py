@@ -123,8 +123,8 @@ def _by_hand(case: Case, grant: str) -> list[str | tuple[str, str]]:
         steps.append((f"The first bad claim is there, and its logs name {error}:", _grep(bad["signature"], transactions)))
         if error in CHAIN_RULE_ERRORS:
             steps.append(
-                "In that transaction, the ed25519 instruction holds the signed message. Bytes 73 to 104 of the message, counted from 0, are its "
-                f"prev_hash: {bad['prev_hash']}. The chain's head is {chain.head}. The program asks for equality, and they differ."
+                "In that transaction, the ed25519 instruction holds the signed message. Bytes 73 to 104 of it, counted from 0, are "
+                f"its prev_hash: {bad['prev_hash']}. The chain's head is {chain.head}. The program asks for equality, and they differ."
             )
     state = pop_state_address(grant)
     if is_pubkey(state):
@@ -136,9 +136,9 @@ def _by_hand(case: Case, grant: str) -> list[str | tuple[str, str]]:
         lost = f"The proof {g.missing_entries[0]} is in no accepted claim; the worker's anchor of it names the chain's head as prevHash:"
         steps.append((lost, f"grep -rn {chain.head} worker/"))
     steps.append(
-        "An entry hash is SHA-256 over the plain concatenation of: the text we-ne:pop:v2, prev_hash, stream_prev_hash, audit_hash (32 bytes each), "
-        "grant, claimer (32 bytes each), period_index (8 bytes, unsigned), issued_at (8 bytes, signed), both little-endian. Version 1 has no audit_hash "
-        "and begins we-ne:pop:v1."
+        "An entry hash is SHA-256 over the plain concatenation of: the text we-ne:pop:v2, prev_hash, stream_prev_hash, audit_hash, grant, "
+        "claimer (32 bytes each), period_index (8 bytes, unsigned), issued_at (8 bytes, signed), both little-endian. Version 1 has no "
+        "audit_hash and begins we-ne:pop:v1."
     )
     return steps
 
