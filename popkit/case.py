@@ -12,7 +12,7 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Diagnosis
 from popkit.errors import MissingExtra, UsageError
 from popkit.evidence.bundle import Evidence
-from popkit.wording import counted
+from popkit.wording import counted, utc
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,8 @@ class Case:
 
     def __repr__(self) -> str:
         attempts = len(self.facts.claims)
-        return f"<Case {self.name} on {self.cluster}: {counted(len(self.grants), 'grant')}, {counted(attempts, 'claim attempt')}, collected_at {self.collected_at}>"
+        size = f"{counted(len(self.grants), 'grant')}, {counted(attempts, 'claim attempt')}"
+        return f"<Case {self.name} on {self.cluster}: {size}, collected {utc(self.collected_at)}>"
 
     def _repr_html_(self) -> str:
         rows = {

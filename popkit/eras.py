@@ -92,7 +92,7 @@ class EraTimeline:
         return EraAt(begun[-1], "date", "the newest program that can have been deployed by then", possible)
 
     def _last_shown(self, slot: int) -> tuple[str, ...]:
-        """The eras that were still possible at the last slot, up to this one, that showed anything; a program stays until another is shown."""
+        """The eras still possible at the last slot, up to this one, that showed anything: a program stays until another is shown."""
         after = bisect_right(self._slots, slot)
         return ERAS[self._from[after - 1] : self._until[after - 1] + 1] if after else ERAS
 

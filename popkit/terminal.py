@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import UTC, datetime
 
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
 from popkit.verification.verify import Verification
 from popkit.vocabulary import steps_for
-from popkit.wording import counted
+from popkit.wording import counted, utc
 
 SYMBOLS = {"broken": "✗", "inconclusive": "?", "in_flight": "…", "recovered": "✓", "intact": "✓", "unused": "-"}
 _COLOURS = {"broken": "31", "inconclusive": "33", "in_flight": "33", "recovered": "32", "intact": "32", "unused": "2"}
@@ -22,16 +21,6 @@ MOST_FINDINGS = 20
 def plain(text: str) -> str:
     """Other people's text without control characters, so that a title cannot drive the terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def utc(moment: int | None) -> str:
-    """Unix seconds as a UTC time; 'time unknown' for None."""
-    if moment is None:
-        return "time unknown"
-    try:
-        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (ValueError, OverflowError, OSError):
-        return f"unix second {moment}"
 
 
 def diagnosis_text(diagnosis: Diagnosis, colour: bool = False) -> str:
@@ -116,11 +105,17 @@ def _healing(g: GrantDiagnosis) -> str:
 def _audit_lines(diagnosis: Diagnosis) -> list[str]:
     audit, records = diagnosis.audit, diagnosis.reconciliation
     lines = [f"Audit chain and ticket receipts: {audit.verdict} ({audit.checked} recomputed)"]
-    for name, items in (
-        ("edited", audit.edited), ("removed", audit.removed), ("bucket edited", audit.edited_objects), ("bucket missing", audit.missing_objects),
-        ("bad receipts", audit.bad_receipts), ("server accepts", audit.server_accepts), ("unbacked", records.unbacked_records),
-        ("unsynced", records.unsynced_claims),
-    ):  # fmt: skip
+    rows = {
+        "edited": audit.edited,
+        "removed": audit.removed,
+        "bucket edited": audit.edited_objects,
+        "bucket missing": audit.missing_objects,
+        "bad receipts": audit.bad_receipts,
+        "server accepts": audit.server_accepts,
+        "unbacked": records.unbacked_records,
+        "unsynced": records.unsynced_claims,
+    }
+    for name, items in rows.items():
         if items:
             lines.append(f"  {name:<14} {len(items)}: {_some([plain(item) for item in items])}")
     return lines

@@ -84,9 +84,16 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
     findings += _server_verdict(facts, tampered)
     verdict = "violated" if tampered or any(f.severity == "critical" for f in findings) else "holds" if records.is_known else "cannot tell"
     return AuditDiagnosis(
-        verdict, records.rows_checked + len(checks), tampering.edited, tampering.removed, tampering.edited_objects, tampering.missing_objects,
-        bad, accepted, sorted_findings(findings),
-    )  # fmt: skip
+        verdict=verdict,
+        checked=records.rows_checked + len(checks),
+        edited=tampering.edited,
+        removed=tampering.removed,
+        edited_objects=tampering.edited_objects,
+        missing_objects=tampering.missing_objects,
+        bad_receipts=bad,
+        server_accepts=accepted,
+        findings=sorted_findings(findings),
+    )
 
 
 def _row_file(facts: Facts, entry: str) -> str:

@@ -110,7 +110,8 @@ def _all_relaxed(incident: Incident, fork: Fork) -> bool:
 def equivocations(incident: Incident) -> tuple[list[list[str]], list[list[str]]]:
     """(equivocations, repeats): pairs of different signed entries for one claimer and period on one parent.
 
-    Two issuers, or one worker that keeps its own head, equivocate; one that takes its parent from the chain and is asked twice repeats itself.
+    Two issuers, or one worker that keeps its own head, equivocate; one that takes its parent from the chain and is asked twice repeats
+    itself.
     """
     line = incident.judgement.line
     groups: dict[tuple[str, str, int], list[Proof]] = defaultdict(list)

@@ -19,7 +19,7 @@ from popkit.diagnosis.records import claim_records
 from popkit.eras import STRICT_ERAS
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS
-from popkit.wording import counted
+from popkit.wording import counted, utc
 
 VERDICTS = ("broken", "inconclusive", "in_flight", "recovered", "intact", "unused")
 """Worst first: a case's verdict is the worst of its grants."""
@@ -167,7 +167,10 @@ class Judge:
             outcome.missing_evidence.append("the PopState account of the grant")
             return "inconclusive"
         lost = next(p for p in line.path if not self.can_land(p, outcome.grant))
-        outcome.because = f"the worker's head is {counted(len(line.path), 'proof')} ahead of the chain's; {lost.entry_hash[:8]} was never accepted and can land no more"
+        outcome.because = (
+            f"the worker's head is {counted(len(line.path), 'proof')} ahead of the chain's; "
+            f"{lost.entry_hash[:8]} was never accepted and can land no more"
+        )
         return "broken"
 
     def _landed_unseen(self, grant: str, proof: Proof) -> bool:
@@ -232,7 +235,8 @@ class Judge:
             return "broken"
         if is_too_old(oldest.issued_at, self.now):
             outcome.because = (
-                f"the proof {str(root)[:8]} never landed; its oldest known child was issued {self.now - oldest.issued_at} s before the evidence "
+                f"the proof {str(root)[:8]} never landed; its oldest known child was issued {self.now - oldest.issued_at} s before the "
+                "evidence "
                 "was taken, so it can land no more"
             )
             return "broken"
@@ -241,7 +245,7 @@ class Judge:
         return "inconclusive"
 
     def _judge_reports(self, outcome: Judgement) -> str | None:
-        """Without the worker's records, wallets' reports of a chain-rule refusal can prove a break: nothing landed since, and it is too late."""
+        """Without the worker's records, wallets' reports of a chain-rule refusal can prove a break: nothing landed since."""
         chain = outcome.line.chain
         last = max((a.block_time or 0 for a in chain.accepted), default=0)
         told = [
@@ -253,7 +257,10 @@ class Judge:
         outcome.reports = told
         first = told[0].report.at
         if is_too_old(first, self.now):
-            outcome.because = f"wallets were refused with {told[0].error} from {first} on, nothing was accepted since, and what they waited for can land no more"
+            outcome.because = (
+                f"wallets were refused with {told[0].error} from {utc(first)} on, nothing was accepted since, "
+                "and what they waited for can land no more"
+            )
             return "broken"
         return None
 

@@ -11,9 +11,9 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.impact import equivocations, lost_proofs
 from popkit.diagnosis.result import Finding, GrantDiagnosis
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
-from popkit.wording import counted
+from popkit.wording import counted, utc
 
-AUDIT_LOGS = "worker/audit-logs.json"
+AUDIT_LOGS, STORAGE, BUCKET = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2"
 
 
 def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnosis) -> Iterator[Finding]:
@@ -26,7 +26,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
     if incident.broken:
         yield Finding("chain_broken", grant, here, "a worker's head that can become the chain's head", judgement.because, slot=slot)
     for entry in lost_proofs(incident):
-        place = (TRANSACTIONS, entry)
+        place = (_told_in(incident, entry), entry)
         yield Finding(
             "proof_lost",
             grant,
@@ -97,6 +97,17 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
     yield from _era_findings(incident)
 
 
+def _told_in(incident: Incident, entry: str) -> str:
+    """The file that tells of a proof: the chain where it landed, else the worker's records of it, else what names it on chain."""
+    proof = incident.judgement.line.proofs.get(entry)
+    if proof is None or proof.refused or not proof.from_worker:
+        return TRANSACTIONS
+    if proof.anchor is None:
+        return STORAGE
+    origins = incident.judgement.line.records.origins[proof.anchor.anchor_hash]
+    return {"list": AUDIT_LOGS, "storage": STORAGE}.get(min(origins - {"bucket"}, default="bucket"), BUCKET)
+
+
 def _issuer_findings(incident: Incident) -> Iterator[Finding]:
     """Foreign proofs, and how many could not be told because the worker's records do not cover their time."""
     grant, line = incident.judgement.grant, incident.judgement.line
@@ -140,11 +151,11 @@ def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
         )
     quiet = [r for r in facts.reported if r.grant == grant and not r.report.landed and r.error in CHAIN_RULE_ERRORS]
     if quiet and not judgement.is_sound:
-        seen = f"{counted(len(quiet), 'report')} of {quiet[0].error}, the first at {quiet[0].report.at}"
+        seen = f"{counted(len(quiet), 'report')} of {quiet[0].error}, the first at {utc(quiet[0].report.at)}"
         yield Finding("wallets_report_break", grant, ("client/errors.jsonl", quiet[0].report.wallet), "no refusal", seen)
     for proof in line.path:
         if not proof.confirmed:
-            seen = f"issued_at {proof.issued_at}, the anchor's whole second"
+            seen = f"issued at {utc(proof.issued_at)}, the anchor's whole second"
             yield Finding("head_assumed", grant, (AUDIT_LOGS, proof.entry_hash), "a record that confirms the second of issue", seen)
     if facts.signer_now is None:
         yield Finding(

@@ -266,7 +266,8 @@ class Diagnosis:
         return sum(f.severity == severity for f in self.findings)
 
     def __repr__(self) -> str:
-        return f"<Diagnosis {self.case}: {self.verdict}, {counted(len(self.grants), 'grant')}, {counted(self.count('critical'), 'critical finding')}>"
+        size = f"{counted(len(self.grants), 'grant')}, {counted(self.count('critical'), 'critical finding')}"
+        return f"<Diagnosis {self.case}: {self.verdict}, {size}>"
 
     def _repr_html_(self) -> str:
         rows = {g.grant: f"{g.verdict}: {g.judgement.because}" for g in self.grants}

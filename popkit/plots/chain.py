@@ -157,11 +157,7 @@ def heads(case: Case, grant: str) -> Picture:
         else f"The worker's head stands {count(ahead, 'proof')} off the chain's head, none of them accepted."
     )
     if line.head is None:
-        told = (
-            "The worker takes its parents from the chain."
-            if line.follows_chain
-            else "Nothing in the evidence tells the worker's head."
-        )
+        told = "The worker takes its parents from the chain." if line.follows_chain else "Nothing in the evidence tells the worker's head."
     return Picture(
         figure,
         f"{title}. The chain's head is {on_chain} after {count(len(landed), 'accepted link')}; the worker's is {worker}. {told}",

@@ -76,9 +76,7 @@ def _draw_fork(axes: Axes, line: WorkerLine, fork: dict[str, Any], top: int) -> 
             linestyle="-" if accepted else ":",
             solid_joinstyle="round",
         )
-        axes.plot(
-            [2.2], [row], marker="o" if accepted else "X", markersize=8, color=colour, markeredgecolor=INK, markeredgewidth=0.8
-        )
+        axes.plot([2.2], [row], marker="o" if accepted else "X", markersize=8, color=colour, markeredgecolor=INK, markeredgewidth=0.8)
         axes.text(2.4, row, short(proof.entry_hash), va="center", family="monospace", fontsize=9)
         axes.text(3.55, row, _fate(proof), va="center", fontsize=9)
         axes.text(6.6, row, _ISSUERS[proof.issuer], va="center", fontsize=9)

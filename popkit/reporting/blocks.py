@@ -152,9 +152,7 @@ class Table(Block):
             import pandas as pd
         except ImportError:
             raise MissingExtra("A table as a DataFrame", "pandas") from None
-        return pd.DataFrame(
-            [[_text(cell) for cell in row] for row in self.rows], columns=list(self.columns), dtype="string[pyarrow]"
-        )
+        return pd.DataFrame([[_text(cell) for cell in row] for row in self.rows], columns=list(self.columns), dtype="string[pyarrow]")
 
     def markdown(self) -> str:
         title = f"**{md(self.caption)}**"
@@ -220,10 +218,7 @@ class Group(Block):
 def _pipe_table(rows: list[list[str]]) -> list[str]:
     """A Markdown table, padded so that it also reads as text in a terminal."""
     widths = [max(3, *(_width(row[i]) for row in rows)) for i in range(len(rows[0]))]
-    lines = [
-        "| " + " | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
+    lines = ["| " + " | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
@@ -240,9 +235,7 @@ def environment() -> Any:
     except ImportError:
         raise MissingExtra("A table in HTML", "notebooks") from None
     loader = jinja2.PackageLoader("popkit.reporting", "templates")
-    made = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+    made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     made.filters["clean"] = clean
     made.tests |= {"japanese": lambda text: is_japanese(str(text)), "moment": lambda text: is_moment(str(text))}
     return made

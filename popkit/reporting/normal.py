@@ -33,9 +33,7 @@ def normal(notebook: Any, name: str) -> Any:
             continue
         count += 1
         outputs = [_output(output, count) for output in cell.get("outputs", ()) if not _is_warning(output)]
-        made["cells"].append(
-            v4.new_code_cell(cell["source"], id=cell_id, metadata=metadata, outputs=outputs, execution_count=count)
-        )
+        made["cells"].append(v4.new_code_cell(cell["source"], id=cell_id, metadata=metadata, outputs=outputs, execution_count=count))
     nbformat.validate(made)
     return made
 

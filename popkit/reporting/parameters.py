@@ -26,9 +26,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     CASE: str = Field(min_length=1, description="a case directory")
-    GRANT: str = Field(
-        default="", description="a grant's public key, or the beginning of it; empty: every grant that needs looking at"
-    )
+    GRANT: str = Field(default="", description="a grant's public key, or the beginning of it; empty: every grant that needs looking at")
     ERA: str = Field(default="", description="the program version to assume where nothing in the evidence decides; empty: none")
 
 

@@ -113,9 +113,7 @@ def read_source(path: Path) -> Any:
 def run_all(sources: Mapping[str, Any], work: Path, parameters: Mapping[str, str], progress: Progress) -> dict[str, Any]:
     """Every notebook executed, in normal form, by name; `work` is the kernels' working directory. The first failure stops the rest."""
     with tempfile.TemporaryDirectory(prefix="popkit-") as rooms, ThreadPoolExecutor(AT_ONCE) as pool:
-        running = {
-            pool.submit(_run_one, name, source, work, Path(rooms), parameters, progress): name for name, source in sources.items()
-        }
+        running = {pool.submit(_run_one, name, source, work, Path(rooms), parameters, progress): name for name, source in sources.items()}
         _, waiting = wait(running, return_when=FIRST_EXCEPTION)
         for future in waiting:
             future.cancel()

@@ -17,9 +17,7 @@ from popkit.reporting.render import check_harmless
 from tests.conftest import CASES, NAMES
 
 DRAW: tuple[Callable[[Any, str], plots.Picture], ...] = (plots.chain_over_time, plots.heads, plots.fork_lanes, plots.impact)
-VIEWS = [
-    name for name in notebook.__all__ if name not in ("Gallery", "find_case", "open_case") and not name.endswith("_pictures")
-]
+VIEWS = [name for name in notebook.__all__ if name not in ("Gallery", "find_case", "open_case") and not name.endswith("_pictures")]
 CASE_ONLY = {"audit_summary", "coverage", "frozen_as", "overview", "receipts", "reconciliation"}
 
 
@@ -39,9 +37,7 @@ def test_a_picture_is_the_same_bytes_and_has_words(name: str, draw: Callable[[An
 
 def test_words_say_what_is_drawn() -> None:
     case = popkit.open_case(CASES / "cutover")
-    assert (
-        "5 accepted; 1 refused by a chain rule" in plots.chain_over_time(case, "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH").alt
-    )
+    assert "5 accepted; 1 refused by a chain rule" in plots.chain_over_time(case, "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH").alt
     assert "3 proofs off the chain's head" in plots.heads(case, "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH").alt
     foreign = popkit.open_case(CASES / "foreign-issuer")
     assert "another issuer" in plots.fork_lanes(foreign, foreign.grants[0]).alt
@@ -76,9 +72,7 @@ def test_three_hundred_claimers_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["popkit.plots.impact"], "hits", lambda case, grant: many)
     picture = plots.impact(case, case.grants[1])
     assert picture.figure.get_figheight() < 12
-    assert picture.alt.endswith(
-        "300 claimers hit; 300 had a claim refused, 300 held a proof that was lost; 0 had a claim accepted later."
-    )
+    assert picture.alt.endswith("300 claimers hit; 300 had a claim refused, 300 held a proof that was lost; 0 had a claim accepted later.")
     assert "300 claimers" in picture.figure.axes[0].get_ylabel()
 
 

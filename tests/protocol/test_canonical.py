@@ -63,9 +63,7 @@ scalars = st.one_of(
     st.floats(),
     st.text(st.characters(codec=None), max_size=6),
 )
-values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5), max_leaves=25
-)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5), max_leaves=25)
 
 
 @pytest.mark.parametrize(("text", "expected"), VECTORS)

@@ -173,9 +173,7 @@ def test_a_message_alone(message: str, error: str, code: int, index: int | None)
     assert found.layer == ("unknown" if code == 0 else "program")
 
 
-@pytest.mark.parametrize(
-    "message", ["", "User rejected the request.", "Network request failed", "Timeout: 0x178a seconds", "6026"]
-)
+@pytest.mark.parametrize("message", ["", "User rejected the request.", "Network request failed", "Timeout: 0x178a seconds", "6026"])
 def test_a_message_that_names_no_failure(message: str) -> None:
     assert read_logged_failure([], message) is None
 
@@ -381,9 +379,7 @@ def test_errors_without_a_number() -> None:
     assert found.error == "BorshIoError"
 
 
-@pytest.mark.parametrize(
-    "err", [{}, [], 7, True, {"InstructionError": []}, {"InstructionError": ["0", {"Custom": 1}]}, {"a": 1, "b": 2}]
-)
+@pytest.mark.parametrize("err", [{}, [], 7, True, {"InstructionError": []}, {"InstructionError": ["0", {"Custom": 1}]}, {"a": 1, "b": 2}])
 def test_an_error_of_no_known_shape_is_a_failure_all_the_same(err: object) -> None:
     assert (read(err, None).error, read(err, None).layer) == (None, "unknown")
 

@@ -96,9 +96,7 @@ def test_round_trip(name: str, legacy: bool, data: st.DataObject) -> None:
 
 
 def test_fixed_accounts_may_be_left_out() -> None:
-    data, metas = build_instruction(
-        "upsert_pop_config", {"signer_pubkey": KEYS[0]}, {"pop_config": KEYS[1], "authority": KEYS[2]}
-    )
+    data, metas = build_instruction("upsert_pop_config", {"signer_pubkey": KEYS[0]}, {"pop_config": KEYS[1], "authority": KEYS[2]})
     assert data.hex() == "674f2509a6ffd184" + "01" * 32
     assert [tuple(meta) for meta in metas] == [
         (KEYS[1], False, True),

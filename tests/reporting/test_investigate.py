@@ -187,9 +187,7 @@ def test_other_peoples_text_stays_text(copy_of: Callable[[str], Copy], tmp_path:
     }
     import mistune
 
-    rendered = Page(
-        str(mistune.create_markdown(escape=False, plugins=["table", "url"])((tmp_path / "out/report.md").read_text("utf-8")))
-    )
+    rendered = Page(str(mistune.create_markdown(escape=False, plugins=["table", "url"])((tmp_path / "out/report.md").read_text("utf-8"))))
     assert not {"script", "img", "a"} & set(rendered.tags)
     assert not any(name.startswith("on") for _, name, _ in rendered.attributes)
 
@@ -230,9 +228,7 @@ def test_an_earlier_report_is_replaced_and_comes_back_when_that_fails(
     assert not (tmp_path / "before").exists()
 
 
-@pytest.mark.parametrize(
-    "work", ["notes.txt", "report.html", "notebooks/00_overview.ipynb", "findings.json", "manifest-sha256.txt"]
-)
+@pytest.mark.parametrize("work", ["notes.txt", "report.html", "notebooks/00_overview.ipynb", "findings.json", "manifest-sha256.txt"])
 def test_somebodys_work_is_left_alone(report: Path, tmp_path: Path, work: str) -> None:
     out = tmp_path / "out"
     shutil.copytree(report, out)

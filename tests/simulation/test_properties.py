@@ -327,3 +327,45 @@ def test_later_refusals_never_change_what_was_first(build: tuple[str, str], told
     if not {name for name, _ in told} & {"roll back", "reset", "stream"}:
         # A head that is put back takes the worker's line, and with it whose proofs are lost, elsewhere.
         assert set(before.affected_claimers) <= set(after.affected_claimers)
+
+
+def leave_out(files: dict[str, Any], part: str, chance: random.Random) -> dict[str, Any]:
+    """The same case with less evidence."""
+    left = dict(files)
+    transactions, signatures = "rpc/transactions.jsonl", "rpc/signatures.jsonl"
+    if part == "the worker":
+        return {name: content for name, content in files.items() if not name.startswith("worker/")}
+    if part == "PopState":
+        left["rpc/accounts.jsonl"] = [r for r in files["rpc/accounts.jsonl"] if r["account"] is None or r["account"]["space"] != 122]
+    elif part == "half the bucket":
+        left["worker/r2.jsonl"] = [row for row in files["worker/r2.jsonl"] if chance.random() < 0.5]
+    elif part == "a transaction, in silence":
+        gone = chance.choice(files[transactions])["signature"]
+        left |= {name: [row for row in files[name] if row["signature"] != gone] for name in (transactions, signatures)}
+    elif part == "a transaction that is listed":
+        gone = chance.choice(files[transactions])["signature"]
+        left[transactions] = [{**row, "result": None} if row["signature"] == gone else row for row in files[transactions]]
+    elif part == "the status pages":
+        left = {name: content for name, content in files.items() if not (name.startswith("worker/") and name.endswith(".json"))}
+    else:
+        del left[part]
+    return left
+
+
+PARTS = (
+    "the worker", "PopState", "half the bucket", "a transaction, in silence", "a transaction that is listed", "the status pages",
+    "worker/r2.jsonl", "worker/audit-logs.json", "rpc/accounts.jsonl", "rpc/signatures.jsonl", "rpc/transactions.jsonl",
+)  # fmt: skip
+
+
+@given(st.sampled_from(BUILDS[:3]), steps, st.sampled_from([0, 300, 700]), st.sampled_from(PARTS), st.randoms(use_true_random=False))
+@settings(bounded, max_examples=80)
+def test_less_evidence_decides_less_and_never_otherwise(
+    build: tuple[str, str], told: list[tuple[str, int]], wait: int, part: str, chance: random.Random
+) -> None:
+    # A second issuer is left out: from the chain alone its refused proofs are taken for the worker's.
+    history, _ = play(build, [step for step in told if step[0] != "clone"], wait)
+    files, address = history.world.collect(storage=True), history.handle.address
+    whole, less = ask(files).grant(address).verdict, ask(leave_out(files, part, chance)).grant(address).verdict
+    allowed = {whole, "inconclusive"} | ({"intact"} if whole == "recovered" else set()) | ({"in_flight"} if part == "the worker" else set())
+    assert less in allowed

@@ -64,13 +64,9 @@ def receipts(case: Case) -> Block:
     if not checks:
         return Note("No ticket receipts are in the case.")
     seen: dict[bool | None, str] = {True: "would pass it", False: "would refuse it", None: "cannot tell"}
-    bad: list[list[Cell]] = [
-        [Code(c.receipt_id), ", ".join(c.wrong), seen[c.server_accepts], str(c.place)] for c in checks if c.is_bad
-    ]
+    bad: list[list[Cell]] = [[Code(c.receipt_id), ", ".join(c.wrong), seen[c.server_accepts], str(c.place)] for c in checks if c.is_bad]
     unknown = sum("entry" in c.unknown for c in checks)
-    rest = f"{count(len(checks), 'receipt')} checked, {len(bad)} false" + (
-        f", {unknown} by their own hash alone." if unknown else "."
-    )
+    rest = f"{count(len(checks), 'receipt')} checked, {len(bad)} false" + (f", {unknown} by their own hash alone." if unknown else ".")
     table = Table(
         "Ticket receipts that do not hold", ("receipt", "differs in", "the worker's check", "where"), bad[:MAX_ROWS], empty="none"
     )
@@ -91,9 +87,7 @@ def reconciliation(case: Case) -> Block:
             rows.append([what, Code(key), places.spot(key)])
     note = f"{count(len(rows) - MAX_ROWS, 'more row')} in findings.json." if len(rows) > MAX_ROWS else ""
     columns = ("what", "signature or entry", "where")
-    return Table(
-        "Records against the chain", columns, rows[:MAX_ROWS], empty="nothing differs, as far as it was checked", note=note
-    )
+    return Table("Records against the chain", columns, rows[:MAX_ROWS], empty="nothing differs, as far as it was checked", note=note)
 
 
 def how_to_check_without_popkit(case: Case, grant: str = "") -> Block:
@@ -129,9 +123,7 @@ def _by_hand(case: Case, grant: str) -> list[str | tuple[str, str]]:
     state = pop_state_address(grant)
     if is_pubkey(state):
         account = _grep(state, _file(names, "rpc/accounts.jsonl"))
-        steps.append(
-            (f"PopState is the account {state}; bytes 40 to 71 of its data (base64) are the chain's head, {chain.head}:", account)
-        )
+        steps.append((f"PopState is the account {state}; bytes 40 to 71 of its data (base64) are the chain's head, {chain.head}:", account))
     if g.missing_entries:
         lost = f"The proof {g.missing_entries[0]} is in no accepted claim; the worker's anchor of it names the chain's head as prevHash:"
         steps.append((lost, f"grep -rn {chain.head} worker/"))
@@ -151,6 +143,4 @@ def _file(names: Container[str], stem: str) -> str:
 
 def _grep(key: str, file: str) -> str:
     tool = {"zst": "zstdcat", ".gz": "gzip -dc"}.get(file[-3:])
-    return (
-        f"{tool} {shlex.quote(file)} | grep -n {shlex.quote(key)}" if tool else f"grep -n {shlex.quote(key)} {shlex.quote(file)}"
-    )
+    return f"{tool} {shlex.quote(file)} | grep -n {shlex.quote(key)}" if tool else f"grep -n {shlex.quote(key)} {shlex.quote(file)}"

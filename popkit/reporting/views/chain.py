@@ -150,11 +150,7 @@ def forks(case: Case, grant: str = "") -> Block:
         for fork in g.forks:
             for child in fork["children"]:
                 proof = line.proofs[child]
-                fate = (
-                    "accepted"
-                    if proof.accepted
-                    else next((f"refused: {a.error}" for a in proof.refused if a.error), "never accepted")
-                )
+                fate = "accepted" if proof.accepted else next((f"refused: {a.error}" for a in proof.refused if a.error), "never accepted")
                 rows.append(
                     [
                         Code(short(g.grant)),
@@ -178,9 +174,7 @@ def equivocations(case: Case, grant: str = "") -> Block:
     for g in examined(case, grant):
         proofs = case.facts.line(g.grant).proofs
         for first, second in g.equivocations:
-            rows.append(
-                [Code(short(g.grant)), Code(proofs[first].claimer), proofs[first].period_index, Code(first), Code(second)]
-            )
+            rows.append([Code(short(g.grant)), Code(proofs[first].claimer), proofs[first].period_index, Code(first), Code(second)])
     return Table("Equivocations", ("grant", "claimer", "period", "one proof", "the other"), rows, empty="none")
 
 

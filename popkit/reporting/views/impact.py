@@ -41,9 +41,7 @@ def _hit_table(case: Case, g: GrantDiagnosis) -> Block:
     note = f"{count(len(people), 'claimer')} hit, {healed} with a claim accepted since on this grant or its successor."
     if len(people) > MAX_PEOPLE:
         note += f" The first {MAX_PEOPLE} are shown; findings.json has all that still lack a claim."
-    return Table(
-        named(case, g), columns, rows, empty="nobody: no claim of the issuer was refused and no proof was lost", note=note
-    )
+    return Table(named(case, g), columns, rows, empty="nobody: no claim of the issuer was refused and no proof was lost", note=note)
 
 
 def who_needs_a_claim(case: Case, grant: str = "") -> Block:
@@ -57,9 +55,7 @@ def who_needs_a_claim(case: Case, grant: str = "") -> Block:
             new = Code(short(g.superseded_by)) if g.superseded_by else "no new grant yet"
             rows.append([Code(short(g.grant)), Code(claimer), new, "yes" if claimer in served else "no"])
     if not rows and case.diagnose().verdict in ("in_flight", "inconclusive"):
-        return Note(
-            "Nobody is known to be without a claim yet; the evidence is too early or incomplete to say that nobody is.", "unsure"
-        )
+        return Note("Nobody is known to be without a claim yet; the evidence is too early or incomplete to say that nobody is.", "unsure")
     note = f"{count(open_, 'wallet')} still without a claim." if rows else ""
     return Table(
         "Wallets to serve on the new grant",

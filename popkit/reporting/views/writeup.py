@@ -30,9 +30,7 @@ def statement(case: Case, grant: str = "") -> Block:
     """The answer in sentences that can be quoted, one block a grant."""
     diagnosis = case.diagnose()
     blocks: list[Block] = [
-        Facts(
-            f"Case {case.name}", {"verdict": case_mark(case), "as of": utc(case.collected_at), "exit code": diagnosis.exit_code}
-        ),
+        Facts(f"Case {case.name}", {"verdict": case_mark(case), "as of": utc(case.collected_at), "exit code": diagnosis.exit_code}),
     ]
     blocks += [_statement(case, g) for g in examined(case, grant)]
     return Group(blocks)
@@ -46,9 +44,7 @@ def _statement(case: Case, g: GrantDiagnosis) -> Block:
         "claims": f"{len(chain.accepted)} accepted, {len(chain.attributed)} refused",
         "cause": "; ".join(f"{cause.name}: {cause.seen}" for cause in g.causes) or "none",
         "last good": Code(g.last_good["signature"]) if g.last_good else None,
-        "first bad": Code(g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"])
-        if g.first_bad
-        else None,
+        "first bad": Code(g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"]) if g.first_bad else None,
         "people affected": f"{count(len(g.affected_claimers), 'wallet')} without a claim of this grant",
         "replaced by": Code(g.superseded_by) if g.superseded_by else None,
         "rules": ", ".join(chain.eras_found) or None,
@@ -96,7 +92,5 @@ def _events(case: Case, g: GrantDiagnosis) -> list[tuple[int, str, str, str]]:
         ]
     reports = [r for r in case.facts.reported if r.grant == g.grant and not r.report.landed]
     if reports:
-        found.append(
-            (reports[0].report.at, who, f"first wallet report: {reports[0].error or 'refused'}", reports[0].report.wallet)
-        )
+        found.append((reports[0].report.at, who, f"first wallet report: {reports[0].error or 'refused'}", reports[0].report.wallet))
     return found
