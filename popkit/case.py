@@ -75,7 +75,7 @@ class Case:
             "cluster": self.cluster,
             "grants": ", ".join(self.grants),
             "claim attempts": str(len(self.facts.claims)),
-            "collected at": f"{self.collected_at} (unix seconds)",
+            "collected at": utc(self.collected_at),
             "parts not collected": ", ".join(self.missing_parts) or "none",
         }
         body = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())

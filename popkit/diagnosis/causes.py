@@ -88,11 +88,8 @@ def abandoned_proof(incident: Incident) -> Cause | None:
         return _cause("abandoned_proof", f"{counted(len(lost), 'proof')} on the chain's head, {how}", entries=[p.entry_hash for p in lost])
     if incident.unknown_parents:
         return _cause("abandoned_proof", "refused claims wait for a proof that never landed", entries=incident.unknown_parents)
-    if incident.judgement.reports:
-        return Cause(
-            "abandoned_proof",
-            "wallets were refused by a chain rule and nothing landed since; the proof they waited for is not known",
-        )
+    if any(told.error == "PopGenesisMismatch" for told in incident.judgement.reports):
+        return Cause("abandoned_proof", "wallets' proofs followed a first proof that never landed; which one is not known")
     return None
 
 
@@ -206,6 +203,8 @@ def stream_divergence(incident: Incident) -> Cause | None:
             refused,
             [p.entry_hash for p in issued],
         )
+    if any(told.error == "PopStreamChainBroken" for told in incident.judgement.reports):
+        return Cause("stream_divergence", "wallets were refused for the stream link alone")
     stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
     if incident.broken and line.head_source == "storage" and line.head == chain.head and line.stored_stream_head not in (None, stream):
         return Cause("stream_divergence", "the worker's two stored heads differ", (str(line.stored_stream_head),))

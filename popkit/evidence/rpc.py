@@ -185,6 +185,7 @@ def read_transactions(lines: Lines, known: Transactions | None = None) -> Transa
             continue
         seen = rows.get(row.signature)
         if seen is None:
+            _detach(result.meta)
             rows[row.signature] = (result, wire, number)
         elif not _same(seen[0], result):
             lines.problem("contradictory_lines", f"{row.signature} stands in line {seen[2]} too, with another content", number)
@@ -205,6 +206,18 @@ def read_transactions(lines: Lines, known: Transactions | None = None) -> Transa
         table.line.append(number)
     table.unavailable -= rows.keys()
     return table
+
+
+_NULL = msgspec.Raw(b"null")
+
+
+def _detach(meta: Meta) -> None:
+    """Let go of the line that a row was read from: keep the logs of refused transactions alone, and copies of what is kept.
+
+    Raw values are windows into their line, and would keep the text of the whole file in memory.
+    """
+    meta.log_messages = _NULL if meta.err is None else meta.log_messages.copy()
+    meta.inner_instructions = _NULL if bytes(meta.inner_instructions) in (b"null", b"[]") else meta.inner_instructions.copy()
 
 
 def _wire(transaction: list[str] | dict[str, Any] | str) -> bytes | None:
@@ -230,6 +243,9 @@ def _rank(result: _Result) -> bytes:
 
 
 def _same(first: _Result, second: _Result) -> bool:
+    """Whether two answers say the same; `first` was kept and let go of the logs of an accepted transaction."""
+    assert second.meta is not None
+    _detach(second.meta)
     if _rank(first) == _rank(second):
         return True
     decoded = [msgspec.json.decode(_rank(result)) for result in (first, second)]

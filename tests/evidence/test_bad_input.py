@@ -254,3 +254,23 @@ def test_every_recording_reads_without_a_problem() -> None:
     for path in CASES.iterdir():
         if path.is_dir():
             assert Evidence(path).read_all().problems == [], path.name
+
+
+def test_rows_do_not_keep_the_text_they_were_read_from(copy_of: Make) -> None:
+    """Ten megabytes of log text in accepted transactions leave no trace in memory."""
+    import tracemalloc
+
+    case = copy_of("intact")
+    rows = case.rows("rpc/transactions.jsonl")
+    for row in rows:
+        row["result"]["meta"]["logMessages"] = ["x" * 700_000]
+    case.write("rpc/transactions.jsonl", rows)
+    case.seal()
+    evidence = Evidence(case.path)
+    tracemalloc.start()
+    table = evidence.transactions
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert table is not None
+    assert len(table) == len(rows) == 16
+    assert kept < 2_000_000, "700 kB a row must not be kept"
