@@ -259,11 +259,8 @@ def read_state(grant: str, accounts: dict[str, AccountRow] | None) -> PopStateSe
         return PopStateSeen(known=False)
     if row.data is None:
         return PopStateSeen(known=True, slot=row.slot, place=row.place)
-    try:
-        value = layouts.decode_account(row.data)
-    except layouts.AccountError:
-        value = None
-    if not isinstance(value, layouts.PopState) or value.grant != grant:
+    value = row.decoded(layouts.PopState)
+    if value is None or value.grant != grant:
         return PopStateSeen(known=True, slot=row.slot, place=row.place, unreadable=True)
     if not value.initialized:
         return PopStateSeen(known=True, slot=row.slot, place=row.place)

@@ -103,13 +103,7 @@ class History:
     def account(self, grant: str) -> layouts.Grant | None:
         """The grant's account as collected, or None when it does not exist, was not collected or is no grant."""
         row = self.accounts.get(grant)
-        if row is None or row.data is None:
-            return None
-        try:
-            value = layouts.decode_account(row.data)
-        except layouts.AccountError:
-            return None
-        return value if isinstance(value, layouts.Grant) else None
+        return row.decoded(layouts.Grant) if row is not None else None
 
     def created_slot(self, grant: str) -> int | None:
         """The slot of the first create_grant seen; None when none is in the evidence."""
@@ -192,13 +186,8 @@ class History:
         if authority is None:
             return None
         row = self.accounts.get(pop_config_address(authority))
-        if row is None or row.data is None:
-            return None
-        try:
-            value = layouts.decode_account(row.data)
-        except layouts.AccountError:
-            return None
-        return value.signer_pubkey if isinstance(value, layouts.PopConfig) else None
+        value = row.decoded(layouts.PopConfig) if row is not None else None
+        return value.signer_pubkey if value is not None else None
 
     def signers_at(self, authority: str, slot: int) -> set[str] | None:
         """The signers that pop-config may have named during a slot (two where an upsert stands in it); None when not known.

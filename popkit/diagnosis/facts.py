@@ -162,13 +162,7 @@ class Facts:
     def receipt(self, address: str) -> layouts.ClaimReceipt | None:
         """A receipt account as collected; None when it does not exist, was not collected or is no receipt."""
         row = self.accounts.get(address)
-        if row is None or row.data is None:
-            return None
-        try:
-            value = layouts.decode_account(row.data)
-        except layouts.AccountError:
-            return None
-        return value if isinstance(value, layouts.ClaimReceipt) else None
+        return row.decoded(layouts.ClaimReceipt) if row is not None else None
 
     @cached_property
     def event_links(self) -> list[EventLink]:

@@ -5,21 +5,26 @@ The order and the repetition of lines do not matter: rows are kept by their key,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pybase64
 
 from popkit.evidence.lines import Lines, Place, Problem
+from popkit.protocol import accounts as layouts
 from popkit.protocol.keys import is_pubkey, is_signature
 
+T = TypeVar("T")
+A = TypeVar("A", layouts.Grant, layouts.ClaimReceipt, layouts.PopConfig, layouts.PopState)
 
-class _TokenAmount(msgspec.Struct):
+
+class _TokenAmount(msgspec.Struct, gc=False):
     amount: str
 
 
-class TokenBalance(msgspec.Struct, rename="camel"):
+class TokenBalance(msgspec.Struct, rename="camel", gc=False):
     """One of a transaction's pre- or post-token balances; the amount is a decimal string of base units."""
 
     account_index: int
@@ -28,12 +33,12 @@ class TokenBalance(msgspec.Struct, rename="camel"):
     owner: str | None = None
 
 
-class LoadedAddresses(msgspec.Struct):
+class LoadedAddresses(msgspec.Struct, gc=False):
     writable: list[str] = []
     readonly: list[str] = []
 
 
-class Meta(msgspec.Struct, rename="camel"):
+class Meta(msgspec.Struct, rename="camel", gc=False):
     """The `meta` of getTransaction; logs and inner instructions stay raw until somebody needs them."""
 
     err: Any
@@ -58,7 +63,7 @@ class Meta(msgspec.Struct, rename="camel"):
             return []
 
 
-class _Result(msgspec.Struct, rename="camel"):
+class _Result(msgspec.Struct, rename="camel", gc=False):
     slot: int
     transaction: list[str] | dict[str, Any] | str
     meta: Meta | None = None
@@ -67,12 +72,12 @@ class _Result(msgspec.Struct, rename="camel"):
     transaction_index: int | None = None
 
 
-class _TransactionLine(msgspec.Struct):
+class _TransactionLine(msgspec.Struct, gc=False):
     signature: str
     result: _Result | None = None
 
 
-class _SignatureLine(msgspec.Struct, rename="camel"):
+class _SignatureLine(msgspec.Struct, rename="camel", gc=False):
     address: str
     signature: str
     slot: int
@@ -150,6 +155,16 @@ class AccountRow:
     def exists(self) -> bool:
         return self.data is not None
 
+    def decoded(self, kind: type[A]) -> A | None:
+        """The program account of one kind that the data holds; None when it does not exist or holds something else."""
+        if self.data is None:
+            return None
+        try:
+            value = layouts.decode_account(self.data)
+        except layouts.AccountError:
+            return None
+        return value if isinstance(value, kind) else None
+
 
 def read_transactions(lines: Lines, known: Transactions | None = None) -> Transactions:
     """Read `rpc/transactions.jsonl`; lines that cannot be used become problems of `lines`.
@@ -157,14 +172,8 @@ def read_transactions(lines: Lines, known: Transactions | None = None) -> Transa
     The hot path of a large case: one typed decode a line, no object a row beyond it.
     """
     table = known or Transactions(file=lines.name, sha256=lines.sha256)
-    decode = msgspec.json.Decoder(_TransactionLine).decode
     rows: dict[str, tuple[_Result, bytes | None, int]] = {}
-    for number, text in lines:
-        try:
-            row = decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            lines.problem("unreadable_line", f"is not {{signature, result}} of getTransaction: {error}", number)
-            continue
+    for number, row in _rows(lines, _TransactionLine, "{signature, result} of getTransaction"):
         result = row.result
         if not is_signature(row.signature):
             lines.problem("unreadable_line", f"{row.signature[:100]!r} is not a transaction signature", number)
@@ -252,16 +261,22 @@ def _same(first: _Result, second: _Result) -> bool:
     return bool(decoded[0] == decoded[1])
 
 
-def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
-    """Read `rpc/signatures.jsonl` into one row a signature, with every address it was listed for."""
-    decode = msgspec.json.Decoder(_SignatureLine).decode
-    rows: dict[str, SignatureRow] = {}
+def _rows(lines: Lines, kind: type[T], what: str) -> Iterator[tuple[int, T]]:
+    """The lines of a file as typed rows with their numbers; a line that is none is noted."""
+    decode = msgspec.json.Decoder(kind).decode
     for number, text in lines:
         try:
             row = decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            lines.problem("unreadable_line", f"is not a row of getSignaturesForAddress: {error}", number)
+            lines.problem("unreadable_line", f"is not {what}: {error}", number)
             continue
+        yield number, row
+
+
+def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
+    """Read `rpc/signatures.jsonl` into one row a signature, with every address it was listed for."""
+    rows: dict[str, SignatureRow] = {}
+    for number, row in _rows(lines, _SignatureLine, "a row of getSignaturesForAddress"):
         if not is_signature(row.signature) or not is_pubkey(row.address):
             lines.problem("unreadable_line", "signature or address is not base58 of the right length", number)
             continue
@@ -279,14 +294,8 @@ def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
 
 def read_accounts(lines: Lines) -> dict[str, AccountRow]:
     """Read `rpc/accounts.jsonl` into the newest state of each account (the highest slot)."""
-    decode = msgspec.json.Decoder(_AccountLine).decode
     rows: dict[str, AccountRow] = {}
-    for number, text in lines:
-        try:
-            row = decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            lines.problem("unreadable_line", f"is not {{pubkey, slot, account}}: {error}", number)
-            continue
+    for number, row in _rows(lines, _AccountLine, "{pubkey, slot, account}"):
         if not is_pubkey(row.pubkey):
             lines.problem("unreadable_line", f"{row.pubkey[:100]!r} is not a public key", number)
             continue
