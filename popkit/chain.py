@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from popkit.attempts import Attempt
-from popkit.eras import EraTimeline
+from popkit.eras import STRICT_ERAS, EraTimeline
 from popkit.evidence.lines import Place
 from popkit.evidence.rpc import AccountRow
 from popkit.protocol import accounts as layouts
@@ -170,6 +170,24 @@ class GrantChain:
             tied = self.era_at(last) == "relaxed" and self.accepted_entries[self.state.head].issued_at == newest
             return not tied and not self._gap_after(self.state.head)
         return False
+
+    @cached_property
+    def misordered(self) -> list[Attempt]:
+        """Accepted strict claims whose parent landed later, or in another place than right before them: the evidence cannot be true.
+
+        A second child of one parent is not among them: that is how the relaxed program shows.
+        """
+        return [
+            a
+            for a in self.linked
+            if self.era_at(a) in STRICT_ERAS and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
+        ]
+
+    @cached_property
+    def doubled(self) -> list[Attempt]:
+        """Accepted claims of a period that another accepted claim holds already; the receipt allows one."""
+        first: dict[tuple[str, int], Attempt] = {}
+        return [a for a in self.accepted if first.setdefault((a.claimer, a.period_index), a) is not a]
 
     def _gap_after(self, entry: str) -> bool:
         """Whether claims after an entry hang on an unseen one, so that their order against it is not known."""

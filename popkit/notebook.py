@@ -32,6 +32,7 @@ from popkit.reporting.views.chain import (
 from popkit.reporting.views.choice import examined
 from popkit.reporting.views.impact import who_needs_a_claim, who_was_hit
 from popkit.reporting.views.overview import coverage, findings, overview, verdict_cards, what_to_do_now
+from popkit.reporting.views.worth import what_intact_is_worth
 from popkit.reporting.views.writeup import statement, timeline
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ __all__ = [
     "timeline",
     "verdict_cards",
     "waiting_for",
+    "what_intact_is_worth",
     "what_to_do_now",
     "who_needs_a_claim",
     "who_was_hit",

@@ -171,7 +171,7 @@ class AuditRecords:
         return siblings or not both_copies or not is_newest
 
     named_elsewhere: frozenset[str] = frozenset()
-    """Entries that an on-chain proof or a ticket receipt names; set by who knows the chain."""
+    """Entries that an on-chain proof names; set by who knows the chain."""
 
     @cached_property
     def named(self) -> set[str]:
@@ -220,7 +220,7 @@ class AuditRecords:
 def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> AuditRecords:
     """Merge the audit entries of a case from every source it has.
 
-    `named_elsewhere` are hashes that on-chain proofs or ticket receipts name (an entry they name is no orphan).
+    `named_elsewhere` are hashes that on-chain proofs name (an entry they name is no orphan).
     """
     records = AuditRecords()
     records.named_elsewhere = frozenset(named_elsewhere)

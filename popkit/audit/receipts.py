@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from popkit.audit.entries import GENESIS, AuditEntry, AuditRecords
+from popkit.audit.entries import GENESIS, AuditEntry, AuditRecords, milliseconds
 from popkit.evidence.lines import Place
 from popkit.protocol import canonical
 
@@ -34,6 +34,13 @@ class ReceiptCheck:
     @property
     def is_bad(self) -> bool:
         return bool(self.wrong)
+
+    @property
+    def observed(self) -> str:
+        """What was seen, in words. An absent entry speaks against the receipt or against the chain: it cannot say which."""
+        if "entry" in self.wrong:
+            return "its entry is not in the audit chain, which is whole over that time: the receipt is false, or the chain was rewritten"
+        return f"differs in {', '.join(self.wrong)}" if self.wrong else "the same"
 
 
 def subjects_of(entry: AuditEntry) -> list[str]:
@@ -63,7 +70,7 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
         wrong.append("receiptId")
     entry = records.entries.get(str(audit.get("entryHash")))
     if entry is None:
-        unknown.append("entry")
+        (wrong if _is_absent(receipt, audit, records) else unknown).append("entry")
         return ReceiptCheck(str(receipt_id), tuple(wrong), tuple(unknown), False if wrong else None, place)
     expected = {
         "issuedAt": (receipt.get("issuedAt"), entry.ts),
@@ -85,6 +92,12 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
     wrong += sinks_wrong
     unknown += sinks_unknown
     return ReceiptCheck(str(receipt_id), tuple(wrong), tuple(unknown), _server_accepts(wrong, audit, entry, records), place)
+
+
+def _is_absent(receipt: dict[str, Any], audit: dict[str, Any], records: AuditRecords) -> bool:
+    """Whether the entry that a receipt names is in no part of an audit chain that is complete over the receipt's time."""
+    issued = milliseconds(str(receipt.get("issuedAt")))
+    return issued is not None and audit.get("entryHash") not in records.named and records.covers(issued // 1000)
 
 
 def payload_hash(entry: AuditEntry) -> str:

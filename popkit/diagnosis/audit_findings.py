@@ -57,7 +57,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
                     None,
                     (RECEIPTS, check.receipt_id),
                     "what its audit entry says",
-                    f"differs in {', '.join(check.wrong)}",
+                    check.observed,
                 )
             )
         if check.is_bad and check.server_accepts:

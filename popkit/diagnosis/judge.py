@@ -88,6 +88,8 @@ class Judge:
             return f"the chain names accepted claims that are not in the evidence: {named}"
         if chain.state_disagrees:
             return "PopState and the accepted claims name different heads"
+        if chain.misordered or chain.doubled:
+            return "accepted claims contradict each other: their order, or two of one claimer and period"
         if chain.forged:
             return "transactions of the grant are not signed by those they name"
         if not chain.state.known and not chain.accepted and not chain.refused and self.facts.history.created_slot(chain.grant) is None:

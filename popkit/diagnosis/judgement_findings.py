@@ -45,6 +45,14 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
         yield Finding("entry_unseen", grant, (TRANSACTIONS, entry), "its transaction in the evidence", "not returned by this RPC node")
     if chain.state_disagrees:
         yield Finding("state_contradicts_claims", grant, (ACCOUNTS, grant), chain.links_head, chain.state.head or "no PopState")
+    for attempt in chain.misordered:
+        where = (TRANSACTIONS, attempt.signature)
+        wanted = f"its parent {attempt.prev_hash} as the head at that slot"
+        yield Finding("order_contradicts_links", grant, where, wanted, "another head", slot=attempt.slot)
+    for attempt in chain.doubled:
+        where = (TRANSACTIONS, attempt.signature)
+        seen = f"another one of {attempt.claimer}, period {attempt.period_index}"
+        yield Finding("period_claimed_twice", grant, where, "one accepted claim", seen, slot=attempt.slot)
     for fork in diagnosis.forks:
         yield Finding(fork["kind"], grant, (TRANSACTIONS, fork["parent"]), "one child", f"{len(fork['children'])} children")
     wrong, repeats = equivocations(incident)
@@ -93,8 +101,20 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             observed=f"{counted(len(noise), 'refused attempt')}: {reasons}",
             slot=noise[0].slot,
         )
+    yield from _too_late_by_its_own_records(facts, incident)
     yield from _worker_findings(facts, incident)
     yield from _era_findings(incident)
+
+
+def _too_late_by_its_own_records(facts: Facts, incident: Incident) -> Iterator[Finding]:
+    """A grant is in flight only while the case's own records are not younger than the last second at which its proofs could land."""
+    until = incident.judgement.heals_until
+    times = [t for t in facts.claims.transactions.block_time if t is not None]
+    if facts.audit.newest is not None:
+        times.append(facts.audit.newest.ts_ms // 1000)
+    if until is not None and times and max(times) > until:
+        where, wanted = ("case.json", "collected_at"), f"no record after {utc(until)}"
+        yield Finding("evidence_contradictory", incident.judgement.grant, where, wanted, f"one of {utc(max(times))}")
 
 
 def _told_in(incident: Incident, entry: str) -> str:

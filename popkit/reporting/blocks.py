@@ -30,8 +30,10 @@ TONES = {
     "violated": ("✖", "bad"),
     "cannot tell": ("?", "unsure"),
     "holds": ("✔", "good"),
+    "found": ("✔", "good"),
+    "cannot be found": ("✖", "bad"),
 }
-"""Symbol and tone of each verdict, severity and audit answer: never colour alone."""
+"""Symbol and tone of each verdict, severity, audit answer and attack's outcome: never colour alone."""
 
 
 @dataclass(frozen=True, slots=True)

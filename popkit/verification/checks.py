@@ -236,13 +236,7 @@ class ClaimChecks:
             result = check_receipt(receipt, self.facts.audit, place)
             unknown = [name for name in result.unknown if name != SINK_TIMES]
             status = VIOLATED if result.wrong else CANNOT_TELL if unknown else HOLDS
-            seen = (
-                f"differs in {', '.join(result.wrong)}"
-                if result.wrong
-                else f"not in the evidence: {', '.join(unknown)}"
-                if unknown
-                else "the same"
-            )
+            seen = f"not in the evidence: {', '.join(unknown)}" if unknown and not result.wrong else result.observed
             where, rule = (RECEIPTS, result.receipt_id), "reference §3.6; invariant W4"
             yield Check("the ticket receipt says what its audit entry says", status, "every field", seen, where, rule)
             if SINK_TIMES in result.unknown:
