@@ -15,6 +15,7 @@ import pybase64
 from popkit.evidence.lines import Lines, Place, Problem
 from popkit.protocol import accounts as layouts
 from popkit.protocol.keys import is_pubkey, is_signature
+from popkit.protocol.transaction import TransactionError, decode_wire, signatures_hold
 
 T = TypeVar("T")
 A = TypeVar("A", layouts.Grant, layouts.ClaimReceipt, layouts.PopConfig, layouts.PopState)
@@ -199,7 +200,7 @@ def read_transactions(lines: Lines, known: Transactions | None = None) -> Transa
         elif not _same(seen[0], result):
             lines.problem("contradictory_lines", f"{row.signature} stands in line {seen[2]} too, with another content", number)
             table.contradicted.add(row.signature)
-            if _rank(result) < _rank(seen[0]):
+            if _preference(row.signature, result, wire) < _preference(row.signature, *seen[:2]):
                 rows[row.signature] = (result, wire, number)
     for signature in sorted(rows):
         result, wire, number = rows[signature]
@@ -244,6 +245,16 @@ def _wire(transaction: list[str] | dict[str, Any] | str) -> bytes | None:
     from popkit.protocol.keys import b58decode
 
     return b58decode(text)
+
+
+def _preference(signature: str, result: _Result, wire: bytes | None) -> tuple[bool, bytes]:
+    """Which of two contradictory answers is kept: one that is signed as it says, else the lesser; the order of lines does not matter."""
+    loaded = result.meta.loaded_addresses if result.meta is not None else None
+    try:
+        tx = decode_wire(wire, tuple(loaded.writable), tuple(loaded.readonly)) if wire and loaded else decode_wire(wire or b"")
+    except TransactionError:
+        return True, _rank(result)
+    return not (tx.signatures[:1] == (signature,) and signatures_hold(tx)), _rank(result)
 
 
 def _rank(result: _Result) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from popkit.audit.entries import GENESIS, STORAGE
+from popkit.diagnosis.coverage import evidence_findings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
 from popkit.diagnosis.reconcile import Reconciler
@@ -23,6 +24,10 @@ def case_checks(facts: Facts) -> Iterator[Check]:
     yield Check(
         "every file is the one that was sealed", HOLDS if sealed else CANNOT_TELL, "the manifest's digests", seen, where, "design §4"
     )
+    contradictions = [f for f in evidence_findings(facts) if f.severity == "critical"]
+    seen = "; ".join(f"{f.where[0]} {f.where[1]}".strip() for f in contradictions) or "none"
+    title = "no two answers contradict each other"
+    yield Check(title, VIOLATED if contradictions else HOLDS, "none", seen, ("rpc", ""), "design §4: one content a key")
 
 
 def chain_checks(facts: Facts, line: WorkerLine) -> Iterator[Check]:
@@ -61,11 +66,20 @@ def _receipts(facts: Facts, line: WorkerLine) -> Iterator[Check]:
     chain = line.chain
     claimed = {attempt.receipt for attempt in chain.accepted}
     collected = {key for key in claimed if key in facts.accounts}
-    found = {key for key in facts.accounts if (value := facts.receipt(key)) is not None and value.grant == chain.grant}
+    found = (collected & _receipts_of(facts, chain.grant)) | _extra_receipts(facts, line)
     status = VIOLATED if collected - found else HOLDS if found == claimed else CANNOT_TELL
     seen = f"{counted(len(found), 'receipt')}, {counted(len(claimed), 'accepted claim')}"
     title = "there are as many receipts as accepted claims"
     yield Check(title, status, "one receipt a claim", seen, (ACCOUNTS, chain.grant), "program §1.2: no instruction closes a receipt")
+
+
+def _receipts_of(facts: Facts, grant: str) -> set[str]:
+    return {key for key in facts.accounts if (value := facts.receipt(key)) is not None and value.grant == grant}
+
+
+def _extra_receipts(facts: Facts, line: WorkerLine) -> set[str]:
+    """Receipts on chain whose claims are not in the evidence."""
+    return _receipts_of(facts, line.chain.grant) - {attempt.receipt for attempt in line.chain.accepted}
 
 
 def _vault(facts: Facts, line: WorkerLine) -> Iterator[Check]:
@@ -74,7 +88,7 @@ def _vault(facts: Facts, line: WorkerLine) -> Iterator[Check]:
     title, rule, where = "funding less claims is the vault's balance", "program: fund_grant, claim_grant", (ACCOUNTS, vault_address(grant))
     row = facts.accounts.get(vault_address(grant))
     moved = [facts.claims.amount_moved[attempt.row] for attempt in line.chain.accepted]
-    whole = history.created_slot(grant) is not None and not line.chain.unseen and None not in moved
+    whole = history.created_slot(grant) is not None and not line.chain.unseen and None not in moved and not _extra_receipts(facts, line)
     if row is None or row.data is None or not whole:
         yield Check(title, CANNOT_TELL, "funding, every claim and the vault", "not all in the evidence", where, rule)
         return

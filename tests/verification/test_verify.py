@@ -120,3 +120,25 @@ def test_text_names_what_was_expected_and_observed() -> None:
     assert "✗ claim 4ha3XpWD" in text
     assert "expected a record of audit_hash" in text
     assert "rule: reference §3.2; invariants X1, X2" in text
+
+
+def test_a_relaxed_claim_left_out_cannot_be_told_and_is_not_called_false(copy_of: Make) -> None:
+    case = copy_of("relaxed-race")
+    rows = sorted(case.rows("rpc/transactions.jsonl"), key=lambda row: row["result"]["slot"])
+    case.write("rpc/transactions.jsonl", [*rows[:7], *rows[8:]])
+    case.seal()
+    assert verify(Evidence(case.path)).exit_code == 3
+
+
+def test_contradictory_answers_are_violated_and_the_signed_one_is_kept(copy_of: Make) -> None:
+    case = copy_of("intact")
+    rows = case.rows("rpc/transactions.jsonl")
+    false = json.loads(json.dumps(rows[-1]))
+    wire = false["result"]["transaction"][0]
+    false["result"]["transaction"][0] = wire[:400] + ("A" if wire[400] != "A" else "B") + wire[401:]
+    for order in ([*rows, false], [false, *rows]):
+        case.write("rpc/transactions.jsonl", order)
+        diagnosis = case.diagnose()
+        assert diagnosis.grants[0].forged_transactions == []
+        assert (diagnosis.verdict, diagnosis.exit_code) == ("intact", 1)
+        assert violated(verify(Evidence(case.path)), "case") == {"no two answers contradict each other"}
