@@ -97,6 +97,12 @@ def how_to_check_without_popkit(case: Case, grant: str = "") -> Block:
             "The bytes are those collected. In the case's directory (on macOS: shasum -a 256 -c):",
             "sha256sum -c manifest-sha256.txt",
         ),
+        (
+            "Every signature, hash, link and receipt holds, and findings.json says what the chain says. check.py is one file that needs "
+            "Python alone and shares no code with popkit; read it first. To write it, and to run it in the directory of this report:",
+            "popkit verify CASE --standalone check.py",
+        ),
+        ("CASE is the case's directory:", "python3 check.py CASE findings.json"),
     ]
     blocks: list[Block] = [Steps("The case itself", steps)]
     blocks += [Steps(f"Grant {short(g.grant)}", _by_hand(case, g.grant)) for g in examined(case, grant)]
