@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from popkit.claims.table import PROOF_PLACES, ClaimTable
-from popkit.eras import Shown, only, since
+from popkit.eras import EARLIEST, Shown, only, since
 from popkit.history import History
 from popkit.protocol.errors import CHAIN_RULE_ERRORS, ERAS, TransactionFailure
 
@@ -146,7 +146,6 @@ def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
 def shown_by_claims(claims: ClaimTable, history: History) -> list[Shown]:
     """What accepted and refused attempts, of every grant in the case, show of the program's era."""
     shown: list[Shown] = []
-    seen_children: dict[tuple[bytes, bytes], bytes] = {}
     for row in range(len(claims)):
         if claims.transaction_signatures_hold[row] is False:
             continue
@@ -162,18 +161,37 @@ def shown_by_claims(claims: ClaimTable, history: History) -> list[Shown]:
         shown.append(Shown(slot, since("strict"), "a claim with twelve accounts was accepted"))
         if claims.message_version[row] == 1:
             shown.append(Shown(slot, only("strict"), "a message of version 1 was accepted"))
-        if not claims.has_message[row]:
-            continue
-        parent = (claims.keys["grant"][row].tobytes(), claims.hashes["prev_hash"][row].tobytes())
-        entry = claims.hashes["entry_hash"][row].tobytes()
-        if seen_children.setdefault(parent, entry) != entry and claims.entry_hash_holds[row] and claims.proof_signature_holds[row]:
-            shown.append(Shown(slot, only("relaxed"), "two accepted claims share a parent"))
+    shown += _shown_by_parents(claims)
     for step in history.steps:
         if step.name == "upsert_pop_config":
             shown.append(Shown(step.slot, since("strict"), "upsert_pop_config was accepted"))
         if step.name == "update_grant":
             shown.append(Shown(step.slot, only("relaxed"), "update_grant was accepted"))
     return _thinned(shown)
+
+
+def _shown_by_parents(claims: ClaimTable) -> list[Shown]:
+    """What only the relaxed program does: two children of one parent accepted, or a child before its parent.
+
+    A child before its parent shows it from the day on which that program exists; before that day the order in the evidence is false.
+    """
+    shown = []
+    entries, parents = claims.hashes["entry_hash"], claims.hashes["prev_hash"]
+    times = claims.transactions.block_time
+    sound = claims.accepted & claims.entry_hash_holds & claims.proof_signature_holds
+    rows = [row for row in sound.nonzero()[0].tolist() if claims.transaction_signatures_hold[row] is not False]
+    landed: dict[tuple[bytes, bytes], int] = {}
+    for row in rows:
+        landed.setdefault((claims.keys["grant"][row].tobytes(), entries[row].tobytes()), int(claims.slot[row]))
+    children: dict[tuple[bytes, bytes], bytes] = {}
+    for row in rows:
+        slot, moment = int(claims.slot[row]), times[int(claims.transaction[row])]
+        parent = (claims.keys["grant"][row].tobytes(), parents[row].tobytes())
+        if children.setdefault(parent, entries[row].tobytes()) != entries[row].tobytes():
+            shown.append(Shown(slot, only("relaxed"), "two accepted claims share a parent"))
+        if landed.get(parent, slot) > slot and moment is not None and moment >= EARLIEST["relaxed"]:
+            shown.append(Shown(slot, only("relaxed"), "a claim was accepted before the one it follows"))
+    return shown
 
 
 def _thinned(shown: list[Shown]) -> list[Shown]:

@@ -130,6 +130,19 @@ def test_an_older_proof_lands_last_under_relaxed_rules(tmp_path: Path) -> None:
     assert found.exit_code == 0
 
 
+def test_a_worker_that_keeps_its_own_heads_under_relaxed_rules(tmp_path: Path) -> None:
+    """A child lands before its parent: the relaxed program took it, so neither order nor era is in doubt."""
+    world, handle, _ = sound("relaxed", "A", "ann", "bob")
+    first, second = (world.worker.issue(handle.address, world.address(w)) for w in ("cat", "dan"))
+    assert world.claim(handle, second, "dan").err is None
+    world.tick(20)
+    assert world.claim(handle, first, "cat").err is None
+    found = diagnose(tmp_path, world.collect())
+    assert found.verdict == "intact"
+    assert found.exit_code == 0
+    assert "relaxed" in found.grants[0].as_json()["eras"]
+
+
 def test_a_proof_never_sent_under_relaxed_rules_is_listed_and_no_cause(tmp_path: Path) -> None:
     world, handle, _ = sound("relaxed", "D", "ann", "bob")
     lost = world.worker.issue(handle.address, world.address("cat"), expected=world.head(handle))
