@@ -21,7 +21,7 @@ NOTEBOOKS_INSTALLED := $(VENV)/.installed-notebooks
 TEST_INSTALLED      := $(VENV)/.installed-test
 
 # `notebooks` is also a directory: without .PHONY make would call it up to date and do nothing.
-.PHONY: demo test notebooks bench clean
+.PHONY: demo test notebooks bench mutants clean
 
 DEMO_CASE := data/cases/cutover
 DEMO_OUT  := out/demo
@@ -59,6 +59,11 @@ test: $(TEST_INSTALLED)
 
 notebooks: $(NOTEBOOKS_INSTALLED)
 	$(BIN)/python -m popkit.reporting.regenerate
+
+# Hours on two cores for all rooms; `make mutants ROOMS=protocol` takes minutes.
+mutants: $(TEST_INSTALLED)
+	$(BIN)/pip install --quiet -e '.[mutants]'
+	$(BIN)/python tests/mutants.py $(ROOMS)
 
 bench: $(TEST_INSTALLED)
 	$(BIN)/python tests/bench_claims.py

@@ -224,9 +224,6 @@ class Judge:
         root, oldest = line.root, line.path[0]
         on_known_ground = root in chain.accepted_entries or root == GENESIS_HASH or root == chain.head or root in chain.unseen
         if on_known_ground:
-            if chain.state_is_stale or (line.is_stale and root in chain.unseen):
-                outcome.because = "the accounts were read before the last claims landed"
-                outcome.missing_evidence.append("the accounts of the grant, read after its transactions")
             what = "GENESIS" if root == GENESIS_HASH else f"the claim {str(root)[:8]}"
             if root == chain.head:
                 outcome.because = "the worker's next proof follows the chain's head by one link and not by the other"
