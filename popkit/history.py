@@ -182,11 +182,14 @@ class History:
         return grouped
 
     def signer_now(self, authority: str | None) -> str | None:
-        """The signer that the pop-config account names as collected; None when it is not there or not known."""
+        """The signer that pop-config names now: by its account, or its last upsert where that was not collected; None when not known."""
         if authority is None:
             return None
         row = self.accounts.get(pop_config_address(authority))
-        value = row.decoded(layouts.PopConfig) if row is not None else None
+        if row is None:
+            upserts = self.upserts(authority)
+            return upserts[-1][1] if upserts else None
+        value = row.decoded(layouts.PopConfig)
         return value.signer_pubkey if value is not None else None
 
     def signers_at(self, authority: str, slot: int) -> set[str] | None:

@@ -234,3 +234,20 @@ def test_transactions_alone_are_enough_to_attribute_and_judge(copy_of: Make) -> 
     assert run(case)[0] == "broken"
     grant = case.diagnose().grants[0]
     assert grant.missing_entries == answer_of("abandoned-proof")["grants"][0]["missing_entries"]
+
+
+def test_a_rotated_key_is_seen_without_the_pop_config_account(copy_of: Make) -> None:
+    """The worker's status names another key than the last upsert: the next proof would burn, though none was issued since."""
+    case = copy_of("intact")
+    config = {row["pubkey"] for row in case.rows("rpc/accounts.jsonl") if row["account"] and row["account"].get("space") == 73}
+    assert len(config) == 1
+    case.change("rpc/accounts.jsonl", lambda rows: [row for row in rows if row["pubkey"] not in config])
+    assert run(case) == ("intact", 0)
+    for name in ("pop-status", "runtime-status"):
+        path = case.path / "worker" / f"{name}.json"
+        status = json.loads(path.read_text())
+        target = status["body"] if name == "pop-status" else status["body"]["checks"]
+        target["signerPubkey" if name == "pop-status" else "popSignerPubkey"] = "2RJD1KnDRGEkvuFfAGrJ7PD28LRE9LRDjZznDywagzmr"
+        path.write_text(json.dumps(status))
+    assert run(case) == ("intact", 1)
+    assert [cause.name for cause in case.diagnose().grants[0].causes] == ["signer_mismatch"]
