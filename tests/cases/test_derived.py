@@ -115,10 +115,27 @@ def as_json(row: dict, parsed: bool) -> dict:  # type: ignore[type-arg]
         message["accountKeys"] = [
             {"pubkey": key, "signer": i < header[0], "writable": True, "source": "transaction"} for i, key in enumerate(keys)
         ]
-        message["instructions"] = [
-            {"programId": ix.program, "accounts": list(ix.accounts), "data": b58encode(ix.data or b"")} for ix in tx.instructions
-        ]
+        message["instructions"] = [parsed_form(ix.program, list(ix.accounts), b58encode(ix.data or b"")) for ix in tx.instructions]
+        for group in result["meta"]["innerInstructions"] or []:
+            for inner in group["instructions"]:
+                shown = parsed_form(keys[inner["programIdIndex"]], [keys[i] for i in inner["accounts"]], inner["data"])
+                inner.clear()
+                inner.update(shown, stackHeight=2)
     return {**row, "result": {**result, "transaction": {"signatures": list(tx.signatures), "message": message}}}
+
+
+PARSED_PROGRAMS = {
+    "11111111111111111111111111111111": "system",
+    "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA": "spl-token",
+    "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL": "spl-associated-token-account",
+}
+
+
+def parsed_form(program: str, accounts: list[str], data: str) -> dict:  # type: ignore[type-arg]
+    """An instruction as jsonParsed shows it: those of well-known programs parsed, without accounts and data."""
+    if program in PARSED_PROGRAMS:
+        return {"programId": program, "program": PARSED_PROGRAMS[program], "parsed": {"type": "create", "info": {}}}
+    return {"programId": program, "accounts": accounts, "data": data}
 
 
 @pytest.mark.parametrize("name", ["abandoned-proof", "many-periods", "era-upgrade", "foreign-issuer"])
