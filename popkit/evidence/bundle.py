@@ -43,7 +43,7 @@ class Evidence:
     def _digest(self, name: str) -> str | None:
         return (self.digests or {}).get(name)
 
-    def _lines(self, stem: str) -> Lines | None:
+    def lines_of(self, stem: str) -> Lines | None:
         """The one file that holds `stem`, plain or compressed; None when the case has none. Two forms of it are an error."""
         names = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self.files]
         if len(names) > 1:
@@ -53,7 +53,7 @@ class Evidence:
         return Lines(self.files[names[0]], names[0], self._digest(names[0]))
 
     def _read(self, stem: str, reader: Callable[[Lines], T]) -> T | None:
-        lines = self._lines(stem)
+        lines = self.lines_of(stem)
         if lines is None:
             return None
         rows = reader(lines)
