@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from popkit import __version__
+from popkit.collecting.command import add_collect_arguments
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, PopkitError, UsageError
+from popkit.serving.command import add_serve_arguments
 
 EXIT_INTERRUPTED = 130
 ERAS = ("pre_pop", "strict", "strict_v2", "relaxed")
@@ -45,6 +47,14 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--standalone", metavar="FILE", help="write check.py there, which checks a case without popkit, and stop")
     verify.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
     verify.set_defaults(run=_verify)
+
+    collecting = commands.add_parser("collect", help="turn a live system, or exports of it, into a case, and state how complete it is")
+    add_collect_arguments(collecting)
+    collecting.set_defaults(run=_collect)
+
+    serving = commands.add_parser("serve", help="replay a case as a Solana node and as the worker, on loopback")
+    add_serve_arguments(serving)
+    serving.set_defaults(run=_serve)
 
     explain = commands.add_parser("explain", help="what a verdict, cause, finding code or program error means, and what to do")
     explain.add_argument("word", nargs="?", help="the word; without one, the list of all")
@@ -105,6 +115,18 @@ def _verify(args: argparse.Namespace) -> int:
         write_file(Path(args.json), text)
     _write(verification_text(verification, every=bool(args.name)))
     return verification.exit_code
+
+
+def _collect(args: argparse.Namespace) -> int:
+    from popkit.collecting.command import run
+
+    return run(args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from popkit.serving.command import run
+
+    return run(args)
 
 
 def _explain(args: argparse.Namespace) -> int:

@@ -1,0 +1,88 @@
+"""Where a peer is, and the secrets that go with it: read from the environment, shown nowhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from popkit.errors import UsageError
+
+_LOOKS_SECRET = re.compile(r"^(?=.*\d)(?=.*[a-z])[a-z0-9-]{20,}$", re.IGNORECASE)
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+_HEADER = re.compile(r"^[A-Za-z0-9-]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A peer's URL and extra headers. Printing one shows scheme, host and port alone: keys hide in paths, queries and host names."""
+
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def shown(self) -> str:
+        """What may be written down: `scheme://host:port`, with host labels that look like keys left out."""
+        parts = urlsplit(self.url)
+        host = ".".join("…" if _LOOKS_SECRET.match(label) else label for label in (parts.hostname or "").split("."))
+        if ":" in host:
+            host = f"[{host}]"
+        return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+
+    def __str__(self) -> str:
+        return self.shown
+
+    def secrets(self) -> tuple[str, ...]:
+        """Texts of this address that must not turn up in anything that is written."""
+        parts = urlsplit(self.url)
+        found = [parts.password or "", parts.query, *parts.path.split("/"), *(value for _, value in self.headers)]
+        found += [value.split("=", 1)[-1] for value in parts.query.split("&")]
+        found += [value.removeprefix("Bearer ") for _, value in self.headers]
+        return tuple(sorted({text for text in found if len(text) >= 6}))
+
+
+def read_address(text: str, headers: dict[str, str] | None = None) -> Address:
+    """A URL, or `env:NAME` for one held in an environment variable; `headers` maps header names to environment variable names.
+
+    Raises UsageError, which never shows more of the URL than `Address.shown`, when a variable is not set or it is no http(s) URL.
+    """
+    url = from_environment(text[4:], "the URL") if text.startswith("env:") else text
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        shown = text if text.startswith("env:") else text.split("://", maxsplit=1)[0][:20] + "://…"
+        raise UsageError(f"{shown}: is not an http or https URL; expected https://host or env:NAME of a variable that holds one")
+    if parts.scheme == "http" and parts.hostname not in _LOCAL and (headers or parts.password):
+        raise UsageError(f"{Address(url).shown}: a secret would travel unencrypted; use https")
+    return Address(url, tuple((_header(name), from_environment(variable, name)) for name, variable in (headers or {}).items()))
+
+
+def bearer(address: Address, variable: str | None) -> Address:
+    """The address with `Authorization: Bearer …`, the token read from the environment variable `variable`."""
+    if variable is None:
+        return address
+    parts = urlsplit(address.url)
+    if parts.scheme == "http" and parts.hostname not in _LOCAL:
+        raise UsageError(f"{address.shown}: the token would travel unencrypted; use https")
+    token = from_environment(variable, "the token")
+    return Address(address.url, (*address.headers, ("Authorization", f"Bearer {token}")))
+
+
+def _header(name: str) -> str:
+    if not _HEADER.match(name):
+        raise UsageError(f"{name[:20]!r} is not a header's name; expected NAME=VARIABLE")
+    return name
+
+
+def from_environment(variable: str, what: str) -> str:
+    """The value of an environment variable. Raises UsageError when it is not set, empty or holds a line end."""
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        raise UsageError(f"{what} is to be read from the environment variable {variable[:60]}, which is not set; set it and ask again")
+    if any(character < " " for character in value):
+        raise UsageError(f"the environment variable {variable[:60]} holds a line end or control character; {what} cannot be that")
+    return value

@@ -1,0 +1,326 @@
+"""One collection from the first request to the sealed case.
+
+1. who the node is, and which grants are meant
+2. every list to its end, every listed transaction
+3. one moment of everything that changes
+4. the second endpoint's lists
+5. exports
+6. how complete it all is, then the seal
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from popkit.collecting import worker as workers
+from popkit.collecting.address import Address
+from popkit.collecting.completeness import Seen, Statement, state
+from popkit.collecting.custody import PROVES
+from popkit.collecting.exports import grants_in, links_in
+from popkit.collecting.fetching import Fetcher, NodeGone
+from popkit.collecting.importing import Imported, import_exports, take_over
+from popkit.collecting.links import event_links
+from popkit.collecting.listing import SIGNATURES, Lister
+from popkit.collecting.moment import MomentTaker
+from popkit.collecting.names import names_of
+from popkit.collecting.node import Node, Reply
+from popkit.collecting.options import Options
+from popkit.collecting.peer import Conduct, Peer
+from popkit.collecting.progress import Progress
+from popkit.collecting.state import State
+from popkit.collecting.worker import Worker, left_out
+from popkit.collecting.workspace import TOOL, Workspace
+from popkit.diagnosis.facts import Facts
+from popkit.errors import EXIT_CANNOT_TELL, PopkitError, UsageError
+from popkit.evidence.bundle import Evidence
+from popkit.protocol.genesis import UNKNOWN, cluster_of
+
+SECOND = "rpc/second-signatures.jsonl"
+
+
+class CollectionStopped(PopkitError):
+    """A peer stopped answering before everything was asked. What was received is on disk; the same command goes on."""
+
+    code = "collection_stopped"
+    exit_code = EXIT_CANNOT_TELL
+
+
+@dataclass(slots=True)
+class Collected:
+    """A sealed case and what is said of it: a statement an address, and what else is `missing`."""
+
+    case: Path
+    statements: list[Statement]
+    missing: list[str]
+    left_out: list[str] = field(default_factory=list)
+    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        return all(statement.complete for statement in self.statements) and not self.missing
+
+
+class Collection:
+    """One run of a collection. `clock` is this machine's, in unix seconds; `chance` decides jitter alone."""
+
+    def __init__(
+        self,
+        options: Options,
+        progress: Progress | None = None,
+        clock: Callable[[], float] = time.time,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.options, self.progress, self.clock = options, progress or Progress(None), clock
+        self.chance = chance or random.Random()
+        self.work = Workspace(options.out, options.plan(), clock)
+        self.seen = Seen()
+        self.grants: set[str] = set(options.grants)
+        self.cluster = UNKNOWN
+        self.imported, self.extended = Imported(), Imported()
+        self.taker = MomentTaker(self.seen, self.progress, options.fresh, clock, self._facts)
+        self.asked: Worker | None = None
+        self._replies: dict[str, Reply] = {}
+        self._peers: list[Peer] = []
+
+    async def run(self) -> Collected:
+        """Collect and seal. Raises CollectionStopped when a peer stops answering, UsageError when there is nothing to ask for."""
+        try:
+            connector = aiohttp.TCPConnector(limit=self.options.parallel + 2)
+            async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+                await self._collect(session)
+            return self._seal()
+        except NodeGone as gone:
+            raise CollectionStopped(f"{gone.says}. What was received is kept in {self.work.root}; the same command goes on") from None
+        finally:
+            self.progress.end()
+            self.work.close()
+
+    def _peer(self, name: str, address: Address, session: aiohttp.ClientSession, conduct: Conduct) -> Peer:
+        conduct = replace(conduct, attempts=1) if self.options.seal_now else conduct
+        peer = Peer(name, address, session, self.work, conduct, self.chance)
+        peer.silent = self.options.seal_now
+        self._peers.append(peer)
+        self.progress.requests = lambda: (sum(p.tally.requests for p in self._peers), sum(p.tally.waiting for p in self._peers))
+        return peer
+
+    async def _collect(self, session: aiohttp.ClientSession) -> None:
+        options = self.options
+        if options.extend is not None:
+            self.extended = take_over(options.extend, self.work, replaced=bool(options.exports))
+            self.grants |= {grant for header in self.extended.exports.headers for grant in header.grants}
+        if options.worker is not None:
+            peer = self._peer("worker", options.worker, session, options.worker_conduct)
+            self.asked = Worker(peer, self.work, self.progress, options.has_token)
+            if options.events:
+                await self._grants_of_events(self.asked)
+        if options.rpc is not None:
+            try:
+                await self._chain(self._peer("rpc", options.rpc, session, options.conduct), session)
+            except NodeGone:
+                if not options.seal_now:
+                    raise
+                self.taker.moment.missing.append("the collection was sealed before everything was asked")
+        else:
+            await self.taker.worker(self.asked, "moment/0")
+        if options.exports:
+            self.imported = import_exports(options.exports, self.work)
+        self._grants_of_exports()
+
+    async def _chain(self, peer: Peer, session: aiohttp.ClientSession) -> None:
+        options = self.options
+        node = Node(peer, options.batch)
+        chain = State(node, self.work, self.progress, options.program_id)
+        lister = Lister(node, self.work, self.progress, options.page)
+        fetcher = Fetcher(node, self.work, self.progress, options.parallel)
+        await self._who_is_there(chain)
+        await self._history(chain, lister, fetcher)
+        for number in range(options.rounds):
+            tag = f"moment/{number}"
+            await self.taker.worker(self.asked, tag)
+            await self.taker.accounts(chain, node, sorted(self.grants), tag)
+            newer = await self.taker.newer(lister, tag)
+            if not newer:
+                break
+            await self._fetch(fetcher, newer)
+        else:
+            self.taker.moment.missing.append(f"claims kept landing while the accounts were read, {options.rounds} times over")
+        if options.second is not None:
+            await self._second(self._peer("second-rpc", options.second, session, options.conduct))
+        if self.work.remembered("missing") is None:
+            fetcher.note_missing({s: reply for s, reply in self._replies.items() if s in self.seen.not_given})
+            self.work.keeps({}, kind="keep", step="missing")
+
+    async def _who_is_there(self, chain: State) -> None:
+        self.progress.enter("asking the node who it is")
+        genesis = await chain.one("genesis", "getGenesisHash", [])
+        if not genesis.ok and genesis.code is None:
+            raise NodeGone(genesis.says)
+        self.cluster = cluster_of(msgspec.json.decode(genesis.result)) if genesis.ok else UNKNOWN
+        for method in ("getVersion", "getFirstAvailableBlock"):
+            await chain.one(method, method, [])
+
+    async def _grants_of_events(self, worker: Worker) -> None:
+        """The grants of the events that were named, from the worker's own list."""
+        said = await worker.one(workers.EVENTS, "first", None)
+        if isinstance(said, str):
+            raise CollectionStopped(f"the worker's event list is needed to find the grants of --event: {said}")
+        known = dict(event_links(events=json.loads(bytes(said.body)), program=self.options.program_id))
+        for event in self.options.events:
+            if event not in known:
+                names = ", ".join(sorted(known)) or "none"
+                raise UsageError(f"--event {event}: the worker knows no such event that is linked to a grant; it knows {names}")
+            self.grants.add(known[event])
+
+    def _grants_of_exports(self) -> None:
+        """Grants that the exports speak of: those that their cases list, or else every one named by more than a head of the worker."""
+        listed = {grant for header in self.imported.exports.headers for grant in header.grants}
+        named = {grant for grant, sources in grants_in(self.imported.exports, self.options.program_id).items() if sources != ("head",)}
+        self.grants |= listed or (set() if self.grants else named)
+        if not self.grants:
+            raise UsageError("nothing names a grant: give --grant PUBKEY, or exports that hold a case, grant accounts or events")
+
+    async def _history(self, chain: State, lister: Lister, fetcher: Fetcher) -> None:
+        """Lists and transactions of grants, of the program if asked for, then of the pop-configs of the grants' authorities."""
+        await chain.accounts(sorted(self.grants), "accounts/first")
+        addresses = sorted(self.grants) + ([self.options.program_id] if self.options.list_program else [])
+        await self._list_and_fetch(addresses, lister, fetcher)
+        await self._list_and_fetch(sorted(set(names_of(self._facts()).configs.values())), lister, fetcher)
+
+    async def _list_and_fetch(self, addresses: list[str], lister: Lister, fetcher: Fetcher) -> None:
+        self.progress.enter("listing signatures")
+        wanted: dict[str, int] = {}
+        for address in addresses:
+            old = self.extended.lists.get(address)
+            listing = await lister.of(address, old)
+            self.seen.lists[address] = [*([old] if old is not None else []), listing]
+            if not listing.pages and not listing.ended:
+                raise NodeGone(listing.why)
+            wanted |= self.seen.rows(address)
+        await self._fetch(fetcher, wanted)
+
+    async def _fetch(self, fetcher: Fetcher, wanted: dict[str, int]) -> None:
+        todo = [signature for signature, _ in sorted(wanted.items(), key=lambda item: (-item[1], item[0]))]
+        self.progress.enter("fetching transactions", len(todo), sum(signature in fetcher.kept for signature in todo))
+        fetched = await fetcher.fetch(todo)
+        self._replies |= fetched.missing
+        self.seen.not_given = (self.seen.not_given | fetched.missing.keys()) - fetcher.kept
+
+    async def _second(self, peer: Peer) -> None:
+        """The same lists from another node; what it alone knows, and what the first did not give, is fetched from it."""
+        self.progress.enter("asking the second endpoint")
+        node = Node(peer, self.options.batch)
+        lister = Lister(node, self.work, self.progress, self.options.page, SECOND)
+        wanted: dict[str, int] = {}
+        for address in sorted(self.seen.lists):
+            second = self.seen.second[address] = await lister.of(address)
+            known = self.seen.rows(address)
+            alone = self.seen.second_alone[address] = [row for row in second.rows if row.signature not in known]
+            self._copy_rows(address, {row.signature for row in alone})
+            wanted |= {row.signature: row.slot for row in alone}
+            wanted |= {signature: slot for signature, slot in known.items() if signature in self.seen.not_given}
+        fetcher = Fetcher(node, self.work, self.progress, self.options.parallel)
+        try:
+            await self._fetch(fetcher, wanted)
+        except NodeGone as gone:
+            self.seen.not_given |= wanted.keys() - fetcher.kept
+            self.taker.moment.missing.append(f"the second endpoint stopped answering: {gone.says}")
+
+    def _copy_rows(self, address: str, signatures: set[str]) -> None:
+        """Rows that the second endpoint alone listed, into the case's list."""
+        step = f"second/{address}"
+        if not signatures or self.work.remembered(step):
+            return
+        lines = []
+        for line in (self.work.root / SECOND).read_bytes().splitlines():
+            row = msgspec.json.decode(line)
+            if row["address"] == address and row["signature"] in signatures:
+                lines.append(line)
+        self.work.keeps({SIGNATURES: lines}, kind="keep", step=step)
+
+    def _facts(self) -> Facts:
+        """The facts of what has been collected by now."""
+        for name, said in self._answers().items():
+            self.work.write(f"worker/{name}.json", workers.document(said))
+        self.work.write("case.json", json.dumps(self._header([], {})).encode())
+        return Facts(Evidence(self.work.root))
+
+    def _answers(self) -> dict[str, workers.Said]:
+        """The worker's answers by name: asked now, else exported, else of the case that is extended."""
+        return {**self.extended.said, **self.imported.said, **self.taker.moment.worker.said}
+
+    def _header(self, events: list[dict[str, str]], sources: dict[str, Any]) -> dict[str, Any]:
+        """case.json. Without a node, what exports say of cluster and time is all there is."""
+        headers = [*self.imported.exports.headers, *self.extended.exports.headers]
+        at, cluster, program = self.options.collected_at, self.cluster, self.options.program_id
+        if self.options.rpc is None and headers:
+            cluster, program = headers[0].cluster, headers[0].program_id
+        if at is None:
+            at = int(self.taker.moment.now)
+            if self.options.rpc is None:
+                at = max([header.collected_at for header in headers], default=self.imported.newest or at)
+        return {
+            "case": self.options.name,
+            "cluster": cluster,
+            "program_id": program,
+            "grants": sorted(self.grants),
+            "events": events,
+            "collected_at": at,
+            "sources": sources,
+        }
+
+    def _seal(self) -> Collected:
+        self.progress.enter("sealing")
+        facts = self._facts()
+        statements = state(facts, self.seen) if self.options.rpc is not None else []
+        moment = self.taker.moment
+        answers = self._answers()
+        unasked = {name: why for name, why in moment.worker.missing.items() if name not in answers}
+        left = left_out(answers) + [f"{name}: {why}" for name, why in sorted(unasked.items()) if why.startswith("not asked")]
+        missing = moment.missing + [f"{name}: {why}" for name, why in sorted(unasked.items()) if not why.startswith("not asked")]
+        requests = {p.name: {"requests": p.tally.requests, "calls": p.tally.calls, "outcomes": dict(p.tally.outcomes)} for p in self._peers}
+        links = sorted({(link.event, link.grant) for link in facts.event_links} | self._links_of_exports())
+        sources = {
+            "rpc": self.options.rpc.shown if self.options.rpc is not None else None,
+            "worker": self.options.worker.shown if self.options.worker is not None else None,
+            "tool": TOOL,
+            "clock": self._clock(),
+            "completeness": [statement.as_json() for statement in statements],
+            "missing": missing,
+            "left_out": left,
+            "appended_audit_entries": self._appended(),
+            **({"exports": self.imported.statement} if self.imported.statement else {}),
+            **({"extends": self.extended.statement} if self.extended.statement else {}),
+            "custody_proves": PROVES,
+        }
+        header = self._header([{"event": event, "grant": grant} for event, grant in links], sources)
+        return Collected(self.work.seal(header), statements, missing, left, requests)
+
+    def _links_of_exports(self) -> set[tuple[str, str]]:
+        links = [*links_in(self.imported.exports), *links_in(self.extended.exports)]
+        return {(event, grant) for event, grant in links if grant in self.grants}
+
+    def _clock(self) -> dict[str, Any]:
+        if self.options.collected_at is not None:
+            return {"collected_at": "was given by hand", "this_machine": int(self.clock())}
+        if self.options.rpc is not None:
+            return {"collected_at": self.taker.moment.clock, "this_machine": int(self.clock())}
+        return {"collected_at": "the newest time that the exports state", "this_machine": int(self.clock())}
+
+    def _appended(self) -> int:
+        """How many entries our own requests may have appended to the worker's audit chain, in every run of this collection."""
+        return sum(1 for record in self.work.custody.written() if record.get("kind") == "ask" and record.get("appends_audit_entry"))
+
+
+def collect(options: Options, progress: Progress | None = None) -> Collected:
+    """Run a collection to its end; see Collection."""
+    return asyncio.run(Collection(options, progress).run())

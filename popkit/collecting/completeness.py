@@ -1,0 +1,225 @@
+"""How complete a collection is, address by address: never assumed, always because of something.
+
+An address is *complete* when its list was asked to the end, every listed transaction was given, and no check is violated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from popkit.collecting.listing import Listing, Row
+from popkit.collecting.state import AccountsSeen
+from popkit.diagnosis.facts import Facts
+from popkit.protocol.pda import pop_config_address
+from popkit.wording import counted
+
+HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One reason to believe that an address is complete, or not: `outcome` is one of three words; `detail` says what was seen."""
+
+    name: str
+    outcome: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Statement:
+    """What is said of one address; `role` is grant, pop-config or program."""
+
+    address: str
+    role: str
+    rows: int
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Listed to the end and all given, and nothing speaks against it."""
+        must = [check.outcome for check in self.checks if check.name in ("listed_to_the_end", "transactions_given")]
+        return must == [HOLDS, HOLDS] and not any(check.outcome == VIOLATED for check in self.checks)
+
+    @property
+    def because(self) -> list[str]:
+        """Why it is not complete; empty when it is."""
+        must = ("listed_to_the_end", "transactions_given")
+        return [f"{c.name}: {c.detail}" for c in self.checks if c.outcome == VIOLATED or (c.name in must and c.outcome != HOLDS)]
+
+    def as_json(self) -> dict[str, Any]:
+        checks = [{"check": c.name, "outcome": c.outcome, "detail": c.detail} for c in self.checks]
+        return {
+            "address": self.address,
+            "role": self.role,
+            "signatures": self.rows,
+            "complete": self.complete,
+            "because": self.because,
+            "checks": checks,
+        }
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the collectors saw beside the rows: lists by address, the second endpoint's, receipts by grant, what was not given."""
+
+    lists: dict[str, list[Listing]] = field(default_factory=dict)
+    second: dict[str, Listing] = field(default_factory=dict)
+    second_alone: dict[str, list[Row]] = field(default_factory=dict)
+    receipts: dict[str, AccountsSeen] = field(default_factory=dict)
+    core: AccountsSeen = field(default_factory=AccountsSeen)
+    not_given: set[str] = field(default_factory=set)
+    behind: str = ""
+
+    def rows(self, address: str) -> dict[str, int]:
+        """Slots by signature of everything that was listed for an address."""
+        first = {row.signature: row.slot for listing in self.lists.get(address, []) for row in listing.rows}
+        return first | {row.signature: row.slot for row in self.second_alone.get(address, [])}
+
+
+def state(facts: Facts, seen: Seen) -> list[Statement]:
+    """One statement an address that was listed: grants first, then pop-configs, then the program."""
+    program = facts.header.program_id
+    configs = {a: g for g in facts.header.grants if (a := facts.history.authority_of(g)) is not None}
+    config_addresses = {pop_config_address(authority, program): authority for authority in configs}
+    found = []
+    for address in sorted(seen.lists, key=lambda a: (a == program, a in config_addresses, a)):
+        role = "program" if address == program else "pop-config" if address in config_addresses else "grant"
+        statement = Statement(address, role, len(seen.rows(address)))
+        statement.checks += _listing_checks(address, seen)
+        if role == "grant":
+            statement.checks += _grant_checks(address, facts, seen)
+        elif role == "pop-config":
+            statement.checks.append(_oldest_is_upsert(address, config_addresses[address], facts, seen))
+        statement.checks.append(_not_behind(seen))
+        found.append(statement)
+    return found
+
+
+def _listing_checks(address: str, seen: Seen) -> Iterator[Check]:
+    lists, rows = seen.lists[address], seen.rows(address)
+    stopped = [listing.why or "the list was not asked to its end" for listing in lists if not listing.ended]
+    pages = sum(listing.pages for listing in lists)
+    if stopped:
+        yield Check("listed_to_the_end", VIOLATED, stopped[0])
+    else:
+        yield Check(
+            "listed_to_the_end", HOLDS, f"{counted(len(rows), 'signature')} on {counted(pages, 'page')}; the last gave nothing older"
+        )
+    if all(listing.overlaps for listing in lists):
+        yield Check("pages_overlap", HOLDS, "each page reached back to the one before it")
+    else:
+        yield Check("pages_overlap", VIOLATED, "a page did not reach back to the one before it: rows may lie between")
+    if all(listing.ordered for listing in lists):
+        yield Check("newest_first", HOLDS, "slots never rise along the list")
+    else:
+        yield Check("newest_first", VIOLATED, "slots rise along the list; paging by position may have missed rows")
+    without = sorted(seen.not_given & rows.keys())
+    if without:
+        yield Check("transactions_given", VIOLATED, f"{counted(len(without), 'listed transaction')} not given, {without[0]} among them")
+    else:
+        yield Check("transactions_given", HOLDS, "every listed transaction was given")
+    yield from _second_checks(address, seen)
+
+
+def _second_checks(address: str, seen: Seen) -> Iterator[Check]:
+    """The second endpoint's list, as far as both can know it: rows newer than the first one's end are not held against either."""
+    second = seen.second.get(address)
+    if second is None:
+        yield Check("second_endpoint_agrees", CANNOT_TELL, "no second endpoint was asked")
+        return
+    if not second.ended:
+        yield Check("second_endpoint_agrees", CANNOT_TELL, f"the second endpoint's list has no end: {second.why}")
+        return
+    first = {row.signature: row.slot for listing in seen.lists[address] for row in listing.rows}
+    newest = max(first.values(), default=0)  # what landed after the first list was read cannot be in it
+    theirs = {row.signature for row in second.rows if row.slot <= newest}
+    ours = {signature for signature, slot in first.items() if slot <= max((row.slot for row in second.rows), default=0)}
+    if ours == theirs:
+        yield Check("second_endpoint_agrees", HOLDS, f"both list the same {counted(len(ours), 'signature')}")
+        return
+    only_ours, only_theirs = sorted(ours - theirs), sorted(theirs - ours)
+    detail = f"the first alone lists {len(only_ours)}, the second alone {len(only_theirs)}"
+    if seen.not_given.isdisjoint(only_theirs):  # they were fetched from the second: the first list has a gap, the case has not
+        yield Check("second_endpoint_agrees", CANNOT_TELL, f"{detail}; the case holds both, and neither list is proved whole")
+    else:
+        yield Check("second_endpoint_agrees", VIOLATED, f"{detail}, and not all of that was given")
+
+
+def _grant_checks(grant: str, facts: Facts, seen: Seen) -> Iterator[Check]:
+    yield _oldest_is_creation(grant, facts, seen)
+    yield _receipts_match(grant, facts, seen)
+    chain = facts.chain(grant)
+    unseen = chain.unseen
+    if unseen:
+        yield Check(
+            "links_close", VIOLATED, f"{counted(len(unseen), 'accepted claim')} named by the chain not seen, {unseen[0][:16]} among them"
+        )
+    elif not chain.state.known:
+        yield Check("links_close", CANNOT_TELL, "PopState was not given: a newest claim that was left out would not show")
+    elif chain.state_is_stale:
+        yield Check("links_close", CANNOT_TELL, "PopState was read before the newest claim landed")
+    else:
+        yield Check("links_close", HOLDS, "every parent has its claim, and PopState's head is among them")
+
+
+def _oldest_is_creation(grant: str, facts: Facts, seen: Seen) -> Check:
+    rows = seen.rows(grant)
+    created = facts.history.created_slot(grant)
+    if not rows:
+        account = facts.accounts.get(grant)
+        if account is not None and account.exists:
+            return Check("oldest_is_creation", VIOLATED, "the account exists, and no transaction of it was listed")
+        return Check("oldest_is_creation", CANNOT_TELL, "nothing was listed")
+    oldest = min(rows.values())
+    if created is None:
+        return Check(
+            "oldest_is_creation", VIOLATED, f"the list begins in slot {oldest} without the grant's creation: what came before is not there"
+        )
+    if created > oldest and not any(step.slot == oldest for step in facts.history.of_grant(grant) if step.name == "create_grant"):
+        return Check("oldest_is_creation", HOLDS, f"created in slot {created}; the list reaches back to slot {oldest}, before it")
+    return Check("oldest_is_creation", HOLDS, f"the list begins with the grant's creation in slot {created}")
+
+
+def _oldest_is_upsert(address: str, authority: str, facts: Facts, seen: Seen) -> Check:
+    upserts = facts.history.upserts(authority)
+    if upserts:
+        return Check("oldest_is_creation", HOLDS, f"the list holds the first upsert, in slot {upserts[0][0]}")
+    account = facts.accounts.get(address)
+    if account is not None and not account.exists:
+        return Check("oldest_is_creation", HOLDS, "pop-config was never made")
+    return Check("oldest_is_creation", VIOLATED, "the list does not hold the upsert that made pop-config")
+
+
+def _receipts_match(grant: str, facts: Facts, seen: Seen) -> Check:
+    """Receipts on chain against accepted claims: a receipt without its claim is a transaction that was left out."""
+    given = seen.receipts.get(grant)
+    if given is None or given.why:
+        return Check("receipts_match", CANNOT_TELL, given.why if given is not None else "the receipts were not asked for")
+    receipts = {address for address, account in given.accounts.items() if account is not None}
+    newest = max(given.slots, default=None)
+    claimed = {a.receipt: a.slot for a in facts.chain(grant).accepted}
+    without = sorted(receipts - claimed.keys())
+    if without:
+        return Check(
+            "receipts_match",
+            VIOLATED,
+            f"{counted(len(without), 'receipt')} on chain without a claim that was seen, {without[0]} among them",
+        )
+    beyond = sorted(address for address in claimed.keys() - receipts if newest is None or claimed[address] <= newest)
+    if beyond:
+        return Check(
+            "receipts_match",
+            VIOLATED,
+            f"{counted(len(beyond), 'accepted claim')} whose receipt the node does not list, {beyond[0]} among them",
+        )
+    return Check("receipts_match", HOLDS, f"{counted(len(receipts), 'receipt')} on chain, each with its claim")
+
+
+def _not_behind(seen: Seen) -> Check:
+    return (
+        Check("node_is_current", VIOLATED, seen.behind)
+        if seen.behind
+        else Check("node_is_current", HOLDS, "the node kept up with its own clock")
+    )

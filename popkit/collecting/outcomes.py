@@ -1,0 +1,114 @@
+"""How a request can end: every way has a name, and each name says what happens next.
+
+Two things never happen: an answer of unknown shape is taken for "nothing there", and a peer that misbehaves keeps the collector busy
+without bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The named ends of one request, or of one call inside a batch."""
+
+    OK = "ok"
+    RATE_LIMITED = "rate_limited"
+    TOO_LARGE = "too_large"
+    TIMEOUT = "timeout"
+    SERVER_ERROR = "server_error"
+    NO_CONNECTION = "no_connection"
+    TLS_FAILED = "tls_failed"
+    REDIRECTED = "redirected"
+    UNAUTHORIZED = "unauthorized"
+    REFUSED = "refused"
+    HTML_PAGE = "html_page"
+    WRONG_CONTENT_TYPE = "wrong_content_type"
+    BODY_CUT = "body_cut"
+    BODY_ENDLESS = "body_endless"
+    NOT_JSON = "not_json"
+    NOT_JSON_RPC = "not_json_rpc"
+    WRONG_IDS = "wrong_ids"
+    DUPLICATE_IDS = "duplicate_ids"
+    WRONG_ANSWER = "wrong_answer"
+    SLOT_WENT_BACK = "slot_went_back"
+    UNAVAILABLE = "unavailable"
+    NODE_BEHIND = "node_behind"
+    RPC_ERROR = "rpc_error"
+    METHOD_MISSING = "method_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an outcome means and what the collector does: ask again (`again`), and ask for less at once (`shrink`)."""
+
+    meaning: str
+    again: bool = True
+    shrink: bool = False
+
+
+RULES: dict[Outcome, Rule] = {
+    Outcome.OK: Rule("answered", again=False),
+    Outcome.RATE_LIMITED: Rule("the peer asks for fewer requests (429)", shrink=True),
+    Outcome.TOO_LARGE: Rule("the peer asks for smaller requests (413)", shrink=True),
+    Outcome.TIMEOUT: Rule("no whole answer within the time allowed", shrink=True),
+    Outcome.SERVER_ERROR: Rule("the peer failed (HTTP 5xx)"),
+    Outcome.NO_CONNECTION: Rule("no connection, or it was closed without an answer"),
+    Outcome.TLS_FAILED: Rule("the peer could not prove who it is (TLS)", again=False),
+    Outcome.REDIRECTED: Rule("the peer sends elsewhere; a redirect is never followed", again=False),
+    Outcome.UNAUTHORIZED: Rule("the peer wants another authorisation (401 or 403)", again=False),
+    Outcome.REFUSED: Rule("the peer refused the request (another HTTP 4xx)", again=False),
+    Outcome.HTML_PAGE: Rule("a web page came instead of an answer"),
+    Outcome.WRONG_CONTENT_TYPE: Rule("the answer says that it is not JSON"),
+    Outcome.BODY_CUT: Rule("the answer ended before its end", shrink=True),
+    Outcome.BODY_ENDLESS: Rule("the answer is larger than any answer may be, and was cut off", shrink=True),
+    Outcome.NOT_JSON: Rule("the answer is not JSON"),
+    Outcome.NOT_JSON_RPC: Rule("the answer is JSON, but not a JSON-RPC answer"),
+    Outcome.WRONG_IDS: Rule("the ids of a batch's answers are not those that were asked", shrink=True),
+    Outcome.DUPLICATE_IDS: Rule("a batch's answers hold an id twice", shrink=True),
+    Outcome.WRONG_ANSWER: Rule("the answer is about something else than what was asked", shrink=True),
+    Outcome.SLOT_WENT_BACK: Rule("the answer is of an older slot than one given before"),
+    Outcome.UNAVAILABLE: Rule("the node does not have it, which is not the same as that it is not there", again=False),
+    Outcome.NODE_BEHIND: Rule("the node is behind the cluster"),
+    Outcome.RPC_ERROR: Rule("the node answered with an error"),
+    Outcome.METHOD_MISSING: Rule("the node does not offer this method", again=False),
+}
+
+# Codes with which a node says that it has no answer: cleaned up, skipped, not in long-term storage, of a newer version, of another epoch, …
+UNAVAILABLE_CODES = frozenset({-32004, -32007, -32009, -32011, -32015, -32019, -32020})
+# Codes that another ask, later, may cure: behind, or the slot asked for not reached.
+_BEHIND_CODES = frozenset({-32005, -32014, -32016})
+# The method is unknown, or switched off: no filter index (-32010), gone (410-like), not allowed.
+_MISSING_CODES = frozenset({-32601, -32010, 410, 403})
+_RATE_CODES = frozenset({429, -32429, -32097})
+
+
+def outcome_of_error(code: int) -> Outcome:
+    """What a JSON-RPC error's code says."""
+    if code in UNAVAILABLE_CODES:
+        return Outcome.UNAVAILABLE
+    if code in _BEHIND_CODES:
+        return Outcome.NODE_BEHIND
+    if code in _MISSING_CODES:
+        return Outcome.METHOD_MISSING
+    if code in _RATE_CODES:
+        return Outcome.RATE_LIMITED
+    return Outcome.RPC_ERROR
+
+
+def outcome_of_status(status: int) -> Outcome:
+    """What an HTTP status says before anybody looks at the body."""
+    if 200 <= status < 300:
+        return Outcome.OK
+    if 300 <= status < 400:
+        return Outcome.REDIRECTED
+    named = {
+        401: Outcome.UNAUTHORIZED,
+        403: Outcome.UNAUTHORIZED,
+        408: Outcome.TIMEOUT,
+        413: Outcome.TOO_LARGE,
+        429: Outcome.RATE_LIMITED,
+        504: Outcome.TIMEOUT,
+    }
+    return named.get(status, Outcome.SERVER_ERROR if status >= 500 else Outcome.REFUSED)

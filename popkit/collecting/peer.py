@@ -1,0 +1,240 @@
+"""One peer over HTTP: every request is limited, bounded, written down, and ends in a named outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from popkit.collecting.address import Address
+from popkit.collecting.limits import Limit, Rate, backoff
+from popkit.collecting.outcomes import Outcome, outcome_of_status
+from popkit.collecting.workspace import TOOL, Workspace
+
+MAX_BODY = 256 * 1024 * 1024
+TIMEOUT = 60.0
+REQUESTS = Rate(8, 1)
+EVERY_METHOD = Rate(40, 10)
+"""What public nodes allow one caller: forty calls of a method in ten seconds."""
+_PIECE = 1 << 18
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back: the outcome by HTTP alone, the body as received (b"" where none is used), and what it says of time.
+
+    `date` is the peer's own clock (unix seconds, from the Date header), `number` the request's number in the custody record.
+    """
+
+    outcome: Outcome
+    body: bytes = b""
+    status: int | None = None
+    retry_after: float | None = None
+    date: float | None = None
+    detail: str = ""
+    number: int = 0
+    sha256: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a peer was asked so far, for the progress line and the summary."""
+
+    requests: int = 0
+    calls: int = 0
+    waiting: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a peer is to be treated: requests in any window, calls of each method in any window, patience, bounds."""
+
+    requests: Rate = REQUESTS
+    methods: Mapping[str, Rate] = field(default_factory=dict)
+    every_method: Rate = EVERY_METHOD
+    attempts: int = 8
+    timeout: float = TIMEOUT
+    max_body: int = MAX_BODY
+
+    def rate_of(self, method: str) -> Rate:
+        return self.methods.get(method, self.every_method)
+
+
+class Peer:
+    """A Solana node or the worker. `name` is what the custody record calls it; secrets stay inside `address`."""
+
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        session: aiohttp.ClientSession,
+        work: Workspace,
+        conduct: Conduct,
+        chance: random.Random | None = None,
+        on_wait: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self.name, self.address, self.conduct, self.work = name, address, conduct, work
+        self.tally = Tally()
+        self.chance = chance or random.Random()
+        self._session = session
+        self._requests = Limit(conduct.requests)
+        self._methods: dict[str, Limit] = {}
+        self._not_before = 0.0
+        self._on_wait = on_wait
+        self.silent = False
+        """Ask nothing: every request ends as if there were no connection, and is not recorded, as it was not sent."""
+
+    def _limit(self, method: str) -> Limit:
+        return self._methods.setdefault(method, Limit(self.conduct.rate_of(method)))
+
+    async def send(self, calls: Mapping[str, int], body: bytes | None, path: str = "", **what: Any) -> Answer:
+        """Send one request when the limits allow it; `calls` are the methods that it calls, each with how often.
+
+        `body` None is a GET of `path` below the peer's URL. Never raises for what a peer does. `what` goes into the custody record.
+        """
+        if self.silent:
+            return Answer(Outcome.NO_CONNECTION, detail="not asked")
+        await self._may(calls)
+        try:
+            number = self.work.asks(
+                peer=self.name,
+                at_peer=self.address.shown,
+                calls=dict(calls),
+                **what,
+                **({"request": {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}} if body is not None else {}),
+            )
+            answer = await self._exchange(body, path)
+            answer.number = number
+            answer.sha256 = hashlib.sha256(answer.body).hexdigest()
+        finally:
+            self._requests.give()
+            for method, count in calls.items():
+                self._limit(method).give(count)
+        self.tally.requests += 1
+        self.tally.calls += sum(calls.values())
+        if answer.retry_after is not None:
+            self._not_before = max(self._not_before, time.monotonic() + answer.retry_after)
+        return answer
+
+    def received(self, answer: Answer, outcome: Outcome, **what: Any) -> dict[str, Any]:
+        """What the custody record says of an answer; the caller writes it down together with the lines that it keeps."""
+        self.tally.outcomes[outcome] += 1
+        return {
+            "kind": "answer",
+            "to": answer.number,
+            "outcome": outcome,
+            "response": {"status": answer.status, "bytes": len(answer.body), "sha256": answer.sha256, "date": answer.date},
+            **({"detail": answer.detail} if answer.detail else {}),
+            **what,
+        }
+
+    async def rests(self, failures: int, answer: Answer) -> None:
+        """Wait after a failure, as long as jitter and the peer ask for."""
+        await self._wait(backoff(failures, answer.retry_after, self.chance))
+
+    async def _wait(self, seconds: float) -> None:
+        self.tally.waiting += seconds
+        self._on_wait(seconds)
+        await asyncio.sleep(seconds)
+
+    async def _may(self, calls: Mapping[str, int]) -> None:
+        """Wait for a place in every window, and for the end of a pause that the peer asked for."""
+        began = time.monotonic()
+        for method, count in sorted(calls.items()):
+            await self._limit(method).take(count)
+        await self._requests.take()
+        while (pause := self._not_before - time.monotonic()) > 0:
+            await asyncio.sleep(pause)
+        self.tally.waiting += time.monotonic() - began
+
+    async def _exchange(self, body: bytes | None, path: str) -> Answer:
+        url = self.address.url.rstrip("/") + path if path else self.address.url
+        headers = {"User-Agent": TOOL.replace(" ", "/"), "Accept": "application/json", **dict(self.address.headers)}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self._session.request(
+                "POST" if body is not None else "GET",
+                url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=self.conduct.timeout),
+            ) as response:
+                return await self._read(response)
+        except TimeoutError:
+            return Answer(Outcome.TIMEOUT, detail=f"nothing whole within {self.conduct.timeout:g} s")
+        except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+            return Answer(Outcome.TLS_FAILED, detail=type(error).__name__)
+        except aiohttp.ClientPayloadError:
+            return Answer(Outcome.BODY_CUT, detail="the connection ended inside the body")
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # their texts may hold the URL: the class alone is written down
+            return Answer(Outcome.NO_CONNECTION, detail=type(error).__name__)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Answer:
+        answer = Answer(outcome_of_status(response.status), status=response.status)
+        answer.retry_after = _seconds(response.headers.get("Retry-After"), response.headers.get("Date"))
+        answer.date = _date(response.headers.get("Date"))
+        if answer.outcome is Outcome.REDIRECTED:
+            answer.detail = f"to {_host(response.headers.get('Location', ''))}"
+            return answer
+        if (response.content_length or 0) > self.conduct.max_body:
+            answer.outcome, answer.detail = Outcome.BODY_ENDLESS, f"announced {response.content_length} bytes"
+            return answer
+        pieces, size = [], 0
+        async for piece in response.content.iter_any():
+            pieces.append(piece)
+            size += len(piece)
+            if size > self.conduct.max_body:
+                response.close()
+                answer.outcome, answer.detail = Outcome.BODY_ENDLESS, f"cut off after {size} bytes"
+                return answer
+        answer.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if answer.outcome in (Outcome.OK, Outcome.REFUSED):
+            said = response.content_type
+            if said == "text/html" or answer.body[:64].lstrip()[:1] == b"<":
+                answer.outcome = Outcome.HTML_PAGE
+            elif not (said == "application/json" or said.endswith("+json")):
+                answer.outcome, answer.detail = Outcome.WRONG_CONTENT_TYPE, said[:60]
+        return answer
+
+
+def _host(location: str) -> str:
+    """The host of a Location header, and no more of it: the rest may carry the key back."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "an unreadable address"
+    return Address(location).shown if parts.hostname else "another path of the same host"
+
+
+def _date(text: str | None) -> float | None:
+    """A Date header as unix seconds."""
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except ValueError:
+        return None
+
+
+def _seconds(text: str | None, date: str | None) -> float | None:
+    """A Retry-After header, in seconds or as a date, as seconds from now; at most ten minutes, as a longer pause is an end."""
+    if text is None:
+        return None
+    if text.strip().isdigit():
+        return min(float(text), 600.0)
+    until, now = _date(text), _date(date)
+    if until is None:
+        return None
+    return min(max(until - (now if now is not None else datetime.now().timestamp()), 0.0), 600.0)

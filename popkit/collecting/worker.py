@@ -1,0 +1,166 @@
+"""The worker's endpoints that evidence needs: in the order that disturbs the evidence least, counted, and read for what they leave out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from popkit.collecting.outcomes import RULES, Outcome
+from popkit.collecting.peer import Answer, Peer
+from popkit.collecting.progress import Progress
+from popkit.collecting.workspace import Workspace
+
+ANSWERS = "worker/answers.jsonl"
+NEWEST = 50
+"""How many entries audit-logs holds at most; it takes no parameters and has no pages."""
+TRANSFERS = 200
+CHECKED = 200
+_PATIENCE = 3  # every ask may append an entry to the audit chain, so none is repeated often
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One GET of the worker. `master`: only with the operator's token. `good`: the statuses under which the body is evidence."""
+
+    name: str
+    path: str
+    master: bool = False
+    good: tuple[int, ...] = (200,)
+
+    @property
+    def appends(self) -> bool:
+        """Whether asking appends an entry to the audit chain: everything below /api/ and /v1/school/ does."""
+        return self.path.startswith(("/api/", "/v1/school/"))
+
+
+# audit-logs first: each request that follows pushes one older entry out of its window.
+ENDPOINTS = (
+    Endpoint("audit-logs", "/api/master/audit-logs", master=True),
+    Endpoint("transfers", f"/api/master/transfers?limit={TRANSFERS}", master=True),
+    Endpoint("audit-integrity", f"/api/master/audit-integrity?limit={CHECKED}", master=True, good=(200, 409)),
+    Endpoint("events", "/v1/school/events"),
+    Endpoint("pop-status", "/v1/school/pop-status"),
+    Endpoint("runtime-status", "/v1/school/runtime-status"),
+    Endpoint("audit-status", "/v1/school/audit-status"),
+)
+EVENTS = ENDPOINTS[3]
+
+
+class Said(msgspec.Struct):
+    """One answer of the worker as it was kept: a line of `worker/answers.jsonl`. `body` is JSON as received."""
+
+    name: str
+    path: str
+    at: float
+    status: int
+    body: msgspec.Raw
+
+
+@dataclass(slots=True)
+class WorkerSeen:
+    """The worker's newest answer by name, and why others are not there; `newest` is the worker's own clock (unix seconds)."""
+
+    said: dict[str, Said] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+class Worker:
+    """Asks the worker; `has_token` says whether requests carry the operator's token."""
+
+    def __init__(self, peer: Peer, work: Workspace, progress: Progress, has_token: bool) -> None:
+        self.peer, self.work, self.progress, self.has_token = peer, work, progress, has_token
+
+    async def all(self, tag: str, max_age: float | None) -> WorkerSeen:
+        """Every endpoint that the token allows."""
+        seen = WorkerSeen()
+        for endpoint in ENDPOINTS:
+            if endpoint.master and not self.has_token:
+                seen.missing[endpoint.name] = "not asked for: it needs the operator's token (--worker-token-env)"
+                continue
+            said = await self.one(endpoint, tag, max_age)
+            if isinstance(said, Said):
+                seen.said[endpoint.name] = said
+            else:
+                seen.missing[endpoint.name] = said
+            self.progress.step()
+        return seen
+
+    async def one(self, endpoint: Endpoint, tag: str, max_age: float | None) -> Said | str:
+        """One endpoint's answer as kept, or why there is none."""
+        step = f"worker/{tag}/{endpoint.name}"
+        record = self.work.remembered(step, max_age)
+        failures = 0
+        while record is None:
+            answer = await self.peer.send(
+                {endpoint.path.partition("?")[0]: 1}, None, endpoint.path, get=endpoint.path, appends_audit_entry=endpoint.appends
+            )
+            outcome = _outcome(answer, endpoint)
+            note = self.peer.received(answer, outcome)
+            if outcome is Outcome.OK and answer.status is not None:
+                said = Said(endpoint.name, endpoint.path, self.work.clock(), answer.status, msgspec.Raw(answer.body.replace(b"\n", b" ")))
+                record = self.work.keeps({ANSWERS: [msgspec.json.encode(said)]}, **note, step=step)
+                break
+            self.work.keeps({}, **note)
+            failures += 1
+            if not RULES[outcome].again or failures >= _PATIENCE:
+                return _why(outcome, answer)
+            await self.peer.rests(failures, answer)
+        return msgspec.json.decode(self.work.lines(record)[0], type=Said)
+
+
+def _outcome(answer: Answer, endpoint: Endpoint) -> Outcome:
+    """Whether an answer is evidence: a status that the endpoint gives when it works, and a JSON object."""
+    if answer.outcome is not Outcome.OK and answer.status not in endpoint.good:
+        return answer.outcome
+    if answer.outcome in (Outcome.HTML_PAGE, Outcome.WRONG_CONTENT_TYPE):
+        return answer.outcome
+    try:
+        msgspec.json.decode(answer.body, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        return Outcome.WRONG_ANSWER
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Outcome.NOT_JSON
+    return Outcome.OK
+
+
+def _why(outcome: Outcome, answer: Answer) -> str:
+    """Why an endpoint gave no evidence; the body is never quoted, as it may echo what was sent."""
+    return f"{outcome}: {RULES[outcome].meaning}" + (f" (HTTP {answer.status})" if answer.status is not None else "")
+
+
+def left_out(said: dict[str, Said]) -> list[str]:
+    """What the worker's answers say, or are known, to leave out: newest fifty entries, limits, redacted details."""
+    found = []
+    for name, answer in sorted(said.items()):
+        body = _body(answer)
+        if name == "audit-logs" and len(_list(body, "logs")) >= NEWEST:
+            found.append(f"audit-logs: the newest {NEWEST} entries alone; it gives no more")
+        if name == "transfers":
+            if len(_list(body, "items")) >= TRANSFERS:
+                found.append(f"transfers: the newest {TRANSFERS} alone; it gives no more")
+            if body.get("strictLevel") != "master_full":
+                found.append(f"transfers: redacted ({str(body.get('strictLevel'))[:40]})")
+        if name == "audit-integrity" and isinstance(body.get("checked"), int) and body["checked"] >= CHECKED:
+            found.append(f"audit-integrity: the server looked at the newest {CHECKED} entries alone")
+        if body.get("detailsRedacted") is True:
+            found.append(f"{name}: details are redacted for callers without the operator's token")
+    return found
+
+
+def _body(said: Said) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(said.body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+
+
+def _list(body: dict[str, Any], name: str) -> list[Any]:
+    found = body.get(name)
+    return found if isinstance(found, list) else []
+
+
+def document(said: Said) -> bytes:
+    """`worker/<name>.json`: {status, body}, the body as it was received."""
+    return b'{"status":%d,"body":%s}\n' % (said.status, bytes(said.body))

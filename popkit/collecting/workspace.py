@@ -1,0 +1,176 @@
+"""An unfinished case on disk: what came back is appended and written down at once, and sealed at the end.
+
+The folder is `<out>.collecting` until it is sealed, so that nobody takes half a case for a whole one. Lines are appended to the case's
+files first, then the custody line that names them: a kill between the two leaves lines that no custody line names, and they
+are cut off when the collection goes on. What a custody line names is never fetched again and never touched.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from popkit import __version__
+from popkit.collecting.custody import CUSTODY, Custody, Kept, digest_of_range, durable, kept_of
+from popkit.errors import CaseUnreadable, UsageError
+from popkit.evidence.manifest import MANIFEST, case_files, sha256_of
+
+TOOL = f"popkit {__version__}"
+
+
+class Workspace:
+    """The folder of one collection, new or gone on with.
+
+    `plan` is what is asked for, without secrets: the same plan goes on with an unfinished collection, another one is refused.
+    `clock` gives unix seconds. Raises UsageError when `out` exists, when another process collects into it, or when the plan differs.
+    """
+
+    def __init__(self, out: Path, plan: dict[str, Any], clock: Callable[[], float] = time.time) -> None:
+        self.out, self.plan, self.clock = out, plan, clock
+        self.root = out.with_name(f"{out.name}.collecting")
+        if out.exists():
+            raise UsageError(f"{out}: exists already; a sealed case is never changed: choose another --out, or name it with --extend")
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._lock = self._locked()
+        self.custody = Custody(self.root / CUSTODY)
+        self.resumed = bool(self.custody.records)
+        self._files: dict[str, IO[bytes]] = {}
+        self._steps: dict[str, tuple[float, dict[str, Any]]] = {}
+        if self.resumed:
+            self._go_on()
+        else:
+            self._clear()
+        self.custody.append({"kind": "resume" if self.resumed else "begin", "at": self.clock(), "tool": TOOL, "plan": plan})
+
+    def _locked(self) -> IO[bytes]:
+        lock = (self.root / ".lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"{self.root}: another process is collecting into it; wait for it, or choose another --out") from None
+        return lock
+
+    def _go_on(self) -> None:
+        begun = self.custody.records[0].get("plan")
+        if begun != self.plan:
+            raise UsageError(
+                f"{self.root}: was begun to collect something else; give the same command again, or choose another --out "
+                f"(begun: {json.dumps(begun)}, now: {json.dumps(self.plan)})"
+            )
+        ends: dict[str, int] = {}
+        for record in self.custody.records:
+            for kept in kept_of(record):
+                if digest_of_range(self.root / kept.file, kept.offset, kept.size) != kept.sha256:
+                    raise CaseUnreadable(
+                        f"bytes {kept.offset}+{kept.size} are not those that were received",
+                        file=kept.file,
+                        advice="the unfinished collection was altered; start again with another --out",
+                    )
+                ends[kept.file] = max(ends.get(kept.file, 0), kept.offset + kept.size)
+            if step := record.get("step"):
+                self._steps[step] = (record["at"], record)
+        for name, path in case_files(self.root).items():
+            if name not in (CUSTODY, *ends):
+                path.unlink()
+            elif name in ends:
+                os.truncate(path, ends[name])
+
+    def _clear(self) -> None:
+        """Remove what a process killed before its first custody line may have left."""
+        for name, path in case_files(self.root).items():
+            if name != CUSTODY:
+                path.unlink()
+
+    def remembered(self, step: str, max_age: float | None = None) -> dict[str, Any] | None:
+        """The custody record of a step that was answered before, if it is at most `max_age` seconds old."""
+        at, record = self._steps.get(step, (0.0, None))
+        if record is None or (max_age is not None and self.clock() - at > max_age):
+            return None
+        return record
+
+    def lines(self, record: dict[str, Any]) -> list[bytes]:
+        """The lines that an answer left in the case."""
+        found: list[bytes] = []
+        for kept in kept_of(record):
+            with (self.root / kept.file).open("rb") as file:
+                file.seek(kept.offset)
+                found += file.read(kept.size).splitlines()
+        return found
+
+    def asks(self, **what: Any) -> int:
+        """Write down that a request is about to be sent; returns the number its answer refers to."""
+        return self.custody.append({"kind": "ask", "at": self.clock(), **what})
+
+    def keeps(self, rows: Mapping[str, Iterable[bytes]], **what: Any) -> dict[str, Any]:
+        """Append lines to files of the case, then write down where they came from; returns the custody record.
+
+        `rows` are lines without their line end by file; a `step` in `what` names the step that is thereby answered.
+        """
+        kept = [self._append(name, b"".join(line + b"\n" for line in lines)) for name, lines in rows.items()]
+        record = {**what, "at": self.clock(), "kept": [row for row in kept if row.size]}
+        self.custody.append(record)
+        record["kept"] = [{name: getattr(row, name) for name in Kept.__slots__} for row in kept if row.size]
+        if step := what.get("step"):
+            self._steps[step] = (record["at"], record)
+        return record
+
+    def _append(self, name: str, data: bytes) -> Kept:
+        file = self._files.get(name)
+        if file is None:
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = self._files[name] = path.open("ab")
+        offset = file.tell()
+        if data:
+            file.write(data)
+            durable(file)
+        return Kept(name, offset, len(data), hashlib.sha256(data).hexdigest())
+
+    def touch(self, name: str) -> None:
+        """Make a file of the case exist though it may stay empty: asked for, and nothing there."""
+        self._append(name, b"")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole document, derived from what was kept; before sealing it may be written again."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def seal(self, header: dict[str, Any]) -> Path:
+        """Write case.json and the manifest, and give the folder its name; returns the sealed case.
+
+        `header` is case.json's content; the custody record's head is added to its `sources`.
+        """
+        for file in self._files.values():
+            file.close()
+        digests = {name: sha256_of(path) for name, path in case_files(self.root).items() if name not in (CUSTODY, MANIFEST, "case.json")}
+        self.custody.append({"kind": "sealed", "at": self.clock(), "tool": TOOL, "files": digests})
+        self.custody.close()
+        sources = {**header["sources"], "custody": {"lines": self.custody.count, "head": self.custody.head}}
+        self.write("case.json", json.dumps({**header, "sources": sources}, ensure_ascii=False, indent=1).encode() + b"\n")
+        for name in (CUSTODY, "case.json"):
+            digests[name] = sha256_of(self.root / name)
+        self.write(MANIFEST, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode())
+        for name in ("case.json", MANIFEST):
+            with (self.root / name).open("rb") as written:
+                os.fsync(written.fileno())
+        self._release()
+        self.root.rename(self.out)
+        return self.out
+
+    def close(self) -> None:
+        """Let go of an unfinished collection; everything stays on disk for the same command to go on."""
+        for file in self._files.values():
+            file.close()
+        self.custody.close()
+        self._release()
+
+    def _release(self) -> None:
+        (self.root / ".lock").unlink(missing_ok=True)
+        self._lock.close()
