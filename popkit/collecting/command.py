@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def add_collect_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `popkit collect` takes to a parser."""
     add = parser.add_argument
-    add(
-        "--rpc", metavar="URL", help="a Solana node; env:NAME reads the URL from an environment variable"
-    )
+    add("--rpc", metavar="URL", help="a Solana node; env:NAME reads the URL from an environment variable")
     add("--second-rpc", metavar="URL", help="another provider's node: its lists are held against the first one's")
     add("--rpc-header", action="append", default=[], metavar="NAME=VARIABLE", help="a header for the nodes, its value from the environment")
     add("--worker", metavar="URL", help="the worker")
@@ -81,7 +79,6 @@ def options_of(args: argparse.Namespace) -> Options:
     from popkit.collecting.names import read_grant
     from popkit.collecting.options import WORKER_CONDUCT, Options
     from popkit.collecting.peer import Conduct
-
     from popkit.protocol.keys import PROGRAM_ID, is_pubkey
 
     exports = tuple(Path(path) for group in args.exports for path in group)

@@ -92,9 +92,25 @@ def state(facts: Facts, seen: Seen) -> list[Statement]:
             statement.checks += _grant_checks(address, facts, seen)
         elif role == "pop-config":
             statement.checks.append(_oldest_is_upsert(address, config_addresses[address], facts, seen))
+        statement.checks.append(_lists_agree(address, role, facts, seen))
         statement.checks.append(_not_behind(seen))
         found.append(statement)
+    _spread_doubt(found, seen)
     return found
+
+
+def _spread_doubt(statements: list[Statement], seen: Seen) -> None:
+    """A node that left rows out of one list may have left them out of every list: the others' completeness is not believed either."""
+    shown = ("receipts_match", "links_close", "lists_agree")
+    for statement in statements:
+        if statement.role != "grant" or not seen.not_given.isdisjoint(seen.rows(statement.address)):
+            continue
+        if any(check.name in shown and check.outcome == VIOLATED for check in statement.checks):
+            for other in statements:
+                if other.complete:
+                    doubt = f"the same node left rows out of the list of {statement.address}"
+                    other.checks.append(Check("node_lists_whole", VIOLATED, doubt))
+            return
 
 
 def _listing_checks(address: str, seen: Seen) -> Iterator[Check]:
@@ -215,6 +231,19 @@ def _receipts_match(grant: str, facts: Facts, seen: Seen) -> Check:
             f"{counted(len(beyond), 'accepted claim')} whose receipt the node does not list, {beyond[0]} among them",
         )
     return Check("receipts_match", HOLDS, f"{counted(len(receipts), 'receipt')} on chain, each with its claim")
+
+
+def _lists_agree(address: str, role: str, facts: Facts, seen: Seen) -> Check:
+    """Transactions that other lists brought and that name this address must be in its own list."""
+    claims, rows = facts.claims, seen.rows(address)
+    column = {"grant": "grant", "pop-config": "pop_config"}.get(role)
+    named = {claims.signature[row] for row in range(len(claims)) if column is None or claims.key_text[column][row] == address}
+    named |= {step.signature for step in facts.history.steps if column is None or step.accounts.get(column) == address}
+    without = sorted(named - rows.keys())
+    if without:
+        detail = f"{counted(len(without), 'transaction')} name it and are not in its list, {without[0]} among them"
+        return Check("lists_agree", VIOLATED, detail)
+    return Check("lists_agree", HOLDS, f"{counted(len(named), 'transaction')} name it, and all are in its list")
 
 
 def _not_behind(seen: Seen) -> Check:

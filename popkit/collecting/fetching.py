@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ CONFIG = {"encoding": "base64", "commitment": "finalized", "maxSupportedTransact
 """Version 0 is the highest that nodes and popkit's decoder know."""
 PASSES = 3
 """How often a listed transaction that was not given is asked for: a node's index may lag its list, its storage be out of reach."""
+REST_BETWEEN_PASSES = 0.2
 _NEWER_VERSION = -32015
 _MARK = b'"transaction":["'
 _PREFIX = b'{"signature":"'
@@ -72,7 +73,7 @@ class Fetcher:
             if not todo:
                 break
             if turn + 1 < PASSES:
-                await asyncio.sleep(0.2 * 2**turn)
+                await asyncio.sleep(REST_BETWEEN_PASSES * 2**turn)
         return Fetched(self.kept & set(signatures), missing)
 
     async def _pass(self, todo: Sequence[str]) -> dict[str, Reply]:
@@ -108,7 +109,8 @@ class Fetcher:
             replies, answer, note = await self.node.once([Call("getTransaction", [s, CONFIG]) for s in part], first=part[0])
             checked = [_checked(signature, reply) for signature, reply in zip(part, replies, strict=True)]
             strange = [reply for reply in checked if reply.outcome is Outcome.WRONG_ANSWER]
-            self.work.keeps({}, **(note | ({"outcome": Outcome.WRONG_ANSWER} if strange else {})))
+            without = Counter("null" if reply.ok else str(reply.outcome) for reply in checked if not reply.ok or reply.result == b"null")
+            self.work.keeps({}, **note, **({"without": without} if without else {}))
             if strange and len(part) > 1:  # answers under each other's ids: one at a time, nothing can be mixed up
                 self.node.shrink_to(1)
             again = []

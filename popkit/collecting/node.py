@@ -129,7 +129,7 @@ class Node:
     def _adapt(self, outcome: Outcome, size: int) -> None:
         if RULES[outcome].shrink:
             self._size, self._good = max(1, min(self._size, size) // 2), 0
-        elif outcome is Outcome.OK and size > 1:
+        elif outcome is Outcome.OK and size >= self._size:
             self._good += 1
             if self._good >= GROW_AFTER:
                 self._size, self._good = min(self.most, self._size * 2), 0

@@ -8,6 +8,7 @@ from popkit.diagnosis.checks import TRANSACTIONS
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.judge import Judgement
 from popkit.diagnosis.result import Coverage, Finding
+from popkit.evidence.collection import incomplete_addresses, left_out_by_worker, missing_parts
 from popkit.wording import counted
 
 _SUFFIXES = (".zst", ".gz")
@@ -127,6 +128,7 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str]) -> C
             coverage.not_checked.append(f"{logical_name(problem.place.file)}: {problem.code.replace('_', ' ')}")
     if any(f.code == "transaction_missing" for f in _listed_and_given(facts)):
         coverage.not_checked.append("transactions that the node listed and that are not in the case")
+    coverage.not_checked += _stated(facts)
     for judgement in judgements:
         coverage.not_checked += [f"{judgement.grant}: {text}" for text in judgement.missing_evidence]
         if facts.accounts and not judgement.line.chain.state.known:
@@ -134,3 +136,11 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str]) -> C
     if facts.audit.is_known and not facts.audit.reaches_genesis:
         coverage.not_checked.append("the worker's audit chain before its oldest unbroken entry")
     return coverage
+
+
+def _stated(facts: Facts) -> list[str]:
+    """What the collector itself states to be missing; what the worker leaves out matters only where nothing else reaches further back."""
+    stated = [*incomplete_addresses(facts.header).values(), *(f"not collected: {text}" for text in missing_parts(facts.header))]
+    if not facts.audit.reaches_genesis:
+        stated += [f"left out by the worker: {text}" for text in left_out_by_worker(facts.header)]
+    return stated

@@ -9,6 +9,7 @@ from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.records import ClaimRecord, claim_records
 from popkit.diagnosis.result import Finding
+from popkit.evidence.collection import incomplete_addresses
 from popkit.protocol.pda import receipt_address
 
 
@@ -25,7 +26,12 @@ class Reconciler:
             self.grants_of[link.event].add(link.grant)
 
     def chain_is_complete(self) -> bool:
-        """Whether the transactions of the case are all there, as far as the evidence can tell: listed ones given, links without a gap."""
+        """Whether the transactions of the case are all there, as far as the evidence can tell.
+
+        Listed ones are given, links have no gap, and whoever collected the case does not state a list of a grant to be incomplete.
+        """
+        if not incomplete_addresses(self.facts.header).keys().isdisjoint(self.facts.header.grants):
+            return False
         transactions, signatures = self.facts.evidence.transactions, self.facts.evidence.signatures
         if transactions is None or transactions.unavailable:
             return False
