@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from popkit.errors import UsageError
 
 _LOOKS_SECRET = re.compile(r"^(?=.*\d)(?=.*[a-z])[a-z0-9-]{20,}$", re.IGNORECASE)
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _HEADER = re.compile(r"^[A-Za-z0-9-]+$")
+_SCHEME = re.compile(r"^[a-z]{1,10}$", re.IGNORECASE)
+_VARIABLE = re.compile(r"^([A-Z_][A-Z0-9_]*|[A-Za-z_]+)$")
+"""Names that may be quoted; anything else given for a name may be the secret itself."""
+_SHORTEST = 6  # a text that is shorter occurs by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,28 @@ class Address:
         return self.shown
 
     def secrets(self) -> tuple[str, ...]:
-        """Texts of this address that must not turn up in anything that is written."""
+        """Texts of this address that must not turn up in anything that is written, longest first."""
         parts = urlsplit(self.url)
-        found = [parts.password or "", parts.query, *parts.path.split("/"), *(value for _, value in self.headers)]
+        found = [parts.username or "", parts.password or "", parts.query, *parts.path.split("/"), *(value for _, value in self.headers)]
         found += [value.split("=", 1)[-1] for value in parts.query.split("&")]
         found += [value.removeprefix("Bearer ") for _, value in self.headers]
-        return tuple(sorted({text for text in found if len(text) >= 6}))
+        found += [label for label in (parts.hostname or "").split(".") if _LOOKS_SECRET.match(label)]
+        found += [unquote(text) for text in found]
+        return tuple(sorted({text for text in found if len(text) >= _SHORTEST}, key=lambda text: (-len(text), text)))
+
+    def without_secrets(self, text: str) -> str:
+        """A text that a peer sent, fit to be written down: some nodes quote the key in their errors."""
+        for secret in self.secrets():
+            text = text.replace(secret, "…")
+        return text
+
+    def below(self, path: str) -> str:
+        """The URL of a path (with its query) below this one; a query of the address itself stays."""
+        if not path:
+            return self.url
+        parts = urlsplit(self.url)
+        more, _, query = path.partition("?")
+        return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + more, "&".join(filter(None, (parts.query, query))), ""))
 
 
 def read_address(text: str, headers: dict[str, str] | None = None) -> Address:
@@ -54,9 +74,12 @@ def read_address(text: str, headers: dict[str, str] | None = None) -> Address:
     except ValueError:
         good = False
     if not good:
-        shown = text if text.startswith("env:") else text.split("://", maxsplit=1)[0][:20] + "://…"
+        scheme, colon, _ = text.partition("://")
+        shown = f"{scheme}://…" if colon and _SCHEME.match(scheme) else "the URL given"
+        if text.startswith("env:"):
+            shown = f"env:{_quoted(text[4:])}"
         raise UsageError(f"{shown}: is not an http or https URL; expected https://host or env:NAME of a variable that holds one")
-    if parts.scheme == "http" and parts.hostname not in _LOCAL and (headers or parts.password):
+    if parts.scheme == "http" and parts.hostname not in _LOCAL and (headers or parts.username or parts.password):
         raise UsageError(f"{Address(url).shown}: a secret would travel unencrypted; use https")
     return Address(url, tuple((_header(name), from_environment(variable, name)) for name, variable in (headers or {}).items()))
 
@@ -74,7 +97,7 @@ def bearer(address: Address, variable: str | None) -> Address:
 
 def _header(name: str) -> str:
     if not _HEADER.match(name):
-        raise UsageError(f"{name[:20]!r} is not a header's name; expected NAME=VARIABLE")
+        raise UsageError("--rpc-header: what stands before '=' is not a header's name; expected NAME=VARIABLE")
     return name
 
 
@@ -82,7 +105,11 @@ def from_environment(variable: str, what: str) -> str:
     """The value of an environment variable. Raises UsageError when it is not set, empty or holds a line end."""
     value = os.environ.get(variable, "").strip()
     if not value:
-        raise UsageError(f"{what} is to be read from the environment variable {variable[:60]}, which is not set; set it and ask again")
+        raise UsageError(f"{what} is to be read from the environment variable {_quoted(variable)}, which is not set; set it and ask again")
     if any(character < " " for character in value):
-        raise UsageError(f"the environment variable {variable[:60]} holds a line end or control character; {what} cannot be that")
+        raise UsageError(f"the environment variable {_quoted(variable)} holds a line end or control character; {what} cannot be that")
     return value
+
+
+def _quoted(variable: str) -> str:
+    return variable[:60] if _VARIABLE.match(variable) else "whose name was given (not shown, as it may be the secret itself)"

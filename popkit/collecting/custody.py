@@ -18,8 +18,10 @@ from typing import IO, Any
 import msgspec
 
 from popkit.errors import CaseUnreadable
+from popkit.evidence.manifest import MANIFEST, case_files, sha256_of
 
 CUSTODY = "custody.jsonl"
+HEADER = "case.json"
 FIRST = "0" * 64
 """What the first line names as the line before it."""
 PROVES = (
@@ -68,9 +70,9 @@ class Custody:
         whole = 0
         if self.path.is_file():
             for number, line, record in read_custody(self.path):
-                if record.get("prev") != self.head:
+                if breaks := _breaks_of_line(number, record, self.head):
                     raise CaseUnreadable(
-                        f"names {record.get('prev')} as the line before it, which is {self.head}",
+                        f"expected {breaks[0].expected}, observed {breaks[0].observed}",
                         file=CUSTODY,
                         line=number,
                         advice="the unfinished collection was altered; start again with another --out",
@@ -124,33 +126,74 @@ def read_custody(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
 
 
 def kept_of(record: dict[str, Any]) -> list[Kept]:
-    """What a record says that its answer left in the case."""
-    return [msgspec.convert(row, Kept) for row in record.get("kept", ())]
+    """What a record says that its answer left in the case. Raises CaseUnreadable when it says so in another form."""
+    try:
+        return msgspec.convert(record.get("kept", []), list[Kept])
+    except msgspec.ValidationError as error:
+        raise CaseUnreadable(f"is not a custody record: kept: {error}", file=CUSTODY, line=record.get("n")) from None
 
 
 def check_custody(root: Path) -> list[Break]:
     """Hold a case's custody record against itself and against the files it speaks of; the breaks, none when it holds.
 
-    `root` is a sealed case (or an unfinished one). Raises CaseUnreadable when the record cannot be read at all.
+    `root` is a sealed case (or an unfinished one). The end of the record is held against what case.json names as its last line, so that
+    lines cut off at the end show too; an unfinished collection names none. Raises CaseUnreadable when the record cannot be read at all.
     """
     breaks: list[Break] = []
-    head = FIRST
+    head, count, record = FIRST, 0, dict[str, Any]()
+    there = case_files(root)
     for number, line, record in read_custody(root / CUSTODY):
-        if record.get("prev") != head:
-            breaks.append(Break(number, f"the line before it to be {head}", str(record.get("prev"))))
-        if record.get("n") != number:
-            breaks.append(Break(number, f"number {number}", str(record.get("n"))))
-        head = _digest(line)
+        breaks += _breaks_of_line(number, record, head)
+        head, count = _digest(line), number
         for kept in kept_of(record):
-            seen = digest_of_range(root / kept.file, kept.offset, kept.size)
+            seen = digest_of_range(there[kept.file], kept.offset, kept.size) if kept.file in there else None
             if seen != kept.sha256:
                 breaks.append(Break(number, f"{kept.file} bytes {kept.offset}+{kept.size} to be {kept.sha256}", seen or "nothing there"))
+    if record.get("kind") == "sealed":
+        breaks += _breaks_of_files(there, count, record.get("files"))
+    anchor = _anchor(root)
+    if anchor is not None:
+        seen_end = {"lines": count, "head": head}
+        if anchor != seen_end:
+            breaks.append(Break(count, f"the record to end as case.json says, with {anchor}", str(seen_end)))
+        if not (root / CUSTODY).read_bytes().endswith(b"\n"):
+            breaks.append(Break(count + 1, "nothing after the last line", "a line without an end"))
     return breaks
+
+
+def _breaks_of_line(number: int, record: dict[str, Any], head: str) -> list[Break]:
+    """A line against the one before it, whose digest is `head`."""
+    breaks = []
+    if record.get("prev") != head:
+        breaks.append(Break(number, f"the line before it to be {head}", str(record.get("prev"))[:80]))
+    if record.get("n") != number:
+        breaks.append(Break(number, f"number {number}", str(record.get("n"))[:80]))
+    return breaks
+
+
+def _breaks_of_files(files: dict[str, Path], number: int, sealed: object) -> list[Break]:
+    """The files that the last line says were sealed, against those that are there."""
+    there = {name: path for name, path in files.items() if name not in (CUSTODY, MANIFEST, HEADER)}
+    said = sealed if isinstance(sealed, dict) else {}
+    found = []
+    for name in sorted({*said, *there}):
+        seen = sha256_of(there[name]) if name in there else "nothing there"
+        if seen != said.get(name):
+            found.append(Break(number, f"{name} to be {said.get(name, 'no file of the case')}", seen))
+    return found
+
+
+def _anchor(root: Path) -> object:
+    """What case.json says of the record's end; None where it says nothing, as while collecting."""
+    try:
+        return msgspec.json.decode((root / HEADER).read_bytes())["sources"]["custody"]
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return None
 
 
 def digest_of_range(path: Path, offset: int, size: int) -> str | None:
     """The SHA-256 of a range of a file, or None where the file does not reach that far."""
-    if not path.is_file() or path.stat().st_size < offset + size:
+    if offset < 0 or size < 0 or not path.is_file() or path.stat().st_size < offset + size:
         return None
     with path.open("rb") as file:
         file.seek(offset)

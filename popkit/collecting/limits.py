@@ -63,16 +63,26 @@ class Limit:
             raise
 
     def _leave(self, places: int, turn: asyncio.Future[None]) -> None:
-        """Give up a turn: out of the queue, or back with the places that were just handed over."""
+        """Give up a turn: out of the queue, or back with the places that were just handed over, if they were."""
         if (places, turn) in self._queue:
             self._queue.remove((places, turn))
-        else:
+        elif not turn.cancelled():
             self._free += places
         self._serve()
 
     def give(self, places: int = 1) -> None:
         """The request was answered, or given up: its places come back when the window has passed."""
         asyncio.get_running_loop().call_later(self.rate.seconds + _TIMER_SLACK, self._back, places)
+
+    def used(self, places: int) -> None:
+        """Count calls that reached the peer before this limit began: their places come back as if they were answered now."""
+        places = min(places, self._free)
+        self._free -= places
+        self.give(places)
+
+    def unused(self, places: int = 1) -> None:
+        """Places that were taken for a request that was never sent are free at once."""
+        self._back(places)
 
     def _back(self, places: int) -> None:
         self._free += places

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,12 @@ class Row(msgspec.Struct, rename="camel", gc=False):
     block_time: int | None = None
 
 
+class _Given(Row, gc=False):
+    """A row as a node gives it. Which address it was listed for is ours to say: a row that says so itself could say another."""
+
+    address: msgspec.UnsetType | msgspec.Raw = msgspec.UNSET
+
+
 @dataclass(slots=True)
 class Listing:
     """What a node listed for an address, newest first: `ended` says whether it was asked to its end, `why` not, if not.
@@ -42,13 +49,19 @@ class Listing:
     why: str = ""
     overlaps: bool = True
     ordered: bool = True
+    signatures: set[str] = field(default_factory=set)
 
-    @property
-    def signatures(self) -> set[str]:
-        return {row.signature for row in self.rows}
+    def __post_init__(self) -> None:
+        self.add(self.rows)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take rows up; those that a list began with are there already."""
+        if rows is not self.rows:
+            self.rows += rows
+        self.signatures |= {row.signature for row in rows}
 
 
-_PAGE_OF_ROWS = msgspec.json.Decoder(list[Row])
+_PAGE_OF_ROWS = msgspec.json.Decoder(list[_Given])
 _PAGE_OF_RAW = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -67,9 +80,12 @@ class Lister:
         seen = known.signatures if known is not None else set()
         until = known.rows[OVERLAP].signature if known is not None and len(known.rows) > OVERLAP else None
         met: list[str] = []
+        asked = False  # a page asked anew shifts those after it: what is remembered of them is of another list
         while not found.ended and not found.why:
             step = f"{self.file}/{tag}/{address}/{found.pages}"
-            record = self.work.remembered(step, max_age) or await self._ask(found, seen, until, step)
+            record = None if asked else self.work.remembered(step, max_age)
+            if record is None:
+                asked, record = True, await self._ask(found, seen, until, step)
             if record is not None:
                 self._take(found, record)
                 met += record["page"]["known"]
@@ -85,8 +101,9 @@ class Lister:
         """
         for overlap in (OVERLAP, 10 * OVERLAP):
             options: dict[str, Any] = {"limit": self.page, "commitment": "finalized"}
+            cursor = max(0, len(found.rows) - 1 - min(overlap, self.page // 2))
             if found.rows:
-                options["before"] = found.rows[max(0, len(found.rows) - 1 - min(overlap, self.page // 2))].signature
+                options["before"] = found.rows[cursor].signature
             if until is not None:
                 options["until"] = until
             reply, note = await self.node.ask("getSignaturesForAddress", [found.address, options], _is_page)
@@ -95,21 +112,20 @@ class Lister:
                 found.why = reply.says
                 return None
             rows = _PAGE_OF_ROWS.decode(reply.result)
-            met = len(found.rows) < 2 or any(row.signature == found.rows[-1].signature for row in rows)
+            met = _meets(found, cursor, rows)
             if met or overlap != OVERLAP:
                 break
             self.work.keeps({}, **note)
         lines, page = self._new(found, seen, rows, _PAGE_OF_RAW.decode(reply.result))
         return self.work.keeps({self.file: lines}, **note, step=step, page={**page, "meets": met})
 
-    def _new(self, found: Listing, seen: set[str], rows: list[Row], raw: list[msgspec.Raw]) -> tuple[list[bytes], dict[str, Any]]:
+    def _new(self, found: Listing, seen: set[str], rows: Sequence[Row], raw: list[msgspec.Raw]) -> tuple[list[bytes], dict[str, Any]]:
         """The rows of a page that were not known, as lines of the case, and what the custody record says of the page."""
-        have = seen | found.signatures
         slots = [row.slot for row in found.rows[-1:]]
-        lines = []
+        lines, new = [], set[str]()
         for row, text in zip(rows, raw, strict=True):
-            if row.signature not in have:
-                have.add(row.signature)
+            if not (row.signature in seen or row.signature in found.signatures or row.signature in new):
+                new.add(row.signature)
                 slots.append(row.slot)
                 lines.append(_with_address(found.address, bytes(text)))
         known = [row.signature for row in rows if row.signature in seen]
@@ -123,7 +139,7 @@ class Lister:
 
     def _take(self, found: Listing, record: dict[str, Any]) -> None:
         page = record["page"]
-        found.rows += [msgspec.json.decode(line, type=Row) for line in self.work.lines(record)]
+        found.add([msgspec.json.decode(line, type=Row) for line in self.work.lines(record)])
         found.pages += 1
         found.ended = bool(page["ends"])
         found.overlaps = found.overlaps and bool(page["meets"])
@@ -133,13 +149,23 @@ class Lister:
         self.progress.step(int(page["new"]), pages=1)
 
 
+def _meets(found: Listing, cursor: int, page: Sequence[Row]) -> bool:
+    """Whether a page asked for from below row `cursor` reaches back to the oldest row known, and holds none of what it was to leave out."""
+    shared = {row.signature for row in found.rows[cursor + 1 :]}
+    known = {row.signature for row in page} & found.signatures
+    reaches = not shared or found.rows[-1].signature in known
+    return reaches and known <= shared
+
+
 def _is_page(reply: Reply) -> Reply:
     """A page is a list of rows with real signatures; anything else answers another question."""
     try:
         rows = _PAGE_OF_ROWS.decode(reply.result)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return Reply(Outcome.WRONG_ANSWER, message=f"not a list of signatures: {error}")
     for row in rows:
+        if row.address is not msgspec.UNSET:
+            return Reply(Outcome.WRONG_ANSWER, message="a row that names an address itself")
         if not is_signature(row.signature) or row.slot < 0:
             return Reply(Outcome.WRONG_ANSWER, message="a row without a signature")
     return reply

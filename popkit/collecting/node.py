@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +29,8 @@ class _Error(msgspec.Struct):
 
 
 _MISSING = msgspec.Raw(b"")
+_MAY_MEAN_THE_BATCH = frozenset({Outcome.REFUSED, Outcome.METHOD_MISSING, Outcome.RPC_ERROR})
+"""What a node that takes no batches answers to one; its calls are asked one at a time, and then it means what it says."""
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -119,7 +121,13 @@ class Node:
         if answer.outcome is Outcome.OK and answer.date is not None:
             self.date, self.date_at = answer.date, time.time()
         outcome, replies = read_replies(answer, len(calls))
-        self._adapt(outcome, len(calls))
+        for reply in replies:
+            reply.message = self.peer.address.without_secrets(reply.message)
+        if len(calls) > 1 and outcome in _MAY_MEAN_THE_BATCH:
+            self.shrink_to(1)
+            outcome, replies = Outcome.TOO_LARGE, [replace(reply, outcome=Outcome.TOO_LARGE) for reply in replies]
+        else:
+            self._adapt(outcome, len(calls))
         return replies, answer, self.peer.received(answer, outcome)
 
     def shrink_to(self, size: int) -> None:
@@ -127,7 +135,9 @@ class Node:
         self._size, self._good = max(1, min(self._size, size)), 0
 
     def _adapt(self, outcome: Outcome, size: int) -> None:
-        if RULES[outcome].shrink:
+        if RULES[outcome].shrink and size == 1:
+            self._good = 0  # a single call that fails says nothing about how many may go together
+        elif RULES[outcome].shrink:
             self._size, self._good = max(1, min(self._size, size) // 2), 0
         elif outcome is Outcome.OK and size >= self._size:
             self._good += 1
@@ -151,7 +161,7 @@ def read_replies(answer: Answer, count: int) -> tuple[Outcome, list[Reply]]:
             envelopes = _MANY.decode(answer.body)
         else:
             envelopes = [_ONE.decode(answer.body)]
-    except (msgspec.ValidationError, UnicodeDecodeError):
+    except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
         return Outcome.NOT_JSON_RPC, [Reply(Outcome.NOT_JSON_RPC)] * count
     except msgspec.DecodeError:
         return Outcome.NOT_JSON, [Reply(Outcome.NOT_JSON)] * count
@@ -188,6 +198,6 @@ def _lone_error(body: bytes) -> Reply | None:
     """A JSON-RPC error that came with an HTTP status of its own (some providers answer 400 or 404 so)."""
     try:
         envelope = _ONE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return _reply(envelope) if envelope.error is not None else None

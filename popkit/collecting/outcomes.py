@@ -51,7 +51,7 @@ class Rule:
 RULES: dict[Outcome, Rule] = {
     Outcome.OK: Rule("answered", again=False),
     Outcome.RATE_LIMITED: Rule("the peer asks for fewer requests (429)", shrink=True),
-    Outcome.TOO_LARGE: Rule("the peer asks for smaller requests (413)", shrink=True),
+    Outcome.TOO_LARGE: Rule("the peer asks for smaller requests (413), or refuses a batch as a whole", shrink=True),
     Outcome.TIMEOUT: Rule("no whole answer within the time allowed", shrink=True),
     Outcome.SERVER_ERROR: Rule("the peer failed (HTTP 5xx)"),
     Outcome.NO_CONNECTION: Rule("no connection, or it was closed without an answer"),

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +27,8 @@ TIMEOUT = 60.0
 REQUESTS = Rate(8, 1)
 EVERY_METHOD = Rate(40, 10)
 """What public nodes allow one caller: forty calls of a method in ten seconds."""
-_PIECE = 1 << 18
+LONGEST_PAUSE = 600.0
+"""Seconds: a peer that asks for a longer pause is asked again after this."""
 
 
 @dataclass(slots=True)
@@ -95,6 +96,23 @@ class Peer:
         self._on_wait = on_wait
         self.silent = False
         """Ask nothing: every request ends as if there were no connection, and is not recorded, as it was not sent."""
+        self._count_earlier_run()
+
+    def _count_earlier_run(self) -> None:
+        """What a run that was interrupted just now has asked still counts at the peer, and so does a pause that it was asked for."""
+        now, conduct = self.work.clock(), self.conduct
+        longest = max(rate.seconds for rate in (conduct.requests, conduct.every_method, *conduct.methods.values()))
+        asked = {r["n"]: r for r in self.work.custody.records if r.get("kind") == "ask" and r.get("peer") == self.name}
+        for record in asked.values():
+            if now - record["at"] > longest:
+                continue
+            self._requests.used(1)
+            for method, count in record["calls"].items():
+                self._limit(method).used(count)
+        for record in self.work.custody.records:
+            if record.get("to") in asked and (pause := record.get("retry_after")) is not None:
+                left = min(record["at"] + pause - now, LONGEST_PAUSE)
+                self._not_before = max(self._not_before, time.monotonic() + left)
 
     def _limit(self, method: str) -> Limit:
         return self._methods.setdefault(method, Limit(self.conduct.rate_of(method)))
@@ -116,6 +134,7 @@ class Peer:
                 **({"request": {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}} if body is not None else {}),
             )
             answer = await self._exchange(body, path)
+            answer.detail = self.address.without_secrets(answer.detail)
             answer.number = number
             answer.sha256 = hashlib.sha256(answer.body).hexdigest()
         finally:
@@ -137,6 +156,7 @@ class Peer:
             "outcome": outcome,
             "response": {"status": answer.status, "bytes": len(answer.body), "sha256": answer.sha256, "date": answer.date},
             **({"detail": answer.detail} if answer.detail else {}),
+            **({"retry_after": answer.retry_after} if answer.retry_after is not None else {}),
             **what,
         }
 
@@ -152,22 +172,28 @@ class Peer:
     async def _may(self, calls: Mapping[str, int]) -> None:
         """Wait for a place in every window, and for the end of a pause that the peer asked for."""
         began = time.monotonic()
-        for method, count in sorted(calls.items()):
-            await self._limit(method).take(count)
-        await self._requests.take()
-        while (pause := self._not_before - time.monotonic()) > 0:
-            await asyncio.sleep(pause)
+        taken: list[tuple[Limit, int]] = []
+        try:
+            for limit, count in [*((self._limit(method), count) for method, count in sorted(calls.items())), (self._requests, 1)]:
+                await limit.take(count)
+                taken.append((limit, count))
+            while (pause := self._not_before - time.monotonic()) > 0:
+                await asyncio.sleep(pause)
+        except BaseException:
+            for limit, count in taken:
+                limit.unused(count)
+            raise
         self.tally.waiting += time.monotonic() - began
 
     async def _exchange(self, body: bytes | None, path: str) -> Answer:
-        url = self.address.url.rstrip("/") + path if path else self.address.url
         headers = {"User-Agent": TOOL.replace(" ", "/"), "Accept": "application/json", **dict(self.address.headers)}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
+            # A "GET" that was lost aiohttp sends again by itself, past limits and record; a "get", which is the same to a peer, it does not.
             async with self._session.request(
-                "POST" if body is not None else "GET",
-                url,
+                "POST" if body is not None else "get",
+                self.address.below(path),
                 data=body,
                 headers=headers,
                 allow_redirects=False,
@@ -215,16 +241,19 @@ def _host(location: str) -> str:
     """The host of a Location header, and no more of it: the rest may carry the key back."""
     try:
         parts = urlsplit(location)
+        return Address(location).shown[:100] if parts.hostname else "another path of the same host"
     except ValueError:
         return "an unreadable address"
-    return Address(location).shown if parts.hostname else "another path of the same host"
 
 
 def _date(text: str | None) -> float | None:
     """A Date header as unix seconds."""
     try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except ValueError:
+        if not text:
+            return None
+        when = parsedate_to_datetime(text)
+        return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
 
 
@@ -232,9 +261,10 @@ def _seconds(text: str | None, date: str | None) -> float | None:
     """A Retry-After header, in seconds or as a date, as seconds from now; at most ten minutes, as a longer pause is an end."""
     if text is None:
         return None
-    if text.strip().isdigit():
-        return min(float(text), 600.0)
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), LONGEST_PAUSE)
     until, now = _date(text), _date(date)
     if until is None:
         return None
-    return min(max(until - (now if now is not None else datetime.now().timestamp()), 0.0), 600.0)
+    return min(max(until - (now if now is not None else datetime.now().timestamp()), 0.0), LONGEST_PAUSE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from shutil import get_terminal_size
 from typing import IO
 
 _EVERY = 0.2
@@ -49,7 +50,7 @@ class Progress:
             return
         if self._live and (always or self.clock() - self._shown > _EVERY):
             self._shown = self.clock()
-            self.stream.write(f"\r\033[K{self.line()[:150]}")
+            self.stream.write(f"\r\033[K{self.line()[: get_terminal_size().columns - 1]}")  # a line that wraps cannot be rewritten
             self.stream.flush()
         elif always and not self._live:
             self.stream.write(f"{self.phase}{f' ({self.total})' if self.total else ''}\n")

@@ -12,6 +12,7 @@ from popkit.collecting.node import Check, Node, Reply
 from popkit.collecting.outcomes import Outcome
 from popkit.collecting.progress import Progress
 from popkit.collecting.workspace import Workspace
+from popkit.protocol.keys import is_pubkey
 
 ACCOUNTS = "rpc/accounts.jsonl"
 NODE = "rpc/node.jsonl"
@@ -67,7 +68,7 @@ class State:
             reply, note = await self.node.ask(method, params)
             said: dict[str, Any] = {"method": method, "params": params}
             if reply.ok:
-                said["result"] = msgspec.Raw(reply.result)
+                said["result"] = msgspec.Raw(reply.result.replace(b"\n", b" "))
             else:
                 said["error"] = {"outcome": reply.outcome, "code": reply.code, "message": reply.message[:200]}
             final = {"step": step} if reply.ok or reply.code is not None else {}
@@ -135,10 +136,12 @@ class State:
         def check(reply: Reply) -> Reply:
             try:
                 answer = msgspec.json.decode(reply.result, type=_Accounts)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 return Reply(Outcome.WRONG_ANSWER, message=f"not accounts with their slot: {error}")
             if len(answer.value) != count:
                 return Reply(Outcome.WRONG_ANSWER, message=f"{len(answer.value)} accounts where {count} were asked for")
+            if not all(bytes(raw) == b"null" or _is_object(raw) for raw in answer.value):
+                return Reply(Outcome.WRONG_ANSWER, message="something that is neither an account nor null")
             return self._not_older(reply, answer.context.slot)
 
         return check
@@ -146,14 +149,20 @@ class State:
     def _owned(self, reply: Reply) -> Reply:
         try:
             answer = msgspec.json.decode(reply.result, type=_OwnedAccounts)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             return Reply(Outcome.WRONG_ANSWER, message=f"not program accounts with their slot: {error}")
+        if not all(is_pubkey(row.pubkey) and _is_object(row.account) for row in answer.value):
+            return Reply(Outcome.WRONG_ANSWER, message="a row that is not an account with its public key")
         return self._not_older(reply, answer.context.slot)
 
     def _not_older(self, reply: Reply, slot: int) -> Reply:
         if slot < self.node.slot:
             return Reply(Outcome.SLOT_WENT_BACK, message=f"slot {slot} after slot {self.node.slot}")
         return reply
+
+
+def _is_object(raw: msgspec.Raw) -> bool:
+    return bytes(raw)[:1] == b"{"
 
 
 def _line(key: str, slot: int, account: bytes) -> bytes:

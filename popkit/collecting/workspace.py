@@ -22,6 +22,7 @@ from popkit.errors import CaseUnreadable, UsageError
 from popkit.evidence.manifest import MANIFEST, case_files, sha256_of
 
 TOOL = f"popkit {__version__}"
+_ALTERED = "the unfinished collection was altered; start again with another --out"
 
 
 class Workspace:
@@ -37,22 +38,38 @@ class Workspace:
         if out.exists():
             raise UsageError(f"{out}: exists already; a sealed case is never changed: choose another --out, or name it with --extend")
         self.root.mkdir(parents=True, exist_ok=True)
-        self._lock = self._locked()
-        self.custody = Custody(self.root / CUSTODY)
-        self.resumed = bool(self.custody.records)
         self._files: dict[str, IO[bytes]] = {}
         self._steps: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._lock = self._locked()
+        try:
+            self.custody = Custody(self.root / CUSTODY)
+        except BaseException:
+            self._release()
+            raise
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        """Take up what is there, or begin anew."""
+        self.resumed = bool(self.custody.records)
         if self.resumed:
             self._go_on()
         else:
             self._clear()
-        self.custody.append({"kind": "resume" if self.resumed else "begin", "at": self.clock(), "tool": TOOL, "plan": plan})
+        self.custody.append({"kind": "resume" if self.resumed else "begin", "at": self.clock(), "tool": TOOL, "plan": self.plan})
 
     def _locked(self) -> IO[bytes]:
-        lock = (self.root / ".lock").open("ab")
+        path = self.root / ".lock"
+        lock = path.open("ab")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock.fileno()).st_ino != path.stat().st_ino:  # it was let go, and removed, just before it was ours
+                raise BlockingIOError
         except OSError:
+            lock.close()
             raise UsageError(f"{self.root}: another process is collecting into it; wait for it, or choose another --out") from None
         return lock
 
@@ -64,13 +81,15 @@ class Workspace:
                 f"(begun: {json.dumps(begun)}, now: {json.dumps(self.plan)})"
             )
         ends: dict[str, int] = {}
-        for record in self.custody.records:
+        for number, record in enumerate(self.custody.records, 1):
+            if not isinstance(record.get("at"), int | float):
+                raise CaseUnreadable("is not a custody record: it has no time", file=CUSTODY, line=number, advice=_ALTERED)
             for kept in kept_of(record):
                 if digest_of_range(self.root / kept.file, kept.offset, kept.size) != kept.sha256:
                     raise CaseUnreadable(
                         f"bytes {kept.offset}+{kept.size} are not those that were received",
                         file=kept.file,
-                        advice="the unfinished collection was altered; start again with another --out",
+                        advice=_ALTERED,
                     )
                 ends[kept.file] = max(ends.get(kept.file, 0), kept.offset + kept.size)
             if step := record.get("step"):
@@ -100,7 +119,7 @@ class Workspace:
         for kept in kept_of(record):
             with (self.root / kept.file).open("rb") as file:
                 file.seek(kept.offset)
-                found += file.read(kept.size).splitlines()
+                found += file.read(kept.size).split(b"\n")[:-1]
         return found
 
     def asks(self, **what: Any) -> int:

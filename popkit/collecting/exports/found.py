@@ -24,11 +24,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class WorkerAnswer:
-    """One answer of the worker. `fullness` ranks answers of one name: what is refused, redacted or filtered comes behind."""
+    """One answer of the worker. Of answers of one name, what is refused or partial comes behind by `wholeness`, at any age; what is
+    redacted comes behind by `openness` among answers of the same hour.
+    """
 
     name: str
     document: bytes
-    fullness: tuple[bool, ...]
+    wholeness: tuple[bool, ...]
+    openness: tuple[bool, ...]
     at: float | None = None
 
 
@@ -44,6 +47,17 @@ class Found:
     withheld: dict[str, set[str]] = field(default_factory=dict)
     event_rows: list[object] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+
+    def add(self, part: Found) -> None:
+        """Take what another find of the same file gave."""
+        self.rows += part.rows
+        self.answers += part.answers
+        self.left += part.left
+        self.files = tuple(dict.fromkeys((*self.files, *part.files)))
+        self.event_rows += part.event_rows
+        self.times += part.times
+        for prefix, keys in part.withheld.items():
+            self.withheld.setdefault(prefix, set()).update(keys)
 
     @property
     def is_empty(self) -> bool:
@@ -67,18 +81,11 @@ class Document:
         return Document(self.path, raw, value)
 
 
-def joined(what: str, parts: Iterable[Found]) -> Found:
+def joined(what: str, found: Iterable[Found]) -> Found:
     """Several finds of one file as one."""
     whole = Found(what)
-    for part in parts:
-        whole.rows += part.rows
-        whole.answers += part.answers
-        whole.left += part.left
-        whole.files += part.files
-        whole.event_rows += part.event_rows
-        whole.times += part.times
-        for prefix, keys in part.withheld.items():
-            whole.withheld.setdefault(prefix, set()).update(keys)
+    for part in found:
+        whole.add(part)
     return whole
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 from popkit.collecting.exports.bucket import Object, rows_of
 from popkit.collecting.exports.found import Found, Key, Row, WorkerAnswer
-from popkit.collecting.exports.raw import same
+from popkit.collecting.exports.raw import meaning
 from popkit.collecting.exports.result import EarlierAnswer, Exports, NotUsed, Used
 from popkit.collecting.exports.walk import Member
+
+_SAME_SESSION = 3600
+"""Seconds within which an answer given in full stands for a newer, redacted one: what was true a day ago may be so no more."""
 
 
 class Harvest:
@@ -52,8 +55,9 @@ class Harvest:
             self._saw(row.time, path)
         if row.line in lines:
             return
+        said = meaning(row.line) if lines else ""
         for position, line in enumerate(lines):
-            if same(line, row.line):
+            if meaning(line) == said:
                 lines[position] = min(line, row.line)
                 return
         lines.append(row.line)
@@ -82,12 +86,21 @@ class Harvest:
 
     def _settle_answers(self) -> None:
         """The best answer of each name, and the others. Of equal answers one is kept, under the first of their paths."""
-        ranked = sorted(self._answers, key=self._rank)
-        kept: list[tuple[WorkerAnswer, str]] = []
-        for answer, path in ranked:
-            if not any(answer.name == other.name and same(answer.document, other.document) for other, _ in kept):
-                kept.append((answer, path))
-        for answer, path in kept:
+        newest: dict[tuple[str, tuple[bool, ...]], float] = defaultdict(float)
+        for answer, path in self._answers:
+            rank = (answer.name, answer.wholeness)
+            newest[rank] = max(newest[rank], self._at(answer, path) or 0.0)
+
+        def rank_of(item: tuple[WorkerAnswer, str]) -> tuple[Any, ...]:
+            answer, path = item
+            return self._rank(answer, path, newest[answer.name, answer.wholeness])
+
+        said: set[tuple[str, str]] = set()
+        for answer, path in sorted(self._answers, key=rank_of):
+            identity = (answer.name, meaning(answer.document))
+            if identity in said:
+                continue
+            said.add(identity)
             if answer.name in self.exports.answers:
                 self.exports.earlier_answers.append(EarlierAnswer(answer.name, self._at(answer, path), path, answer.document))
             else:
@@ -99,9 +112,11 @@ class Harvest:
             return answer.at
         return next((float(at) for folder, at in self.collected_at.items() if is_below(path, folder)), None)
 
-    def _rank(self, item: tuple[WorkerAnswer, str]) -> tuple[Any, ...]:
-        answer, path = item
-        return answer.name, tuple(not good for good in answer.fullness), -(self._at(answer, path) or 0.0), answer.document, path
+    def _rank(self, answer: WorkerAnswer, path: str, newest: float) -> tuple[Any, ...]:
+        """Whole before partial; then those of the newest hour, open before redacted; then the newer. The rest only makes it an order."""
+        at = self._at(answer, path) or 0.0
+        closed = [tuple(not good for good in goods) for goods in (answer.wholeness, answer.openness)]
+        return answer.name, closed[0], at < newest - _SAME_SESSION, closed[1], -at, answer.document, path
 
 
 def is_below(path: str, folder: str) -> bool:

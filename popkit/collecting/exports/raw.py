@@ -121,16 +121,12 @@ def quoted(text: str) -> str:
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
-def same(first: bytes, second: bytes) -> bool:
-    """Whether two lines say the same: equal but for spaces, escapes and the order of members. Numbers must be written alike."""
+def meaning(line: bytes) -> str:
+    """A text that two lines share when they say the same: equal but for spaces, escapes, the order of members. Numbers count as written."""
     try:
-        return bool(_exact(first) == _exact(second))
+        return repr(json.loads(line, parse_int=_tagged, parse_float=_tagged, object_pairs_hook=_sorted_pairs))
     except (ValueError, RecursionError):
-        return first == second
-
-
-def _exact(line: bytes) -> Any:
-    return json.loads(line, parse_int=_tagged, parse_float=_tagged, object_pairs_hook=_sorted_pairs)
+        return repr(line)
 
 
 def _tagged(digits: str) -> tuple[str, str]:

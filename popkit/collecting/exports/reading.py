@@ -6,13 +6,14 @@ Nothing found is changed, and nothing is dropped in silence: a file is either in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import cast
 
 from popkit.collecting.custody import CUSTODY
 from popkit.collecting.exports import bucket, rpc, storage, worker
-from popkit.collecting.exports.found import Document, Found, Row, joined
+from popkit.collecting.exports.found import Document, Found, Row
 from popkit.collecting.exports.harvest import Harvest, is_below
 from popkit.collecting.exports.raw import NotJson, Part, decode, elements, load, parts, quoted
 from popkit.collecting.exports.result import BUCKET, LINE_FILES, REPORTS, STORAGE, Exports, Limits, NotUsed
@@ -145,45 +146,46 @@ def _counted(reasons: list[str]) -> list[str]:
 
 def _found_in(member: Member, text: str, file: str | None) -> Found | None:
     """What the values of a file give together, or None when it holds nothing known. Raises NotJson when none of it is JSON."""
-    path, values = member.name, list(parts(text, patient=file is not None))
-    if len(values) == 1 and values[0].problem is None:
-        document = Document(path, values[0].raw, values[0].value)
-        if bucket.is_object(document.value):
-            return Found("object")
-        whole = storage.read_pairs(document) or _recognised(document)
-        if whole is not None:
-            return whole
-        if isinstance(document.value, list) and document.value:
-            values = [Part(values[0].line, raw, load(raw)) for raw in elements(document.raw)]
-    if file is None and not any(part.problem is None for part in values):
-        raise NotJson(values[0].problem or "is not JSON")
-    return _found_in_lines(path, values, file)
+    values = parts(text, patient=file is not None)
+    some = list(islice(values, 2))
+    if len(some) > 1 or some[0].problem is not None:
+        return _found_in_lines(member.name, chain(some, values), file)
+    document = Document(member.name, some[0].raw, some[0].value)
+    if bucket.is_object(document.value):
+        return Found("object")
+    whole = storage.read_pairs(document) or _recognised(document)
+    if whole is None and isinstance(document.value, list):
+        some = [Part(some[0].line, raw, load(raw)) for raw in elements(document.raw)]
+    return whole or _found_in_lines(member.name, some, file)
 
 
-def _found_in_lines(path: str, values: list[Part], file: str | None) -> Found | None:
+def _found_in_lines(path: str, values: Iterable[Part], file: str | None) -> Found | None:
     """What the lines of a file give, each by itself but for storage rows, which are judged together."""
-    found, pairs, unknown = list[Found](), list[Part](), list[Part]()
+    whole, names, pairs, unknown, count = Found(file or ""), set[str](), list[Part](), list[Part](), 0
     for part in values:
-        document = Document(path, part.raw, part.value)
-        one = None if part.problem else _recognised(document)
+        count += 1
+        one = None if part.problem else _recognised(Document(path, part.raw, part.value))
         if one is not None:
-            found.append(one)
+            names.add(one.what)
+            whole.add(one)
         elif part.problem is None and storage.is_row(part.value):
             pairs.append(part)
         else:
             unknown.append(part)
     if pairs and (file == STORAGE or storage.is_storage({part.value["key"]: part.value["value"] for part in pairs})):
-        found.append(storage.found_in([storage.raw_row(part.raw) for part in pairs]))
+        rows = storage.found_in(storage.raw_row(part.raw) for part in pairs)
+        names.add(rows.what)
+        whole.add(rows)
     else:
         unknown += pairs
-    if file is not None and (found or file):
-        found.append(_as_they_stand(file, unknown))
-    elif found and unknown:
-        found.append(Found("", left=[f"{len(unknown)} of {len(values)} values are not known, the first in line {unknown[0].line}"]))
-    if not found:
-        return None
-    names = sorted({item.what for item in found if item.what})
-    return joined(file or ", ".join(names), found)
+    if file is not None:
+        whole.add(_as_they_stand(file, unknown))
+    elif count and len(unknown) == count and unknown[0].problem is not None:
+        raise NotJson(unknown[0].problem)
+    elif names and unknown:
+        whole.left.append(f"{len(unknown)} of {count} values are not known, the first in line {unknown[0].line}")
+    whole.what = file or ", ".join(sorted(names - {""}))
+    return whole if names or file is not None else None
 
 
 def _as_they_stand(file: str, unknown: list[Part]) -> Found:

@@ -77,8 +77,8 @@ class Exports:
     ----------
     rows : lines (without line end) by file of a case, ascending by key (signatures: newest first per address); equal rows once,
         contradictory ones all. A file that is there without lines was exported and is empty.
-    answers : the worker's answers by name, as {status, body} documents: what was received in full before redacted or partial
-        ones, then the newest.
+    answers : the worker's answers by name, as {status, body} documents: of the whole ones the newest; one that was given in full
+        before a redacted one of the same hour.
     earlier_answers : every other answer of the same names.
     used, not_used : every file looked at, ascending by path.
     withheld : rows of the worker's storage that hold credentials, counted by the prefix of their keys.

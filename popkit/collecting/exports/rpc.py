@@ -264,8 +264,10 @@ def _accounts(document: Document, request: dict[str, Any] | None) -> Found:
     params = (request or {}).get("params")
     asked = params[0] if isinstance(params, list) and params and isinstance(params[0], list) else []
     values = document.value.get("value") if isinstance(document.value, dict) else None
-    if not isinstance(values, list) or len(asked) != len(values) or not all(is_pubkey(key) for key in asked):
-        known = f"{len(values or [])} accounts of getMultipleAccounts for {len(asked)} known addresses"
+    if not isinstance(values, list):
+        return Found(WHAT, left=["an answer to getMultipleAccounts without values"])
+    if len(asked) != len(values) or not all(is_pubkey(key) for key in asked):
+        known = f"{len(values)} accounts of getMultipleAccounts for {len(asked)} known addresses"
         return Found(WHAT, left=[f"{known}; save the request with the answer"])
     slot = _context_slot(document.value)
     raws = list(elements(member(document.raw, "value")))
@@ -280,10 +282,13 @@ def _accounts(document: Document, request: dict[str, Any] | None) -> Found:
 
 def _program_accounts(document: Document) -> Found:
     slot = _context_slot(document.value)
-    rows = document if isinstance(document.value, list) else document.at(member(document.raw, "value"), document.value["value"])
-    found = Found(WHAT)
+    rows, found = document, Found(WHAT)
+    if isinstance(document.value, dict) and "value" in document.value:
+        rows = document.at(member(document.raw, "value"), document.value["value"])
+    if not isinstance(rows.value, list):
+        return Found(WHAT, left=["an answer to getProgramAccounts without rows"])
     for part in _parts(rows):
-        if is_pubkey(part.value.get("pubkey")) and _is_account(part.value.get("account")):
+        if isinstance(part.value, dict) and is_pubkey(part.value.get("pubkey")) and _is_account(part.value.get("account", "")):
             found.rows.append(_account_row(part.value["pubkey"], slot, member(part.raw, "account")))
         else:
             found.left.append("a row of getProgramAccounts without a readable pubkey and account")

@@ -99,7 +99,7 @@ def _exchange(document: Document) -> Found | None:
     authorized = document.value.get("authorized") is True
     if name is not None and (not _is_good(name, response["status"]) or name_of(body.value, name) == name):
         filtered = bool({"eventId", "scope"} & set(parse_qs(address.query)))
-        found.answers.append(_answer(name, response["status"], body, (authorized, not filtered), at))
+        found.answers.append(_answer(name, response["status"], body, authorized, filtered, at))
         if at is not None:
             found.times.append(at)
     elif found.is_empty:
@@ -136,7 +136,7 @@ def _saved_answer(document: Document) -> Found | None:
         name = hint
     if name is None:
         return _carrier(body)
-    return Found("answer of the worker", answers=[_answer(name, status, body, (True, True), None)], times=_times(name, body.value))
+    return Found("answer of the worker", answers=[_answer(name, status, body, True, False, None)], times=_times(name, body.value))
 
 
 def _bare_answer(document: Document) -> Found | None:
@@ -145,7 +145,7 @@ def _bare_answer(document: Document) -> Found | None:
     if name is None:
         return _carrier(document)
     status = 409 if name == "audit-integrity" and document.value.get("ok") is False else 200
-    return Found("answer of the worker", answers=[_answer(name, status, document, (True, True), None)], times=_times(name, document.value))
+    return Found("answer of the worker", answers=[_answer(name, status, document, True, False, None)], times=_times(name, document.value))
 
 
 def _hint(document: Document) -> str | None:
@@ -199,13 +199,13 @@ def _is_list_of(rows: Any, wanted: set[str], may_be_empty: bool) -> bool:
     return all(isinstance(row, dict) and wanted <= set(row) for row in rows)
 
 
-def _answer(name: str, status: int, body: Document, asked: tuple[bool, ...], at: float | None) -> WorkerAnswer:
+def _answer(name: str, status: int, body: Document, authorized: bool, filtered: bool, at: float | None) -> WorkerAnswer:
     text = f'{{"status":{status},"body":'.encode() + one_line(body.raw) + b"}"
     value = body.value if isinstance(body.value, dict) else {}
     redacted = value.get("detailsRedacted") is True or any("redacted" in str(item) for item in _list(value.get("warnings")))
     partial = value.get("roleView") == "admin" or isinstance(value.get("eventId"), str) or value.get("verifyImmutable") is False
     at = at or max(_times(name, value), default=None)
-    return WorkerAnswer(name, text, (_is_good(name, status), not redacted, not partial, *asked), at)
+    return WorkerAnswer(name, text, (_is_good(name, status), not partial and not filtered), (not redacted, authorized), at)
 
 
 def _list(value: Any) -> list[Any]:
