@@ -49,7 +49,7 @@ class Address:
 
     def without_secrets(self, text: str) -> str:
         """A text that a peer sent, fit to be written down: some nodes quote the key in their errors."""
-        for secret in self.secrets():
+        for secret in self.secrets() if text else ():
             text = text.replace(secret, "…")
         return text
 

@@ -78,7 +78,7 @@ class Fetcher:
 
     async def _pass(self, todo: Sequence[str]) -> dict[str, Reply]:
         """Each signature asked for until it is answered once; those without a transaction, with the node's word."""
-        queue, running = deque(todo), deque[asyncio.Task[tuple[list[bytes], dict[str, Reply]]]]()
+        queue, running = deque(todo), deque[asyncio.Task[tuple[dict[str, bytes], dict[str, Reply]]]]()
         missing: dict[str, Reply] = {}
         try:
             while queue or running:
@@ -90,8 +90,8 @@ class Fetcher:
                 running.popleft()
                 missing |= without
                 if lines:
-                    self.work.keeps({TRANSACTIONS: lines}, kind="keep")
-                    self.kept.update(_signature_of(line)[0] for line in lines)
+                    self.work.keeps({TRANSACTIONS: lines.values()}, kind="keep")
+                    self.kept.update(lines)
                 self.progress.step(len(lines), pages=1)
         finally:
             for task in running:
@@ -99,8 +99,8 @@ class Fetcher:
             await asyncio.gather(*running, return_exceptions=True)
         return missing
 
-    async def _chunk(self, chunk: list[str]) -> tuple[list[bytes], dict[str, Reply]]:
-        """A chunk as lines in its order, in as many requests as the node wants."""
+    async def _chunk(self, chunk: list[str]) -> tuple[dict[str, bytes], dict[str, Reply]]:
+        """A chunk as lines by signature in its order, in as many requests as the node wants."""
         lines: dict[str, bytes] = {}
         missing: dict[str, Reply] = {}
         todo, failures = deque(chunk), 0
@@ -134,7 +134,7 @@ class Fetcher:
                     continue
                 raise NodeGone(again[0][1].says)
             await self.node.peer.rests(failures, answer)
-        return [lines[signature] for signature in chunk if signature in lines], missing
+        return {signature: lines[signature] for signature in chunk if signature in lines}, missing
 
     def note_missing(self, missing: dict[str, Reply]) -> None:
         """Write down which transactions no node gave: a line with `result` null and what was said."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import re
 import ssl
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ TIMEOUT = 60.0
 REQUESTS = Rate(8, 1)
 EVERY_METHOD = Rate(40, 10)
 """What public nodes allow one caller: forty calls of a method in ten seconds."""
+_SECONDS = re.compile(r"^[0-9]+(\.[0-9]+)?$")
 LONGEST_PAUSE = 600.0
 """Seconds: a peer that asks for a longer pause is asked again after this."""
 
@@ -190,7 +192,7 @@ class Peer:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            # A "GET" that was lost aiohttp sends again by itself, past limits and record; a "get", which is the same to a peer, it does not.
+            # aiohttp sends a lost "GET" again by itself, past limits and record. It does not do so with "get", which is the same to a peer.
             async with self._session.request(
                 "POST" if body is not None else "get",
                 self.address.below(path),
@@ -262,7 +264,7 @@ def _seconds(text: str | None, date: str | None) -> float | None:
     if text is None:
         return None
     text = text.strip()
-    if text.isascii() and text.isdecimal():
+    if _SECONDS.match(text):
         return min(float(text), LONGEST_PAUSE)
     until, now = _date(text), _date(date)
     if until is None:

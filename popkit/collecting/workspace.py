@@ -124,7 +124,7 @@ class Workspace:
 
     def asks(self, **what: Any) -> int:
         """Write down that a request is about to be sent; returns the number its answer refers to."""
-        return self.custody.append({"kind": "ask", "at": self.clock(), **what})
+        return self.custody.append({"kind": "ask", "at": self.clock(), **what}, through=False)
 
     def keeps(self, rows: Mapping[str, Iterable[bytes]], **what: Any) -> dict[str, Any]:
         """Append lines to files of the case, then write down where they came from; returns the custody record.
@@ -133,7 +133,7 @@ class Workspace:
         """
         kept = [self._append(name, b"".join(line + b"\n" for line in lines)) for name, lines in rows.items()]
         record = {**what, "at": self.clock(), "kept": [row for row in kept if row.size]}
-        self.custody.append(record)
+        self.custody.append(record, through=any(row.size for row in kept))
         record["kept"] = [{name: getattr(row, name) for name in Kept.__slots__} for row in kept if row.size]
         if step := what.get("step"):
             self._steps[step] = (record["at"], record)

@@ -1,0 +1,167 @@
+"""The real worker's answers, in four eras: what is kept, what is not, what is said of it, and what asking leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from popkit.collecting.address import bearer, read_address
+from popkit.collecting.collect import Collected, collect
+from popkit.collecting.custody import read_custody
+from popkit.collecting.options import Options
+from popkit.collecting.worker import ENDPOINTS
+from popkit.evidence.bundle import Evidence
+from tests.collecting.collected import QUICK, header_of
+
+DATA = Path(__file__).parent / "data"
+ERAS = ("strict", "strict_v2", "relaxed", "head")
+
+
+def session(era: str) -> list[dict[str, Any]]:
+    """A recorded session with the worker of an era."""
+    return [json.loads(line) for line in (DATA / f"exchanges-{era}.jsonl").read_text().splitlines()]
+
+
+class WorkerOfAnEra:
+    """Answers a GET as the recorded worker did, by path, with or without authority; counts what was asked."""
+
+    def __init__(self, era: str, changed: dict[str, tuple[int, Any]] | None = None) -> None:
+        self.asked: Counter[str] = Counter()
+        self.tokens: set[str | None] = set()
+        self.answers: dict[tuple[str, bool], tuple[int, Any]] = {}
+        for row in session(era):
+            if row["request"]["method"] == "GET":
+                key = (row["request"]["path"].partition("?")[0], row["authorized"])
+                self.answers.setdefault(key, (row["response"]["status"], row["response"]["body"]))
+        self.changed = changed or {}
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked[request.path] += 1
+        self.tokens.add(request.headers.get("Authorization"))
+        authorized = request.headers.get("Authorization") == "Bearer the-operators-token"
+        status, body = self.changed.get(request.path) or self.answers.get((request.path, authorized)) or (404, {"error": "not found"})
+        return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type="application/json")
+
+
+@contextmanager
+def listening(worker: WorkerOfAnEra) -> Iterator[str]:
+    """The worker on a port of this machine, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", worker.answer)
+    runner = web.AppRunner(app)
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def start() -> int:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        assert site._server is not None
+        return int(site._server.sockets[0].getsockname()[1])
+
+    port = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+def ask(url: str, out: Path, token: bool, monkeypatch: pytest.MonkeyPatch) -> Collected:
+    monkeypatch.setenv("POPKIT_TEST_TOKEN", "the-operators-token")
+    address = read_address(url)
+    worker = bearer(address, "POPKIT_TEST_TOKEN") if token else address
+    grant = header_of("intact")["grants"][0]
+    return collect(Options(out=out, name="era", worker=worker, has_token=token, grants=(grant,), worker_conduct=QUICK))
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_every_endpoint_is_asked_once_and_its_body_kept_as_it_came(era: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = WorkerOfAnEra(era)
+    with listening(worker) as url:
+        result = ask(url, tmp_path / "case", True, monkeypatch)
+    assert set(worker.asked.values()) == {1}
+    assert len(worker.asked) == len(ENDPOINTS)
+    evidence = Evidence(result.case)
+    for endpoint in ENDPOINTS:
+        status, body = worker.answers.get((endpoint.path.partition("?")[0], True)) or (404, None)
+        kept = evidence.answers.get(endpoint.name)
+        if status in endpoint.good:
+            assert kept is not None
+            assert (kept.status, json.loads((result.case / f"worker/{endpoint.name}.json").read_text())["body"]) == (status, body)
+        else:
+            assert kept is None
+    assert "the-operators-token" not in "".join(path.read_text() for path in result.case.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_requests_that_append_to_the_audit_chain_are_counted(era: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = WorkerOfAnEra(era)
+    with listening(worker) as url:
+        result = ask(url, tmp_path / "case", True, monkeypatch)
+    recorded = [record for _, _, record in read_custody(result.case / "custody.jsonl") if record.get("appends_audit_entry")]
+    assert len(recorded) == worker.asked.total() == json.loads((result.case / "case.json").read_text())["sources"]["appended_audit_entries"]
+
+
+@pytest.mark.parametrize("era", ["relaxed", "head"])
+def test_what_is_redacted_for_the_public_is_said(era: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = WorkerOfAnEra(era)
+    with listening(worker) as url:
+        public = ask(url, tmp_path / "public", False, monkeypatch)
+        operator = ask(url, tmp_path / "operator", True, monkeypatch)
+    assert worker.tokens == {None, "Bearer the-operators-token"}
+    assert any(text.startswith("pop-status: details are redacted") for text in public.left_out)
+    assert not any(text.startswith("pop-status") for text in operator.left_out)
+
+
+def test_full_windows_are_said_to_be_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = {"logs": [{"entry_hash": f"{number:064x}"} for number in range(50)]}
+    transfers = {"roleView": "admin", "strictLevel": "admin_transfer_visible_no_pii", "items": [{}] * 200}
+    changed = {"/api/master/audit-logs": (200, logs), "/api/master/transfers": (200, transfers)}
+    with listening(WorkerOfAnEra("strict", changed)) as url:
+        result = ask(url, tmp_path / "case", True, monkeypatch)
+    said = " ".join(result.left_out)
+    assert "audit-logs: the newest 50 entries alone" in said
+    assert "transfers: the newest 200 alone" in said
+    assert "transfers: redacted (admin_transfer_visible_no_pii)" in said
+    changed["/api/master/audit-logs"] = (200, {"logs": logs["logs"][:49]})
+    with listening(WorkerOfAnEra("strict", changed)) as url:
+        fewer = ask(url, tmp_path / "fewer", True, monkeypatch)
+    assert not any(text.startswith("audit-logs") for text in fewer.left_out)
+
+
+@pytest.mark.parametrize(("status", "asked", "why"), [(401, 1, "unauthorized"), (500, 8, "server_error"), (200, 8, "wrong_answer")])
+def test_an_endpoint_that_gives_no_evidence_is_named_and_not_kept(
+    status: int, asked: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body: Any = ["not", "an", "object"] if status == 200 else {"error": "the-operators-token was wrong"}
+    worker = WorkerOfAnEra("strict", {"/api/master/audit-logs": (status, body)})
+    with listening(worker) as url:
+        result = ask(url, tmp_path / "case", True, monkeypatch)
+    assert not result.complete
+    assert [text.split(":")[1].strip() for text in result.missing if text.startswith("audit-logs")] == [why]
+    assert worker.asked["/api/master/audit-logs"] == min(asked, 3)
+    assert not (result.case / "worker/audit-logs.json").exists()
+
+
+def test_an_integrity_report_that_finds_fault_is_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = [row["response"] for row in session("strict") if "audit-integrity" in row["request"]["path"]]
+    fault = next(report for report in reports if report["status"] == 409)
+    worker = WorkerOfAnEra("strict", {"/api/master/audit-integrity": (409, fault["body"])})
+    with listening(worker) as url:
+        result = ask(url, tmp_path / "case", True, monkeypatch)
+    kept = Evidence(result.case).answers["audit-integrity"]
+    assert kept.status == 409
+    assert kept.body["issues"]
