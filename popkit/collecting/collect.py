@@ -41,7 +41,7 @@ from popkit.collecting.state import State
 from popkit.collecting.worker import Worker, left_out
 from popkit.collecting.workspace import TOOL, Workspace
 from popkit.diagnosis.facts import Facts
-from popkit.errors import EXIT_CANNOT_TELL, PopkitError, UsageError
+from popkit.errors import EXIT_CANNOT_TELL, CaseUnreadable, PopkitError, UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.protocol.genesis import UNKNOWN, cluster_of
 
@@ -64,6 +64,7 @@ class Collected:
     missing: list[str]
     left_out: list[str] = field(default_factory=list)
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    exports: dict[str, Any] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -101,6 +102,9 @@ class Collection:
             return self._seal()
         except NodeGone as gone:
             raise CollectionStopped(f"{gone.says}. What was received is kept in {self.work.root}; the same command goes on") from None
+        except (UsageError, CaseUnreadable):
+            self.work.discard()
+            raise
         finally:
             self.progress.end()
             self.work.close()
@@ -303,7 +307,7 @@ class Collection:
             "custody_proves": PROVES,
         }
         header = self._header([{"event": event, "grant": grant} for event, grant in links], sources)
-        return Collected(self.work.seal(header), statements, missing, left, requests)
+        return Collected(self.work.seal(header), statements, missing, left, requests, self.imported.statement)
 
     def _links_of_exports(self) -> set[tuple[str, str]]:
         links = [*links_in(self.imported.exports), *links_in(self.extended.exports)]
@@ -314,7 +318,9 @@ class Collection:
             return {"collected_at": "was given by hand", "this_machine": int(self.clock())}
         if self.options.rpc is not None:
             return {"collected_at": self.taker.moment.clock, "this_machine": int(self.clock())}
-        return {"collected_at": "the newest time that the exports state", "this_machine": int(self.clock())}
+        told = self.imported.exports.headers or self.extended.exports.headers
+        of = "the case that was given" if told else f"the newest time that the exports state, in {self.imported.exports.newest_in}"
+        return {"collected_at": of, "this_machine": int(self.clock())}
 
     def _appended(self) -> int:
         """How many entries our own requests may have appended to the worker's audit chain, in every run of this collection."""

@@ -6,9 +6,10 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, MissingExtra, UsageError
+from popkit.wording import counted
 
 if TYPE_CHECKING:
     from popkit.collecting.collect import Collected
@@ -191,12 +192,16 @@ def dry_run(options: Options) -> str:
 
 def summary(collected: Collected) -> str:
     """What was collected, how complete each address is and why, and what to do next."""
-    lines = [f"{'✓ complete' if collected.complete else '? incomplete'}   {collected.case}", ""]
+    head = "✓ complete" if collected.complete else "? incomplete"
+    if not collected.statements and not collected.missing:
+        head = "made, without a node: whether the exports are whole, they do not say"
+    lines = [f"{head}   {collected.case}", ""]
     for statement in collected.statements:
         sign = "✓" if statement.complete else "?"
         lines.append(f"{sign} {statement.role} {statement.address}   {statement.rows} signatures")
         lines += [f"    because {why}" for why in statement.because]
         lines += [f"    cannot tell {c.name}: {c.detail}" for c in statement.checks if c.outcome == "cannot tell"]
+    lines += _exports(collected.exports)
     for what, rows in (("missing", collected.missing), ("left out by the worker", collected.left_out)):
         if rows:
             lines += ["", what, *(f"    {row}" for row in rows)]
@@ -205,3 +210,19 @@ def summary(collected: Collected) -> str:
         lines += ["", f"asked in this run: {asked}; the record is custody.jsonl"]
     lines += ["", f"next: popkit diagnose {collected.case}"]
     return "\n".join(lines) + "\n"
+
+
+def _exports(exports: dict[str, Any]) -> list[str]:
+    """What exports gave, by what they were recognised as, and every file that gave nothing."""
+    if not exports:
+        return []
+    counts: dict[str, list[int]] = {}
+    for row in exports["used"]:
+        count = counts.setdefault(row["as"], [0, 0])
+        count[0] += 1
+        count[1] += row["rows"]
+    lines = ["exports"]
+    lines += [f"    {what}: {counted(files, 'file')}, {counted(rows, 'row')}" for what, (files, rows) in sorted(counts.items())]
+    lines += [f"    withheld: {counted(count, 'row')} of {prefix} (credentials)" for prefix, count in exports["withheld"].items()]
+    lines += [f"    not used: {row['path']}: {row['why']}" for row in exports["not_used"]]
+    return lines

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -189,6 +190,12 @@ class Workspace:
             file.close()
         self.custody.close()
         self._release()
+
+    def discard(self) -> None:
+        """Remove an unfinished collection that has asked nobody anything; one that has asked stays."""
+        if not any(record.get("kind") == "ask" for record in self.custody.written()):
+            self.close()
+            shutil.rmtree(self.root)
 
     def _release(self) -> None:
         (self.root / ".lock").unlink(missing_ok=True)
