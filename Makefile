@@ -67,6 +67,7 @@ mutants: $(TEST_INSTALLED)
 
 bench: $(TEST_INSTALLED)
 	$(BIN)/python tests/bench_claims.py
+	$(BIN)/python -m tests.bench_collect
 
 # The environment stays, as it costs a download (`rm -rf .venv` removes it); of out/ only the demo goes, as the
 # other reports there are somebody's work.

@@ -170,7 +170,7 @@ def dry_run(options: Options) -> str:
             "  getGenesisHash, getVersion, getFirstAvailableBlock, getSlot, getBlockTime   1 each",
             f"  getSignaturesForAddress   pages of {options.page} for {known} grants{more}, for the pop-config of each authority"
             + (", for the program" if options.list_program else ""),
-            f"  getTransaction            every listed transaction once, {options.batch} a request (base64, version 0)",
+            f"  getTransaction            every listed transaction once, {options.batch} a request (base64, up to version 1)",
             "  getMultipleAccounts       grants, vaults, mints, PopState, PopConfig, receipts, 100 a request (finalized)",
             "  getProgramAccounts        the receipts of each grant (dataSize 88, memcmp at 8)",
             *(f"  grant {grant}" for grant in options.grants),

@@ -75,6 +75,19 @@ class Conduct:
         return self.methods.get(method, self.every_method)
 
 
+class _SendOnce:
+    """Keeps one request one request: aiohttp sends a GET whose connection was lost again by itself, past every limit and the record."""
+
+    def __init__(self) -> None:
+        self.is_sent = False
+
+    async def __call__(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if self.is_sent:
+            raise aiohttp.ServerDisconnectedError
+        self.is_sent = True
+        return await handler(request)
+
+
 class Peer:
     """A Solana node or the worker. `name` is what the custody record calls it; secrets stay inside `address`."""
 
@@ -192,14 +205,14 @@ class Peer:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            # aiohttp sends a lost "GET" again by itself, past limits and record. It does not do so with "get", which is the same to a peer.
             async with self._session.request(
-                "POST" if body is not None else "get",
+                "POST" if body is not None else "GET",
                 self.address.below(path),
                 data=body,
                 headers=headers,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=self.conduct.timeout),
+                middlewares=(_SendOnce(),),
             ) as response:
                 return await self._read(response)
         except TimeoutError:
@@ -230,7 +243,7 @@ class Peer:
                 answer.outcome, answer.detail = Outcome.BODY_ENDLESS, f"cut off after {size} bytes"
                 return answer
         answer.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if answer.outcome in (Outcome.OK, Outcome.REFUSED):
+        if answer.outcome is Outcome.OK:
             said = response.content_type
             if said == "text/html" or answer.body[:64].lstrip()[:1] == b"<":
                 answer.outcome = Outcome.HTML_PAGE
