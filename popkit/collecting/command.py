@@ -13,6 +13,7 @@ from popkit.wording import counted
 
 if TYPE_CHECKING:
     from popkit.collecting.collect import Collected
+    from popkit.collecting.completeness import Statement
     from popkit.collecting.options import Options
 
 
@@ -196,11 +197,13 @@ def summary(collected: Collected) -> str:
     if not collected.statements and not collected.missing:
         head = "made, without a node: whether the exports are whole, they do not say"
     lines = [f"{head}   {collected.case}", ""]
+    everywhere = set.intersection(*map(_unsure, collected.statements)) if collected.statements else set()
     for statement in collected.statements:
         sign = "✓" if statement.complete else "?"
         lines.append(f"{sign} {statement.role} {statement.address}   {statement.rows} signatures")
         lines += [f"    because {why}" for why in statement.because]
-        lines += [f"    cannot tell {c.name}: {c.detail}" for c in statement.checks if c.outcome == "cannot tell"]
+        lines += [f"    cannot tell {name}: {detail}" for name, detail in sorted(_unsure(statement)) if (name, detail) not in everywhere]
+    lines += [f"\ncannot tell {name}, of any of them: {detail}" for name, detail in sorted(everywhere)]
     lines += _exports(collected.exports)
     for what, rows in (("missing", collected.missing), ("left out by the worker", collected.left_out)):
         if rows:
@@ -210,6 +213,10 @@ def summary(collected: Collected) -> str:
         lines += ["", f"asked in this run: {asked}; the record is custody.jsonl"]
     lines += ["", f"next: popkit diagnose {collected.case}"]
     return "\n".join(lines) + "\n"
+
+
+def _unsure(statement: Statement) -> set[tuple[str, str]]:
+    return {(check.name, check.detail) for check in statement.checks if check.outcome == "cannot tell"}
 
 
 def _exports(exports: dict[str, Any]) -> list[str]:

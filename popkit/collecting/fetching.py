@@ -112,6 +112,8 @@ class Fetcher:
             checked = [_checked(signature, reply) for signature, reply in zip(part, replies, strict=True)]
             strange = [reply for reply in checked if reply.outcome is Outcome.WRONG_ANSWER]
             without = Counter("null" if reply.ok else str(reply.outcome) for reply in checked if not reply.ok or reply.result == b"null")
+            if strange:
+                note["outcome"] = Outcome.WRONG_ANSWER
             self.work.keeps({}, **note, **({"without": without} if without else {}))
             if strange and len(part) > 1:  # answers under each other's ids: one at a time, nothing can be mixed up
                 self.node.shrink_to(1)

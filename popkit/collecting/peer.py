@@ -9,7 +9,8 @@ import re
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -57,7 +58,23 @@ class Tally:
     requests: int = 0
     calls: int = 0
     waiting: float = 0.0
+    """Seconds during which at least one request waited for its turn."""
+    waiters: int = 0
+    since: float = 0.0
     outcomes: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """The time in this block is waiting; blocks at once count once."""
+        if not self.waiters:
+            self.since = time.monotonic()
+        self.waiters += 1
+        try:
+            yield
+        finally:
+            self.waiters -= 1
+            if not self.waiters:
+                self.waiting += time.monotonic() - self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,6 @@ class Peer:
         work: Workspace,
         conduct: Conduct,
         chance: random.Random | None = None,
-        on_wait: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self.name, self.address, self.conduct, self.work = name, address, conduct, work
         self.tally = Tally()
@@ -108,7 +124,6 @@ class Peer:
         self._requests = Limit(conduct.requests)
         self._methods: dict[str, Limit] = {}
         self._not_before = 0.0
-        self._on_wait = on_wait
         self.silent = False
         """Ask nothing: every request ends as if there were no connection, and is not recorded, as it was not sent."""
         self._count_earlier_run()
@@ -139,7 +154,8 @@ class Peer:
         """
         if self.silent:
             return Answer(Outcome.NO_CONNECTION, detail="not asked")
-        await self._may(calls)
+        with self.tally.waits():
+            await self._may(calls)
         try:
             number = self.work.asks(
                 peer=self.name,
@@ -177,16 +193,11 @@ class Peer:
 
     async def rests(self, failures: int, answer: Answer) -> None:
         """Wait after a failure, as long as jitter and the peer ask for."""
-        await self._wait(backoff(failures, answer.retry_after, self.chance))
-
-    async def _wait(self, seconds: float) -> None:
-        self.tally.waiting += seconds
-        self._on_wait(seconds)
-        await asyncio.sleep(seconds)
+        with self.tally.waits():
+            await asyncio.sleep(backoff(failures, answer.retry_after, self.chance))
 
     async def _may(self, calls: Mapping[str, int]) -> None:
         """Wait for a place in every window, and for the end of a pause that the peer asked for."""
-        began = time.monotonic()
         taken: list[tuple[Limit, int]] = []
         try:
             for limit, count in [*((self._limit(method), count) for method, count in sorted(calls.items())), (self._requests, 1)]:
@@ -198,7 +209,6 @@ class Peer:
             for limit, count in taken:
                 limit.unused(count)
             raise
-        self.tally.waiting += time.monotonic() - began
 
     async def _exchange(self, body: bytes | None, path: str) -> Answer:
         headers = {"User-Agent": TOOL.replace(" ", "/"), "Accept": "application/json", **dict(self.address.headers)}
