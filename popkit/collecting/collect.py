@@ -38,6 +38,7 @@ from popkit.collecting.options import Options
 from popkit.collecting.peer import Conduct, Peer
 from popkit.collecting.progress import Progress
 from popkit.collecting.state import State
+from popkit.collecting.tickets import collect_tickets
 from popkit.collecting.worker import Worker, left_out
 from popkit.collecting.workspace import TOOL, Workspace
 from popkit.diagnosis.facts import Facts
@@ -92,6 +93,7 @@ class Collection:
         self.asked: Worker | None = None
         self._replies: dict[str, Reply] = {}
         self._peers: list[Peer] = []
+        self.without_receipt: list[tuple[str, str]] = []
 
     async def run(self) -> Collected:
         """Collect and seal. Raises CollectionStopped when a peer stops answering, UsageError when there is nothing to ask for."""
@@ -136,6 +138,8 @@ class Collection:
                 self.taker.moment.missing.append("the collection was sealed before everything was asked")
         else:
             await self.taker.worker(self.asked, "moment/0")
+        if options.tickets and self.asked is not None:
+            await self._tickets(self.asked)
         if options.exports:
             self.imported = import_exports(options.exports, self.work)
         self._grants_of_exports()
@@ -184,6 +188,13 @@ class Collection:
                 names = ", ".join(sorted(known)) or "none"
                 raise UsageError(f"--event {event}: the worker knows no such event that is linked to a grant; it knows {names}")
             self.grants.add(known[event])
+
+    async def _tickets(self, worker: Worker) -> None:
+        """Ticket receipts of the grants' events: after everything else, as each ask leaves an entry in the audit chain."""
+        events = {link.event for link in self._facts().event_links} | set(self.options.events)
+        seen = await collect_tickets(worker, events, self.taker.moment.worker.said.get("audit-logs"))
+        self.taker.moment.missing += seen.missing
+        self.without_receipt = seen.without
 
     def _grants_of_exports(self) -> None:
         """Grants that the exports speak of: those that their cases list, or else every one named by more than a head of the worker."""
@@ -302,6 +313,7 @@ class Collection:
             "missing": missing,
             "left_out": left,
             "appended_audit_entries": self._appended(),
+            **({"without_ticket_receipt": [list(pair) for pair in self.without_receipt]} if self.options.tickets else {}),
             **({"exports": self.imported.statement} if self.imported.statement else {}),
             **({"extends": self.extended.statement} if self.extended.statement else {}),
             "custody_proves": PROVES,

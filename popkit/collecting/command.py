@@ -25,6 +25,7 @@ def add_collect_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rpc-header", action="append", default=[], metavar="NAME=VARIABLE", help="a header for the nodes, its value from the environment")
     add("--worker", metavar="URL", help="the worker")
     add("--worker-token-env", metavar="NAME", help="the environment variable that holds the operator's token")
+    add("--ticket-receipts", action="store_true", help="ask the worker for each ticket receipt; every ask appends an audit entry")
     add("--grant", action="append", default=[], metavar="PUBKEY", help="a grant, or AUTHORITY,MINT,GRANT_ID; again for more")
     add("--event", action="append", default=[], metavar="ID", help="an event of the worker, for its grant; again for more")
     add("--program", action="store_true", help="list the whole program too: shows which program was deployed when")
@@ -119,6 +120,7 @@ def options_of(args: argparse.Namespace) -> Options:
         page=args.page,
         parallel=args.parallel,
         seal_now=args.seal_now,
+        tickets=args.ticket_receipts,
     )
 
 
@@ -131,6 +133,7 @@ def _check(args: argparse.Namespace, exports: tuple[Path, ...]) -> None:
     for flag, value, needs, has in (
         ("--event", args.event, "--worker", args.worker),
         ("--second-rpc", args.second_rpc, "--rpc", args.rpc),
+        ("--ticket-receipts", args.ticket_receipts, "--worker", args.worker),
         ("--worker-token-env", args.worker_token_env, "--worker", args.worker),
         ("--extend", args.extend, "--rpc or --from", args.rpc or exports),
     ):
@@ -183,6 +186,10 @@ def dry_run(options: Options) -> str:
         lines += [f"worker {options.worker.shown}" + ("" if options.has_token else ", without a token: public endpoints alone")]
         lines += [f"  GET {endpoint.path}" for endpoint in asked]
         appended = sum(endpoint.appends for endpoint in asked)
+        if options.tickets:
+            lines += [
+                "  POST /api/audit/receipts/verify-code, once a confirmation code, and the claimants of each event: an audit entry each"
+            ]
         lines += [f"  Each of these {appended} appends an entry to the worker's audit chain; they are counted in the case."]
     if options.exports:
         lines += ["exports", *(f"  {path}" for path in options.exports)]

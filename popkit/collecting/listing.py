@@ -133,7 +133,7 @@ class Lister:
             "rows": len(rows),
             "new": len(lines),
             "known": known if len(known) <= OVERLAP or len(seen) <= OVERLAP + 1 else known[: OVERLAP + 1],
-            "ends": not lines or bool(known),
+            "ends": not lines or (bool(known) and len(known) >= min(OVERLAP, len(seen))),  # one known row may be the last of its page
             "ordered": slots == sorted(slots, reverse=True),
         }
 

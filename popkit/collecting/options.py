@@ -44,6 +44,7 @@ class Options:
     fresh: float = 120.0
     rounds: int = 3
     seal_now: bool = False
+    tickets: bool = False
 
     def plan(self) -> dict[str, Any]:
         """What makes two runs the same collection; holds no secret, and no rate."""
@@ -57,6 +58,7 @@ class Options:
             "events": sorted(self.events),
             "program": self.program_id,
             "list_program": self.list_program,
+            "ticket_receipts": self.tickets,
             "from": [path.name for path in self.exports],
             "extend": self.extend.name if self.extend else None,
         }

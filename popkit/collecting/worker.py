@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,17 +23,26 @@ _PATIENCE = 3  # every ask may append an entry to the audit chain, so none is re
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One GET of the worker. `master`: only with the operator's token. `good`: the statuses under which the body is evidence."""
+    """One request to the worker: a GET, or a POST of `body`.
+
+    `master`: only with the operator's token. `good`: the statuses under which the answer is evidence.
+    """
 
     name: str
     path: str
     master: bool = False
     good: tuple[int, ...] = (200,)
+    body: bytes | None = None
 
     @property
     def appends(self) -> bool:
         """Whether asking appends an entry to the audit chain: everything below /api/ and /v1/school/ does."""
         return self.path.startswith(("/api/", "/v1/school/"))
+
+    @property
+    def route(self) -> str:
+        """The path as limits count it: without the query."""
+        return self.path.partition("?")[0]
 
 
 # audit-logs first: each request that follows pushes one older entry out of its window.
@@ -66,6 +76,13 @@ class WorkerSeen:
     missing: dict[str, str] = field(default_factory=dict)
 
 
+Also = Callable[[Said], Mapping[str, list[bytes]]]
+
+
+def _nothing(said: Said) -> Mapping[str, list[bytes]]:
+    return {}
+
+
 class Worker:
     """Asks the worker; `has_token` says whether requests carry the operator's token."""
 
@@ -87,20 +104,20 @@ class Worker:
             self.progress.step()
         return seen
 
-    async def one(self, endpoint: Endpoint, tag: str, max_age: float | None) -> Said | str:
-        """One endpoint's answer as kept, or why there is none."""
+    async def one(self, endpoint: Endpoint, tag: str, max_age: float | None, also: Also = _nothing) -> Said | str:
+        """One endpoint's answer as kept, or why there is none. `also` makes further lines of the case from a good answer's body."""
         step = f"worker/{tag}/{endpoint.name}"
         record = self.work.remembered(step, max_age)
         failures = 0
         while record is None:
             answer = await self.peer.send(
-                {endpoint.path.partition("?")[0]: 1}, None, endpoint.path, get=endpoint.path, appends_audit_entry=endpoint.appends
+                {endpoint.route: 1}, endpoint.body, endpoint.path, to=endpoint.path, appends_audit_entry=endpoint.appends
             )
             outcome = _outcome(answer, endpoint)
             note = self.peer.received(answer, outcome)
             if outcome is Outcome.OK and answer.status is not None:
                 said = Said(endpoint.name, endpoint.path, self.work.clock(), answer.status, msgspec.Raw(answer.body.replace(b"\n", b" ")))
-                record = self.work.keeps({ANSWERS: [msgspec.json.encode(said)]}, **note, step=step)
+                record = self.work.keeps({ANSWERS: [msgspec.json.encode(said)], **also(said)}, **note, step=step)
                 break
             self.work.keeps({}, **note)
             failures += 1

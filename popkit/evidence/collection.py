@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from popkit.evidence.documents import CaseHeader
@@ -19,6 +20,27 @@ def incomplete_addresses(header: CaseHeader) -> dict[str, str]:
             found[str(row["address"])] = (
                 f"{row.get('role', 'address')} {row['address']}: incomplete: {'; '.join(because) or 'no reason given'}"
             )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StatedCheck:
+    """One check that the collector states of an address: `outcome` is holds, violated or cannot tell."""
+
+    address: str
+    role: str
+    check: str
+    outcome: str
+    detail: str
+
+
+def stated_checks(header: CaseHeader) -> list[StatedCheck]:
+    """Every check behind the statements of completeness, in the collector's order; [] for a case that states none."""
+    found = []
+    for row in _rows(header.sources.get("completeness")):
+        for check in _rows(row.get("checks")):
+            values = (row.get("address"), row.get("role"), check.get("check"), check.get("outcome"), check.get("detail"))
+            found.append(StatedCheck(*map(str, values)))
     return found
 
 

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -18,6 +19,7 @@ from popkit.collecting.address import bearer, read_address
 from popkit.collecting.collect import Collected, collect
 from popkit.collecting.custody import read_custody
 from popkit.collecting.options import Options
+from popkit.collecting.tickets import VERIFY_CODE
 from popkit.collecting.worker import ENDPOINTS
 from popkit.evidence.bundle import Evidence
 from tests.collecting.collected import QUICK, header_of
@@ -37,8 +39,11 @@ class WorkerOfAnEra:
     def __init__(self, era: str, changed: dict[str, tuple[int, Any]] | None = None) -> None:
         self.asked: Counter[str] = Counter()
         self.tokens: set[str | None] = set()
+        self.codes: dict[str, tuple[int, Any]] = {}
         self.answers: dict[tuple[str, bool], tuple[int, Any]] = {}
         for row in session(era):
+            if row["request"]["path"] == VERIFY_CODE:
+                self.codes[row["request"]["body"]["confirmationCode"]] = (row["response"]["status"], row["response"]["body"])
             if row["request"]["method"] == "GET":
                 key = (row["request"]["path"].partition("?")[0], row["authorized"])
                 self.answers.setdefault(key, (row["response"]["status"], row["response"]["body"]))
@@ -48,6 +53,9 @@ class WorkerOfAnEra:
         self.asked[request.path] += 1
         self.tokens.add(request.headers.get("Authorization"))
         authorized = request.headers.get("Authorization") == "Bearer the-operators-token"
+        if request.path == VERIFY_CODE:
+            status, body = self.codes.get((await request.json())["confirmationCode"], (404, {"error": "ticket receipt not found"}))
+            return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type="application/json")
         status, body = self.changed.get(request.path) or self.answers.get((request.path, authorized)) or (404, {"error": "not found"})
         return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type="application/json")
 
@@ -165,3 +173,26 @@ def test_an_integrity_report_that_finds_fault_is_evidence(tmp_path: Path, monkey
     kept = Evidence(result.case).answers["audit-integrity"]
     assert kept.status == 409
     assert kept.body["issues"]
+
+
+def test_ticket_receipts_are_asked_for_by_code_only_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [row["response"]["body"] for row in session("strict_v2") if row["response"]["status"] == 201]
+    worker = WorkerOfAnEra("strict_v2", {"/v1/school/events": (200, {"items": made})})
+    event = next(row["response"]["body"]["eventId"] for row in session("strict_v2") if row["request"]["path"] == VERIFY_CODE)
+    listed = worker.answers[(f"/v1/school/events/{event}/claimants", True)][1]["items"]
+    monkeypatch.setenv("POPKIT_TEST_TOKEN", "the-operators-token")
+    with listening(worker) as url:
+        address = bearer(read_address(url), "POPKIT_TEST_TOKEN")
+        options = Options(out=tmp_path / "case", name="era", worker=address, has_token=True, events=(event,), worker_conduct=QUICK)
+        without = collect(options)
+        assert not worker.asked[VERIFY_CODE]
+        result = collect(replace(options, out=tmp_path / "tickets", tickets=True))
+    codes = {item["confirmationCode"] for item in listed}
+    assert worker.asked[VERIFY_CODE] == len(codes)
+    kept = [row.receipt["confirmationCode"] for row in Evidence(result.case).receipts or []]
+    assert kept == [code for code in sorted(codes) if worker.codes.get(code, (404, None))[0] == 200]
+    sources = json.loads((result.case / "case.json").read_text())["sources"]
+    assert {code for _, code in sources["without_ticket_receipt"]} == codes - set(kept)
+    before = json.loads((without.case / "case.json").read_text())["sources"]["appended_audit_entries"]
+    assert before + sources["appended_audit_entries"] == worker.asked.total()
+    assert Evidence(without.case).receipts is None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from popkit.collecting.custody import CUSTODY, PROVES, check_custody
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS
 from popkit.diagnosis.result import Finding
-from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
+from popkit.evidence.collection import stated_checks
+from popkit.reporting.blocks import TONES, Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
 from popkit.reporting.views.choice import case_mark, examined, grant_mark, named
@@ -109,7 +111,24 @@ def coverage(case: Case) -> Block:
     said = case.diagnose().coverage.as_json()
     checked = Table("Checked", ("what",), [[text] for text in said["checked"]])
     missing = Table("Not checked", ("what",), [[text] for text in said["not_checked"]], empty="nothing was left unchecked")
-    return Group([missing, checked])
+    return Group([missing, checked, *_collection(case)])
+
+
+def _collection(case: Case) -> list[Block]:
+    """How the case was collected: what its collector states, and whether the custody record holds. [] where it says nothing."""
+    blocks: list[Block] = []
+    rows: list[list[Cell]] = []
+    for stated in stated_checks(case.evidence.header):
+        outcome = Mark(stated.outcome) if stated.outcome in TONES else stated.outcome
+        rows.append([stated.role, Code(short(stated.address)), stated.check.replace("_", " "), outcome, stated.detail])
+    if rows:
+        columns = ("role", "address", "check", "outcome", "observed")
+        blocks.append(Table("How complete the collection is, as its collector states", columns, rows))
+    if CUSTODY in case.evidence.files:
+        breaks = check_custody(case.evidence.root)
+        told: list[list[Cell]] = [[Mark("violated"), str(found)] for found in breaks] or [[Mark("holds"), PROVES]]
+        blocks.append(Table("The custody record (custody.jsonl)", ("outcome", "what that says"), told))
+    return blocks
 
 
 def findings(case: Case, grant: str = "") -> Block:
