@@ -24,23 +24,37 @@ def incomplete_addresses(header: CaseHeader) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class StatedCheck:
-    """One check that the collector states of an address: `outcome` is holds, violated or cannot tell."""
+class Stated:
+    """What the collector states of one address: how many checks hold, why it is not complete, what could not be told."""
 
     address: str
     role: str
-    check: str
-    outcome: str
-    detail: str
+    complete: bool
+    signatures: int
+    held: int
+    because: tuple[str, ...]
+    unsure: tuple[str, ...]
 
 
-def stated_checks(header: CaseHeader) -> list[StatedCheck]:
-    """Every check behind the statements of completeness, in the collector's order; [] for a case that states none."""
+def stated_addresses(header: CaseHeader) -> list[Stated]:
+    """Every address that the collector states something of, in its order; [] for a case that states nothing."""
     found = []
     for row in _rows(header.sources.get("completeness")):
-        for check in _rows(row.get("checks")):
-            values = (row.get("address"), row.get("role"), check.get("check"), check.get("outcome"), check.get("detail"))
-            found.append(StatedCheck(*map(str, values)))
+        checks = _rows(row.get("checks"))
+        unsure = tuple(f"{c.get('check')}: {c.get('detail')}" for c in checks if c.get("outcome") == "cannot tell")
+        held = sum(check.get("outcome") == "holds" for check in checks)
+        signatures = row.get("signatures")
+        found.append(
+            Stated(
+                str(row.get("address")),
+                str(row.get("role")),
+                row.get("complete") is True,
+                signatures if isinstance(signatures, int) else 0,
+                held,
+                tuple(_texts(row.get("because"))),
+                unsure,
+            )
+        )
     return found
 
 

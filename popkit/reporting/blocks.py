@@ -30,6 +30,8 @@ TONES = {
     "violated": ("✖", "bad"),
     "cannot tell": ("?", "unsure"),
     "holds": ("✔", "good"),
+    "complete": ("✔", "good"),
+    "incomplete": ("?", "unsure"),
     "found": ("✔", "good"),
     "cannot be found": ("✖", "bad"),
 }

@@ -8,8 +8,8 @@ from popkit.collecting.custody import CUSTODY, PROVES, check_custody
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS
 from popkit.diagnosis.result import Finding
-from popkit.evidence.collection import stated_checks
-from popkit.reporting.blocks import TONES, Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
+from popkit.evidence.collection import stated_addresses
+from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
 from popkit.reporting.views.choice import case_mark, examined, grant_mark, named
@@ -118,16 +118,17 @@ def _collection(case: Case) -> list[Block]:
     """How the case was collected: what its collector states, and whether the custody record holds. [] where it says nothing."""
     blocks: list[Block] = []
     rows: list[list[Cell]] = []
-    for stated in stated_checks(case.evidence.header):
-        outcome = Mark(stated.outcome) if stated.outcome in TONES else stated.outcome
-        rows.append([stated.role, Code(short(stated.address)), stated.check.replace("_", " "), outcome, stated.detail])
+    for stated in stated_addresses(case.evidence.header):
+        told = [f"because {why}" for why in stated.because] + [f"cannot tell {why}" for why in stated.unsure]
+        complete, why = Mark("complete" if stated.complete else "incomplete"), Lines(tuple(told)) if told else "—"
+        rows.append([stated.role, Code(short(stated.address)), stated.signatures, complete, stated.held, why])
     if rows:
-        columns = ("role", "address", "check", "outcome", "observed")
+        columns = ("role", "address", "signatures", "is it all there", "checks that hold", "why not, and what cannot be told")
         blocks.append(Table("How complete the collection is, as its collector states", columns, rows))
     if CUSTODY in case.evidence.files:
         breaks = check_custody(case.evidence.root)
-        told: list[list[Cell]] = [[Mark("violated"), str(found)] for found in breaks] or [[Mark("holds"), PROVES]]
-        blocks.append(Table("The custody record (custody.jsonl)", ("outcome", "what that says"), told))
+        record: list[list[Cell]] = [[Mark("violated"), str(found)] for found in breaks] or [[Mark("holds"), PROVES]]
+        blocks.append(Table("The custody record (custody.jsonl)", ("outcome", "what that says"), record))
     return blocks
 
 
