@@ -174,8 +174,10 @@ class Collection:
         if not genesis.ok and genesis.code is None:
             raise NodeGone(genesis.says)
         self.cluster = cluster_of(msgspec.json.decode(genesis.result)) if genesis.ok else UNKNOWN
-        for method in ("getVersion", "getFirstAvailableBlock"):
-            await chain.one(method, method, [])
+        await chain.one("getVersion", "getVersion", [])
+        first = await chain.one("getFirstAvailableBlock", "getFirstAvailableBlock", [])
+        block = msgspec.json.decode(first.result) if first.ok else None
+        self.seen.first_block = block if isinstance(block, int) else None
 
     async def _grants_of_events(self, worker: Worker) -> None:
         """The grants of the events that were named, from the worker's own list."""

@@ -5,7 +5,7 @@ An address is *complete* when its list was asked to the end, every listed transa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,13 @@ class Seen:
     core: AccountsSeen = field(default_factory=AccountsSeen)
     not_given: set[str] = field(default_factory=set)
     behind: str = ""
+    first_block: int | None = None
+    """The oldest slot that the node says it still has; None where it did not say."""
+
+    def pruned(self, slots: Iterable[int]) -> str:
+        """How many slots are older than the node's history, in words; "" for none."""
+        count = sum(slot < self.first_block for slot in slots) if self.first_block is not None else 0
+        return f"; {count} pruned: the node's history begins with slot {self.first_block}" if count else ""
 
     def rows(self, address: str) -> dict[str, int]:
         """Slots by signature of everything that was listed for an address."""
@@ -133,7 +140,10 @@ def _listing_checks(address: str, seen: Seen) -> Iterator[Check]:
         yield Check("newest_first", VIOLATED, "slots rise along the list; paging by position may have missed rows")
     without = sorted(seen.not_given & rows.keys())
     if without:
-        yield Check("transactions_given", VIOLATED, f"{counted(len(without), 'listed transaction')} not given, {without[0]} among them")
+        pruned = seen.pruned(rows[signature] for signature in without)
+        yield Check(
+            "transactions_given", VIOLATED, f"{counted(len(without), 'listed transaction')} not given, {without[0]} among them{pruned}"
+        )
     else:
         yield Check("transactions_given", HOLDS, "every listed transaction was given")
     yield from _second_checks(address, seen)
@@ -191,7 +201,9 @@ def _oldest_is_creation(grant: str, facts: Facts, seen: Seen) -> Check:
     oldest = min(rows.values())
     if created is None:
         return Check(
-            "oldest_is_creation", VIOLATED, f"the list begins in slot {oldest} without the grant's creation: what came before is not there"
+            "oldest_is_creation",
+            VIOLATED,
+            f"the list begins in slot {oldest} without the grant's creation: what came before is not there{seen.pruned([oldest - 1])}",
         )
     if created > oldest and not any(step.slot == oldest for step in facts.history.of_grant(grant) if step.name == "create_grant"):
         return Check("oldest_is_creation", HOLDS, f"created in slot {created}; the list reaches back to slot {oldest}, before it")
