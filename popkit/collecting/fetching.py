@@ -171,11 +171,11 @@ def _checked(signature: str, reply: Reply) -> Reply:
     """
     if not reply.ok or reply.result == b"null":
         return reply
-    start = reply.result.find(_MARK) + len(_MARK)
-    if start < len(_MARK) or reply.result[:1] != b"{":
+    encoded = _encoded(reply.result)
+    if encoded is None:
         return Reply(Outcome.WRONG_ANSWER, message="not a transaction in base64")
     try:
-        signed = _is_signed(signature, reply.result, start)
+        signed = _is_signed(signature, encoded)
     except (ValueError, TransactionError):
         return Reply(Outcome.WRONG_ANSWER, message="not a transaction in base64")
     if not signed:
@@ -183,9 +183,24 @@ def _checked(signature: str, reply: Reply) -> Reply:
     return reply
 
 
-def _is_signed(signature: str, result: bytes, start: int) -> bool:
-    """Whether the transaction in base64 from `start` on has this first signature. Raises ValueError or TransactionError otherwise."""
-    head = pybase64.b64decode(result[start : start + 88])
+class _Result(msgspec.Struct):
+    transaction: tuple[str, str]
+
+
+def _encoded(result: bytes) -> bytes | None:
+    """The base64 text of a result, or None where there is none: found by its key as nodes write it, else parsed."""
+    start = result.find(_MARK) + len(_MARK)
+    if start >= len(_MARK) and result[:1] == b"{":
+        return result[start : result.index(b'"', start)]
+    try:
+        return msgspec.json.decode(result, type=_Result).transaction[0].encode()
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _is_signed(signature: str, encoded: bytes) -> bool:
+    """Whether the transaction in base64 has this first signature. Raises ValueError or TransactionError otherwise."""
+    head = pybase64.b64decode(encoded[:88])
     if head[:1] == _VERSION_1:  # its signatures are at its end
-        return decode_wire(pybase64.b64decode(result[start : result.index(b'"', start)])).signatures[:1] == (signature,)
+        return decode_wire(pybase64.b64decode(encoded)).signatures[:1] == (signature,)
     return head[1:65] == bytes(Signature.from_string(signature))

@@ -49,16 +49,15 @@ class Listing:
     why: str = ""
     overlaps: bool = True
     ordered: bool = True
-    signatures: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set, repr=False, compare=False)
+    _counted: int = field(default=0, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        self.add(self.rows)
-
-    def add(self, rows: Sequence[Row]) -> None:
-        """Take rows up; those that a list began with are there already."""
-        if rows is not self.rows:
-            self.rows += rows
-        self.signatures |= {row.signature for row in rows}
+    @property
+    def signatures(self) -> set[str]:
+        """The signatures of the rows; only rows that are new since the last look are counted anew, as lists are long."""
+        self._seen.update(row.signature for row in self.rows[self._counted :])
+        self._counted = len(self.rows)
+        return self._seen
 
 
 _PAGE_OF_ROWS = msgspec.json.Decoder(list[_Given])
@@ -139,7 +138,7 @@ class Lister:
 
     def _take(self, found: Listing, record: dict[str, Any]) -> None:
         page = record["page"]
-        found.add([msgspec.json.decode(line, type=Row) for line in self.work.lines(record)])
+        found.rows += [msgspec.json.decode(line, type=Row) for line in self.work.lines(record)]
         found.pages += 1
         found.ended = bool(page["ends"])
         found.overlaps = found.overlaps and bool(page["meets"])

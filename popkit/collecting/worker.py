@@ -137,7 +137,7 @@ def _outcome(answer: Answer, endpoint: Endpoint) -> Outcome:
         msgspec.json.decode(answer.body, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError:
         return Outcome.WRONG_ANSWER
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Outcome.NOT_JSON
     return Outcome.OK
 

@@ -43,8 +43,12 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(answer: Answer, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> AsyncIterator[Scripted]:
-    """A peer on a free port while the block runs; `answer` writes what it likes and the connection is closed after it."""
+async def scripted(answer: Answer, tls: ssl.SSLContext | None = None, waits: bool = True) -> AsyncIterator[Scripted]:
+    """A peer on a free port of this machine; `answer` writes what it likes, and the connection is closed unless the writer `stays`.
+
+    With `waits` False it answers the first byte that it sees.
+    """
+    host = "127.0.0.1"
     peer = Scripted()
     tasks: set[asyncio.Task[Any]] = set()
 
@@ -55,6 +59,10 @@ async def scripted(answer: Answer, tls: ssl.SSLContext | None = None, host: str 
         peer.connections += 1
         try:
             while True:
+                if not waits:
+                    await reader.readexactly(1)
+                    await answer(Request("", b""), writer)
+                    break
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 sizes = [line.partition(":")[2] for line in head.splitlines() if line.lower().startswith("content-length:")]
                 request = Request(head, await reader.readexactly(int(sizes[0]) if sizes else 0))
@@ -103,12 +111,12 @@ def always(*data: bytes) -> Answer:
 
 
 def spoken(reply: Callable[[dict[str, Any]], Any]) -> Answer:
-    """A node that gives `reply(call)` as the result of each call; an _Error raised as the call's error."""
+    """A node that gives `reply(call)` as the result of each call."""
 
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
         is_batch = request.body.startswith(b"[")
         found = [{"jsonrpc": "2.0", "id": call["id"], "result": reply(call)} for call in request.calls]
-        writer.write(http(json.dumps(found if is_batch else found[0])))
+        writer.write(http(json.dumps(found if is_batch else found[0], separators=(",", ":"))))
 
     return answer
 

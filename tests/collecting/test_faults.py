@@ -101,7 +101,7 @@ def test_a_node_that_dies_on_the_way_is_gone_on_with_or_sealed_as_it_is(tmp_path
     flags = ["--grant", header["grants"][0], "--name", header["case"], "--rate", "9999", "--limit", "every=9999", "--batch", "4"]
     with served(CASES / CASE, "--fault", "unavailable:-32004:1") as url:
         assert popkit("collect", "--rpc", url, *flags, "--out", tmp_path / "whole").returncode == 3
-    with served(CASES / CASE, "--fault", "drop:0.45", "--seed", "4") as url:
+    with served(CASES / CASE, "--fault", "drop:0.7", "--seed", "4") as url:
         stopped = popkit("collect", "--rpc", url, *flags, "--out", out, "--attempts", "2")
         assert stopped.returncode == 3
         assert b"the same command goes on" in stopped.stderr

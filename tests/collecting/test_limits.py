@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from popkit.collecting import limits
+from popkit.collecting.address import read_address
 from popkit.collecting.limits import Limit, Rate, backoff, read_rate
 from popkit.collecting.peer import Conduct
 from popkit.errors import UsageError
@@ -137,7 +138,7 @@ def test_more_places_than_there_ever_are_is_a_fault_and_not_a_wait_for_ever() ->
 
 def test_one_who_leaves_the_queue_takes_nothing_along() -> None:
     async def main() -> None:
-        limit = Limit(Rate(3, 0.5))
+        limit = Limit(Rate(3, 1))
         await limit.take(3)
         gone = asyncio.ensure_future(limit.take(3))
         behind = asyncio.ensure_future(limit.take(1))
@@ -198,6 +199,7 @@ def test_a_rest_is_never_shorter_than_the_peer_asks_for_nor_longer_than_the_most
 
 
 TIGHT = Conduct(requests=Rate(10, 0.5), every_method=Rate(30, 0.5), methods={"getTransaction": Rate(15, 0.5)}, timeout=10.0, attempts=30)
+OF_WORKER = replace(TIGHT, requests=Rate(3, 0.5))
 
 
 def held(trace: Path, conduct: Conduct, to_worker: bool = False) -> dict[str, int]:
@@ -232,7 +234,7 @@ def test_a_measured_trace_is_never_over_the_limit(faults: list[str], tmp_path: P
     assert result.complete
     totals = held(trace, TIGHT)
     assert totals["getTransaction"] > 15, "enough to be held back"
-    assert held(trace, replace(TIGHT, requests=Rate(3, 0.5)), to_worker=True)["requests"] == 7
+    assert held(trace, OF_WORKER, to_worker=True)["requests"] == 7
     assert {fault for row in requests_of(trace) for fault in row["faults"]} >= {fault.split(":")[0] for fault in faults}
     assert totals["requests"] == result.requests["rpc"]["requests"], "what was counted is what arrived"
 
@@ -244,8 +246,6 @@ def test_each_of_two_nodes_has_its_own_limits(tmp_path: Path) -> None:
         served(CASES / "out-of-order", "--fault", "gap:0.2", "--trace", first) as one,
         served(CASES / "out-of-order", "--fault", "429:0.2:0.1", "--trace", second) as other,
     ):
-        from popkit.collecting.address import read_address
-
         result = collected("out-of-order", one, tmp_path / "again", worker=None, second=read_address(other), conduct=conduct, page=10)
     assert held(first, conduct)["requests"] == result.requests["rpc"]["requests"]
     assert held(second, conduct)["requests"] == result.requests["second-rpc"]["requests"]

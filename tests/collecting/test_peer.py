@@ -17,6 +17,7 @@ import pytest
 
 from popkit.collecting import peer as peers
 from popkit.collecting.custody import check_custody
+from popkit.collecting.fetching import Fetched, Fetcher
 from popkit.collecting.limits import Rate
 from popkit.collecting.node import GROW_AFTER, Call, Node, Reply
 from popkit.collecting.outcomes import RULES, UNAVAILABLE_CODES, Outcome, outcome_of_error, outcome_of_status
@@ -24,6 +25,7 @@ from popkit.collecting.progress import Progress
 from popkit.collecting.state import State
 from popkit.collecting.workspace import Workspace
 from tests.collecting.scripted import Answer, Request, always, http, peer_at, scripted, spoken
+from tests.conftest import CASES
 from tests.serving.certificate import write_certificate
 
 KEY = "k3y-of-the-tests-0123456789"
@@ -349,7 +351,10 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, work: Workspace) 
                 reply, note = await Node(plain, 1).ask("getSlot", [])
                 work.keeps({}, **note)
                 assert reply.outcome is Outcome.NO_CONNECTION
-        async with scripted(always(http(SLOT))) as peer, peer_at(peer.url.replace("http", "https"), work) as asked:
+        async with (
+            scripted(always(b"HTTP/1.1 400 Bad Request\r\n\r\n"), waits=False) as peer,
+            peer_at("https" + peer.url[4:], work) as asked,
+        ):
             reply, note = await Node(asked, 1).ask("getSlot", [])
             work.keeps({}, **note)
             assert reply.outcome is Outcome.TLS_FAILED
@@ -488,9 +493,7 @@ def whole(count: int) -> bytes:
     return http(json.dumps(rows if count > 1 else rows[0]))
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in ("429", "413", "408", "half of a body", "another id", "an announced body above the bound")]
-)
+@pytest.mark.parametrize("name", ["429", "413", "408", "half of a body", "another id", "an announced body above the bound"])
 def test_batches_halve_until_they_are_answered(name: str, work: Workspace) -> None:
     sent, outcome = WHOLE[name]
     assert RULES[outcome].shrink
@@ -540,17 +543,25 @@ def test_a_batch_is_never_larger_than_the_rate_of_its_method(work: Workspace) ->
     asyncio.run(run())
 
 
+def test_a_request_that_is_given_up_while_it_waits_is_not_sent_and_its_places_are_free_at_once(work: Workspace) -> None:
+    async def run() -> list[int]:
+        async with scripted(always(http(SLOT))) as peer, peer_at(peer.url, work, requests=Rate(1, 60), methods={"a": Rate(2, 60)}) as asked:
+            assert (await asked.send({"a": 1}, b"{}")).outcome is Outcome.OK
+            for _ in range(3):
+                waiting = asyncio.ensure_future(asked.send({"a": 1}, b"{}"))
+                await asyncio.sleep(0.01)
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
+            return [len(peer.requests), asked._limit("a")._free, asked._requests._free, asked.tally.requests]
+
+    assert asyncio.run(run()) == [1, 1, 0, 1]
+    assert [row["kind"] for row in custody(work)] == ["begin", "ask"]
+
+
 # Answers about something else
 
-ACCOUNT = {
-    "data": ["", "base64"],
-    "executable": False,
-    "lamports": 1,
-    "owner": "11111111111111111111111111111111",
-    "rentEpoch": 0,
-    "space": 0,
-}
 PUBKEY = "SysvarC1ock11111111111111111111111111111111"
+ACCOUNT = {"data": ["", "base64"], "executable": False, "lamports": 1, "owner": PUBKEY, "rentEpoch": 0, "space": 0}
 
 
 def at(slot: Any, value: Any) -> dict[str, Any]:
@@ -647,3 +658,30 @@ def test_a_node_that_quotes_the_key_in_its_errors(work: Workspace) -> None:
     for path in work.root.rglob("*.jsonl"):
         assert KEY not in path.read_text()
         assert "t0ken" not in path.read_text()
+
+
+@pytest.mark.parametrize("kind", ["another", "garbage", "json", "not-an-object"])
+def test_a_transaction_of_another_signature_is_not_kept_under_the_one_asked_for(kind: str, work: Workspace) -> None:
+    rows = [json.loads(line) for line in (CASES / "unused/rpc/transactions.jsonl").read_text().splitlines()][:3]
+    results = {row["signature"]: row["result"] for row in rows}
+    first, second, third = results
+    lie = {
+        "another": results[second],
+        "garbage": {**results[first], "transaction": ["!!!", "base64"]},
+        "json": {**results[first], "transaction": {"message": {}, "signatures": [first]}},
+        "not-an-object": [7],
+    }[kind]
+
+    def reply(call: dict[str, Any]) -> Any:
+        return lie if call["params"][0] == first else results[call["params"][0]]
+
+    async def run() -> Fetched:
+        async with scripted(spoken(reply)) as peer, peer_at(peer.url, work, attempts=2) as asked:
+            return await Fetcher(Node(asked, 3), work, Progress(None)).fetch([first, second, third])
+
+    fetched = asyncio.run(run())
+    assert fetched.kept == {second, third}
+    assert {signature: reply.outcome for signature, reply in fetched.missing.items()} == {first: Outcome.WRONG_ANSWER}
+    kept = [json.loads(line) for line in (work.root / "rpc/transactions.jsonl").read_text().splitlines()]
+    assert {row["signature"]: row["result"] for row in kept} == {second: results[second], third: results[third]}
+    assert "wrong_answer" in [row["outcome"] for row in custody(work) if row["kind"] == "answer"]
