@@ -25,7 +25,6 @@ import msgspec
 from popkit.collecting import worker as workers
 from popkit.collecting.address import Address
 from popkit.collecting.completeness import Seen, Statement, state
-from popkit.collecting.custody import PROVES
 from popkit.collecting.exports import grants_in, links_in
 from popkit.collecting.fetching import Fetcher, NodeGone
 from popkit.collecting.importing import Imported, import_exports, take_over
@@ -44,6 +43,7 @@ from popkit.collecting.workspace import TOOL, Workspace
 from popkit.diagnosis.facts import Facts
 from popkit.errors import EXIT_CANNOT_TELL, CaseUnreadable, PopkitError, UsageError
 from popkit.evidence.bundle import Evidence
+from popkit.evidence.custody import PROVES
 from popkit.protocol.genesis import UNKNOWN, cluster_of
 
 SECOND = "rpc/second-signatures.jsonl"

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from popkit import __version__
-from popkit.collecting.custody import CUSTODY, Custody, Kept, digest_of_range, durable, kept_of
+from popkit.collecting.custody import Custody, durable
 from popkit.errors import CaseUnreadable, UsageError
+from popkit.evidence.custody import CUSTODY, Kept, digest_of_range, kept_of
 from popkit.evidence.manifest import MANIFEST, case_files, sha256_of
 
 TOOL = f"popkit {__version__}"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from popkit.case import open_case
-from popkit.collecting.custody import check_custody
+from popkit.evidence.custody import check_custody
 from tests.collecting.collected import collected, exports_of, header_of, options_for
 from tests.conftest import CASES, NAMES, popkit
 from tests.serving.harness import requests_of, served

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from popkit.collecting.custody import CUSTODY, FIRST, Custody, check_custody, read_custody
+from popkit.collecting.custody import Custody
 from popkit.collecting.workspace import Workspace
 from popkit.errors import CaseUnreadable, ManifestMismatch, UsageError
 from popkit.evidence.bundle import Evidence
+from popkit.evidence.custody import CUSTODY, FIRST, check_custody, read_custody
 from popkit.evidence.manifest import MANIFEST
 from tests.collecting.collected import collected
 from tests.conftest import CASES

@@ -10,8 +10,8 @@ import pytest
 
 from popkit.case import open_case
 from popkit.collecting.collect import CollectionStopped
-from popkit.collecting.custody import check_custody, read_custody
 from popkit.collecting.outcomes import Outcome
+from popkit.evidence.custody import check_custody, read_custody
 from tests.collecting.collected import QUICK, collected, header_of
 from tests.conftest import CASES, popkit
 from tests.serving.harness import served

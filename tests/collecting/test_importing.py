@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from popkit.case import open_case
-from popkit.collecting.custody import check_custody
+from popkit.evidence.custody import check_custody
 from tests.collecting.collected import exports_of
 from tests.conftest import CASES, popkit
 

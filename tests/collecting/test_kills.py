@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from popkit.collecting.custody import check_custody, read_custody
+from popkit.evidence.custody import check_custody, read_custody
 from tests.collecting.collected import collected, options_for
 from tests.conftest import CASES, popkit
 from tests.serving.harness import requests_of, served

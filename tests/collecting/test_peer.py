@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from popkit.collecting import peer as peers
-from popkit.collecting.custody import check_custody
 from popkit.collecting.fetching import Fetched, Fetcher
 from popkit.collecting.limits import Rate
 from popkit.collecting.node import GROW_AFTER, Call, Node, Reply
@@ -24,6 +23,7 @@ from popkit.collecting.outcomes import RULES, UNAVAILABLE_CODES, Outcome, outcom
 from popkit.collecting.progress import Progress
 from popkit.collecting.state import State
 from popkit.collecting.workspace import Workspace
+from popkit.evidence.custody import check_custody
 from tests.collecting.scripted import Answer, Request, always, http, peer_at, scripted, spoken
 from tests.conftest import CASES
 from tests.serving.certificate import write_certificate

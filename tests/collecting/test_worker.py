@@ -17,11 +17,11 @@ from aiohttp import web
 
 from popkit.collecting.address import bearer, read_address
 from popkit.collecting.collect import Collected, collect
-from popkit.collecting.custody import read_custody
 from popkit.collecting.options import Options
 from popkit.collecting.tickets import VERIFY_CODE
 from popkit.collecting.worker import ENDPOINTS
 from popkit.evidence.bundle import Evidence
+from popkit.evidence.custody import read_custody
 from tests.collecting.collected import QUICK, header_of
 
 DATA = Path(__file__).parent / "data"

@@ -11,7 +11,6 @@ from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from popkit.collecting.custody import CUSTODY
 from popkit.collecting.exports import bucket, rpc, storage, worker
 from popkit.collecting.exports.found import Document, Found, Row
 from popkit.collecting.exports.harvest import Harvest, is_below
@@ -19,6 +18,7 @@ from popkit.collecting.exports.raw import NotJson, Part, decode, elements, load,
 from popkit.collecting.exports.result import BUCKET, LINE_FILES, REPORTS, STORAGE, Exports, Limits, NotUsed
 from popkit.collecting.exports.walk import Archive, Member, walk
 from popkit.errors import CaseUnreadable, ManifestMismatch, UsageError
+from popkit.evidence.custody import CUSTODY
 from popkit.evidence.documents import CaseHeader, read_header
 from popkit.evidence.manifest import MANIFEST, read_manifest
 

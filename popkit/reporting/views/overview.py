@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popkit.collecting.custody import CUSTODY, PROVES, check_custody
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS
 from popkit.diagnosis.result import Finding
 from popkit.evidence.collection import stated_addresses
+from popkit.evidence.custody import CUSTODY, PROVES, check_custody
 from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
