@@ -29,13 +29,14 @@ from popkit.collecting.exports import grants_in, links_in
 from popkit.collecting.fetching import Fetcher, NodeGone
 from popkit.collecting.importing import Imported, import_exports, take_over
 from popkit.collecting.links import event_links
-from popkit.collecting.listing import SIGNATURES, Lister
+from popkit.collecting.listing import Lister
 from popkit.collecting.moment import MomentTaker
 from popkit.collecting.names import names_of
 from popkit.collecting.node import Node, Reply
 from popkit.collecting.options import Options
 from popkit.collecting.peer import Conduct, Peer
 from popkit.collecting.progress import Progress
+from popkit.collecting.second import SECOND, list_again
 from popkit.collecting.state import State
 from popkit.collecting.tickets import collect_tickets
 from popkit.collecting.worker import Worker, left_out
@@ -45,8 +46,6 @@ from popkit.errors import EXIT_CANNOT_TELL, CaseUnreadable, PopkitError, UsageEr
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import PROVES
 from popkit.protocol.genesis import UNKNOWN, cluster_of
-
-SECOND = "rpc/second-signatures.jsonl"
 
 
 class CollectionStopped(PopkitError):
@@ -234,35 +233,14 @@ class Collection:
 
     async def _second(self, peer: Peer) -> None:
         """The same lists from another node; what it alone knows, and what the first did not give, is fetched from it."""
-        self.progress.enter("asking the second endpoint")
         node = Node(peer, self.options.batch)
-        lister = Lister(node, self.work, self.progress, self.options.page, SECOND)
-        wanted: dict[str, int] = {}
-        for address in sorted(self.seen.lists):
-            second = self.seen.second[address] = await lister.of(address)
-            known = self.seen.rows(address)
-            alone = self.seen.second_alone[address] = [row for row in second.rows if row.signature not in known]
-            self._copy_rows(address, {row.signature for row in alone})
-            wanted |= {row.signature: row.slot for row in alone}
-            wanted |= {signature: slot for signature, slot in known.items() if signature in self.seen.not_given}
+        wanted = await list_again(Lister(node, self.work, self.progress, self.options.page, SECOND), self.seen)
         fetcher = Fetcher(node, self.work, self.progress, self.options.parallel)
         try:
             await self._fetch(fetcher, wanted)
         except NodeGone as gone:
             self.seen.not_given |= wanted.keys() - fetcher.kept
             self.taker.moment.missing.append(f"the second endpoint stopped answering: {gone.says}")
-
-    def _copy_rows(self, address: str, signatures: set[str]) -> None:
-        """Rows that the second endpoint alone listed, into the case's list."""
-        step = f"second/{address}"
-        if not signatures or self.work.remembered(step):
-            return
-        lines = []
-        for line in (self.work.root / SECOND).read_bytes().splitlines():
-            row = msgspec.json.decode(line)
-            if row["address"] == address and row["signature"] in signatures:
-                lines.append(line)
-        self.work.keeps({SIGNATURES: lines}, kind="keep", step=step)
 
     def _facts(self) -> Facts:
         """The facts of what has been collected by now."""
@@ -284,7 +262,7 @@ class Collection:
         if at is None:
             at = int(self.taker.moment.now)
             if self.options.rpc is None:
-                at = max([header.collected_at for header in headers], default=self.imported.newest or at)
+                at = max([header.collected_at for header in headers], default=self.imported.newest or self.extended.newest or at)
         return {
             "case": self.options.name,
             "cluster": cluster,
@@ -298,6 +276,7 @@ class Collection:
     def _seal(self) -> Collected:
         self.progress.enter("sealing")
         facts = self._facts()
+        self.seen.not_given -= set(facts.claims.transactions.signature)  # exports may hold what no node gave
         statements = state(facts, self.seen) if self.options.rpc is not None else []
         moment = self.taker.moment
         answers = self._answers()
@@ -330,10 +309,11 @@ class Collection:
     def _clock(self) -> dict[str, Any]:
         if self.options.collected_at is not None:
             return {"collected_at": "was given by hand", "this_machine": int(self.clock())}
-        if self.options.rpc is not None:
-            return {"collected_at": self.taker.moment.clock, "this_machine": int(self.clock())}
-        told = self.imported.exports.headers or self.extended.exports.headers
-        of = "the case that was given" if told else f"the newest time that the exports state, in {self.imported.exports.newest_in}"
+        of = self.taker.moment.clock
+        if self.options.rpc is None and (self.imported.exports.headers or self.extended.exports.headers):
+            of = "the case that was given"
+        elif self.options.rpc is None and self.imported.newest is not None:
+            of = f"the newest time that the exports state, in {self.imported.exports.newest_in}"
         return {"collected_at": of, "this_machine": int(self.clock())}
 
     def _appended(self) -> int:
