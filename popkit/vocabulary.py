@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from popkit.collecting.outcomes import RULES, Outcome, Rule
 from popkit.diagnosis.causes import CAUSES, RULED_OUT_BY
 from popkit.diagnosis.codes import CODES
 from popkit.errors import UsageError
@@ -154,7 +155,7 @@ def _program_error(name: str) -> Explanation:
 
 
 def vocabulary() -> dict[str, Explanation]:
-    """Every word that `explain` knows, in the order of verdicts, causes, finding codes, program errors, framework errors."""
+    """Every word that `explain` knows: verdicts, causes, finding codes, program errors, framework errors, ends of a collector's request."""
     words = [Explanation(word, "verdict", *text) for word, text in VERDICT_MEANINGS.items()]
     words += [
         Explanation(word, "cause", *CAUSE_MEANINGS[word], (("ruled out by", RULED_OUT_BY[word]),)) for word in [*CAUSES, "unexplained"]
@@ -177,7 +178,23 @@ def vocabulary() -> dict[str, Explanation]:
         for number, name in FRAMEWORK_ERRORS.items()
         if name not in known
     ]
+    words += [
+        Explanation(str(outcome), "end of a request", f"{_sentence(rule.meaning)}.", _next(rule))
+        for outcome, rule in RULES.items()
+        if outcome is not Outcome.OK
+    ]
     return {word.word: word for word in words}
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _next(rule: Rule) -> str:
+    """What the collector does when a request ends so."""
+    if rule.shrink:
+        return "It is asked again, in smaller requests."
+    return "It is asked again, with patience." if rule.again else "The case says what is missing for it; popkit collect --extend asks anew."
 
 
 def explain(word: str) -> Explanation:
