@@ -27,7 +27,6 @@ class Fork:
 
     parent: str
     children: tuple[str, ...]
-    slots: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -115,33 +114,29 @@ class GrantChain:
     def heads_during(self, slot: int) -> set[str]:
         """Every entry that may have been the chain's head while a slot ran, GENESIS included where nothing had landed.
 
-        An unseen claim shows as the parent of the next accepted one, so that parent counts as well.
+        An unseen claim shows as the parent of an accepted one of that slot or of the next, or as PopState's head: it counts as well.
         """
-        first = bisect_left(self._slots, slot)
+        first = after = bisect_left(self._slots, slot)
         found = {self.heads[first - 1] if first else GENESIS_HASH}
-        after = first
         while after < len(self.linked) and self.linked[after].slot == slot:
             found.add(self.heads[after])
             after += 1
-        if after < len(self.linked):
-            following = self.linked[after]
-            if self.era_at(following) != "relaxed" and following.prev_hash is not None:
-                found.add(following.prev_hash)
-        elif not self.state_is_stale and self.state.head is not None and self.state.head not in self.accepted_entries:
-            found.add(self.state.head)
-        return found
+        named = {str(a.prev_hash) for a in self.linked[first : after + 1]}
+        if after == len(self.linked) and not self.state_is_stale:
+            named.add(str(self.state.head))
+        return found | (named & self._unseen)
 
     @cached_property
     def _slots(self) -> list[int]:
         return [a.slot for a in self.linked]
 
-    def accepted_after(self, slot: int) -> bool:
-        """Whether a claim was accepted in a later slot."""
-        return bool(self.linked) and self.linked[-1].slot > slot
-
-    @cached_property
+    @property
     def unseen(self) -> list[str]:
         """Entries that PopState, or under strict rules an accepted claim, names and no transaction in the case carries; ascending."""
+        return sorted(self._unseen)
+
+    @cached_property
+    def _unseen(self) -> frozenset[str]:
         found = set()
         for attempt in self.linked:
             parent = attempt.prev_hash
@@ -150,7 +145,7 @@ class GrantChain:
             found.add(str(parent))
         if self.state.head is not None and self.state.head != GENESIS_HASH and self.state.head not in self.accepted_entries:
             found.add(self.state.head)
-        return sorted(found)
+        return frozenset(found)
 
     @cached_property
     def state_disagrees(self) -> bool:
@@ -192,20 +187,15 @@ class GrantChain:
     def _gap_after(self, entry: str) -> bool:
         """Whether claims after an entry hang on an unseen one, so that their order against it is not known."""
         landed = self.accepted_entries[entry].slot
-        return any(a.prev_hash in self.unseen for a in self.linked if a.slot >= landed)
+        return any(a.prev_hash in self._unseen for a in self.linked if a.slot >= landed)
 
     @cached_property
     def forks(self) -> list[Fork]:
         """Parents with two or more different entries, ascending by parent."""
-        children: dict[str, dict[str, int]] = defaultdict(dict)
+        children: dict[str, set[str]] = defaultdict(set)
         for attempt in [*self.linked, *self.attributed]:
-            if attempt.prev_hash is not None and attempt.entry_hash is not None:
-                children[attempt.prev_hash].setdefault(attempt.entry_hash, attempt.slot)
-        return [
-            Fork(parent, tuple(sorted(entries)), tuple(sorted(entries.values())))
-            for parent, entries in sorted(children.items())
-            if len(entries) > 1
-        ]
+            children[str(attempt.prev_hash)].add(str(attempt.entry_hash))
+        return [Fork(parent, tuple(sorted(entries))) for parent, entries in sorted(children.items()) if len(entries) > 1]
 
     @cached_property
     def eras_found(self) -> list[str]:
@@ -243,31 +233,24 @@ def in_landing_order(attempts: Iterable[Attempt]) -> list[Attempt]:
         by_slot[attempt.slot].append(attempt)
     ordered: list[Attempt] = []
     for slot in sorted(by_slot):
-        group = sorted(by_slot[slot], key=_refusal_order)
-        if len(group) > 1:
-            group = _parents_first(group)
-        ordered.extend(group)
+        ordered += _parents_first(sorted(by_slot[slot], key=_refusal_order))
     return ordered
 
 
 def _parents_first(group: list[Attempt]) -> list[Attempt]:
-    """One slot's claims, every child right after what it names; linear in the group."""
+    """One slot's claims, every child right after what it names; linear in the group. Entry hashes cannot name each other in a ring."""
     here = {a.entry_hash for a in group if a.entry_hash is not None}
-    children: dict[str, list[Attempt]] = defaultdict(list)
-    roots = []
+    children: dict[str | None, list[Attempt]] = defaultdict(list)
+    roots: list[Attempt] = []
     for attempt in group:
-        if attempt.prev_hash in here and attempt.prev_hash != attempt.entry_hash:
-            children[str(attempt.prev_hash)].append(attempt)
-        else:
-            roots.append(attempt)
+        (children[attempt.prev_hash] if attempt.prev_hash in here else roots).append(attempt)
     ordered: list[Attempt] = []
     stack = list(reversed(roots))
     while stack:
         attempt = stack.pop()
         ordered.append(attempt)
-        if attempt.entry_hash is not None:
-            stack.extend(reversed(children.pop(attempt.entry_hash, [])))
-    return ordered if len(ordered) == len(group) else group
+        stack.extend(reversed(children.pop(attempt.entry_hash, [])))
+    return ordered
 
 
 def read_state(grant: str, accounts: dict[str, AccountRow] | None) -> PopStateSeen:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from popkit.protocol.errors import ERAS
 
@@ -37,10 +38,6 @@ class EraAt:
     basis: str
     possible: tuple[str, ...]
 
-    @property
-    def is_strict(self) -> bool:
-        return self.era in STRICT_ERAS
-
 
 class EraTimeline:
     """The eras of a cluster over slots.
@@ -53,16 +50,10 @@ class EraTimeline:
         self._slots = [s.slot for s in self.shown]
         self._models = sorted(models)
         self._option = option
-        self._from: list[int] = []  # lowest era index possible from here on
-        low = 0
-        for shown_ in self.shown:
-            low = max(low, min(ERAS.index(e) for e in shown_.allowed))
-            self._from.append(low)
-        self._until = [0] * len(self.shown)  # highest era index possible up to here
-        high = len(ERAS) - 1
-        for i in range(len(self.shown) - 1, -1, -1):
-            high = min(high, max(ERAS.index(e) for e in self.shown[i].allowed))
-            self._until[i] = high
+        lowest = [min(ERAS.index(era) for era in s.allowed) for s in self.shown]
+        highest = [max(ERAS.index(era) for era in s.allowed) for s in self.shown]
+        self._from = list(accumulate(lowest, max))  # lowest era index possible from here on
+        self._until = list(accumulate(reversed(highest), min))[::-1]  # highest era index possible up to here
 
     @property
     def is_contradictory(self) -> bool:
@@ -81,10 +72,9 @@ class EraTimeline:
         hinted = [era for era in self._model_eras(moment) if era in possible]
         if len(hinted) == 1:
             return EraAt(hinted[0], "worker model", "the worker's anchors have the form published with this program", possible)
-        candidates = (
-            [era for era in self._last_shown(slot) if era in possible and (not hinted or era in hinted)] or hinted or list(possible)
-        )
-        if len(candidates) == 1 and not hinted:
+        left = hinted or list(possible)
+        candidates = [era for era in self._last_shown(slot) if era in left] or left
+        if len(candidates) == 1:
             return EraAt(candidates[0], "behaviour", "shown earlier, and nothing since shows another program", possible)
         begun = [era for era in candidates if moment is None or EARLIEST[era] <= moment] or [candidates[0]]
         if len(begun) > 1 and self._option in begun:

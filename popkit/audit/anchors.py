@@ -23,12 +23,12 @@ class Anchor:
     """One issued proof as the worker recorded it.
 
     `model` is the worker's: 'A' (audit_hash is the anchor's hash), 'B' (the ticket receipt's), 'C' (parents from the client), 'D'
-    (and stored heads stay). `moved_heads` tells whether the worker's stored heads went to this proof.
+    (and stored heads stay). `moved_heads` tells whether the worker's stored heads went to this proof; `receipt_id` is the audit entry of
+    the ticket receipt that was shown for it (None in model A).
     """
 
     anchor_hash: str
     ts_ms: int
-    event_id: str
     grant: str
     claimer: str
     period_index: int
@@ -38,6 +38,7 @@ class Anchor:
     model: str
     follows_chain: bool
     moved_heads: bool
+    receipt_id: str | None = None
 
     def entry_hash_at(self, issued_at: int) -> str:
         """The entry hash of the proof, had it been issued at this unix second."""
@@ -67,6 +68,10 @@ def _hash_or_genesis(value: object) -> str | None:
 read_head = _hash_or_genesis
 
 
+def _hash_or_none(value: object) -> str | None:
+    return _hash_or_genesis(value) if isinstance(value, str) else None
+
+
 def as_anchor(entry: AuditEntry) -> Anchor | None:
     """An audit entry as an anchor, or None when it is none (another event, or fields that the worker never writes)."""
     data = entry.data
@@ -91,7 +96,6 @@ def as_anchor(entry: AuditEntry) -> Anchor | None:
     return Anchor(
         anchor_hash=entry.hash,
         ts_ms=entry.ts_ms,
-        event_id=str(data.get("eventId", entry.event_id)),
         grant=grant,
         claimer=claimer,
         period_index=period_index,
@@ -101,6 +105,7 @@ def as_anchor(entry: AuditEntry) -> Anchor | None:
         model=model,
         follows_chain=source == "client_onchain",
         moved_heads=data.get("popChainAdvanced") is not False,
+        receipt_id=_hash_or_none(data.get("receiptId")) if gated else None,
     )
 
 

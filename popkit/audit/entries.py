@@ -94,7 +94,7 @@ class Source:
 
     name: str
     stated: dict[str, str] = field(default_factory=dict)  # stated hash → ts as the row gives it
-    edited: dict[str, Place] = field(default_factory=dict)
+    edited: set[str] = field(default_factory=set)
     half: list[str] = field(default_factory=list)  # storage rows with one of their two copies
 
     @cached_property
@@ -115,8 +115,8 @@ class AuditRecords:
         self.sources: dict[str, Source] = {}
         self.origins: dict[str, set[str]] = defaultdict(set)
         self.bucket_keys: dict[str, set[str]] | None = None
-        self.edited_objects: dict[str, Place] = {}
-        self.objects: dict[str, Place] = {}
+        self.edited_objects: set[str] = set()
+        self.objects: set[str] = set()
         self.rows_checked = 0
 
     @property
@@ -148,8 +148,7 @@ class AuditRecords:
             cursor = start
             while cursor in self.entries and cursor not in depth:
                 walk.append(cursor)
-                depth[cursor] = -1  # on the way; a loop cannot be built without breaking SHA-256
-                cursor = self.entries[cursor].prev_hash
+                cursor = self.entries[cursor].prev_hash  # no loop: that would break SHA-256
             base = depth.get(cursor, -1)
             for offset, entry in enumerate(reversed(walk)):
                 depth[entry] = base + 1 + offset
@@ -179,14 +178,13 @@ class AuditRecords:
         return {link for e in self.entries.values() for link in (e.prev_hash, e.stream_prev_hash) if link and link != GENESIS}
 
     @cached_property
-    def segments(self) -> list[tuple[int, int, bool]]:
-        """Unbroken stretches of the chain as (first ts_ms, last ts_ms, begins at GENESIS), one for each tip that is no orphan."""
+    def segments(self) -> list[tuple[int, int]]:
+        """Unbroken stretches of the chain as (first ts_ms, last ts_ms), one for each tip that is no orphan."""
         found = []
         for tip in self.entries.values():
             if tip.hash in self.children or self.is_orphan(tip.hash):
                 continue
-            first = self.walk_back(tip.hash)[-1]
-            found.append((first.ts_ms, tip.ts_ms, first.prev_hash == GENESIS))
+            found.append((self.walk_back(tip.hash)[-1].ts_ms, tip.ts_ms))
         return sorted(found)
 
     def walk_back(self, entry: str) -> list[AuditEntry]:
@@ -199,7 +197,7 @@ class AuditRecords:
 
     def covers(self, moment: int) -> bool:
         """Whether the chain is complete over a unix second: an unbroken stretch begins before it and ends after it."""
-        return any(first <= moment * 1000 + 999 and moment * 1000 <= last for first, last, _ in self.segments)
+        return any(first <= moment * 1000 + 999 and moment * 1000 <= last for first, last in self.segments)
 
     @cached_property
     def newest(self) -> AuditEntry | None:
@@ -252,11 +250,20 @@ def _take_row(records: AuditRecords, source: Source, row: Any, place: Place) -> 
     place = place if place.key else Place(place.file, place.line, stated, place.sha256)
     source.stated.setdefault(stated, str(row.get("ts", "")))
     entry = as_entry(row, place)
-    if entry is None:
-        source.edited[stated] = place
-    else:
+    if entry is None or not _sinks_fit(entry, records.entries.get(stated)):
+        source.edited.add(stated)
+    if entry is not None:
         records.add(entry, source.name)
     return stated
+
+
+def _sinks_fit(entry: AuditEntry, copy: AuditEntry | None) -> bool:
+    """Whether a row's immutable part, which its hash does not cover, fits the entry and every other copy of the row."""
+    if entry.immutable is None:
+        return True
+    if entry.immutable.get("payload_hash") != canonical.payload_hash(entry.raw):
+        return False
+    return copy is None or copy.immutable in (None, entry.immutable)
 
 
 def _take_bucket(records: AuditRecords, evidence: Evidence) -> None:
@@ -268,12 +275,12 @@ def _take_bucket(records: AuditRecords, evidence: Evidence) -> None:
             continue
         records.rows_checked += 1
         place = Place(stored.place.file, stored.place.line, key, stored.place.sha256)
-        records.objects[key] = place
+        records.objects.add(key)
         if stored.text not in by_text:
             by_text[stored.text] = _payload(stored.text, place)
         entry, keys = by_text[stored.text]
         if entry is None or key not in keys:
-            records.edited_objects[key] = place
+            records.edited_objects.add(key)
             continue
         records.bucket_keys[entry.hash].add(key)
         records.add(entry, BUCKET)

@@ -5,6 +5,7 @@ Absence is judged only inside what a source covers: the list shows the newest fi
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,10 +43,14 @@ def find_tampering(
     found = Tampering()
     found.edited = sorted({entry for source in records.sources.values() for entry in source.edited})
     found.edited_objects = sorted(records.edited_objects)
-    vouched = _vouched(records, named_on_chain)
+    on_chain = _rested_on_by_proofs(records, named_on_chain)
+    vouched = _vouched(records) | on_chain
     found.removed = sorted(
         {entry for source in records.sources.values() for entry in _removed_from(source, records, vouched, recorded or {})}
     )
+    shown = records.sources.get(LIST)
+    if shown is not None and not shown.stated:
+        found.removed = sorted({*found.removed, *on_chain})  # an empty list covers all that was there before it
     found.half_copies = sorted({entry for source in records.sources.values() for entry in source.half})
     if records.bucket_keys is not None:
         found.orphans = sorted(entry for entry in records.entries if records.is_orphan(entry) and entry not in vouched)
@@ -54,16 +59,21 @@ def find_tampering(
     return found
 
 
-def _vouched(records: AuditRecords, named_on_chain: Iterable[str]) -> set[str]:
-    """Entries that certainly belong to the chain: a later entry, a list or storage row, or an on-chain proof rests on them."""
+def _vouched(records: AuditRecords) -> set[str]:
+    """Entries that certainly belong to the chain by the worker's own records: a later entry names them, or a list or storage row is one."""
     vouched = {entry for entry, origins in records.origins.items() if origins != {BUCKET}}
-    vouched |= {entry for entry in records.entries if entry in records.children or entry in records.named}
+    return vouched | {entry for entry in records.entries if entry in records.children or entry in records.named}
+
+
+def _rested_on_by_proofs(records: AuditRecords, named_on_chain: Iterable[str]) -> set[str]:
+    """Entries that on-chain proofs name, and all that those rest on."""
+    found: set[str] = set()
     for named in named_on_chain:
         cursor = named
-        while cursor in records.entries and cursor not in vouched:
-            vouched.add(cursor)
+        while cursor in records.entries and cursor not in found:
+            found.add(cursor)
             cursor = records.entries[cursor].prev_hash
-    return vouched
+    return found
 
 
 def _removed_from(source: Source, records: AuditRecords, vouched: set[str], recorded: dict[str, int]) -> Iterator[str]:
@@ -114,15 +124,8 @@ def _names_a_gap(row: AuditEntry, source: Source, records: AuditRecords, is_wind
         return False
     if not is_window:
         return True
-    oldest = source.keys[0]
-    return any(oldest[0] < ts < row.ts for ts, _ in _rows_before(source, row))
-
-
-def _rows_before(source: Source, row: AuditEntry) -> list[tuple[str, str]]:
-    from bisect import bisect_left
-
     spot = bisect_left(source.keys, (row.ts, ""))
-    return source.keys[max(spot - 1, 0) : spot]
+    return spot > 0 and source.keys[spot - 1][0] > source.keys[0][0]
 
 
 def _sinks(records: AuditRecords) -> Iterator[tuple[str, str]]:

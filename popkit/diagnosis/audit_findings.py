@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from popkit.audit.ends import beginnings, wrong_ends
+from popkit.audit.server import server_verdict
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import AuditDiagnosis, Finding, sorted_findings
 from popkit.wording import counted
@@ -80,8 +82,15 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
                 not_checked=f"{counted(unchecked, 'receipt')} whose audit entry is not in the evidence",
             )
         )
+    for end in wrong_ends(facts.evidence.storage, records):
+        findings.append(Finding("audit_end_differs", None, (end.file, end.key), end.expected or "no entry", end.observed or "no entry"))
+    for entry in [e.hash for e in beginnings(records)[1:]]:
+        findings.append(Finding("audit_chain_restarted", None, (_row_file(facts, entry), entry), "one entry that begins it", "another one"))
+    server = server_verdict(facts.evidence, records, tampering, not bad)
+    if server is not None and not server.agrees:
+        where = ("worker/audit-integrity.json", "ok")
+        findings.append(Finding("server_verdict_differs", None, where, f"ok {str(server.recomputed).lower()}", server.text))
     tampered = bool(tampering.edited or tampering.removed or tampering.edited_objects or tampering.missing_objects or bad)
-    findings += _server_verdict(facts, tampered)
     verdict = "violated" if tampered or any(f.severity == "critical" for f in findings) else "holds" if records.is_known else "cannot tell"
     return AuditDiagnosis(
         verdict=verdict,
@@ -101,14 +110,3 @@ def _row_file(facts: Facts, entry: str) -> str:
         if entry in source.edited:
             return STORAGE if source.name == "storage" else AUDIT_LOGS
     return AUDIT_LOGS if "list" in facts.audit.sources else STORAGE
-
-
-def _server_verdict(facts: Facts, tampered: bool) -> list[Finding]:
-    """Where the worker's own audit-integrity says otherwise."""
-    answer = facts.evidence.answers.get("audit-integrity")
-    if answer is None or not isinstance(answer.body, dict) or not isinstance(answer.body.get("ok"), bool):
-        return []
-    says = answer.body["ok"]
-    if says == (not tampered):
-        return []
-    return [Finding("server_verdict_differs", None, ("worker/audit-integrity.json", "ok"), str(not tampered).lower(), str(says).lower())]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.judge import Judge, Judgement
 from popkit.diagnosis.proofs import Proof
-from popkit.eras import STRICT_ERAS
 from popkit.protocol.message import GENESIS_HASH
 from popkit.wording import counted
 
@@ -243,22 +243,14 @@ _BURNT_BY: dict[str, tuple[str, ...]] = {
 }
 
 
-def _burnt_by(name: str) -> Callable[[Incident], Cause | None]:
+def burnt_by(name: str, incident: Incident) -> Cause | None:
     """A proof on the chain's head that a rule other than the chain's refused: landed, or as the wallet that held it reported."""
     errors = _BURNT_BY[name]
-
-    def find(incident: Incident) -> Cause | None:
-        attempts = [
-            a for a in incident.burnt if a.error in errors and a.failure is not None and a.failure.layer == "program" and a.own_failure
-        ]
-        told = [entry for entry, r in _reported_on_head(incident).items() if r.error in errors and r.failure.layer == "program"]
-        if not attempts and not told:
-            return None
-        return _cause(name, f"a proof on the chain's head was refused with {' or '.join(errors)} and never accepted", attempts, told)
-
-    find.__doc__ = f"Burnt by {' or '.join(errors)}."
-    find.__name__ = name
-    return find
+    attempts = [a for a in incident.burnt if a.error in errors and a.failure is not None and a.failure.layer == "program" and a.own_failure]
+    told = [entry for entry, r in _reported_on_head(incident).items() if r.error in errors and r.failure.layer == "program"]
+    if not attempts and not told:
+        return None
+    return _cause(name, f"a proof on the chain's head was refused with {' or '.join(errors)} and never accepted", attempts, told)
 
 
 def _reported_on_head(incident: Incident) -> dict[str, ReportedFailure]:
@@ -303,7 +295,7 @@ CAUSES: dict[str, Callable[[Incident], Cause | None]] = {
     "stream_divergence": stream_divergence,
     "signer_mismatch": signer_mismatch,
     "duplicate_claim": duplicate_claim,
-    **{name: _burnt_by(name) for name in _BURNT_BY},
+    **{name: partial(burnt_by, name) for name in _BURNT_BY},
     "grant_reuse": grant_reuse,
 }
 
@@ -336,7 +328,3 @@ def causes_of(incident: Incident) -> list[Cause]:
     if incident.broken and not [c for c in found if c.name != "grant_reuse"]:
         found.append(Cause("unexplained", f"looked for and not found: {', '.join(CAUSES)}"))
     return sorted(found, key=lambda c: c.name)
-
-
-def is_strict_at(incident: Incident, attempt: Attempt) -> bool:
-    return incident.judgement.line.chain.era_at(attempt) in STRICT_ERAS

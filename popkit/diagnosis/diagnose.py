@@ -22,6 +22,7 @@ from popkit.diagnosis.judge import Judge, burnt
 from popkit.diagnosis.judgement_findings import judgement_findings
 from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis, Reconciliation, sorted_findings
+from popkit.diagnosis.tickets import ticket_findings
 from popkit.evidence.bundle import Evidence
 
 AUDIT_LOGS, STORAGE, BUCKET, RECEIPTS = (
@@ -58,7 +59,7 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
     ]
     audit = diagnose_audit(facts)
     reconciliation, reconciler, record_findings = _reconcile(facts, judge, grants)
-    findings += [*audit.findings, *record_findings]
+    findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
     coverage = coverage_of(facts, [g.judgement for g in grants], reconciler.not_checked)
     return Diagnosis(facts.header.case, facts.now, grants, audit, reconciliation, coverage, sorted_findings(findings))
 

@@ -226,7 +226,8 @@ class Facts:
     def receipt_checks(self) -> list[ReceiptCheck]:
         return check_receipts(self.receipt_rows, self.audit)
 
-    def era_now(self, grant: str) -> str:
+    @property
+    def era_now(self) -> str:
         """The era in force when the case was collected."""
         return self.eras.at(1 << 62, self.now).era
 

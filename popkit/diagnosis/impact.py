@@ -96,15 +96,10 @@ def describe_fork(incident: Incident, fork: Fork) -> dict[str, Any]:
     """A fork's kind: a race where the rules were relaxed and one worker issued, else a fork."""
     line = incident.judgement.line
     issuers = {line.proofs[child].issuer for child in fork.children}
-    relaxed = all(line.chain.eras.at(slot, None).era == "relaxed" for slot in fork.slots) or _all_relaxed(incident, fork)
+    attempts = [a for child in fork.children for a in [line.proofs[child].accepted, *line.proofs[child].refused] if a is not None]
+    relaxed = all(line.chain.era_at(a) == "relaxed" for a in attempts)
     kind = "race" if relaxed and "foreign" not in issuers else "fork"
     return {"parent": fork.parent, "children": list(fork.children), "kind": kind}
-
-
-def _all_relaxed(incident: Incident, fork: Fork) -> bool:
-    line = incident.judgement.line
-    attempts = [a for child in fork.children for a in [line.proofs[child].accepted, *line.proofs[child].refused] if a is not None]
-    return bool(attempts) and all(line.chain.era_at(a) == "relaxed" for a in attempts)
 
 
 def equivocations(incident: Incident) -> tuple[list[list[str]], list[list[str]]]:
@@ -132,9 +127,8 @@ def equivocations(incident: Incident) -> tuple[list[list[str]], list[list[str]]]
 def _is_repeat(incident: Incident, first: Proof, second: Proof) -> bool:
     if "foreign" in (first.issuer, second.issuer):
         return False
-    anchors = [p.anchor for p in (first, second)]
-    if all(anchor is not None for anchor in anchors):
-        return all(anchor is not None and anchor.follows_chain for anchor in anchors)
+    if first.anchor is not None and second.anchor is not None:
+        return first.anchor.follows_chain and second.anchor.follows_chain
     attempts = [a for p in (first, second) for a in [p.accepted, *p.refused] if a is not None]
     return all(incident.judgement.line.chain.era_at(a) == "relaxed" for a in attempts)
 

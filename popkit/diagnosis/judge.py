@@ -64,7 +64,7 @@ class Judge:
     def judge(self, grant: str) -> Judgement:
         """The verdict of one grant."""
         line = self.facts.line(grant)
-        outcome = Judgement(grant, "inconclusive", "", line, self.facts.era_now(grant))
+        outcome = Judgement(grant, "inconclusive", "", line, self.facts.era_now)
         problem = self._chain_problem(line)
         dead = self._judge_line(outcome) if outcome.is_strict and not line.follows_chain else None
         if dead == "broken":
@@ -266,7 +266,7 @@ class Judge:
     def _judge_sound(self, outcome: Judgement) -> None:
         """Nothing is wedged: intact, recovered or unused where the worker's records show it, else inconclusive."""
         line, chain = outcome.line, outcome.line.chain
-        used = bool(chain.accepted or chain.attributed or chain.head != GENESIS_HASH or line.anchors or line.history)
+        used = bool(chain.accepted or chain.attributed or line.anchors or line.history)
         outcome.verdict = "unused" if not used else "recovered" if any(a.broke_chain_rule for a in chain.attributed) else "intact"
         outcome.because = {
             "unused": "nobody has claimed from the grant and nobody holds a proof for it",
@@ -295,9 +295,7 @@ class Judge:
 def burnt(judge: Judge, line: WorkerLine, attempt: Attempt) -> bool:
     """Whether an attributed refused claim is burnt: it stood on the chain's head, was never accepted and can land no more."""
     chain = line.chain
-    if attempt.accepted or attempt.noise is not None or attempt.entry_hash is None or attempt.broke_chain_rule:
+    if attempt.broke_chain_rule or chain.era_at(attempt) not in STRICT_ERAS or attempt.prev_hash not in chain.heads_during(attempt.slot):
         return False
-    if chain.era_at(attempt) not in STRICT_ERAS or attempt.prev_hash not in chain.heads_during(attempt.slot):
-        return False
-    proof = line.proofs[attempt.entry_hash]
+    proof = line.proofs[str(attempt.entry_hash)]
     return not proof.landed and not judge.can_land(proof, chain.grant)

@@ -13,11 +13,12 @@ from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 
 FOUND, CANNOT_BE_FOUND, CANNOT_TELL = "found", "cannot be found", "cannot tell"
 OUTCOMES = (FOUND, CANNOT_TELL, CANNOT_BE_FOUND)
-HOLDER, NODE, KEY = "nobody's key", "the RPC node", "the worker's signing key"
+HOLDER, NODE, KEY, WALLET = "nobody's key", "the RPC node", "the worker's signing key", "a wallet with somebody's code"
 OTHER_WORKER, DATABASE, BOTH = "another worker", "the operator with the database", "the operator with database and bucket"
 ATTACKERS = {
     HOLDER: "Somebody who holds the case or a ticket receipt, signs nothing, and computes any hash, the case's manifest included.",
     NODE: "The node that the chain's evidence was asked of. It lies or leaves out; it can sign for nobody.",
+    WALLET: "Anybody with a wallet and another participant's confirmation code, who asks the worker for a proof as everybody does.",
     KEY: "A thief with a copy of the key, and a wallet of their own. The worker and its records know nothing of it.",
     OTHER_WORKER: "A second worker with the same key and a copy of the heads, and with records of its own.",
     DATABASE: "Whoever writes the worker's storage, its lists and its audit log, and hashes anew whatever hashes can be made to fit.",
@@ -124,6 +125,10 @@ ATTACKS: tuple[Attack, ...] = (
            by="the worker's signer; the upserts on chain tell that the account is false"),
     Attack("log-lines-altered", NODE, "Log lines of an accepted claim", CANNOT_BE_FOUND, (),
            would_need="a second node: no signature covers logs, and nothing about an accepted claim rests on them"),
+    # a wallet with somebody's code
+    Attack("proof-on-another-s-ticket", WALLET, "A receipt-gated worker issues a proof on another participant's ticket; it is accepted",
+           CANNOT_TELL, ("ticket_receipt_of_another", "ticket_receipt_reused"),
+           would_need="the two participants: a person may have two wallets, and the worker binds a ticket to none"),
     # the worker's signing key
     Attack("proof-re-signed-after-the-fact", KEY, "The newest proof is made anew and signed with the key; PopState is made to fit", FOUND,
            ("chain_broken", "forged_transaction"), by="the wallet's signature over the whole transaction", verdict="broken"),
@@ -133,8 +138,9 @@ ATTACKS: tuple[Attack, ...] = (
            by="the worker's complete audit chain, which does not hold it", verdict="recovered"),
     Attack("foreign-proof-with-a-true-audit-hash", KEY, "A foreign proof is accepted, relaxed rules; its audit hash is a true proof's",
            FOUND, ("foreign_issuer",), by="the worker's anchors: none is of this proof"),
-    Attack("foreign-proof-with-a-false-anchor", KEY, "The same; anchor and request are written by /v1/audit/log; no storage export",
-           CANNOT_BE_FOUND, (), would_need="the storage's history of proofs, or the log of who called /v1/audit/log"),
+    Attack("foreign-proof-with-a-false-anchor", KEY,
+           "The same; claim, anchor and request are written by /v1/audit/log; no storage export", CANNOT_BE_FOUND, (),
+           would_need="the storage's history of proofs, or the log of who called /v1/audit/log"),
     Attack("foreign-proof-chain-alone", KEY, "A foreign proof is accepted, where the worker's records were not collected",
            CANNOT_BE_FOUND, (), would_need="the worker's audit chain over that time", verdict="inconclusive"),
     Attack("foreign-proof-kept", KEY, "A foreign proof is signed and not used", CANNOT_BE_FOUND, (),
@@ -188,7 +194,11 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("everything-rehashed-and-a-ticket-receipt-kept", BOTH, "The same, and a participant still holds the old ticket receipt",
            FOUND, ("ticket_receipt_bad",), by="the ticket receipt: its entry is not in an audit chain that is whole over its time"),
     Attack("everything-rehashed-receipt-gated", BOTH, "A receipt-gated worker: hashed anew in both before proofs on chain; no storage",
-           CANNOT_BE_FOUND, (), would_need="the participants' ticket receipts: these proofs commit to them, not to the audit chain"),
+           FOUND, ("ticket_receipt_contradicts_proof",),
+           by="the on-chain proofs: the entries, as they now stand, make other ticket receipts than those they commit to"),
+    Attack("everything-rehashed-receipt-gated-bucket-alone", BOTH, "The same, where neither list nor storage was collected",
+           CANNOT_BE_FOUND, (),
+           would_need="the participants' ticket receipts, or the rows of list or storage: no object holds its sinks' times"),
     Attack("entry-removed-everywhere-middle", BOTH, "An entry is removed from the middle, with its objects", FOUND,
            ("audit_entry_removed",), by="the next entry's link"),
     Attack("newest-entries-removed-everywhere", BOTH, "The newest entries are removed, heads and all; no proof on chain follows",

@@ -3,31 +3,19 @@
 
     python3 check.py CASE [findings.json]
 
-This one file is all there is: Python 3.9 or later, its standard library, no network, nothing of popkit. It prints numbered lines,
-`holds`, `violated` or `cannot tell`, each with what was checked and where:
+This file is all there is: Python 3.9 or later, its standard library, no network. It prints numbered lines, `holds`, `violated` or `cannot
+tell`: 1 the files are those of manifest-sha256.txt · 2 every transaction is signed by those it says, and the node's lists agree on it · 3
+right before each accepted claim stands a proof, validly signed, by the key that pop-config named at that slot · 4 it speaks of that grant,
+claimer and period · 5 its entry hash is that of its fields · 6 the receipt is that of grant, claimer and period · 7 the claims follow one
+another from GENESIS · 8 PopState, the chain's own record of its head, is where they lead · 9 the last good claim and the head · 10
+findings.json says the same. Exit code: 0 all hold, 1 something is violated, 3 something could not be told, 2 wrong usage.
 
-     1  every file of the case is the one that manifest-sha256.txt names
-     2  every transaction is signed by those it says, and the lists of the RPC node agree on it
-     3  right before each accepted claim stands a proof, validly signed, by the key that pop-config named at that slot
-     4  the proof speaks of that grant, that claimer and that period
-     5  the proof's entry hash is the hash of its fields
-     6  the receipt's address is that of grant, claimer and period, and the receipt collected there says the same
-     7  the accepted claims follow one another from GENESIS; entries that must exist but are not in the case are named
-     8  PopState, the chain's own record of its head, is where the claims lead
-     9  the last good claim and the head
-    10  findings.json, when given, says the same
+It proves that these claims were signed by the wallets and by the proof signer, and that together they lead to the head. It cannot prove
+(a) that the node told the truth where nothing is signed: outcomes, slots, accounts (ask another node); (b) that no claim is left out at the
+end, where PopState was not collected; (c) anything of the worker's side: proofs that were never sent leave nothing on chain; (d) why.
 
-Exit code: 0 all hold, 1 something is violated, 3 something could not be told and nothing is violated, 2 wrong usage.
-
-What it proves: that these claims were signed by the wallets and by the proof signer, and that together they lead to the head. To make up
-such a claim one needs their keys. What it cannot prove: (a) that the RPC node told the truth where nothing is signed: whether a
-transaction was accepted, its slot, the content of accounts (ask another node); (b) that no claim is left out at the end, when PopState was
-not collected; (c) anything of the worker's side: proofs it issued that were never sent leave nothing on chain, so that a chain that holds
-here may still be stuck; (d) why anything happened.
-
-Strict and relaxed rules: the first programs accept a claim only on top of the last accepted one; a later program accepts any parent. Two
-accepted claims that share a parent show that the later program runs, for all grants of its cluster: from that slot on the rules are taken
-as relaxed, and line 7 says so. Until then they are taken as strict, and a claim on an unknown parent is a gap.
+The first programs accept a claim only on top of the last accepted one; a later one accepts any parent. Two accepted claims that share a
+parent show the later one, for all grants: from that slot on the rules are relaxed. Until then a claim on an unknown parent is a gap.
 """
 
 from __future__ import annotations

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from popkit.attempts import Attempt
-from popkit.audit.receipts import check_receipt
+from popkit.audit.receipts import SINK_TIMES, check_receipt
 from popkit.claims.scalar import scalar_claims
 from popkit.claims.table import key_strings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
 from popkit.diagnosis.records import ClaimRecord
+from popkit.diagnosis.tickets import Tickets
 from popkit.protocol import allowlist
 from popkit.protocol.message import SKEW_SECONDS
 
 HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
-SINK_TIMES = "audit.immutableSinks.at"
 TRANSACTIONS, ACCOUNTS, RECEIPTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl", "worker/ticket-receipts.jsonl"
 
 
@@ -61,8 +61,8 @@ def _text(value: object) -> str:
 class ClaimChecks:
     """The checks of one claim attempt, in the order in which an auditor asks for them; iterate to get them."""
 
-    def __init__(self, facts: Facts, line: WorkerLine, attempt: Attempt, records: list[ClaimRecord]) -> None:
-        self.facts, self.line, self.chain, self.attempt = facts, line, line.chain, attempt
+    def __init__(self, facts: Facts, line: WorkerLine, attempt: Attempt, records: list[ClaimRecord], tickets: Tickets) -> None:
+        self.facts, self.line, self.chain, self.attempt, self.tickets = facts, line, line.chain, attempt, tickets
         self.claims, self.row = facts.claims, attempt.row
         self.here = (TRANSACTIONS, attempt.signature)
         self.era = self.chain.era_at(attempt)
@@ -75,6 +75,7 @@ class ClaimChecks:
             yield from self.message()
             yield from self.links()
             yield from self.audit_hash()
+            yield from self.ticket_behind()
         yield from self.receipt()
         if self.attempt.accepted:
             yield from self.terms()
@@ -153,6 +154,19 @@ class ClaimChecks:
         }[proof.issuer]
         key = proof.anchor.anchor_hash if proof.anchor else self.attempt.audit_hash
         yield Check(title, status, f"a record of audit_hash {self.attempt.audit_hash}", seen, ("worker", key), rule)
+
+    def ticket_behind(self) -> Iterator[Check]:
+        """Of a receipt-gated worker's proof: the ticket receipt that it commits to, and whose that is."""
+        proof = self.line.proofs.get(self.attempt.entry_hash or "")
+        if proof is None or not self.tickets.is_gated(proof):
+            return
+        where, rule = (RECEIPTS, str(self.attempt.audit_hash)), "reference §1.11; invariants X1, W4"
+        for title, wanted, answer in (
+            ("its audit hash is a ticket receipt that verifies", "every field as its entry says", self.tickets.backing(proof)),
+            ("the ticket is the claimer's", f"a ticket of {self.attempt.claimer}", self.tickets.holder(proof, self.chain.grant)),
+        ):
+            status = {True: HOLDS, False: VIOLATED, None: CANNOT_TELL}[answer.holds]
+            yield Check(title, status, wanted, answer.seen, where, rule)
 
     def receipt(self) -> Iterator[Check]:
         """Step 4: the receipt's address, content and time."""

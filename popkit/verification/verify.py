@@ -11,6 +11,7 @@ from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
 from popkit.diagnosis.records import ClaimRecord, claim_records
+from popkit.diagnosis.tickets import Tickets
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.verification.checks import CANNOT_TELL, HOLDS, VIOLATED, Check, ClaimChecks
@@ -75,26 +76,26 @@ def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None
     Raises UsageError for a name that no attempt in the case has.
     """
     facts = Facts(evidence, era)
-    records = claim_records(facts)
+    records, tickets = claim_records(facts), Tickets(facts)
     lines = {grant: facts.line(grant) for grant in facts.header.grants}
     sections = [Section("case", facts.header.case, list(case_checks(facts)))]
     for name in names:
         found = _named(name, lines, records)
         if not found:
             raise UsageError(f"{name!r} is no signature, receipt, entry hash or confirmation code of an attempt in the case")
-        sections += [_claim(facts, line, attempt, records) for line, attempt in found]
+        sections += [_claim(facts, line, attempt, records, tickets) for line, attempt in found]
     if names:
         return Verification(facts.header.case, sections)
     for grant, line in lines.items():
         sections.append(Section("chain", grant, list(chain_checks(facts, line))))
-        sections += [_claim(facts, line, attempt, records) for attempt in [*line.chain.accepted, *line.chain.forged]]
+        sections += [_claim(facts, line, attempt, records, tickets) for attempt in [*line.chain.accepted, *line.chain.forged]]
     sections.append(Section("audit", "audit chain and ticket receipts", list(audit_checks(facts))))
-    sections.append(Section("records", "the worker's claim records against the chain", list(record_checks(facts))))
+    sections.append(Section("records", "the worker's claim records against the chain", list(record_checks(facts, tickets))))
     return Verification(facts.header.case, sections)
 
 
-def _claim(facts: Facts, line: WorkerLine, attempt: Attempt, records: list[ClaimRecord]) -> Section:
-    return Section("claim", attempt.signature, list(ClaimChecks(facts, line, attempt, records)))
+def _claim(facts: Facts, line: WorkerLine, attempt: Attempt, records: list[ClaimRecord], tickets: Tickets) -> Section:
+    return Section("claim", attempt.signature, list(ClaimChecks(facts, line, attempt, records, tickets)))
 
 
 def _named(name: str, lines: dict[str, WorkerLine], records: list[ClaimRecord]) -> list[tuple[WorkerLine, Attempt]]:

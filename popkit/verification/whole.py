@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popkit.audit.entries import GENESIS, STORAGE
+from popkit.audit.ends import beginnings, older_than_parent, wrong_ends
+from popkit.audit.entries import GENESIS
+from popkit.audit.server import server_verdict
 from popkit.diagnosis.coverage import evidence_findings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
 from popkit.diagnosis.reconcile import Reconciler
+from popkit.diagnosis.tickets import Tickets
 from popkit.protocol import accounts as layouts
 from popkit.protocol.message import GENESIS_HASH
 from popkit.protocol.pda import vault_address
-from popkit.verification.checks import ACCOUNTS, CANNOT_TELL, HOLDS, TRANSACTIONS, VIOLATED, Check, equal
+from popkit.verification.checks import ACCOUNTS, CANNOT_TELL, HOLDS, RECEIPTS, TRANSACTIONS, VIOLATED, Check, equal
 from popkit.wording import counted
 
 
@@ -123,18 +126,23 @@ def audit_checks(facts: Facts) -> Iterator[Check]:
     seen = GENESIS if whole else f"{counted(len(records.line), 'entry', 'entries')}, then a gap or the window's edge"
     title = "the chain is unbroken from its newest entry to GENESIS"
     yield Check(title, HOLDS if whole else CANNOT_TELL, GENESIS, seen, where, "invariant W1")
-    yield from _stored_head(facts)
+    yield none_of("entries that begin the chain once more", [e.hash for e in beginnings(records)[1:]], "reference §3.8, §3.10")
+    late = older_than_parent(records)
+    title, seen = "no entry is older than the one it follows", ", ".join(e.hash for e in late) or "none"
+    yield Check(title, CANNOT_TELL if late else HOLDS, "times that never fall", seen, where, "reference §3.10")
+    wrong = [f"{end.key}: {end.observed or 'no entry'}" for end in wrong_ends(facts.evidence.storage, records)]
+    yield none_of("ends that are not the newest entry", wrong, "reference §3.10; invariant W2")
     if records.bucket_keys is not None:
         yield none_of("bucket objects that are not their entry's payload", tampering.edited_objects, "invariant W3")
         yield none_of("bucket objects that sinks name and the export lacks", tampering.missing_objects, "invariant W3")
     if facts.receipt_rows:
         bad = sorted({c.receipt_id for c in facts.receipt_checks if c.is_bad})
         yield none_of("ticket receipts that do not say what their entry says", bad, "reference §3.6; invariant W4")
-    yield from _server_verdict(facts, bool(tampering.edited or tampering.removed))
+    yield from _server(facts)
 
 
-def record_checks(facts: Facts) -> Iterator[Check]:
-    """The worker's records of on-chain claims: those that the chain does not hold, or holds otherwise."""
+def record_checks(facts: Facts, tickets: Tickets) -> Iterator[Check]:
+    """The worker's records of on-chain claims: those that the chain does not hold, or holds otherwise; and tickets used by several."""
     reconciler = Reconciler(facts)
     unbacked = sorted(str(record.tx_signature) for record in reconciler.unbacked())
     false = sorted(finding.where[1] for finding in reconciler.contradicted())
@@ -144,33 +152,15 @@ def record_checks(facts: Facts) -> Iterator[Check]:
         status = VIOLATED if found else CANNOT_TELL if unknown else HOLDS
         seen = ", ".join(found) or ("transactions are missing from the evidence" if unknown else "none")
         yield Check(title, status, "none", seen, where, rule)
+    shared = sorted(told for told, claims in tickets.reused.items() if len({attempt.claimer for _, attempt in claims}) > 1)
+    title, seen = "ticket receipts behind claims of several wallets", ", ".join(shared) or "none"
+    yield Check(title, VIOLATED if shared else HOLDS, "none", seen, (RECEIPTS, ""), "reference §1.11; invariant X1")
 
 
-def _stored_head(facts: Facts) -> Iterator[Check]:
-    """The storage's own global head against the newest of its rows, by links and not by keys."""
-    storage, records = facts.evidence.storage, facts.audit
-    if storage is None or STORAGE not in records.sources:
-        return
-    rows = records.sources[STORAGE].stated
-    tips = [e.hash for e in records.ordered if e.hash in rows and not any(child in rows for child in records.children.get(e.hash, ()))]
-    row = storage.get("audit:lastHash:global")
-    where = ("worker/storage.jsonl", "audit:lastHash:global")
-    yield equal("the storage's head is its newest entry", tips[-1] if tips else None, row.value if row else None, where, "invariant W2")
-
-
-def _server_verdict(facts: Facts, tampered: bool) -> Iterator[Check]:
+def _server(facts: Facts) -> Iterator[Check]:
     """The worker's own audit-integrity, and which of the two is right where they differ."""
-    answer = facts.evidence.answers.get("audit-integrity")
-    if answer is None or not isinstance(answer.body, dict) or not isinstance(answer.body.get("ok"), bool):
-        return
-    says = answer.body["ok"]
-    why = {
-        (True, True): "the recomputed result counts: the server sees neither what is gone from the ends nor what is older than its window",
-        (
-            False,
-            False,
-        ): "the recomputed result counts: rows of one millisecond at the window's edge, or a stream named 'global', raise a false alarm",
-    }.get((says, tampered), "both say the same")
-    status = HOLDS if says != tampered else CANNOT_TELL
-    wanted, seen = f"ok {str(not tampered).lower()}", f"ok {str(says).lower()}; {why}"
-    yield Check("the server's own check says the same", status, wanted, seen, ("worker/audit-integrity.json", "ok"), "reference §3.10")
+    found = server_verdict(facts.evidence, facts.audit, facts.tampering, not any(c.is_bad for c in facts.receipt_checks))
+    if found is not None:
+        status, wanted = HOLDS if found.agrees else CANNOT_TELL, f"ok {str(found.recomputed).lower()}"
+        where = ("worker/audit-integrity.json", "ok")
+        yield Check("the server's own check says the same", status, wanted, found.text, where, "reference §3.10")

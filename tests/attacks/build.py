@@ -192,21 +192,25 @@ def objects(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def rehash_from(worker: Worker, index: int, edited: dict[str, Any], bucket: bool) -> None:
-    """Put `edited` in the place of an entry and hash everything after it anew: rows, heads, receipts, and with `bucket` the objects."""
-    old, worker.entries = worker.entries, worker.entries[:index]
-    worker.last = {}
+    """Put `edited` in the place of an entry and hash everything after it anew: rows, heads, receipts, and with `bucket` the objects.
+
+    Anchors then name the new entries of their receipts; the receipts' hashes in them stay, as proofs on chain carry those.
+    """
+    old, worker.entries = worker.entries[index:], worker.entries[:index]
+    worker.last, anew = {}, {}
     for entry in worker.entries:
         worker.last["global"] = worker.last[entry["eventId"]] = entry["entry_hash"]
-    for entry in [edited, *old[index + 1 :]]:
+    for before, entry in zip(old, [edited, *old[1:]], strict=True):
         links = {"prev_hash": worker.last.get("global", "GENESIS"), "stream_prev_hash": worker.last.get(entry["eventId"], "GENESIS")}
-        worker.entries.append(hashed({**entry, **links}))
-        worker.last["global"] = worker.last[entry["eventId"]] = worker.entries[-1]["entry_hash"]
-    for entry in old[index:] if bucket else ():
+        data = {k: anew[v]["entry_hash"] if k == "receiptId" and v in anew else v for k, v in entry["data"].items()}
+        anew[before["entry_hash"]] = made = hashed({**entry, **links, "data": data})
+        worker.entries.append(made)
+        worker.last["global"] = worker.last[entry["eventId"]] = made["entry_hash"]
+    for entry in old if bucket else ():
         for key in objects(entry):
             del worker.bucket[key]
-    for entry in worker.entries[index:] if bucket else ():
+    for entry in anew.values() if bucket else ():
         worker.bucket |= objects(entry)
-    anew = dict(zip((e["entry_hash"] for e in old[index:]), worker.entries[index:], strict=True))
     for place, receipt in worker.receipts.items():
         if receipt["receiptId"] in anew:
             worker.receipts[place] = rehashed_receipt(receipt, anew[receipt["receiptId"]])
@@ -564,13 +568,28 @@ def _(stage: Stage) -> Files:
 def _(stage: Stage) -> Files:
     world, worker, head = stage.world, stage.worker, stage.world.head(stage.handle)
     world.tick(30)
-    proof = anew(stage.done[1].proof, worker.key, claimer=world.address("eve"), prev=head, stream=head, issued_at=world.now)
-    event = worker.event_of(stage.handle.address)
+    eve, event = world.address("eve"), worker.event_of(stage.handle.address)
+    worker.claim_record(stage.handle.address, eve, None, None)
+    receipt = worker.receipts[event, worker.claims[event, eve]]
+    proof = anew(stage.done[1].proof, worker.key, claimer=eve, prev=head, stream=head, issued_at=world.now, audit=receipt["receiptHash"])
     anchor = next(e for e in worker.entries if e["entry_hash"] == stage.done[1].proof.anchor)
-    told = {**anchor["data"], "claimer": proof.claimer, "prevHash": head, "streamPrevHash": head}
+    told = {**anchor["data"], "claimer": eve, "prevHash": head, "streamPrevHash": head}
+    told |= {name: receipt[name] for name in ("confirmationCode", "receiptId", "receiptHash")}
     worker.append("POP_CLAIM_PROOF_ANCHOR", f"pop:{event}", anchor["actor"], told)
     worker.api("POST", "/v1/school/pop-proof", event)
     return land(stage, proof)
+
+
+# a wallet with somebody's code
+
+
+@attack("proof-on-another-s-ticket", "strict_v2", "B")
+def _(stage: Stage) -> Files:
+    world, worker, eve = stage.world, stage.worker, stage.world.address("eve")
+    code = worker.claims[worker.event_of(stage.handle.address), world.address("bob")]
+    proof = worker.issue(stage.handle.address, eve, code=code)
+    assert world.claim(stage.handle, proof, "eve").err is None
+    return stage.collect()
 
 
 # another worker: the same key, a copy of the heads
@@ -779,10 +798,13 @@ def _(stage: Stage) -> Files:
     return stage.collect()
 
 
-@attack("everything-rehashed-receipt-gated", "strict_v2", "B", storage=False)
-def _(stage: Stage) -> Files:
+def rehash_after_the_second(stage: Stage) -> Files:
     rehash_from(stage.worker, 1, {**stage.worker.entries[1], "actor": {"type": "school", "id": "nobody"}}, bucket=True)
     return stage.collect()
+
+
+attack("everything-rehashed-receipt-gated", "strict_v2", "B", storage=False)(rehash_after_the_second)
+attack("everything-rehashed-receipt-gated-bucket-alone", "strict_v2", "B", storage=False, logs=False)(rehash_after_the_second)
 
 
 @attack("everything-rehashed-and-a-ticket-receipt-kept", receipts=True)

@@ -35,6 +35,8 @@ VECTORS_READ: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8"))["vec
 BY_NAME = {attack.name: attack for attack in ATTACKS}
 SEALED_ALIKE = {"file-changed-seal-kept", "foreign-proof-kept"}
 """The mutants whose manifest is the untouched case's: one forgets it, one leaves no trace at all."""
+WHOLE_AND_STILL_OPEN = {"proof-on-another-s-ticket"}
+"""No evidence is missing and no rule of the system is broken, so that a diagnosis warns; a verification says whose the ticket is."""
 MARKED = [
     pytest.param(v, id=v["name"], marks=[pytest.mark.xfail(strict=True, reason=why)] if (why := BY_NAME[v["name"]].pending) else [])
     for v in VECTORS_READ
@@ -79,11 +81,12 @@ def test_popkit_says_what_the_table_says(vector: dict[str, Any], tmp_path: Path)
     assert (after.verdict, after.exit_code) == (vector["verdict"], vector["exit_code"])
     if vector["outcome"] == CANNOT_TELL:
         assert warnings == set(vector["finding_codes"])
-        assert not after.coverage.complete
+        assert not after.coverage.complete or vector["name"] in WHOLE_AND_STILL_OPEN
     if vector["outcome"] == CANNOT_BE_FOUND:
         assert (after.verdict, after.exit_code, warnings) == (before.verdict, before.exit_code, set())
     if vector["outcome"] != FOUND:
-        assert verify(Evidence(mutant)).exit_code == after.exit_code
+        alike = {after.exit_code, verify(Evidence(untouched)).exit_code}  # receipts that nobody collected cannot be told before or after
+        assert verify(Evidence(mutant)).exit_code in ({1} if vector["name"] in WHOLE_AND_STILL_OPEN else alike)
 
 
 def test_the_exit_code_is_the_process_s_own(tmp_path: Path) -> None:

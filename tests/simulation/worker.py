@@ -160,12 +160,18 @@ class Worker:
         links = [e for e, row in self.events.items() if row["solanaGrantId"] == str(handle.number) and row["solanaMint"] == handle.mint]
         return links[0] if links else "evt-none"
 
-    def claim_record(self, grant: str, wallet: str, signature: str | None, receipt: str | None, event: str | None = None) -> None:
-        """The wallet tells the worker of its claim (off-chain first from model B on)."""
+    def claim_record(
+        self, grant: str, wallet: str, signature: str | None, receipt: str | None, event: str | None = None, user: str | None = None
+    ) -> None:
+        """The wallet tells the worker of its claim (off-chain first from model B on); with `user` somebody with a name and a PIN does.
+
+        A user's claim may name no wallet: then `wallet` is empty.
+        """
         event = event or self.event_of(grant)
-        handle = self.world.grants[grant]
-        seen = self.claims.get((event, wallet))
-        code = seen or sha256(f"{event}{wallet}".encode()).hexdigest()[:6].upper()
+        handle, subject = self.world.grants[grant], user or wallet
+        seen = self.claims.get((event, subject))
+        code = seen or sha256(f"{event}{subject}".encode()).hexdigest()[:6].upper()
+        kind, name = ("wallet", "WALLET_CLAIM") if user is None else ("user", "USER_CLAIM")
         if seen is None or signature is not None:
             transfer = {
                 "mode": "onchain" if signature else "offchain",
@@ -175,19 +181,19 @@ class Worker:
                 "txSignature": signature,
                 "receiptPubkey": receipt,
                 "sender": {"type": "grant_authority", "id": handle.authority},
-                "recipient": {"type": "wallet", "id": wallet},
+                "recipient": {"type": "wallet", "id": wallet} if wallet else {"type": "user", "id": subject},
             }
             data = {
                 "eventId": event,
                 "status": "already" if seen else "created",
                 "confirmationCode": code,
                 "transfer": transfer,
-                "pii": {"walletAddress": wallet},
+                "pii": ({"userId": user} if user else {}) | ({"walletAddress": wallet} if wallet else {}),
             }
-            entry = self.append("WALLET_CLAIM", event, {"type": "wallet", "id": wallet}, data)
+            entry = self.append(name, event, {"type": kind, "id": subject}, data)
             if seen is None:
-                self._ticket_receipt(entry, event, code, wallet)
-        self.claims[event, wallet] = code
+                self._ticket_receipt(entry, event, code, subject)
+        self.claims[event, subject] = code
         self.api("POST", "/v1/school/claims", event, body={"eventId": event, "walletAddress": wallet})
 
     def _ticket_receipt(self, entry: dict[str, Any], event: str, code: str, wallet: str) -> None:
@@ -213,8 +219,16 @@ class Worker:
         receipt["receiptHash"] = digest(receipt)
         self.receipts[event, code] = receipt
 
-    def issue(self, grant: str, wallet: str, period: int = 0, expected: str | None = None, event: str | None = None) -> Proof:
-        """POST pop-proof. `expected` is the chain's head as the client saw it (model D alone)."""
+    def issue(
+        self,
+        grant: str,
+        wallet: str,
+        period: int = 0,
+        expected: str | None = None,
+        event: str | None = None,
+        code: str | None = None,
+    ) -> Proof:
+        """POST pop-proof. `expected` is the chain's head as the client saw it (model D alone), `code` the confirmation code it shows."""
         event = event or self.event_of(grant)
         stored = self.heads.get(grant, [GENESIS, GENESIS])
         prev, stream = (expected, expected) if expected is not None else stored
@@ -230,9 +244,9 @@ class Worker:
         }
         audit = None
         if self.model != "A":
-            if (event, wallet) not in self.claims:
+            if code is None and (event, wallet) not in self.claims:
                 self.claim_record(grant, wallet, None, None, event)
-            receipt = self.receipts[event, self.claims[event, wallet]]
+            receipt = self.receipts[event, code or self.claims[event, wallet]]
             audit = receipt["receiptHash"]
             data |= {"confirmationCode": receipt["confirmationCode"], "receiptId": receipt["receiptId"], "receiptHash": audit}
             data["receiptVerifiedAt"] = iso(self.world.ms)
