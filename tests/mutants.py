@@ -63,7 +63,7 @@ ROOMS = {
     "causes": Room(
         ("popkit/diagnosis/causes.py", "popkit/diagnosis/impact.py", "popkit/diagnosis/proofs.py", "popkit/diagnosis/tickets.py"),
         (),
-        ("tests/diagnosis/test_causes.py", "tests/diagnosis/test_judge.py", "tests/diagnosis/test_tickets.py", *SCENARIOS),
+        ("tests/diagnosis/test_causes.py", "tests/diagnosis/test_judge.py", "tests/diagnosis/test_tickets.py"),
     ),
 }
 

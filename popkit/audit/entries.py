@@ -227,6 +227,7 @@ def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> Audit
         source = records.sources[LIST] = Source(LIST)
         for row in logs.body["logs"]:
             _take_row(records, source, row, logs.place)
+    _take_earlier_lists(records, evidence)
     if evidence.storage is not None:
         source = records.sources[STORAGE] = Source(STORAGE)
         copies: dict[str, int] = defaultdict(int)
@@ -240,6 +241,22 @@ def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> Audit
     if evidence.bucket is not None:
         _take_bucket(records, evidence)
     return records
+
+
+def _take_earlier_lists(records: AuditRecords, evidence: Evidence) -> None:
+    """Rows of older audit-logs answers. They are no source of their own: what an older list covers, the newest need not hold any more."""
+    newest = records.sources.get(LIST)
+    known = set(newest.stated) if newest is not None else set()
+    earlier = Source(LIST)
+    for answer in evidence.earlier_lists:
+        rows = answer.body.get("logs") if answer.is_ok else None
+        for row in rows if isinstance(rows, list) else ():
+            stated = row.get("entry_hash") if isinstance(row, dict) else None
+            if isinstance(stated, str) and stated not in known:
+                known.add(stated)
+                _take_row(records, earlier, row, answer.place)
+    if newest is not None:
+        newest.edited |= earlier.edited
 
 
 def _take_row(records: AuditRecords, source: Source, row: Any, place: Place) -> str | None:

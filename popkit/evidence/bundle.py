@@ -114,8 +114,13 @@ class Evidence:
                     found[name] = answer
         return found
 
+    @cached_property
+    def earlier_lists(self) -> list[Answer]:
+        """Every audit-logs answer in `worker/answers.jsonl`, older ones too: a list holds the newest fifty entries, several hold more."""
+        return self._read("worker/answers.jsonl", worker.read_audit_lists) or []
+
     def read_all(self) -> Evidence:
         """Read every part now, so that `problems` is whole; returns itself."""
-        for name in ("transactions", "signatures", "accounts", "bucket", "storage", "receipts", "reports", "answers"):
+        for name in ("transactions", "signatures", "accounts", "bucket", "storage", "receipts", "reports", "answers", "earlier_lists"):
             getattr(self, name)
         return self

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from popkit.evidence.documents import Answer
 from popkit.evidence.lines import Lines, Place, Problem
 from popkit.protocol.canonical import CanonicalError, dumps, parse
 from popkit.protocol.keys import is_signature
@@ -124,6 +125,18 @@ def read_receipts(lines: Lines) -> list[ReceiptRow]:
             lines.problem("unreadable_line", "is not a ticket receipt {receiptId, receiptHash, audit, …}", number)
             continue
         found.setdefault(dumps(row), ReceiptRow(row, lines.place(number)))
+    return [found[text] for text in sorted(found)]
+
+
+def read_audit_lists(lines: Lines) -> list[Answer]:
+    """The audit-logs answers among a collector's lines of {name, path, at, status, body}, ascending by text; equal ones are one."""
+    found: dict[str, Answer] = {}
+    for number, row in _objects(lines, "{name, path, at, status, body}"):
+        body, status = row.get("body"), row.get("status")
+        if not isinstance(row.get("name"), str) or not isinstance(status, int) or "body" not in row:
+            lines.problem("unreadable_line", "is not {name, path, at, status, body}", number)
+        elif row["name"] == "audit-logs":
+            found.setdefault(dumps(body), Answer(status, body, lines.place(number)))
     return [found[text] for text in sorted(found)]
 
 

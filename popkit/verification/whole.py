@@ -12,11 +12,15 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
 from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.tickets import Tickets
+from popkit.errors import CaseUnreadable
+from popkit.evidence.custody import CUSTODY, check_custody
 from popkit.protocol import accounts as layouts
 from popkit.protocol.message import GENESIS_HASH
 from popkit.protocol.pda import vault_address
 from popkit.verification.checks import ACCOUNTS, CANNOT_TELL, HOLDS, RECEIPTS, TRANSACTIONS, VIOLATED, Check, equal
 from popkit.wording import counted
+
+CUSTODY_RULE = "popkit collect writes it; it shows no more than that the record was not altered since"
 
 
 def case_checks(facts: Facts) -> Iterator[Check]:
@@ -31,6 +35,22 @@ def case_checks(facts: Facts) -> Iterator[Check]:
     seen = "; ".join(f"{f.where[0]} {f.where[1]}".strip() for f in contradictions) or "none"
     title = "no two answers contradict each other"
     yield Check(title, VIOLATED if contradictions else HOLDS, "none", seen, ("rpc", ""), "design §4: one content a key")
+
+
+    yield from _custody(facts)
+
+
+def _custody(facts: Facts) -> Iterator[Check]:
+    """The custody record of a collected case; a case without one says nothing of how it came to be."""
+    if CUSTODY not in facts.evidence.files:
+        return
+    title, wanted, where = "the custody record holds", "each line names the one before it, and what was kept is there", (CUSTODY, "")
+    try:
+        breaks = check_custody(facts.evidence.root)
+    except CaseUnreadable as unreadable:
+        yield Check(title, CANNOT_TELL, wanted, str(unreadable), where, CUSTODY_RULE)
+        return
+    yield Check(title, VIOLATED if breaks else HOLDS, wanted, "; ".join(map(str, breaks[:3])) or "so it is", where, CUSTODY_RULE)
 
 
 def chain_checks(facts: Facts, line: WorkerLine) -> Iterator[Check]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS
 from popkit.diagnosis.result import Finding
+from popkit.errors import CaseUnreadable
 from popkit.evidence.collection import stated_addresses
 from popkit.evidence.custody import CUSTODY, PROVES, check_custody
 from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
@@ -126,8 +127,12 @@ def _collection(case: Case) -> list[Block]:
         columns = ("role", "address", "signatures", "is it all there", "checks that hold", "why not, and what cannot be told")
         blocks.append(Table("How complete the collection is, as its collector states", columns, rows))
     if CUSTODY in case.evidence.files:
-        breaks = check_custody(case.evidence.root)
-        record: list[list[Cell]] = [[Mark("violated"), str(found)] for found in breaks] or [[Mark("holds"), PROVES]]
+        record: list[list[Cell]]
+        try:
+            breaks = check_custody(case.evidence.root)
+            record = [[Mark("violated"), str(found)] for found in breaks[:20]] or [[Mark("holds"), PROVES]]
+        except CaseUnreadable as unreadable:
+            record = [[Mark("cannot tell"), str(unreadable)]]
         blocks.append(Table("The custody record (custody.jsonl)", ("outcome", "what that says"), record))
     return blocks
 
