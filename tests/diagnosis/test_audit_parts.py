@@ -81,7 +81,7 @@ def records_of(
     answers = {}
     if shown is not None:
         answers["audit-logs"] = SimpleNamespace(is_ok=True, body={"logs": shown}, place=Place("worker/audit-logs.json", None, None, "list"))
-    evidence: Any = SimpleNamespace(answers=answers, storage=storage, bucket=bucket)
+    evidence: Any = SimpleNamespace(earlier_lists=[], answers=answers, storage=storage, bucket=bucket)
     return read_audit(evidence, named)
 
 
@@ -800,7 +800,7 @@ def test_a_stream_s_newest_row_by_its_own_links() -> None:
 def test_a_place_keeps_the_line_of_its_list() -> None:
     [told] = line(1)
     answers = {"audit-logs": SimpleNamespace(is_ok=True, body={"logs": [told]}, place=Place("worker/audit-logs.json", 4, None, "list"))}
-    evidence: Any = SimpleNamespace(answers=answers, storage=None, bucket=None)
+    evidence: Any = SimpleNamespace(earlier_lists=[], answers=answers, storage=None, bucket=None)
     assert read_audit(evidence).entries[told["entry_hash"]].place.line == 4
     [check] = check_receipts([(receipt_of(claim_row()), PLACE)], records_of([]))
     assert check.place == PLACE

@@ -161,6 +161,14 @@ def test_a_foreign_issuer_names_what_landed_and_what_was_refused(tmp_path: Path)
     assert refused.entry not in lost_proofs(incident)
 
 
+def test_a_foreign_proof_that_was_accepted_is_named_with_its_transaction(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    accepted = world.ticket(handle, "dan", worker=world.worker.clone())
+    world.worker.api("GET", "/v1/school/events")
+    found = found_in(incident_of(tmp_path, world.collect(), handle))
+    assert (found["foreign_issuer"].entries, found["foreign_issuer"].signatures) == ((accepted.entry,), (accepted.signature,))
+
+
 def test_a_foreign_proof_on_the_head_is_not_this_worker_s(tmp_path: Path) -> None:
     world, handle, done = sound()
     clone = world.worker.clone()
@@ -663,6 +671,17 @@ def test_claims_younger_than_the_worker_s_records_carry_its_head_on(tmp_path: Pa
     assert now.root == later[-1].entry
     assert len(now.path) == 1
     assert done
+
+
+def test_records_are_stale_when_an_accepted_claim_is_younger(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    parts = world.collect()
+    assert not incident_of(tmp_path / "now", joined(world, parts), handle).judgement.line.is_stale
+    world.tick(2)
+    world.tickets(handle, "cat")
+    assert incident_of(tmp_path / "later", joined(world, parts), handle).judgement.line.is_stale
+    alone = incident_of(tmp_path / "alone", world.collect(worker=False), handle).judgement.line
+    assert not alone.is_stale, "there are none"
 
 
 def test_a_head_is_not_carried_on_over_what_the_records_could_have_held(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def test_no_receipt_and_no_row_with_sinks_cannot_be_told(tmp_path: Path) -> None
     found, verified, answers = asked(tmp_path, world.collect(logs=False))
     unseen = finding(found, "ticket_receipt_unseen")
     assert (unseen.grant, unseen.where[1], unseen.severity) == (handle.address, done[0].signature, "info")
+    assert unseen.slot == done[0].landed.slot
     assert unseen.not_checked == "the ticket receipts behind 2 accepted claims"
     assert set(answers.values()) == {
         (Answer(None, "neither the receipt nor its entry's own row is in the evidence"), Answer(None, "the receipt is not in the evidence"))
@@ -199,11 +200,12 @@ def test_another_wallet_s_ticket_is_said_and_called_no_forgery(tmp_path: Path) -
     found, verified, answers = asked(tmp_path, world.collect())
     told = finding(found, "ticket_receipt_of_another")
     assert (told.grant, told.where[1], told.severity) == (handle.address, taken.signature, "warning")
+    assert told.slot == taken.landed.slot
     assert told.expected == f"a ticket of {world.address('eve')}"
     assert told.observed == f"of somebody whose records name {world.address('bob')}"
     assert answers[done[1].signature][1].holds is True, "bob's own claim is his"
     reused = finding(found, "ticket_receipt_reused")
-    assert (reused.where, reused.severity) == ((RECEIPTS, done[1].proof.audit), "warning")
+    assert (reused.grant, reused.where, reused.severity) == (handle.address, (RECEIPTS, done[1].proof.audit), "warning")
     assert reused.observed == f"2 claims of {' and '.join(sorted(world.address(w) for w in ('bob', 'eve')))}"
     assert codes(found, "critical") == set()
     assert found.exit_code == 0
