@@ -63,7 +63,20 @@ ROOMS = {
     "causes": Room(
         ("popkit/diagnosis/causes.py", "popkit/diagnosis/impact.py", "popkit/diagnosis/proofs.py", "popkit/diagnosis/tickets.py"),
         (),
-        ("tests/diagnosis/test_causes.py", "tests/diagnosis/test_judge.py", "tests/diagnosis/test_tickets.py"),
+        ("tests/diagnosis/test_causes.py", "tests/diagnosis/test_judge.py", "tests/diagnosis/test_tickets.py", *SCENARIOS),
+    ),
+    "attempts": Room(
+        ("popkit/attempts.py", "popkit/history.py", "popkit/diagnosis/facts.py", "popkit/diagnosis/records.py"),
+        (),
+        ("tests/diagnosis", *SCENARIOS),
+    ),
+    "findings": Room(
+        ("popkit/diagnosis/*.py",),
+        (
+            *(f"popkit/diagnosis/{name}.py" for name in ("causes", "impact", "proofs", "tickets", "judge", "facts", "records")),
+            "popkit/diagnosis/codes.py",  # a table; a test walks it
+        ),
+        ("tests/diagnosis", *SCENARIOS),
     ),
 }
 

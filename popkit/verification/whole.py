@@ -36,7 +36,6 @@ def case_checks(facts: Facts) -> Iterator[Check]:
     title = "no two answers contradict each other"
     yield Check(title, VIOLATED if contradictions else HOLDS, "none", seen, ("rpc", ""), "design §4: one content a key")
 
-
     yield from _custody(facts)
 
 
