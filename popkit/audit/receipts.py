@@ -18,6 +18,14 @@ VERIFY_ENDPOINT = "/api/audit/receipts/verify"
 RECEIPT_TYPE = "participation_audit_receipt"
 SINK_TIMES = "audit.immutableSinks.at"
 """The one field that only the entry's own row in list or storage tells."""
+FIELDS = frozenset(
+    {
+        *("version", "type", "receiptId", "receiptHash", "issuedAt", "confirmationCode", "subjectCommitment", "verifyEndpoint", "audit"),
+        *(f"audit.{name}" for name in ("event", "eventId", "entryHash", "prevHash", "streamPrevHash")),
+        *("audit.immutableMode", "audit.immutablePayloadHash", "audit.immutableSinks"),
+    }
+)
+"""All that a worker writes into a receipt; what stands beside it was added by somebody else, who hashed the receipt anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,7 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
         wrong.append("receiptHash")
     if audit.get("entryHash") != receipt_id:
         wrong.append("receiptId")
+    wrong += sorted({*receipt, *(f"audit.{name}" for name in audit)} - FIELDS)
     entry = records.entries.get(str(audit.get("entryHash")))
     if entry is None:
         (wrong if _is_absent(receipt, audit, records) else unknown).append("entry")
@@ -161,7 +170,9 @@ def _sinks(audit: dict[str, Any], entry: AuditEntry) -> tuple[list[str], list[st
     known_kinds = ("r2_entry", "r2_stream", "kv_index")
     if any(sink.get("sink") in known_kinds and sink.get("ref") not in refs for sink in stated):
         return ["audit.immutableSinks"], []
-    if any(not isinstance(sink.get("at"), str) or sink["at"] < entry.ts for sink in stated):
+    if any(set(sink) != {"sink", "ref", "at"} for sink in stated):
+        return ["audit.immutableSinks"], []
+    if any(not isinstance(sink["at"], str) or sink["at"] < entry.ts for sink in stated):
         return [SINK_TIMES], []
     return [], [SINK_TIMES]
 

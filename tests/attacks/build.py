@@ -724,6 +724,11 @@ def _(stage: Stage) -> Files:
     return forged_receipt(stage, subjectCommitment=digest(subject))
 
 
+@attack("ticket-receipt-added-to", receipts=True)
+def _(stage: Stage) -> Files:
+    return forged_receipt(stage, seat="front row")
+
+
 @attack("ticket-receipt-re-anchored", receipts=True)
 def _(stage: Stage) -> Files:
     files = stage.collect()

@@ -641,6 +641,16 @@ def test_a_receipt_hash_or_id_that_differs_is_named() -> None:
     assert checked(rehashed(bare), told).receipt_id == ""
 
 
+@pytest.mark.parametrize("named", ["seat", "audit.seat", "audit.prevHashes"])
+def test_a_field_that_no_receipt_has_is_named_and_the_server_passes_it(named: str) -> None:
+    told = claim_row()
+    receipt = receipt_of(told)
+    held = receipt["audit"] if named.startswith("audit.") else receipt
+    held[named.removeprefix("audit.")] = "front row"
+    assert checked(rehashed(receipt), told) == ReceiptCheck(told["entry_hash"], (named,), (), True, PLACE)
+    assert checked(rehashed(receipt)) == ReceiptCheck(told["entry_hash"], (named,), ("entry",), False, PLACE)
+
+
 @pytest.mark.parametrize("audit", [None, 7, []])
 def test_a_receipt_without_its_audit_part(audit: Any) -> None:
     told = claim_row()
@@ -694,6 +704,8 @@ def test_a_receipt_of_a_worker_without_an_immutable_sink() -> None:
         ({"sink": "r2_stream", "ref": "audit/immutable/entry/other.json", "at": ts(100)}, ("audit.immutableSinks",)),
         ({"sink": "immutable_ingest", "ref": "http:200", "at": ts(99)}, ("audit.immutableSinks.at",)),
         ({"sink": "immutable_ingest", "ref": "http:200", "at": 7}, ("audit.immutableSinks.at",)),
+        ({"sink": "immutable_ingest", "ref": "http:200", "at": ts(900), "by": "hand"}, ("audit.immutableSinks",)),
+        ({"sink": "immutable_ingest", "ref": "http:200"}, ("audit.immutableSinks",)),
         ("no sink", ("audit.immutableSinks",)),
     ],
 )
