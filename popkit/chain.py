@@ -37,6 +37,7 @@ class PopStateSeen:
     slot: int | None = None
     head: str | None = None
     stream_head: str | None = None
+    last_period_index: int | None = None
     last_issued_at: int | None = None
     place: Place | None = None
     unreadable: bool = False
@@ -146,6 +147,13 @@ class GrantChain:
         if self.state.head is not None and self.state.head != GENESIS_HASH and self.state.head not in self.accepted_entries:
             found.add(self.state.head)
         return frozenset(found)
+
+    @cached_property
+    def is_closed_by_state(self) -> bool:
+        """Whether strict links lead from GENESIS to a PopState read after them, so that no accepted proof can be missing."""
+        if not self.state.known or self.state.unreadable or self.state_is_stale or self.state_disagrees or self.unseen:
+            return False
+        return all(self.era_at(a) in STRICT_ERAS for a in self.accepted)
 
     @cached_property
     def state_disagrees(self) -> bool:
@@ -258,11 +266,12 @@ def read_state(grant: str, accounts: dict[str, AccountRow] | None) -> PopStateSe
     row = (accounts or {}).get(pop_state_address(grant))
     if row is None:
         return PopStateSeen(known=False)
-    if row.data is None:
+    if not row.exists:
         return PopStateSeen(known=True, slot=row.slot, place=row.place)
     value = row.decoded(layouts.PopState)
     if value is None or value.grant != grant:
         return PopStateSeen(known=True, slot=row.slot, place=row.place, unreadable=True)
     if not value.initialized:
         return PopStateSeen(known=True, slot=row.slot, place=row.place)
-    return PopStateSeen(True, row.slot, value.last_global_hash, value.last_stream_hash, value.last_issued_at, row.place)
+    hashes = value.last_global_hash, value.last_stream_hash
+    return PopStateSeen(True, row.slot, *hashes, value.last_period_index, value.last_issued_at, row.place)

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from popkit import __version__
@@ -44,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("case", help="a case directory")
     verify.add_argument("name", nargs="*", help="a signature, receipt account, entry hash or confirmation code; none: everything")
     verify.add_argument("--json", metavar="FILE", help="write the checks there as JSON; - writes them to standard output, and nothing else")
-    verify.add_argument("--standalone", metavar="FILE", help="write check.py there, which checks a case without popkit, and stop")
+    verify.add_argument(
+        "--standalone", metavar="FILE", help="write check.py, which checks a case without popkit, there and stop; - is standard output"
+    )
     verify.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
     verify.set_defaults(run=_verify)
 
@@ -65,14 +68,14 @@ def parser() -> argparse.ArgumentParser:
 def _diagnose(args: argparse.Namespace) -> int:
     from popkit.case import open_case
 
-    if args.json and args.json != "-":
+    if args.json not in (None, "-"):
         _refuse_inside(Path(args.json), Path(args.case))
     diagnosis = open_case(args.case, args.era).diagnose()
     text = diagnosis.dumps()
     if args.json == "-":
         _write(text)
         return diagnosis.exit_code
-    if args.json:
+    if args.json is not None:
         write_file(Path(args.json), text)
     from popkit.terminal import diagnosis_text
 
@@ -97,24 +100,35 @@ def _verify(args: argparse.Namespace) -> int:
     from popkit.terminal import verification_text
     from popkit.verification.verify import verify
 
-    for target in (args.json, args.standalone):
-        if target and target != "-":
-            _refuse_inside(Path(target), Path(args.case))
-    if args.standalone:
-        from importlib.resources import files
-
-        write_file(Path(args.standalone), files("popkit.verification").joinpath("check.py").read_text("utf-8"))
-        _write(f"wrote {args.standalone}; run it without popkit:\n  python3 {args.standalone} {args.case} findings.json\n")
-        return EXIT_FINE
+    if args.json not in (None, "-"):
+        _refuse_inside(Path(args.json), Path(args.case))
+    if args.standalone is not None:
+        return _standalone(Path(args.standalone), args)
     verification = verify(Evidence(args.case), args.name, args.era)
     text = verification.dumps()
     if args.json == "-":
         _write(text)
         return verification.exit_code
-    if args.json:
+    if args.json is not None:
         write_file(Path(args.json), text)
     _write(verification_text(verification, every=bool(args.name)))
     return verification.exit_code
+
+
+def _standalone(target: Path, args: argparse.Namespace) -> int:
+    """Write check.py and stop; what else was asked for would go unanswered."""
+    from importlib.resources import files
+
+    if args.name or args.json is not None:
+        raise UsageError("--standalone writes check.py and stops: leave out names and --json")
+    text = files("popkit.verification").joinpath("check.py").read_text("utf-8")
+    if args.standalone == "-":
+        _write(text)
+        return EXIT_FINE
+    _refuse_inside(target, Path(args.case))
+    write_file(target, text)
+    _write(f"wrote {target}; run it without popkit:\n  python3 {target} {args.case} findings.json\n")
+    return EXIT_FINE
 
 
 def _collect(args: argparse.Namespace) -> int:
@@ -151,13 +165,21 @@ def _refuse_inside(target: Path, case: Path) -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a text file whole or not at all. Raises UsageError when the place cannot be written."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Write a text file whole or not at all. Raises UsageError when the place cannot be written.
+
+    What is there and is no file (a pipe, a terminal, a device) is written to as it is, and not replaced by a file.
+    """
+    data = text.encode("utf-8", "replace")
+    partial = path.parent / f".{path.name}.partial"
     try:
-        partial.write_bytes(text.encode())
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
 

@@ -53,6 +53,16 @@ class Terms:
         """The period index that the program asks for at a unix second."""
         return (moment - self.start_ts) // self.period_seconds if self.period_seconds > 0 else -1
 
+    def refuses(self, moment: int | None) -> str | None:
+        """The rule by which the program refuses every claim at a unix second (None: not known), or None where there is none."""
+        if self.paused:
+            return "Paused"
+        if moment is not None and moment < self.start_ts:
+            return "GrantNotStarted"
+        if moment is not None and 0 < self.expires_at < moment:
+            return "GrantExpired"
+        return None
+
 
 class History:
     """The accepted administrators' steps of a case, ascending by (slot, position, signature, instruction)."""

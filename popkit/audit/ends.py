@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from popkit.audit.entries import GENESIS, LIST, STORAGE, AuditEntry, AuditRecords
@@ -31,6 +32,43 @@ def beginnings(records: AuditRecords) -> list[AuditEntry]:
 def older_than_parent(records: AuditRecords) -> list[AuditEntry]:
     """Entries whose time is before that of the entry they follow: a clock that was set back, or a time that was made up."""
     return [e for e in records.ordered if e.prev_hash in records.entries and e.ts_ms < records.entries[e.prev_hash].ts_ms]
+
+
+@dataclass(frozen=True, slots=True)
+class WrongStreamLink:
+    """An entry whose stream link is not its stream's newest entry before it; `can_be_a_crash` when it names an older one of the stream."""
+
+    entry: AuditEntry
+    expected: str
+    can_be_a_crash: bool
+
+
+def wrong_stream_links(records: AuditRecords) -> list[WrongStreamLink]:
+    """Entries of the unbroken chain whose stream link does not name the entry before them in their stream; in the chain's order.
+
+    The first of a stream may name an entry before the window, or one of the first form. A stream called 'global' shares the key of the
+    global head, and says nothing. A worker that stops between two writes leaves a stream's head where it was.
+    """
+    found = []
+    newest: dict[str, str] = {}
+    before: dict[str, set[str]] = defaultdict(set)
+    whole = records.reaches_genesis
+    for entry in reversed(records.line):
+        stream, link = entry.event_id, entry.stream_prev_hash
+        if link is None or stream == "global":
+            continue
+        expected = newest.get(stream)
+        if expected is None:
+            other = records.entries.get(link)
+            is_wrong = other is not None and other.event_id != stream
+            expected = GENESIS if whole else "an entry of the same stream"
+        else:
+            is_wrong = link != expected
+        if is_wrong:
+            found.append(WrongStreamLink(entry, expected, link in before[stream]))
+        newest[stream] = entry.hash
+        before[stream].add(entry.hash)
+    return found
 
 
 def wrong_ends(storage: dict[str, StoredRow] | None, records: AuditRecords) -> list[WrongEnd]:

@@ -277,10 +277,25 @@ def _take_row(records: AuditRecords, source: Source, row: Any, place: Place) -> 
 def _sinks_fit(entry: AuditEntry, copy: AuditEntry | None) -> bool:
     """Whether a row's immutable part, which its hash does not cover, fits the entry and every other copy of the row."""
     if entry.immutable is None:
-        return True
-    if entry.immutable.get("payload_hash") != canonical.payload_hash(entry.raw):
+        return entry.raw.get("immutable") is None
+    sinks = entry.immutable.get("sinks")
+    if entry.immutable.get("payload_hash") != canonical.payload_hash(entry.raw) or not isinstance(sinks, list):
+        return False
+    if not all(isinstance(sink, dict) and is_sink_of(entry, sink) for sink in sinks):
         return False
     return copy is None or copy.immutable in (None, entry.immutable)
+
+
+def is_sink_of(entry: AuditEntry, sink: dict[str, Any]) -> bool:
+    """Whether a sink names what the worker wrote of an entry: the place follows from the kind; what an ingest answered may be anything."""
+    kinds = ("r2_entry", "r2_stream", "kv_index")
+    if sink.get("sink") not in kinds:
+        return True
+    try:
+        refs = (*canonical.object_keys(entry.raw), f"audit:immutable:{entry.hash}")
+    except ValueError:
+        return False
+    return bool(sink.get("ref") == refs[kinds.index(str(sink["sink"]))])
 
 
 def _take_bucket(records: AuditRecords, evidence: Evidence) -> None:

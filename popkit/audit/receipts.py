@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from popkit.audit.entries import AuditEntry, AuditRecords, milliseconds
+from popkit.audit.entries import AuditEntry, AuditRecords, is_sink_of, milliseconds
 from popkit.evidence.lines import Place
 from popkit.protocol import canonical
 
 VERIFY_ENDPOINT = "/api/audit/receipts/verify"
 RECEIPT_TYPE = "participation_audit_receipt"
 SINK_TIMES = "audit.immutableSinks.at"
-"""The one field that only the entry's own row in list or storage tells."""
+"""What only the entry's own row in list or storage tells: when each sink was written (and the mode, and sinks beside the bucket)."""
+MODES = ("off", "best_effort", "required")
 FIELDS = frozenset(
     {
         *("version", "type", "receiptId", "receiptHash", "issuedAt", "confirmationCode", "subjectCommitment", "verifyEndpoint", "audit"),
@@ -76,7 +77,7 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
     receipt_id = receipt.get("receiptId") if isinstance(receipt.get("receiptId"), str) else ""
     wrong: list[str] = []
     unknown: list[str] = []
-    if receipt.get("version") != 1 or receipt.get("type") != RECEIPT_TYPE:
+    if receipt.get("version") is True or receipt.get("version") != 1 or receipt.get("type") != RECEIPT_TYPE:
         wrong.append("type")
     hash_holds = canonical.receipt_hash(receipt) == receipt.get("receiptHash")
     if not hash_holds:
@@ -103,8 +104,8 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
         unknown.append("subjectCommitment")
     elif receipt.get("subjectCommitment") not in commitments:
         wrong.append("subjectCommitment")
-    wrong += _wrong_payload(audit, entry)
-    sinks_wrong, sinks_unknown = _sinks(audit, entry)
+    wrong += _wrong_payload(audit, entry, records)
+    sinks_wrong, sinks_unknown = _sinks(audit, entry, records)
     wrong += sinks_wrong
     unknown += sinks_unknown
     return ReceiptCheck(str(receipt_id), tuple(wrong), tuple(unknown), _server_accepts(wrong, audit, entry), place)
@@ -150,15 +151,20 @@ def _is_absent(receipt: dict[str, Any], audit: dict[str, Any], records: AuditRec
     return issued is not None and audit.get("entryHash") not in records.named and records.covers(issued // 1000)
 
 
-def _wrong_payload(audit: dict[str, Any], entry: AuditEntry) -> list[str]:
+def _objects_of(entry: AuditEntry, records: AuditRecords) -> set[str]:
+    """The keys under which the bucket holds an entry: sinks that were written, and that its receipt must name."""
+    return set((records.bucket_keys or {}).get(entry.hash, ()))
+
+
+def _wrong_payload(audit: dict[str, Any], entry: AuditEntry, records: AuditRecords) -> list[str]:
     stated = audit.get("immutablePayloadHash")
-    if stated is None and entry.immutable is None and audit.get("immutableMode") == "off":
+    if stated is None and entry.immutable is None and audit.get("immutableMode") == "off" and not _objects_of(entry, records):
         return []
     return [] if stated == canonical.payload_hash(entry.raw) else ["audit.immutablePayloadHash"]
 
 
-def _sinks(audit: dict[str, Any], entry: AuditEntry) -> tuple[list[str], list[str]]:
-    """(wrong, unknown) of the sinks: kinds and refs follow from the entry; times are known from its own row alone."""
+def _sinks(audit: dict[str, Any], entry: AuditEntry, records: AuditRecords) -> tuple[list[str], list[str]]:
+    """(wrong, unknown) of mode and sinks: places follow from the entry, objects in the bucket were written; the rest only its row tells."""
     stated = audit.get("immutableSinks")
     if not isinstance(stated, list) or not all(isinstance(sink, dict) for sink in stated):
         return ["audit.immutableSinks"], []
@@ -166,15 +172,19 @@ def _sinks(audit: dict[str, Any], entry: AuditEntry) -> tuple[list[str], list[st
     if row is not None:
         wrong = ["audit.immutableSinks"] if stated != row.get("sinks") else []
         return wrong + (["audit.immutableMode"] if audit.get("immutableMode") != row.get("mode") else []), []
-    refs = set(canonical.object_keys(entry.raw)) | {f"audit:immutable:{entry.hash}"}
-    known_kinds = ("r2_entry", "r2_stream", "kv_index")
-    if any(sink.get("sink") in known_kinds and sink.get("ref") not in refs for sink in stated):
+    kinds = [sink.get("sink") for sink in stated]
+    fit = all(set(sink) == {"sink", "ref", "at"} and is_sink_of(entry, sink) for sink in stated)
+    if not fit or any(kinds.count(kind) > 1 for kind in kinds) or not _objects_of(entry, records) <= {sink.get("ref") for sink in stated}:
         return ["audit.immutableSinks"], []
-    if any(set(sink) != {"sink", "ref", "at"} for sink in stated):
-        return ["audit.immutableSinks"], []
-    if any(not isinstance(sink["at"], str) or sink["at"] < entry.ts for sink in stated):
+    if audit.get("immutableMode") not in MODES or (audit.get("immutableMode") == "off" and stated):
+        return ["audit.immutableMode"], []
+    if any(not _is_time(sink["at"]) or sink["at"] < entry.ts for sink in stated):
         return [SINK_TIMES], []
     return [], [SINK_TIMES]
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, str) and value.endswith("Z") and milliseconds(value) is not None
 
 
 _SERVER_COMPARES = frozenset(

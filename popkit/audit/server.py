@@ -35,21 +35,26 @@ class ServerVerdict:
         return f"{told}; both say the same" if self.agrees else f"{told}; the recomputed result counts: {'; '.join(self.why)}"
 
 
-def server_verdict(evidence: Evidence, records: AuditRecords, tampering: Tampering, receipts_hold: bool) -> ServerVerdict | None:
-    """The worker's audit-integrity in a case, or None where it was not collected or is none."""
+def server_verdict(
+    evidence: Evidence, records: AuditRecords, tampering: Tampering, receipts_hold: bool, ends_hold: bool = True
+) -> ServerVerdict | None:
+    """The worker's audit-integrity in a case, or None where it was not collected or is none.
+
+    `ends_hold` is whether stored heads, beginnings and stream links are as they must be.
+    """
     answer = evidence.answers.get("audit-integrity")
     body = answer.body if answer is not None else None
     if not isinstance(body, dict) or not isinstance(body.get("ok"), bool):
         return None
     chain_holds = not (tampering.edited or tampering.removed or tampering.edited_objects or tampering.missing_objects)
-    holds = chain_holds and receipts_hold
+    holds = chain_holds and receipts_hold and ends_hold
     if body["ok"] == holds:
         return ServerVerdict(body["ok"], holds, ())
-    why = _misses(body, records, tampering, receipts_hold) if body["ok"] else _false_alarms(body, records)
+    why = _misses(body, records, tampering, receipts_hold, ends_hold) if body["ok"] else _false_alarms(body, records)
     return ServerVerdict(body["ok"], holds, tuple(why))
 
 
-def _misses(body: dict[str, Any], records: AuditRecords, tampering: Tampering, receipts_hold: bool) -> list[str]:
+def _misses(body: dict[str, Any], records: AuditRecords, tampering: Tampering, receipts_hold: bool, ends_hold: bool) -> list[str]:
     """Why the worker sees nothing wrong where something is."""
     why = []
     if body.get("checked") == 0:
@@ -68,6 +73,8 @@ def _misses(body: dict[str, Any], records: AuditRecords, tampering: Tampering, r
         why.append("of the storage's two copies of a row it reads one: audit_history, not audit_entry; and no sink's time")
     if not receipts_hold:
         why.append("it looks at no ticket receipt")
+    if not ends_hold:
+        why.append("it looks at no stored head and at no beginning, and at links inside its window alone")
     return why or ["what was found may be younger than its answer"]
 
 

@@ -96,6 +96,8 @@ def _removed_from(source: Source, records: AuditRecords, vouched: set[str], reco
         row = records.entries.get(stated)
         if row is not None and _names_a_gap(row, source, records, is_window):
             yield row.prev_hash
+        if row is not None and _names_a_gap_in_its_stream(row, source, records):
+            yield str(row.stream_prev_hash)
     first, last = milliseconds(oldest[0]), milliseconds(newest[0])
     for anchor, at in recorded.items():
         absent = anchor not in source.stated and anchor not in records.entries
@@ -126,6 +128,20 @@ def _names_a_gap(row: AuditEntry, source: Source, records: AuditRecords, is_wind
         return True
     spot = bisect_left(source.keys, (row.ts, ""))
     return spot > 0 and source.keys[spot - 1][0] > source.keys[0][0]
+
+
+def _names_a_gap_in_its_stream(row: AuditEntry, source: Source, records: AuditRecords) -> bool:
+    """Whether a row's predecessor in its stream, known by its hash alone, stood inside the source: an older row of the stream does.
+
+    Only rows of the first form are named by a stream's link alone; every other is named by the global link of the next as well.
+    """
+    link = row.stream_prev_hash
+    if link in (None, GENESIS) or link in source.stated or link in records.entries or row.event_id == "global":
+        return False
+    return any(
+        entry.event_id == row.event_id and entry.stream_prev_hash is None and entry.key < row.key and stated in source.stated
+        for stated, entry in records.entries.items()
+    )
 
 
 def _sinks(records: AuditRecords) -> Iterator[tuple[str, str]]:

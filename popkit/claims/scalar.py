@@ -21,6 +21,7 @@ class ScalarClaim:
     instruction: ProgramInstruction
     account_count: int
     token_account_index: int
+    vault_index: int
     claimer_signed: bool
     proof: ProofInstruction | None
     proof_place: str | None
@@ -79,6 +80,7 @@ def scalar_claims(table: Transactions, row: int, tx: Transaction, program_id: st
                 instruction=decoded,
                 account_count=len(call.accounts),
                 token_account_index=tx.account_keys.index(decoded.accounts["claimer_ata"]),
+                vault_index=tx.account_keys.index(decoded.accounts["vault"]),
                 claimer_signed=claimer in tx.account_keys[: tx.num_required_signatures],
                 proof=proof if len(call.accounts) >= 12 else None,
                 proof_place=place if len(call.accounts) >= 12 else None,

@@ -68,6 +68,7 @@ class _Columns:
     with_proof: list[Mask] = field(default_factory=list)
     account_count: list[Ints] = field(default_factory=list)
     token_account_index: list[Ints] = field(default_factory=list)
+    vault_index: list[Ints] = field(default_factory=list)
     keys: dict[str, list[Bytes]] = field(default_factory=lambda: {name: [] for name in ACCOUNT_COLUMNS})
     period_index: list[npt.NDArray[np.uint64]] = field(default_factory=list)
     claimer_signed: list[Mask] = field(default_factory=list)
@@ -102,6 +103,7 @@ class ClaimTable:
         self.with_proof = _joined(columns.with_proof, np.bool_)[order]
         self.account_count = _joined(columns.account_count, np.int64)[order]
         self.token_account_index = _joined(columns.token_account_index, np.int64)[order]
+        self.vault_index = _joined(columns.vault_index, np.int64)[order]
         self.keys = {name: _stacked(parts, 32)[order] for name, parts in columns.keys.items()}
         self.period_index = _joined(columns.period_index, np.uint64)[order]
         self.claimer_signed = _joined(columns.claimer_signed, np.bool_)[order]
@@ -232,10 +234,16 @@ class ClaimTable:
     @cached_property
     def amount_moved(self) -> list[int | None]:
         """Base units the claimer's token account gained in the transaction; None where the node gave no balances or it failed."""
+        return self._gains(self.token_account_index)
+
+    @cached_property
+    def amount_taken(self) -> list[int | None]:
+        """Base units the vault lost in the transaction; None where the node gave no balances or it failed."""
+        return [None if gain is None else -gain for gain in self._gains(self.vault_index)]
+
+    def _gains(self, accounts: Ints) -> list[int | None]:
         out: list[int | None] = []
-        for row, account, accepted in zip(
-            self.transaction.tolist(), self.token_account_index.tolist(), self.accepted.tolist(), strict=True
-        ):
+        for row, account, accepted in zip(self.transaction.tolist(), accounts.tolist(), self.accepted.tolist(), strict=True):
             meta = self.transactions.meta[row]
             out.append(_gain(meta.pre_token_balances, meta.post_token_balances, account) if accepted else None)
         return out
@@ -319,6 +327,7 @@ def read_claims(transactions: Transactions | None, program_id: str, problems: li
     columns.with_proof.append(block.with_proof[keep])
     columns.account_count.append(block.account_count[keep])
     columns.token_account_index.append(block.token_account_index[keep])
+    columns.vault_index.append(block.vault_index[keep])
     for name, keys in block.keys.items():
         columns.keys[name].append(keys[keep])
     columns.period_index.append(block.period_index[keep])
@@ -366,6 +375,7 @@ def _append_scalar(columns: _Columns, buffer: Bytes, claims: list[ScalarClaim]) 
     columns.with_proof.append(np.array([claim.instruction.name == "claim_grant_with_proof" for claim in claims]))
     columns.account_count.append(np.array([claim.account_count for claim in claims]))
     columns.token_account_index.append(np.array([claim.token_account_index for claim in claims]))
+    columns.vault_index.append(np.array([claim.vault_index for claim in claims]))
     names = {"token_account": "claimer_ata"}
     for name in ACCOUNT_COLUMNS:
         wanted = names.get(name, name)

@@ -168,6 +168,7 @@ class ClaimBlock:
     keys: dict[str, Bytes]
     period_index: npt.NDArray[np.uint64]
     token_account_index: Ints
+    vault_index: Ints
     claimer_signed: Mask
     has_proof: Mask
     odd: Mask
@@ -211,6 +212,7 @@ def find_claims(layout: Layout, table: InstructionTable, program_id: bytes) -> C
         keys=keys,
         period_index=integers(gather(buffer, table.data[rows] + 8, 8)),
         token_account_index=slots[:, 4],
+        vault_index=slots[:, 2],
         claimer_signed=slots[:, 3] < layout.required_signers[transaction],
         has_proof=proof[0],
         odd=odd | (~proof[0] & wide),

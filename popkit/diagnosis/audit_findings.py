@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from popkit.audit.ends import beginnings, wrong_ends
+from popkit.audit.ends import beginnings, wrong_ends, wrong_stream_links
 from popkit.audit.server import server_verdict
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import AuditDiagnosis, Finding, sorted_findings
@@ -82,11 +82,16 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
                 not_checked=f"{counted(unchecked, 'receipt')} whose audit entry is not in the evidence",
             )
         )
-    for end in wrong_ends(facts.evidence.storage, records):
+    ends, restarts, links = wrong_ends(facts.evidence.storage, records), beginnings(records)[1:], wrong_stream_links(records)
+    for link in links:
+        where, severity = (_row_file(facts, link.entry.hash), link.entry.hash), "warning" if link.can_be_a_crash else ""
+        seen = str(link.entry.stream_prev_hash)
+        findings.append(Finding("audit_stream_link_wrong", None, where, link.expected, seen, severity=severity))
+    for end in ends:
         findings.append(Finding("audit_end_differs", None, (end.file, end.key), end.expected or "no entry", end.observed or "no entry"))
-    for entry in [e.hash for e in beginnings(records)[1:]]:
+    for entry in [e.hash for e in restarts]:
         findings.append(Finding("audit_chain_restarted", None, (_row_file(facts, entry), entry), "one entry that begins it", "another one"))
-    server = server_verdict(facts.evidence, records, tampering, not bad)
+    server = server_verdict(facts.evidence, records, tampering, not bad, not (ends or restarts or links))
     if server is not None and not server.agrees:
         where = ("worker/audit-integrity.json", "ok")
         findings.append(Finding("server_verdict_differs", None, where, f"ok {str(server.recomputed).lower()}", server.text))

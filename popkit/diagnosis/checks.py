@@ -47,9 +47,9 @@ def _expected_receipt(facts: Facts, attempt: Attempt) -> str:
 
 def _receipt(facts: Facts, chain: GrantChain, attempt: Attempt) -> Iterator[Finding]:
     """The receipt account: it exists for ever, holds grant, claimer and period, and was written within 600 s of the issue."""
-    row = facts.accounts.get(attempt.receipt)
-    if row is None or (row.slot is not None and row.slot < attempt.slot):
+    if not facts.is_collected_since(attempt.receipt, attempt.slot):
         return
+    row = facts.accounts[attempt.receipt]
     where = (ACCOUNTS, attempt.receipt)
     receipt = facts.receipt(attempt.receipt)
     wanted = f"grant {chain.grant}, claimer {attempt.claimer}, period {attempt.period_index}"
@@ -79,16 +79,19 @@ def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: list[Terms]
     where = (TRANSACTIONS, attempt.signature)
     moved = facts.claims.amount_moved[attempt.row]
     amounts = dict.fromkeys(t.amount_per_period for t in terms)
-    if moved is not None and moved not in amounts and not _shares_account(facts, attempt):
+    if moved is not None and moved not in amounts and not shares_account(facts, attempt):
         yield Finding("amount_differs", chain.grant, where, " or ".join(map(str, amounts)), str(moved), slot=attempt.slot)
     receipt = facts.receipt(attempt.receipt)
     periods = dict.fromkeys(t.period_at(receipt.claimed_at) for t in terms) if receipt is not None else {}
     if periods and attempt.period_index not in periods:
         expected = f"period {' or '.join(map(str, periods))}"
         yield Finding("period_differs", chain.grant, where, expected, f"period {attempt.period_index}", slot=attempt.slot)
+    refused = [t.refuses(receipt.claimed_at if receipt is not None else None) for t in terms]
+    if None not in refused:
+        yield Finding("claim_not_allowed", chain.grant, where, f"refused with {refused[0]}", "accepted", slot=attempt.slot)
 
 
-def _shares_account(facts: Facts, attempt: Attempt) -> bool:
+def shares_account(facts: Facts, attempt: Attempt) -> bool:
     """Whether the transaction does more than this claim, so that its token account's gain is not the claim's alone."""
     rows = facts.claims.transaction
     row = rows[attempt.row]

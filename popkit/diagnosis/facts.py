@@ -164,6 +164,11 @@ class Facts:
         row = self.accounts.get(address)
         return row.decoded(layouts.ClaimReceipt) if row is not None else None
 
+    def is_collected_since(self, address: str, slot: int) -> bool:
+        """Whether an account was asked for at a slot or later, so that what was written by then shows in it."""
+        row = self.accounts.get(address)
+        return row is not None and (row.slot is None or row.slot >= slot)
+
     @cached_property
     def event_links(self) -> list[EventLink]:
         """Every link of an event to a grant: by the case, the worker's event list, its EVENT_CREATE entries and its storage."""

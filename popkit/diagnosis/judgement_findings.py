@@ -148,6 +148,11 @@ def _issuer_findings(incident: Incident) -> Iterator[Finding]:
             )
         elif proof.issuer == "unknown":
             unknown.append(attempt)
+    for proof in line.unrecorded:
+        attempt = proof.accepted
+        assert attempt is not None
+        wanted, where = f"a record of {proof.entry_hash} under pop_chain:history:", (TRANSACTIONS, attempt.signature)
+        yield Finding("history_record_missing", grant, where, wanted, "an anchor alone", slot=attempt.slot)
     if unknown:
         text = f"who issued {counted(len(unknown), 'proof')}: the worker's records do not cover their time"
         yield Finding("issuer_unknown", grant, (TRANSACTIONS, unknown[0].signature), not_checked=text, slot=unknown[0].slot)

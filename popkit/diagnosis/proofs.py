@@ -9,7 +9,7 @@ from typing import Any
 
 from popkit.attempts import Attempt
 from popkit.audit.anchors import Anchor, read_head
-from popkit.audit.entries import AuditRecords
+from popkit.audit.entries import STORAGE, AuditRecords
 from popkit.chain import GrantChain
 from popkit.evidence.worker import StoredRow
 from popkit.protocol.keys import is_pubkey
@@ -306,6 +306,18 @@ class WorkerLine:
         if self.records.newest is not None:
             newest.append(self.records.newest.ts_ms)
         return max(newest, default=None)
+
+    @cached_property
+    def unrecorded(self) -> list[Proof]:
+        """Accepted proofs that the worker's storage anchors and whose history record it lacks, though it holds those of others.
+
+        The worker writes the record before it answers: an anchor without one was not written by issuing a proof, or the record is gone.
+        """
+        rows = self.records.sources.get(STORAGE)
+        if rows is None or not self.history or not all(row.holds for row in self.history):
+            return []
+        accepted = [p for p in self.proofs.values() if p.accepted is not None and p.anchor is not None and not p.in_history]
+        return [p for p in accepted if p.anchor is not None and p.anchor.anchor_hash in rows.stated]
 
     @cached_property
     def is_stale(self) -> bool:

@@ -28,16 +28,21 @@ class Reconciler:
     def chain_is_complete(self) -> bool:
         """Whether the transactions of the case are all there, as far as the evidence can tell.
 
-        Listed ones are given, links have no gap, and whoever collected the case does not state a list of a grant to be incomplete.
+        Listed ones are given, links have no gap, and whoever collected the case does not state a list of a grant to be incomplete. Without
+        a list, PopState at the end of strict links shows as much: no claim can be missing between the two.
         """
         if not incomplete_addresses(self.facts.header).keys().isdisjoint(self.facts.header.grants):
             return False
         transactions, signatures = self.facts.evidence.transactions, self.facts.evidence.signatures
         if transactions is None or transactions.unavailable:
             return False
+        chains = [self.facts.chain(grant) for grant in self.facts.header.grants]
+        if any(chain.unseen for chain in chains):
+            return False
+        if signatures is None:
+            return all(chain.is_closed_by_state for chain in chains)
         have = set(transactions.signature)
-        listed = all(signature in have for signature in signatures or {})
-        return listed and not any(self.facts.chain(grant).unseen for grant in self.facts.header.grants)
+        return all(signature in have for signature in signatures)
 
     def unbacked(self) -> list[ClaimRecord]:
         """Records of an on-chain claim whose transaction is not in complete evidence and whose receipt does not exist for that claimer."""

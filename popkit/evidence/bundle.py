@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,7 +76,7 @@ class Evidence:
     @cached_property
     def accounts(self) -> dict[str, rpc.AccountRow] | None:
         """What getAccountInfo answered, by public key, or None."""
-        return self._read("rpc/accounts.jsonl", rpc.read_accounts)
+        return self._read("rpc/accounts.jsonl", partial(rpc.read_accounts, program=self.header.program_id))
 
     @cached_property
     def bucket(self) -> dict[str, worker.BucketObject] | None:

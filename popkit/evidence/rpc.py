@@ -14,7 +14,7 @@ import pybase64
 
 from popkit.evidence.lines import Lines, Place, Problem
 from popkit.protocol import accounts as layouts
-from popkit.protocol.keys import is_pubkey, is_signature
+from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, is_pubkey, is_signature
 from popkit.protocol.transaction import TransactionError, decode_wire, signatures_hold
 
 T = TypeVar("T")
@@ -144,21 +144,26 @@ class SignatureRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account as of `slot`; `data` and `owner` are None when the node said that it does not exist."""
+    """An account as of `slot`; `data` and `owner` are None when the node said that it does not exist.
+
+    `program` is whose accounts the case is about.
+    """
 
     pubkey: str
     slot: int | None
     owner: str | None
     data: bytes | None
     place: Place
+    program: str = PROGRAM_ID
 
     @property
     def exists(self) -> bool:
-        return self.data is not None
+        """Whether somebody made the account: an address to which lamports were merely sent is the system program's, and empty."""
+        return self.data is not None and (self.data != b"" or self.owner != SYSTEM_PROGRAM)
 
     def decoded(self, kind: type[A]) -> A | None:
-        """The program account of one kind that the data holds; None when it does not exist or holds something else."""
-        if self.data is None:
+        """The account of one kind that the program holds there; None when it does not exist, is another's or holds something else."""
+        if self.data is None or self.owner != self.program:
             return None
         try:
             value = layouts.decode_account(self.data)
@@ -303,7 +308,7 @@ def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
     return dict(sorted(rows.items()))
 
 
-def read_accounts(lines: Lines) -> dict[str, AccountRow]:
+def read_accounts(lines: Lines, program: str = PROGRAM_ID) -> dict[str, AccountRow]:
     """Read `rpc/accounts.jsonl` into the newest state of each account (the highest slot)."""
     rows: dict[str, AccountRow] = {}
     for number, row in _rows(lines, _AccountLine, "{pubkey, slot, account}"):
@@ -320,7 +325,7 @@ def read_accounts(lines: Lines) -> dict[str, AccountRow]:
             if data is None:
                 lines.problem("unreadable_line", "the account's data is jsonParsed; popkit reads base64", number)
                 continue
-        new = AccountRow(row.pubkey, row.slot, row.account.owner if row.account else None, data, lines.place(number))
+        new = AccountRow(row.pubkey, row.slot, row.account.owner if row.account else None, data, lines.place(number), program)
         seen = rows.get(row.pubkey)
         if seen is not None and seen.slot == new.slot and (seen.owner, seen.data) != (new.owner, new.data):
             lines.problem("contradictory_lines", f"{row.pubkey} stands in line {seen.place.line} too, with another content", number)

@@ -144,6 +144,8 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("foreign-proof-with-a-false-anchor", KEY,
            "The same; claim, anchor and request are written by /v1/audit/log; no storage export", CANNOT_BE_FOUND, (),
            would_need="the storage's history of proofs, or the log of who called /v1/audit/log"),
+    Attack("foreign-proof-with-a-false-anchor-and-the-storage", KEY, "The same, where the storage was exported", FOUND,
+           ("history_record_missing",), by="the storage's history: the worker writes a record of every proof beside its anchor"),
     Attack("foreign-proof-chain-alone", KEY, "A foreign proof is accepted, where the worker's records were not collected",
            CANNOT_BE_FOUND, (), would_need="the worker's audit chain over that time", verdict="inconclusive"),
     Attack("foreign-proof-kept", KEY, "A foreign proof is signed and not used", CANNOT_BE_FOUND, (),

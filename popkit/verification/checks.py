@@ -14,6 +14,7 @@ from popkit.attempts import Attempt
 from popkit.audit.receipts import SINK_TIMES, check_receipt
 from popkit.claims.scalar import scalar_claims
 from popkit.claims.table import key_strings
+from popkit.diagnosis.checks import shares_account
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
 from popkit.diagnosis.records import ClaimRecord
@@ -70,7 +71,9 @@ class ClaimChecks:
 
     def __iter__(self) -> Iterator[Check]:
         yield from self.transaction()
-        if int(self.claims.account_count[self.row]) >= 12:
+        if int(self.claims.account_count[self.row]) < 12:
+            yield from self.without_proof()
+        else:
             yield from self.proof()
             yield from self.message()
             yield from self.links()
@@ -93,6 +96,13 @@ class ClaimChecks:
         yield Check("its signatures hold, its own name among them", status, "signatures over its bytes", said, self.here, "invariant L1")
         signed = bool(self.claims.claimer_signed[self.row])
         yield equal("the claimer signed it", True, signed, self.here, "program §1.2: claimer W S")
+
+    def without_proof(self) -> Iterator[Check]:
+        """A claim of the program before PoP: that program was not deployed any more once a proof was accepted."""
+        later = [a for grant in self.facts.header.grants for a in self.facts.chain(grant).linked if a.slot < self.attempt.slot]
+        title, seen = "no proof had been accepted before it", f"proofs from slot {min(a.slot for a in later)} on" if later else "none"
+        status = HOLDS if not later else VIOLATED if self.attempt.accepted else CANNOT_TELL
+        yield Check(title, status, "no proof: the program before PoP", seen, self.here, "program §1.7: 3007 on pop_config; invariant L1")
 
     def proof(self) -> Iterator[Check]:
         """Steps 2 and 3: the instruction right before the claim, its signature, its signer as of the slot."""
@@ -143,8 +153,8 @@ class ClaimChecks:
         """What the proof commits to: its anchor's hash (model A) or its ticket receipt's (B and later)."""
         title, rule = "the worker's records hold the proof", "reference §3.2; invariants X1, X2"
         proof = self.line.proofs.get(self.attempt.entry_hash or "")
-        if proof is None or self.attempt.audit_hash is None:
-            yield Check(title, CANNOT_TELL, "a message of version 2, attributed", "none", self.here, rule)
+        if proof is None:
+            yield Check(title, CANNOT_TELL, "a proof that is the grant's", "none", self.here, rule)
             return
         status = {"this_worker": HOLDS, "foreign": VIOLATED, "unknown": CANNOT_TELL}[proof.issuer]
         seen = {
@@ -152,8 +162,15 @@ class ClaimChecks:
             "foreign": "not in the worker's audit chain, which is complete over that time",
             "unknown": "the worker's records do not cover that time",
         }[proof.issuer]
-        key = proof.anchor.anchor_hash if proof.anchor else self.attempt.audit_hash
-        yield Check(title, status, f"a record of audit_hash {self.attempt.audit_hash}", seen, ("worker", key), rule)
+        wanted = f"a record of audit_hash {self.attempt.audit_hash or 'that a message of version 1 does not carry'}"
+        key = proof.anchor.anchor_hash if proof.anchor else str(self.attempt.audit_hash or self.attempt.entry_hash)
+        yield Check(title, status, wanted, seen, ("worker", key), rule)
+        if proof.anchor is not None and self.facts.storage_history and self.attempt.accepted:
+            status = HOLDS if proof.in_history else VIOLATED if proof in self.line.unrecorded else CANNOT_TELL
+            seen = "there" if proof.in_history else "not there"
+            where = ("worker/storage.jsonl", proof.entry_hash)
+            title = "the worker's storage holds the proof's history record"
+            yield Check(title, status, "a record under pop_chain:history:", seen, where, "reference §3.2")
 
     def ticket_behind(self) -> Iterator[Check]:
         """Of a receipt-gated worker's proof: the ticket receipt that it commits to, and whose that is."""
@@ -178,8 +195,8 @@ class ClaimChecks:
         where = (ACCOUNTS, self.attempt.receipt)
         title, rule = "the receipt exists and says the same", "How to Verify 4; invariant L6"
         wanted = f"grant {self.chain.grant}, claimer {self.attempt.claimer}, period {self.attempt.period_index}"
-        if self.attempt.receipt not in self.facts.accounts:
-            yield Check(title, CANNOT_TELL, wanted, "not collected", where, rule)
+        if not self.facts.is_collected_since(self.attempt.receipt, self.attempt.slot):
+            yield Check(title, CANNOT_TELL, wanted, "not collected since the claim", where, rule)
             return
         value = self.facts.receipt(self.attempt.receipt)
         seen = "no receipt" if value is None else f"grant {value.grant}, claimer {value.claimer}, period {value.period_index}"
@@ -197,14 +214,23 @@ class ClaimChecks:
         terms, receipt = self.facts.history.terms_during(self.chain.grant, self.attempt.slot), self.facts.receipt(self.attempt.receipt)
         periods = [t.period_at(receipt.claimed_at) for t in terms] if receipt is not None else []
         yield self._one_of("the period is that of the claim's time", periods, self.attempt.period_index, "invariant L7")
-        moved = self.claims.amount_moved[self.row]
-        amounts = [t.amount_per_period for t in terms]
-        yield self._one_of("one period's amount reached the claimer", amounts, moved, "How to Verify 5; invariant L8")
+        mixed = shares_account(self.facts, self.attempt)  # then what the accounts gained and lost is not this claim's alone
+        for title, moved in (
+            ("one period's amount reached the claimer", self.claims.amount_moved[self.row]),
+            ("one period's amount left the vault", self.claims.amount_taken[self.row]),
+        ):
+            amounts = [t.amount_per_period for t in terms]
+            yield self._one_of(title, amounts, moved, "How to Verify 5; invariant L8", mixed)
+        refused = [t.refuses(receipt.claimed_at if receipt is not None else None) for t in terms]
+        status = CANNOT_TELL if not terms else HOLDS if None in refused else VIOLATED
+        seen = "no terms in the evidence" if not terms else "open" if None in refused else f"{refused[0]} refuses it"
+        title = "the grant took claims at that time"
+        yield Check(title, status, "neither paused, over nor not begun", seen, self.here, "program §1.7: 6007, 6008, 6009")
 
-    def _one_of(self, title: str, expected: list[int], observed: int | None, rule: str) -> Check:
-        """A check against every value that the slot's terms allow."""
+    def _one_of(self, title: str, expected: list[int], observed: int | None, rule: str, mixed: bool = False) -> Check:
+        """A check against every value that the slot's terms allow; `mixed` observations show nothing when they differ."""
         unknown = not expected or observed is None
-        status = CANNOT_TELL if unknown else HOLDS if observed in expected else VIOLATED
+        status = CANNOT_TELL if unknown else HOLDS if observed in expected else CANNOT_TELL if mixed else VIOLATED
         wanted = " or ".join(map(str, dict.fromkeys(expected))) or "not in the evidence"
         return Check(title, status, wanted, _text(observed), self.here, rule)
 
@@ -229,30 +255,39 @@ class ClaimChecks:
     def worker_record(self) -> Iterator[Check]:
         """The worker's record of the claim; it proves nothing, and its absence proves nothing against the claim."""
         title, rule = "the worker's record says the same", "invariants X3, X4"
-        for record in self.named[:1]:
+        for record in self.named:
             where = (record.file, record.key)
             if not self.attempt.accepted:
                 yield Check(title, VIOLATED, "no record of a refused claim", "a record", where, rule)
                 continue
             same = self.attempt.claimer in record.wallets or not record.wallets
-            seen = " or ".join(record.wallets) or "no wallet"
-            yield Check(title, HOLDS if same else VIOLATED, f"claimer {self.attempt.claimer}", f"claimer {seen}", where, rule)
+            seen = f"claimer {' or '.join(record.wallets) or 'not named'}, receipt {record.receipt or 'not named'}"
+            status = HOLDS if same and record.receipt in (None, self.attempt.receipt) else VIOLATED
+            yield Check(title, status, f"claimer {self.attempt.claimer}, receipt {self.attempt.receipt}", seen, where, rule)
         if self.attempt.accepted and not self.named:
             yield Check(title, CANNOT_TELL, "a record of this signature", "none", self.here, rule)
 
     def ticket_receipts(self) -> Iterator[Check]:
-        """Every ticket receipt of the record's entry, every field."""
+        """Every ticket receipt of the record's entry, and of the entry that the proof's anchor names."""
+        proof = self.line.proofs.get(self.attempt.entry_hash or "")
         keys = {record.key for record in self.named}
-        for receipt, place in self.facts.receipt_rows:
-            audit = receipt.get("audit")
-            if not isinstance(audit, dict) or audit.get("entryHash") not in keys:
-                continue
-            result = check_receipt(receipt, self.facts.audit, place)
-            unknown = [name for name in result.unknown if name != SINK_TIMES]
-            status = VIOLATED if result.wrong else CANNOT_TELL if unknown else HOLDS
-            seen = f"not in the evidence: {', '.join(unknown)}" if unknown and not result.wrong else result.observed
-            where, rule = (RECEIPTS, result.receipt_id), "reference §3.6; invariant W4"
-            yield Check("the ticket receipt says what its audit entry says", status, "every field", seen, where, rule)
-            if SINK_TIMES in result.unknown:
-                wanted, seen = "the times of the entry's own sinks", "the entry's row is in neither list nor storage"
-                yield Check("its sinks' times are the entry's", CANNOT_TELL, wanted, seen, where, rule)
+        if proof is not None and proof.anchor is not None and proof.anchor.receipt_id is not None:
+            keys.add(proof.anchor.receipt_id)
+        yield from ticket_receipt_checks(self.facts, keys)
+
+
+def ticket_receipt_checks(facts: Facts, entries: set[str]) -> Iterator[Check]:
+    """Every ticket receipt that speaks of one of these audit entries, every field."""
+    for receipt, place in facts.receipt_rows:
+        audit = receipt.get("audit")
+        if entries.isdisjoint({receipt.get("receiptId"), audit.get("entryHash") if isinstance(audit, dict) else None}):
+            continue
+        result = check_receipt(receipt, facts.audit, place)
+        unknown = [name for name in result.unknown if name != SINK_TIMES]
+        status = VIOLATED if result.wrong else CANNOT_TELL if unknown else HOLDS
+        seen = f"not in the evidence: {', '.join(unknown)}" if unknown and not result.wrong else result.observed
+        where, rule = (RECEIPTS, result.receipt_id), "reference §3.6; invariant W4"
+        yield Check("the ticket receipt says what its audit entry says", status, "every field", seen, where, rule)
+        if SINK_TIMES in result.unknown:
+            wanted, seen = "the times of the entry's own sinks", "the entry's row is in neither list nor storage"
+            yield Check("its sinks' times are the entry's", CANNOT_TELL, wanted, seen, where, rule)

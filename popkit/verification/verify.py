@@ -15,7 +15,7 @@ from popkit.diagnosis.tickets import Tickets
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.verification.checks import CANNOT_TELL, HOLDS, VIOLATED, Check, ClaimChecks
-from popkit.verification.whole import audit_checks, case_checks, chain_checks, record_checks
+from popkit.verification.whole import audit_checks, case_checks, chain_checks, named_record_checks, record_checks
 
 SCHEMA = "popkit.verification/1"
 OPTIONAL = frozenset({"the worker's record says the same", "the server's own check says the same", "its sinks' times are the entry's"})
@@ -24,7 +24,7 @@ OPTIONAL = frozenset({"the worker's record says the same", "the server's own che
 
 @dataclass(slots=True)
 class Section:
-    """The numbered checks of one thing: `subject` is 'case', 'chain', 'claim' or 'audit', `name` what it is called by."""
+    """The numbered checks of one thing: `subject` is 'case', 'chain', 'claim', 'record', 'records' or 'audit'; `name` is its own."""
 
     subject: str
     name: str
@@ -71,19 +71,23 @@ class Verification:
 
 
 def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None) -> Verification:
-    """Verify a case, or what `names` name: signatures, receipt accounts, entry hashes, confirmation codes.
+    """Verify a case, or what `names` name: signatures, receipt accounts, entry hashes, audit entries, confirmation codes.
 
-    Raises UsageError for a name that no attempt in the case has.
+    Raises UsageError for a name that no attempt and no claim record in the case has.
     """
     facts = Facts(evidence, era)
     records, tickets = claim_records(facts), Tickets(facts)
     lines = {grant: facts.line(grant) for grant in facts.header.grants}
     sections = [Section("case", facts.header.case, list(case_checks(facts)))]
     for name in names:
-        found = _named(name, lines, records)
-        if not found:
-            raise UsageError(f"{name!r} is no signature, receipt, entry hash or confirmation code of an attempt in the case")
+        found = _named(facts, name, lines, records)
+        told = [record for record in records if name in (record.code, record.key, record.tx_signature)]
+        if not (found or told):
+            raise UsageError(f"{name!r} is no signature, receipt, entry hash or confirmation code of an attempt or a record in the case")
         sections += [_claim(facts, line, attempt, records, tickets) for line, attempt in found]
+        reached = {attempt.signature for _, attempt in found}
+        if not found or any(record.tx_signature not in (None, *reached) for record in told):
+            sections.append(Section("record", name, list(named_record_checks(facts, told, reached))))
     if names:
         return Verification(facts.header.case, sections)
     for grant, line in lines.items():
@@ -98,12 +102,23 @@ def _claim(facts: Facts, line: WorkerLine, attempt: Attempt, records: list[Claim
     return Section("claim", attempt.signature, list(ClaimChecks(facts, line, attempt, records, tickets)))
 
 
-def _named(name: str, lines: dict[str, WorkerLine], records: list[ClaimRecord]) -> list[tuple[WorkerLine, Attempt]]:
-    """The attempts that a signature, receipt account, entry hash or confirmation code names."""
+def _named(facts: Facts, name: str, lines: dict[str, WorkerLine], records: list[ClaimRecord]) -> list[tuple[WorkerLine, Attempt]]:
+    """The attempts that a signature, receipt account, entry hash, audit hash, audit entry or confirmation code names."""
     told = {record.tx_signature for record in records if name in (record.code, record.key)} - {None}
     return [
         (line, attempt)
         for line in lines.values()
         for attempt in [*line.chain.accepted, *line.chain.refused, *line.chain.forged]
-        if name in (attempt.signature, attempt.entry_hash) or attempt.signature in told or (attempt.receipt == name and attempt.accepted)
+        if attempt.signature in told or name in _names_of(facts, line, attempt)
     ]
+
+
+def _names_of(facts: Facts, line: WorkerLine, attempt: Attempt) -> set[str | None]:
+    """What an attempt is called by: its own names, and those of the anchor and the ticket receipt behind its proof."""
+    names = {attempt.signature, attempt.entry_hash, attempt.audit_hash, attempt.receipt if attempt.accepted else None}
+    proof = line.proofs.get(attempt.entry_hash or "")
+    anchor = proof.anchor if proof is not None else None
+    if anchor is not None:
+        code = facts.audit.entries[anchor.anchor_hash].data.get("confirmationCode")
+        names |= {anchor.anchor_hash, anchor.receipt_id, code if isinstance(code, str) else None}
+    return names

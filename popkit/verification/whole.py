@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popkit.audit.ends import beginnings, older_than_parent, wrong_ends
+from popkit.audit.ends import beginnings, older_than_parent, wrong_ends, wrong_stream_links
 from popkit.audit.entries import GENESIS
 from popkit.audit.server import server_verdict
 from popkit.diagnosis.coverage import evidence_findings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
 from popkit.diagnosis.reconcile import Reconciler
+from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.tickets import Tickets
 from popkit.errors import CaseUnreadable
 from popkit.evidence.custody import CUSTODY, check_custody
 from popkit.protocol import accounts as layouts
+from popkit.protocol.keys import TOKEN_PROGRAM
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import vault_address
-from popkit.verification.checks import ACCOUNTS, CANNOT_TELL, HOLDS, RECEIPTS, TRANSACTIONS, VIOLATED, Check, equal
+from popkit.protocol.pda import pop_state_address, vault_address
+from popkit.verification.checks import ACCOUNTS, CANNOT_TELL, HOLDS, RECEIPTS, TRANSACTIONS, VIOLATED, Check, equal, ticket_receipt_checks
 from popkit.wording import counted
 
 CUSTODY_RULE = "popkit collect writes it; it shows no more than that the record was not altered since"
@@ -54,43 +56,56 @@ def _custody(facts: Facts) -> Iterator[Check]:
 
 def chain_checks(facts: Facts, line: WorkerLine) -> Iterator[Check]:
     """Both ends anchored, every link between them, receipts counted, the vault's arithmetic."""
-    chain = line.chain
+    chain, whole = line.chain, Reconciler(facts).chain_is_complete()
     if chain.linked:
         first = chain.linked[0]
-        where = (TRANSACTIONS, first.signature)
-        gap = first.prev_hash in chain.unseen
-        wanted = None if gap else GENESIS_HASH
-        yield equal("the first proof starts from GENESIS", wanted, first.prev_hash, where, "program §1.8; invariant L9")
+        title, where, rule = "the first proof starts from GENESIS", (TRANSACTIONS, first.signature), "program §1.8; invariant L9"
+        if chain.era_at(first) == "relaxed":
+            seen = str(first.prev_hash)
+            yield Check(title, HOLDS if whole else CANNOT_TELL, "any parent, by the relaxed rules", seen, where, rule)
+        else:
+            yield equal(title, None if first.prev_hash in chain.unseen else GENESIS_HASH, first.prev_hash, where, rule)
     gaps = chain.unseen
-    status = CANNOT_TELL if gaps else HOLDS
-    seen = f"{counted(len(gaps), 'named entry', 'named entries')} not there" if gaps else "all there"
-    yield Check("no accepted claim is missing between the ends", status, "every named entry", seen, (ACCOUNTS, chain.grant), "invariant L9")
-    yield from _state(line)
-    yield from _receipts(facts, line)
-    yield from _vault(facts, line)
+    seen = f"{counted(len(gaps), 'named entry', 'named entries')} not there" if gaps else "all there" if whole else "not all of it"
+    title = "no accepted claim is missing between the ends"
+    wanted = "every named entry, every listed transaction"
+    yield Check(title, HOLDS if whole and not gaps else CANNOT_TELL, wanted, seen, (ACCOUNTS, chain.grant), "invariant L9")
+    yield from _state(facts, line)
+    yield from _receipts(facts, line, whole)
+    yield from _vault(facts, line, whole)
 
 
-def _state(line: WorkerLine) -> Iterator[Check]:
+def _state(facts: Facts, line: WorkerLine) -> Iterator[Check]:
+    """PopState whole: both heads, and the period and time of the head's claim; only the program writes it, and all of it at once."""
     chain, title, rule = line.chain, "PopState is where the claims lead", "How to Verify 5; invariants L9, L10"
-    where = (ACCOUNTS, chain.grant)
-    if not chain.state.known or chain.state.unreadable:
-        yield Check(title, CANNOT_TELL, chain.links_head, "not collected, or no PopState", where, rule)
+    state, where = chain.state, (ACCOUNTS, pop_state_address(chain.grant))
+    if state.unreadable:
+        yield Check(title, VIOLATED, f"the PopState of grant {chain.grant}", "an account that is none", where, rule)
         return
-    head, stream = chain.state.head or GENESIS_HASH, chain.state.stream_head or GENESIS_HASH
+    if not state.known:
+        yield Check(title, CANNOT_TELL, chain.links_head, "not collected", where, rule)
+        return
+    head, stream = state.head or GENESIS_HASH, state.stream_head or GENESIS_HASH
     unknown = head in chain.unseen or chain.state_is_stale
     status = VIOLATED if chain.state_disagrees else CANNOT_TELL if unknown else HOLDS
     yield Check(title, status, chain.links_head, head, where, rule)
     yield equal("PopState's two heads are one", head, stream, where, "program §1.8")
+    if state.head is not None:
+        last = chain.accepted_entries.get(head)
+        wanted = None if last is None else f"period {last.period_index}, issued at {last.issued_at}"
+        seen = f"period {state.last_period_index}, issued at {state.last_issued_at}"
+        yield equal("PopState's period and time are those of its head", wanted, seen, where, "program §1.8; invariant L10")
 
 
-def _receipts(facts: Facts, line: WorkerLine) -> Iterator[Check]:
+def _receipts(facts: Facts, line: WorkerLine, whole: bool) -> Iterator[Check]:
     """One receipt a claim: receipts are never closed, so a claim without one is false; a receipt without a claim is a gap."""
     chain = line.chain
     claimed = {attempt.receipt for attempt in chain.accepted}
-    collected = {key for key in claimed if key in facts.accounts}
-    found = (collected & _receipts_of(facts, chain.grant)) | _extra_receipts(facts, line)
-    status = VIOLATED if collected - found else HOLDS if found == claimed else CANNOT_TELL
-    seen = f"{counted(len(found), 'receipt')}, {counted(len(claimed), 'accepted claim')}"
+    collected = {attempt.receipt for attempt in chain.accepted if facts.is_collected_since(attempt.receipt, attempt.slot)}
+    there = _receipts_of(facts, chain.grant)
+    extra = there - claimed
+    status = VIOLATED if collected - there or chain.doubled else HOLDS if whole and collected == claimed and not extra else CANNOT_TELL
+    seen = f"{counted(len(collected & there | extra), 'receipt')}, {counted(len(chain.accepted), 'accepted claim')}"
     title = "there are as many receipts as accepted claims"
     yield Check(title, status, "one receipt a claim", seen, (ACCOUNTS, chain.grant), "program §1.2: no instruction closes a receipt")
 
@@ -99,33 +114,45 @@ def _receipts_of(facts: Facts, grant: str) -> set[str]:
     return {key for key in facts.accounts if (value := facts.receipt(key)) is not None and value.grant == grant}
 
 
-def _extra_receipts(facts: Facts, line: WorkerLine) -> set[str]:
-    """Receipts on chain whose claims are not in the evidence."""
-    return _receipts_of(facts, line.chain.grant) - {attempt.receipt for attempt in line.chain.accepted}
-
-
-def _vault(facts: Facts, line: WorkerLine) -> Iterator[Check]:
-    """Funding less what claims moved is what the vault holds."""
+def _vault(facts: Facts, line: WorkerLine, whole: bool) -> Iterator[Check]:
+    """Funding less what claims took is what the vault holds; close_grant empties it, and a grant made again starts anew."""
     grant, history = line.chain.grant, facts.history
-    title, rule, where = "funding less claims is the vault's balance", "program: fund_grant, claim_grant", (ACCOUNTS, vault_address(grant))
-    row = facts.accounts.get(vault_address(grant))
-    moved = [facts.claims.amount_moved[attempt.row] for attempt in line.chain.accepted]
-    whole = history.created_slot(grant) is not None and not line.chain.unseen and None not in moved and not _extra_receipts(facts, line)
-    if row is None or row.data is None or not whole:
-        yield Check(title, CANNOT_TELL, "funding, every claim and the vault", "not all in the evidence", where, rule)
+    key = vault_address(grant)
+    title, rule, where = "funding less claims is the vault's balance", "program: fund_grant, claim_grant", (ACCOUNTS, key)
+    row = facts.accounts.get(key)
+    if row is None or row.slot is None:
+        yield Check(title, CANNOT_TELL, "the vault, after every step and claim", "not collected", where, rule)
         return
-    funded = sum(int(step.args["amount"]) for step in history.of_grant(grant) if step.name == "fund_grant")
-    wanted = funded - sum(amount or 0 for amount in moved)
+    if row.data is None or not row.exists:
+        status = HOLDS if history.is_closed(grant) else CANNOT_TELL if history.created_slot(grant) is None else VIOLATED
+        wanted = "no vault: the grant is closed" if status == HOLDS else "the vault of a grant that was created"
+        yield Check(title, status, wanted, "no account", where, rule)
+        return
     try:
-        balance = layouts.decode_token_account(row.data).amount
+        account = layouts.decode_token_account(row.data)
     except layouts.AccountError:
         yield Check(title, VIOLATED, "a token account", "data that is none", where, rule)
         return
-    if balance > wanted:
-        seen = f"{balance}: tokens came in by a plain transfer, or a funding is not in the evidence"
-        yield Check(title, CANNOT_TELL, str(wanted), seen, where, rule)
+    mint = history.mint_of(grant)
+    own = None if mint is None else f"mint {mint}, owner {grant}, of {TOKEN_PROGRAM}"
+    seen = f"mint {account.mint}, owner {account.owner}, of {row.owner}"
+    yield equal("the vault is the grant's", own, seen, where, "program §1.4")
+    steps = [step for step in history.of_grant(grant) if step.slot <= row.slot]
+    begun = max((step.slot for step in steps if step.name == "close_grant"), default=-1)
+    claims = [attempt for attempt in line.chain.accepted if begun < attempt.slot <= row.slot]
+    taken = {attempt.signature: facts.claims.amount_taken[attempt.row] for attempt in claims}  # of each transaction, once
+    mixed = not taken.keys().isdisjoint(step.signature for step in steps)
+    missing = bool(line.chain.unseen or _receipts_of(facts, grant) - {attempt.receipt for attempt in line.chain.accepted})
+    if not whole or missing or mixed or None in taken.values() or history.created_slot(grant) is None:
+        yield Check(title, CANNOT_TELL, "funding, every claim and the vault", "not all in the evidence", where, rule)
+        return
+    funded = sum(int(step.args["amount"]) for step in steps if step.name == "fund_grant" and step.slot > begun)
+    left = funded - sum(amount or 0 for amount in taken.values())
+    if account.amount > left:
+        seen = f"{account.amount}: tokens came in by a plain transfer, or a funding is not in the evidence"
+        yield Check(title, CANNOT_TELL, str(left), seen, where, rule)
     else:
-        yield equal(title, wanted, balance, where, rule)
+        yield equal(title, left, account.amount, where, rule)
 
 
 def audit_checks(facts: Facts) -> Iterator[Check]:
@@ -149,6 +176,8 @@ def audit_checks(facts: Facts) -> Iterator[Check]:
     late = older_than_parent(records)
     title, seen = "no entry is older than the one it follows", ", ".join(e.hash for e in late) or "none"
     yield Check(title, CANNOT_TELL if late else HOLDS, "times that never fall", seen, where, "reference §3.10")
+    links = [link.entry.hash for link in wrong_stream_links(records)]
+    yield none_of("entries whose stream link is not their stream's newest", links, "reference §3.8; invariant W1")
     wrong = [f"{end.key}: {end.observed or 'no entry'}" for end in wrong_ends(facts.evidence.storage, records)]
     yield none_of("ends that are not the newest entry", wrong, "reference §3.10; invariant W2")
     if records.bucket_keys is not None:
@@ -162,6 +191,10 @@ def audit_checks(facts: Facts) -> Iterator[Check]:
 
 def record_checks(facts: Facts, tickets: Tickets) -> Iterator[Check]:
     """The worker's records of on-chain claims: those that the chain does not hold, or holds otherwise; and tickets used by several."""
+    if not facts.audit.is_known and facts.evidence.storage is None and "transfers" not in facts.evidence.answers:
+        where, rule = ("worker", "claim records"), "invariants X3, X4"
+        yield Check("the worker's claim records", CANNOT_TELL, "records", "none in the evidence", where, rule)
+        return
     reconciler = Reconciler(facts)
     unbacked = sorted(str(record.tx_signature) for record in reconciler.unbacked())
     false = sorted(finding.where[1] for finding in reconciler.contradicted())
@@ -176,9 +209,27 @@ def record_checks(facts: Facts, tickets: Tickets) -> Iterator[Check]:
     yield Check(title, VIOLATED if shared else HOLDS, "none", seen, (RECEIPTS, ""), "reference §1.11; invariant X1")
 
 
+def named_record_checks(facts: Facts, records: list[ClaimRecord], reached: set[str]) -> Iterator[Check]:
+    """Claim records whose transactions are not among those reached by name: whether the chain backs them, and their tickets."""
+    reconciler, title, rule = Reconciler(facts), "the chain holds what the record says", "invariant X3"
+    unbacked, whole = {record.key for record in reconciler.unbacked()}, reconciler.chain_is_complete()
+    for record in records:
+        where = (record.file, record.key)
+        if record.tx_signature is None:
+            seen = "no transaction: a claim off chain, for which the worker's word stands alone"
+            yield Check(title, CANNOT_TELL, "a transaction", seen, where, rule)
+        elif record.tx_signature not in reached:
+            status = VIOLATED if record.key in unbacked else CANNOT_TELL
+            seen = "not in the evidence, which is complete" if whole else "not in the evidence"
+            yield Check(title, status, f"transaction {record.tx_signature}", seen, where, rule)
+    yield from ticket_receipt_checks(facts, {record.key for record in records})
+
+
 def _server(facts: Facts) -> Iterator[Check]:
     """The worker's own audit-integrity, and which of the two is right where they differ."""
-    found = server_verdict(facts.evidence, facts.audit, facts.tampering, not any(c.is_bad for c in facts.receipt_checks))
+    records = facts.audit
+    ends_hold = not (wrong_ends(facts.evidence.storage, records) or beginnings(records)[1:] or wrong_stream_links(records))
+    found = server_verdict(facts.evidence, records, facts.tampering, not any(c.is_bad for c in facts.receipt_checks), ends_hold)
     if found is not None:
         status, wanted = HOLDS if found.agrees else CANNOT_TELL, f"ok {str(found.recomputed).lower()}"
         where = ("worker/audit-integrity.json", "ok")

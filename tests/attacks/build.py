@@ -564,8 +564,7 @@ def _(stage: Stage) -> Files:
     return stage.collect()
 
 
-@attack("foreign-proof-with-a-false-anchor", "relaxed", "D", storage=False)
-def _(stage: Stage) -> Files:
+def falsely_anchored(stage: Stage) -> Files:
     world, worker, head = stage.world, stage.worker, stage.world.head(stage.handle)
     world.tick(30)
     eve, event = world.address("eve"), worker.event_of(stage.handle.address)
@@ -578,6 +577,10 @@ def _(stage: Stage) -> Files:
     worker.append("POP_CLAIM_PROOF_ANCHOR", f"pop:{event}", anchor["actor"], told)
     worker.api("POST", "/v1/school/pop-proof", event)
     return land(stage, proof)
+
+
+attack("foreign-proof-with-a-false-anchor", "relaxed", "D", storage=False)(falsely_anchored)
+attack("foreign-proof-with-a-false-anchor-and-the-storage", "relaxed", "D")(falsely_anchored)
 
 
 # a wallet with somebody's code

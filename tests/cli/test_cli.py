@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,6 +71,42 @@ def test_a_reader_that_goes_away_is_no_verdict() -> None:
     ran = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
     assert ran.returncode in (1, 70)  # written whole before the reader went, or not
     assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["diagnose", "verify"])
+def test_what_is_no_file_is_written_to_and_not_replaced(command: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        ran = popkit(command, CASES / "intact", "--json", pipe)
+        told, _ = reader.communicate(timeout=30)
+    assert ran.returncode == 0
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert told == popkit(command, CASES / "intact", "--json", "-").stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize("target", ["/", ".", "", "{}/none/there", "{}/file/below"])
+@pytest.mark.parametrize("option", ["--json", "--standalone"])
+def test_a_place_that_cannot_be_written_is_wrong_usage(option: str, target: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    ran = popkit("verify", CASES / "intact", option, target.format(tmp_path))
+    assert ran.returncode == 2
+    assert b"cannot be written" in ran.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_stand_alone_checker_is_written_alone(tmp_path: Path) -> None:
+    checker = (Path(package.__file__).parent / "verification" / "check.py").read_bytes()
+    ran = popkit("verify", CASES / "intact", "--standalone", "-")
+    assert (ran.returncode, ran.stdout) == (0, checker)
+    target = tmp_path / "check.py"
+    assert popkit("verify", CASES / "intact", "--standalone", target).returncode == 0
+    assert target.read_bytes() == checker
+    assert subprocess.run([sys.executable, "-I", str(target), str(CASES / "intact")], check=False).returncode == 0
+    assert popkit("verify", CASES / "intact", "somebody", "--standalone", target).returncode == 2
+    assert popkit("verify", CASES / "intact", "--standalone", CASES / "intact" / "check.py").returncode == 2
+    assert not (CASES / "intact" / "check.py").exists()
 
 
 ORDER = ("because", "last good", "cause", "can heal", "affected", "do now")

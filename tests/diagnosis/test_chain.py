@@ -300,7 +300,7 @@ def test_pop_state_as_collected() -> None:
     assert read_state(grant, None) == read_state(grant, {}) == PopStateSeen(known=False)
     assert read_state(grant, accounts) == PopStateSeen(known=True, slot=77, place=PLACE), "it does not exist"
     known = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant), PLACE)}
-    assert read_state(grant, known) == PopStateSeen(True, 77, "11" * 32, "22" * 32, 1771718400, PLACE, unreadable=False)
+    assert read_state(grant, known) == PopStateSeen(True, 77, "11" * 32, "22" * 32, 5, 1771718400, PLACE, unreadable=False)
     blank = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant, initialized=False), PLACE)}
     assert read_state(grant, blank) == PopStateSeen(known=True, slot=77, place=PLACE), "written by nobody yet"
 

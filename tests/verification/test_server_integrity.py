@@ -280,7 +280,9 @@ def test_stored_heads_of_streams(tmp_path: Path) -> None:
     event = world.worker.event_of(handle.address)
     world.worker.last[event] = world.worker.entries[0]["entry_hash"]
     asked = collected(tmp_path, world)
-    asked.both_say_the_same(True)
+    assert asked.ok
+    assert asked.said.startswith(f"ok true; {RIGHT}it looks at no stored head"), "it never compares with one (reference §3.10)"
+    assert "server_verdict_differs" in codes(asked.found)
     [told] = [f for f in asked.found.findings if f.code == "audit_end_differs"]
     newest = next(e["entry_hash"] for e in reversed(world.worker.entries) if e["eventId"] == event)
     assert told.where == (STORAGE, f"audit:lastHash:{event}")
