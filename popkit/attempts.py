@@ -16,6 +16,8 @@ from popkit.protocol.errors import CHAIN_RULE_ERRORS, ERAS, TransactionFailure
 class Attempt(NamedTuple):
     """One claim attempt on a grant. Hashes are hex or None (no message); times are unix seconds.
 
+    `period_index` is what the claim asked for, `message_period_index` what its proof is for (the program refuses where they differ).
+
     `noise` says why a refused attempt is not attributed to the grant's issuer (None: it is attributed, or it was accepted).
     """
 
@@ -36,6 +38,7 @@ class Attempt(NamedTuple):
     audit_hash: str | None
     entry_hash: str | None
     issued_at: int | None
+    message_period_index: int | None
     authentic: bool | None
     noise: str | None
     failure: TransactionFailure | None
@@ -84,7 +87,7 @@ def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) 
         accepted = bool(claims.accepted[row])
         why = noise[row]
         message_entry: str | None = hashes["entry_hash"][row] if has else None
-        if why is None and not accepted and first_accepted.get(message_entry or "", 1 << 63) <= int(claims.slot[row]):
+        if why is None and not accepted and _came_after(claims, row, first_accepted.get(message_entry or "")):
             why = "already accepted"
         found[text["grant"][row]].append(
             Attempt(
@@ -105,6 +108,7 @@ def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) 
                 audit_hash=hashes["audit_hash"][row] if has and claims.message_version[row] == 2 else None,
                 entry_hash=message_entry,
                 issued_at=int(claims.issued_at[row]) if has else None,
+                message_period_index=int(claims.message_period_index[row]) if has else None,
                 authentic=claims.transaction_signatures_hold[row],
                 noise=why,
                 failure=claims.failure[row],
@@ -112,6 +116,18 @@ def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) 
             )
         )
     return found
+
+
+def _came_after(claims: ClaimTable, row: int, accepted: int | None) -> bool:
+    """Whether a refused claim was sent again after its entry was accepted (at slot `accepted`).
+
+    Within one slot the error tells: once accepted, the receipt stands in the way before any rule is asked (system, Custom(0)).
+    """
+    if accepted is None or accepted > int(claims.slot[row]):
+        return False
+    failure = claims.failure[row]
+    in_the_way = failure is None or failure.layer != "program" or not claims.own_failure[row]
+    return accepted < int(claims.slot[row]) or in_the_way
 
 
 def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
@@ -171,12 +187,12 @@ def shown_by_claims(claims: ClaimTable, history: History) -> list[Shown]:
 
 
 def _shown_by_parents(claims: ClaimTable) -> list[Shown]:
-    """What only the relaxed program does: two children of one parent accepted, or a child before its parent.
+    """What only the relaxed program does: two children of one parent accepted, a child before its parent, two links that differ.
 
-    A child before its parent shows it from the day on which that program exists; before that day the order in the evidence is false.
+    The latter show it from the day on which that program exists; before that day the evidence is false.
     """
     shown = []
-    entries, parents = claims.hashes["entry_hash"], claims.hashes["prev_hash"]
+    entries, parents, streams = (claims.hashes[name] for name in ("entry_hash", "prev_hash", "stream_prev_hash"))
     times = claims.transactions.block_time
     sound = claims.accepted & claims.entry_hash_holds & claims.proof_signature_holds
     rows = [row for row in sound.nonzero()[0].tolist() if claims.transaction_signatures_hold[row] is not False]
@@ -189,8 +205,12 @@ def _shown_by_parents(claims: ClaimTable) -> list[Shown]:
         parent = (claims.keys["grant"][row].tobytes(), parents[row].tobytes())
         if children.setdefault(parent, entries[row].tobytes()) != entries[row].tobytes():
             shown.append(Shown(slot, only("relaxed"), "two accepted claims share a parent"))
-        if landed.get(parent, slot) > slot and moment is not None and moment >= EARLIEST["relaxed"]:
+        if moment is None or moment < EARLIEST["relaxed"]:
+            continue
+        if landed.get(parent, slot) > slot:
             shown.append(Shown(slot, only("relaxed"), "a claim was accepted before the one it follows"))
+        if (parents[row] != streams[row]).any():
+            shown.append(Shown(slot, only("relaxed"), "a claim was accepted whose two links differ"))
     return shown
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from popkit.attempts import Attempt
 from popkit.eras import STRICT_ERAS, EraTimeline
@@ -112,6 +112,13 @@ class GrantChain:
             return self.state.head or GENESIS_HASH
         return self.links_head
 
+    @cached_property
+    def stream_head(self) -> str:
+        """The head by the stream's link: PopState's own where `head` is PopState's; else the two are one."""
+        if self.state.known and not self.state.unreadable and not self.state_is_stale and self.state.stream_head is not None:
+            return self.state.stream_head
+        return self.head
+
     def heads_during(self, slot: int) -> set[str]:
         """Every entry that may have been the chain's head while a slot ran, GENESIS included where nothing had landed.
 
@@ -147,6 +154,15 @@ class GrantChain:
         if self.state.head is not None and self.state.head != GENESIS_HASH and self.state.head not in self.accepted_entries:
             found.add(self.state.head)
         return frozenset(found)
+
+    @cached_property
+    def strict_ground(self) -> list[str]:
+        """Unseen entries that were accepted under strict rules, by an accepted child or PopState: so was all that they rest on."""
+        found = [str(a.prev_hash) for a in self.linked if self.era_at(a) in STRICT_ERAS]
+        state = self.state
+        if state.head is not None and state.slot is not None and self.eras.at(state.slot, None).era in STRICT_ERAS:
+            found.append(state.head)
+        return [entry for entry in found if entry in self._unseen]
 
     @cached_property
     def is_closed_by_state(self) -> bool:
@@ -241,18 +257,30 @@ def in_landing_order(attempts: Iterable[Attempt]) -> list[Attempt]:
         by_slot[attempt.slot].append(attempt)
     ordered: list[Attempt] = []
     for slot in sorted(by_slot):
-        ordered += _parents_first(sorted(by_slot[slot], key=_refusal_order))
+        ordered += parents_first(sorted(by_slot[slot], key=_refusal_order))
     return ordered
 
 
-def _parents_first(group: list[Attempt]) -> list[Attempt]:
-    """One slot's claims, every child right after what it names; linear in the group. Entry hashes cannot name each other in a ring."""
+class Linked(Protocol):
+    """What names a parent: an attempt, a proof."""
+
+    @property
+    def entry_hash(self) -> str | None: ...
+    @property
+    def prev_hash(self) -> str | None: ...
+
+
+L = TypeVar("L", bound=Linked)
+
+
+def parents_first(group: list[L]) -> list[L]:
+    """Claims or proofs of one moment, every child right after what it names; linear in the group. Hashes cannot make a ring."""
     here = {a.entry_hash for a in group if a.entry_hash is not None}
-    children: dict[str | None, list[Attempt]] = defaultdict(list)
-    roots: list[Attempt] = []
+    children: dict[str | None, list[L]] = defaultdict(list)
+    roots: list[L] = []
     for attempt in group:
         (children[attempt.prev_hash] if attempt.prev_hash in here else roots).append(attempt)
-    ordered: list[Attempt] = []
+    ordered: list[L] = []
     stack = list(reversed(roots))
     while stack:
         attempt = stack.pop()

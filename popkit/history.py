@@ -65,10 +65,13 @@ class Terms:
 
 
 class History:
-    """The accepted administrators' steps of a case, ascending by (slot, position, signature, instruction)."""
+    """The accepted administrators' steps of a case, ascending by (slot, position, signature, instruction).
 
-    def __init__(self, claims: ClaimTable, accounts: dict[str, AccountRow] | None) -> None:
-        self.claims, self.accounts = claims, accounts or {}
+    `listed` are the addresses whose transactions the node listed, or None without lists.
+    """
+
+    def __init__(self, claims: ClaimTable, accounts: dict[str, AccountRow] | None, listed: set[str] | None = None) -> None:
+        self.claims, self.accounts, self.listed = claims, accounts or {}, listed
 
     @cached_property
     def steps(self) -> list[AdminStep]:
@@ -216,6 +219,20 @@ class History:
             return within
         now = self.signer_now(authority)
         return {now} if now is not None and not upserts else None
+
+    def signer_holds(self, authority: str, slot: int, signer: str | None) -> bool | None:
+        """Whether pop-config named a signer during a slot; None where an upsert that the evidence lacks may say otherwise.
+
+        Upserts are all there, as far as can be told, when one precedes the slot, the last one is what the account holds, and the node's
+        lists, where there are any, are of that account too.
+        """
+        named = self.signers_at(authority, slot)
+        if named is None or signer in named:
+            return None if named is None else True
+        upserts, now = self.upserts(authority), self.signer_now(authority)
+        listed = self.listed is None or pop_config_address(authority) in self.listed
+        whole = listed and bool(upserts) and upserts[0][0] <= slot and now in (None, upserts[-1][1])
+        return False if whole else None
 
     def signers_ever(self, authority: str | None) -> set[str]:
         """Every signer that pop-config is known to have named."""

@@ -20,6 +20,8 @@ from popkit.protocol import canonical
 GENESIS = "GENESIS"
 """The audit chain's first prev_hash; the PoP chain writes 64 zeros instead."""
 LIST, STORAGE, BUCKET = "list", "storage", "bucket"
+APPEND_SECONDS = 5
+"""How long after a proof's issued_at its anchor may be appended; a chain that ends sooner does not show that there is none."""
 LIST_WINDOW = 50
 """How many rows GET /api/master/audit-logs shows: the newest fifty, in every version."""
 
@@ -198,6 +200,15 @@ class AuditRecords:
     def covers(self, moment: int) -> bool:
         """Whether the chain is complete over a unix second: an unbroken stretch begins before it and ends after it."""
         return any(first <= moment * 1000 + 999 and moment * 1000 <= last for first, last in self.segments)
+
+    def covers_issue(self, issued_at: int, landed_at: int | None = None) -> bool:
+        """Whether the chain would hold the anchor of a proof issued at a unix second: one stretch spans the time of its append.
+
+        The worker appends before it answers, so that the anchor is no younger than the claim (`landed_at`, unix seconds).
+        """
+        until = issued_at + APPEND_SECONDS
+        until = until if landed_at is None else max(issued_at + 1, min(until, landed_at))
+        return any(first <= issued_at * 1000 and until * 1000 <= last for first, last in self.segments)
 
     @cached_property
     def newest(self) -> AuditEntry | None:

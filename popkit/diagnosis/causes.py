@@ -5,11 +5,13 @@ Causes are judged from attributed attempts and from this worker's own records; s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from popkit.attempts import Attempt
+from popkit.chain import parents_first
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.judge import Judge, Judgement
 from popkit.diagnosis.proofs import Proof
@@ -49,27 +51,31 @@ class Incident:
     def on_head(self) -> list[Proof]:
         """This worker's never-accepted proofs that stand on the chain's head by both links."""
         line, chain = self.judgement.line, self.judgement.line.chain
-        stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
         return [
             p
             for p in line.proofs.values()
-            if not p.landed and p.issuer != "foreign" and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
+            if not p.landed and p.issuer != "foreign" and (p.prev_hash, p.stream_prev_hash) == (chain.head, chain.stream_head)
         ]
+
+    @property
+    def chain_is_known(self) -> bool:
+        """Whether anything of the chain was collected: without it a proof that was never accepted cannot be told from one that was."""
+        return self.judgement.line.chain.state.known or self.facts.evidence.transactions is not None
 
     @property
     def unknown_parents(self) -> list[str]:
         """Parents that attributed refused claims, or the worker's line, name and that nothing in the evidence carries."""
-        line, chain = self.judgement.line, self.judgement.line.chain
-        named = {str(a.prev_hash) for a in chain.attributed if self._is_own(a)} | ({str(line.root)} if line.path else set())
-        known = chain.accepted_entries.keys() | line.proofs.keys() | set(chain.unseen) | {GENESIS_HASH, chain.head}
-        return sorted(named - known)
+        return sorted(self.judgement.line.unknown_parents)
 
-    def _is_own(self, attempt: Attempt) -> bool:
-        return self.judgement.line.proofs[str(attempt.entry_hash)].issuer != "foreign"
+    @property
+    def first_unknown_parent(self) -> list[str]:
+        """The unknown parent that stands on the chain's head: the one with the oldest child; none where that place is known."""
+        parents = self.judgement.line.unknown_parents
+        return [] if self.on_head or not parents else [min(parents, key=lambda parent: (parents[parent], parent))]
 
     def own(self, attempts: list[Attempt]) -> list[Attempt]:
         """Those of the attempts whose proof is not shown to be another issuer's."""
-        return [a for a in attempts if self._is_own(a)]
+        return [a for a in attempts if self.judgement.line.proofs[str(a.entry_hash)].issuer != "foreign"]
 
 
 def _cause(name: str, seen: str, attempts: list[Attempt] | None = None, entries: list[str] | None = None) -> Cause:
@@ -86,8 +92,8 @@ def abandoned_proof(incident: Incident) -> Cause | None:
     if lost:
         how = "refused" if any(p.refused for p in lost) else "never sent, as far as the evidence goes"
         return _cause("abandoned_proof", f"{counted(len(lost), 'proof')} on the chain's head, {how}", entries=[p.entry_hash for p in lost])
-    if incident.unknown_parents:
-        return _cause("abandoned_proof", "refused claims wait for a proof that never landed", entries=incident.unknown_parents)
+    if incident.first_unknown_parent:
+        return _cause("abandoned_proof", "refused claims wait for a proof that never landed", entries=incident.first_unknown_parent)
     if any(told.error == "PopGenesisMismatch" for told in incident.judgement.reports):
         return Cause("abandoned_proof", "wallets' proofs followed a first proof that never landed; which one is not known")
     return None
@@ -108,7 +114,7 @@ def out_of_order(incident: Incident) -> Cause | None:
     late = []
     for attempt in incident.chain_refused:
         own, parent = entries.get(str(attempt.entry_hash)), entries.get(str(attempt.prev_hash))
-        if own is not None and parent is not None and own.slot > attempt.slot and parent.slot >= attempt.slot:
+        if own is not None and parent is not None and own.slot >= attempt.slot and parent.slot >= attempt.slot:
             late.append(attempt)
     if not late:
         return None
@@ -134,9 +140,9 @@ def worker_head_reset(incident: Incident) -> Cause | None:
     reset = [
         p
         for p in line.proofs.values()
-        if p.prev_hash == GENESIS_HASH and not p.landed and p.issuer != "foreign" and not _took_parent_from_chain(p)
+        if p.prev_hash == GENESIS_HASH and p.issuer != "foreign" and not _took_parent_from_chain(p) and _had_state(incident, p)
     ]
-    reset = [p for p in reset if _had_state(incident, p)]
+    reset = [p for p in reset if not p.landed or _had_a_head(incident, p)]
     if reset:
         seen = f"{counted(len(reset), 'proof')} issued from GENESIS on a grant that has state"
         return _cause("worker_head_reset", seen, entries=[p.entry_hash for p in reset])
@@ -147,6 +153,12 @@ def worker_head_reset(incident: Incident) -> Cause | None:
 
 def _took_parent_from_chain(proof: Proof) -> bool:
     return proof.anchor is not None and proof.anchor.follows_chain
+
+
+def _had_a_head(incident: Incident, proof: Proof) -> bool:
+    """Whether the worker's own head had moved before a proof: a head that never moved stands at GENESIS rightly."""
+    own = incident.judgement.line.proofs.values()
+    return any(p.issued_at < proof.issued_at and p.anchor is not None and p.anchor.moved_heads for p in own)
 
 
 def _had_state(incident: Incident, proof: Proof) -> bool:
@@ -163,7 +175,7 @@ def _had_state(incident: Incident, proof: Proof) -> bool:
 def worker_head_rollback(incident: Incident) -> Cause | None:
     """This worker issued from an entry older than its own newest one (a restored backup); needs the worker's own records."""
     line = incident.judgement.line
-    own = sorted((p for p in line.proofs.values() if p.from_worker), key=_issue_order)
+    own = _in_issue_order(p for p in line.proofs.values() if p.from_worker)
     rolled: list[Proof] = []
     newest: Proof | None = None
     known: set[str] = set()
@@ -174,7 +186,7 @@ def worker_head_rollback(incident: Incident) -> Cause | None:
                 rolled.append(proof)
         if proof.anchor is None or proof.anchor.moved_heads:
             newest = proof
-        known.add(proof.entry_hash)
+        known |= {proof.entry_hash, proof.prev_hash} - {GENESIS_HASH}
     if rolled:
         return _cause(
             "worker_head_rollback", f"{counted(len(rolled), 'proof')} issued from an entry older than the worker's newest",
@@ -187,8 +199,12 @@ def worker_head_rollback(incident: Incident) -> Cause | None:
     return None
 
 
-def _issue_order(proof: Proof) -> tuple[int, int, str]:
-    return (proof.anchor.ts_ms if proof.anchor else proof.issued_at * 1000, proof.issued_at, proof.entry_hash)
+def _in_issue_order(proofs: Iterable[Proof]) -> list[Proof]:
+    """By second of issue; those of one second by their links (a child after its parent), then by anchor."""
+    by_second: dict[int, list[Proof]] = defaultdict(list)
+    for proof in sorted(proofs, key=lambda p: (p.anchor.ts_ms if p.anchor else p.issued_at * 1000, p.entry_hash)):
+        by_second[proof.issued_at].append(proof)
+    return [proof for second in sorted(by_second) for proof in parents_first(by_second[second])]
 
 
 def stream_divergence(incident: Incident) -> Cause | None:
@@ -205,8 +221,8 @@ def stream_divergence(incident: Incident) -> Cause | None:
         )
     if any(told.error == "PopStreamChainBroken" for told in incident.judgement.reports):
         return Cause("stream_divergence", "wallets were refused for the stream link alone")
-    stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
-    if incident.broken and line.head_source == "storage" and line.head == chain.head and line.stored_stream_head not in (None, stream):
+    differs = line.stored_stream_head not in (None, chain.stream_head)
+    if incident.broken and line.head_source == "storage" and line.head == chain.head and differs:
         return Cause("stream_divergence", "the worker's two stored heads differ", (str(line.stored_stream_head),))
     return None
 
@@ -218,11 +234,8 @@ def signer_mismatch(incident: Incident) -> Cause | None:
     authority = history.authority_of(grant)
     if authority is None:
         return None
-    wrong = []
-    for attempt in incident.own(incident.judgement.line.chain.attributed):
-        named = history.signers_at(authority, attempt.slot)
-        if attempt.error == "InvalidPopSigner" and attempt.own_failure and (named is None or attempt.signer not in named):
-            wrong.append(attempt)
+    attributed = incident.own(incident.judgement.line.chain.attributed)
+    wrong = [a for a in attributed if a.error == "InvalidPopSigner" and a.own_failure]
     told = [r for r in incident.reported.values() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
     now = history.signer_now(authority)
     stale = now is not None and facts.signer_now is not None and facts.signer_now != now and not history.is_closed(grant)

@@ -68,9 +68,8 @@ def _receipt(facts: Facts, chain: GrantChain, attempt: Attempt) -> Iterator[Find
 def _signer(facts: Facts, chain: GrantChain, attempt: Attempt, authority: str | None) -> Iterator[Finding]:
     if attempt.signer is None or authority is None:
         return
-    named = facts.history.signers_at(authority, attempt.slot)
-    if named is not None and attempt.signer not in named:
-        where = (TRANSACTIONS, attempt.signature)
+    if facts.history.signer_holds(authority, attempt.slot, attempt.signer) is False:
+        where, named = (TRANSACTIONS, attempt.signature), facts.history.signers_at(authority, attempt.slot) or set()
         yield Finding("signer_mismatch", chain.grant, where, " or ".join(sorted(named)), attempt.signer, slot=attempt.slot)
 
 

@@ -15,7 +15,7 @@ from popkit.audit.tampering import Tampering, bucket_key, find_tampering
 from popkit.chain import GrantChain, read_state
 from popkit.claims import ClaimTable, read_claims
 from popkit.diagnosis.proofs import HistoryRow, WorkerLine, read_history
-from popkit.eras import EraTimeline, Shown, only
+from popkit.eras import EARLIEST, EraTimeline, Shown, only
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import WalletReport
@@ -58,7 +58,8 @@ class Facts:
         self.now = evidence.header.collected_at
         self.accounts = evidence.accounts or {}
         self.claims: ClaimTable = read_claims(evidence.transactions, self.header.program_id, evidence.problems)
-        self.history = History(self.claims, evidence.accounts)
+        rows = None if evidence.signatures is None else evidence.signatures.values()
+        self.history = History(self.claims, evidence.accounts, None if rows is None else {a for row in rows for a in row.addresses})
         self._era_option = era_option
         self._extra_shown: list[Shown] = []
         self._lines: dict[str, WorkerLine] = {}
@@ -141,7 +142,7 @@ class Facts:
     def _show_relaxed_parents(self) -> bool:
         """Accepted claims on a parent that certainly never landed show the relaxed program, as two siblings do.
 
-        Certain is: the parent is one of the worker's own proofs and its receipt is said not to exist.
+        Certain is: the parent is one of the worker's own proofs, its receipt is said not to exist since, and that program exists by then.
         """
         shown = []
         for line in self._lines.values():
@@ -149,7 +150,10 @@ class Facts:
                 parent = line.proofs.get(str(attempt.prev_hash))
                 if parent is None or parent.accepted is not None or not parent.from_worker or not parent.confirmed:
                     continue
-                if self.receipt_exists(line.chain.grant, parent.claimer, parent.period_index) is False:
+                if (attempt.block_time or attempt.issued_at or 0) < EARLIEST["relaxed"]:
+                    continue
+                receipt = receipt_address(line.chain.grant, parent.claimer, parent.period_index)
+                if self.is_collected_since(receipt, attempt.slot) and not self.accounts[receipt].exists:
                     shown.append(Shown(attempt.slot, only("relaxed"), "a claim was accepted on a proof that never landed"))
         self._extra_shown = shown
         return bool(shown)

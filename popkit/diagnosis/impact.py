@@ -57,7 +57,8 @@ def first_bad(incident: Incident) -> dict[str, Any] | None:
     behind = _first_behind(incident)
     if behind is not None:
         told = incident.reported.get(behind.entry_hash)
-        return _bad(None, behind.entry_hash, behind.prev_hash, told.error if told else None, "worker")
+        error = behind.refused[0].error if behind.refused else told.error if told else None
+        return _bad(None, behind.entry_hash, behind.prev_hash, error, "worker")
     if incident.judgement.reports:
         told = incident.judgement.reports[0]
         return _bad(None, None, None, told.error, "client")
@@ -84,12 +85,12 @@ def missing_entries(incident: Incident) -> list[str]:
     judgement = incident.judgement
     if not judgement.is_strict or judgement.is_sound or judgement.line.follows_chain:
         return []
+    if not incident.chain_is_known:
+        return []
     chain = judgement.line.chain
-    stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
-    on_head = {
-        p.entry_hash for p in judgement.line.proofs.values() if not p.landed and (p.prev_hash, p.stream_prev_hash) == (chain.head, stream)
-    }
-    return sorted(on_head | set(incident.unknown_parents))
+    both = chain.head, chain.stream_head
+    on_head = {p.entry_hash for p in judgement.line.proofs.values() if not p.landed and (p.prev_hash, p.stream_prev_hash) == both}
+    return sorted(on_head | set(incident.first_unknown_parent))
 
 
 def describe_fork(incident: Incident, fork: Fork) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _is_repeat(incident: Incident, first: Proof, second: Proof) -> bool:
 def affected_claimers(incident: Incident) -> list[str]:
     """Claimers of attributed refused claims and of the worker's lost proofs who have no accepted claim of that period; ascending."""
     judgement, judge = incident.judgement, incident.judge
-    if judgement.verdict == "in_flight":
+    if judgement.verdict == "in_flight" or not incident.chain_is_known:
         return []
     asked = {(a.claimer, a.period_index) for a in judgement.line.chain.attributed}
     if not judgement.is_sound:
@@ -147,13 +148,15 @@ def affected_claimers(incident: Incident) -> list[str]:
 def lost_proofs(incident: Incident) -> list[str]:
     """The worker's never-accepted proofs that can land no more, ascending; unknown parents of refused claims among them."""
     judge, judgement = incident.judge, incident.judgement
+    if not incident.chain_is_known:
+        return []
     lost = {
         p.entry_hash
         for p in judgement.line.proofs.values()
         if not p.landed
         and p.issuer != "foreign"
         and not judge.can_land(p, judgement.grant)
-        and p.entry_hash not in judgement.line.chain.unseen
+        and not judge.may_have_landed(p, judgement.grant)
     }
     if incident.broken:
         lost |= set(incident.unknown_parents)

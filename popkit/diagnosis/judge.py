@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from popkit.attempts import Attempt
+from popkit.audit.entries import LIST
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.proofs import Proof, WorkerLine, is_too_old
 from popkit.diagnosis.records import claim_records
@@ -102,6 +103,11 @@ class Judge:
             return False
         return not self.is_claimed(grant, proof.claimer, proof.period_index)
 
+    def may_have_landed(self, proof: Proof, grant: str) -> bool:
+        """Whether a receipt tells of a claim that no transaction in the evidence is: it may be this proof's."""
+        key = (proof.claimer, proof.period_index)
+        return key not in self._accepted_periods(grant) and self.facts.receipt_exists(grant, *key) is True
+
     def is_claimed(self, grant: str, claimer: str, period_index: int) -> bool:
         """Whether (claimer, period) has an accepted claim, by a transaction or by its receipt."""
         if (claimer, period_index) in self._accepted_periods(grant):
@@ -133,9 +139,8 @@ class Judge:
         line, chain = outcome.line, outcome.line.chain
         if line.head is None:
             return self._judge_reports(outcome)
-        stream = chain.state.stream_head if chain.state.stream_head is not None else chain.head
         if line.head == chain.head:
-            if line.head_source == "storage" and line.stored_stream_head not in (None, stream):
+            if line.head_source == "storage" and line.stored_stream_head not in (None, chain.stream_head):
                 outcome.because = "the worker's two stored heads differ: its next proof cannot hold both links"
                 return "broken"
             return None
@@ -147,7 +152,7 @@ class Judge:
             return "inconclusive"
         if not line.path:
             return self._judge_behind(outcome)
-        if line.root == chain.head and line.path[0].stream_prev_hash == stream:
+        if line.root == chain.head and line.path[0].stream_prev_hash == chain.stream_head:
             return self._judge_ahead(outcome)
         return self._judge_elsewhere(outcome)
 
@@ -205,6 +210,11 @@ class Judge:
             outcome.because = "the worker's records end before the chain does"
             outcome.missing_evidence.append("the worker's records up to the time of the chain's evidence")
             return "inconclusive"
+        newest = line.proofs.get(chain.head)
+        if line.head_source == "anchors" and newest is not None and newest.issuer != "foreign" and newest.anchor is None:
+            outcome.because = "the worker's records do not hold the anchor of the chain's head, so that they do not tell where its own went"
+            outcome.missing_evidence.append("the worker's storage, or its audit records without a gap")
+            return "inconclusive"
         known = line.head in chain.accepted_entries or line.head == GENESIS_HASH or line.head in chain.unseen
         if not known and not (line.head_source == "storage" and self._head_is_certain(line)):
             outcome.because = "the worker's head is an entry that nothing else in the evidence names"
@@ -232,10 +242,10 @@ class Judge:
                     f"the worker's line stands on {what}, which is not the chain's head {chain.head[:8]}, and never will be again"
                 )
             return "broken"
-        if is_too_old(oldest.issued_at, self.now):
+        parent, issued_at = min(line.unknown_parents.items(), key=lambda item: (item[1], item[0]), default=(str(root), oldest.issued_at))
+        if is_too_old(issued_at, self.now):
             outcome.because = (
-                f"the proof {str(root)[:8]} never landed; its oldest known child was issued {self.now - oldest.issued_at} s before the "
-                "evidence "
+                f"the proof {parent[:8]} never landed; its oldest known child was issued {self.now - issued_at} s before the evidence "
                 "was taken, so it can land no more"
             )
             return "broken"
@@ -283,6 +293,8 @@ class Judge:
 
     def _records_missing(self, line: WorkerLine) -> str | None:
         """What of the worker's records is missing to call a sound chain sound; None when nothing is."""
+        if line.storage_is_older and LIST not in line.records.sources:
+            return "the storage export ends before the bucket's: whether the storage was put back since, only a younger export tells"
         if line.reaches(line.chain.head):
             return None
         if not line.records.is_known:

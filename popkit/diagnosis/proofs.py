@@ -157,15 +157,20 @@ class WorkerLine:
         for proof in self.proofs.values():
             proof.issuer = self._issuer(proof)
             proof.landed = proof.accepted is not None or proof.entry_hash == self.chain.head or proof.entry_hash in unseen
+        for entry in self.chain.strict_ground:
+            cursor = self.proofs.get(entry)
+            while cursor is not None:
+                cursor.landed = True
+                cursor = self.proofs.get(cursor.prev_hash)
 
     def _proof(self, entry: str, told: Attempt | HistoryRow) -> Proof:
         if entry not in self.proofs:
             assert told.prev_hash is not None
             assert told.stream_prev_hash is not None
             assert told.issued_at is not None
-            self.proofs[entry] = Proof(
-                entry, told.prev_hash, told.stream_prev_hash, told.claimer, told.period_index, told.issued_at, told.audit_hash
-            )
+            said = told.message_period_index if isinstance(told, Attempt) else None
+            period = told.period_index if said is None else said
+            self.proofs[entry] = Proof(entry, told.prev_hash, told.stream_prev_hash, told.claimer, period, told.issued_at, told.audit_hash)
         return self.proofs[entry]
 
     def _issuer(self, proof: Proof) -> str:
@@ -177,7 +182,8 @@ class WorkerLine:
         entry = self.records.entries.get(proof.audit_hash or "")
         if entry is None and proof.audit_hash in self.records.named:
             return "this_worker"  # an entry that is gone, but that later ones name
-        return "foreign" if self.records.covers(proof.issued_at) else "unknown"
+        landed = [a.block_time for a in [proof.accepted, *proof.refused] if a is not None and a.block_time is not None]
+        return "foreign" if self.records.covers_issue(proof.issued_at, min(landed, default=None)) else "unknown"
 
     @cached_property
     def stored_head(self) -> str | None:
@@ -204,7 +210,11 @@ class WorkerLine:
         line = self.records.line
         if not line:
             return False
-        return self.records.reaches_genesis or (self.created_at is not None and line[-1].ts_ms <= self.created_at * 1000)
+        begun = line[-1].ts_ms
+        if self.created_at is not None and begun <= self.created_at * 1000:
+            return True
+        older = [a.issued_at * 1000 + 999 for a in [*self.chain.linked, *self.chain.attributed] if a.issued_at is not None]
+        return self.records.reaches_genesis and begun <= min([*older, *(a.ts_ms for a in self.anchors)], default=begun)
 
     @cached_property
     def follows_chain(self) -> bool:
@@ -222,18 +232,66 @@ class WorkerLine:
 
     @cached_property
     def _head(self) -> tuple[str | None, str | None]:
-        if self.stored_head is not None:
+        head, source = self._recorded_head
+        later = [p for p in self.proofs.values() if self._is_past_the_records(p)]
+        if source is None or (later and not self._stands_on(later, head)):
+            refused = later if source is not None else [p for p in self.proofs.values() if not p.landed and p.refused]
+            if refused:
+                return self._tip_above(max(refused, key=lambda p: (p.issued_at, p.entry_hash)).entry_hash), "refused claims"
+        return head, source
+
+    def _is_past_the_records(self, proof: Proof) -> bool:
+        """Whether a refused proof is younger than all that the worker's records tell of: then the chain alone tells where its head went."""
+        newest = self.newest_record
+        return (
+            not proof.landed
+            and bool(proof.refused)
+            and proof.issuer == "unknown"
+            and newest is not None
+            and proof.issued_at * 1000 > newest
+        )
+
+    def _stands_on(self, proofs: list[Proof], head: str | None) -> bool:
+        """Whether a recorded head is one of these proofs, or lies under the newest of them."""
+        cursor: str | None = max(proofs, key=lambda p: (p.issued_at, p.entry_hash)).entry_hash
+        seen: set[str] = set()
+        while cursor in self.proofs and cursor not in seen:
+            if cursor == head:
+                return True
+            seen.add(cursor)
+            cursor = self.proofs[cursor].prev_hash
+        return cursor == head
+
+    @cached_property
+    def _recorded_head(self) -> tuple[str | None, str | None]:
+        if self.stored_head is not None and not self.storage_is_older:
             return self.stored_head, "storage"
         moved = [p for p, a in zip(self._anchored, self.anchors, strict=True) if a.moved_heads]
         if moved:
             return self._extended(moved[-1].entry_hash), "anchors"
         if self.records_since_creation and not self.anchors:
             return GENESIS_HASH, "anchors"
-        refused = [p for p in self.proofs.values() if not p.landed and p.refused]
-        if refused:
-            newest = max(refused, key=lambda p: (p.issued_at, p.entry_hash))
-            return self._tip_above(newest.entry_hash), "refused claims"
         return None, None
+
+    @cached_property
+    def storage_is_older(self) -> bool:
+        """Whether the storage export ends before an anchor of this grant that moved the head and rests on the export's newest row."""
+        rows = self.records.sources.get(STORAGE)
+        last = next((a for a in reversed(self.anchors) if a.moved_heads), None)
+        if self.storage is None or rows is None or last is None or last.anchor_hash in rows.stated:
+            return False
+        return rows.keys[-1][1] in {entry.hash for entry in self.records.walk_back(last.anchor_hash)}
+
+    @cached_property
+    def unknown_parents(self) -> dict[str, int]:
+        """Parents that this worker's refused claims, or its line, name and that nothing carries, to the issue of their oldest child."""
+        known = self.chain.accepted_entries.keys() | self.proofs.keys() | set(self.chain.unseen) | {GENESIS_HASH, self.chain.head}
+        found: dict[str, int] = {}
+        children = [p for p in self.proofs.values() if p.refused and p.issuer != "foreign" and not p.landed]
+        for proof in [*children, *self.path[:1]]:
+            if proof.prev_hash not in known:
+                found[proof.prev_hash] = min(proof.issued_at, found.get(proof.prev_hash, proof.issued_at))
+        return found
 
     def _tip_above(self, entry: str) -> str:
         """The youngest known proof that descends from an entry without a fork (same-second issues are told apart by links)."""
@@ -282,12 +340,15 @@ class WorkerLine:
         return self.path[0].prev_hash if self.path else self.head
 
     def reaches(self, entry: str) -> bool:
-        """Whether the records are unbroken from the newest back to an entry's anchor, or to before the grant was created.
+        """Whether the records are unbroken from the newest back to an entry's anchor (for GENESIS: to before the grant was created).
 
-        An entry of another issuer has no anchor here: its time, inside the unbroken stretch, stands for it.
+        Records that end before the entry was issued do not reach it, however far back they go. An entry of another issuer has no anchor
+        here: its time, inside the unbroken stretch, stands for it.
         """
-        if self.stored_head is not None or self.records_since_creation:
+        if self.stored_head is not None:
             return True
+        if entry == GENESIS_HASH:
+            return self.records_since_creation
         proof = self.proofs.get(entry)
         if proof is None:
             return False

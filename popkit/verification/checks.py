@@ -112,8 +112,10 @@ class ClaimChecks:
         holds = bool(self.claims.proof_signature_holds[self.row])
         yield equal("its signature verifies, strictly", True, holds, self.here, "the ed25519 precompile's strict rule")
         authority = self.facts.history.authority_of(self.chain.grant)
-        named = self.facts.history.signers_at(authority, self.attempt.slot) if authority else None
-        status = CANNOT_TELL if named is None else HOLDS if self.attempt.signer in named else VIOLATED
+        history, signer = self.facts.history, self.attempt.signer
+        named = history.signers_at(authority, self.attempt.slot) if authority else None
+        is_named = history.signer_holds(authority, self.attempt.slot, signer) if authority else None
+        status = {True: HOLDS, False: VIOLATED, None: CANNOT_TELL}[is_named]
         expected = "not in the evidence" if named is None else " or ".join(sorted(named))
         title = "its signer is the one that pop-config named at that slot"
         yield Check(title, status, expected, _text(self.attempt.signer), self.here, "How to Verify 3; invariant L5")

@@ -28,7 +28,7 @@ def claim(entry: str | None, parent: str | None = GENESIS_HASH, slot: int = 10, 
         "row": 0, "signature": f"signature of {entry}", "slot": slot, "position": None, "block_time": None, "instruction_index": 1,
         "accepted": True, "claimer": f"wallet of {entry}", "period_index": 0, "receipt": f"receipt of {entry}", "has_proof": True,
         "signer": "signer", "prev_hash": parent, "stream_prev_hash": parent, "audit_hash": None, "entry_hash": entry, "issued_at": slot,
-        "authentic": True, "noise": None, "failure": None, "own_failure": False,
+        "message_period_index": 0, "authentic": True, "noise": None, "failure": None, "own_failure": False,
     }  # fmt: skip
     return Attempt(**(told | fields))
 
