@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SCENARIOS = tuple(f"tests/simulation/test_scenarios_{name}.py" for name in ("evidence", "heads", "issuers", "lost", "order", "partial", "sound"))
+SCENARIOS = tuple(
+    f"tests/simulation/test_scenarios_{name}.py" for name in ("evidence", "heads", "issuers", "lost", "order", "partial", "sound")
+)
 TOOL = (sys.executable, "-m", "mutmut")
 DIFFS = """
 import json, sys
