@@ -150,6 +150,8 @@ def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
         (bool(claims.entry_hash_holds[row]), "the proof's entry hash does not hold"),
         (bool(same_grant), "the proof names another grant"),
         (bool(same_claimer and claims.claimer_signed[row]), "the proof names another claimer"),
+        # refused for it, a proof is still the issuer's, and may land in its own period
+        (not accepted or claims.message_period_index[row] == claims.period_index[row], "the proof names another period"),
     )
     for holds, why in checks:
         if not holds:

@@ -3,15 +3,17 @@
 
     python3 check.py CASE [findings.json]
 
-This file is all there is: Python 3.9 or later, its standard library, no network. It prints the numbered checks below, each "holds",
-"violated" or "cannot tell", and exits with 0 (all hold), 1 (something is violated), 3 (something could not be told) or 2 (wrong usage).
+This file is all there is: Python 3.9 or later and its standard library (and the zstd command where a file is packed with it), no network.
+It prints the numbered checks below, each "holds", "violated" or "cannot tell", and exits with 0 (all hold), 1 (something is violated), 3
+(something could not be told) or 2 (wrong usage). Read from "claims and their proofs" on: what stands before only decodes.
 
-It proves that these claims were signed by the wallets and by the proof signer, and that together they lead to the head. It cannot prove
-(a) that the node told the truth where nothing is signed: outcomes, slots, accounts (ask another node); (b) that no claim is left out at
-the end, where PopState was not collected; (c) anything of the worker's side: a proof that was never sent leaves nothing on chain; (d) why.
+It proves that these claims were signed by the wallets and, where they carry proofs, by the proof signer, and that together they lead to
+the head. It cannot prove (a) that the node told the truth where nothing is signed: outcomes, slots, accounts, calls between programs (ask
+another node); (b) that no claim is left out after PopState was read, or under relaxed rules, or from before PoP; (c) anything of the
+worker's side: a proof that was never sent leaves nothing on chain; (d) why.
 
-The first programs accept a claim only on top of the last accepted one; a later one accepts any parent. Two accepted claims that share a
-parent show the later one, for all grants: from that slot on the rules are relaxed. Until then a claim on an unknown parent is a gap.
+The first programs accept a claim only on top of the last accepted one; a later one accepts any parent. What only that one accepts (two
+claims on one parent, a child before its parent) shows it for all grants: from that slot on the rules are relaxed.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections import namedtuple
+from collections import Counter, namedtuple
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -32,11 +34,11 @@ from typing import Any
 
 CHECKS = {
     1: "the files are those that manifest-sha256.txt names",
-    2: "every transaction is signed by those it says, and the node's answers agree on it",
+    2: "every transaction is signed by those it says, and no two answers of the node differ",
     3: "right before each accepted claim stands a proof, validly signed, by the key that pop-config named at that slot",
     4: "it speaks of that grant, claimer and period, and the claimer signed",
     5: "its entry hash is that of its fields",
-    6: "the receipt is that of grant, claimer and period",
+    6: "every receipt that was collected is that of its claim",
     7: "under strict rules the claims follow one another from GENESIS",
     8: "PopState, the chain's own record of its head, is where they lead",
     9: "the last good claim and the head are known",
@@ -44,18 +46,16 @@ CHECKS = {
 }
 HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
 Lines = Iterator[tuple[int, str, str]]  # (which check, one of these three words, what and where)
-# What reading malformed input raises; the last three: an infinite slot, JSON nested too deep, a zstd that fails.
-UNREADABLE = (
-    ValueError, LookupError, TypeError, AttributeError, OSError, EOFError,
-    ArithmeticError, RuntimeError, subprocess.SubprocessError,
-)  # fmt: skip
+UNREADABLE = Exception  # malformed input raises nearly anything
 
-# ---- base58, ed25519 (RFC 8032, 5.1) and addresses ----
+# ---- base58, ed25519 (RFC 8032, 5.1) and addresses: textbook, held to other implementations by popkit's tests ----
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 def from_base58(text: str) -> bytes:
+    if len(text) > 20_000:
+        raise ValueError("it is longer than anything on chain")
     number = 0
     for character in text:
         number = number * 58 + ALPHABET.index(character)
@@ -145,7 +145,8 @@ def discriminator(name: bytes) -> bytes:
 
 ED25519_PROGRAM = address("Ed25519SigVerify111111111111111111111111111")
 Instruction = namedtuple("Instruction", "program accounts data")
-# signature: its name, that of its first signature; genuine: its own signatures hold; inner: (index of the caller in top, instruction)
+# signature: its name, that of its first signature; genuine: its own signatures hold; top: what it calls; inner: what those call,
+# each with the index of its caller
 Transaction = namedtuple("Transaction", "signature slot accepted genuine signers top inner")
 
 
@@ -171,7 +172,7 @@ def from_base64(data: Any) -> bytes:
 def read_transaction(row: dict[str, Any]) -> Any:
     """A row of rpc/transactions.jsonl: signatures, header, keys, blockhash, instructions; version 0 adds lookup tables."""
     if row["result"] is None:
-        return None  # no node gave it: check 2 names it where it is listed
+        return str(row["signature"])  # the node gave nothing but its name
     result, meta = row["result"], row["result"]["meta"]
     data = from_base64(result["transaction"])
     wire = io.BytesIO(data)
@@ -186,19 +187,17 @@ def read_transaction(row: dict[str, Any]) -> Any:
     take(wire, 32)  # blockhash
     raw = [(take(wire, 1)[0], take(wire, count(wire)), take(wire, count(wire))) for _ in range(count(wire))]
     tables = [(take(wire, 32), take(wire, count(wire)), take(wire, count(wire))) for _ in range(count(wire))] if versioned else []
-    for kind, column in (("writable", 1), ("readonly", 2)) if tables else ():  # all writable addresses stand before all others
-        loaded = [address(key) for key in meta["loadedAddresses"][kind]]
-        if len(loaded) != sum(len(table[column]) for table in tables):
-            raise ValueError("the addresses from its lookup tables are not given")
-        keys += loaded
+    loaded = [meta["loadedAddresses"][kind] for kind in ("writable", "readonly")] if tables else [[], []]
+    if [len(kind) for kind in loaded] != [sum(len(table[column]) for table in tables) for column in (1, 2)]:
+        raise ValueError("the addresses from its lookup tables are not given")
+    keys += [address(key) for kind in loaded for key in kind]
     if wire.read() or not required or not required == len(signers) == len(signatures):
         raise ValueError("its wire is malformed")
-    top = tuple(Instruction(keys[program], tuple(keys[i] for i in accounts), data) for program, accounts, data in raw)
+    top = tuple(Instruction(keys[program], tuple(keys[k] for k in accounts), data) for program, accounts, data in raw)
+    calls = [(group["index"], i) for group in meta.get("innerInstructions") or [] for i in group["instructions"]]
     inner = tuple(
-        (group["index"], Instruction(keys[i["programIdIndex"]], tuple(keys[k] for k in i["accounts"]), from_base58(i["data"])))
-        for group in meta.get("innerInstructions") or []
-        for i in group["instructions"]
-        if 0 <= group["index"] < len(top)
+        (range(len(top))[index], Instruction(keys[i["programIdIndex"]], tuple(keys[k] for k in i["accounts"]), from_base58(i["data"])))
+        for index, i in calls
     )
     genuine = to_base58(signatures[0]) == row["signature"] and all(map(is_signed, signers, signatures, [message] * required))
     return Transaction(str(row["signature"]), int(result["slot"]), meta["err"] is None, genuine, signers, top, inner)
@@ -207,12 +206,14 @@ def read_transaction(row: dict[str, Any]) -> Any:
 # ---- claims and their proofs ----
 
 CLAIM_GRANTS = (discriminator(b"global:claim_grant"), discriminator(b"global:claim_grant_with_proof"))
-UPSERT_POP_CONFIG = discriminator(b"global:upsert_pop_config")
+UPSERT_POP_CONFIG, CREATE_GRANT = discriminator(b"global:upsert_pop_config"), discriminator(b"global:create_grant")
+RECEIPT, POP_STATE = discriminator(b"account:ClaimReceipt"), discriminator(b"account:PopState")
 GENESIS = "00" * 32
+RELAXED_SINCE = 1773187200  # 2026-03-11 UTC, the day from which a program with relaxed rules exists
 # The ed25519 instruction before a claim, and the fields of the message that it signs.
 Proof = namedtuple("Proof", "key signature message grant claimer period prev stream_prev entry computed_entry issued_at")
-# called: by another program, so that the wire does not show who signed for it; fault: why there is no proof where there must be one.
-Claim = namedtuple("Claim", "transaction grant claimer receipt config period called proof fault where")
+# faults: what is wrong with it by itself, (which check, what); a program would not have accepted it.
+Claim = namedtuple("Claim", "transaction grant claimer receipt config period proof faults where")
 
 
 def read_proof(before: Any) -> Any:
@@ -233,26 +234,31 @@ def read_message(key: bytes, signature: bytes, message: bytes) -> Any:
     """
     if (len(message), message[:1]) not in ((177, b"\1"), (209, b"\2")):
         raise ValueError("the signed message is neither version 1 of 177 bytes nor version 2 of 209")
-    hashed = b"we-ne:pop:v%d" % message[0] + message[73:-40] + message[1:73] + message[-8:]
-    links = message[73:105].hex(), message[105:137].hex(), message[-40:-8].hex(), hashlib.sha256(hashed).hexdigest()
-    when = int.from_bytes(message[-8:], "little", signed=True)
-    return Proof(key, signature, message, message[1:33], message[33:65], message[65:73], *links, when)
+    links, about, issued_at = message[73:-40], message[1:73], message[-8:]
+    computed = hashlib.sha256(b"we-ne:pop:v%d" % message[0] + links + about + issued_at).hexdigest()
+    hashes = links[:32].hex(), links[32:64].hex(), message[-40:-8].hex(), computed
+    return Proof(key, signature, message, about[:32], about[32:64], about[64:], *hashes, int.from_bytes(issued_at, "little", signed=True))
 
 
 def claims_of(transaction: Any, program: bytes) -> Iterator[Any]:
     """Accounts: 0 grant, 3 claimer, 5 receipt, 7 pop_config, twelve in all; nine before PoP, and no proof. Data: which, period."""
-    top = transaction.top
-    for at, (index, (program_id, accounts, data)) in enumerate([*enumerate(top), *transaction.inner]):
+    for index, (program_id, accounts, data) in [*enumerate(transaction.top), *transaction.inner]:
         if program_id != program or data[:8] not in CLAIM_GRANTS or len(data) < 16 or len(accounts) < 9:
             continue
-        proof, fault = None, ""
+        grant, claimer, period, proof = accounts[0], accounts[3], data[8:16], None
+        faults = [] if claimer in transaction.signers else [(4, "the claimer did not sign")]
         try:
-            if len(accounts) >= 12:
-                proof = read_proof(top[index - 1] if index > 0 else None)
+            proof = read_proof(transaction.top[index - 1] if index > 0 else None) if len(accounts) >= 12 else None
         except ValueError as error:
-            fault = str(error)
-        named, where = (accounts[0], accounts[3], accounts[5], accounts[7]), f"transaction {transaction.signature}"
-        yield Claim(transaction, *named, data[8:16], at >= len(top), proof, fault, where)
+            faults.append((3, str(error)))
+        if proof and not is_signed(proof.key, proof.signature, proof.message):
+            faults.append((3, "the proof's signature does not hold"))
+        if proof and (proof.grant, proof.claimer, proof.period) != (grant, claimer, period):
+            faults.append((4, "the proof is for another grant, claimer or period"))
+        if proof and proof.entry != proof.computed_entry:
+            faults.append((5, f"the proof says entry {proof.entry}, its fields hash to {proof.computed_entry}"))
+        where = f"transaction {transaction.signature}"
+        yield Claim(transaction, grant, claimer, accounts[5], accounts[7], period, proof, tuple(faults), where)
 
 
 def landing_order(claims: Iterable[Any]) -> list[Any]:
@@ -285,206 +291,213 @@ def unpacked(path: Path) -> bytes:
 
 
 class Case:
-    """What the case says, read once; `unread` is what could not be read."""
+    """What the case says, read once; `unread` is what could not be read, or what no node gave."""
 
     def __init__(self, path: Path) -> None:
         about = json.loads((path / "case.json").read_bytes())
         self.path, self.name, self.program = path, about["case"], address(about["program_id"])
         self.grants = list(dict.fromkeys(map(address, about["grants"])))
         self.unread: list[str] = []
-        # Repeated rows count once; rows that differ under one name all stay, for check 2 to name.
-        self.transactions = list(dict.fromkeys(self.rows("rpc/transactions.jsonl", read_transaction)))
-        self.listed = dict(self.rows("rpc/signatures.jsonl", lambda row: (row["signature"], (row["slot"], row["err"] is None))))
-        self.accounts: dict[bytes, tuple[int, bytes]] = {}  # address to (slot, data), the newest answer
-        for key, answer in self.rows("rpc/accounts.jsonl", self.read_account):
-            self.accounts[key] = max(answer, self.accounts.get(key, answer))
+        given = list(dict.fromkeys(self.rows("rpc/transactions.jsonl", read_transaction)))  # repeated rows count once
+        self.transactions = [t for t in given if isinstance(t, Transaction)]
+        self.listed = set(self.rows("rpc/signatures.jsonl", lambda row: (str(row["signature"]), int(row["slot"]), row["err"] is None)))
+        asked = {name for name, _, _ in self.listed} | {name for name in given if isinstance(name, str)}
+        self.unread += [f"transaction {name}, which the node did not give" for name in asked - {t.signature for t in self.transactions}]
+        self.answers = sorted(set(self.rows("rpc/accounts.jsonl", self.read_account)))  # (address, slot, data), the newest last
+        self.accounts = {key: (slot, data) for key, slot, data in self.answers}
         self.claims = [c for t in self.transactions for c in claims_of(t, self.program) if t.accepted and c.grant in self.grants]
-        self.holders = {c.receipt: c.where for c in landing_order(self.claims)[::-1]}  # receipt to the first claim of it
-        self.signers_named = sorted(  # (slot, pop-config, key) of each accepted upsert_pop_config
-            (t.slot, i.accounts[0], i.data[8:40])
+        self.holders = Counter(c.receipt for c in self.claims)
+        steps = [  # what administrators did: (slot, instruction)
+            (t.slot, i)
             for t in self.transactions
             for i in [*t.top, *(called for _, called in t.inner)]
-            if t.accepted and t.genuine and i.program == self.program and i.accounts and i.data[:8] == UPSERT_POP_CONFIG
-        )
-        self.relaxed_from, self.relaxed_why = self.first_siblings()
+            if t.accepted and t.genuine and i.program == self.program and len(i.accounts) > 1
+        ]
+        self.signers_named = sorted((slot, i.accounts[0], i.data[8:40]) for slot, i in steps if i.data[:8] == UPSERT_POP_CONFIG)
+        self.authorities = {i.accounts[0]: i.accounts[3] for _, i in steps if i.data[:8] == CREATE_GRANT and len(i.accounts) > 3}
+        self.relaxed_from, self.relaxed_why = self.first_relaxed()
 
     def rows(self, name: str, read: Callable[[dict[str, Any]], Any]) -> Iterator[Any]:
         """What `read` makes of every row of a file."""
         paths = [path for path in (self.path / f"{name}{suffix}" for suffix in ("", ".gz", ".zst")) if path.is_file()]
-        if not paths and name != "rpc/signatures.jsonl":  # which only repeats what the others say
-            self.unread.append(f"{name} is not in the case")
+        if not paths and name != "rpc/signatures.jsonl":  # without lists, less is known to be missing
+            self.unread.append(f"{name}, which is not in the case")
         for path in paths:
             for number, line in enumerate(filter(None, unpacked(path).split(b"\n")), 1):
                 try:
-                    found = read(json.loads(line))
+                    yield read(json.loads(line))
                 except UNREADABLE as error:
                     self.unread.append(f"{path.name} row {number}: {type(error).__name__}: {error}")
-                    continue
-                if found is not None:
-                    yield found
 
-    def read_account(self, row: dict[str, Any]) -> tuple[bytes, tuple[int, bytes]]:
+    def read_account(self, row: dict[str, Any]) -> tuple[bytes, int, bytes]:
         """A row of rpc/accounts.jsonl; b"" where there is no account of the program."""
         account = row["account"]
         data = from_base64(account["data"]) if account is not None and address(account["owner"]) == self.program else b""
-        return address(row["pubkey"]), (int(row["slot"]), data)
+        return address(row["pubkey"]), int(row["slot"]), data
 
     def accepted(self, grant: bytes, up_to: float = float("inf")) -> list[Any]:
-        """The accepted claims of a grant, in the order they landed, without forged transactions."""
-        return landing_order(c for c in self.claims if c.grant == grant and c.transaction.genuine and c.transaction.slot <= up_to)
+        """The accepted claims of a grant with nothing wrong in themselves, in the order they landed."""
+        sound = [c for c in self.claims if c.grant == grant and c.transaction.genuine and not c.faults]
+        return landing_order(c for c in sound if c.transaction.slot <= up_to)
 
-    def first_siblings(self) -> tuple[float, str]:
-        """The first slot at which two accepted claims shared a parent, and which: no strict program accepts both."""
+    def first_relaxed(self) -> tuple[float, str]:
+        """The first slot at which something was accepted that no strict program accepts, and what."""
         found = [(float("inf"), "")]
         for grant in self.grants:
-            children: dict[str, Any] = {}
-            for claim in filter(lambda c: c.proof, self.accepted(grant)):
-                other = children.setdefault(claim.proof.prev, claim)
+            claims, children = [c for c in self.accepted(grant) if c.proof], dict[str, Any]()
+            landed = {c.proof.entry: c.transaction.slot for c in claims}
+            for claim in claims:
+                slot, prev = claim.transaction.slot, claim.proof.prev
+                other = children.setdefault(prev, claim)
                 if other.proof.entry != claim.proof.entry:
-                    found.append((claim.transaction.slot, f"{other.where} and {claim.where} share the parent {claim.proof.prev}"))
+                    found.append((slot, f"{other.where} and {claim.where} share the parent {prev}"))
+                if landed.get(prev, slot) > slot and claim.proof.issued_at >= RELAXED_SINCE:
+                    found.append((slot, f"{claim.where} was accepted before its parent {prev}"))
         return min(found)
 
-    def is_strict(self, claim: Any) -> bool:
-        return bool(claim.transaction.slot < self.relaxed_from)
-
-    def leads_to(self, claims: list[Any]) -> list[Any]:
-        """Where claims lead: to the last; under relaxed rules to one with the greatest issued_at (older ones do not move the head)."""
-        strict = [c.proof for c in claims if c.proof and self.is_strict(c)]
-        proofs = strict[-1:] + [c.proof for c in claims if c.proof and not self.is_strict(c)]
-        newest = max((p.issued_at for p in proofs), default=0)
-        return [p for p in proofs if p.issued_at == newest]
+    def ends(self, claims: list[Any], relaxed_from: float) -> list[Any]:
+        """Where claims lead: to the last; under relaxed rules to the last with the greatest issued_at (older ones do not move the head)."""
+        strict = [c for c in claims if c.proof and c.transaction.slot < relaxed_from]
+        moving = strict[-1:] + [c for c in claims if c.proof and c.transaction.slot >= relaxed_from]
+        newest = max(((c.proof.issued_at, c.transaction.slot) for c in moving), default=None)
+        return [c.proof for c in moving if (c.proof.issued_at, c.transaction.slot) == newest]
 
     def pop_state(self, grant: bytes) -> tuple[str, int, bytes]:
         """PopState's address, slot (-1 when it was not collected) and data (empty when there is none)."""
         key = derived_address(self.program, b"pop-state", grant)
         return (to_base58(key), *self.accounts.get(key, (-1, b"")))
 
-    def signers_at(self, config: bytes, slot: int) -> tuple[set[bytes], bool]:
-        """Keys a pop-config may have named at a slot, and whether that is certain: from its transactions, else from the account now."""
-        history = [(at, key) for at, named, key in self.signers_named if named == config]
-        now = self.accounts.get(config, (0, b""))[1][40:72]
-        before = [at for at, _ in history if at < slot]
-        named = {key for at, key in history if at == slot or (before and at == before[-1])}
-        certain = bool(before) and now in (b"", history[-1][1])
-        return (named, True) if certain else (named | {now}, False)
+    def names_signer(self, claim: Any) -> str:
+        """Whether pop-config named a proof's key when the claim landed: by its upserts, or by the account where none came between."""
+        upserts = [(slot, key) for slot, config, key in self.signers_named if config == claim.config]
+        at, (read, data) = claim.transaction.slot, self.accounts.get(claim.config, (-1, b""))
+        last = max((slot for slot, _ in upserts if slot < at), default=-1)
+        before = [key for slot, key in upserts if slot == last]
+        if claim.proof.key in before + [key for slot, key in upserts if slot == at]:
+            return HOLDS
+        if not before and read >= at and claim.proof.key == data[40:72] and not [slot for slot, _ in upserts if at <= slot <= read]:
+            return HOLDS
+        is_whole = bool(before) and not self.unread and (read <= upserts[-1][0] or data[40:72] == upserts[-1][1])
+        return VIOLATED if is_whole else CANNOT_TELL
 
 
 # ---- what is checked ----
 
 
 def check_manifest(case: Path) -> Lines:
-    """As `sha256sum -c` does, and no file beside those listed."""
+    """A line a file, "<sha256>  <path>", as sha256sum writes them, and no file beside those listed."""
     manifest = case / "manifest-sha256.txt"
     if not manifest.is_file():
         yield 1, CANNOT_TELL, "there is no manifest-sha256.txt: nothing says that these files are those collected"
         return
-    lines = list(filter(None, manifest.read_text("utf-8", "replace").splitlines()))
-    listed = {line[66:]: line[:64].lower() for line in lines if line[64:66] in ("  ", " *")}
-    files = {p.relative_to(case).as_posix(): p for p in case.rglob("*") if p.is_file() and p != manifest}
-    there = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
-    for name in sorted(name for name in {*listed, *there} if listed.get(name) != there.get(name)):
-        yield 1, VIOLATED, f"{name} is {listed.get(name, 'not')} in the manifest, {there.get(name, 'not')} in the case"
-    if len(listed) != len(lines):
-        yield 1, VIOLATED, "manifest-sha256.txt has lines that name no file, or a file twice"
+    files = [path for path in case.rglob("*") if path.is_file() and path != manifest]
+    there = {f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(case).as_posix()}" for path in files}
+    said = set(filter(None, manifest.read_text("utf-8", "replace").splitlines()))
+    for line in sorted(said ^ there, key=lambda line: (line[66:], line)):
+        yield 1, VIOLATED, f"{line[66:]}: only the {'case' if line in there else 'manifest'} has {line}"
 
 
-def check_transactions(case: Case) -> Lines:
-    seen: set[str] = set()
+def check_answers(case: Case) -> Lines:
+    outcomes = {(t.signature, t.slot, t.accepted) for t in case.transactions}
+    names = Counter(t.signature for t in case.transactions)
     for transaction in case.transactions:
-        name, outcome = transaction.signature, (transaction.slot, transaction.accepted)
         if not transaction.genuine:
-            yield 2, VIOLATED, f"its own signatures do not hold, transaction {name}"
-        if name in seen:
-            yield 2, VIOLATED, f"the case holds answers that differ about one transaction, {name}"
-        if case.listed.get(name, outcome) != outcome:
-            yield 2, VIOLATED, f"rpc/signatures.jsonl gives another slot or outcome, transaction {name}"
-        seen.add(name)
-    for name in sorted(set(case.listed) - seen):
-        yield 2, CANNOT_TELL, f"listed in rpc/signatures.jsonl, but not readable in rpc/transactions.jsonl, transaction {name}"
-    for why in case.unread:
+            yield 2, VIOLATED, f"its own signatures do not hold, transaction {transaction.signature}"
+    for name in sorted(name for name, times_given in names.items() if times_given > 1):
+        yield 2, VIOLATED, f"the case holds answers that differ about one transaction, {name}"
+    for name, slot, accepted in sorted(case.listed - outcomes):
+        if name in names:
+            yield 2, VIOLATED, f"rpc/signatures.jsonl says slot {slot} and {'no ' * accepted}error, transaction {name}"
+    for key, slot in sorted(at for at, answers in Counter((key, slot) for key, slot, _ in case.answers).items() if answers > 1):
+        yield 2, VIOLATED, f"the case holds answers that differ about one account at slot {slot}, {to_base58(key)}"
+    for why in sorted(case.unread):
         yield 2, CANNOT_TELL, f"not read: {why}"
 
 
 def check_claim(case: Case, claim: Any) -> Lines:
     """One accepted claim. A receipt: 8 discriminator, 32 grant, 32 claimer, 8 period, 8 claimed_at; nothing closes one."""
-    proof, config, slot = claim.proof, to_base58(claim.config), claim.transaction.slot
-    if claim.fault:
-        yield 3, VIOLATED, f"{claim.fault}, {claim.where}"
-    if proof:
-        if not is_signed(proof.key, proof.signature, proof.message):
-            yield 3, VIOLATED, f"the proof's signature does not hold, {claim.where}"
-        signers, certain = case.signers_at(claim.config, slot)
-        if proof.key not in signers:
-            text = f"pop-config {config} names other keys than the proof's {to_base58(proof.key)}, {claim.where}"
-            yield 3, VIOLATED if certain else CANNOT_TELL, text
-        authority = case.accounts.get(claim.grant, (0, b""))[1][8:40]
-        if authority and claim.config != derived_address(case.program, b"pop-config", authority):
-            yield 3, VIOLATED, f"pop-config {config} is not that of the grant's authority, {claim.where}"
-        if (proof.grant, proof.claimer, proof.period) != (claim.grant, claim.claimer, claim.period):
-            yield 4, VIOLATED, f"the proof is for another grant, claimer or period, {claim.where}"
-        if proof.entry != proof.computed_entry:
-            yield 5, VIOLATED, f"the proof says entry {proof.entry}, its fields hash to {proof.computed_entry}, {claim.where}"
-    if not claim.called and claim.claimer not in claim.transaction.signers:
-        yield 4, VIOLATED, f"the claimer did not sign, {claim.where}"
+    for number, fault in claim.faults:
+        yield number, VIOLATED, f"{fault}, {claim.where}"
+    config, slot = f"pop-config {to_base58(claim.config)}", claim.transaction.slot
+    if claim.proof and case.names_signer(claim) != HOLDS:
+        yield 3, case.names_signer(claim), f"{config} names another key than the proof's {to_base58(claim.proof.key)}, {claim.where}"
+    authority = case.accounts.get(claim.grant, (0, b""))[1][8:40] or case.authorities.get(claim.grant, b"")
+    if claim.proof and not authority:
+        yield 3, CANNOT_TELL, f"neither the grant nor its creation is in the case: whose {config} is, is not known, {claim.where}"
+    elif claim.proof and claim.config != derived_address(case.program, b"pop-config", authority):
+        yield 3, VIOLATED, f"{config} is not that of the grant's authority, {claim.where}"
     place = f"receipt {to_base58(claim.receipt)}, {claim.where}"
     if claim.receipt != derived_address(case.program, b"receipt", claim.grant, claim.claimer, claim.period):
         yield 6, VIOLATED, f"its address is not that of grant, claimer and period, {place}"
-    if case.holders[claim.receipt] != claim.where:
+    if case.holders[claim.receipt] > 1:
         yield 6, VIOLATED, f"two accepted claims have one receipt, {place}"
     collected, data = case.accounts.get(claim.receipt, (-1, b""))
     if collected < slot:
         return  # not asked for, or before the claim
-    if len(data) != 88 or data[:80] != discriminator(b"account:ClaimReceipt") + claim.grant + claim.claimer + claim.period:
+    if len(data) != 88 or data[:80] != RECEIPT + claim.grant + claim.claimer + claim.period:
         yield 6, VIOLATED, f"the account is missing, or not the receipt of this claim, {place}"
-    elif proof and abs(int.from_bytes(data[80:], "little", signed=True) - proof.issued_at) > 600:
+    elif claim.proof and abs(int.from_bytes(data[80:], "little", signed=True) - claim.proof.issued_at) > 600:
         yield 6, VIOLATED, f"claimed_at is more than 600 s from the proof's issued_at, {place}"
 
 
-def check_links(case: Case, claims: list[Any]) -> Lines:
+def check_links(case: Case, grant: bytes) -> Lines:
     """Under strict rules both parents of a claim are the entry accepted before it, GENESIS for the first."""
+    claims = case.accepted(grant)
     entries, head = {GENESIS, *(c.proof.entry for c in claims if c.proof)}, GENESIS
     for claim in claims:
         if claim.proof is None:
-            if head != GENESIS and not claim.fault:
+            if head != GENESIS:
                 yield 7, VIOLATED, f"a claim without a proof was accepted after claims with proofs, {claim.where}"
             continue
-        prev, strict = claim.proof.prev, case.is_strict(claim)
-        if strict and claim.proof.stream_prev != prev:
-            yield 7, VIOLATED, f"parent {prev}, but stream parent {claim.proof.stream_prev}, {claim.where}"
-        if strict and prev != head and prev in entries:
-            yield 7, VIOLATED, f"it follows {prev}, while the accepted entry before it is {head}, {claim.where}"
-        elif strict and prev != head:
-            yield 7, CANNOT_TELL, f"a gap: accepted entry {prev} is in no transaction of the case; it comes before {claim.where}"
+        prev, may_be_relaxed = claim.proof.prev, claim.proof.issued_at >= RELAXED_SINCE
+        if claim.transaction.slot < case.relaxed_from:
+            status = CANNOT_TELL if may_be_relaxed else VIOLATED
+            if claim.proof.stream_prev != prev:
+                yield 7, status, f"parent {prev}, but stream parent {claim.proof.stream_prev}, {claim.where}"
+            if prev != head and prev in entries:
+                yield 7, status, f"it follows {prev}, while the accepted entry before it is {head}, {claim.where}"
+            elif prev != head:
+                yield 7, CANNOT_TELL, f"a gap: its parent {prev} is no accepted claim of the case, {claim.where}"
         head = claim.proof.entry
 
 
-def check_pop_state(case: Case, grant: bytes) -> Lines:
+def check_ends(case: Case, grant: bytes) -> Lines:
     """PopState: 8 discriminator, 32 grant, 32 global head, 32 stream head, 8 last period, 8 last issued_at, 1 initialized, 1 bump."""
     key, slot, data = case.pop_state(grant)
+    place, claims, receipts = f"PopState {key}", case.accepted(grant), {c.receipt for c in case.claims}
+    for account, (_, held) in case.accounts.items():
+        if held[:40] == RECEIPT + grant and account not in receipts:
+            yield 6, CANNOT_TELL, f"a receipt of a claim that is not in the case, {to_base58(account)}"
     if slot < 0:
-        yield 8, CANNOT_TELL, f"not collected: claims left out at the end would not be noticed, PopState {key}"
+        yield 8, CANNOT_TELL, f"not collected: claims left out at the end would not be noticed, {place}"
         return
-    ends = case.leads_to(case.accepted(grant, up_to=slot))
-    start = discriminator(b"account:PopState") + grant
-    wanted = [start + bytes.fromhex(p.entry) * 2 + p.period + p.message[-8:] + b"\1" for p in ends] or [b""]
+    if claims and claims[-1].transaction.slot > slot:
+        yield 8, CANNOT_TELL, f"read at slot {slot}, before the last claim: others after it would not be noticed, {place}"
+    before = case.accepted(grant, up_to=slot)
+    ends = case.ends(before, case.relaxed_from)
+    if any(p.issued_at >= RELAXED_SINCE for p in ends):
+        ends += case.ends(before, -1)  # the rules may have been relaxed, and no claim shows it
+    start = POP_STATE + grant
+    wanted = {start + bytes.fromhex(p.entry) * 2 + p.period + p.message[-8:] + b"\1" for p in ends} or {b""}
     if data[:121] in wanted and len(data) in (0, 122):
         return
-    whole = len(data) == 122 and data[:40] == start and data[40:72] == data[72:104] and data[120] == 1
-    is_newer = not (case.relaxed_why and ends) or int.from_bytes(data[112:120], "little", signed=True) >= ends[0].issued_at
-    if whole and is_newer and data[40:72].hex() not in [c.proof.entry for c in case.accepted(grant) if c.proof]:
-        yield 8, CANNOT_TELL, f"a gap at the end: its head {data[40:72].hex()} is in no accepted transaction of the case, PopState {key}"
+    head, issued_at = data[40:72], int.from_bytes(data[112:120], "little", signed=True)
+    is_whole = len(data) == 122 and data[:40] == start and head == data[72:104] and data[120] == 1
+    may_be_later = not case.relaxed_why or issued_at >= max((p.issued_at for p in ends), default=issued_at)
+    if is_whole and may_be_later and head.hex() not in {c.proof.entry for c in claims if c.proof}:
+        yield 8, CANNOT_TELL, f"a gap at the end: its head {head.hex()} is in no accepted transaction of the case, {place}"
     else:
-        yield 8, VIOLATED, f"it holds {data.hex() or 'nothing'}, the claims lead to {' or '.join(w.hex() for w in wanted)}, PopState {key}"
+        yield 8, VIOLATED, f"it holds {data.hex() or 'nothing'}, the claims lead to {' or '.join(sorted(w.hex() for w in wanted))}, {place}"
 
 
 def facts(case: Case, grant: bytes) -> dict[str, Any]:
     """The last good claim and the head, in the words of findings.json (schema popkit.findings/1)."""
-    claims = case.accepted(grant)
+    claims, on = case.accepted(grant), {c.transaction for c in case.claims if c.grant == grant and c.faults}
     last, proofs = claims[-1] if claims else None, [c.proof for c in claims if c.proof]
     _, slot, data = case.pop_state(grant)
     on_chain = None if slot < 0 else data[40:72].hex() or GENESIS
-    named = {c.proof.prev for c in claims if c.proof and case.is_strict(c)} | {on_chain or GENESIS}
-    forged = {t.signature for t in case.transactions if not t.genuine for c in claims_of(t, case.program) if c.grant == grant}
+    named = {c.proof.prev for c in claims if c.proof and c.transaction.slot < case.relaxed_from} | {on_chain or GENESIS}
+    on |= {t for t in case.transactions if not t.genuine for c in claims_of(t, case.program) if c.grant == grant}
     return {
         "last_good.signature": last and last.transaction.signature,
         "last_good.entry_hash": last and last.proof and last.proof.entry,
@@ -493,59 +506,62 @@ def facts(case: Case, grant: bytes) -> dict[str, Any]:
         "heads.on_chain": on_chain,
         "heads.last_accepted": proofs[-1].entry if proofs else None,
         "unseen_entries": sorted(named - {p.entry for p in proofs} - {GENESIS}),
-        "forged_transactions": sorted(forged),
+        "forged_transactions": sorted({t.signature for t in on}),  # or accepted with a proof that no program accepts
     }
 
 
-def check_ends(case: Case, grant: bytes) -> Lines:
+def check_facts(case: Case, grant: bytes) -> Lines:
     found, claims = facts(case, grant), case.accepted(grant)
     bare, receipts = sum(c.proof is None for c in claims), sum(c.receipt in case.accounts for c in claims)
     counts = f"{len(claims)} accepted claims ({bare} without a proof, from before PoP), {receipts} of their receipts collected"
     rules = f"relaxed from slot {case.relaxed_from} on: {case.relaxed_why}" if case.relaxed_why else "strict"
     last = f"last good {found['last_good.signature']}, slot {found['last_good.slot']}, receipt {found['last_good.receipt']}"
-    head = found["heads.on_chain"] or found["heads.last_accepted"]
     unsure = case.unread or found["unseen_entries"] or found["heads.on_chain"] is None
+    head = found["heads.on_chain"] or found["heads.last_accepted"]
     text = f"grant {to_base58(grant)}: {counts}; rules {rules}; {last if claims else 'none'}; head {head}"
     yield 9, CANNOT_TELL if unsure else HOLDS, f"{'as far as the case goes, ' if unsure else ''}{text}"
 
 
 def check_findings(case: Case, findings: Any) -> Lines:
     try:
-        said = {row["grant"]: row for row in findings["grants"]}
-        if findings["case"] != case.name or set(said) != set(map(to_base58, case.grants)):
-            yield 10, VIOLATED, f"findings.json is about case {findings['case']} and {sorted(said)}"
+        names = sorted(row["grant"] for row in findings["grants"])
+        if findings["case"] != case.name or names != sorted(map(to_base58, case.grants)):
+            yield 10, VIOLATED, f"findings.json is about case {findings['case']} and {names}"
             return
-        for name, row in said.items():
-            for field, here in facts(case, address(name)).items():
+        for row in findings["grants"]:
+            for field, here in facts(case, address(row["grant"])).items():
                 there = row
                 for part in field.split("."):
                     there = there and there[part]
                 # What could not be read here, or rules that no claims here show, may explain a difference.
-                explained = case.unread or (field == "unseen_entries" and not case.relaxed_why and "relaxed" in row["eras"])
+                explained = case.unread or (field == "unseen_entries" and "relaxed" in row["eras"])
                 if there != here:
-                    text = f"{field} is {json.dumps(there)} in findings.json, {json.dumps(here)} here, grant {name}"
+                    text = f"{field} is {json.dumps(there)} in findings.json, {json.dumps(here)} here, grant {row['grant']}"
                     yield 10, CANNOT_TELL if explained else VIOLATED, text
     except UNREADABLE as error:
         yield 10, VIOLATED, f"this is no findings.json: {type(error).__name__}: {error}"
 
 
-def check(path: Path, findings: Any = None) -> int:
+def check(path: Path, *findings: Any) -> int:
     """Print every line; the exit code."""
     lines: list[tuple[int, str, str]] = []
-    made = 1  # what was reached, should the case be unreadable
+    reached = 1
     try:
         lines += check_manifest(path)
         case = Case(path)
-        lines += check_transactions(case)
-        for claim in landing_order(case.claims):  # forged ones too: what is wrong with them is named
+        lines += [] if case.grants else [(9, CANNOT_TELL, "the case names no grant: there is nothing to check")]
+        lines += check_answers(case)
+        for claim in landing_order(case.claims):  # those with faults too: what is wrong with them is named
             lines += check_claim(case, claim)
         for grant in case.grants:
-            lines += [*check_links(case, case.accepted(grant)), *check_pop_state(case, grant), *check_ends(case, grant)]
-        lines += [] if findings is None else check_findings(case, findings)
-        made = 9 if findings is None else 10
+            lines += [*check_links(case, grant), *check_ends(case, grant), *check_facts(case, grant)]
+        for said in findings:
+            lines += check_findings(case, said)
+        reached = 9 + len(findings)
     except UNREADABLE as error:
         lines.append((2, CANNOT_TELL, f"the case cannot be read: {type(error).__name__}: {error}"))
-    lines += [(number, HOLDS, rule) for number, rule in CHECKS.items() if number <= made and number not in {line[0] for line in lines}]
+    spoken = {number for number, _, _ in lines}
+    lines += [(number, HOLDS, rule) for number, rule in CHECKS.items() if number <= reached and number not in spoken]
     for number, status, text in sorted(lines, key=lambda line: line[0]):
         print(f"{number}. {status}: {text.encode('unicode_escape').decode()}")
     said = {status for _, status, _ in lines}
@@ -555,13 +571,13 @@ def check(path: Path, findings: Any = None) -> int:
 def main(arguments: list[str]) -> int:
     try:
         path, *given = map(Path, arguments)
-        findings = json.loads(given[0].read_bytes()) if given else None
         if len(given) > 1 or not (path / "case.json").is_file():
             raise ValueError(f"expected a case and at most one findings.json, observed {' '.join(arguments)}")
+        findings = [json.loads(file.read_bytes()) for file in given]
     except UNREADABLE as error:
         print(f"usage: python3 check.py CASE [findings.json]; {error}", file=sys.stderr)
         return 2
-    return check(path, findings)
+    return check(path, *findings)
 
 
 if __name__ == "__main__":
