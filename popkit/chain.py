@@ -186,7 +186,11 @@ class GrantChain:
                 return False
             last = self.linked[-1]
             newest = max(a.issued_at for a in self.linked if a.issued_at is not None)
-            tied = self.era_at(last) == "relaxed" and self.accepted_entries[self.state.head].issued_at == newest
+            told = self.accepted_entries[self.state.head]
+            same_slot = (
+                told.slot == self.accepted_entries[self.links_head].slot
+            )  # of equal times the later moves the head; a slot has no order
+            tied = self.era_at(last) == "relaxed" and told.issued_at == newest and same_slot
             return not tied and not self._gap_after(self.state.head)
         return False
 

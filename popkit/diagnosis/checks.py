@@ -124,6 +124,8 @@ def grant_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
             amount = None
         if amount is not None and amount < account.amount_per_period:
             yield Finding("vault_low", grant, (ACCOUNTS, vault.pubkey), f"at least {account.amount_per_period}", str(amount))
+    for receipt in facts.receipts_without_claims(grant):
+        yield Finding("claim_unseen", grant, (ACCOUNTS, receipt), "the claim that made it", "not returned by this RPC node")
     creations = [step for step in history.of_grant(grant) if step.name == "create_grant"]
     for before, again in pairwise(creations):
         old, new = history.terms_at(grant, before.slot), history.terms_at(grant, again.slot)

@@ -34,6 +34,8 @@ _TABLE = (
          "The reason is a cause of the break; fix it before the new grant opens.", "program §1.7"),
     Code("entry_unseen", "warning", "The chain names an accepted claim whose transaction is not in the evidence.",
          "Collect again from another RPC node; until then the chain past it cannot be judged.", "program §1.8: strict link, PopState"),
+    Code("claim_unseen", "warning", "A receipt account exists whose claim is in no transaction of the evidence.",
+         "Collect again from another RPC node: a claim is missing, and under relaxed rules no link tells of it.", "program §1.2: no instruction closes a receipt"),
     Code("state_contradicts_claims", "critical", "PopState names a head that the accepted claims do not lead to.",
          "One of the two is not what the chain holds: collect both again from a second node.", "invariants L9, L10"),
     Code("order_contradicts_links", "critical", "An accepted strict claim does not stand where its links say it must.",

@@ -131,6 +131,9 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str]) -> C
     coverage.not_checked += _stated(facts)
     for judgement in judgements:
         coverage.not_checked += [f"{judgement.grant}: {text}" for text in judgement.missing_evidence]
+        unseen = len(facts.receipts_without_claims(judgement.grant))
+        if unseen:
+            coverage.not_checked.append(f"{judgement.grant}: the claims of {counted(unseen, 'receipt')} that no transaction in the case is")
         if facts.accounts and not judgement.line.chain.state.known:
             coverage.not_checked.append(f"{judgement.grant}: the PopState account was not collected")
     if facts.audit.is_known and not facts.audit.reaches_genesis:

@@ -168,6 +168,15 @@ class Facts:
         row = self.accounts.get(address)
         return row.decoded(layouts.ClaimReceipt) if row is not None else None
 
+    def receipts_of(self, grant: str) -> set[str]:
+        """The addresses of every receipt of a grant that was collected."""
+        return {key for key in self.accounts if (value := self.receipt(key)) is not None and value.grant == grant}
+
+    def receipts_without_claims(self, grant: str) -> list[str]:
+        """Receipts whose claims are in no transaction of the evidence, ascending: no node gave them."""
+        chain = self.chain(grant)
+        return sorted(self.receipts_of(grant) - {attempt.receipt for attempt in [*chain.accepted, *chain.forged]})
+
     def is_collected_since(self, address: str, slot: int) -> bool:
         """Whether an account was asked for at a slot or later, so that what was written by then shows in it."""
         row = self.accounts.get(address)

@@ -21,6 +21,7 @@ from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.tickets import Tickets
 from popkit.protocol import allowlist
 from popkit.protocol.message import SKEW_SECONDS
+from popkit.protocol.pda import pop_config_address
 
 HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
 TRANSACTIONS, ACCOUNTS, RECEIPTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl", "worker/ticket-receipts.jsonl"
@@ -75,6 +76,7 @@ class ClaimChecks:
             yield from self.without_proof()
         else:
             yield from self.proof()
+            yield from self.config()
             yield from self.message()
             yield from self.links()
             yield from self.audit_hash()
@@ -119,6 +121,13 @@ class ClaimChecks:
         expected = "not in the evidence" if named is None else " or ".join(sorted(named))
         title = "its signer is the one that pop-config named at that slot"
         yield Check(title, status, expected, _text(self.attempt.signer), self.here, "How to Verify 3; invariant L5")
+
+    def config(self) -> Iterator[Check]:
+        """The pop-config that the claim was held against is that of the grant's authority."""
+        authority = self.facts.history.authority_of(self.chain.grant)
+        wanted = None if authority is None else pop_config_address(authority)
+        title = "its pop-config is that of the grant's authority"
+        yield equal(title, wanted, self.claims.key_text["pop_config"][self.row], self.here, "program §1.4; How to Verify 3")
 
     def message(self) -> Iterator[Check]:
         """Version, grant, claimer, period, entry hash."""

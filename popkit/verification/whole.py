@@ -102,16 +102,12 @@ def _receipts(facts: Facts, line: WorkerLine, whole: bool) -> Iterator[Check]:
     chain = line.chain
     claimed = {attempt.receipt for attempt in chain.accepted}
     collected = {attempt.receipt for attempt in chain.accepted if facts.is_collected_since(attempt.receipt, attempt.slot)}
-    there = _receipts_of(facts, chain.grant)
+    there = facts.receipts_of(chain.grant)
     extra = there - claimed
     status = VIOLATED if collected - there or chain.doubled else HOLDS if whole and collected == claimed and not extra else CANNOT_TELL
     seen = f"{counted(len(collected & there | extra), 'receipt')}, {counted(len(chain.accepted), 'accepted claim')}"
     title = "there are as many receipts as accepted claims"
     yield Check(title, status, "one receipt a claim", seen, (ACCOUNTS, chain.grant), "program §1.2: no instruction closes a receipt")
-
-
-def _receipts_of(facts: Facts, grant: str) -> set[str]:
-    return {key for key in facts.accounts if (value := facts.receipt(key)) is not None and value.grant == grant}
 
 
 def _vault(facts: Facts, line: WorkerLine, whole: bool) -> Iterator[Check]:
@@ -142,7 +138,7 @@ def _vault(facts: Facts, line: WorkerLine, whole: bool) -> Iterator[Check]:
     claims = [attempt for attempt in line.chain.accepted if begun < attempt.slot <= row.slot]
     taken = {attempt.signature: facts.claims.amount_taken[attempt.row] for attempt in claims}  # of each transaction, once
     mixed = not taken.keys().isdisjoint(step.signature for step in steps)
-    missing = bool(line.chain.unseen or _receipts_of(facts, grant) - {attempt.receipt for attempt in line.chain.accepted})
+    missing = bool(line.chain.unseen or facts.receipts_without_claims(grant))
     if not whole or missing or mixed or None in taken.values() or history.created_slot(grant) is None:
         yield Check(title, CANNOT_TELL, "funding, every claim and the vault", "not all in the evidence", where, rule)
         return

@@ -192,8 +192,12 @@ def test_pop_state_that_names_a_claim_the_others_lead_past() -> None:
 
 
 def test_pop_state_may_name_either_of_two_relaxed_claims_of_one_second() -> None:
-    one, two = claim("one", issued_at=100), claim("two", GENESIS_HASH, 20, issued_at=100)
-    assert not chain(one, two, state=seen("one"), eras=RELAXED).state_disagrees
+    one, two = claim("one", slot=20, issued_at=100), claim("two", GENESIS_HASH, 20, issued_at=100)
+    assert not chain(one, two, state=seen("one"), eras=RELAXED).state_disagrees, "one slot: which landed later is not known"
+    assert not chain(one, two, state=seen("two"), eras=RELAXED).state_disagrees
+    earlier = one._replace(slot=10)
+    assert chain(earlier, two, state=seen("one"), eras=RELAXED).state_disagrees, "of equal times the later claim moves the head"
+    assert not chain(earlier, two, state=seen("two"), eras=RELAXED).state_disagrees
     assert chain(one, two, state=seen("one")).state_disagrees, "strict heads move with every claim"
     change = EraTimeline([Shown(15, only("strict"), "seen"), Shown(20, only("relaxed"), "seen")])
     oldest = claim("oldest", slot=5, issued_at=90)

@@ -226,7 +226,8 @@ def test_a_relaxed_claim_that_was_not_given_and_whose_receipt_exists(tmp_path: P
     world.tick(900)
     found = diagnose(tmp_path, without(world.collect(), more[0].signature))
     expect(found, handle, "intact", last_good=more[1])
-    assert (found.reconciliation.abandoned_proofs, codes(found) & {"proof_lost"}) == ([], set())
+    assert (found.reconciliation.abandoned_proofs, codes(found) & {"proof_lost", "claim_unseen"}) == ([], {"claim_unseen"})
+    assert not found.coverage.complete
 
 
 # -- signers of which the history is not there --
