@@ -87,9 +87,11 @@ ATTACKS: tuple[Attack, ...] = (
     # the RPC node
     Attack("transaction-replaced", NODE, "Another transaction is given under a claim's signature", FOUND, ("forged_transaction",),
            by="a transaction is named by its first signature", verdict="inconclusive"),
-    Attack("transaction-omitted-middle", NODE, "A claim in the middle is left out everywhere", CANNOT_TELL, ("claim_unseen", "entry_unseen"),
+    Attack("transaction-omitted-middle", NODE, "A claim in the middle is left out everywhere", CANNOT_TELL,
+           ("claim_unseen", "entry_unseen"),
            would_need="the transaction, from a second node: the next claim names it", verdict="inconclusive"),
-    Attack("transaction-omitted-newest", NODE, "The newest claim is left out everywhere", CANNOT_TELL, ("claim_unseen", "entry_unseen"),
+    Attack("transaction-omitted-newest", NODE, "The newest claim is left out everywhere", CANNOT_TELL,
+           ("claim_unseen", "entry_unseen"),
            would_need="the transaction, from a second node: PopState names it", verdict="inconclusive"),
     Attack("transaction-omitted-newest-and-accounts", NODE, "The newest claim is left out, and with it PopState, vault and receipt",
            CANNOT_TELL, ("proof_lost",), would_need="PopState, from a second node: the worker recorded a claim that nothing shows",
