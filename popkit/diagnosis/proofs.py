@@ -233,34 +233,15 @@ class WorkerLine:
     @cached_property
     def _head(self) -> tuple[str | None, str | None]:
         head, source = self._recorded_head
-        later = [p for p in self.proofs.values() if self._is_past_the_records(p)]
-        if source is None or (later and not self._stands_on(later, head)):
-            refused = later if source is not None else [p for p in self.proofs.values() if not p.landed and p.refused]
-            if refused:
-                return self._tip_above(max(refused, key=lambda p: (p.issued_at, p.entry_hash)).entry_hash), "refused claims"
-        return head, source
+        told = [p for p in self.proofs.values() if not p.landed and p.refused and (source is None or self._is_past_the_records(p))]
+        if not told:
+            return head, source
+        return self._tip_above(max(told, key=lambda p: (p.issued_at, p.entry_hash)).entry_hash), "refused claims"
 
     def _is_past_the_records(self, proof: Proof) -> bool:
-        """Whether a refused proof is younger than all that the worker's records tell of: then the chain alone tells where its head went."""
+        """Whether a proof is younger than all that the worker's records tell of: then the chain alone tells where its head went."""
         newest = self.newest_record
-        return (
-            not proof.landed
-            and bool(proof.refused)
-            and proof.issuer == "unknown"
-            and newest is not None
-            and proof.issued_at * 1000 > newest
-        )
-
-    def _stands_on(self, proofs: list[Proof], head: str | None) -> bool:
-        """Whether a recorded head is one of these proofs, or lies under the newest of them."""
-        cursor: str | None = max(proofs, key=lambda p: (p.issued_at, p.entry_hash)).entry_hash
-        seen: set[str] = set()
-        while cursor in self.proofs and cursor not in seen:
-            if cursor == head:
-                return True
-            seen.add(cursor)
-            cursor = self.proofs[cursor].prev_hash
-        return cursor == head
+        return proof.issuer == "unknown" and newest is not None and proof.issued_at * 1000 > newest
 
     @cached_property
     def _recorded_head(self) -> tuple[str | None, str | None]:

@@ -9,6 +9,7 @@ import pytest
 
 from popkit.protocol import pda
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
+from tests.simulation.worker import Proof
 from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
@@ -62,6 +63,20 @@ def test_records_that_end_before_the_last_claims_do_not_call_a_chain_sound(stora
     found = diagnose(tmp_path, worker_of(world.collect(), earlier))
     expect(found, handle, "inconclusive", last_good=done[-1])
     assert (found.exit_code, "worker_records_stale" in codes(found)) == (3, True)
+
+
+def test_a_proof_that_was_burnt_after_the_records_end(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    earlier = world.collect(storage=True)
+    world.tick(60)
+    proof = world.worker.issue(handle.address, world.address("cat"))
+    world.switch(handle, "set_paused", {"paused": True})
+    burnt = Ticket(proof, world.claim(handle, proof, "cat"))
+    world.tick(900)
+    found = diagnose(tmp_path, worker_of(world.collect(), earlier))
+    causes, affected = {"abandoned_proof", "paused"}, {world.address("cat")}
+    first = bad(burnt, "Paused")
+    expect(found, handle, "broken", causes=causes, last_good=done[-1], first_bad=first, missing=[proof.entry], affected=affected)
 
 
 def test_records_that_end_before_a_refusal_that_the_chain_went_past(tmp_path: Path) -> None:
@@ -174,16 +189,26 @@ def test_an_early_null_receipt_does_not_show_the_relaxed_program(tmp_path: Path)
 @pytest.mark.parametrize("age", [650, 900])
 def test_a_quiet_proof_between_two_refusals(age: int, tmp_path: Path) -> None:
     """The older refusal tells how long its parent has been lost, however young the newest is."""
-    world, handle, done = sound()
-    lost = world.worker.issue(handle.address, world.address("cat"))
-    world.tick(10)
-    first = world.ticket(handle, "dan")
-    world.worker.issue(handle.address, world.address("eve"))
-    world.tick(250)
+    in_order = set()
+    for number in range(9):  # whichever of the two hashes is the lesser
+        world = World(name=f"world {number}")
+        handle = world.grant()
+        done = world.tickets(handle, "ann", "bob")
+        lost = world.worker.issue(handle.address, world.address("cat"))
+        world.tick(10)
+        first = world.ticket(handle, "dan")
+        quiet = world.worker.issue(handle.address, world.address("eve"))
+        in_order.add(lost.entry < quiet.entry)
+        world.tick(250)
+        quiet_between(tmp_path / str(number), age, world, handle, done, lost, first)
+    assert in_order == {True, False}
+
+
+def quiet_between(path: Path, age: int, world: World, handle: GrantHandle, done: list[Ticket], lost: Proof, first: Ticket) -> None:
     second = world.ticket(handle, "fay")
     files = world.collect(worker=False)
     files["case.json"]["collected_at"] = first.proof.issued_at + age
-    found = diagnose(tmp_path, files)
+    found = diagnose(path, files)
     expect(
         found,
         handle,
