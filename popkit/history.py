@@ -241,23 +241,27 @@ class History:
         now = self.signer_now(authority)
         return {signer for _, signer in self.upserts(authority)} | ({now} if now else set())
 
+    def _is_behind(self, grant: str) -> bool:
+        """Whether the grant's account was read before its last step, which then counts."""
+        row, steps = self.accounts.get(grant), self.of_grant(grant)
+        return row is not None and row.slot is not None and bool(steps) and row.slot < steps[-1].slot
+
     def is_closed(self, grant: str) -> bool:
         """Whether the grant is closed: its account is said not to exist after it did, or close_grant was the last word."""
         row = self.accounts.get(grant)
-        steps = self.of_grant(grant)
-        if row is not None:
-            return not row.exists and bool(steps)
+        if row is not None and not self._is_behind(grant):
+            return not row.exists and bool(self.of_grant(grant))
         terms = self.terms_at(grant, 1 << 63)
         return terms is not None and terms.closed
 
     def is_paused(self, grant: str) -> bool | None:
         """Whether the grant is paused now; None when it is closed or nothing tells."""
         account = self.account(grant)
-        if account is not None:
+        terms = self.terms_at(grant, 1 << 63)
+        if account is not None and not (self._is_behind(grant) and terms is not None):
             return account.paused
         if self.is_closed(grant):
             return None
-        terms = self.terms_at(grant, 1 << 63)
         return terms.paused if terms is not None else None
 
 

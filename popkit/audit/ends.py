@@ -82,6 +82,10 @@ def wrong_ends(storage: dict[str, StoredRow] | None, records: AuditRecords) -> l
             newest = _newest(records, key.removeprefix(HEAD_KEY))
             if row.value != newest:
                 found.append(WrongEnd("worker/storage.jsonl", key, newest, str(row.value)))
+    if storage and STORAGE in records.sources and HEAD_KEY + "global" not in storage and STORAGE not in records.damaged:
+        newest = _newest(records, "global")
+        if newest is not None:
+            found.append(WrongEnd("worker/storage.jsonl", HEAD_KEY + "global", newest, None))
     shown = records.sources.get(LIST)
     if shown is not None and not shown.stated and records.newest is not None:
         found.append(WrongEnd("worker/audit-logs.json", "logs", records.newest.hash, None))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from posixpath import normpath
 from typing import Any
 
 from popkit.evidence.bundle import Evidence
@@ -22,6 +23,8 @@ GENESIS = "GENESIS"
 LIST, STORAGE, BUCKET = "list", "storage", "bucket"
 APPEND_SECONDS = 5
 """How long after a proof's issued_at its anchor may be appended; a chain that ends sooner does not show that there is none."""
+COPIES_SINCE = "2026-02-22T05:58:00.000Z"
+"""From when on the storage may hold two copies of a row (commit 7b6e5d0)."""
 LIST_WINDOW = 50
 """How many rows GET /api/master/audit-logs shows: the newest fifty, in every version."""
 
@@ -95,7 +98,9 @@ class Source:
     """The rows of one source by the hash they state; `edited` are those whose own hash does not hold."""
 
     name: str
-    stated: dict[str, str] = field(default_factory=dict)  # stated hash → ts as the row gives it
+    stated: dict[str, str] = field(default_factory=dict)  # stated hash → ts as the row (in the storage: its key) gives it
+    rows: int = 0
+    nameless: int = 0  # rows that state no hash
     edited: set[str] = field(default_factory=set)
     half: list[str] = field(default_factory=list)  # storage rows with one of their two copies
 
@@ -119,6 +124,7 @@ class AuditRecords:
         self.bucket_keys: dict[str, set[str]] | None = None
         self.edited_objects: set[str] = set()
         self.objects: set[str] = set()
+        self.damaged: set[str] = set()  # sources of which something could not be read
         self.rows_checked = 0
 
     @property
@@ -165,11 +171,19 @@ class AuditRecords:
         """Whether an entry stands in the bucket alone and nothing names it: the trace of an append that failed."""
         if self.origins[entry] != {BUCKET} or entry in self.children or entry in self.named_elsewhere:
             return False
-        known = self.entries[entry]
-        siblings = len(self.children[known.prev_hash]) > 1
-        both_copies = len((self.bucket_keys or {}).get(entry, ())) > 1
-        is_newest = self.ordered[-1].hash == entry
-        return siblings or not both_copies or not is_newest
+        siblings = [other for other in self.children[self.entries[entry].prev_hash] if other != entry and self._is_whole(other)]
+        return bool(siblings) or not self._is_whole(entry) or self.ordered[-1].hash != entry
+
+    @cached_property
+    def doubtful(self) -> list[AuditEntry]:
+        """Entries of the bucket alone that follow one entry, all whole and the newest: one append failed, and which is not known."""
+        rivals = [self.entries[entry] for entry in self.entries if self.is_orphan(entry) and self._is_whole(entry)]
+        return [e for e in rivals if all(self.is_orphan(other) for other in self.children[e.prev_hash])]
+
+    def _is_whole(self, entry: str) -> bool:
+        """Whether the bucket holds both objects of an entry, or the one of the folder that was exported."""
+        folders = {key.split("/")[2] for key in self.objects if key.count("/") > 2}
+        return len((self.bucket_keys or {}).get(entry, ())) >= max(1, len(folders & {"entry", "stream"}))
 
     named_elsewhere: frozenset[str] = frozenset()
     """Entries that an on-chain proof names; set by who knows the chain."""
@@ -233,6 +247,8 @@ def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> Audit
     """
     records = AuditRecords()
     records.named_elsewhere = frozenset(named_elsewhere)
+    files = {LIST: "worker/audit-logs", STORAGE: "worker/storage", BUCKET: "worker/r2"}
+    records.damaged = {source for source, file in files.items() if evidence.is_damaged(file)}
     logs = evidence.answers.get("audit-logs")
     if logs is not None and logs.is_ok and isinstance(logs.body.get("logs"), list):
         source = records.sources[LIST] = Source(LIST)
@@ -241,12 +257,15 @@ def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> Audit
     _take_earlier_lists(records, evidence)
     if evidence.storage is not None:
         source = records.sources[STORAGE] = Source(STORAGE)
-        copies: dict[str, int] = defaultdict(int)
+        copies: dict[str, set[str]] = defaultdict(set)
         for key, stored in evidence.storage.items():
             if key.startswith(("audit_history:", "audit_entry:")):
-                hash_ = _take_row(records, source, stored.value, Place(stored.place.file, stored.place.line, key, stored.place.sha256))
-                copies[hash_ or key] += 1
-        source.half = sorted(entry for entry, count in copies.items() if count == 1)
+                place = Place(stored.place.file, stored.place.line, key, stored.place.sha256)
+                kind, _, rest = key.partition(":")
+                ts, _, named = rest.rpartition(":")
+                copies[named].add(kind)
+                _take_row(records, source, stored.value, place, named, ts if kind == "audit_history" else None)
+        source.half = sorted(e for e, kinds in copies.items() if len(kinds) == 1 and not _is_before_copies(source.stated[e], kinds))
         if not source.stated:
             del records.sources[STORAGE]
     if evidence.bucket is not None:
@@ -270,19 +289,28 @@ def _take_earlier_lists(records: AuditRecords, evidence: Evidence) -> None:
         newest.edited |= earlier.edited
 
 
-def _take_row(records: AuditRecords, source: Source, row: Any, place: Place) -> str | None:
+def _is_before_copies(ts: str, kinds: set[str]) -> bool:
+    """Whether a row is from before the worker kept `audit_entry:` copies (7b6e5d0), so that its history row stands alone rightly."""
+    return kinds == {"audit_history"} and ts < COPIES_SINCE
+
+
+def _take_row(records: AuditRecords, source: Source, row: Any, place: Place, named: str | None = None, at: str | None = None) -> None:
+    """Take one row. In the storage its key names its hash (`named`), and in its history the time (`at`): the row must say the same."""
     records.rows_checked += 1
-    stated = row.get("entry_hash") if isinstance(row, dict) else None
+    source.rows += 1
+    stated = named or (row.get("entry_hash") if isinstance(row, dict) else None)
     if not isinstance(stated, str):
-        return None
+        source.nameless += 1
+        return
     place = place if place.key else Place(place.file, place.line, stated, place.sha256)
-    source.stated.setdefault(stated, str(row.get("ts", "")))
     entry = as_entry(row, place)
-    if entry is None or not _sinks_fit(entry, records.entries.get(stated)):
+    fits = entry is not None and entry.hash == stated and at in (None, entry.ts)
+    ts = at if at is not None else entry.ts if entry is not None and fits else str(row.get("ts", "")) if named is None else ""
+    source.stated[stated] = source.stated.get(stated) or ts
+    if entry is None or not fits or not _sinks_fit(entry, records.entries.get(stated)):
         source.edited.add(stated)
-    if entry is not None:
+    if entry is not None and fits:
         records.add(entry, source.name)
-    return stated
 
 
 def _sinks_fit(entry: AuditEntry, copy: AuditEntry | None) -> bool:
@@ -322,6 +350,7 @@ def _take_bucket(records: AuditRecords, evidence: Evidence) -> None:
         if stored.text not in by_text:
             by_text[stored.text] = _payload(stored.text, place)
         entry, keys = by_text[stored.text]
+        keys = keys if key in keys else tuple(map(normpath, keys))  # exported as files: an event called ".." goes up a folder
         if entry is None or key not in keys:
             records.edited_objects.add(key)
             continue

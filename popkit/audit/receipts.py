@@ -102,7 +102,7 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
     commitments = {canonical.subject_commitment(entry.event_id, subject) for subject in subjects_of(entry)}
     if not commitments:
         unknown.append("subjectCommitment")
-    elif receipt.get("subjectCommitment") not in commitments:
+    elif receipt.get("subjectCommitment") not in list(commitments):
         wrong.append("subjectCommitment")
     wrong += _wrong_payload(audit, entry, records)
     sinks_wrong, sinks_unknown = _sinks(audit, entry, records)
@@ -146,9 +146,11 @@ def receipts_made_by(entry: AuditEntry) -> list[dict[str, Any]]:
 
 
 def _is_absent(receipt: dict[str, Any], audit: dict[str, Any], records: AuditRecords) -> bool:
-    """Whether the entry that a receipt names is in no part of an audit chain that is complete over the receipt's time."""
+    """Whether the entry that a receipt names is in no part of an audit chain that is complete over the receipt's time (its entry's own)."""
     issued = milliseconds(str(receipt.get("issuedAt")))
-    return issued is not None and audit.get("entryHash") not in records.named and records.covers(issued // 1000)
+    if issued is None or str(audit.get("entryHash")) in records.named:
+        return False
+    return any(first < issued < last for first, last in records.segments)
 
 
 def _objects_of(entry: AuditEntry, records: AuditRecords) -> set[str]:
@@ -174,7 +176,11 @@ def _sinks(audit: dict[str, Any], entry: AuditEntry, records: AuditRecords) -> t
         return wrong + (["audit.immutableMode"] if audit.get("immutableMode") != row.get("mode") else []), []
     kinds = [sink.get("sink") for sink in stated]
     fit = all(set(sink) == {"sink", "ref", "at"} and is_sink_of(entry, sink) for sink in stated)
-    if not fit or any(kinds.count(kind) > 1 for kind in kinds) or not _objects_of(entry, records) <= {sink.get("ref") for sink in stated}:
+    if (
+        not fit
+        or any(kinds.count(kind) > 1 for kind in kinds)
+        or not _objects_of(entry, records) <= {str(sink.get("ref")) for sink in stated}
+    ):
         return ["audit.immutableSinks"], []
     if audit.get("immutableMode") not in MODES or (audit.get("immutableMode") == "off" and stated):
         return ["audit.immutableMode"], []

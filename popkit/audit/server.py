@@ -80,7 +80,8 @@ def _misses(body: dict[str, Any], records: AuditRecords, tampering: Tampering, r
 
 def _false_alarms(body: dict[str, Any], records: AuditRecords) -> list[str]:
     """Why the worker raises an alarm where nothing is wrong."""
-    issues = [issue for issue in body.get("issues") or () if isinstance(issue, dict)]
+    told = body.get("issues")
+    issues = [issue for issue in told if isinstance(issue, dict)] if isinstance(told, list) else []
     codes = {str(issue.get("code")) for issue in issues}
     window = _window(body, records)
     why = []

@@ -8,9 +8,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from posixpath import normpath
 from typing import Any
 
-from popkit.audit.entries import BUCKET, GENESIS, LIST, LIST_WINDOW, AuditEntry, AuditRecords, Source, milliseconds
+from popkit.audit.entries import BUCKET, GENESIS, LIST, LIST_WINDOW, STORAGE, AuditEntry, AuditRecords, Source, milliseconds
 
 WHOLE_SHARE = 0.5
 """An export is held to be otherwise whole when at least this share of the objects that sinks name is in it."""
@@ -82,15 +83,17 @@ def _removed_from(source: Source, records: AuditRecords, vouched: set[str], reco
     Below, a window ends at its oldest key; above, at its newest time: a row of that very millisecond may be younger than the source,
     unless a row of the source rests on it. `recorded` are anchors that the worker's own history names, with their unix milliseconds.
     """
-    if not source.keys:
+    if not source.keys or source.name in records.damaged:
         return
     oldest, newest = source.keys[0], source.keys[-1]
-    is_window = source.name != LIST or len(source.stated) >= LIST_WINDOW
+    is_window = source.name == LIST and source.rows >= LIST_WINDOW
     rested_on = _ancestors(source.stated, records)
     for entry in vouched:
         known = records.entries[entry]
         begun = known.ts < newest[0] or entry in rested_on
-        if begun and (not is_window or known.key > oldest) and entry not in source.stated:
+        # What is older than the oldest row is outside: a storage that was emptied, or whose export was cut, begins where it begins.
+        inside = known.key > oldest or (source.name == LIST and not is_window)
+        if begun and inside and entry not in source.stated:
             yield entry
     for stated in source.stated:
         row = records.entries.get(stated)
@@ -124,10 +127,12 @@ def _names_a_gap(row: AuditEntry, source: Source, records: AuditRecords, is_wind
     parent = row.prev_hash
     if parent == GENESIS or parent in source.stated or parent in records.entries:
         return False
-    if not is_window:
+    if row.stream_prev_hash is None:  # the first form: it follows its event's last, which may stand far before, or in another store
+        return not is_window and _has_older_first_form(row, source, records)
+    if source.name == LIST and not is_window:
         return True
     spot = bisect_left(source.keys, (row.ts, ""))
-    return spot > 0 and source.keys[spot - 1][0] > source.keys[0][0]
+    return spot > 0 and (source.name == STORAGE or source.keys[spot - 1][0] > source.keys[0][0])
 
 
 def _names_a_gap_in_its_stream(row: AuditEntry, source: Source, records: AuditRecords) -> bool:
@@ -138,6 +143,11 @@ def _names_a_gap_in_its_stream(row: AuditEntry, source: Source, records: AuditRe
     link = row.stream_prev_hash
     if link in (None, GENESIS) or link in source.stated or link in records.entries or row.event_id == "global":
         return False
+    return _has_older_first_form(row, source, records)
+
+
+def _has_older_first_form(row: AuditEntry, source: Source, records: AuditRecords) -> bool:
+    """Whether a source holds an older row of the first form of the same stream."""
     return any(
         entry.event_id == row.event_id and entry.stream_prev_hash is None and entry.key < row.key and stated in source.stated
         for stated, entry in records.entries.items()
@@ -167,6 +177,8 @@ def _missing_objects(records: AuditRecords, expected: set[tuple[str, str]]) -> t
     An export may end before the newest entries and need not hold both folders: what lies outside it is not missing.
     """
     missing, wanted = [], 0
+    if expected and not records.objects:
+        return [], True
     for folder in ("audit/immutable/entry/", "audit/immutable/stream/"):
         times = sorted(
             records.entries[entry].ts for entry, keys in (records.bucket_keys or {}).items() for key in keys if key.startswith(folder)
@@ -175,7 +187,7 @@ def _missing_objects(records: AuditRecords, expected: set[tuple[str, str]]) -> t
             continue
         inside = [key for key, ts in expected if key.startswith(folder) and times[0] <= ts <= times[-1]]
         wanted += len(inside)
-        missing += [key for key in inside if key not in records.objects]
-    if wanted and len(missing) > WHOLE_SHARE * wanted:
+        missing += [key for key in inside if key not in records.objects and normpath(key) not in records.objects]
+    if (wanted and len(missing) > WHOLE_SHARE * wanted) or (missing and BUCKET in records.damaged):
         return [], True
     return sorted(set(missing)), False

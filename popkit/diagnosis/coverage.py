@@ -78,7 +78,11 @@ def _listed_and_given(facts: Facts) -> Iterator[Finding]:
             yield Finding("outcome_contradictory", None, (TRANSACTIONS, signature), wanted, seen, slot=listed.slot)
 
 
-def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str]) -> Coverage:
+SAID_OTHERWISE = frozenset({"evidence_unreadable", "transaction_missing", "worker_records_missing", "signer_unknown"})
+"""Findings of which the coverage has a sentence of its own."""
+
+
+def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str], findings: list[Finding]) -> Coverage:
     """What was checked and what was not, in words that do not depend on the order of lines."""
     coverage = Coverage(not_checked=list(more))
     evidence = facts.evidence
@@ -129,6 +133,8 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str]) -> C
     if any(f.code == "transaction_missing" for f in _listed_and_given(facts)):
         coverage.not_checked.append("transactions that the node listed and that are not in the case")
     coverage.not_checked += _stated(facts)
+    unchecked = (f for f in findings if f.not_checked and f.code not in SAID_OTHERWISE)
+    coverage.not_checked += sorted({f"{f.grant}: {f.not_checked}" if f.grant else str(f.not_checked) for f in unchecked})
     for judgement in judgements:
         coverage.not_checked += [f"{judgement.grant}: {text}" for text in judgement.missing_evidence]
         unseen = len(facts.receipts_without_claims(judgement.grant))
@@ -136,6 +142,11 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str]) -> C
             coverage.not_checked.append(f"{judgement.grant}: the claims of {counted(unseen, 'receipt')} that no transaction in the case is")
         if facts.accounts and not judgement.line.chain.state.known:
             coverage.not_checked.append(f"{judgement.grant}: the PopState account was not collected")
+    if facts.tampering.export_is_partial:
+        coverage.not_checked.append("the immutable bucket: most objects that sinks name are not in the export")
+    nameless = sum(source.nameless for source in facts.audit.sources.values())
+    if nameless:
+        coverage.not_checked.append(f"{counted(nameless, 'row')} of the worker's records that state no hash")
     if facts.audit.is_known and not facts.audit.reaches_genesis:
         coverage.not_checked.append("the worker's audit chain before its oldest unbroken entry")
     return coverage

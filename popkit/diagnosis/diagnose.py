@@ -60,7 +60,7 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
     audit = diagnose_audit(facts)
     reconciliation, reconciler, record_findings = _reconcile(facts, judge, grants)
     findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
-    coverage = coverage_of(facts, [g.judgement for g in grants], reconciler.not_checked)
+    coverage = coverage_of(facts, [g.judgement for g in grants], reconciler.not_checked, findings)
     return Diagnosis(facts.header.case, facts.now, grants, audit, reconciliation, coverage, sorted_findings(findings))
 
 
@@ -101,7 +101,7 @@ def _titles(facts: Facts, grant: str) -> list[str]:
     wanted = set(facts.events_of(grant))
     rows = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     rows += [row.value for key, row in (facts.evidence.storage or {}).items() if key.startswith("event:") and isinstance(row.value, dict)]
-    titles = {str(item["id"]): str(item.get("title", "")) for item in rows if item.get("id") in wanted}
+    titles = {str(item["id"]): str(item.get("title", "")) for item in rows if str(item.get("id")) in wanted}
     return [titles[event] for event in sorted(titles)]
 
 

@@ -185,12 +185,13 @@ class Facts:
     @cached_property
     def event_links(self) -> list[EventLink]:
         """Every link of an event to a grant: by the case, the worker's event list, its EVENT_CREATE entries and its storage."""
-        links = {EventLink(event, grant, "case.json") for event, grant in self.header.events}
+        links = {EventLink(event, grant, "case.json") for event, grant in self.header.events if grant in self.header.grants}
         rows: list[tuple[object, str]] = []
         events = self.evidence.answers.get("events")
         if events is not None and events.is_ok and isinstance(events.body.get("items"), list):
             rows += [(item, "events") for item in events.body["items"]]
-        rows += [(entry.data, "EVENT_CREATE") for entry in self.audit.ordered if entry.event == "EVENT_CREATE"]
+        created = [entry for entry in self.audit.ordered if entry.event == "EVENT_CREATE" and not self.audit.is_orphan(entry.hash)]
+        rows += [(entry.data, "EVENT_CREATE") for entry in created]
         rows += [(row.value, "storage") for key, row in (self.evidence.storage or {}).items() if key.startswith("event:")]
         for row, source in rows:
             link = _link(row, source)
@@ -220,11 +221,13 @@ class Facts:
         """What was edited or removed in the audit chain."""
         named = set(self.audit.named_elsewhere)
         sinks = set()
+        held = {c.receipt_id for c in self.receipt_checks if not c.is_bad and "entry" not in c.unknown}
         for receipt, _ in self.receipt_rows:
             audit = receipt.get("audit")
-            if not isinstance(audit, dict) or str(receipt.get("receiptId")) in {c.receipt_id for c in self.receipt_checks if c.is_bad}:
+            if not isinstance(audit, dict) or receipt.get("receiptId") not in held:
                 continue
-            for sink in audit.get("immutableSinks") or ():
+            stated = audit.get("immutableSinks")
+            for sink in stated if isinstance(stated, list) else ():
                 key = bucket_key(sink)
                 if key is not None and isinstance(receipt.get("issuedAt"), str):
                     sinks.add((key, receipt["issuedAt"]))

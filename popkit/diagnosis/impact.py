@@ -150,6 +150,7 @@ def lost_proofs(incident: Incident) -> list[str]:
     judge, judgement = incident.judge, incident.judgement
     if not incident.chain_is_known:
         return []
+    may_hide = judgement.verdict == "inconclusive" and not judge.head_is_certain(judgement.line)
     lost = {
         p.entry_hash
         for p in judgement.line.proofs.values()
@@ -157,6 +158,7 @@ def lost_proofs(incident: Incident) -> list[str]:
         and p.issuer != "foreign"
         and not judge.can_land(p, judgement.grant)
         and not judge.may_have_landed(p, judgement.grant)
+        and (p.refused or not may_hide)
     }
     if incident.broken:
         lost |= set(incident.unknown_parents)

@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from popkit.attempts import Attempt
+from popkit.audit.anchors import as_anchor
 from popkit.audit.entries import LIST
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.proofs import Proof, WorkerLine, is_too_old
@@ -123,7 +124,7 @@ class Judge:
             self._periods[grant] = known
         return known
 
-    def _head_is_certain(self, line: WorkerLine) -> bool:
+    def head_is_certain(self, line: WorkerLine) -> bool:
         """Whether the chain's head is known: PopState was collected, or the node listed nothing that is not in the case."""
         chain = line.chain
         if chain.state.known and not chain.state_is_stale:
@@ -163,7 +164,7 @@ class Judge:
             outcome.heals_until = min(proof.issued_at for proof in line.path) + SKEW_SECONDS
             outcome.because = f"{counted(len(line.path), 'issued proof')} on the chain's head can still land"
             return "in_flight"
-        if not self._head_is_certain(line) and not any(self._proves_refusal(p) for p in line.path):
+        if not self.head_is_certain(line) and not any(self._proves_refusal(p) for p in line.path):
             outcome.because = (
                 "proofs stand on the last claim seen, but whether they landed is not known: no PopState, and transactions are missing"
             )
@@ -216,7 +217,7 @@ class Judge:
             outcome.missing_evidence.append("the worker's storage, or its audit records without a gap")
             return "inconclusive"
         known = line.head in chain.accepted_entries or line.head == GENESIS_HASH or line.head in chain.unseen
-        if not known and not (line.head_source == "storage" and self._head_is_certain(line)):
+        if not known and not (line.head_source == "storage" and self.head_is_certain(line)):
             outcome.because = "the worker's head is an entry that nothing else in the evidence names"
             outcome.missing_evidence.append("the worker's audit records")
             return "inconclusive"
@@ -261,7 +262,7 @@ class Judge:
             r for r in self.facts.reported if r.grant == outcome.grant and r.failure.layer == "program" and r.error in CHAIN_RULE_ERRORS
         ]
         told = [r for r in told if r.report.at > last]
-        if not told or not self._head_is_certain(outcome.line):
+        if not told or not self.head_is_certain(outcome.line):
             return None
         outcome.reports = told
         first = told[0].report.at
@@ -293,6 +294,10 @@ class Judge:
 
     def _records_missing(self, line: WorkerLine) -> str | None:
         """What of the worker's records is missing to call a sound chain sound; None when nothing is."""
+        if any((anchor := as_anchor(entry)) is not None and anchor.grant == line.chain.grant for entry in line.records.doubtful):
+            return "the bucket holds two objects after its newest entry; one append failed, and whether it was that of a proof is not known"
+        if line.records.damaged and (LIST not in line.records.sources or LIST in line.records.damaged):
+            return "lines of the worker's records could not be read, and the newest may be among them"
         if line.storage_is_older and LIST not in line.records.sources:
             return "the storage export ends before the bucket's: whether the storage was put back since, only a younger export tells"
         if line.reaches(line.chain.head):

@@ -144,7 +144,8 @@ class WorkerLine:
             if row.holds:
                 self._proof(row.entry_hash, row).in_history = True
         for anchor in self.anchors:
-            entry, issued_at, confirmed = anchor.rebuild(known)
+            taken = {p.entry_hash for p in self._anchored if p.anchor is not None and p.anchor.ts_ms // 1000 != anchor.ts_ms // 1000}
+            entry, issued_at, confirmed = anchor.rebuild(known - taken)
             existing = self.proofs.get(entry)
             if existing is None:
                 existing = self.proofs[entry] = Proof(
@@ -200,6 +201,8 @@ class WorkerLine:
         row = self.storage.get(prefix + self.chain.grant)
         if row is not None:
             return read_head(row.value)
+        if STORAGE in self.records.damaged:
+            return None  # the line of the head may be one that could not be read
         has_records = any(key.startswith("pop_chain:") for key in self.storage)
         issued_here = bool(self.history) or bool(self.anchors)
         return GENESIS_HASH if has_records or (issued_here is False and self.records_since_creation) else None
@@ -356,7 +359,7 @@ class WorkerLine:
         The worker writes the record before it answers: an anchor without one was not written by issuing a proof, or the record is gone.
         """
         rows = self.records.sources.get(STORAGE)
-        if rows is None or not self.history or not all(row.holds for row in self.history):
+        if rows is None or not self.history or not all(row.holds for row in self.history) or STORAGE in self.records.damaged:
             return []
         accepted = [p for p in self.proofs.values() if p.accepted is not None and p.anchor is not None and not p.in_history]
         return [p for p in accepted if p.anchor is not None and p.anchor.anchor_hash in rows.stated]

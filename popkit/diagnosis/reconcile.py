@@ -25,35 +25,35 @@ class Reconciler:
         for link in facts.event_links:
             self.grants_of[link.event].add(link.grant)
 
-    def chain_is_complete(self) -> bool:
-        """Whether the transactions of the case are all there, as far as the evidence can tell.
+    def chain_is_complete(self, grant: str) -> bool:
+        """Whether every accepted claim of a grant is in the evidence, as far as the evidence can tell.
 
-        Listed ones are given, links have no gap, and whoever collected the case does not state a list of a grant to be incomplete. Without
-        a list, PopState at the end of strict links shows as much: no claim can be missing between the two.
+        Its creation is there, its head is known, what was listed was given and could be read, links have no gap, no receipt is without its
+        claim, and whoever collected the case states no list of it to be incomplete. Without a list of it, strict links from GENESIS to
+        PopState show as much.
         """
-        if not incomplete_addresses(self.facts.header).keys().isdisjoint(self.facts.header.grants):
+        facts, chain = self.facts, self.facts.chain(grant)
+        transactions, signatures = facts.evidence.transactions, facts.evidence.signatures
+        if transactions is None or transactions.unavailable or grant in incomplete_addresses(facts.header):
             return False
-        transactions, signatures = self.facts.evidence.transactions, self.facts.evidence.signatures
-        if transactions is None or transactions.unavailable:
+        if facts.evidence.is_damaged("rpc/transactions") or facts.evidence.is_damaged("rpc/signatures"):
             return False
-        chains = [self.facts.chain(grant) for grant in self.facts.header.grants]
-        if any(chain.unseen for chain in chains):
+        if chain.unseen or not chain.state.known or facts.history.created_slot(grant) is None or facts.receipts_without_claims(grant):
             return False
-        if signatures is None:
-            return all(chain.is_closed_by_state for chain in chains)
+        if signatures is None or grant not in (facts.history.listed or ()):
+            return chain.is_closed_by_state
         have = set(transactions.signature)
         return all(signature in have for signature in signatures)
 
     def unbacked(self) -> list[ClaimRecord]:
         """Records of an on-chain claim whose transaction is not in complete evidence and whose receipt does not exist for that claimer."""
-        told = [record for record in self.records if record.tx_signature is not None and self.grants_of[record.event_id]]
-        if not told:
-            return []
-        if not self.chain_is_complete():
-            self.not_checked.append("claim records against the chain: transactions are missing from the evidence")
-            return []
         have = set(self.facts.claims.transactions.signature) | set(self.facts.evidence.signatures or {})
-        return [record for record in told if record.tx_signature not in have and self._has_receipt(record) is False]
+        told = [r for r in self.records if r.tx_signature is not None and r.tx_signature not in have and self.grants_of[r.event_id]]
+        whole = {grant: self.chain_is_complete(grant) for grant in self.facts.header.grants}
+        found = [record for record in told if all(whole[grant] for grant in self.grants_of[record.event_id])]
+        if len(found) < len(told):
+            self.not_checked.append("claim records against the chain: transactions are missing from the evidence")
+        return [record for record in found if self._has_receipt(record) is False]
 
     def _has_receipt(self, record: ClaimRecord) -> bool | None:
         """Whether a receipt of the record's claimer exists; None when the receipt that it names was not collected."""
@@ -77,20 +77,27 @@ class Reconciler:
         return receipt is not None and receipt.grant in grants and (not record.wallets or receipt.claimer in record.wallets)
 
     def contradicted(self) -> Iterator[Finding]:
-        """Records that name a transaction of somebody else, or one that was refused."""
-        attempts: dict[str, list[tuple[str, Attempt]]] = {}
+        """Records that name a transaction of somebody else, of another grant, of no claim at all, or one that was refused."""
+        attempts: dict[str, list[tuple[str, Attempt]]] = defaultdict(list)
         for grant in self.facts.header.grants:
-            for attempt in [*self.facts.chain(grant).accepted, *self.facts.chain(grant).refused]:
-                attempts.setdefault(attempt.signature, []).append((grant, attempt))
+            chain = self.facts.chain(grant)
+            for attempt in [*chain.accepted, *chain.refused, *chain.forged]:
+                attempts[attempt.signature].append((grant, attempt))
+        given = set(self.facts.claims.transactions.signature)
         for record in self.records:
-            known = attempts.get(record.tx_signature or "", [])
-            if not known or not record.wallets or self._has_receipt(record):
+            grants = self.grants_of[record.event_id]
+            if record.tx_signature not in given or not grants or self._has_receipt(record):
                 continue
-            if not any(a.accepted and a.claimer in record.wallets for _, a in known):
-                grant, attempt = known[0]
+            known = [(grant, attempt) for grant, attempt in attempts[record.tx_signature] if grant in grants]
+            if any(a.accepted and (not record.wallets or a.claimer in record.wallets) for _, a in known):
+                continue
+            seen = "no claim of the event's grant"
+            if known:
+                attempt = known[0][1]
                 seen = f"claimer {attempt.claimer}, {'accepted' if attempt.accepted else f'refused with {attempt.error}'}"
-                wanted = f"an accepted claim of {' or '.join(record.wallets)}"
-                yield Finding("record_contradicted", grant, (record.file, record.key), wanted, seen, slot=attempt.slot)
+            wanted = f"an accepted claim of {' or '.join(record.wallets) or 'the grant'}"
+            slot = known[0][1].slot if known else None
+            yield Finding("record_contradicted", sorted(grants)[0], (record.file, record.key), wanted, seen, slot=slot)
 
     def unsynced(self) -> list[tuple[str, str, int]]:
         """(signature, grant, slot) of accepted claims of a claimer for whom the worker holds no claim record in any event of the grant."""
@@ -98,6 +105,8 @@ class Reconciler:
         for grant in self.facts.header.grants:
             chain, line = self.facts.chain(grant), self.facts.line(grant)
             events = set(self.facts.events_of(grant))
+            if chain.accepted and not events:
+                self.not_checked.append(f"claims that the worker does not know of grant {grant}: no event is linked to it")
             if not chain.accepted or not events:
                 continue
             if not (line.records_since_creation or self.facts.evidence.storage is not None):

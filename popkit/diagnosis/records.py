@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from popkit.diagnosis.facts import Facts
-from popkit.protocol.keys import is_pubkey, is_signature
+from popkit.protocol.keys import is_pubkey
 
 CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
 
@@ -33,7 +33,7 @@ def claim_records(facts: Facts) -> list[ClaimRecord]:
     transfers = facts.evidence.answers.get("transfers")
     items = transfers.body.get("items") if transfers is not None and transfers.is_ok else None
     for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and item.get("entryHash") not in facts.audit.entries:
+        if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and str(item.get("entryHash")) not in facts.audit.entries:
             found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json"))
     for key in facts.evidence.storage or {}:
         if key.startswith("claim:"):
@@ -55,7 +55,7 @@ def _record(data: dict[str, Any], event_id: str, key: str, file: str) -> ClaimRe
     return ClaimRecord(
         str(event),
         wallets,
-        str(signature) if onchain and is_signature(signature) else None,
+        signature if onchain and isinstance(signature, str) and signature else None,  # the worker takes whatever looks like one
         str(receipt) if is_pubkey(receipt) else None,
         key,
         file,

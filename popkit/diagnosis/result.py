@@ -5,7 +5,6 @@ One object is the source of JSON, prose and exit code alike.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
@@ -15,7 +14,7 @@ from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS, Judgement
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
-from popkit.wording import counted
+from popkit.wording import counted, json_text
 
 SCHEMA = "popkit.findings/1"
 _BIG = 1 << 53
@@ -258,7 +257,7 @@ class Diagnosis:
 
     def dumps(self) -> str:
         """findings.json: UTF-8 JSON, keys ascending, two spaces, a line end last; integers past 2^53 as decimal strings."""
-        return json.dumps(_portable(self.as_json()), ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+        return json_text(_portable(self.as_json()))
 
     def count(self, severity: str) -> int:
         """How many findings have a severity."""

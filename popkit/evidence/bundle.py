@@ -15,6 +15,10 @@ from popkit.evidence.manifest import MANIFEST, case_files, check_manifest
 
 T = TypeVar("T")
 _SUFFIXES = ("", ".zst", ".gz")
+DAMAGE = frozenset(
+    {"unreadable_line", "truncated_line", "damaged_compression", "document_too_large", "line_too_long", "unreadable_document"}
+)
+"""Problems that leave out something of a file."""
 WORKER_ANSWERS = ("pop-status", "runtime-status", "audit-status", "events", "audit-logs", "audit-integrity", "transfers")
 
 
@@ -59,6 +63,10 @@ class Evidence:
         rows = reader(lines)
         self.problems.extend(lines.problems)
         return rows
+
+    def is_damaged(self, prefix: str) -> bool:
+        """Whether a file whose name begins so has lines or objects that could not be read: what it lacks may have stood there."""
+        return any(p.place.file.startswith(prefix) and p.code in DAMAGE for p in self.problems)
 
     @cached_property
     def transactions(self) -> rpc.Transactions | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.verification.checks import CANNOT_TELL, HOLDS, VIOLATED, Check, ClaimChecks
 from popkit.verification.whole import audit_checks, case_checks, chain_checks, named_record_checks, record_checks
+from popkit.wording import json_text
 
 SCHEMA = "popkit.verification/1"
 OPTIONAL = frozenset({"the worker's record says the same", "the server's own check says the same", "its sinks' times are the entry's"})
@@ -67,7 +67,7 @@ class Verification:
 
     def dumps(self) -> str:
         """The verification as JSON text, keys ascending, a line end last."""
-        return json.dumps(self.as_json(), ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+        return json_text(self.as_json())
 
 
 def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None) -> Verification:

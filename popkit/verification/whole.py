@@ -56,7 +56,7 @@ def _custody(facts: Facts) -> Iterator[Check]:
 
 def chain_checks(facts: Facts, line: WorkerLine) -> Iterator[Check]:
     """Both ends anchored, every link between them, receipts counted, the vault's arithmetic."""
-    chain, whole = line.chain, Reconciler(facts).chain_is_complete()
+    chain, whole = line.chain, Reconciler(facts).chain_is_complete(line.chain.grant)
     if chain.linked:
         first = chain.linked[0]
         title, where, rule = "the first proof starts from GENESIS", (TRANSACTIONS, first.signature), "program §1.8; invariant L9"
@@ -195,7 +195,7 @@ def record_checks(facts: Facts, tickets: Tickets) -> Iterator[Check]:
     unbacked = sorted(str(record.tx_signature) for record in reconciler.unbacked())
     false = sorted(finding.where[1] for finding in reconciler.contradicted())
     where, rule = ("worker", "claim records"), "invariant X3"
-    unknown = not reconciler.chain_is_complete()
+    unknown = not all(reconciler.chain_is_complete(grant) for grant in facts.header.grants)
     for title, found in (("records of claims that are not on chain", unbacked), ("records that the chain contradicts", false)):
         status = VIOLATED if found else CANNOT_TELL if unknown else HOLDS
         seen = ", ".join(found) or ("transactions are missing from the evidence" if unknown else "none")
@@ -208,7 +208,7 @@ def record_checks(facts: Facts, tickets: Tickets) -> Iterator[Check]:
 def named_record_checks(facts: Facts, records: list[ClaimRecord], reached: set[str]) -> Iterator[Check]:
     """Claim records whose transactions are not among those reached by name: whether the chain backs them, and their tickets."""
     reconciler, title, rule = Reconciler(facts), "the chain holds what the record says", "invariant X3"
-    unbacked, whole = {record.key for record in reconciler.unbacked()}, reconciler.chain_is_complete()
+    unbacked, whole = {record.key for record in reconciler.unbacked()}, all(map(reconciler.chain_is_complete, facts.header.grants))
     for record in records:
         where = (record.file, record.key)
         if record.tx_signature is None:

@@ -81,7 +81,7 @@ def records_of(
     answers = {}
     if shown is not None:
         answers["audit-logs"] = SimpleNamespace(is_ok=True, body={"logs": shown}, place=Place("worker/audit-logs.json", None, None, "list"))
-    evidence: Any = SimpleNamespace(earlier_lists=[], answers=answers, storage=storage, bucket=bucket)
+    evidence: Any = SimpleNamespace(earlier_lists=[], answers=answers, storage=storage, bucket=bucket, is_damaged=lambda prefix: False)
     return read_audit(evidence, named)
 
 
@@ -361,6 +361,7 @@ def test_a_row_that_a_list_lacks(gone: int) -> None:
     assert removed(records_of(shown, None, objects(rows))) == ([] if gone == 5 else wanted)
     in_storage = wanted if 0 < gone < 5 else []
     assert removed(records_of(None, stored(shown), objects(rows))) == in_storage, "a storage begins with its oldest row"
+    assert removed(records_of(None, stored(shown))) == in_storage, "a row between two of its own is inside, known or not"
 
 
 def test_a_list_of_fifty_is_a_window() -> None:
@@ -805,14 +806,18 @@ def test_a_stream_s_newest_row_by_its_own_links() -> None:
     first = row(5000)
     other = row(5001, first["entry_hash"], GENESIS, eventId="evt")
     last = row(100, other["entry_hash"], first["entry_hash"])  # its clock was set back
-    storage = stored([first, other, last], **{"audit:lastHash:system": last["entry_hash"]})
+    heads = {"audit:lastHash:system": last["entry_hash"], "audit:lastHash:global": last["entry_hash"]}
+    storage = stored([first, other, last], **heads)
     assert wrong_ends(storage, records_of(None, storage)) == []
+    headless = stored([first, other, last])
+    told = [(end.key, end.expected, end.observed) for end in wrong_ends(headless, records_of(None, headless))]
+    assert told == [("audit:lastHash:global", last["entry_hash"], None)]
 
 
 def test_a_place_keeps_the_line_of_its_list() -> None:
     [told] = line(1)
     answers = {"audit-logs": SimpleNamespace(is_ok=True, body={"logs": [told]}, place=Place("worker/audit-logs.json", 4, None, "list"))}
-    evidence: Any = SimpleNamespace(earlier_lists=[], answers=answers, storage=None, bucket=None)
+    evidence: Any = SimpleNamespace(earlier_lists=[], answers=answers, storage=None, bucket=None, is_damaged=lambda prefix: False)
     assert read_audit(evidence).entries[told["entry_hash"]].place.line == 4
     [check] = check_receipts([(receipt_of(claim_row()), PLACE)], records_of([]))
     assert check.place == PLACE

@@ -226,7 +226,7 @@ def test_a_claim_from_before_proofs_claims_its_period(tmp_path: Path) -> None:
 
 def certain(path: Path, files: dict[str, Any], handle: GrantHandle) -> bool:
     judge = judge_of(path, files)
-    return judge._head_is_certain(judge.facts.line(handle.address))
+    return judge.head_is_certain(judge.facts.line(handle.address))
 
 
 def test_the_head_is_certain_by_pop_state_or_by_a_list_that_was_given_whole(tmp_path: Path) -> None:
