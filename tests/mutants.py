@@ -60,12 +60,13 @@ ROOMS = {
             "tests/diagnosis/test_tickets.py",
             "tests/verification/test_server_integrity.py",
             "tests/diagnosis/test_audit.py",
+            "tests/diagnosis/test_records.py",
         ),
     ),
     "causes": Room(
         ("popkit/diagnosis/causes.py", "popkit/diagnosis/impact.py", "popkit/diagnosis/proofs.py", "popkit/diagnosis/tickets.py"),
         (),
-        ("tests/diagnosis/test_causes.py", "tests/diagnosis/test_judge.py", "tests/diagnosis/test_tickets.py", *SCENARIOS),
+        (*(f"tests/diagnosis/test_{name}.py" for name in ("causes", "judge", "tickets", "records")), *SCENARIOS),
     ),
     "attempts": Room(
         ("popkit/attempts.py", "popkit/history.py", "popkit/diagnosis/facts.py", "popkit/diagnosis/records.py"),

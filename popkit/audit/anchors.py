@@ -6,7 +6,7 @@ that is known from elsewhere (a message on chain, the next anchor's prevHash, a 
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from popkit.audit.entries import AuditEntry, AuditRecords
@@ -44,12 +44,15 @@ class Anchor:
         """The entry hash of the proof, had it been issued at this unix second."""
         return entry_hash(2, self.prev_hash, self.stream_prev_hash, self.audit_hash, self.grant, self.claimer, self.period_index, issued_at)
 
-    def rebuild(self, known: Container[str]) -> tuple[str, int, bool]:
-        """(entry hash, issued_at, confirmed): the candidate that `known` holds, else floor(ts), not confirmed."""
+    def rebuild(self, known: Container[str], taken: Mapping[str, int] | None = None) -> tuple[str, int, bool]:
+        """(entry hash, issued_at, confirmed): the candidate that `known` holds, else floor(ts), not confirmed.
+
+        `taken` are the entries of earlier anchors with their second: another second's anchor is of another proof.
+        """
         latest = self.ts_ms // 1000
         for issued_at in range(latest, latest - MAX_ISSUE_LAG - 1, -1):
             candidate = self.entry_hash_at(issued_at)
-            if candidate in known:
+            if candidate in known and (taken or {}).get(candidate, latest) == latest:
                 return candidate, issued_at, True
         return self.entry_hash_at(latest), latest, False
 

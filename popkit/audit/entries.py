@@ -182,8 +182,12 @@ class AuditRecords:
 
     def _is_whole(self, entry: str) -> bool:
         """Whether the bucket holds both objects of an entry, or the one of the folder that was exported."""
-        folders = {key.split("/")[2] for key in self.objects if key.count("/") > 2}
-        return len((self.bucket_keys or {}).get(entry, ())) >= max(1, len(folders & {"entry", "stream"}))
+        return len((self.bucket_keys or {}).get(entry, ())) >= self._copies
+
+    @cached_property
+    def _copies(self) -> int:
+        """How many objects the export holds of a whole entry: two, or one where one of the two folders was exported."""
+        return max(1, len({key.split("/")[2] for key in self.objects if key.count("/") > 2} & {"entry", "stream"}))
 
     named_elsewhere: frozenset[str] = frozenset()
     """Entries that an on-chain proof names; set by who knows the chain."""

@@ -170,7 +170,16 @@ class Facts:
 
     def receipts_of(self, grant: str) -> set[str]:
         """The addresses of every receipt of a grant that was collected."""
-        return {key for key in self.accounts if (value := self.receipt(key)) is not None and value.grant == grant}
+        return self._receipts_by_grant.get(grant, set())
+
+    @cached_property
+    def _receipts_by_grant(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for address in self.accounts:
+            receipt = self.receipt(address)
+            if receipt is not None:
+                found[receipt.grant].add(address)
+        return found
 
     def receipts_without_claims(self, grant: str) -> list[str]:
         """Receipts whose claims are in no transaction of the evidence, ascending: no node gave them."""
@@ -242,6 +251,17 @@ class Facts:
             if key.startswith(("ticket_receipt:", "ticket_receipt_subject:")) and isinstance(row.value, dict):
                 rows.append((row.value, Place(row.place.file, row.place.line, key, row.place.sha256)))
         return rows
+
+    @cached_property
+    def receipts_by_entry(self) -> dict[str, list[tuple[dict[str, Any], Place]]]:
+        """The ticket receipts by each audit entry that they name."""
+        found: dict[str, list[tuple[dict[str, Any], Place]]] = defaultdict(list)
+        for receipt, place in self.receipt_rows:
+            audit = receipt.get("audit")
+            names = {str(receipt.get("receiptId")), str(audit.get("entryHash") if isinstance(audit, dict) else None)}
+            for name in names:
+                found[name].append((receipt, place))
+        return found
 
     @cached_property
     def receipt_checks(self) -> list[ReceiptCheck]:

@@ -143,9 +143,10 @@ class WorkerLine:
         for row in self.history:
             if row.holds:
                 self._proof(row.entry_hash, row).in_history = True
+        taken: dict[str, int] = {}
         for anchor in self.anchors:
-            taken = {p.entry_hash for p in self._anchored if p.anchor is not None and p.anchor.ts_ms // 1000 != anchor.ts_ms // 1000}
-            entry, issued_at, confirmed = anchor.rebuild(known - taken)
+            entry, issued_at, confirmed = anchor.rebuild(known, taken)
+            taken.setdefault(entry, anchor.ts_ms // 1000)
             existing = self.proofs.get(entry)
             if existing is None:
                 existing = self.proofs[entry] = Proof(
@@ -158,9 +159,11 @@ class WorkerLine:
         for proof in self.proofs.values():
             proof.issuer = self._issuer(proof)
             proof.landed = proof.accepted is not None or proof.entry_hash == self.chain.head or proof.entry_hash in unseen
+        below: set[str] = set()
         for entry in self.chain.strict_ground:
             cursor = self.proofs.get(entry)
-            while cursor is not None:
+            while cursor is not None and cursor.entry_hash not in below:
+                below.add(cursor.entry_hash)
                 cursor.landed = True
                 cursor = self.proofs.get(cursor.prev_hash)
 

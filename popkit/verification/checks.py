@@ -6,7 +6,7 @@ are those of the claim's slot (terms by the grant's history, the signer by its u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ from popkit.protocol import allowlist
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import pop_config_address
 
+Records = Mapping[str, list[ClaimRecord]]
+"""The worker's claim records by the transaction that they name."""
 HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
 TRANSACTIONS, ACCOUNTS, RECEIPTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl", "worker/ticket-receipts.jsonl"
 
@@ -63,12 +65,12 @@ def _text(value: object) -> str:
 class ClaimChecks:
     """The checks of one claim attempt, in the order in which an auditor asks for them; iterate to get them."""
 
-    def __init__(self, facts: Facts, line: WorkerLine, attempt: Attempt, records: list[ClaimRecord], tickets: Tickets) -> None:
+    def __init__(self, facts: Facts, line: WorkerLine, attempt: Attempt, records: Records, tickets: Tickets) -> None:
         self.facts, self.line, self.chain, self.attempt, self.tickets = facts, line, line.chain, attempt, tickets
         self.claims, self.row = facts.claims, attempt.row
         self.here = (TRANSACTIONS, attempt.signature)
         self.era = self.chain.era_at(attempt)
-        self.named = [record for record in records if record.tx_signature == attempt.signature]
+        self.named = records.get(attempt.signature, [])
 
     def __iter__(self) -> Iterator[Check]:
         yield from self.transaction()
@@ -289,10 +291,8 @@ class ClaimChecks:
 
 def ticket_receipt_checks(facts: Facts, entries: set[str]) -> Iterator[Check]:
     """Every ticket receipt that speaks of one of these audit entries, every field."""
-    for receipt, place in facts.receipt_rows:
-        audit = receipt.get("audit")
-        if entries.isdisjoint({receipt.get("receiptId"), audit.get("entryHash") if isinstance(audit, dict) else None}):
-            continue
+    told = {id(receipt): (receipt, place) for entry in sorted(entries) for receipt, place in facts.receipts_by_entry.get(entry, ())}
+    for receipt, place in told.values():
         result = check_receipt(receipt, facts.audit, place)
         unknown = [name for name in result.unknown if name != SINK_TIMES]
         status = VIOLATED if result.wrong else CANNOT_TELL if unknown else HOLDS

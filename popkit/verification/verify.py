@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from popkit.diagnosis.records import ClaimRecord, claim_records
 from popkit.diagnosis.tickets import Tickets
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import Evidence
-from popkit.verification.checks import CANNOT_TELL, HOLDS, VIOLATED, Check, ClaimChecks
+from popkit.verification.checks import CANNOT_TELL, HOLDS, VIOLATED, Check, ClaimChecks, Records
 from popkit.verification.whole import audit_checks, case_checks, chain_checks, named_record_checks, record_checks
 from popkit.wording import json_text
 
@@ -78,13 +79,16 @@ def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None
     facts = Facts(evidence, era)
     records, tickets = claim_records(facts), Tickets(facts)
     lines = {grant: facts.line(grant) for grant in facts.header.grants}
+    by_signature: dict[str, list[ClaimRecord]] = defaultdict(list)
+    for record in records:
+        by_signature[record.tx_signature or ""].append(record)
     sections = [Section("case", facts.header.case, list(case_checks(facts)))]
     for name in names:
         found = _named(facts, name, lines, records)
         told = [record for record in records if name in (record.code, record.key, record.tx_signature)]
         if not (found or told):
             raise UsageError(f"{name!r} is no signature, receipt, entry hash or confirmation code of an attempt or a record in the case")
-        sections += [_claim(facts, line, attempt, records, tickets) for line, attempt in found]
+        sections += [_claim(facts, line, attempt, by_signature, tickets) for line, attempt in found]
         reached = {attempt.signature for _, attempt in found}
         if not found or any(record.tx_signature not in (None, *reached) for record in told):
             sections.append(Section("record", name, list(named_record_checks(facts, told, reached))))
@@ -92,13 +96,13 @@ def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None
         return Verification(facts.header.case, sections)
     for grant, line in lines.items():
         sections.append(Section("chain", grant, list(chain_checks(facts, line))))
-        sections += [_claim(facts, line, attempt, records, tickets) for attempt in [*line.chain.accepted, *line.chain.forged]]
+        sections += [_claim(facts, line, attempt, by_signature, tickets) for attempt in [*line.chain.accepted, *line.chain.forged]]
     sections.append(Section("audit", "audit chain and ticket receipts", list(audit_checks(facts))))
     sections.append(Section("records", "the worker's claim records against the chain", list(record_checks(facts, tickets))))
     return Verification(facts.header.case, sections)
 
 
-def _claim(facts: Facts, line: WorkerLine, attempt: Attempt, records: list[ClaimRecord], tickets: Tickets) -> Section:
+def _claim(facts: Facts, line: WorkerLine, attempt: Attempt, records: Records, tickets: Tickets) -> Section:
     return Section("claim", attempt.signature, list(ClaimChecks(facts, line, attempt, records, tickets)))
 
 
