@@ -13,6 +13,7 @@ from popkit.audit.anchors import MAX_ISSUE_LAG, Anchor, anchors_of, as_anchor, r
 from popkit.audit.ends import beginnings, older_than_parent, wrong_ends
 from popkit.audit.entries import BUCKET, GENESIS, LIST, STORAGE, AuditEntry, AuditRecords, as_entry, has_shape, milliseconds, read_audit
 from popkit.audit.receipts import ReceiptCheck, check_receipt, check_receipts, receipts_made_by, subjects_of
+from popkit.audit.server import server_verdict
 from popkit.audit.tampering import bucket_key, find_tampering
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import BucketObject, StoredRow
@@ -854,3 +855,91 @@ def test_a_row_without_a_time_stands_at_the_beginning_and_covers_nothing_later()
     records = records_of([*rows[:2], nameless], None, objects(rows))
     assert records.sources[LIST].stated["ab" * 32] == ""
     assert removed(records) == []
+
+
+# -- what a chain shows to be absent --
+
+
+def test_a_chain_shows_an_anchor_s_absence_only_over_the_whole_time_of_its_append() -> None:
+    rows = [row(0, GENESIS), None]
+    rows[1] = row(9000, rows[0]["entry_hash"], "s")  # type: ignore[index]
+    records = records_of(rows)
+    assert records.segments == [(SECOND * 1000, SECOND * 1000 + 9000)]
+    assert [second for second in range(-1, 9) if records.covers_issue(SECOND + second)] == [0, 1, 2, 3, 4], "five seconds for the append"
+    landed = [second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second + 2)]
+    assert landed == [0, 1, 2, 3, 4, 5, 6, 7], "it was appended before the claim landed"
+    same = [second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second)]
+    assert same == [0, 1, 2, 3, 4, 5, 6, 7, 8], "a second is seen whole"
+    assert [second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second + 60)] == [0, 1, 2, 3, 4]
+
+
+def test_a_receipt_is_absent_strictly_inside_a_stretch_alone() -> None:
+    told = claim_row()
+    rows = [row(0, data={"n": 1}), None]
+    rows[1] = row(4000, rows[0]["entry_hash"], "s")  # type: ignore[index]
+    for at, bad in ((0, False), (1, True), (3999, True), (4000, False)):
+        receipt = rehashed({**receipt_of(told), "issuedAt": ts(at)})
+        assert checked(receipt, *rows).is_bad == bad, at  # type: ignore[arg-type]
+    named = row(5000, told["entry_hash"], "t")
+    receipt = rehashed({**receipt_of(told), "issuedAt": ts(2000)})
+    assert not checked(receipt, *rows, named).is_bad, "gone, but named"  # type: ignore[arg-type]
+    other = rehashed({**receipt, "audit": {**receipt["audit"], "entryHash": "None"}})
+    assert checked(other, *rows, named).is_bad  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"version": True}, ("type",)),
+        ({"version": False}, ("type",)),
+        ({"audit.immutableMode": "sometimes"}, ("audit.immutableMode",)),
+        ({"audit.immutableMode": "off"}, ("audit.immutableMode",)),
+        ({"audit.immutableMode": "best_effort"}, ()),
+        ({"audit.immutableSinks": []}, ("audit.immutableSinks",)),
+        ({"audit.immutableSinks": "twice"}, ("audit.immutableSinks",)),
+        ({"audit.immutableMode": "off", "audit.immutablePayloadHash": None, "audit.immutableSinks": []}, ("audit.immutablePayloadHash",)),
+    ],
+)
+def test_what_the_bucket_alone_tells_of_a_receipt(change: dict[str, Any], wrong: tuple[str, ...]) -> None:
+    """An object that is there was written: the mode was not off, and the receipt names it, once."""
+    told = claim_row()
+    receipt = receipt_of(told)
+    for name, value in change.items():
+        held = receipt["audit"] if name.startswith("audit.") else receipt
+        sinks = receipt["audit"]["immutableSinks"]
+        held[name.removeprefix("audit.")] = [*sinks, sinks[0]] if value == "twice" else value
+    check = checked(rehashed(receipt), told, bucket=True)
+    assert check.wrong[:1] == wrong
+    assert checked(receipt_of(told), told, bucket=True).wrong == ()
+
+
+def test_a_row_from_before_the_second_copy_stands_alone_rightly() -> None:
+    early, late = row(0, ts="2026-02-22T05:57:59.999Z"), row(0, ts="2026-02-22T05:58:00.000Z")
+    for told, half in ((early, []), (late, [late["entry_hash"]])):
+        storage = {key: value for key, value in stored([told]).items() if key.startswith("audit_history:")}
+        assert records_of(None, storage).sources["storage"].half == half
+    without_history = {key: value for key, value in stored([early]).items() if key.startswith("audit_entry:")}
+    assert records_of(None, without_history).sources["storage"].half == [early["entry_hash"]]
+
+
+def test_a_gap_among_rows_of_the_first_form_shows_by_an_older_row_of_their_event() -> None:
+    first = row(0, GENESIS, stream=None, eventId="evt")
+    gone = row(100, first["entry_hash"], stream=None, eventId="evt")
+    last = row(200, gone["entry_hash"], stream=None, eventId="evt")
+    other = row(50, GENESIS, stream=None, eventId="other")
+    assert removed(records_of(None, stored([first, other, last]))) == [gone["entry_hash"]]
+    assert removed(records_of(None, stored([other, last]))) == [], "its event's rows may begin with it"
+    assert removed(records_of([first, other, last])) == [gone["entry_hash"]]
+    later = row(300, GENESIS, stream=None, eventId="evt")
+    assert removed(records_of(None, stored([last, later]))) == []
+
+
+@pytest.mark.parametrize("issues", [None, 5, "text", [7]])
+def test_issues_of_the_server_that_are_none(issues: Any) -> None:
+    rows = line(3)
+    records = records_of(rows)
+    answer = SimpleNamespace(body={"ok": False, "checked": 3, "limit": 3, "issues": issues})
+    evidence: Any = SimpleNamespace(answers={"audit-integrity": answer})
+    found = server_verdict(evidence, records, find_tampering(records, ()), True)
+    assert found is not None
+    assert found.why == ("nothing of it is found again: it names no issue",)
