@@ -7,14 +7,11 @@ bucket (two copies); the bucket is a superset: an append that failed half-way le
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from posixpath import normpath
 from typing import Any
 
-from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Place
 from popkit.protocol import canonical
 
@@ -23,8 +20,6 @@ GENESIS = "GENESIS"
 LIST, STORAGE, BUCKET = "list", "storage", "bucket"
 APPEND_SECONDS = 5
 """How long after a proof's issued_at its anchor may be appended; a chain that ends sooner does not show that there is none."""
-COPIES_SINCE = "2026-02-22T05:58:00.000Z"
-"""From when on the storage may hold two copies of a row (commit 7b6e5d0)."""
 LIST_WINDOW = 50
 """How many rows GET /api/master/audit-logs shows: the newest fifty, in every version."""
 
@@ -242,137 +237,3 @@ class AuditRecords:
     def reaches_genesis(self) -> bool:
         """Whether the newest entry links back to GENESIS without a gap."""
         return bool(self.line) and self.line[-1].prev_hash == GENESIS
-
-
-def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> AuditRecords:
-    """Merge the audit entries of a case from every source it has.
-
-    `named_elsewhere` are hashes that on-chain proofs name (an entry they name is no orphan).
-    """
-    records = AuditRecords()
-    records.named_elsewhere = frozenset(named_elsewhere)
-    files = {LIST: "worker/audit-logs", STORAGE: "worker/storage", BUCKET: "worker/r2"}
-    records.damaged = {source for source, file in files.items() if evidence.is_damaged(file)}
-    logs = evidence.answers.get("audit-logs")
-    if logs is not None and logs.is_ok and isinstance(logs.body.get("logs"), list):
-        source = records.sources[LIST] = Source(LIST)
-        for row in logs.body["logs"]:
-            _take_row(records, source, row, logs.place)
-    _take_earlier_lists(records, evidence)
-    if evidence.storage is not None:
-        source = records.sources[STORAGE] = Source(STORAGE)
-        copies: dict[str, set[str]] = defaultdict(set)
-        for key, stored in evidence.storage.items():
-            if key.startswith(("audit_history:", "audit_entry:")):
-                place = Place(stored.place.file, stored.place.line, key, stored.place.sha256)
-                kind, _, rest = key.partition(":")
-                ts, _, named = rest.rpartition(":")
-                copies[named].add(kind)
-                _take_row(records, source, stored.value, place, named, ts if kind == "audit_history" else None)
-        source.half = sorted(e for e, kinds in copies.items() if len(kinds) == 1 and not _is_before_copies(source.stated[e], kinds))
-        if not source.stated:
-            del records.sources[STORAGE]
-    if evidence.bucket is not None:
-        _take_bucket(records, evidence)
-    return records
-
-
-def _take_earlier_lists(records: AuditRecords, evidence: Evidence) -> None:
-    """Rows of older audit-logs answers. They are no source of their own: what an older list covers, the newest need not hold any more."""
-    newest = records.sources.get(LIST)
-    known = set(newest.stated) if newest is not None else set()
-    earlier = Source(LIST)
-    for answer in evidence.earlier_lists:
-        rows = answer.body.get("logs") if answer.is_ok else None
-        for row in rows if isinstance(rows, list) else ():
-            stated = row.get("entry_hash") if isinstance(row, dict) else None
-            if isinstance(stated, str) and stated not in known:
-                known.add(stated)
-                _take_row(records, earlier, row, answer.place)
-    if newest is not None:
-        newest.edited |= earlier.edited
-
-
-def _is_before_copies(ts: str, kinds: set[str]) -> bool:
-    """Whether a row is from before the worker kept `audit_entry:` copies (7b6e5d0), so that its history row stands alone rightly."""
-    return kinds == {"audit_history"} and ts < COPIES_SINCE
-
-
-def _take_row(records: AuditRecords, source: Source, row: Any, place: Place, named: str | None = None, at: str | None = None) -> None:
-    """Take one row. In the storage its key names its hash (`named`), and in its history the time (`at`): the row must say the same."""
-    records.rows_checked += 1
-    source.rows += 1
-    stated = named or (row.get("entry_hash") if isinstance(row, dict) else None)
-    if not isinstance(stated, str):
-        source.nameless += 1
-        return
-    place = place if place.key else Place(place.file, place.line, stated, place.sha256)
-    entry = as_entry(row, place)
-    fits = entry is not None and entry.hash == stated and at in (None, entry.ts)
-    ts = at if at is not None else entry.ts if entry is not None and fits else str(row.get("ts", "")) if named is None else ""
-    source.stated[stated] = source.stated.get(stated) or ts
-    if entry is None or not fits or not _sinks_fit(entry, records.entries.get(stated)):
-        source.edited.add(stated)
-    if entry is not None and fits:
-        records.add(entry, source.name)
-
-
-def _sinks_fit(entry: AuditEntry, copy: AuditEntry | None) -> bool:
-    """Whether a row's immutable part, which its hash does not cover, fits the entry and every other copy of the row."""
-    if entry.immutable is None:
-        return entry.raw.get("immutable") is None
-    sinks = entry.immutable.get("sinks")
-    if entry.immutable.get("payload_hash") != canonical.payload_hash(entry.raw) or not isinstance(sinks, list):
-        return False
-    if not all(isinstance(sink, dict) and is_sink_of(entry, sink) for sink in sinks):
-        return False
-    return copy is None or copy.immutable in (None, entry.immutable)
-
-
-def is_sink_of(entry: AuditEntry, sink: dict[str, Any]) -> bool:
-    """Whether a sink names what the worker wrote of an entry: the place follows from the kind; what an ingest answered may be anything."""
-    kinds = ("r2_entry", "r2_stream", "kv_index")
-    if sink.get("sink") not in kinds:
-        return True
-    try:
-        refs = (*canonical.object_keys(entry.raw), f"audit:immutable:{entry.hash}")
-    except ValueError:
-        return False
-    return bool(sink.get("ref") == refs[kinds.index(str(sink["sink"]))])
-
-
-def _take_bucket(records: AuditRecords, evidence: Evidence) -> None:
-    """Recompute every object below audit/immutable/: its text must be the canonical payload of the entry that its key names."""
-    records.bucket_keys = defaultdict(set)
-    by_text: dict[str, tuple[AuditEntry | None, tuple[str, ...]]] = {}
-    for key, stored in (evidence.bucket or {}).items():
-        if not key.startswith("audit/immutable/"):
-            continue
-        records.rows_checked += 1
-        place = Place(stored.place.file, stored.place.line, key, stored.place.sha256)
-        records.objects.add(key)
-        if stored.text not in by_text:
-            by_text[stored.text] = _payload(stored.text, place)
-        entry, keys = by_text[stored.text]
-        keys = keys if key in keys else tuple(map(normpath, keys))  # exported as files: an event called ".." goes up a folder
-        if entry is None or key not in keys:
-            records.edited_objects.add(key)
-            continue
-        records.bucket_keys[entry.hash].add(key)
-        records.add(entry, BUCKET)
-
-
-def _payload(text: str, place: Place) -> tuple[AuditEntry | None, tuple[str, ...]]:
-    """The entry of a payload text and the two keys it belongs under; (None, ()) when the text is not a canonical payload."""
-    try:
-        value = canonical.parse(text)
-    except canonical.CanonicalError:
-        return None, ()
-    row = value.get("entry") if isinstance(value, dict) else None
-    entry = as_entry(row, place) if isinstance(row, dict) else None
-    if entry is None or canonical.payload(entry.raw) != text.encode("utf-8", "surrogatepass"):
-        return None, ()
-    try:
-        return entry, canonical.object_keys(entry.raw)
-    except ValueError:
-        return entry, ()

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from popkit.audit.entries import AuditEntry, AuditRecords, is_sink_of, milliseconds
+from popkit.audit.entries import AuditEntry, AuditRecords, milliseconds
+from popkit.audit.reading import is_sink_of
 from popkit.evidence.lines import Place
 from popkit.protocol import canonical
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from popkit.attempts import Attempt, Attribution, read_attempts, shown_by_claims
 from popkit.audit.anchors import Anchor, anchors_of
-from popkit.audit.entries import AuditRecords, read_audit
+from popkit.audit.entries import AuditRecords
+from popkit.audit.reading import read_audit
 from popkit.audit.receipts import ReceiptCheck, check_receipts
 from popkit.audit.tampering import Tampering, bucket_key, find_tampering
 from popkit.chain import GrantChain, read_state
 from popkit.claims import ClaimTable, read_claims
-from popkit.diagnosis.proofs import HistoryRow, WorkerLine, read_history
+from popkit.diagnosis.proofs import WorkerLine
+from popkit.diagnosis.storage_history import HistoryRow, read_history
 from popkit.eras import EARLIEST, EraTimeline, Shown, only
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Place

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from popkit.attempts import Attempt
 from popkit.audit.anchors import Anchor, read_head
 from popkit.audit.entries import STORAGE, AuditRecords
 from popkit.chain import GrantChain
+from popkit.diagnosis.storage_history import HistoryRow
 from popkit.evidence.worker import StoredRow
-from popkit.protocol.keys import is_pubkey
-from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS, entry_hash
+from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS
 
 HEAD_KEY = "pop_chain:lastHash:global:"
 STREAM_KEY = "pop_chain:lastHash:stream:"
-HISTORY_KEY = "pop_chain:history:"
 
 
 @dataclass(slots=True)
@@ -47,55 +45,6 @@ class Proof:
     def from_worker(self) -> bool:
         """Whether the worker's own records tell of the proof."""
         return self.anchor is not None or self.in_history
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
-    """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is that of its fields.
-
-    `anchor_hash` is the proof's audit entry: the audit hash itself in model A, named beside it where that is a ticket receipt's.
-    """
-
-    key: str
-    grant: str
-    claimer: str
-    period_index: int
-    prev_hash: str
-    stream_prev_hash: str
-    audit_hash: str
-    entry_hash: str
-    issued_at: int
-    holds: bool
-    anchor_hash: str | None
-
-
-def read_history(storage: dict[str, StoredRow] | None) -> list[HistoryRow]:
-    """The worker's history records, ascending by key; records without a history record's fields are left to the caller's count."""
-    found = []
-    for key, row in (storage or {}).items():
-        if not key.startswith(HISTORY_KEY) or not isinstance(row.value, dict):
-            continue
-        record = _history_row(key, row.value)
-        if record is not None:
-            found.append(record)
-    return found
-
-
-def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
-    grant, claimer, issued = value.get("grant"), value.get("claimer"), value.get("issuedAt")
-    prev, stream = read_head(value.get("prevHash")), read_head(value.get("streamPrevHash"))
-    audit, entry = read_head(value.get("auditHash")), read_head(value.get("entryHash"))
-    if not (is_pubkey(grant) and is_pubkey(claimer) and isinstance(issued, int)) or None in (prev, stream, audit, entry):
-        return None
-    try:
-        period = int(str(value.get("periodIndex")))
-    except ValueError:
-        return None
-    if not 0 <= period < 1 << 64:
-        return None
-    anchor = read_head(value["anchorEntryHash"]) if "anchorEntryHash" in value else None if "receiptHash" in value else str(audit)
-    fields = (str(prev), str(stream), str(audit), str(grant), str(claimer), period, issued)
-    return HistoryRow(key, str(grant), str(claimer), period, *fields[:3], str(entry), issued, entry_hash(2, *fields) == entry, anchor)
 
 
 class WorkerLine:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import popkit as package
-from popkit.audit.entries import read_audit
+from popkit.audit.reading import read_audit
 from popkit.evidence.bundle import Evidence
 from popkit.protocol import canonical
 from tests.conftest import CASES, Copy, popkit

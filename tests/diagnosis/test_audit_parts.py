@@ -11,7 +11,8 @@ import pytest
 
 from popkit.audit.anchors import MAX_ISSUE_LAG, Anchor, anchors_of, as_anchor, read_head
 from popkit.audit.ends import beginnings, older_than_parent, wrong_ends
-from popkit.audit.entries import BUCKET, GENESIS, LIST, STORAGE, AuditEntry, AuditRecords, as_entry, has_shape, milliseconds, read_audit
+from popkit.audit.entries import BUCKET, GENESIS, LIST, STORAGE, AuditEntry, AuditRecords, as_entry, has_shape, milliseconds
+from popkit.audit.reading import read_audit
 from popkit.audit.receipts import ReceiptCheck, check_receipt, check_receipts, receipts_made_by, subjects_of
 from popkit.audit.server import server_verdict
 from popkit.audit.tampering import bucket_key, find_tampering

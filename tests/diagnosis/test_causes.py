@@ -22,7 +22,7 @@ from popkit.diagnosis.impact import (
     reports_by_proof,
 )
 from popkit.diagnosis.judge import Judge, burnt
-from popkit.diagnosis.proofs import HistoryRow, read_history
+from popkit.diagnosis.storage_history import HistoryRow, read_history
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol import pda

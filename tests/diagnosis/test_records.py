@@ -21,6 +21,7 @@ from tests.conftest import seal
 from tests.simulation.case import write_case
 from tests.simulation.expect import codes, diagnose
 from tests.simulation.world import GrantHandle, World, sound
+from tests.spoil import spoilt
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
 LOGS, STORAGE, BUCKET, RECEIPTS = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2.jsonl", "worker/ticket-receipts.jsonl"
@@ -258,16 +259,6 @@ def test_an_unreadable_tail_of_the_only_records_is_not_their_end(tmp_path: Path)
     late = {e["entry_hash"] for e in world.worker.entries if e["ts"] >= anchor["ts"]}
     found = with_line_lost(spare, BUCKET, lambda row: any(entry in row["key"] for entry in late), tmp_path / "cut")
     assert (found.verdict, found.exit_code) == ("inconclusive", 3)
-
-
-def spoilt(value: Any, chance: random.Random) -> Any:
-    """The same JSON with one value replaced by another kind of value."""
-    if value and isinstance(value, (dict, list)) and chance.random() < 0.85:
-        copy = value.copy()
-        key = chance.choice(list(copy)) if isinstance(copy, dict) else chance.randrange(len(copy))
-        copy[key] = spoilt(copy[key], chance)
-        return copy
-    return chance.choice([None, -1, 2**70, 1.5, True, "", "x", "\ud800", "1" * 50, [], {}, [[]]])
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -22,6 +22,7 @@ from solders.signature import Signature
 
 from popkit import open_case
 from tests.conftest import CASES, NAMES, Copy
+from tests.spoil import spoilt
 from tests.verification.standalone import CHECK, FILE, numbers, outcome, run
 
 Make = Callable[[str], Copy]
@@ -568,16 +569,6 @@ def test_a_wire_cut_short_anywhere() -> None:
         CHECK.read_transaction(row)
 
 
-def spoiled(value: Any, rng: random.Random) -> Any:
-    """The same JSON with one value replaced by another kind of value."""
-    if value and isinstance(value, (dict, list)) and rng.random() < 0.85:
-        copy = value.copy()
-        key = rng.choice(list(copy)) if isinstance(copy, dict) else rng.randrange(len(copy))
-        copy[key] = spoiled(copy[key], rng)
-        return copy
-    return rng.choice([None, -1, 2**70, 1.5, True, "", "x", "1" * 50, [], {}])
-
-
 def test_spoiled_rows_never_end_in_a_traceback(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
     copy, rng = copy_of("rpc-gap"), random.Random(5)
     names = ("transactions", "accounts", "signatures")
@@ -585,6 +576,6 @@ def test_spoiled_rows_never_end_in_a_traceback(copy_of: Make, capsys: pytest.Cap
     for _ in range(80):
         name = rng.choice(names)
         at = rng.randrange(len(rows[name]))
-        copy.write(f"rpc/{name}.jsonl", [spoiled(row, rng) if i == at else row for i, row in enumerate(rows[name])])
+        copy.write(f"rpc/{name}.jsonl", [json.dumps(spoilt(row, rng)) if i == at else row for i, row in enumerate(rows[name])])
         assert outcome(copy.path, None, capsys)[0] == 1
         copy.write(f"rpc/{name}.jsonl", rows[name])

@@ -1,0 +1,62 @@
+"""The worker's own records of the proofs it issued, as an export of its storage holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from popkit.audit.anchors import read_head
+from popkit.evidence.worker import StoredRow
+from popkit.protocol.keys import is_pubkey
+from popkit.protocol.message import entry_hash
+
+HISTORY_KEY = "pop_chain:history:"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is that of its fields.
+
+    `anchor_hash` is the proof's audit entry: the audit hash itself in model A, named beside it where that is a ticket receipt's.
+    """
+
+    key: str
+    grant: str
+    claimer: str
+    period_index: int
+    prev_hash: str
+    stream_prev_hash: str
+    audit_hash: str
+    entry_hash: str
+    issued_at: int
+    holds: bool
+    anchor_hash: str | None
+
+
+def read_history(storage: dict[str, StoredRow] | None) -> list[HistoryRow]:
+    """The worker's history records, ascending by key; records without a history record's fields are left to the caller's count."""
+    found = []
+    for key, row in (storage or {}).items():
+        if not key.startswith(HISTORY_KEY) or not isinstance(row.value, dict):
+            continue
+        record = _history_row(key, row.value)
+        if record is not None:
+            found.append(record)
+    return found
+
+
+def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
+    grant, claimer, issued = value.get("grant"), value.get("claimer"), value.get("issuedAt")
+    prev, stream = read_head(value.get("prevHash")), read_head(value.get("streamPrevHash"))
+    audit, entry = read_head(value.get("auditHash")), read_head(value.get("entryHash"))
+    if not (is_pubkey(grant) and is_pubkey(claimer) and isinstance(issued, int)) or None in (prev, stream, audit, entry):
+        return None
+    try:
+        period = int(str(value.get("periodIndex")))
+    except ValueError:
+        return None
+    if not 0 <= period < 1 << 64:
+        return None
+    anchor = read_head(value["anchorEntryHash"]) if "anchorEntryHash" in value else None if "receiptHash" in value else str(audit)
+    fields = (str(prev), str(stream), str(audit), str(grant), str(claimer), period, issued)
+    return HistoryRow(key, str(grant), str(claimer), period, *fields[:3], str(entry), issued, entry_hash(2, *fields) == entry, anchor)
