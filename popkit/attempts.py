@@ -52,6 +52,11 @@ class Attempt(NamedTuple):
         return self.failure.error or (f"Custom({self.failure.code})" if self.failure.code is not None else None)
 
     @property
+    def found_a_receipt(self) -> bool:
+        """Whether it was refused because the receipt of its claimer and period was there already (system, Custom(0))."""
+        return self.own_failure and self.failure is not None and (self.failure.layer, self.failure.code) == ("system", 0)
+
+    @property
     def broke_chain_rule(self) -> bool:
         """Whether the program refused this very claim by a chain rule (6026, 6027, 6028)."""
         f = self.failure

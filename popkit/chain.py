@@ -46,11 +46,12 @@ class PopStateSeen:
 class GrantChain:
     """The chain of one grant.
 
+    `now` is when PopState was read, in unix seconds.
     Attributes: `accepted` and `refused` (attributed or not) attempts in landing order, `forged` ones apart; `state` the PopState seen.
     """
 
-    def __init__(self, grant: str, attempts: list[Attempt], state: PopStateSeen, eras: EraTimeline) -> None:
-        self.grant, self.state, self.eras = grant, state, eras
+    def __init__(self, grant: str, attempts: list[Attempt], state: PopStateSeen, eras: EraTimeline, now: int | None = None) -> None:
+        self.grant, self.state, self.eras, self.now = grant, state, eras, now
         self.forged = [a for a in attempts if a.noise == "forged"]
         sound = [a for a in attempts if a.noise != "forged"]
         self.accepted = in_landing_order(a for a in sound if a.accepted)
@@ -160,7 +161,7 @@ class GrantChain:
         """Unseen entries that were accepted under strict rules, by an accepted child or PopState: so was all that they rest on."""
         found = [str(a.prev_hash) for a in self.linked if self.era_at(a) in STRICT_ERAS]
         state = self.state
-        if state.head is not None and state.slot is not None and self.eras.at(state.slot, None).era in STRICT_ERAS:
+        if state.head is not None and state.slot is not None and self.eras.at(state.slot, self.now).era in STRICT_ERAS:
             found.append(state.head)
         return [entry for entry in found if entry in self._unseen]
 

@@ -202,6 +202,9 @@ class History:
         if row is None:
             upserts = self.upserts(authority)
             return upserts[-1][1] if upserts else None
+        upserts = self.upserts(authority)
+        if upserts and row.slot is not None and row.slot < upserts[-1][0]:
+            return upserts[-1][1]  # the account was read before the last one
         value = row.decoded(layouts.PopConfig)
         return value.signer_pubkey if value is not None else None
 

@@ -152,7 +152,7 @@ def worker_head_reset(incident: Incident) -> Cause | None:
 
 
 def _took_parent_from_chain(proof: Proof) -> bool:
-    return proof.anchor is not None and proof.anchor.follows_chain
+    return proof.follows_chain
 
 
 def _had_a_head(incident: Incident, proof: Proof) -> bool:

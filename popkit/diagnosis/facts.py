@@ -137,7 +137,7 @@ class Facts:
         return self._lines[grant]
 
     def _make_line(self, grant: str) -> WorkerLine:
-        chain = GrantChain(grant, self._attempts[grant], read_state(grant, self.accounts), self.eras)
+        chain = GrantChain(grant, self._attempts[grant], read_state(grant, self.accounts), self.eras, self.now)
         created = next((s.block_time for s in self.history.of_grant(grant) if s.name == "create_grant"), None)
         return WorkerLine(chain, self.audit, self.anchors, self.storage_history, self.evidence.storage, created)
 

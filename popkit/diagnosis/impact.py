@@ -139,9 +139,11 @@ def affected_claimers(incident: Incident) -> list[str]:
     judgement, judge = incident.judgement, incident.judge
     if judgement.verdict == "in_flight" or not incident.chain_is_known:
         return []
-    asked = {(a.claimer, a.period_index) for a in judgement.line.chain.attributed}
+    chain = judgement.line.chain
+    asked = {(a.claimer, a.period_index if a.message_period_index is None else a.message_period_index) for a in chain.attributed}
     if not judgement.is_sound:
         asked |= {(p.claimer, p.period_index) for p in judgement.line.path}
+    asked -= {(a.claimer, a.period_index) for a in chain.refused if a.found_a_receipt}
     return sorted({claimer for claimer, period in asked if not judge.is_claimed(judgement.grant, claimer, period)})
 
 

@@ -21,6 +21,7 @@ from popkit.diagnosis.records import claim_records
 from popkit.eras import STRICT_ERAS
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS
+from popkit.protocol.pda import receipt_address
 from popkit.wording import counted, utc
 
 VERDICTS = ("broken", "inconclusive", "in_flight", "recovered", "intact", "unused")
@@ -164,11 +165,15 @@ class Judge:
             outcome.heals_until = min(proof.issued_at for proof in line.path) + SKEW_SECONDS
             outcome.because = f"{counted(len(line.path), 'issued proof')} on the chain's head can still land"
             return "in_flight"
-        if not self.head_is_certain(line) and not any(self._proves_refusal(p) for p in line.path):
+        if not self.head_is_certain(line) and not any(self._proves_loss(p, line.path[0]) for p in line.path):
             outcome.because = (
                 "proofs stand on the last claim seen, but whether they landed is not known: no PopState, and transactions are missing"
             )
             outcome.missing_evidence.append("the PopState account of the grant")
+            return "inconclusive"
+        if any(self._receipt_is_younger(line, proof) for proof in line.path):
+            outcome.because = "a receipt that was read after PopState may be that of a proof on the way"
+            outcome.missing_evidence.append("PopState and the receipts of one moment")
             return "inconclusive"
         if not line.chain.state.known and any(self._landed_unseen(outcome.grant, proof) for proof in line.path):
             outcome.because = "a receipt or a record tells of a landed proof whose transaction is not in the evidence"
@@ -201,8 +206,18 @@ class Judge:
         return self._unseen_records[grant]
 
     @staticmethod
-    def _proves_refusal(proof: Proof) -> bool:
-        return any(attempt.broke_chain_rule for attempt in proof.refused)
+    def _proves_loss(proof: Proof, first: Proof) -> bool:
+        """Whether a refusal by a chain rule shows that the first proof on the way had not landed when it could land no more."""
+        times = [attempt.block_time for attempt in proof.refused if attempt.broke_chain_rule and attempt.block_time is not None]
+        return any(is_too_old(first.issued_at, moment) for moment in times)
+
+    def _receipt_is_younger(self, line: WorkerLine, proof: Proof) -> bool:
+        """Whether a receipt of a proof's claimer and period that no accepted claim accounts for was read after PopState."""
+        state, address = line.chain.state, receipt_address(line.chain.grant, proof.claimer, proof.period_index)
+        row = self.facts.accounts.get(address)
+        if row is None or row.slot is None or state.slot is None or row.slot <= state.slot:
+            return False
+        return self.may_have_landed(proof, line.chain.grant)
 
     def _judge_behind(self, outcome: Judgement) -> str:
         """The worker's head is GENESIS, an accepted claim that is not the chain's head, or an entry nobody knows."""
@@ -233,6 +248,10 @@ class Judge:
         """The worker's line stands on something that is not the chain's head."""
         line, chain = outcome.line, outcome.line.chain
         root, oldest = line.root, line.path[0]
+        if line.is_stale:
+            outcome.because = "the worker's records end before the chain does"
+            outcome.missing_evidence.append("the worker's records up to the time of the chain's evidence")
+            return "inconclusive"
         on_known_ground = root in chain.accepted_entries or root == GENESIS_HASH or root == chain.head or root in chain.unseen
         if on_known_ground:
             what = "GENESIS" if root == GENESIS_HASH else f"the claim {str(root)[:8]}"
@@ -298,6 +317,8 @@ class Judge:
             return "the bucket holds two objects after its newest entry; one append failed, and whether it was that of a proof is not known"
         if line.records.damaged and (LIST not in line.records.sources or LIST in line.records.damaged):
             return "lines of the worker's records could not be read, and the newest may be among them"
+        if line.storage_is_behind and line.head_source != "anchors":
+            return "the storage export ends before the worker's list begins: what was issued between the two is not in the evidence"
         if line.storage_is_older and LIST not in line.records.sources:
             return "the storage export ends before the bucket's: whether the storage was put back since, only a younger export tells"
         if line.reaches(line.chain.head):

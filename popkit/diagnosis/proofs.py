@@ -8,7 +8,7 @@ from functools import cached_property
 
 from popkit.attempts import Attempt
 from popkit.audit.anchors import Anchor, read_head
-from popkit.audit.entries import STORAGE, AuditRecords
+from popkit.audit.entries import GENESIS, LIST, STORAGE, AuditRecords
 from popkit.chain import GrantChain
 from popkit.diagnosis.storage_history import HistoryRow
 from popkit.evidence.worker import StoredRow
@@ -22,6 +22,7 @@ STREAM_KEY = "pop_chain:lastHash:stream:"
 class Proof:
     """One issued proof. `confirmed` is False when its entry hash rests on an assumed issued_at.
 
+    `follows_chain` is whether the worker took its parents from the chain.
     `issuer` is 'this_worker', 'foreign' or 'unknown' (the worker's records do not cover its time). `landed` is whether the chain accepted
     it: by a transaction in the case (`accepted`), or because PopState or an accepted claim names it.
     """
@@ -40,6 +41,7 @@ class Proof:
     refused: list[Attempt] = field(default_factory=list)
     issuer: str = "unknown"
     landed: bool = False
+    follows_chain: bool = False
 
     @property
     def from_worker(self) -> bool:
@@ -91,7 +93,8 @@ class WorkerLine:
                 proof.refused.append(attempt)
         for row in self.history:
             if row.holds:
-                self._proof(row.entry_hash, row).in_history = True
+                proof = self._proof(row.entry_hash, row)
+                proof.in_history, proof.follows_chain = True, row.follows_chain
         taken: dict[str, int] = {}
         for anchor in self.anchors:
             entry, issued_at, confirmed = anchor.rebuild(known, taken)
@@ -103,6 +106,7 @@ class WorkerLine:
                     anchor.audit_hash, confirmed,
                 )  # fmt: skip
             existing.anchor = existing.anchor or anchor
+            existing.follows_chain = existing.anchor.follows_chain
             self._anchored.append(existing)
         unseen = set(self.chain.unseen)
         for proof in self.proofs.values():
@@ -155,9 +159,20 @@ class WorkerLine:
             return read_head(row.value)
         if STORAGE in self.records.damaged:
             return None  # the line of the head may be one that could not be read
-        has_records = any(key.startswith("pop_chain:") for key in self.storage)
+        has_records = any(key.startswith("pop_chain:") for key in self.storage) or self._storage_begins_anew
         issued_here = bool(self.history) or bool(self.anchors)
         return GENESIS_HASH if has_records or (issued_here is False and self.records_since_creation) else None
+
+    @property
+    def _storage_begins_anew(self) -> bool:
+        """Whether the storage's own rows go back to GENESIS without a gap and hold no anchor of the grant: it was emptied."""
+        rows = self.records.sources.get(STORAGE)
+        if rows is None or self.storage is None or "audit:lastHash:global" not in self.storage:
+            return False
+        if any(anchor.anchor_hash in rows.stated for anchor in self.anchors):
+            return False
+        line = self.records.walk_back(rows.keys[-1][1])
+        return bool(line) and line[-1].prev_hash == GENESIS and all(entry.hash in rows.stated for entry in line)
 
     @cached_property
     def records_since_creation(self) -> bool:
@@ -174,6 +189,9 @@ class WorkerLine:
     @cached_property
     def follows_chain(self) -> bool:
         """Whether the worker's newest proof took its parent from the chain (models C to E with heads from the client)."""
+        last = self.history[-1] if self.history else None
+        if last is not None and (not self.anchors or last.issued_at > self.anchors[-1].ts_ms // 1000):
+            return last.follows_chain
         return bool(self.anchors) and self.anchors[-1].follows_chain
 
     @cached_property
@@ -200,9 +218,11 @@ class WorkerLine:
 
     @cached_property
     def _recorded_head(self) -> tuple[str | None, str | None]:
-        if self.stored_head is not None and not self.storage_is_older:
+        if self.stored_head is not None and not self.storage_is_older and not self.storage_is_behind:
             return self.stored_head, "storage"
         moved = [p for p, a in zip(self._anchored, self.anchors, strict=True) if a.moved_heads]
+        if self.storage_is_behind and not (moved and moved[-1].anchor is not None and moved[-1].anchor.anchor_hash in self._line_hashes):
+            return None, None  # a head may have moved in the gap between the storage and the list
         if moved:
             return self._extended(moved[-1].entry_hash), "anchors"
         if self.records_since_creation and not self.anchors:
@@ -217,6 +237,14 @@ class WorkerLine:
         if self.storage is None or rows is None or last is None or last.anchor_hash in rows.stated:
             return False
         return rows.keys[-1][1] in {entry.hash for entry in self.records.walk_back(last.anchor_hash)}
+
+    @cached_property
+    def storage_is_behind(self) -> bool:
+        """Whether the worker's list holds rows younger than the storage's newest, which do not link back to it: the export is older."""
+        rows, shown = self.records.sources.get(STORAGE), self.records.sources.get(LIST)
+        if self.storage is None or rows is None or shown is None or not shown.keys or not rows.keys:
+            return False
+        return shown.keys[-1][0] > rows.keys[-1][0] and rows.keys[-1][1] not in self._line_hashes
 
     @cached_property
     def unknown_parents(self) -> dict[str, int]:
@@ -281,7 +309,7 @@ class WorkerLine:
         Records that end before the entry was issued do not reach it, however far back they go. An entry of another issuer has no anchor
         here: its time, inside the unbroken stretch, stands for it.
         """
-        if self.stored_head is not None:
+        if self.stored_head is not None and not self.storage_is_behind:
             return True
         if entry == GENESIS_HASH:
             return self.records_since_creation
@@ -319,7 +347,8 @@ class WorkerLine:
     @cached_property
     def is_stale(self) -> bool:
         """Whether accepted claims are younger than the worker's newest record: the records end before the chain does."""
-        last = max((a.issued_at for a in self.chain.linked if a.issued_at is not None), default=None)
+        issued = [self.chain.state.last_issued_at, *(a.issued_at for a in self.chain.linked)]
+        last = max((at for at in issued if at is not None), default=None)
         if last is None or self.head_source not in ("storage", "anchors"):
             return False
         return self.newest_record is None or last * 1000 > self.newest_record

@@ -17,6 +17,7 @@ HISTORY_KEY = "pop_chain:history:"
 class HistoryRow:
     """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is that of its fields.
 
+    `follows_chain` is whether the client gave the parents (models C to E).
     `anchor_hash` is the proof's audit entry: the audit hash itself in model A, named beside it where that is a ticket receipt's.
     """
 
@@ -31,6 +32,7 @@ class HistoryRow:
     issued_at: int
     holds: bool
     anchor_hash: str | None
+    follows_chain: bool = False
 
 
 def read_history(storage: dict[str, StoredRow] | None) -> list[HistoryRow]:
@@ -59,4 +61,5 @@ def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
         return None
     anchor = read_head(value["anchorEntryHash"]) if "anchorEntryHash" in value else None if "receiptHash" in value else str(audit)
     fields = (str(prev), str(stream), str(audit), str(grant), str(claimer), period, issued)
-    return HistoryRow(key, str(grant), str(claimer), period, *fields[:3], str(entry), issued, entry_hash(2, *fields) == entry, anchor)
+    told, holds = (key, str(grant), str(claimer), period, *fields[:3], str(entry), issued), entry_hash(2, *fields) == entry
+    return HistoryRow(*told, holds, anchor, value.get("hashSource") == "client_onchain")

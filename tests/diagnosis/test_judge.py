@@ -403,14 +403,18 @@ def test_a_receipt_of_an_earlier_claim_does_not_say_that_a_second_proof_landed(t
     assert told.verdict == "broken"
 
 
-def test_a_refusal_by_a_chain_rule_proves_that_the_parent_had_not_landed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("wait", "verdict"), [(0, "inconclusive"), (596, "inconclusive"), (597, "broken"), (700, "broken")])
+def test_a_refusal_by_a_chain_rule_proves_a_loss_once_the_parent_could_land_no_more(wait: int, verdict: str, tmp_path: Path) -> None:
+    """Before that the parent may have landed later, in a transaction that the node did not give."""
     world, handle, done = sound()
     world.worker.issue(handle.address, world.address("cat"))
-    world.ticket(handle, "dan")
+    world.tick(wait)
+    refused = world.ticket(handle, "dan")
+    assert refused.landed.error == 6026
     world.tick(900)
     files = hide(forget(world.collect(), handle.state), done[0].signature, listed=True)
     files[TRANSACTIONS] = [row for row in files[TRANSACTIONS] if row["signature"] != done[0].signature]
-    assert judged(tmp_path, files, handle).verdict == "broken"
+    assert judged(tmp_path, files, handle).verdict == verdict
 
 
 def test_records_that_end_before_the_chain_does(tmp_path: Path) -> None:

@@ -183,6 +183,72 @@ def test_an_early_null_receipt_does_not_show_the_relaxed_program(tmp_path: Path)
     assert (row["eras"], found.exit_code) == (["strict"], 3)
 
 
+def test_a_receipt_that_was_read_after_pop_state(tmp_path: Path) -> None:
+    """The proof on the way landed between the two reads, and its transaction was not given: it is not lost."""
+    world, handle, _ = sound()
+    early = {row["pubkey"]: row for row in world.collect()[ACCOUNTS]}
+    last = world.tickets(handle, "cat")[-1]
+    world.tick(900)
+    files = without(world.collect(), last.signature)
+    files[ACCOUNTS] = [early[row["pubkey"]] if row["pubkey"] == handle.state else row for row in files[ACCOUNTS]]
+    found = diagnose(tmp_path, files)
+    assert (found.verdict, found.exit_code, found.reconciliation.abandoned_proofs) == ("inconclusive", 3, [])
+
+
+def test_a_pop_config_that_was_read_before_its_last_upsert(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    early = {row["pubkey"]: row for row in world.collect()[ACCOUNTS]}
+    world.tick(5)
+    world.worker.key = world.key("second")
+    world.name_signer(handle, world.worker.signer)
+    last = world.tickets(handle, "cat")[-1]
+    files = world.collect()
+    files[ACCOUNTS] = [early[row["pubkey"]] if row["pubkey"] == handle.config else row for row in files[ACCOUNTS]]
+    found = diagnose(tmp_path, files)
+    expect(found, handle, "intact", last_good=last)
+    assert found.exit_code == 0
+
+
+def test_a_storage_that_ends_before_the_list_begins(tmp_path: Path) -> None:
+    """Sixty rows of traffic lie between the two, and a proof may be among them."""
+    world, handle, _ = sound()
+    earlier = world.collect(storage=True)[STORAGE]
+    world.worker.issue(handle.address, world.address("cat"))
+    for _ in range(60):
+        world.worker.api("GET", "/v1/school/events")
+    world.tick(900)
+    files = {**world.collect(bucket=False), STORAGE: earlier}
+    found = diagnose(tmp_path, files)
+    assert (found.verdict, found.exit_code) == ("inconclusive", 3)
+
+
+def test_an_emptied_storage_tells_that_its_head_is_gone(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    worker = world.worker
+    worker.heads.clear()
+    worker.entries, worker.last, worker.history, worker.claims, worker.receipts = [], {}, {}, {}, {}
+    worker.api("GET", "/v1/school/events")
+    world.tick(700)
+    found = diagnose(tmp_path, world.collect(storage=True))
+    expect(found, handle, "broken", causes={"worker_head_reset"}, last_good=done[-1])
+
+
+def test_a_storage_alone_tells_whose_parents_came_from_the_chain(tmp_path: Path) -> None:
+    world = World("relaxed", "D")
+    handle = world.grant()
+    done = world.tickets(handle, "ann", "bob", from_chain=True)
+    head = world.head(handle)
+    late = world.worker.issue(handle.address, world.address("cat"), expected=head)
+    world.tick(2)
+    done += world.tickets(handle, "dan", from_chain=True)
+    last = Ticket(late, world.claim(handle, late, "cat"))
+    world.tick(900)
+    files = {name: part for name, part in world.collect(storage=True).items() if not name.startswith("worker/") or name == STORAGE}
+    files[STORAGE] = [row for row in files[STORAGE] if not row["key"].startswith("audit")]
+    found = diagnose(tmp_path, files)
+    expect(found, handle, "intact", last_good=last, forks=[head])
+
+
 # -- the chain alone --
 
 
