@@ -66,7 +66,11 @@ ROOMS = {
     "causes": Room(
         ("popkit/diagnosis/causes.py", "popkit/diagnosis/impact.py", "popkit/diagnosis/proofs.py", "popkit/diagnosis/tickets.py"),
         (),
-        (*(f"tests/diagnosis/test_{name}.py" for name in ("causes", "cutovers", "judge", "tickets", "records")), *SCENARIOS),
+        (
+            *(f"tests/diagnosis/test_{name}.py" for name in ("causes", "cutovers", "judge", "tickets", "records")),
+            "tests/verification/test_false_evidence.py",
+            *SCENARIOS,
+        ),
     ),
     "attempts": Room(
         ("popkit/attempts.py", "popkit/history.py", "popkit/diagnosis/facts.py", "popkit/diagnosis/records.py"),
