@@ -43,7 +43,7 @@ def chain(*attempts: Attempt, state: PopStateSeen = UNKNOWN, eras: EraTimeline =
 
 def seen(head: str | None, slot: int = 99, **fields: Any) -> PopStateSeen:
     """PopState as collected at a slot, both heads alike."""
-    return PopStateSeen(known=True, slot=slot, head=head, stream_head=head, **fields)
+    return PopStateSeen(**({"known": True, "slot": slot, "head": head, "stream_head": head} | fields))
 
 
 ANN, BOB, CAT = claim("ann"), claim("bob", "ann", 20), claim("cat", "bob", 30)
@@ -320,3 +320,39 @@ def test_pop_state_that_is_none_is_unreadable_and_not_absent(what: str) -> None:
     }[what]
     _, accounts = state_row(data)
     assert read_state(grant, accounts) == PopStateSeen(known=True, slot=77, place=PLACE, unreadable=True)
+
+
+# -- what strict links and PopState show to be there --
+
+
+def test_pop_state_closes_a_chain_of_strict_links() -> None:
+    assert chain(ANN, BOB, state=seen("bob")).is_closed_by_state
+    assert chain(state=seen(None)).is_closed_by_state, "nobody claimed"
+    assert not chain(ANN, BOB).is_closed_by_state, "not collected"
+    assert not chain(ANN, BOB, state=seen("bob", unreadable=True)).is_closed_by_state
+    assert not chain(ANN, BOB, state=seen("ann", slot=19)).is_closed_by_state, "read before bob landed"
+    assert not chain(ANN, BOB, state=seen("ann")).is_closed_by_state, "it contradicts the links"
+    assert not chain(ANN, BOB, state=seen("unseen")).is_closed_by_state
+    assert not chain(BOB, state=seen("bob")).is_closed_by_state, "ann is missing"
+    assert not chain(ANN, BOB, state=seen("bob"), eras=RELAXED).is_closed_by_state, "no link tells of another relaxed claim"
+
+
+def test_what_an_unseen_entry_of_strict_rules_rests_on_was_accepted() -> None:
+    assert chain(ANN, BOB, state=seen("bob")).strict_ground == []
+    assert chain(BOB, state=seen("bob")).strict_ground == ["ann"], "bob names her"
+    assert chain(ANN, state=seen("unseen")).strict_ground == ["unseen"], "PopState names it"
+    assert chain(BOB, state=seen("unseen")).strict_ground == ["ann", "unseen"]
+    assert chain(BOB, state=seen("unseen"), eras=RELAXED).strict_ground == [], "any parent is accepted"
+    change = EraTimeline([Shown(15, only("strict"), "seen"), Shown(90, only("relaxed"), "seen")])
+    assert chain(ANN, state=seen("unseen", slot=99), eras=change).strict_ground == []
+
+
+def test_the_stream_head_is_pop_state_s_own_where_the_head_is() -> None:
+    own = seen("bob", stream_head="stream")
+    assert (chain(ANN, BOB, state=own).head, chain(ANN, BOB, state=own).stream_head) == ("bob", "stream")
+    stale = seen("ann", slot=19, stream_head="stream")
+    assert (chain(ANN, BOB, state=stale).head, chain(ANN, BOB, state=stale).stream_head) == ("bob", "bob")
+    unreadable = seen("ann", stream_head="stream", unreadable=True)
+    assert chain(ANN, BOB, state=unreadable).stream_head == "bob"
+    assert chain(ANN, BOB).stream_head == "bob"
+    assert chain(state=seen(None)).stream_head == GENESIS_HASH
