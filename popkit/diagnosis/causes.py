@@ -146,7 +146,8 @@ def worker_head_reset(incident: Incident) -> Cause | None:
     if reset:
         seen = f"{counted(len(reset), 'proof')} issued from GENESIS on a grant that has state"
         return _cause("worker_head_reset", seen, entries=[p.entry_hash for p in reset])
-    if incident.broken and line.head == GENESIS_HASH and line.head_source == "storage":
+    issued_here = any(p.issuer == "this_worker" for p in line.proofs.values())
+    if incident.broken and issued_here and line.head == GENESIS_HASH and line.head_source == "storage":
         return Cause("worker_head_reset", "the worker's storage holds no head for a grant that has state")
     return None
 

@@ -263,6 +263,10 @@ class Judge:
                 )
             return "broken"
         parent, issued_at = min(line.unknown_parents.items(), key=lambda item: (item[1], item[0]), default=(str(root), oldest.issued_at))
+        if not self.head_is_certain(line):
+            outcome.because = "proofs follow one that is not in the evidence, and whether that landed is not known: nor is the chain's head"
+            outcome.missing_evidence.append("the PopState account of the grant")
+            return "inconclusive"
         if is_too_old(issued_at, self.now):
             outcome.because = (
                 f"the proof {parent[:8]} never landed; its oldest known child was issued {self.now - issued_at} s before the evidence "
@@ -321,6 +325,9 @@ class Judge:
             return "the storage export ends before the worker's list begins: what was issued between the two is not in the evidence"
         if line.storage_is_older and LIST not in line.records.sources:
             return "the storage export ends before the bucket's: whether the storage was put back since, only a younger export tells"
+        newest = line.proofs.get(line.chain.head)
+        if line.head is None and newest is not None and newest.issuer == "foreign" and self.facts.era_now in STRICT_ERAS:
+            return "the chain's head is another issuer's claim, and where the worker's own head stands is not in the evidence"
         if line.reaches(line.chain.head):
             return None
         if not line.records.is_known:

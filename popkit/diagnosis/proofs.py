@@ -214,7 +214,7 @@ class WorkerLine:
     def _is_past_the_records(self, proof: Proof) -> bool:
         """Whether a proof is younger than all that the worker's records tell of: then the chain alone tells where its head went."""
         newest = self.newest_record
-        return proof.issuer == "unknown" and newest is not None and proof.issued_at * 1000 > newest
+        return proof.issuer == "unknown" and newest is not None and proof.issued_at * 1000 + 999 > newest
 
     @cached_property
     def _recorded_head(self) -> tuple[str | None, str | None]:
@@ -251,7 +251,8 @@ class WorkerLine:
         """Parents that this worker's refused claims, or its line, name and that nothing carries, to the issue of their oldest child."""
         known = self.chain.accepted_entries.keys() | self.proofs.keys() | set(self.chain.unseen) | {GENESIS_HASH, self.chain.head}
         found: dict[str, int] = {}
-        children = [p for p in self.proofs.values() if p.refused and p.issuer != "foreign" and not p.landed]
+        since = max((a.issued_at for a in self.chain.linked if a.issued_at is not None), default=0)  # what came before is over
+        children = [p for p in self.proofs.values() if p.refused and p.issuer != "foreign" and not p.landed and p.issued_at >= since]
         for proof in [*children, *self.path[:1]]:
             if proof.prev_hash not in known:
                 found[proof.prev_hash] = min(proof.issued_at, found.get(proof.prev_hash, proof.issued_at))

@@ -252,6 +252,73 @@ def test_a_storage_alone_tells_whose_parents_came_from_the_chain(tmp_path: Path)
 # -- the chain alone --
 
 
+def test_an_old_loss_does_not_decide_a_new_episode(tmp_path: Path) -> None:
+    """The heads were put back and the chain went on; what is refused now waits for a proof that may still land."""
+    world, handle, _ = sound()
+    backup = world.worker.backup()
+    world.worker.issue(handle.address, world.address("bob 2"))
+    world.tick(10)
+    assert world.ticket(handle, "cat").landed.error == 6026
+    world.worker.restore(backup, only_heads=True)
+    world.tick(700)
+    world.tickets(handle, "dan", "eve")
+    young = world.worker.issue(handle.address, world.address("fay"))
+    world.tick(5)
+    refused = world.ticket(handle, "gus")
+    assert refused.landed.error == 6026
+    found = diagnose(tmp_path, world.collect(worker=False))
+    assert (found.verdict, found.exit_code) == ("inconclusive", 3)
+    assert found.grants[0].missing_entries == [young.entry]
+
+
+def test_without_any_head_of_the_chain_nothing_is_called_broken(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    for _ in range(50):
+        world.worker.api("GET", "/v1/school/events")
+    world.tickets(handle, "cat", "dan")
+    world.tick(900)
+    files = world.collect(bucket=False)
+    found = diagnose(tmp_path, {name: part for name, part in files.items() if not name.startswith("rpc/")})
+    expect(found, handle, "inconclusive")
+    assert found.exit_code == 3
+
+
+def test_records_that_end_in_the_second_of_a_burnt_proof(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    world.ms = world.ms // 1000 * 1000 + 100
+    earlier = world.collect()
+    world.ms = world.ms // 1000 * 1000
+    proof = world.worker.issue(handle.address, world.address("ann"))
+    world.tick(3)
+    burnt = Ticket(proof, world.claim(handle, proof, "ann"))
+    assert burnt.landed.error == 0
+    world.tick(900)
+    found = diagnose(tmp_path, worker_of(world.collect(), earlier))
+    causes = {"abandoned_proof", "duplicate_claim"}
+    expect(found, handle, "broken", causes=causes, last_good=done[-1], first_bad=bad(burnt, "Custom(0)"), missing=[proof.entry])
+
+
+def test_a_worker_that_issued_nothing_was_not_reset(tmp_path: Path) -> None:
+    world = World()
+    handle = world.grant()
+    foreign = world.ticket(handle, "ann", worker=world.worker.clone(), tell=False)
+    world.tick(900)
+    found = diagnose(tmp_path, world.collect(storage=True))
+    expect(found, handle, "broken", causes={"foreign_issuer"}, last_good=foreign, foreign=[foreign.entry])
+
+
+def test_a_foreign_head_and_a_list_that_does_not_reach_the_worker_s_own(tmp_path: Path) -> None:
+    world = World()
+    handle = world.grant()
+    for _ in range(60):
+        world.worker.api("GET", "/v1/school/events")
+        world.tick(1)
+    foreign = world.ticket(handle, "ann", worker=world.worker.clone(), tell=False)
+    world.tick(30)
+    found = diagnose(tmp_path, world.collect(bucket=False))
+    expect(found, handle, "inconclusive", causes={"foreign_issuer"}, last_good=foreign, foreign=[foreign.entry])
+
+
 @pytest.mark.parametrize("age", [650, 900])
 def test_a_quiet_proof_between_two_refusals(age: int, tmp_path: Path) -> None:
     """The older refusal tells how long its parent has been lost, however young the newest is."""
