@@ -6,6 +6,7 @@ Accounts show the present; rules are judged as of the slot, so terms and signers
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -67,11 +68,18 @@ class Terms:
 class History:
     """The accepted administrators' steps of a case, ascending by (slot, position, signature, instruction).
 
-    `listed` are the addresses whose transactions the node listed, or None without lists.
+    `listed` are the addresses whose transactions the node listed, or None without lists; `unread` those of which an accepted one was
+    listed and not given: a step may be missing.
     """
 
-    def __init__(self, claims: ClaimTable, accounts: dict[str, AccountRow] | None, listed: set[str] | None = None) -> None:
-        self.claims, self.accounts, self.listed = claims, accounts or {}, listed
+    def __init__(
+        self,
+        claims: ClaimTable,
+        accounts: dict[str, AccountRow],
+        listed: set[str] | None = None,
+        unread: Collection[str] = (),
+    ) -> None:
+        self.claims, self.accounts, self.listed, self.unread = claims, accounts, listed, unread
 
     @cached_property
     def steps(self) -> list[AdminStep]:
@@ -154,9 +162,11 @@ class History:
     def terms_during(self, grant: str, slot: int) -> list[Terms]:
         """The terms that may have held while a slot ran, in order: its own steps are not ordered against its claims.
 
-        Empty where they are not known: the creation is not in the evidence, or the replay does not end where the account stands.
+        Empty where they are not known: the creation is not in the evidence, or the replay does not end where the account stands, or may
+        lack a step that nothing else confirms.
         """
-        if self.terms_are_whole(grant) is False:
+        whole = self.terms_are_whole(grant)
+        if whole is False or (whole is None and grant in self.unread):
             return []
         before = self.terms_at(grant, slot - 1)
         found = [before] if before is not None and not before.closed else []
@@ -198,11 +208,10 @@ class History:
         """The signer that pop-config names now: by its account, or its last upsert where that was not collected; None when not known."""
         if authority is None:
             return None
-        row = self.accounts.get(pop_config_address(authority))
+        config, upserts = pop_config_address(authority), self.upserts(authority)
+        row = self.accounts.get(config)
         if row is None:
-            upserts = self.upserts(authority)
-            return upserts[-1][1] if upserts else None
-        upserts = self.upserts(authority)
+            return upserts[-1][1] if upserts and config not in self.unread else None
         if upserts and row.slot is not None and row.slot < upserts[-1][0]:
             return upserts[-1][1]  # the account was read before the last one
         value = row.decoded(layouts.PopConfig)
@@ -227,13 +236,14 @@ class History:
         """Whether pop-config named a signer during a slot; None where an upsert that the evidence lacks may say otherwise.
 
         Upserts are all there, as far as can be told, when one precedes the slot, the last one is what the account holds, and the node's
-        lists, where there are any, are of that account too.
+        lists, where there are any, are of that account too and all that they name was given.
         """
         named = self.signers_at(authority, slot)
         if named is None or signer in named:
             return None if named is None else True
         upserts, now = self.upserts(authority), self.signer_now(authority)
-        listed = self.listed is None or pop_config_address(authority) in self.listed
+        config = pop_config_address(authority)
+        listed = self.listed is None or (config in self.listed and config not in self.unread)
         whole = listed and bool(upserts) and upserts[0][0] <= slot and now in (None, upserts[-1][1])
         return False if whole else None
 

@@ -85,10 +85,12 @@ def _cause(name: str, seen: str, attempts: list[Attempt] | None = None, entries:
 
 
 def abandoned_proof(incident: Incident) -> Cause | None:
-    """A proof of this worker on top of the chain's head that was never accepted and can land no more."""
+    """A proof of this worker on top of the chain's head, or of proofs there that may still land, that can land no more itself."""
     if not incident.broken:
         return None
-    lost = [p for p in incident.on_head if not incident.judge.can_land(p, incident.judgement.grant)]
+    standing = incident.on_head
+    dead = [p for p in standing if not incident.judge.can_land(p, incident.judgement.grant)]
+    lost = dead or [p for p in incident.judgement.line.path if standing and not incident.judge.can_land(p, incident.judgement.grant)]
     if lost:
         how = "refused" if any(p.refused for p in lost) else "never sent, as far as the evidence goes"
         return _cause("abandoned_proof", f"{counted(len(lost), 'proof')} on the chain's head, {how}", entries=[p.entry_hash for p in lost])
@@ -210,7 +212,7 @@ def _in_issue_order(proofs: Iterable[Proof]) -> list[Proof]:
 
 def stream_divergence(incident: Incident) -> Cause | None:
     """The global link holds, the stream link does not."""
-    line, chain = incident.judgement.line, incident.judgement.line.chain
+    line = incident.judgement.line
     refused = [a for a in incident.chain_refused if a.error == "PopStreamChainBroken"]
     issued = [p for p in line.proofs.values() if p.from_worker and not p.landed and p.prev_hash != p.stream_prev_hash]
     if refused or (issued and incident.broken):
@@ -222,8 +224,7 @@ def stream_divergence(incident: Incident) -> Cause | None:
         )
     if any(told.error == "PopStreamChainBroken" for told in incident.judgement.reports):
         return Cause("stream_divergence", "wallets were refused for the stream link alone")
-    differs = line.stored_stream_head not in (None, chain.stream_head)
-    if incident.broken and line.head_source == "storage" and line.head == chain.head and differs:
+    if incident.broken and line.stored_heads_differ:
         return Cause("stream_divergence", "the worker's two stored heads differ", (str(line.stored_stream_head),))
     return None
 

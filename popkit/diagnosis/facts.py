@@ -60,11 +60,20 @@ class Facts:
         self.now = evidence.header.collected_at
         self.accounts = evidence.accounts or {}
         self.claims: ClaimTable = read_claims(evidence.transactions, self.header.program_id, evidence.problems)
-        rows = None if evidence.signatures is None else evidence.signatures.values()
-        self.history = History(self.claims, evidence.accounts, None if rows is None else {a for row in rows for a in row.addresses})
+        self.history = self._read_history()
         self._era_option = era_option
         self._extra_shown: list[Shown] = []
         self._lines: dict[str, WorkerLine] = {}
+
+    def _read_history(self) -> History:
+        """What administrators did, with the addresses that the node listed and those of which it did not give all."""
+        rows = self.evidence.signatures
+        if rows is None:
+            return History(self.claims, self.accounts)
+        given = set(self.claims.transactions.signature)
+        listed = {address for row in rows.values() for address in row.addresses}
+        unread = {address for row in rows.values() if row.err is None and row.signature not in given for address in row.addresses}
+        return History(self.claims, self.accounts, listed, unread)
 
     @cached_property
     def signer_now(self) -> str | None:
@@ -144,10 +153,12 @@ class Facts:
     def _show_relaxed_parents(self) -> bool:
         """Accepted claims on a parent that certainly never landed show the relaxed program, as two siblings do.
 
-        Certain is: the parent is one of the worker's own proofs, its receipt is said not to exist since, and that program exists by then.
+        Certain is: the parent is one of the worker's own proofs, its receipt is said not to exist since or is another claim's, and that
+        program exists by then.
         """
         shown = []
         for line in self._lines.values():
+            claimed = {(a.claimer, a.period_index) for a in line.chain.accepted}
             for attempt in line.chain.linked:
                 parent = line.proofs.get(str(attempt.prev_hash))
                 if parent is None or parent.accepted is not None or not parent.from_worker or not parent.confirmed:
@@ -155,7 +166,8 @@ class Facts:
                 if (attempt.block_time or attempt.issued_at or 0) < EARLIEST["relaxed"]:
                     continue
                 receipt = receipt_address(line.chain.grant, parent.claimer, parent.period_index)
-                if self.is_collected_since(receipt, attempt.slot) and not self.accounts[receipt].exists:
+                gone = self.is_collected_since(receipt, attempt.slot) and not self.accounts[receipt].exists
+                if gone or (parent.claimer, parent.period_index) in claimed:
                     shown.append(Shown(attempt.slot, only("relaxed"), "a claim was accepted on a proof that never landed"))
         self._extra_shown = shown
         return bool(shown)

@@ -106,7 +106,7 @@ def describe_fork(incident: Incident, fork: Fork) -> dict[str, Any]:
 def equivocations(incident: Incident) -> tuple[list[list[str]], list[list[str]]]:
     """(equivocations, repeats): pairs of different signed entries for one claimer and period on one parent.
 
-    Two issuers, or one worker that keeps its own head, equivocate; one that takes its parent from the chain and is asked twice repeats
+    Two issuers, or one worker that keeps its own head, equivocate; one that took a parent from the chain and is asked twice repeats
     itself.
     """
     line = incident.judgement.line
@@ -128,8 +128,8 @@ def equivocations(incident: Incident) -> tuple[list[list[str]], list[list[str]]]
 def _is_repeat(incident: Incident, first: Proof, second: Proof) -> bool:
     if "foreign" in (first.issuer, second.issuer):
         return False
-    if first.anchor is not None and second.anchor is not None:
-        return first.anchor.follows_chain and second.anchor.follows_chain
+    if first.from_worker and second.from_worker:
+        return first.follows_chain or second.follows_chain  # a worker that changed its model was asked twice as well
     attempts = [a for p in (first, second) for a in [p.accepted, *p.refused] if a is not None]
     return all(incident.judgement.line.chain.era_at(a) == "relaxed" for a in attempts)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from popkit.attempts import Attempt
 from popkit.audit.anchors import as_anchor
@@ -142,21 +143,32 @@ class Judge:
         if line.head is None:
             return self._judge_reports(outcome)
         if line.head == chain.head:
-            if line.head_source == "storage" and line.stored_stream_head not in (None, chain.stream_head):
-                outcome.because = "the worker's two stored heads differ: its next proof cannot hold both links"
-                return "broken"
-            return None
+            return self._judge_links(outcome)
         if line.is_ambiguous:
             outcome.because = (
                 "a refused claim and a younger accepted one stand on different lines; whose they are only the worker's records tell"
             )
             outcome.missing_evidence.append("the worker's audit records or storage")
             return "inconclusive"
+        if not line.is_stale and self._judge_links(outcome):
+            return "broken"
         if not line.path:
             return self._judge_behind(outcome)
         if line.root == chain.head and line.path[0].stream_prev_hash == chain.stream_head:
             return self._judge_ahead(outcome)
         return self._judge_elsewhere(outcome)
+
+    def _judge_links(self, outcome: Judgement) -> str | None:
+        """'broken' where a proof of the line, or the next one, cannot hold both links whatever lands before it; else None."""
+        line = outcome.line
+        if line.stored_heads_differ:
+            outcome.because = "the worker's two stored heads differ: its next proof cannot hold both links"
+            return "broken"
+        for parent, child in pairwise(line.path):
+            if child.stream_prev_hash != parent.entry_hash:
+                outcome.because = f"the proof {child.entry_hash[:8]} follows {parent.entry_hash[:8]} by one link and not by the other"
+                return "broken"
+        return None
 
     def _judge_ahead(self, outcome: Judgement) -> str:
         """The worker's line stands on the chain's head."""

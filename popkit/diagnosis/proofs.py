@@ -151,6 +151,13 @@ class WorkerLine:
     def stored_stream_head(self) -> str | None:
         return self._stored(STREAM_KEY)
 
+    @property
+    def stored_heads_differ(self) -> bool:
+        """Whether the storage that tells the worker's head holds another one for the stream: no program accepts what it issues next."""
+        if self.head_source != "storage" or self.stored_stream_head is None:
+            return False
+        return self.stored_stream_head != (self.chain.stream_head if self.head == self.chain.head else self.head)
+
     def _stored(self, prefix: str) -> str | None:
         if self.storage is None:
             return None

@@ -224,13 +224,15 @@ class Slow:
         known = {row["pubkey"] for row in self.files["rpc/accounts.jsonl"]}
         return self._account(address) if address in known else None
 
-    def stream_differs(self) -> bool:
-        """Whether the worker's stored stream head is not the chain's though its global head is."""
-        stored = self.storage.get(f"pop_chain:lastHash:stream:{self.grant}", GENESIS)
-        return bool(self.storage) and self.worker_head() == self.chain_head() and stored != self.chain_head()
+    def streams_differ(self) -> bool:
+        """Whether the worker's two stored heads are not one, or a proof of its line follows the one before it by one link alone."""
+        stored, line = self.storage.get(f"pop_chain:lastHash:stream:{self.grant}", GENESIS), self.line()
+        if self.storage and stored != self.worker_head():
+            return True
+        return any(child.stream != child.prev for child in line[1:])
 
     def verdict(self) -> str:
-        if not self.relaxed and self.stream_differs():
+        if not self.relaxed and self.streams_differ():
             return "broken"
         if not self.relaxed and self.worker_head() != self.chain_head():
             line = self.line()

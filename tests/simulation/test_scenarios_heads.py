@@ -134,3 +134,37 @@ def test_stream_head_diverged_in_storage_alone(tmp_path: Path) -> None:
     found = diagnose(tmp_path, world.collect(storage=True))
     expect(found, handle, "broken", causes={"stream_divergence"}, last_good=done[-1])
     assert found.exit_code == 1
+
+
+@pytest.mark.parametrize("source", ["bucket", "storage"])
+def test_stream_head_diverged_behind_a_proof_that_can_still_land(tmp_path: Path, source: str) -> None:
+    """Whether the first lands or not, the second follows it by one link alone."""
+    world, handle, done = sound()
+    young = world.worker.issue(handle.address, world.address("cat"))
+    world.worker.heads[handle.address][1] = done[-1].entry
+    behind = world.worker.issue(handle.address, world.address("dan"))
+    world.tick(30)
+    found = diagnose(tmp_path, world.collect(bucket=source == "bucket", storage=source == "storage"))
+    expect(
+        found,
+        handle,
+        "broken",
+        causes={"stream_divergence"},
+        last_good=done[-1],
+        first_bad=bad(behind, None),
+        missing=[young.entry],
+        affected={world.address("cat"), world.address("dan")},
+    )
+    assert found.exit_code == 1
+
+
+def test_stored_heads_that_differ_behind_a_proof_that_can_still_land(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    young = world.worker.issue(handle.address, world.address("cat"))
+    as_it_should_be = diagnose(tmp_path / "sound", world.collect(storage=True))
+    assert (as_it_should_be.verdict, as_it_should_be.exit_code) == ("in_flight", 0)
+    world.worker.heads[handle.address][1] = done[-1].entry
+    found = diagnose(tmp_path / "differ", world.collect(storage=True))
+    wanted = {"missing": [young.entry], "affected": {world.address("cat")}}
+    expect(found, handle, "broken", causes={"stream_divergence"}, last_good=done[-1], **wanted)
+    assert found.exit_code == 1

@@ -156,8 +156,10 @@ def test_a_repeat_of_a_worker_that_follows_the_chain_is_no_equivocation(tmp_path
         handle = world.grant()
         done = world.tickets(handle, "ann", "bob", from_chain=True)
     head = world.head(handle)
-    first, second = (world.worker.issue(handle.address, world.address("cat"), expected=head) for _ in range(2))
-    assert first.entry != second.entry or world.worker.model == "D"
+    first = world.worker.issue(handle.address, world.address("cat"), expected=head)
+    world.tick(2)
+    second = world.worker.issue(handle.address, world.address("cat"), expected=head)
+    assert first.entry != second.entry
     last = Ticket(first, world.claim(handle, first, "cat"))
     world.tick(2)
     assert world.claim(handle, second, "cat").error == 0
@@ -166,6 +168,22 @@ def test_a_repeat_of_a_worker_that_follows_the_chain_is_no_equivocation(tmp_path
     assert found.exit_code == 0
     assert "equivocation" not in codes(found)
     assert done[-1].entry == head
+
+
+def test_a_repeat_of_a_worker_that_changed_its_model_is_no_equivocation(tmp_path: Path) -> None:
+    """The first proof stood on the worker's own head, the second took the same parent from the chain."""
+    world, handle, _ = sound("relaxed", "B")
+    head = world.head(handle)
+    first = world.worker.issue(handle.address, world.address("cat"))
+    world.switch(handle, "set_paused", {"paused": True})
+    refused = Ticket(first, world.claim(handle, first, "cat"))
+    world.switch(handle, "set_paused", {"paused": False})
+    world.worker.model = "D"
+    last = world.ticket(handle, "cat", from_chain=True)
+    assert (last.landed.err, last.proof.prev) == (None, head)
+    found = diagnose(tmp_path, world.collect())
+    expect(found, handle, "intact", causes={"paused"}, last_good=last, first_bad=bad(refused, "Paused"), forks=[head])
+    assert (found.exit_code, "equivocation" in codes(found)) == (0, False)
 
 
 def test_grants_of_one_worker_with_verdicts_of_their_own(tmp_path: Path) -> None:

@@ -290,13 +290,14 @@ def test_a_later_proof_that_cannot_land_ends_the_hope_of_an_earlier_one(tmp_path
         found,
         handle,
         "broken",
-        causes=ANY,
+        causes={"abandoned_proof"},
         last_good=done[-1],
         missing=[first.entry],
-        first_bad=ANY,
-        affected=ANY,
+        first_bad=bad(second, None),
+        affected={world.address("cat")},
     )
     assert second.prev == first.entry
+    assert [cause.entries for cause in found.grants[0].causes] == [(second.entry,)]
     assert found.exit_code == 1
 
 

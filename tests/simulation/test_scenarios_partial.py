@@ -403,6 +403,36 @@ def test_a_rotation_whose_upsert_was_not_given(hide_all: bool, tmp_path: Path) -
     assert found.exit_code == 0
 
 
+def test_a_rotation_of_which_neither_the_upsert_nor_the_account_was_given(tmp_path: Path) -> None:
+    """The list names what was not given: what the first upsert said is no word on the present, nor on the slot of a claim."""
+    world, handle, _ = sound()
+    world.worker.key = world.key("second")
+    second = world.name_signer(handle, world.worker.signer)
+    [cat] = world.tickets(handle, "cat")
+    files = world.collect()
+    files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.config]
+    assert diagnose(tmp_path / "given", files).exit_code == 0
+    files[TRANSACTIONS] = [row for row in files[TRANSACTIONS] if row["signature"] != second.signature]
+    found = diagnose(tmp_path / "listed", files)
+    expect(found, handle, "intact", last_good=cat)
+    assert (found.exit_code, codes(found, "critical")) == (0, set())
+
+
+def test_an_unpause_that_was_listed_and_not_given(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    world.switch(handle, "set_paused", {"paused": True})
+    lifted = world.switch(handle, "set_paused", {"paused": False})
+    [cat] = world.tickets(handle, "cat")
+    files = world.collect()
+    files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.address]
+    files[TRANSACTIONS] = [row for row in files[TRANSACTIONS] if row["signature"] != lifted.signature]
+    found = diagnose(tmp_path / "listed", files)
+    expect(found, handle, "intact", last_good=cat)
+    assert (found.exit_code, codes(found, "critical")) == (0, set())
+    files[SIGNATURES] = [row for row in files[SIGNATURES] if row["signature"] != lifted.signature]
+    assert "claim_not_allowed" in codes(diagnose(tmp_path / "hidden", files), "critical")
+
+
 def test_a_refusal_for_the_signer_is_proof_by_itself(tmp_path: Path) -> None:
     world, handle, done = sound()
     first = {landed.signature for landed in world.landed if handle.address not in landed.keys}

@@ -466,3 +466,17 @@ def end_of_period(world: World, handle: GrantHandle, period: int) -> int:
     """The first second after a period."""
     terms = world.ledger.grants[handle.address]
     return terms.start_ts + (period + 1) * terms.period_seconds
+
+
+@pytest.mark.parametrize("model", ["A", "B"])
+def test_a_wallet_s_second_proof_on_its_own_lost_first_under_relaxed_rules(model: str, tmp_path: Path) -> None:
+    """The receipt of the first's claimer and period is the second's: the first never landed, and is not unseen."""
+    world, handle, _ = sound("relaxed", model)
+    first = world.worker.issue(handle.address, world.address("cat"))
+    world.tick(60)
+    last = world.ticket(handle, "cat")
+    assert (last.proof.prev, last.landed.err) == (first.entry, None)
+    world.tick(700)
+    found = diagnose(tmp_path, world.collect())
+    expect(found, handle, "intact", last_good=last)
+    assert (found.exit_code, found.reconciliation.abandoned_proofs) == (0, [first.entry])
