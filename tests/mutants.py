@@ -56,7 +56,7 @@ ROOMS = {
         ("popkit/audit/*.py",),
         (),
         (
-            "tests/diagnosis/test_audit_parts.py",
+            *(f"tests/diagnosis/test_audit_{name}.py" for name in ("rows", "chain", "removed", "anchors", "receipts")),
             "tests/diagnosis/test_tickets.py",
             "tests/verification/test_server_integrity.py",
             "tests/diagnosis/test_audit.py",
