@@ -259,13 +259,13 @@ class Judge:
     def _judge_elsewhere(self, outcome: Judgement) -> str:
         """The worker's line stands on something that is not the chain's head."""
         line, chain = outcome.line, outcome.line.chain
-        root, oldest = line.root, line.path[0]
+        root = line.root
         if line.is_stale:
             outcome.because = "the worker's records end before the chain does"
             outcome.missing_evidence.append("the worker's records up to the time of the chain's evidence")
             return "inconclusive"
         on_known_ground = root in chain.accepted_entries or root == GENESIS_HASH or root == chain.head or root in chain.unseen
-        if on_known_ground:
+        if on_known_ground or root in line.proofs:  # a proof on which the line stops is one that landed
             what = "GENESIS" if root == GENESIS_HASH else f"the claim {str(root)[:8]}"
             if root == chain.head:
                 outcome.because = "the worker's next proof follows the chain's head by one link and not by the other"
@@ -274,7 +274,7 @@ class Judge:
                     f"the worker's line stands on {what}, which is not the chain's head {chain.head[:8]}, and never will be again"
                 )
             return "broken"
-        parent, issued_at = min(line.unknown_parents.items(), key=lambda item: (item[1], item[0]), default=(str(root), oldest.issued_at))
+        parent, issued_at = min(line.unknown_parents.items(), key=lambda item: (item[1], item[0]))
         if not self.head_is_certain(line):
             outcome.because = "proofs follow one that is not in the evidence, and whether that landed is not known: nor is the chain's head"
             outcome.missing_evidence.append("the PopState account of the grant")

@@ -19,8 +19,13 @@ ANY = object()
 
 
 def diagnose(path: Path, files: dict[str, Any]) -> Diagnosis:
-    """Write a case and ask popkit."""
-    return popkit.open_case(write_case(path, files)).diagnose()
+    """Write a case and ask popkit, which says why it judges as it does, and what is missing where it cannot."""
+    found = popkit.open_case(write_case(path, files)).diagnose()
+    for judgement in (grant.judgement for grant in found.grants):
+        said = [judgement.because, *judgement.missing_evidence]
+        assert all(isinstance(text, str) and text for text in said), said
+        assert bool(judgement.missing_evidence) == (judgement.verdict == "inconclusive")
+    return found
 
 
 def bad(what: Ticket | Proof, error: str | None) -> dict[str, Any]:

@@ -102,6 +102,20 @@ def test_a_head_whose_anchor_is_gone_tells_nothing_of_the_worker_s(tmp_path: Pat
             assert (found.audit.removed, found.exit_code) == ([done[number].proof.anchor], 1)
 
 
+def test_records_that_end_with_a_lost_proof_that_was_healed_since(tmp_path: Path) -> None:
+    """The heads were put back after the records were taken; where the worker's line stands now, they do not tell."""
+    world, handle, _ = sound()
+    backup = world.worker.backup()
+    world.worker.issue(handle.address, world.address("lost"))
+    earlier = world.collect()
+    world.worker.restore(backup, only_heads=True)
+    done = world.tickets(handle, "cat", "dan")
+    world.tick(900)
+    found = diagnose(tmp_path, worker_of(world.collect(), earlier))
+    expect(found, handle, "inconclusive", last_good=done[-1], affected={world.address("lost")})
+    assert found.exit_code == 3
+
+
 def test_records_that_end_in_the_second_of_the_last_issue(tmp_path: Path) -> None:
     world, handle, _ = sound()
     world.ms = world.ms // 1000 * 1000 + 100
@@ -281,6 +295,24 @@ def test_without_any_head_of_the_chain_nothing_is_called_broken(tmp_path: Path) 
     found = diagnose(tmp_path, {name: part for name, part in files.items() if not name.startswith("rpc/")})
     expect(found, handle, "inconclusive")
     assert found.exit_code == 3
+
+
+def test_refused_claims_without_pop_state_and_without_a_list(tmp_path: Path) -> None:
+    """What they follow may have landed: neither PopState nor a list that was given whole says that it did not."""
+    world, handle, done = sound()
+    lost = world.worker.issue(handle.address, world.address("cat"))
+    world.tick(5)
+    refused = world.ticket(handle, "dan")
+    world.tick(900)
+    files = world.collect(worker=False)
+    del files[SIGNATURES]
+    wanted = {"last_good": done[-1], "first_bad": bad(refused, "PopHashChainBroken"), "affected": {world.address("dan")}}
+    with_state = diagnose(tmp_path / "state", files)
+    expect(with_state, handle, "broken", causes={"abandoned_proof"}, missing=[lost.entry], **wanted)
+    files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.state]
+    found = diagnose(tmp_path / "neither", files)
+    expect(found, handle, "inconclusive", missing=ANY, **wanted)
+    assert (with_state.exit_code, found.exit_code) == (1, 3)
 
 
 def test_records_that_end_in_the_second_of_a_burnt_proof(tmp_path: Path) -> None:
