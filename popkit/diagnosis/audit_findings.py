@@ -23,7 +23,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
         )
     for entry in tampering.removed:
         findings.append(
-            Finding("audit_entry_removed", None, (_row_file(facts, entry), entry), "the entry that later evidence names", "it is gone")
+            Finding("audit_entry_removed", None, (_lacking_file(facts, entry), entry), "the entry that later evidence names", "it is gone")
         )
     for key in tampering.edited_objects:
         findings.append(
@@ -57,7 +57,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
                 Finding(
                     "ticket_receipt_bad",
                     None,
-                    (RECEIPTS, check.receipt_id),
+                    (check.place.file, check.receipt_id),
                     "what its audit entry says",
                     check.observed,
                 )
@@ -67,7 +67,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
                 Finding(
                     "ticket_receipt_server_accepts",
                     None,
-                    (RECEIPTS, check.receipt_id),
+                    (check.place.file, check.receipt_id),
                     "refused by the worker's check",
                     "the worker's check passes it",
                 )
@@ -115,3 +115,9 @@ def _row_file(facts: Facts, entry: str) -> str:
         if entry in source.edited:
             return STORAGE if source.name == "storage" else AUDIT_LOGS
     return AUDIT_LOGS if "list" in facts.audit.sources else STORAGE
+
+
+def _lacking_file(facts: Facts, entry: str) -> str:
+    """The source that lacks an entry: the list where it does, else the storage."""
+    shown = facts.audit.sources.get("list")
+    return STORAGE if shown is None or entry in shown.stated else AUDIT_LOGS

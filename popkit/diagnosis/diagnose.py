@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from popkit.diagnosis.audit_findings import diagnose_audit
 from popkit.diagnosis.causes import Incident, causes_of
-from popkit.diagnosis.checks import TRANSACTIONS, claim_findings, grant_findings
+from popkit.diagnosis.checks import ACCOUNTS, TRANSACTIONS, claim_findings, grant_findings
 from popkit.diagnosis.coverage import coverage_of, evidence_findings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.impact import (
@@ -53,9 +53,7 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
         findings += found
     link_cutovers(facts, grants)
     findings += [
-        Finding("superseded", g.grant, (TRANSACTIONS, g.superseded_by), observed=g.superseded_by)
-        for g in grants
-        if g.superseded_by is not None
+        Finding("superseded", g.grant, (ACCOUNTS, g.superseded_by), observed=g.superseded_by) for g in grants if g.superseded_by is not None
     ]
     audit = diagnose_audit(facts)
     reconciliation, reconciler, record_findings = _reconcile(facts, judge, grants)

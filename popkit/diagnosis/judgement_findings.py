@@ -82,13 +82,8 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
                 cause.seen,
             )
         if cause.name == "stream_divergence":
-            yield Finding(
-                "stream_divergence",
-                grant,
-                (TRANSACTIONS, cause.entries[0] if cause.entries else grant),
-                "equal links",
-                cause.seen,
-            )
+            key = cause.entries[0] if cause.entries else grant
+            yield Finding("stream_divergence", grant, (_told_in(incident, key), key), "equal links", cause.seen)
         if cause.name == "grant_reuse":
             yield Finding("grant_reuse", grant, ("worker/events.json", grant), "one event", cause.seen)
     noise = [a for a in chain.refused if a.noise is not None]
@@ -170,7 +165,7 @@ def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
         yield Finding(
             "worker_records_stale",
             grant,
-            (AUDIT_LOGS, newest.hash if newest else grant),
+            (newest.place.file, newest.hash) if newest else (STORAGE, grant),
             "records past the last claim",
             "older ones",
         )

@@ -23,7 +23,7 @@ from popkit.diagnosis.result import Finding
 from popkit.protocol import canonical
 from popkit.wording import counted
 
-TRANSACTIONS, RECEIPTS = "rpc/transactions.jsonl", "worker/ticket-receipts.jsonl"
+TRANSACTIONS = "rpc/transactions.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,10 @@ def ticket_findings(facts: Facts) -> Iterator[Finding]:
         grant, first = claims[0]
         seen = f"{counted(len(claims), 'claim')} of {' and '.join(claimers)}"
         severity = "warning" if len(claimers) > 1 else "info"
-        yield Finding("ticket_receipt_reused", grant, (RECEIPTS, told), "one claim", seen, slot=first.slot, severity=severity)
+        where = (TRANSACTIONS, first.signature)
+        yield Finding(
+            "ticket_receipt_reused", grant, where, f"one claim by the receipt of hash {told}", seen, slot=first.slot, severity=severity
+        )
     for grant, attempts in unseen.items():
         text = f"the ticket receipts behind {counted(len(attempts), 'accepted claim')}"
         yield Finding("ticket_receipt_unseen", grant, (TRANSACTIONS, attempts[0].signature), not_checked=text, slot=attempts[0].slot)

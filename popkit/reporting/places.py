@@ -5,6 +5,7 @@ findings.json names keys alone, so that it does not depend on how a file was ord
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,43 +24,52 @@ class Places:
         self.facts = case.facts
 
     @cached_property
-    def _by_key(self) -> dict[str, Place]:
-        """Every key that a finding may name: signatures, accounts, audit entries, objects, keys of the storage, receipts."""
+    def _by_key(self) -> dict[str, list[Place]]:
+        """Every key that a finding may name: signatures, accounts, audit entries, objects, keys of the storage, receipts.
+
+        One key may stand in several files: a ticket receipt has the hash of its audit entry.
+        """
         evidence = self.facts.evidence
-        found: dict[str, Place] = {}
+        found: dict[str, list[Place]] = defaultdict(list)
         if evidence.transactions is not None:
             table = evidence.transactions
-            found |= {signature: table.place(row) for row, signature in enumerate(table.signature)}
+            for number, signature in enumerate(table.signature):
+                found[signature].append(table.place(number))
         for rows in (evidence.accounts, evidence.bucket, evidence.storage):
             for key, row in (rows or {}).items():
-                found.setdefault(key, row.place)
+                found[key].append(row.place)
         for entry in self.facts.audit.entries.values():
-            found.setdefault(entry.hash, entry.place)
+            found[entry.hash].append(entry.place)
         for check in self.facts.receipt_checks:
-            found.setdefault(check.receipt_id, check.place)
+            found[check.receipt_id].append(check.place)
         for report in evidence.reports or ():
-            found.setdefault(report.wallet, report.place)
+            found[report.wallet].append(report.place)
         return found
 
-    def place(self, key: str) -> Place | None:
-        """Where a key stands, or None when it stands nowhere in the case (that it is missing may be the finding)."""
-        return self._by_key.get(key) or self._issued(key)
+    def place(self, key: str, file: str = "") -> Place | None:
+        """Where a key stands, or None when it stands nowhere in the case, or not in that file (that it is missing may be the finding).
 
-    def _issued(self, entry: str) -> Place | None:
-        """The place of a proof: its transaction's, or its anchor's audit entry."""
+        `file` is a file of the case or the beginning of its name; "" means any.
+        """
+        found = [*self._by_key.get(key, ()), *self._issued(key)]
+        return next((place for place in found if place.file.startswith(file)), None)
+
+    def _issued(self, entry: str) -> list[Place]:
+        """The places of a proof: its transactions', and its anchor's audit entry."""
         for grant in self.facts.header.grants:
             proof = self.facts.line(grant).proofs.get(entry)
             if proof is None:
                 continue
-            for attempt in ([proof.accepted] if proof.accepted else []) + proof.refused:
-                return self._by_key.get(attempt.signature)
-            return self._by_key.get(proof.anchor.anchor_hash) if proof.anchor is not None else None
-        return None
+            keys = [attempt.signature for attempt in (proof.accepted, *proof.refused) if attempt is not None]
+            keys += [proof.anchor.anchor_hash] if proof.anchor is not None else []
+            return [place for key in keys for place in self._by_key.get(key, ())]
+        return []
 
     def of(self, finding: Finding) -> str:
-        """A finding's place in words: `rpc/transactions.jsonl:12 (4Btj8hWM)`."""
+        """A finding's place in words: `rpc/transactions.jsonl:12 (4Btj8hWM)`; without a line where the file does not hold the key."""
         file, key = finding.where
-        return (self.spot(key) or clean(file)) + (f" ({short(key)})" if key else "")
+        place = self.place(key, file)
+        return clean(Place(place.file, place.line) if place is not None else file) + (f" ({short(key)})" if key else "")
 
     def spot(self, key: str) -> str | None:
         """Where a key stands, as `file:line`; None when it stands nowhere in the case."""
