@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from popkit.audit.ends import beginnings, wrong_ends, wrong_stream_links
+from popkit.audit.entries import LIST
+from popkit.audit.entries import STORAGE as STORED
 from popkit.audit.server import server_verdict
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import AuditDiagnosis, Finding, sorted_findings
@@ -19,7 +21,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
     findings = []
     for entry in tampering.edited:
         findings.append(
-            Finding("audit_entry_edited", None, (_row_file(facts, entry), entry), "a row that hashes to its entry_hash", "it does not")
+            Finding("audit_entry_edited", None, (_edited_in(facts, entry), entry), "a row that hashes to its entry_hash", "it does not")
         )
     for entry in tampering.removed:
         findings.append(
@@ -57,7 +59,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
                 Finding(
                     "ticket_receipt_bad",
                     None,
-                    (check.place.file, check.receipt_id),
+                    (check.place.part, check.receipt_id),
                     "what its audit entry says",
                     check.observed,
                 )
@@ -67,7 +69,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
                 Finding(
                     "ticket_receipt_server_accepts",
                     None,
-                    (check.place.file, check.receipt_id),
+                    (check.place.part, check.receipt_id),
                     "refused by the worker's check",
                     "the worker's check passes it",
                 )
@@ -84,13 +86,14 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
         )
     ends, restarts, links = wrong_ends(facts.evidence.storage, records), beginnings(records)[1:], wrong_stream_links(records)
     for link in links:
-        where, severity = (_row_file(facts, link.entry.hash), link.entry.hash), "warning" if link.can_be_a_crash else ""
+        where, severity = (link.entry.place.part, link.entry.hash), "warning" if link.can_be_a_crash else ""
         seen = str(link.entry.stream_prev_hash)
         findings.append(Finding("audit_stream_link_wrong", None, where, link.expected, seen, severity=severity))
     for end in ends:
         findings.append(Finding("audit_end_differs", None, (end.file, end.key), end.expected or "no entry", end.observed or "no entry"))
-    for entry in [e.hash for e in restarts]:
-        findings.append(Finding("audit_chain_restarted", None, (_row_file(facts, entry), entry), "one entry that begins it", "another one"))
+    for restart in restarts:
+        where = (restart.place.part, restart.hash)
+        findings.append(Finding("audit_chain_restarted", None, where, "one entry that begins it", "another one"))
     server = server_verdict(facts.evidence, records, tampering, not bad, not (ends or restarts or links))
     if server is not None and not server.agrees:
         where = ("worker/audit-integrity.json", "ok")
@@ -110,14 +113,12 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
     )
 
 
-def _row_file(facts: Facts, entry: str) -> str:
-    for source in facts.audit.sources.values():
-        if entry in source.edited:
-            return STORAGE if source.name == "storage" else AUDIT_LOGS
-    return AUDIT_LOGS if "list" in facts.audit.sources else STORAGE
+def _edited_in(facts: Facts, entry: str) -> str:
+    """The first of list and storage whose row of an entry does not hash to it."""
+    return next(STORAGE if source.name == STORED else AUDIT_LOGS for source in facts.audit.sources.values() if entry in source.edited)
 
 
 def _lacking_file(facts: Facts, entry: str) -> str:
     """The source that lacks an entry: the list where it does, else the storage."""
-    shown = facts.audit.sources.get("list")
+    shown = facts.audit.sources.get(LIST)
     return STORAGE if shown is None or entry in shown.stated else AUDIT_LOGS

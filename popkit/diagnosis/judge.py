@@ -143,14 +143,14 @@ class Judge:
         if line.head is None:
             return self._judge_reports(outcome)
         if line.head == chain.head:
-            return self._judge_links(outcome)
+            return "broken" if self._breaks_a_link(outcome) else None
         if line.is_ambiguous:
             outcome.because = (
                 "a refused claim and a younger accepted one stand on different lines; whose they are only the worker's records tell"
             )
             outcome.missing_evidence.append("the worker's audit records or storage")
             return "inconclusive"
-        if not line.is_stale and self._judge_links(outcome):
+        if not line.is_stale and self._breaks_a_link(outcome):
             return "broken"
         if not line.path:
             return self._judge_behind(outcome)
@@ -158,17 +158,17 @@ class Judge:
             return self._judge_ahead(outcome)
         return self._judge_elsewhere(outcome)
 
-    def _judge_links(self, outcome: Judgement) -> str | None:
-        """'broken' where a proof of the line, or the next one, cannot hold both links whatever lands before it; else None."""
+    def _breaks_a_link(self, outcome: Judgement) -> bool:
+        """Whether a proof of the line, or the next one, cannot hold both links whatever lands before it."""
         line = outcome.line
         if line.stored_heads_differ:
             outcome.because = "the worker's two stored heads differ: its next proof cannot hold both links"
-            return "broken"
+            return True
         for parent, child in pairwise(line.path):
             if child.stream_prev_hash != parent.entry_hash:
                 outcome.because = f"the proof {child.entry_hash[:8]} follows {parent.entry_hash[:8]} by one link and not by the other"
-                return "broken"
-        return None
+                return True
+        return False
 
     def _judge_ahead(self, outcome: Judgement) -> str:
         """The worker's line stands on the chain's head."""

@@ -13,7 +13,7 @@ from popkit.diagnosis.result import Finding, GrantDiagnosis
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.wording import counted, utc
 
-AUDIT_LOGS, STORAGE, BUCKET = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2"
+AUDIT_LOGS, STORAGE = "worker/audit-logs.json", "worker/storage.jsonl"
 
 
 def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnosis) -> Iterator[Finding]:
@@ -117,10 +117,7 @@ def _told_in(incident: Incident, entry: str) -> str:
     proof = incident.judgement.line.proofs.get(entry)
     if proof is None or proof.refused or not proof.from_worker:
         return TRANSACTIONS
-    if proof.anchor is None:
-        return STORAGE
-    origins = incident.judgement.line.records.origins[proof.anchor.anchor_hash]
-    return {"list": AUDIT_LOGS, "storage": STORAGE}.get(min(origins - {"bucket"}, default="bucket"), BUCKET)
+    return STORAGE if proof.anchor is None else incident.judgement.line.records.entries[proof.anchor.anchor_hash].place.part
 
 
 def _issuer_findings(incident: Incident) -> Iterator[Finding]:
@@ -165,7 +162,7 @@ def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
         yield Finding(
             "worker_records_stale",
             grant,
-            (newest.place.file, newest.hash) if newest else (STORAGE, grant),
+            (newest.place.part, newest.hash) if newest else (STORAGE, grant),
             "records past the last claim",
             "older ones",
         )
@@ -176,7 +173,8 @@ def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
     for proof in line.path:
         if not proof.confirmed:
             seen = f"issued at {utc(proof.issued_at)}, the anchor's whole second"
-            yield Finding("head_assumed", grant, (AUDIT_LOGS, proof.entry_hash), "a record that confirms the second of issue", seen)
+            where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
+            yield Finding("head_assumed", grant, where, "a record that confirms the second of issue", seen)
     if facts.signer_now is None:
         yield Finding(
             "signer_unknown",

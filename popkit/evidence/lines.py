@@ -27,6 +27,13 @@ class Place:
     key: str | None = None
     sha256: str | None = None
 
+    @property
+    def part(self) -> str:
+        """The part of the case that the file is: the same however it is compressed, and for a bucket in one file as in many."""
+        if self.file.startswith("worker/r2"):
+            return "worker/r2"
+        return self.file.removesuffix(".gz").removesuffix(".zst")
+
     def __str__(self) -> str:
         spot = f":{self.line}" if self.line else f" [{self.key}]" if self.key else ""
         return f"{self.file}{spot}"

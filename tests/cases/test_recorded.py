@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from tests.conftest import CASES, NAMES, ROOT, Copy, answer_of, popkit
+from tests.held import held_to_its_words
 
 SCHEMA = json.loads((ROOT / "popkit" / "diagnosis" / "findings.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -59,6 +60,11 @@ def test_answer_is_met_through_the_command_line(name: str) -> None:
     assert ran.returncode == answer["exit_code"] == found["exit_code"]
     assert ran.stderr == b""
     assert list(VALIDATOR.iter_errors(found)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_diagnosis_says_why_and_where(name: str) -> None:
+    assert held_to_its_words(CASES / name).verdict == answer_of(name)["verdict"]
 
 
 def shuffled(case: Copy, seed: int) -> Copy:

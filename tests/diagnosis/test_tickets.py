@@ -21,7 +21,7 @@ from tests.simulation.expect import codes
 from tests.simulation.worker import digest, sign_proof
 from tests.simulation.world import MONTH, GrantHandle, Ticket, World, sound
 
-RECEIPTS, LOGS = "worker/ticket-receipts.jsonl", "worker/audit-logs.json"
+TRANSACTIONS, RECEIPTS, LOGS = "rpc/transactions.jsonl", "worker/ticket-receipts.jsonl", "worker/audit-logs.json"
 VERIFIES, OWNER, SHARED = (
     "its audit hash is a ticket receipt that verifies",
     "the ticket is the claimer's",
@@ -205,7 +205,7 @@ def test_another_wallet_s_ticket_is_said_and_called_no_forgery(tmp_path: Path) -
     assert told.observed == f"of somebody whose records name {world.address('bob')}"
     assert answers[done[1].signature][1].holds is True, "bob's own claim is his"
     reused = finding(found, "ticket_receipt_reused")
-    assert (reused.grant, reused.where, reused.severity) == (handle.address, (RECEIPTS, done[1].proof.audit), "warning")
+    assert (reused.grant, reused.where, reused.severity) == (handle.address, (TRANSACTIONS, done[1].signature), "warning")
     assert reused.observed == f"2 claims of {' and '.join(sorted(world.address(w) for w in ('bob', 'eve')))}"
     assert codes(found, "critical") == set()
     assert found.exit_code == 0
@@ -304,7 +304,8 @@ def test_one_ticket_in_two_periods_of_its_own_wallet_is_told_and_no_warning(tmp_
     assert again.proof.audit == done[0].proof.audit
     found, verified, _ = asked(tmp_path, world.collect())
     told = finding(found, "ticket_receipt_reused")
-    assert (told.severity, told.slot, told.expected) == ("info", done[0].landed.slot, "one claim")
+    assert (told.severity, told.slot, told.where) == ("info", done[0].landed.slot, (TRANSACTIONS, done[0].signature))
+    assert told.expected == f"one claim by the receipt of hash {done[0].proof.audit}"
     assert told.observed == f"2 claims of {world.address('ann')}"
     assert "ticket_receipt_of_another" not in codes(found)
     assert statuses(verified, SHARED) == ["holds"]

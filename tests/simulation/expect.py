@@ -5,52 +5,22 @@ Whatever it does not name must be empty, so that every scenario is a near miss f
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import popkit
-from popkit.diagnosis.codes import CODES
 from popkit.diagnosis.result import Diagnosis
-from popkit.reporting.places import Places
+from tests.held import held_to_its_words
 from tests.simulation.case import write_case
 from tests.simulation.worker import Proof
 from tests.simulation.world import GrantHandle, Ticket
 
-OF_WHAT_IS_NOT_THERE = ("proof_lost", "entry_unseen", "audit_entry_removed", "transaction_missing", "bucket_object_missing", "fork", "race")
-"""Codes whose findings are about what no file of the case holds."""
 ANY = object()
 """Not expected: the design does not decide it."""
 
 
 def diagnose(path: Path, files: dict[str, Any]) -> Diagnosis:
-    """Write a case and ask popkit, which says why it judges as it does, and what is missing where it cannot."""
-    case = popkit.open_case(write_case(path, files))
-    found = case.diagnose()
-    for judgement in (grant.judgement for grant in found.grants):
-        said = [judgement.because, *judgement.missing_evidence]
-        assert all(isinstance(text, str) and text for text in said), said
-        assert bool(judgement.missing_evidence) == (judgement.verdict == "inconclusive")
-    hold_findings(found, files, Places(case))
-    return found
-
-
-def hold_findings(found: Diagnosis, files: dict[str, Any], places: Places) -> None:
-    """Every finding says what its code promises, of a place that the case holds, at the slot of that place."""
-    slots = {row["signature"]: row["result"]["slot"] for row in files.get("rpc/transactions.jsonl", []) if row["result"] is not None}
-    for finding in found.findings:
-        told = {name for name in ("expected", "observed", "not_checked") if getattr(finding, name)}
-        assert told == set(CODES[finding.code].context), finding
-        assert all(isinstance(text, str | None) for text in (finding.expected, finding.observed, finding.not_checked)), finding
-        assert finding.expected is None or finding.expected != finding.observed, finding
-        assert finding.grant is None or finding.grant in files["case.json"]["grants"], finding
-        file, key = finding.where
-        if finding.slot is not None:
-            assert finding.slot == slots.get(key, finding.slot), finding
-            assert finding.slot in slots.values(), finding
-        if finding.code not in OF_WHAT_IS_NOT_THERE and key not in ("", finding.grant):
-            raw = [json.dumps(files[name]) for name in files if name.startswith(file)]
-            assert places.place(key, file) is not None or any(key in text for text in raw), finding
+    """Write a case and ask popkit."""
+    return held_to_its_words(write_case(path, files))
 
 
 def bad(what: Ticket | Proof, error: str | None) -> dict[str, Any]:

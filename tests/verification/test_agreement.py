@@ -15,6 +15,7 @@ from popkit import open_case
 from popkit.errors import ManifestMismatch
 from popkit.verification.attacks import ATTACKS, UNREADABLE, Attack
 from tests.attacks.build import write_mutant
+from tests.held import held_to_its_words
 from tests.simulation.case import write_case
 from tests.simulation.history import BUILDS, PARTS, leave_out, play, steps
 from tests.verification.standalone import CHECK, numbers, outcome
@@ -40,7 +41,7 @@ def test_on_every_vector(attack: Attack, tmp_path: Path, capsys: pytest.CaptureF
         code, lines = outcome(case, None, capsys)
         assert (code, numbers(lines)) == (1, {1})
         return
-    diagnosis = open_case(case).diagnose()
+    diagnosis = held_to_its_words(case)
     code, lines = outcome(case, json.loads(diagnosis.dumps()), capsys)
     violated, found = numbers(lines), {finding.code for finding in diagnosis.findings}
     assert 10 not in violated | numbers(lines, "cannot tell"), lines
@@ -58,7 +59,7 @@ def test_on_histories_at_random(build: tuple[str, str], told: list[tuple[str, in
     history, files = play(build, told, 60)
     with tempfile.TemporaryDirectory() as path:
         case = write_case(Path(path), files if part == "nothing" else leave_out(files, part, chance))
-        diagnosis, read = open_case(case).diagnose(), CHECK.Case(case)
+        diagnosis, read = held_to_its_words(case), CHECK.Case(case)
         told_apart = list(CHECK.check_findings(read, json.loads(diagnosis.dumps())))
         assert [line for line in told_apart if line[1] != "cannot tell"] == []
         if not read.unread:  # that the rules are relaxed may show in the worker's records alone, at which the checker does not look
