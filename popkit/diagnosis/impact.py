@@ -80,12 +80,18 @@ def _first_behind(incident: Incident) -> Proof | None:
     return path[0]
 
 
+def _head_may_be_another(incident: Incident) -> bool:
+    """Whether proofs that nothing shows as accepted may have been, as the verdict itself cannot tell where the chain's head is."""
+    judgement = incident.judgement
+    return judgement.verdict == "inconclusive" and not incident.judge.head_is_certain(judgement.line)
+
+
 def missing_entries(incident: Incident) -> list[str]:
     """Entries on top of the chain's head by both links that no accepted claim carries; nothing is waited for where the chain is sound."""
     judgement = incident.judgement
     if not judgement.is_strict or judgement.is_sound or judgement.line.follows_chain:
         return []
-    if not incident.chain_is_known:
+    if not incident.chain_is_known or _head_may_be_another(incident):
         return []
     chain = judgement.line.chain
     both = chain.head, chain.stream_head
@@ -141,7 +147,7 @@ def affected_claimers(incident: Incident) -> list[str]:
         return []
     chain = judgement.line.chain
     asked = {(a.claimer, a.period_index if a.message_period_index is None else a.message_period_index) for a in chain.attributed}
-    if not judgement.is_sound:
+    if not judgement.is_sound and not _head_may_be_another(incident):
         asked |= {(p.claimer, p.period_index) for p in judgement.line.path}
     asked -= {(a.claimer, a.period_index) for a in chain.refused if a.found_a_receipt}
     return sorted({claimer for claimer, period in asked if not judge.is_claimed(judgement.grant, claimer, period)})
@@ -150,9 +156,8 @@ def affected_claimers(incident: Incident) -> list[str]:
 def lost_proofs(incident: Incident) -> list[str]:
     """The worker's never-accepted proofs that can land no more, ascending; unknown parents of refused claims among them."""
     judge, judgement = incident.judge, incident.judgement
-    if not incident.chain_is_known:
+    if not incident.chain_is_known or _head_may_be_another(incident):
         return []
-    may_hide = judgement.verdict == "inconclusive" and not judge.head_is_certain(judgement.line)
     lost = {
         p.entry_hash
         for p in judgement.line.proofs.values()
@@ -160,7 +165,6 @@ def lost_proofs(incident: Incident) -> list[str]:
         and p.issuer != "foreign"
         and not judge.can_land(p, judgement.grant)
         and not judge.may_have_landed(p, judgement.grant)
-        and (p.refused or not may_hide)
     }
     if incident.broken:
         lost |= set(incident.unknown_parents)

@@ -311,8 +311,23 @@ def test_refused_claims_without_pop_state_and_without_a_list(tmp_path: Path) -> 
     expect(with_state, handle, "broken", causes={"abandoned_proof"}, missing=[lost.entry], **wanted)
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.state]
     found = diagnose(tmp_path / "neither", files)
-    expect(found, handle, "inconclusive", missing=ANY, **wanted)
+    expect(found, handle, "inconclusive", **wanted)
     assert (with_state.exit_code, found.exit_code) == (1, 3)
+    assert found.reconciliation.abandoned_proofs == []
+
+
+def test_proofs_that_may_have_landed_are_neither_missing_nor_anybody_s_loss(tmp_path: Path) -> None:
+    """The worker's records tell of two that the chain, of which the end was not given, may have accepted."""
+    world, handle, _ = sound()
+    done = world.tickets(handle, "cat", "dan")
+    world.tick(900)
+    files = without(world.collect(), *(ticket.signature for ticket in done))
+    expect(diagnose(tmp_path / "state", files), handle, "inconclusive", last_good=ANY, unseen=[done[-1].entry])
+    files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.state]
+    del files[SIGNATURES]
+    found = diagnose(tmp_path / "neither", files)
+    expect(found, handle, "inconclusive", last_good=ANY)
+    assert (found.exit_code, found.reconciliation.abandoned_proofs) == (3, [])
 
 
 def test_records_that_end_in_the_second_of_a_burnt_proof(tmp_path: Path) -> None:
