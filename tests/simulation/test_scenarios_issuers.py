@@ -123,6 +123,20 @@ def test_equivocation_of_two_issuers(tmp_path: Path) -> None:
     )
     assert found.exit_code == 1
     assert "equivocation" in codes(found, "critical")
+    assert found.reconciliation.abandoned_proofs == [], "another issuer's loss is not this worker's"
+
+
+def test_a_foreign_proof_on_the_head_is_nothing_that_the_chain_waits_for(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    clone = world.worker.clone()
+    world.switch(handle, "set_paused", {"paused": True})
+    theirs = world.ticket(handle, "mal", worker=clone)
+    world.switch(handle, "set_paused", {"paused": False})
+    world.tick(900)
+    found = diagnose(tmp_path, world.collect())
+    causes, first = {"foreign_issuer", "paused"}, bad(theirs, "Paused")
+    expect(found, handle, "intact", causes=causes, last_good=done[-1], first_bad=first, affected={world.address("mal")})
+    assert found.reconciliation.abandoned_proofs == []
 
 
 def test_equivocation_of_one_worker_rolled_back(tmp_path: Path) -> None:
