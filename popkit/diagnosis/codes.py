@@ -28,6 +28,8 @@ _TABLE = (
          "Freeze the event (Step 0), note the last good claim (Step 1), cut over to a new grant (Step 2).", "runbook §4"),
     Code("proof_lost", "warning", "A proof was issued and never accepted, and it can land no more.",
          "Nothing brings it back; its holder needs a claim on the new grant.", "program: |clock - issued_at| <= 600 s"),
+    Code("proof_repeated", "warning", "Two proofs on the way are for one claimer and period: at most one of them can land, and what follows the other cannot.",
+         "Freeze the event now: the chain breaks as soon as one of the two lands, or grows too old.", "program §1.2: one receipt a claimer and period"),
     Code("claims_refused", "warning", "Claims of the grant's issuer were refused by a chain rule.",
          "See which proof they waited for, and whether the chain went on past them.", "program §1.8: 6026, 6027, 6028"),
     Code("proof_burnt", "warning", "A proof on the chain's head was refused by a rule other than the chain's and never accepted.",

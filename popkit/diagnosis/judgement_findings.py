@@ -35,6 +35,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             "neither",
             severity="warning" if judgement.is_strict else "info",
         )
+    yield from _proofs_of_one_period(incident)
     if incident.chain_refused:
         first = incident.chain_refused[0]
         seen = f"{len(incident.chain_refused)} refused, the first with {first.error} on {str(first.prev_hash)[:16]}"
@@ -99,6 +100,19 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
     yield from _too_late_by_its_own_records(facts, incident)
     yield from _worker_findings(facts, incident)
     yield from _era_findings(incident)
+
+
+def _proofs_of_one_period(incident: Incident) -> Iterator[Finding]:
+    """Proofs on the way that ask for what an earlier one there asks for: a wallet's second try while its first may still land."""
+    if incident.judgement.verdict != "in_flight":
+        return
+    first: dict[tuple[str, int], str] = {}
+    for proof in incident.judgement.line.path:
+        earlier = first.setdefault((proof.claimer, proof.period_index), proof.entry_hash)
+        if earlier != proof.entry_hash:
+            where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
+            wanted = f"one proof on the way for {proof.claimer}, period {proof.period_index}"
+            yield Finding("proof_repeated", incident.judgement.grant, where, wanted, f"also {earlier}")
 
 
 def _too_late_by_its_own_records(facts: Facts, incident: Incident) -> Iterator[Finding]:

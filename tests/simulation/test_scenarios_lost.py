@@ -279,6 +279,20 @@ def test_proofs_on_their_way(tmp_path: Path, age: int, verdict: str) -> None:
     assert found.exit_code == (0 if verdict == "in_flight" else 1)
 
 
+@pytest.mark.parametrize("period", [0, 1])
+def test_a_wallet_that_asks_twice_while_its_first_proof_is_on_its_way(tmp_path: Path, period: int) -> None:
+    """By the design's words each can still land, so the chain is in flight; that both cannot is said beside it."""
+    world, handle, done = sound()
+    first, between = (world.worker.issue(handle.address, world.address(wallet)) for wallet in ("cat", "dan"))
+    again = world.worker.issue(handle.address, world.address("cat"), period)
+    world.tick(30)
+    found = diagnose(tmp_path, world.collect())
+    expect(found, handle, "in_flight", last_good=done[-1], missing=[first.entry], heals_until=first.issued_at + 600)
+    told = [(f.where[1], f.observed, f.severity) for f in found.findings if f.code == "proof_repeated"]
+    assert told == ([(again.entry, f"also {first.entry}", "warning")] if period == 0 else [])
+    assert (found.exit_code, again.prev) == (0, between.entry)
+
+
 def test_a_later_proof_that_cannot_land_ends_the_hope_of_an_earlier_one(tmp_path: Path) -> None:
     # cat's proof could land; ann's, on top of it, cannot: her period is claimed. The worker's head is ann's.
     world, handle, done = sound()
