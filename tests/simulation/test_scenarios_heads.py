@@ -114,6 +114,11 @@ def test_stream_head_diverged(tmp_path: Path) -> None:
         affected={world.address("cat"), world.address("dan")},
     )
     assert found.exit_code == 1
+    [cause] = found.grants[0].causes
+    assert cause.signatures == (refused[0].signature,)
+    alone = diagnose(tmp_path / "alone", world.collect(worker=False)).grants[0]
+    assert {told.name for told in alone.causes} >= {"stream_divergence"}
+    assert next(told for told in alone.causes if told.name == "stream_divergence").signatures == (refused[0].signature,)
 
 
 @pytest.mark.parametrize("source", ["bucket", "storage"])

@@ -343,6 +343,8 @@ def test_burnt_quietly_by_every_rule_and_told_by_the_wallet(tmp_path: Path, caus
     causes = {"abandoned_proof", cause}
     expect(found, handle, "broken", causes=causes, last_good=done[-1], missing=[lost.entry], affected=affected)
     assert found.exit_code == 1
+    named = {told.name: told.entries for told in found.grants[0].causes}
+    assert named[cause] == (() if cause == "signer_mismatch" else (lost.entry,))
 
 
 def test_a_wrong_signer_breaks_every_grant_of_its_authority(tmp_path: Path) -> None:
