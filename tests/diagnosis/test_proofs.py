@@ -192,3 +192,180 @@ def test_an_anchor_in_the_storage_without_its_history_record_is_told() -> None:
     assert unrecorded((good, false)) == [], "a record of which somebody wrote another hash may be this one's"
     assert unrecorded(where=records_of(rows)) == [], "no storage"
     assert unrecorded(where=records_of(None, stored(rows), damaged="worker/storage.jsonl")) == []
+
+
+# -- where its head is, and how far the records reach --
+
+
+def head_of(**change: Any) -> Any:
+    """The recorded head of a line with two anchors that moved it, no storage, and records that reach the creation."""
+    anchors = [anchored("first"), anchored("second")]
+    made = [proof(name, anchor=told) for name, told in zip(("p1", "p2"), anchors, strict=True)]
+    fields = {
+        "stored_head": None,
+        "storage_is_older": False,
+        "storage_is_behind": False,
+        "anchors": anchors,
+        "_anchored": made,
+        "_line_hashes": frozenset({"first", "second"}),
+        "records_since_creation": True,
+        "_extended": lambda entry: f"{entry} and on",
+    }
+    return ask("_recorded_head", **(fields | change))
+
+
+def test_the_head_is_the_stored_one_while_the_storage_is_not_older_than_the_rest() -> None:
+    assert head_of(stored_head="s") == ("s", "storage")
+    assert head_of(stored_head="s", storage_is_older=True) == ("p2 and on", "anchors")
+    assert head_of(stored_head="s", storage_is_behind=True) == ("p2 and on", "anchors")
+
+
+def test_the_head_is_the_last_anchor_that_moved_it() -> None:
+    assert head_of() == ("p2 and on", "anchors")
+    assert head_of(_line_hashes=frozenset()) == ("p2 and on", "anchors"), "a gap before it does not matter"
+    still = [anchored("first"), anchored("second", moved=False)]
+    proofs = [proof("p1", anchor=still[0]), proof("p2", anchor=still[1])]  # type: ignore[arg-type]
+    assert head_of(anchors=still, _anchored=proofs) == ("p1 and on", "anchors")
+
+
+def test_between_a_storage_and_a_later_list_a_head_may_have_moved() -> None:
+    assert head_of(storage_is_behind=True, _line_hashes=frozenset({"second"})) == ("p2 and on", "anchors")
+    assert head_of(storage_is_behind=True, _line_hashes=frozenset({"first"})) == (None, None)
+    assert head_of(storage_is_behind=True, anchors=[], _anchored=[]) == (None, None)
+
+
+def test_a_head_that_no_anchor_moved_is_known_where_the_records_reach_the_creation() -> None:
+    none: dict[str, Any] = {"anchors": [], "_anchored": []}
+    assert head_of(**none) == ("0" * 64, "anchors")
+    assert head_of(**none, records_since_creation=False) == (None, None)
+    still = anchored("first", moved=False)
+    assert head_of(anchors=[still], _anchored=[proof("p1")]) == (None, None), "where it took its parent from, its storage alone tells"
+
+
+@pytest.mark.parametrize(
+    ("history", "anchors", "follows"),
+    [
+        ([], [], False),
+        ([], [(5000, True)], True),
+        ([], [(5000, True), (6000, False)], False),
+        ([(5, True)], [], True),
+        ([(4, False), (5, True)], [], True),
+        ([(4, True), (5, False), (6, True), (7, False)], [], False),
+        ([(7, True)], [(5000, False)], True),
+        ([(5, True)], [(5000, False)], False),
+        ([(5, True)], [(5999, False)], False),
+        ([(5, True)], [(4000, True), (4999, False)], True),
+        ([(5, True)], [(4000, False), (9000, False), (9500, False)], False),
+    ],
+)
+def test_whether_the_newest_proof_took_its_parent_from_the_chain(
+    history: list[tuple[int, bool]], anchors: list[tuple[int, bool]], follows: bool
+) -> None:
+    told = {
+        "history": [SimpleNamespace(issued_at=at, follows_chain=yes) for at, yes in history],
+        "anchors": [SimpleNamespace(ts_ms=ms, follows_chain=yes) for ms, yes in anchors],
+    }
+    assert ask("follows_chain", **told) is follows
+
+
+def reach(entry: str, one: Proof | None = None, begun: tuple[int, ...] = (), **change: Any) -> bool:
+    lines = SimpleNamespace(line=[SimpleNamespace(ts_ms=ms) for ms in begun])
+    known = {} if one is None else {one.entry_hash: one}
+    fields = {"stored_head": None, "storage_is_behind": False, "records_since_creation": False, "proofs": known, "records": lines}
+    told: Any = SimpleNamespace(**{**fields, "_line_hashes": frozenset({"anchor"}), **change})
+    return WorkerLine.reaches(told, entry)
+
+
+def test_how_far_the_records_reach() -> None:
+    held: Any = anchored("anchor")
+    other: Any = anchored("other")
+    assert reach("e", stored_head="s")
+    assert not reach("e", stored_head="s", storage_is_behind=True)
+    assert reach("0" * 64, records_since_creation=True)
+    assert not reach("0" * 64)
+    assert not reach("e", records_since_creation=True), "nothing tells of the proof"
+    assert reach("e", proof("e", anchor=held))
+    assert not reach("e", proof("e", anchor=other))
+
+
+@pytest.mark.parametrize(
+    ("issuer", "begun", "reached"),
+    [
+        ("foreign", (200_000, 100_000), True),
+        ("foreign", (300_000, 100_001, 99_000), True),
+        ("foreign", (100_000, 100_001), False),
+        ("foreign", (99_000, 100_050, 100_100), False),
+        ("foreign", (), False),
+        ("unknown", (200_000, 100_000), False),
+        ("this_worker", (200_000, 100_000), False),
+    ],
+)
+def test_another_issuer_s_proof_is_reached_by_its_time(issuer: str, begun: tuple[int, ...], reached: bool) -> None:
+    assert reach("e", proof("e", issued_at=100, issuer=issuer), begun) is reached
+
+
+@pytest.mark.parametrize(
+    ("begun", "created", "issued", "anchors", "genesis", "since"),
+    [
+        ((900_000, 100_000), 100, (), (), False, True),
+        ((900_000, 100_001), 100, (), (), False, False),
+        ((99_000, 100_001), 100, (), (), False, False),
+        ((900_000, 100_999), None, (100, 200), (), True, True),
+        ((900_000, 101_000), None, (100, 200), (), True, False),
+        ((900_000, 100_999), None, (100, 200), (), False, False),
+        ((900_000, 100_000), None, (None, 200), (), True, True),
+        ((900_000, 100_000), None, (None,), (99_999,), True, False),
+        ((900_000, 100_000), None, (), (100_000,), True, True),
+        ((900_000, 100_000), None, (), (), True, True),
+        ((), 100, (), (), True, False),
+    ],
+)
+def test_records_since_the_creation(
+    begun: tuple[int, ...], created: int | None, issued: tuple[int | None, ...], anchors: tuple[int, ...], genesis: bool, since: bool
+) -> None:
+    attempts = [SimpleNamespace(issued_at=at) for at in issued]
+    told = {
+        "records": SimpleNamespace(line=[SimpleNamespace(ts_ms=ms) for ms in begun], reaches_genesis=genesis),
+        "created_at": created,
+        "chain": SimpleNamespace(linked=attempts[:1], attributed=attempts[1:]),
+        "anchors": [SimpleNamespace(ts_ms=ms) for ms in anchors],
+    }
+    assert ask("records_since_creation", **told) is since
+
+
+# -- whose a proof is --
+
+
+def issuer_of(one: Proof, **change: Any) -> str:
+    asked: list[tuple[int, int | None]] = []
+
+    def covers(issued_at: int, landed_at: int | None = None) -> bool:
+        asked.append((issued_at, landed_at))
+        return bool(change.get("complete", True))
+
+    fields = {"is_known": True, "entries": {}, "named": set(), "covers_issue": covers} | change
+    told: Any = SimpleNamespace(records=SimpleNamespace(**fields))
+    issuer = WorkerLine._issuer(told, one)
+    assert asked in ([], [(one.issued_at, change.get("landed"))])
+    return issuer
+
+
+def test_whose_a_proof_is() -> None:
+    anchor: Any = anchored("anchor")
+    assert issuer_of(proof("e", anchor=anchor)) == "this_worker"
+    assert issuer_of(proof("e", in_history=True), is_known=False) == "this_worker"
+    assert issuer_of(proof("e"), is_known=False) == "unknown"
+    assert issuer_of(proof("e")) == "foreign"
+    assert issuer_of(proof("e"), complete=False) == "unknown"
+    assert issuer_of(proof("e"), named={"audit"}) == "this_worker", "the entry is gone, and a later one names it"
+    assert issuer_of(proof("e"), named={"audit"}, entries={"audit": "an entry of another kind"}) == "foreign"
+    assert issuer_of(proof("e"), named={"another"}) == "foreign"
+
+
+def test_a_proof_landed_when_it_was_first_seen() -> None:
+    def at(time: int | None) -> Any:
+        return SimpleNamespace(block_time=time)
+
+    assert issuer_of(proof("e", accepted=at(105), refused=[at(103), at(None), at(107)]), landed=103) == "foreign"
+    assert issuer_of(proof("e", accepted=at(105)), landed=105) == "foreign"
+    assert issuer_of(proof("e", refused=[at(None)]), landed=None) == "foreign"
