@@ -60,7 +60,7 @@ test: $(TEST_INSTALLED)
 notebooks: $(NOTEBOOKS_INSTALLED)
 	$(BIN)/python -m popkit.reporting.regenerate
 
-# Hours on two cores for all rooms; `make mutants ROOMS=protocol` takes minutes, ROOMS='findings --sample' a fifth of a room.
+# Hours on two cores for all rooms; `make mutants ROOMS=protocol` takes minutes, ROOMS='findings --sample 27' a fifth of a room.
 mutants: $(TEST_INSTALLED)
 	$(BIN)/pip install --quiet -e '.[mutants]'
 	$(BIN)/python tests/mutants.py $(ROOMS)

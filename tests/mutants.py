@@ -31,7 +31,6 @@ import json, sys
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 print(json.dumps({name: get_diff_for_mutant(name) for name in sys.stdin.read().split()}))
 """
-SAMPLE = "*mutmut_*[27]"
 STRING = re.compile(r"""(["'])(.*?)\1""")
 
 
@@ -150,10 +149,10 @@ def copy_tree(room: Room, folder: Path) -> None:
         settings.write(config(room))
 
 
-def run(name: str, folder: Path, workers: int, sample: bool = False) -> None:
-    """Mutate one room in a copy of the tree, or ask of a sample of its mutants, and print what survived."""
+def run(name: str, folder: Path, workers: int, sample: str = "") -> None:
+    """Mutate one room in a copy of the tree and print what survived; `sample` are the last digits of the mutants to ask of, or all."""
     copy_tree(ROOMS[name], folder)
-    command = [*TOOL, "run", "--max-children", str(workers), *([SAMPLE] if sample else [])]
+    command = [*TOOL, "run", "--max-children", str(workers), *([f"*mutmut_*[{sample}]"] if sample else [])]
     with (folder / "mutmut.log").open("wb") as log:
         subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False)
     report(name, folder)
@@ -185,8 +184,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rooms", nargs="*", help=f"which of {', '.join(ROOMS)}; none: all")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--sample", action="store_true", help="ask of one mutant in five: the 2nd, 7th, 12th … of each function")
+    parser.add_argument("--sample", default="", metavar="DIGITS", help="ask of those alone whose number within their function ends in one")
     args = parser.parse_args()
+    if not set(args.sample) <= set("0123456789"):
+        parser.error(f"expected digits to sample by, found {args.sample!r}")
     unknown = set(args.rooms) - set(ROOMS)
     if unknown:
         parser.error(f"no such room: {', '.join(sorted(unknown))}")
