@@ -369,3 +369,39 @@ def test_a_proof_landed_when_it_was_first_seen() -> None:
     assert issuer_of(proof("e", accepted=at(105), refused=[at(103), at(None), at(107)]), landed=103) == "foreign"
     assert issuer_of(proof("e", accepted=at(105)), landed=105) == "foreign"
     assert issuer_of(proof("e", refused=[at(None)]), landed=None) == "foreign"
+
+
+# -- the stored head --
+
+
+def stored_head(storage: Any, **change: Any) -> str | None:
+    fields = {
+        "chain": SimpleNamespace(grant="grant"),
+        "records": SimpleNamespace(damaged=set()),
+        "_storage_begins_anew": False,
+        "history": [],
+        "anchors": [],
+        "records_since_creation": True,
+    }
+    told: Any = SimpleNamespace(storage=storage, **(fields | change))
+    return WorkerLine._stored(told, "head:")
+
+
+def test_a_stored_head_is_the_row_of_its_grant() -> None:
+    kept = {"head:grant": SimpleNamespace(value="ab" * 32), "head:other": SimpleNamespace(value="cd" * 32)}
+    assert stored_head(kept) == "ab" * 32
+    assert stored_head(None) is None
+
+
+def test_a_head_that_is_not_stored_is_at_genesis_where_the_rest_is_there() -> None:
+    genesis, damaged = "0" * 64, SimpleNamespace(damaged={STORAGE})
+    others = {"pop_chain:lastHash:global:other": None}
+    assert stored_head(others, records_since_creation=False) == genesis
+    assert stored_head(others, history=["a record"]) == genesis
+    assert stored_head(others, records=damaged) is None, "its line may be the one that could not be read"
+    assert stored_head({}, _storage_begins_anew=True, anchors=["an anchor"]) == genesis
+    assert stored_head({}) == genesis, "no proof was issued since the creation"
+    assert stored_head({}, records_since_creation=False) is None
+    for issued in ({"history": ["a record"]}, {"anchors": ["an anchor"]}):
+        assert stored_head({}, **issued) is None, "proofs were issued, and the storage's rows of them are not in the export"
+        assert stored_head({}, **issued, records_since_creation=False) is None

@@ -316,6 +316,20 @@ def test_refused_claims_without_pop_state_and_without_a_list(tmp_path: Path) -> 
     assert found.reconciliation.abandoned_proofs == []
 
 
+def test_what_an_unseen_head_rests_on_landed_too(tmp_path: Path) -> None:
+    """Three claims were not given, PopState names the last: under strict rules the worker's proofs below it landed as well."""
+    world, handle, done = sound()
+    hidden = world.tickets(handle, "cat", "dan", "eve")
+    world.worker.issue(handle.address, world.address("fay"))
+    world.tick(900)
+    found = diagnose(tmp_path, without(world.collect(), *(ticket.signature for ticket in hidden)))
+    wanted = {"unseen": [hidden[-1].entry], "missing": ANY, "causes": {"abandoned_proof"}, "affected": {world.address("fay")}}
+    expect(found, handle, "broken", last_good=done[-1], **wanted)
+    lost = {entry for grant in found.grants for cause in grant.causes for entry in cause.entries}
+    assert lost == set(found.reconciliation.abandoned_proofs)
+    assert not lost & {ticket.entry for ticket in hidden}
+
+
 def test_proofs_that_may_have_landed_are_neither_missing_nor_anybody_s_loss(tmp_path: Path) -> None:
     """The worker's records tell of two that the chain, of which the end was not given, may have accepted."""
     world, handle, _ = sound()
