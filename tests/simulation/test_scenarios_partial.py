@@ -236,6 +236,18 @@ def test_a_storage_that_ends_before_the_list_begins(tmp_path: Path) -> None:
     assert (found.verdict, found.exit_code) == ("inconclusive", 3)
 
 
+def test_a_list_that_holds_the_head_needs_no_storage_that_ends_before_it(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    earlier = world.collect(storage=True)[STORAGE]
+    for _ in range(60):
+        world.worker.api("GET", "/v1/school/events")
+    done = world.tickets(handle, "cat", "dan")
+    world.tick(900)
+    found = diagnose(tmp_path, {**world.collect(bucket=False), STORAGE: earlier})
+    expect(found, handle, "intact", last_good=done[-1])
+    assert found.exit_code == 0
+
+
 def test_an_emptied_storage_tells_that_its_head_is_gone(tmp_path: Path) -> None:
     world, handle, done = sound()
     worker = world.worker
