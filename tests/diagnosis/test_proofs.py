@@ -103,6 +103,21 @@ def test_a_storage_that_ends_before_the_list_begins_is_behind(shown: slice, kept
         assert not ask("storage_is_behind", **{**fields, "records": SimpleNamespace(sources=known)})
 
 
+def is_behind(shown: list[dict[str, Any]], kept: list[dict[str, Any]]) -> bool:
+    records = records_of(shown, stored(kept))
+    line_hashes = frozenset(entry.hash for entry in records.line)
+    return bool(ask("storage_is_behind", storage=stored(kept), records=records, _line_hashes=line_hashes))
+
+
+def test_a_storage_is_behind_by_the_newest_rows_alone() -> None:
+    rows = line(6)
+    aside = row(9000, "elsewhere", "elsewhere")
+    assert is_behind([row(100, "x", "x"), row(200, "x", "x"), aside], rows[:3]), "older rows of the list lie before the storage's newest"
+    assert not is_behind(rows[4:], [rows[0], rows[1], rows[3]]), "the list links back to the storage's newest, whatever lies below it"
+    same = row(2000, "elsewhere", "elsewhere")
+    assert not is_behind([same], rows[:3]), "a row of that very time need not be younger"
+
+
 # -- proofs past the records --
 
 
