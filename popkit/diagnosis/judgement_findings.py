@@ -74,14 +74,10 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
         )
     for cause in diagnosis.causes:
         if cause.name == "signer_mismatch":
-            key = cause.signatures[0] if cause.signatures else grant
-            yield Finding(
-                "signer_mismatch",
-                grant,
-                (TRANSACTIONS if cause.signatures else ACCOUNTS, key),
-                "the signer in pop-config",
-                cause.seen,
-            )
+            refused = next((a for a in chain.attributed if a.signature in cause.signatures[:1]), None)
+            where = (ACCOUNTS, grant) if refused is None else (TRANSACTIONS, refused.signature)
+            slot = refused.slot if refused is not None else None
+            yield Finding("signer_mismatch", grant, where, "the signer in pop-config", cause.seen, slot=slot)
         if cause.name == "stream_divergence":
             key = cause.entries[0] if cause.entries else grant
             yield Finding("stream_divergence", grant, (_told_in(incident, key), key), "equal links", cause.seen)
