@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from popkit.attempts import Attempt
-from popkit.diagnosis.causes import Incident
+from popkit.diagnosis.causes import Cause, Incident
 from popkit.diagnosis.checks import ACCOUNTS, TRANSACTIONS
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.impact import equivocations, lost_proofs
+from popkit.diagnosis.proofs import STREAM_KEY
 from popkit.diagnosis.result import Finding, GrantDiagnosis
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.wording import counted, utc
@@ -79,8 +80,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             slot = refused.slot if refused is not None else None
             yield Finding("signer_mismatch", grant, where, "the signer in pop-config", cause.seen, slot=slot)
         if cause.name == "stream_divergence":
-            key = cause.entries[0] if cause.entries else grant
-            yield Finding("stream_divergence", grant, (_told_in(incident, key), key), "equal links", cause.seen)
+            yield Finding("stream_divergence", grant, _divergence(facts, incident, cause), "equal links", cause.seen)
         if cause.name == "grant_reuse":
             yield Finding("grant_reuse", grant, ("worker/events.json", grant), "one event", cause.seen)
     noise = [a for a in chain.refused if a.noise is not None]
@@ -96,6 +96,15 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
     yield from _too_late_by_its_own_records(facts, incident)
     yield from _worker_findings(facts, incident)
     yield from _era_findings(incident)
+
+
+def _divergence(facts: Facts, incident: Incident, cause: Cause) -> tuple[str, str]:
+    """Where a stream that diverged shows: in a proof, in the stored head, or in wallets' reports alone."""
+    grant, line = incident.judgement.grant, incident.judgement.line
+    if line.stored_heads_differ and cause.entries == (line.stored_stream_head,):
+        key = STREAM_KEY + grant
+        return STORAGE, key if key in (facts.evidence.storage or {}) else grant
+    return (_told_in(incident, cause.entries[0]), cause.entries[0]) if cause.entries else ("client/errors.jsonl", grant)
 
 
 def _proofs_of_one_period(incident: Incident) -> Iterator[Finding]:

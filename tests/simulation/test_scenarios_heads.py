@@ -135,10 +135,13 @@ def test_stream_head_diverged_quietly(tmp_path: Path, source: str) -> None:
 
 def test_stream_head_diverged_in_storage_alone(tmp_path: Path) -> None:
     world, handle, done = sound()
-    world.worker.heads[handle.address][1] = done[0].entry
-    found = diagnose(tmp_path, world.collect(storage=True))
-    expect(found, handle, "broken", causes={"stream_divergence"}, last_good=done[-1])
-    assert found.exit_code == 1
+    for number, stream in enumerate((done[0].entry, GENESIS)):
+        world.worker.heads[handle.address][1] = stream
+        found = diagnose(tmp_path / str(number), world.collect(storage=True))
+        expect(found, handle, "broken", causes={"stream_divergence"}, last_good=done[-1])
+        assert found.exit_code == 1
+        [where] = [finding.where for finding in found.findings if finding.code == "stream_divergence"]
+        assert where == ("worker/storage.jsonl", f"pop_chain:lastHash:stream:{handle.address}")
 
 
 @pytest.mark.parametrize("source", ["bucket", "storage"])
