@@ -25,15 +25,6 @@ from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis, Reconcil
 from popkit.diagnosis.tickets import ticket_findings
 from popkit.evidence.bundle import Evidence
 
-AUDIT_LOGS, STORAGE, BUCKET, RECEIPTS = (
-    "worker/audit-logs.json",
-    "worker/storage.jsonl",
-    "worker/r2",
-    "worker/ticket-receipts.jsonl",
-)
-REPORT_DELAY = 900
-"""Seconds a wallet's report may come after the proof it is about was issued."""
-
 
 def diagnose(evidence: Evidence, era: str | None = None) -> Diagnosis:
     """Diagnose a case.

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from popkit.attempts import Attempt
-from popkit.chain import Fork, GrantChain, PopStateSeen, in_landing_order, read_state
+from popkit.chain import Fork, PopStateSeen, in_landing_order, read_state
 from popkit.eras import EraTimeline, Shown, only
 from popkit.evidence.lines import Place
 from popkit.evidence.rpc import AccountRow
@@ -15,36 +14,8 @@ from popkit.protocol.accounts import ClaimReceipt, PopState, encode_account
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.protocol.message import GENESIS_HASH
 from popkit.protocol.pda import pop_state_address
+from tests.diagnosis.small_chains import RELAXED, chain, claim, refusal, seen
 from tests.simulation.world import World
-
-STRICT = EraTimeline([Shown(0, only("strict"), "seen")])
-RELAXED = EraTimeline([Shown(0, only("relaxed"), "seen")])
-UNKNOWN = PopStateSeen(known=False)
-
-
-def claim(entry: str | None, parent: str | None = GENESIS_HASH, slot: int = 10, **fields: Any) -> Attempt:
-    """An accepted claim of a wallet of its own, issued at its slot; hashes are names here."""
-    told: dict[str, Any] = {
-        "row": 0, "signature": f"signature of {entry}", "slot": slot, "position": None, "block_time": None, "instruction_index": 1,
-        "accepted": True, "claimer": f"wallet of {entry}", "period_index": 0, "receipt": f"receipt of {entry}", "has_proof": True,
-        "signer": "signer", "prev_hash": parent, "stream_prev_hash": parent, "audit_hash": None, "entry_hash": entry, "issued_at": slot,
-        "message_period_index": 0, "authentic": True, "noise": None, "failure": None, "own_failure": False,
-    }  # fmt: skip
-    return Attempt(**(told | fields))
-
-
-def refusal(entry: str, parent: str, slot: int, **fields: Any) -> Attempt:
-    return claim(entry, parent, slot, accepted=False, **fields)
-
-
-def chain(*attempts: Attempt, state: PopStateSeen = UNKNOWN, eras: EraTimeline = STRICT) -> GrantChain:
-    return GrantChain("grant", list(attempts), state, eras)
-
-
-def seen(head: str | None, slot: int = 99, **fields: Any) -> PopStateSeen:
-    """PopState as collected at a slot, both heads alike."""
-    return PopStateSeen(**({"known": True, "slot": slot, "head": head, "stream_head": head} | fields))
-
 
 ANN, BOB, CAT = claim("ann"), claim("bob", "ann", 20), claim("cat", "bob", 30)
 
