@@ -11,6 +11,7 @@ from popkit.diagnosis.records import ClaimRecord, claim_records
 from popkit.diagnosis.result import Finding
 from popkit.evidence.collection import incomplete_addresses
 from popkit.protocol.pda import receipt_address
+from popkit.wording import counted
 
 
 class Reconciler:
@@ -53,7 +54,11 @@ class Reconciler:
         found = [record for record in told if all(whole[grant] for grant in self.grants_of[record.event_id])]
         if len(found) < len(told):
             self.not_checked.append("claim records against the chain: transactions are missing from the evidence")
-        return [record for record in found if self._has_receipt(record) is False]
+        backed = [self._has_receipt(record) for record in found]
+        unknown = backed.count(None)
+        if unknown:
+            self.not_checked.append(f"{counted(unknown, 'claim record')} without a transaction: the receipt account was not collected")
+        return [record for record, held in zip(found, backed, strict=True) if held is False]
 
     def _has_receipt(self, record: ClaimRecord) -> bool | None:
         """Whether a receipt of the record's claimer exists; None when the receipt that it names was not collected."""
@@ -67,10 +72,7 @@ class Reconciler:
         row = self.facts.accounts.get(record.receipt)
         if row is None:
             derived = {
-                receipt_address(grant, wallet, a.period_index)
-                for grant in grants
-                for wallet in record.wallets
-                for a in self.facts.chain(grant).accepted[-1:]
+                receipt_address(grant, wallet, period) for grant in grants for wallet in record.wallets for period in self._periods[grant]
             }
             return None if record.receipt in derived else False
         receipt = self.facts.receipt(record.receipt)

@@ -193,12 +193,18 @@ def record_checks(facts: Facts, tickets: Tickets) -> Iterator[Check]:
         return
     reconciler = Reconciler(facts)
     unbacked = sorted(str(record.tx_signature) for record in reconciler.unbacked())
+    doubts = list(reconciler.not_checked)
     false = sorted(finding.where[1] for finding in reconciler.contradicted())
     where, rule = ("worker", "claim records"), "invariant X3"
-    unknown = not all(reconciler.chain_is_complete(grant) for grant in facts.header.grants)
-    for title, found in (("records of claims that are not on chain", unbacked), ("records that the chain contradicts", false)):
-        status = VIOLATED if found else CANNOT_TELL if unknown else HOLDS
-        seen = ", ".join(found) or ("transactions are missing from the evidence" if unknown else "none")
+    whole = all(reconciler.chain_is_complete(grant) for grant in facts.header.grants)
+    unknown = "" if whole else "transactions are missing from the evidence"
+    rows = (
+        ("records of claims that are not on chain", unbacked, unknown or "; ".join(doubts)),
+        ("records that the chain contradicts", false, unknown),
+    )
+    for title, found, doubt in rows:
+        status = VIOLATED if found else CANNOT_TELL if doubt else HOLDS
+        seen = ", ".join(found) or doubt or "none"
         yield Check(title, status, "none", seen, where, rule)
     shared = sorted(told for told, claims in tickets.reused.items() if len({attempt.claimer for _, attempt in claims}) > 1)
     title, seen = "ticket receipts behind claims of several wallets", ", ".join(shared) or "none"
