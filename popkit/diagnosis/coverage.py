@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 from popkit.diagnosis.checks import TRANSACTIONS
 from popkit.diagnosis.facts import Facts
@@ -73,9 +75,12 @@ def _listed_and_given(facts: Facts) -> Iterator[Finding]:
             continue
         given = (transactions.slot[row], transactions.meta[row].err)
         if given != (listed.slot, listed.err):
-            seen = f"slot {given[0]}, {'accepted' if given[1] is None else 'refused'}"
-            wanted = f"slot {listed.slot}, {'accepted' if listed.err is None else 'refused'}"
+            seen, wanted = _outcome(*given), _outcome(listed.slot, listed.err)
             yield Finding("outcome_contradictory", None, (TRANSACTIONS, signature), wanted, seen, slot=listed.slot)
+
+
+def _outcome(slot: int, err: Any) -> str:
+    return f"slot {slot}, {'accepted' if err is None else f'refused with {json.dumps(err, sort_keys=True)}'}"
 
 
 SAID_OTHERWISE = frozenset({"evidence_unreadable", "transaction_missing", "worker_records_missing", "signer_unknown"})
