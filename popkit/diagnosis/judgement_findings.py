@@ -75,7 +75,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
         )
     for cause in diagnosis.causes:
         if cause.name == "signer_mismatch":
-            refused = next((a for a in chain.attributed if a.signature in cause.signatures[:1]), None)
+            refused = next((a for a in chain.attributed if a.signature in cause.signatures), None)
             where = (ACCOUNTS, grant) if refused is None else (TRANSACTIONS, refused.signature)
             slot = refused.slot if refused is not None else None
             yield Finding("signer_mismatch", grant, where, "the signer in pop-config", cause.seen, slot=slot)

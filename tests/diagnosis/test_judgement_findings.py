@@ -1,0 +1,523 @@
+"""The findings of a grant's judgement word for word: one small world for each, and its look-alike where none may stand."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import popkit
+from popkit.diagnosis.result import Diagnosis, Finding
+from popkit.protocol import pda
+from popkit.wording import utc
+from tests.simulation.case import write_case
+from tests.simulation.worker import Proof
+from tests.simulation.world import GrantHandle, Ticket, World, sound
+
+TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
+AUDIT_LOGS, STORAGE, OBJECTS, REPORTS = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2", "client/errors.jsonl"
+
+
+def diagnosed(path: Path, files: dict[str, Any]) -> Diagnosis:
+    return popkit.open_case(write_case(path, files)).diagnose()
+
+
+def told(found: Diagnosis, *codes: str, grant: GrantHandle | None = None) -> list[Finding]:
+    """The findings of some codes, of one grant or of all."""
+    return [f for f in found.findings if f.code in codes and (grant is None or f.grant == grant.address)]
+
+
+def issued(world: World, handle: GrantHandle, *wallets: str) -> list[Proof]:
+    """Proofs that nobody sends, two seconds apart."""
+    found = []
+    for wallet in wallets:
+        found.append(world.worker.issue(handle.address, world.address(wallet)))
+        world.tick(2)
+    return found
+
+
+def at(ticket: Ticket) -> tuple[str, str]:
+    return TRANSACTIONS, ticket.signature
+
+
+# -- a break, what was lost, what was refused --
+
+
+def test_a_break_and_what_was_lost(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    [lost] = issued(world, handle, "cat")
+    world.tick(30)
+    refused = [world.ticket(handle, wallet) for wallet in ("dan", "eve")]
+    world.tick(900)
+    found = diagnosed(tmp_path, world.collect())
+    grant, last = handle.address, done[-1]
+    wanted = "a worker's head that can become the chain's head"
+    because = found.grants[0].judgement.because
+    assert told(found, "chain_broken") == [Finding("chain_broken", grant, at(last), wanted, because, slot=last.landed.slot)]
+    places = [(TRANSACTIONS, t.entry) for t in refused] + [(AUDIT_LOGS, lost.entry)]
+    wanted = "an accepted claim, or an age of at most 600 s"
+    assert told(found, "proof_lost") == [Finding("proof_lost", grant, where, wanted, "neither") for where in sorted(places)]
+    first = refused[0]
+    seen, where = f"2 refused, the first with PopHashChainBroken on {lost.entry[:16]}", "claims on the chain's head"
+    assert told(found, "claims_refused") == [Finding("claims_refused", grant, at(first), where, seen, slot=first.landed.slot)]
+    assert not told(found, "proof_burnt", "proof_repeated", "entry_unseen", "noise", "worker_records_missing", "signer_unknown")
+
+
+def test_a_break_before_anybody_was_accepted_stands_at_the_grant(tmp_path: Path) -> None:
+    world = World()
+    handle = world.grant()
+    [lost] = issued(world, handle, "ann")
+    world.tick(900)
+    found = diagnosed(tmp_path, world.collect())
+    [broken] = told(found, "chain_broken")
+    assert (broken.where, broken.slot) == ((TRANSACTIONS, handle.address), None)
+    assert [f.where for f in told(found, "proof_lost")] == [(AUDIT_LOGS, lost.entry)]
+
+
+def test_a_loss_under_relaxed_rules_is_worth_a_word_alone(tmp_path: Path) -> None:
+    world, handle, _ = sound("relaxed", "D")
+    issued(world, handle, "cat")
+    world.tick(900)
+    found = diagnosed(tmp_path, world.collect())
+    assert [(f.severity, f.observed) for f in told(found, "proof_lost")] == [("info", "neither")]
+    assert not told(found, "chain_broken", "claims_refused")
+
+
+def test_a_lost_proof_is_told_by_the_bucket_the_list_or_the_storage(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    [lost] = issued(world, handle, "cat")
+    world.tick(900)
+    for file, parts in {
+        AUDIT_LOGS: {"bucket": False},
+        OBJECTS: {"logs": False},
+        STORAGE: {"logs": False, "bucket": False, "storage": True},
+    }.items():
+        [found] = told(diagnosed(tmp_path / file.replace("/", " "), world.collect(**parts)), "proof_lost")
+        assert found.where == (file, lost.entry)
+    history = world.collect(storage=True)
+    history["worker/storage.jsonl"] = [row for row in history["worker/storage.jsonl"] if not row["key"].startswith("audit")]
+    [found] = told(
+        diagnosed(tmp_path / "history alone", {k: v for k, v in history.items() if "audit" not in k and "r2" not in k}), "proof_lost"
+    )
+    assert found.where == (STORAGE, lost.entry)
+
+
+def test_a_proof_burnt_by_another_rule(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    [proof] = issued(world, handle, "cat")
+    world.switch(handle, "set_paused", {"paused": True})
+    burnt = Ticket(proof, world.claim(handle, proof, "cat"))
+    world.tick(900)
+    found = diagnosed(tmp_path, world.collect())
+    assert told(found, "proof_burnt") == [Finding("proof_burnt", handle.address, at(burnt), "accepted", "Paused", slot=burnt.landed.slot)]
+    assert not told(found, "claims_refused")
+
+
+def test_two_proofs_on_the_way_for_one_claimer(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    first, _, second = issued(world, handle, "cat", "dan", "cat")
+    found = diagnosed(tmp_path, world.collect())
+    wanted = f"one proof on the way for {world.address('cat')}, period 0"
+    where = (AUDIT_LOGS, second.entry)
+    assert told(found, "proof_repeated") == [Finding("proof_repeated", handle.address, where, wanted, f"also {first.entry}")]
+    assert (found.verdict, found.exit_code) == ("in_flight", 0)
+    world.tick(900)
+    assert not told(diagnosed(tmp_path / "later", world.collect()), "proof_repeated"), "the grant is broken, whoever asked twice"
+
+
+# -- what the chain's own evidence lacks or contradicts --
+
+
+def test_an_entry_that_the_chain_names_and_nothing_carries(tmp_path: Path) -> None:
+    world, handle, done = sound("strict", "A", "ann", "bob", "cat")
+    files = world.collect()
+    for name in (TRANSACTIONS, SIGNATURES):
+        files[name] = [row for row in files[name] if row["signature"] != done[1].signature]
+    where, wanted, seen = (TRANSACTIONS, done[1].entry), "its transaction in the evidence", "not returned by this RPC node"
+    assert told(diagnosed(tmp_path, files), "entry_unseen") == [Finding("entry_unseen", handle.address, where, wanted, seen)]
+
+
+def of_state(files: dict[str, Any], handle: GrantHandle, head: str | None) -> dict[str, Any]:
+    """The case with another head in PopState, or with no PopState on chain."""
+    files = copy.deepcopy(files)
+    row = next(row for row in files[ACCOUNTS] if row["pubkey"] == handle.state)
+    if head is None:
+        row["account"] = None
+    else:
+        data = bytearray(base64.b64decode(row["account"]["data"][0]))
+        data[40:72] = data[72:104] = bytes.fromhex(head)
+        row["account"]["data"][0] = base64.b64encode(bytes(data)).decode()
+    return files
+
+
+def test_a_pop_state_that_the_claims_do_not_lead_to(tmp_path: Path) -> None:
+    world, handle, done = sound("relaxed", "D")
+    files = world.collect()
+    for name, head, seen in (("older", done[0].entry, done[0].entry), ("none", None, "no PopState")):
+        found = diagnosed(tmp_path / name, of_state(files, handle, head))
+        wanted = Finding("state_contradicts_claims", handle.address, (ACCOUNTS, handle.address), done[1].entry, seen)
+        assert told(found, "state_contradicts_claims") == [wanted], name
+
+
+def edited(files: dict[str, Any], signature: str, **change: Any) -> dict[str, Any]:
+    """The case of a node that says another slot or outcome of a transaction."""
+    files = json.loads(json.dumps(files))
+    for rows in (files[TRANSACTIONS], files[SIGNATURES]):
+        for row in rows:
+            if row["signature"] == signature:
+                held = row.get("result", row)
+                held["slot"] = change.get("slot", held["slot"])
+                if "err" in change:
+                    held.get("meta", held)["err"] = change["err"]
+    return files
+
+
+def test_claims_in_an_order_that_their_links_deny(tmp_path: Path) -> None:
+    world, handle, done = sound("strict", "A", "ann", "bob", "cat")
+    late = done[1].landed.slot + 1
+    found = diagnosed(tmp_path, edited(world.collect(), done[0].signature, slot=late))
+    wrong = {f.where[1]: f for f in told(found, "order_contradicts_links")}
+    assert set(wrong) == {done[1].signature, done[2].signature}, "the first one's parent is nobody's claim"
+    parent = f"its parent {done[1].proof.prev} as the head at that slot"
+    where, slot = at(done[1]), done[1].landed.slot
+    assert wrong[done[1].signature] == Finding("order_contradicts_links", handle.address, where, parent, "another head", slot=slot)
+
+
+def test_two_accepted_claims_of_one_period(tmp_path: Path) -> None:
+    world, handle, done = sound("strict", "A", "ann", "bob")
+    twin = world.claim(handle, done[1].proof, "bob", budget=True)
+    assert twin.error == 0
+    found = diagnosed(tmp_path, edited(world.collect(), twin.signature, err=None))
+    seen = f"another one of {world.address('bob')}, period 0"
+    where = (TRANSACTIONS, twin.signature)
+    wanted = Finding("period_claimed_twice", handle.address, where, "one accepted claim", seen, slot=twin.slot)
+    assert told(found, "period_claimed_twice") == [wanted]
+
+
+def test_a_transaction_that_cannot_be_what_was_executed(tmp_path: Path) -> None:
+    world, handle, done = sound("strict", "A", "ann", "bob")
+    refused = world.claim(handle, done[1].proof, "cat")  # bob's proof for cat's claim
+    assert refused.error == 6022
+    wanted = "what was signed and executed"
+    found = diagnosed(tmp_path / "proof", edited(world.collect(), refused.signature, err=None))
+    seen = "its proof is not one that the program accepts"
+    where = (TRANSACTIONS, refused.signature)
+    assert told(found, "forged_transaction") == [Finding("forged_transaction", handle.address, where, wanted, seen, slot=refused.slot)]
+    files = json.loads(json.dumps(world.collect()))
+    row = next(row for row in files[TRANSACTIONS] if row["signature"] == done[0].signature)
+    wire = bytearray(base64.b64decode(row["result"]["transaction"][0]))
+    wire[-1] ^= 1
+    row["result"]["transaction"][0] = base64.b64encode(bytes(wire)).decode()
+    found = diagnosed(tmp_path / "signature", files)
+    first, seen = done[0].landed, "its own signatures do not hold"
+    assert told(found, "forged_transaction") == [Finding("forged_transaction", handle.address, at(done[0]), wanted, seen, slot=first.slot)]
+
+
+# -- forks, equivocations, issuers --
+
+
+def test_a_fork_of_two_issuers_and_what_it_is_beside(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    clone = world.worker.clone()
+    [ours] = world.tickets(handle, "cat")
+    theirs = world.ticket(handle, "cat", worker=clone)
+    assert theirs.landed.error == 0
+    found = diagnosed(tmp_path, world.collect())
+    fork = Finding("fork", handle.address, (TRANSACTIONS, done[-1].entry), "one child", "2 children")
+    low, high = sorted((ours.entry, theirs.entry))
+    both = Finding("equivocation", handle.address, (TRANSACTIONS, low), "one proof", f"also {high}")
+    assert told(found, "fork", "race", "equivocation", "repeat_proof") == [both, fork]
+    wanted, seen = "an anchor in the worker's audit chain, which is complete over that time", f"audit_hash {theirs.proof.audit}"
+    foreign = Finding("foreign_issuer", handle.address, at(theirs), wanted, seen, slot=theirs.landed.slot)
+    assert told(found, "foreign_issuer", "issuer_unknown") == [foreign]
+
+
+def test_a_race_and_a_repeat(tmp_path: Path) -> None:
+    world, handle, _ = sound("relaxed", "D")
+    head = world.head(handle)
+    proofs = [world.worker.issue(handle.address, world.address("cat"), expected=head)]
+    world.tick(2)
+    proofs.append(world.worker.issue(handle.address, world.address("cat"), expected=head))
+    world.claim(handle, proofs[0], "cat")
+    world.tick(2)
+    assert world.claim(handle, proofs[1], "cat").error == 0
+    low, high = sorted(p.entry for p in proofs)
+    assert told(diagnosed(tmp_path, world.collect()), "fork", "race", "equivocation", "repeat_proof") == [
+        Finding("race", handle.address, (TRANSACTIONS, head), "one child", "2 children"),
+        Finding("repeat_proof", handle.address, (TRANSACTIONS, low), "one proof", f"also {high}"),
+    ]
+
+
+def test_whose_proofs_are_cannot_be_told_without_the_worker_s_records(tmp_path: Path) -> None:
+    world, handle, done = sound("strict", "A", "ann")
+    text = "who issued {}: the worker's records do not cover their time"
+    first = done[0]
+    one = Finding("issuer_unknown", handle.address, at(first), not_checked=text.format("1 proof"), slot=first.landed.slot)
+    assert told(diagnosed(tmp_path / "one", world.collect(worker=False)), "issuer_unknown", "foreign_issuer") == [one]
+    done += world.tickets(handle, "bob")
+    [two] = told(diagnosed(tmp_path / "two", world.collect(worker=False)), "issuer_unknown")
+    assert two.not_checked == text.format("2 proofs")
+    entries = {t.entry: t for t in done}
+    assert (two.where, two.slot) == (at(entries[min(entries)]), entries[min(entries)].landed.slot), "the first by its hash"
+
+
+def test_an_anchor_that_no_history_record_bears_out(tmp_path: Path) -> None:
+    world, handle, done = sound("strict", "A", "ann", "bob", "cat")
+    files = world.collect(storage=True)
+    files[STORAGE] = [row for row in files[STORAGE] if not row["key"].endswith(done[1].entry)]
+    wanted = f"a record of {done[1].entry} under pop_chain:history:"
+    slot = done[1].landed.slot
+    found = Finding("history_record_missing", handle.address, at(done[1]), wanted, "an anchor alone", slot=slot)
+    assert told(diagnosed(tmp_path, files), "history_record_missing") == [found]
+
+
+# -- causes that are findings --
+
+
+def test_a_signer_that_pop_config_does_not_name(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    world.worker.key = world.key("second signer")
+    configured = diagnosed(tmp_path / "configured", world.collect())
+    wanted = "the signer in pop-config"
+    seen = next(c.seen for c in configured.grants[0].causes if c.name == "signer_mismatch")
+    assert told(configured, "signer_mismatch") == [Finding("signer_mismatch", handle.address, (ACCOUNTS, handle.address), wanted, seen)]
+    refused = world.ticket(handle, "cat")
+    assert refused.landed.error == 6018
+    world.ticket(handle, "dan")
+    world.tick(900)
+    found = diagnosed(tmp_path / "refused", world.collect())
+    seen = next(c.seen for c in found.grants[0].causes if c.name == "signer_mismatch")
+    slot = refused.landed.slot
+    assert told(found, "signer_mismatch") == [Finding("signer_mismatch", handle.address, at(refused), wanted, seen, slot=slot)]
+
+
+def test_a_stream_that_diverged_and_where_it_shows(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    grant = handle.address
+    world.worker.heads[grant][1] = done[0].entry
+    stored = diagnosed(tmp_path / "stored", world.collect(storage=True))
+    seen = next(c.seen for c in stored.grants[0].causes if c.name == "stream_divergence")
+    where = (STORAGE, f"pop_chain:lastHash:stream:{grant}")
+    assert told(stored, "stream_divergence") == [Finding("stream_divergence", grant, where, "equal links", seen)]
+    [quiet] = issued(world, handle, "cat")
+    issue = diagnosed(tmp_path / "issued", world.collect())
+    assert [f.where for f in told(issue, "stream_divergence")] == [(AUDIT_LOGS, quiet.entry)]
+    world.simulate(handle, quiet, "cat")
+    world.tick(900)
+    files = world.collect(bucket=False, logs=False, reports=True)
+    alone = told(diagnosed(tmp_path / "reported", files), "stream_divergence")
+    assert [f.where for f in alone] == [(REPORTS, grant)]
+
+
+def test_a_stream_head_that_is_gone_is_cited_at_the_grant(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    files = world.collect(storage=True)
+    key = f"pop_chain:lastHash:stream:{handle.address}"
+    files[STORAGE] = [row for row in files[STORAGE] if row["key"] != key]
+    assert [f.where for f in told(diagnosed(tmp_path, files), "stream_divergence")] == [(STORAGE, handle.address)]
+
+
+def test_two_events_on_one_grant(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    world.worker.open_event(handle, "Again")
+    found = diagnosed(tmp_path, world.collect())
+    seen = next(c.seen for c in found.grants[0].causes if c.name == "grant_reuse")
+    where = ("worker/events.json", handle.address)
+    assert told(found, "grant_reuse") == [Finding("grant_reuse", handle.address, where, "one event", seen)]
+
+
+# -- noise --
+
+
+def test_attempts_that_are_nobody_s_of_the_grant(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    again = world.claim(handle, done[-1].proof, "bob", budget=True)
+    one = diagnosed(tmp_path / "one", world.collect())
+    wanted = Finding(
+        "noise", handle.address, (TRANSACTIONS, again.signature), observed="1 refused attempt: already accepted", slot=again.slot
+    )
+    assert told(one, "noise") == [wanted]
+    world.tick(5)
+    world.claim(handle, done[-1].proof, "mallory")
+    world.tick(5)
+    world.claim(handle, None, "mallory")
+    [two] = told(diagnosed(tmp_path / "two", world.collect()), "noise")
+    assert two.where[1] == again.signature
+    assert two.observed == "3 refused attempts: already accepted, no proof, the proof names another claimer"
+
+
+# -- the worker --
+
+
+def test_what_is_missing_of_the_worker_s_records(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    grant = handle.address
+    assert not told(diagnosed(tmp_path / "whole", world.collect()), "worker_records_missing", "worker_records_stale", "signer_unknown")
+    found = diagnosed(tmp_path / "none", world.collect(worker=False))
+    where, wanted, unchecked = (AUDIT_LOGS, grant), "records back to the chain's head", "proofs that were issued and never sent"
+    assert told(found, "worker_records_missing") == [
+        Finding("worker_records_missing", grant, where, wanted, "no records", unchecked),
+    ]
+    signer = Finding(
+        "signer_unknown", grant, ("worker/pop-status.json", grant), not_checked="the worker's present signer against pop-config"
+    )
+    assert told(found, "signer_unknown") == [signer]
+    for _ in range(60):
+        world.worker.api("GET", "/v1/school/events")
+    window = diagnosed(tmp_path / "window", world.collect(bucket=False))
+    seen = "records that do not reach the chain's head"
+    assert told(window, "worker_records_missing") == [Finding("worker_records_missing", grant, where, wanted, seen, unchecked)]
+
+
+def test_records_that_end_before_the_last_claim(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    older = {k: copy.deepcopy(v) for k, v in world.collect(bucket=False).items() if k.startswith("worker/")}
+    newest = max(e["ts"] for e in older["worker/audit-logs.json"]["body"]["logs"])
+    entry = next(e["entry_hash"] for e in older["worker/audit-logs.json"]["body"]["logs"] if e["ts"] == newest)
+    world.tick(60)
+    world.tickets(handle, "cat")
+    found = diagnosed(tmp_path, {**world.collect(worker=False), **older})
+    wanted = Finding("worker_records_stale", handle.address, (AUDIT_LOGS, entry), "records past the last claim", "older ones")
+    assert told(found, "worker_records_stale") == [wanted]
+
+
+def test_refusals_that_wallets_alone_tell_of(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    issued(world, handle, "cat")
+    world.tick(10)
+    moments = []
+    for wallet in ("dan", "eve"):
+        proof = world.worker.issue(handle.address, world.address(wallet))
+        world.tick(2)
+        assert world.simulate(handle, proof, wallet).error == 6026
+        moments.append(world.now)
+        world.tick(30)
+    one = world.collect(reports=True)
+    one[REPORTS] = one[REPORTS][:1]
+    world.tick(900)
+    seen = f"2 reports of PopHashChainBroken, the first at {utc(moments[0])}"
+    wanted = Finding("wallets_report_break", handle.address, (REPORTS, world.address("dan")), "no refusal", seen)
+    assert told(diagnosed(tmp_path / "two", world.collect(reports=True)), "wallets_report_break") == [wanted]
+    [told_once] = told(diagnosed(tmp_path / "one", one), "wallets_report_break")
+    assert told_once.observed == f"1 report of PopHashChainBroken, the first at {utc(moments[0])}"
+
+
+def test_refusals_that_landed_or_were_by_another_rule_are_no_report_of_a_break(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    issued(world, handle, "cat")
+    world.tick(10)
+    refused = world.ticket(handle, "dan")
+    world.report(handle, "dan", refused.landed.err, refused.landed.result["meta"]["logMessages"], refused.landed)
+    world.switch(handle, "set_paused", {"paused": True})
+    assert world.simulate(handle, refused.proof, "dan").error == 6007
+    assert len(world.reports) == 2
+    world.tick(900)
+    found = diagnosed(tmp_path, world.collect(reports=True))
+    assert (found.verdict, told(found, "wallets_report_break")) == ("broken", [])
+
+
+def test_refusals_of_a_chain_that_is_sound_are_no_report_of_a_break(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    world.simulate(handle, done[0].proof, "ann")
+    proof = world.worker.issue(handle.address, world.address("dan"), expected=None)
+    wrong = world.worker.clone()
+    wrong.heads[handle.address] = [done[0].entry, done[0].entry]
+    stray = wrong.issue(handle.address, world.address("dan"))
+    assert world.simulate(handle, stray, "dan").error == 6026
+    assert world.claim(handle, proof, "dan").err is None
+    world.tick(900)
+    found = diagnosed(tmp_path, world.collect(reports=True))
+    assert found.grants[0].judgement.is_sound
+    assert told(found, "wallets_report_break") == []
+
+
+def test_a_proof_of_which_the_second_of_issue_is_not_certain(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    [lost] = issued(world, handle, "cat")
+    found = diagnosed(tmp_path / "list", world.collect())
+    seen = f"issued at {utc(lost.issued_at)}, the anchor's whole second"
+    wanted = "a record that confirms the second of issue"
+    assert told(found, "head_assumed") == [Finding("head_assumed", handle.address, (AUDIT_LOGS, lost.entry), wanted, seen)]
+    assert not told(diagnosed(tmp_path / "storage", world.collect(storage=True)), "head_assumed")
+
+
+def test_records_younger_than_the_last_moment_at_which_proofs_could_land(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    [young] = issued(world, handle, "cat")
+    until = young.issued_at + 600
+    files = world.collect()
+    taken = files["case.json"]["collected_at"]
+    world.ms = (until + 1) * 1000
+    world.worker.api("GET", "/v1/school/events")
+    late = world.collect()
+    late["case.json"]["collected_at"] = taken
+    found = diagnosed(tmp_path / "late", late)
+    wanted, seen = f"no record after {utc(until)}", f"one of {utc(until + 1)}"
+    contradiction = Finding("evidence_contradictory", handle.address, ("case.json", "collected_at"), wanted, seen)
+    assert told(found, "evidence_contradictory") == [contradiction]
+    assert told(diagnosed(tmp_path / "now", files), "evidence_contradictory") == []
+
+
+# -- the program's era --
+
+
+def test_an_era_that_nothing_shows(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    found = diagnosed(tmp_path, world.collect())
+    eras = {"strict", "strict_v2"}
+    [assumed] = told(found, "era_assumed")
+    assert (assumed.grant, assumed.where, assumed.slot) == (handle.address, at(done[0]), done[0].landed.slot)
+    assert assumed.observed is not None
+    assert assumed.observed.split(", by ")[0] in eras
+
+
+def test_an_older_program_after_a_newer_one(tmp_path: Path) -> None:
+    world, handle, done = sound("relaxed", "D")
+    for wallet in ("cat", "dan", "eve"):  # three children of one parent, of which a strict program accepts one
+        proof = world.worker.issue(handle.address, world.address(wallet), expected=done[0].entry)
+        world.tick(2)
+        if wallet == "eve":
+            assert not told(diagnosed(tmp_path / "relaxed", world.collect()), "era_contradictory")
+            world.build = "strict"
+        assert world.claim(handle, proof, wallet).error == (6026 if wallet == "eve" else None)
+        world.tick(2)
+    found = diagnosed(tmp_path / "strict again", world.collect())
+    wanted, seen = "one program replaced by the next", "an older one after a newer one"
+    where = (TRANSACTIONS, handle.address)
+    assert told(found, "era_contradictory") == [Finding("era_contradictory", handle.address, where, wanted, seen)]
+
+
+# -- several grants, and records against the chain --
+
+
+def test_a_grant_that_was_left_for_another(tmp_path: Path) -> None:
+    world, old, _ = sound()
+    issued(world, old, "cat")
+    world.tick(900)
+    new = world.grant(2)
+    world.tickets(new, "cat")
+    found = diagnosed(tmp_path, world.collect())
+    assert told(found, "superseded") == [Finding("superseded", old.address, (ACCOUNTS, new.address), observed=new.address)]
+    assert [(g.grant, g.titles, g.events) for g in sorted(found.grants, key=lambda g: g.grant != old.address)] == [
+        (old.address, ["Clean-up"], [world.worker.event_of(old.address)]),
+        (new.address, ["Clean-up"], [world.worker.event_of(new.address)]),
+    ]
+
+
+def test_records_that_the_chain_does_not_hold_and_claims_that_nobody_told_of(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    quiet = world.ticket(handle, "cat", tell=False)
+    liar = world.address("liar")
+    made_up = str(world.key("liar").sign_message(b"no transaction"))
+    world.worker.claim_record(handle.address, liar, made_up, pda.receipt_address(handle.address, liar, 0))
+    told_in = next(e for e in reversed(world.worker.entries) if e["event"] == "WALLET_CLAIM")["entry_hash"]
+    found = diagnosed(tmp_path, world.collect())
+    wanted, seen = f"transaction {made_up}", "neither transaction nor receipt"
+    [unbacked] = told(found, "record_unbacked")
+    assert unbacked == Finding("record_unbacked", handle.address, (unbacked.where[0], told_in), wanted, seen)
+    unsynced = Finding("claim_unsynced", handle.address, at(quiet), "a claim record of its claimer", "none", slot=quiet.landed.slot)
+    assert told(found, "claim_unsynced") == [unsynced]
+    assert found.reconciliation.unbacked_records == [made_up]
+    assert found.reconciliation.unsynced_claims == [quiet.signature]
