@@ -90,7 +90,7 @@ def _titles(facts: Facts, grant: str) -> list[str]:
     wanted = set(facts.events_of(grant))
     rows = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     rows += [row.value for key, row in (facts.evidence.storage or {}).items() if key.startswith("event:") and isinstance(row.value, dict)]
-    titles = {str(item["id"]): str(item.get("title", "")) for item in rows if str(item.get("id")) in wanted}
+    titles = {item["id"]: str(item.get("title", "")) for item in rows if isinstance(item.get("id"), str) and item["id"] in wanted}
     return [titles[event] for event in sorted(titles)]
 
 
