@@ -149,11 +149,14 @@ def test_transfers_and_storage_rows_tell_of_claims_too() -> None:
     told = {"transfers": SimpleNamespace(is_ok=True, body={"items": [item, {**item, "entryHash": "entry"}, {**item, "event": "API"}, 7]})}
     from_transfers = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "other", "worker/transfers.json", "ABC234")
     assert recorded(claim(), answers=told) == [WHOLE, from_transfers]
+    bare = {**item, "eventId": None}
+    told["transfers"].body = {"items": [{**bare, "eventId": 7}]}
+    assert [r.event_id for r in recorded(None, answers=told)] == ["7"], "no text, and yet its name"
     told["transfers"].is_ok = False
     assert recorded(claim(), answers=told) == [WHOLE]
     told["transfers"].is_ok, told["transfers"].body = True, {"items": "text"}
     assert recorded(claim(), answers=told) == [WHOLE]
-    storage = {f"claim:evt:{BOB}": 1, "claim:evt:user-1": 1, "claim:evt": 1, f"event:evt:{BOB}": 1}
+    storage = {f"claim:evt:{BOB}": 1, "claim:evt:user-1": 1, "claim:evt": 1, "claim:": 1, f"event:evt:{BOB}": 1, f"claim:evt:{BOB}:x": 1}
     assert recorded(None, storage=storage) == [ClaimRecord("evt", (BOB,), None, None, f"claim:evt:{BOB}", "worker/storage.jsonl")]
 
 

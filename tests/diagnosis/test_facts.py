@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from popkit.attempts import Attribution
 from popkit.audit.receipts import ReceiptCheck
 from popkit.diagnosis.facts import EventLink, Facts, _link
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol import canonical
 from popkit.protocol.pda import grant_address
-from tests.diagnosis.audit_rows import PLACE, line, objects, records_of
+from tests.diagnosis.audit_rows import PLACE, SECOND, line, objects, records_of, stored
 from tests.simulation.world import World
 
 WORLD = World()
@@ -86,6 +87,8 @@ def test_event_links_by_every_source() -> None:
     assert links(answers={"events": told}) == [("evt", GRANT, "events")], "a grant of the case alone"
     assert links(answers={"events": answer({"items": [EVENT]}, is_ok=False)}) == []
     assert links(answers={"events": answer({"items": EVENT})}) == []
+    both = links(answers={"events": told}, entries=[SimpleNamespace(event="EVENT_CREATE", data={**EVENT, "id": "made"}, hash="entry")])
+    assert both == [("evt", GRANT, "events"), ("made", GRANT, "EVENT_CREATE")]
     created = SimpleNamespace(event="EVENT_CREATE", data=EVENT, hash="entry")
     assert links(entries=[created]) == [("evt", GRANT, "EVENT_CREATE")]
     assert links(entries=[SimpleNamespace(event="EVENT_CREATE", data=EVENT, hash="orphan")]) == []
@@ -173,3 +176,52 @@ def test_a_receipt_that_holds_tells_of_the_objects_of_its_entry(wrong: tuple[str
     assert missing({**receipt, "receiptId": "another"}) == []
     assert missing({**receipt, "issuedAt": None}) == []
     assert missing({**receipt, "audit": None}) == missing({**receipt, "audit": {"immutableSinks": "text"}}) == []
+
+
+# -- whose proofs and reports count --
+
+
+@pytest.mark.parametrize(
+    ("holds", "grant", "signer", "counts"),
+    [(True, "grant", "key", True), (False, "grant", "key", False), (True, "other", "key", False), (True, "grant", "another", False)],
+)
+def test_an_audit_hash_counts_where_the_grant_s_issuer_signed_it(holds: bool, grant: str, signer: str, counts: bool) -> None:
+    claims = SimpleNamespace(key_text={"grant": [grant], "signer": [signer]}, proof_signature_holds=[holds])
+    told: Any = SimpleNamespace(attribution=Attribution({"grant": {"key"}}), claims=claims)
+    assert Facts._is_signed_for(told, 0) is counts
+
+
+def test_reports_are_of_every_grant_of_their_event() -> None:
+    def report(event: str, *logs: str, message: str = "") -> Any:
+        return SimpleNamespace(event_id=event, logs=list(logs), message=message)
+
+    simulated = "Transaction simulation failed: Error processing Instruction 1: custom program error: 0x178a"
+    told = [report("a", message=simulated), report("b", message=simulated), report("a", message="the network is down"), report("c")]
+    linked = [EventLink("a", OTHER, "x"), EventLink("a", GRANT, "x"), EventLink("b", GRANT, "x"), EventLink("c", GRANT, "x")]
+    found = ask("reported", event_links=linked, evidence=SimpleNamespace(reports=told))
+    pairs = [(told.index(r.report), r.grant) for r in found]
+    assert pairs == [*((0, grant) for grant in sorted([GRANT, OTHER])), (1, GRANT)]
+    assert {r.failure.code for r in found} == {0x178A}
+    assert ask("reported", event_links=linked, evidence=SimpleNamespace(reports=None)) == []
+
+
+def test_anchors_that_a_true_history_record_names_are_missed() -> None:
+    rows = line(4)
+    kept = rows[:1] + rows[2:]
+    gone = rows[1]["entry_hash"]
+
+    def removed(holds: bool, anchor: str | None) -> list[str]:
+        row = SimpleNamespace(holds=holds, anchor_hash=anchor, issued_at=SECOND + 1)
+        fields = {
+            "audit": records_of(None, stored(kept)),
+            "receipt_checks": [],
+            "storage_history": [row],
+            "receipt_rows": [],
+        }
+        found: list[str] = ask("tampering", **fields).removed
+        return found
+
+    unnamed = "ab" * 32
+    assert unnamed in removed(True, unnamed)
+    assert unnamed not in removed(False, unnamed)
+    assert gone in removed(False, None), "the entry after it names it"
