@@ -30,6 +30,8 @@ _TABLE = (
          "Nothing brings it back; its holder needs a claim on the new grant.", "program: |clock - issued_at| <= 600 s"),
     Code("proof_repeated", "warning", "Two proofs on the way are for one claimer and period: at most one of them can land, and what follows the other cannot.",
          "Freeze the event now: the chain breaks as soon as one of the two lands, or grows too old.", "program §1.2: one receipt a claimer and period"),
+    Code("proof_out_of_period", "warning", "A proof on the way is for a period that is over, or that begins too late for it: young as it is, it cannot land.",
+         "Freeze the event now: the chain breaks as soon as the proof grows too old.", "program §1.7: 6005"),
     Code("claims_refused", "warning", "Claims of the grant's issuer were refused by a chain rule.",
          "See which proof they waited for, and whether the chain went on past them.", "program §1.8: 6026, 6027, 6028"),
     Code("proof_burnt", "warning", "A proof on the chain's head was refused by a rule other than the chain's and never accepted.",

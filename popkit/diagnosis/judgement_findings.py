@@ -12,9 +12,12 @@ from popkit.diagnosis.impact import equivocations, lost_proofs
 from popkit.diagnosis.proofs import STREAM_KEY
 from popkit.diagnosis.result import Finding, GrantDiagnosis
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
+from popkit.protocol.message import SKEW_SECONDS
 from popkit.wording import counted, utc
 
 AUDIT_LOGS, STORAGE = "worker/audit-logs.json", "worker/storage.jsonl"
+_LATEST = 1 << 62
+"""A slot after every other."""
 
 
 def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnosis) -> Iterator[Finding]:
@@ -37,6 +40,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             severity="warning" if judgement.is_strict else "info",
         )
     yield from _proofs_of_one_period(incident)
+    yield from _proofs_out_of_period(facts, incident)
     if incident.chain_refused:
         first = incident.chain_refused[0]
         seen = f"{len(incident.chain_refused)} refused, the first with {first.error} on {str(first.prev_hash)[:16]}"
@@ -118,6 +122,21 @@ def _proofs_of_one_period(incident: Incident) -> Iterator[Finding]:
             where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
             wanted = f"one proof on the way for {proof.claimer}, period {proof.period_index}"
             yield Finding("proof_repeated", incident.judgement.grant, where, wanted, f"also {earlier}")
+
+
+def _proofs_out_of_period(facts: Facts, incident: Incident) -> Iterator[Finding]:
+    """Proofs on the way for a period that is over, or that begins too late for them: young enough to land, and refused by the terms."""
+    grant = incident.judgement.grant
+    if incident.judgement.verdict != "in_flight":
+        return
+    for terms in facts.history.terms_during(grant, _LATEST)[-1:]:
+        for proof in incident.judgement.line.path:
+            first, last = terms.period_at(facts.now), terms.period_at(proof.issued_at + SKEW_SECONDS)
+            if not first <= proof.period_index <= last:
+                where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
+                periods = str(first) if first == last else f"{first} to {last}"
+                wanted = f"a proof for period {periods}, in which it can land"
+                yield Finding("proof_out_of_period", grant, where, wanted, f"period {proof.period_index}")
 
 
 def _too_late_by_its_own_records(facts: Facts, incident: Incident) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import popkit
 from popkit.diagnosis.result import Diagnosis, Finding
 from popkit.protocol import pda
@@ -125,6 +127,41 @@ def test_two_proofs_on_the_way_for_one_claimer(tmp_path: Path) -> None:
     assert (found.verdict, found.exit_code) == ("in_flight", 0)
     world.tick(900)
     assert not told(diagnosed(tmp_path / "later", world.collect()), "proof_repeated"), "the grant is broken, whoever asked twice"
+
+
+@pytest.mark.parametrize(
+    ("period", "wait", "wanted"),
+    [
+        (0, 100, None),
+        (0, 300, "1"),  # its period ended meanwhile
+        (1, 100, None),  # it begins soon enough
+        (2, 100, "0 to 1"),  # it begins when the proof is too old
+        (1, 300, None),
+    ],
+)
+def test_a_proof_on_the_way_that_its_period_does_not_let_land(tmp_path: Path, period: int, wait: int, wanted: str | None) -> None:
+    world, handle, _ = sound("strict", "A", "ann", period_seconds=700, start_ago=400)
+    proof = world.worker.issue(handle.address, world.address("cat"), period)
+    world.tick(wait)
+    found = diagnosed(tmp_path, world.collect())
+    where, text = (AUDIT_LOGS, proof.entry), f"a proof for period {wanted}, in which it can land"
+    told_of = [Finding("proof_out_of_period", handle.address, where, text, f"period {period}")]
+    assert found.verdict == "in_flight", "young enough, by the letter"
+    assert told(found, "proof_out_of_period") == ([] if wanted is None else told_of)
+    world.tick(700)
+    assert not told(diagnosed(tmp_path / "later", world.collect()), "proof_out_of_period")
+
+
+def test_a_proof_on_the_way_of_which_the_terms_are_not_known(tmp_path: Path) -> None:
+    world, handle, _ = sound("strict", "A", "ann", period_seconds=700, start_ago=400)
+    world.worker.issue(handle.address, world.address("cat"), 5)
+    files = world.collect()
+    created = world.landed[1].signature
+    assert handle.address in world.landed[1].keys
+    for name in (TRANSACTIONS, SIGNATURES):
+        files[name] = [row for row in files[name] if row["signature"] != created]
+    found = diagnosed(tmp_path, files)
+    assert (found.verdict, told(found, "proof_out_of_period")) == ("in_flight", [])
 
 
 # -- what the chain's own evidence lacks or contradicts --
