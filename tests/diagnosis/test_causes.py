@@ -630,6 +630,8 @@ def test_a_history_record_whole() -> None:
     assert found == wanted, "in model A the audit hash is the anchor's"
     assert [h.holds for h in history_of(history_row(entryHash="ef" * 32))] == [False]
     assert [h.anchor_hash for h in history_of(history_row(receiptHash="cd" * 32))] == [None]
+    sources = ("client_onchain", "storage", None)
+    assert [h.follows_chain for h in history_of(*(history_row(hashSource=source) for source in sources))] == [True, False, False]
     assert [h.anchor_hash for h in history_of(history_row(receiptHash="cd" * 32, anchorEntryHash="12" * 32))] == ["12" * 32]
 
 
