@@ -217,6 +217,11 @@ class History:
         value = row.decoded(layouts.PopConfig)
         return value.signer_pubkey if value is not None else None
 
+    def signer_named_at(self, authority: str) -> int | None:
+        """The unix second of the last upsert that was seen; None when none was, or its time is not known."""
+        steps = [step for step in self.steps if step.name == "upsert_pop_config" and step.accounts["authority"] == authority]
+        return steps[-1].block_time if steps else None
+
     def signers_at(self, authority: str, slot: int) -> set[str] | None:
         """The signers that pop-config may have named during a slot (two where an upsert stands in it); None when not known.
 

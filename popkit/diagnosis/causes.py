@@ -240,8 +240,8 @@ def signer_mismatch(incident: Incident) -> Cause | None:
     wrong = [a for a in attributed if a.error == "InvalidPopSigner" and a.own_failure]
     told = [r for r in incident.reported.values() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
     now = history.signer_now(authority)
-    stale = now is not None and facts.signer_now is not None and facts.signer_now != now and not history.is_closed(grant)
-    if not (wrong or told or stale):
+    differs = now is not None and facts.signer_now is not None and facts.signer_now != now and not history.is_closed(grant)
+    if not (wrong or told or (differs and not facts.status_is_older(authority))):
         return None
     if wrong or told:
         return _cause("signer_mismatch", "proofs were signed by a key that pop-config did not name at that slot", wrong)

@@ -138,7 +138,8 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str], find
     if any(f.code == "transaction_missing" for f in _listed_and_given(facts)):
         coverage.not_checked.append("transactions that the node listed and that are not in the case")
     coverage.not_checked += _stated(facts)
-    unchecked = (f for f in findings if f.not_checked and f.code not in SAID_OTHERWISE)
+    said = SAID_OTHERWISE if facts.signer_now is None else SAID_OTHERWISE - {"signer_unknown"}
+    unchecked = (f for f in findings if f.not_checked and f.code not in said)
     coverage.not_checked += sorted({f"{f.grant}: {f.not_checked}" if f.grant else str(f.not_checked) for f in unchecked})
     for judgement in judgements:
         coverage.not_checked += [f"{judgement.grant}: {text}" for text in judgement.missing_evidence]

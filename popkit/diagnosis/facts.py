@@ -9,7 +9,7 @@ from typing import Any
 
 from popkit.attempts import Attempt, Attribution, read_attempts, shown_by_claims
 from popkit.audit.anchors import Anchor, anchors_of
-from popkit.audit.entries import AuditRecords
+from popkit.audit.entries import AuditRecords, milliseconds
 from popkit.audit.reading import read_audit
 from popkit.audit.receipts import ReceiptCheck, check_receipts
 from popkit.audit.tampering import Tampering, bucket_key, find_tampering
@@ -86,6 +86,16 @@ class Facts:
             if is_pubkey(value):
                 return str(value)
         return None
+
+    def status_is_older(self, authority: str) -> bool:
+        """Whether the worker's status says by its own clock that it was taken before pop-config was last changed.
+
+        Whom it names may then have been right, and says nothing of now.
+        """
+        answer, named_at = self.evidence.answers.get("runtime-status"), self.history.signer_named_at(authority)
+        taken = answer.body.get("checkedAt") if answer is not None and answer.is_ok else None
+        taken_ms = milliseconds(taken) if isinstance(taken, str) else None
+        return taken_ms is not None and named_at is not None and taken_ms < named_at * 1000
 
     @cached_property
     def attribution(self) -> Attribution:

@@ -213,13 +213,19 @@ def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
             seen = f"issued at {utc(proof.issued_at)}, the anchor's whole second"
             where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
             yield Finding("head_assumed", grant, where, "a record that confirms the second of issue", seen)
+    unknown = _signer_unknown(facts, grant)
+    if unknown is not None:
+        yield Finding("signer_unknown", grant, ("worker/pop-status.json", grant), not_checked=unknown)
+
+
+def _signer_unknown(facts: Facts, grant: str) -> str | None:
+    """Why the worker's present signer cannot be held against pop-config; None where it can, or where the two agree."""
     if facts.signer_now is None:
-        yield Finding(
-            "signer_unknown",
-            grant,
-            ("worker/pop-status.json", grant),
-            not_checked="the worker's present signer against pop-config",
-        )
+        return "the worker's present signer against pop-config"
+    authority = facts.history.authority_of(grant)
+    if authority is None or facts.history.signer_now(authority) in (None, facts.signer_now) or not facts.status_is_older(authority):
+        return None
+    return "the worker's present signer: its status was taken before pop-config was last changed"
 
 
 def _era_findings(incident: Incident) -> Iterator[Finding]:

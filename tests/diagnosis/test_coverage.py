@@ -219,11 +219,17 @@ def test_what_findings_could_not_check() -> None:
         Finding("chain_broken", "Grant", ("file", "key"), "a", "b"),
         *(
             Finding(code, None, ("file", "key"), not_checked="said otherwise")
-            for code in ("evidence_unreadable", "transaction_missing", "worker_records_missing", "signer_unknown")
+            for code in ("evidence_unreadable", "transaction_missing", "worker_records_missing")
         ),
     )
     assert unchecked(findings=found) == ["Grant: a", "Grant: b", "c"]
     assert unchecked(findings=found, more=("first",)) == ["first", "Grant: a", "Grant: b", "c"]
+
+
+def test_a_signer_that_could_not_be_compared_is_said_once() -> None:
+    found = (Finding("signer_unknown", "Grant", ("file", "key"), not_checked="older"),)
+    assert unchecked(findings=found) == ["Grant: older"]
+    assert unchecked(findings=found, signer_now=None) == [NOTHING[-1]]
 
 
 def test_what_is_missing_of_a_grant() -> None:

@@ -124,6 +124,31 @@ def test_the_signer_that_the_worker_s_status_names() -> None:
     assert signer() is None
 
 
+@pytest.mark.parametrize(
+    ("taken", "named_at", "older"),
+    [
+        ("2026-02-23T07:00:00.000Z", 1771830000, False),
+        ("2026-02-23T06:59:59.999Z", 1771830000, True),
+        ("2026-02-23T07:00:00.000Z", None, False),
+        ("yesterday", 1771830000, False),
+        (7, 1771830000, False),
+        (None, 1771830000, False),
+    ],
+)
+def test_a_status_from_before_pop_config_was_last_changed(taken: Any, named_at: int | None, older: bool) -> None:
+    def is_older(answers: dict[str, Any]) -> bool:
+        told: Any = SimpleNamespace(
+            evidence=SimpleNamespace(answers=answers),
+            history=SimpleNamespace(signer_named_at=lambda authority: named_at if authority == SCHOOL else None),
+        )
+        return Facts.status_is_older(told, SCHOOL)
+
+    body = {} if taken is None else {"checkedAt": taken}
+    assert is_older({"runtime-status": answer(body)}) is older
+    assert not is_older({"runtime-status": answer(body, is_ok=False)})
+    assert not is_older({})
+
+
 # -- accounts --
 
 

@@ -211,6 +211,16 @@ def test_the_signers_of_a_slot() -> None:
     assert told.signers_ever(SCHOOL) == {FIRST, SECOND, THIRD}
 
 
+def test_when_pop_config_was_last_named() -> None:
+    told = history(
+        named(10, FIRST),
+        named(12, SECOND),
+        created(14),
+        AdminStep("upsert_pop_config", {"signer_pubkey": FIRST}, {"authority": OTHER}, "s", 20, None, 0),
+    )
+    assert [told.signer_named_at(authority) for authority in (SCHOOL, OTHER, MINT)] == [1012, None, None]
+
+
 def test_an_account_without_any_upsert_is_taken_to_have_stood_all_along() -> None:
     told = history(accounts={CONFIG: account(PopConfig(SCHOOL, FIRST, 255))})
     assert (told.signers_at(SCHOOL, 1), told.signer_now(SCHOOL), told.signers_ever(SCHOOL)) == ({FIRST}, FIRST, {FIRST})

@@ -330,6 +330,29 @@ def test_a_signer_that_pop_config_does_not_name(tmp_path: Path) -> None:
     assert told(found, "signer_mismatch") == [Finding("signer_mismatch", handle.address, at(refused), wanted, seen, slot=slot)]
 
 
+@pytest.mark.parametrize("rotated", ["the worker", "pop-config"])
+def test_a_status_that_is_older_than_a_rotation_is_no_mismatch(tmp_path: Path, rotated: str) -> None:
+    world, handle, _ = sound()
+    if rotated == "the worker":
+        world.worker.key = world.key("second signer")
+    before = {name: rows for name, rows in world.collect().items() if name.startswith("worker/")}
+    world.tick(60)
+    if rotated == "pop-config":
+        world.worker.key = world.key("second signer")
+        world.name_signer(handle, world.worker.signer)
+    found = diagnosed(tmp_path / "older", {**world.collect(), **before})
+    text = "the worker's present signer: its status was taken before pop-config was last changed"
+    unknown = [Finding("signer_unknown", handle.address, ("worker/pop-status.json", handle.address), not_checked=text)]
+    if rotated == "the worker":
+        assert [f.code for f in told(found, "signer_unknown", "signer_mismatch")] == ["signer_mismatch"], "nothing was named since"
+        assert found.exit_code == 1
+        return
+    assert told(found, "signer_unknown", "signer_mismatch") == unknown
+    assert f"{handle.address}: {text}" in found.coverage.not_checked
+    assert found.exit_code == 0
+    assert told(diagnosed(tmp_path / "now", world.collect()), "signer_unknown", "signer_mismatch") == []
+
+
 def test_a_stream_that_diverged_and_where_it_shows(tmp_path: Path) -> None:
     world, handle, done = sound()
     grant = handle.address
