@@ -50,6 +50,10 @@ class Reconciler:
         """Records of an on-chain claim whose transaction is not in complete evidence and whose receipt does not exist for that claimer."""
         have = set(self.facts.claims.transactions.signature) | set(self.facts.evidence.signatures or {})
         told = [r for r in self.records if r.tx_signature is not None and r.tx_signature not in have and self.grants_of[r.event_id]]
+        late = [r for r in told if r.ts_ms is not None and r.ts_ms // 1000 > self.facts.now]
+        if late:
+            self.not_checked.append(f"{counted(len(late), 'claim record')} of after the chain was read")
+            told = [record for record in told if record not in late]
         whole = {grant: self.chain_is_complete(grant) for grant in self.facts.header.grants}
         found = [record for record in told if all(whole[grant] for grant in self.grants_of[record.event_id])]
         if len(found) < len(told):

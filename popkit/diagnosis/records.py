@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.audit.entries import milliseconds
 from popkit.diagnosis.facts import Facts
 from popkit.protocol.keys import is_pubkey
 
@@ -13,7 +14,10 @@ CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
 
 @dataclass(frozen=True, slots=True)
 class ClaimRecord:
-    """One claim as the worker recorded it: nobody checked what its caller said. `wallets` are every wallet it may be of."""
+    """One claim as the worker recorded it: nobody checked what its caller said.
+
+    `wallets` are every wallet it may be of; `ts_ms` is when it was recorded, in unix milliseconds, None where it does not say.
+    """
 
     event_id: str
     wallets: tuple[str, ...]
@@ -22,6 +26,7 @@ class ClaimRecord:
     key: str
     file: str
     code: str | None = None
+    ts_ms: int | None = None
 
 
 def claim_records(facts: Facts) -> list[ClaimRecord]:
@@ -29,12 +34,13 @@ def claim_records(facts: Facts) -> list[ClaimRecord]:
     found = []
     for entry in facts.audit.ordered:
         if entry.event in CLAIM_EVENTS and not facts.audit.is_orphan(entry.hash):
-            found.append(_record(entry.data, entry.event_id, entry.hash, entry.place.file))
+            found.append(_record(entry.data, entry.event_id, entry.hash, entry.place.file, entry.ts_ms))
     transfers = facts.evidence.answers.get("transfers")
     items = transfers.body.get("items") if transfers is not None and transfers.is_ok else None
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and str(item.get("entryHash")) not in facts.audit.entries:
-            found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json"))
+            ts_ms = milliseconds(str(item.get("ts")))
+            found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json", ts_ms))
     for key in facts.evidence.storage or {}:
         if key.startswith("claim:"):
             _, event, subject = [*key.split(":", 2), "", ""][:3]
@@ -43,7 +49,7 @@ def claim_records(facts: Facts) -> list[ClaimRecord]:
     return sorted(found, key=lambda r: (r.event_id, r.key, r.file))
 
 
-def _record(data: dict[str, Any], event_id: str, key: str, file: str) -> ClaimRecord:
+def _record(data: dict[str, Any], event_id: str, key: str, file: str, ts_ms: int | None) -> ClaimRecord:
     transfer = data.get("transfer") if isinstance(data.get("transfer"), dict) else {}
     assert isinstance(transfer, dict)
     recipient, pii = transfer.get("recipient"), data.get("pii")
@@ -60,4 +66,5 @@ def _record(data: dict[str, Any], event_id: str, key: str, file: str) -> ClaimRe
         key,
         file,
         str(data["confirmationCode"]) if isinstance(data.get("confirmationCode"), str) else None,
+        ts_ms,
     )

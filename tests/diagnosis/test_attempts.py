@@ -93,7 +93,7 @@ def test_an_entry_that_was_sent_again_after_it_was_accepted(
 def recorded(data: Any, event: str = "WALLET_CLAIM", stream: str = "evt", **more: Any) -> list[ClaimRecord]:
     """The claim records of one audit entry, or of what else the worker answered."""
     place = SimpleNamespace(file="worker/r2.jsonl")
-    entry = SimpleNamespace(event=event, event_id=stream, hash="entry", data=data, place=place)
+    entry = SimpleNamespace(event=event, event_id=stream, hash="entry", data=data, place=place, ts_ms=1771830000123)
     rows = [] if data is None else [entry]
     audit = SimpleNamespace(ordered=rows, is_orphan=lambda name: more.get("orphan", False), entries={row.hash: row for row in rows})
     evidence = SimpleNamespace(answers=more.get("answers", {}), storage=more.get("storage"))
@@ -106,7 +106,7 @@ def claim(**transfer: Any) -> dict[str, Any]:
     return {"eventId": "evt", "confirmationCode": "ABC234", "transfer": told | transfer, "pii": {"walletAddress": ANN}}
 
 
-WHOLE = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "entry", "worker/r2.jsonl", "ABC234")
+WHOLE = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "entry", "worker/r2.jsonl", "ABC234", 1771830000123)
 
 
 def test_a_record_whole() -> None:
@@ -137,7 +137,7 @@ def test_a_field_of_a_transfer(change: dict[str, Any], field: str, value: Any) -
 
 def test_a_record_of_which_parts_are_missing() -> None:
     assert recorded({"transfer": "text", "pii": 7, "confirmationCode": 7}, stream="stream") == [
-        ClaimRecord("stream", (), None, None, "entry", "worker/r2.jsonl", None)
+        ClaimRecord("stream", (), None, None, "entry", "worker/r2.jsonl", None, 1771830000123)
     ]
     assert recorded({"eventId": 7}, stream="stream")[0].event_id == "stream"
     assert recorded({"eventId": "told"}, stream="stream")[0].event_id == "told"
@@ -145,13 +145,12 @@ def test_a_record_of_which_parts_are_missing() -> None:
 
 
 def test_transfers_and_storage_rows_tell_of_claims_too() -> None:
-    item = {**claim(), "event": "WALLET_CLAIM", "entryHash": "other"}
+    item = {**claim(), "event": "WALLET_CLAIM", "entryHash": "other", "ts": "2026-02-23T07:00:00.007Z"}
     told = {"transfers": SimpleNamespace(is_ok=True, body={"items": [item, {**item, "entryHash": "entry"}, {**item, "event": "API"}, 7]})}
-    from_transfers = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "other", "worker/transfers.json", "ABC234")
+    from_transfers = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "other", "worker/transfers.json", "ABC234", 1771830000007)
     assert recorded(claim(), answers=told) == [WHOLE, from_transfers]
-    bare = {**item, "eventId": None}
-    told["transfers"].body = {"items": [{**bare, "eventId": 7}]}
-    assert [r.event_id for r in recorded(None, answers=told)] == ["7"], "no text, and yet its name"
+    told["transfers"].body = {"items": [{**item, "eventId": 7, "ts": None}]}
+    assert [(r.event_id, r.ts_ms) for r in recorded(None, answers=told)] == [("7", None)], "no text, and yet its name"
     told["transfers"].is_ok = False
     assert recorded(claim(), answers=told) == [WHOLE]
     told["transfers"].is_ok, told["transfers"].body = True, {"items": "text"}

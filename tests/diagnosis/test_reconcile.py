@@ -18,7 +18,8 @@ from tests.diagnosis.admin_steps import GRANT, OTHER, WORLD, account
 from tests.diagnosis.small_chains import claim
 
 ANN, BOB, ELSEWHERE = (WORLD.address(role) for role in ("ann", "bob", "some other account"))
-FORGED = claim("forged", signature="forged", claimer=ANN, noise="forged")
+NOW = 1771830000
+"""When the chain was read."""
 
 
 def record(signature: str | None = "told", *wallets: str, event: str = "evt", receipt: str | None = None) -> ClaimRecord:
@@ -76,6 +77,7 @@ def reconciler(*records: ClaimRecord, **world: Any) -> Reconciler:
         history=SimpleNamespace(created_slot=lambda grant: world.get("created", 10), listed=world.get("listed_addresses", {GRANT})),
         audit=SimpleNamespace(ordered=[]),
         accounts=accounts,
+        now=NOW,
         chain=lambda grant: line(grant).chain,
         line=line,
         receipt=receipt,
@@ -208,6 +210,14 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
     made = reconciler(*twice, other)
     assert made.unbacked() == [other]
     assert made.not_checked == ["2 claim records without a transaction: the receipt account was not collected"]
+
+
+def test_a_record_of_after_the_chain_was_read_cannot_be_told() -> None:
+    told = [ClaimRecord("evt", (BOB,), f"at {ms}", None, f"key {ms}", "file", None, ms) for ms in (NOW * 1000 + 999, NOW * 1000 + 1000)]
+    made = reconciler(*told)
+    assert (made.unbacked(), made.not_checked) == ([told[0]], ["1 claim record of after the chain was read"])
+    made = reconciler(told[1], ClaimRecord("evt", (BOB,), "later", None, "key", "file", None, NOW * 2000), state=False)
+    assert (made.unbacked(), made.not_checked) == ([], ["2 claim records of after the chain was read"])
 
 
 # -- records that the chain contradicts --

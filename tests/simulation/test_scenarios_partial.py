@@ -657,3 +657,16 @@ def test_a_proof_is_for_the_period_that_it_names(wait: int, verdict: str, tmp_pa
     else:
         wanted |= {"causes": {"abandoned_proof", "duplicate_claim"}, "first_bad": bad(refused, "Custom(0)")}
         expect(found, handle, verdict, affected={world.address("bob")}, **wanted)
+
+
+def test_a_claim_that_landed_after_the_chain_was_read_is_no_false_record(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    chain = {name: rows for name, rows in world.collect().items() if not name.startswith("worker/")}
+    world.tick(30)
+    world.tickets(handle, "cat")
+    found = diagnose(tmp_path, {**world.collect(), **chain})
+    assert (found.reconciliation.unbacked_records, "record_unbacked" in codes(found)) == ([], False)
+    assert "1 claim record of after the chain was read" in found.coverage.not_checked
+    [told] = found.grants
+    assert told.last_good is not None
+    assert (told.last_good["signature"], told.verdict, found.exit_code) == (done[-1].signature, "in_flight", 0)
