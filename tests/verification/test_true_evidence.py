@@ -130,6 +130,27 @@ def test_a_record_whose_claim_may_be_missing_is_not_unbacked(tmp_path: Path) -> 
     assert case.outcome == (3, set())
 
 
+@pytest.mark.parametrize("why", ["the receipt was not collected", "the chain was read before"])
+def test_a_record_that_cannot_be_told_does_not_hold(tmp_path: Path, why: str) -> None:
+    world, handle, _ = sound()
+    receipt, earlier = pda.receipt_address(handle.address, world.address("liar"), 0), whole(world)
+    world.tick(30)
+    invented = str(world.key("liar").sign_message(b""))
+    world.worker.claim_record(handle.address, world.address("liar"), invented, receipt)
+    files = whole(world)
+    files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != receipt]
+    if why == "the chain was read before":
+        files |= {name: earlier[name] for name in (SIGNATURES, TRANSACTIONS, ACCOUNTS, "case.json")}
+    title = "records of claims that are not on chain"
+    case = Checked(tmp_path / "all", files)
+    assert case.outcome == (3, set())
+    assert title in case.titles("cannot tell", "records")
+    named = Checked(tmp_path / "named", files, invented)
+    assert named.outcome == (3, set())
+    collected = Checked(tmp_path / "told", whole(world))
+    assert collected.outcome == (1, {title})
+
+
 def test_strict_links_up_to_pop_state_do_for_a_list(tmp_path: Path) -> None:
     world, handle, _ = sound()
     world.worker.claim_record(handle.address, world.address("liar"), str(world.key("liar").sign_message(b"")), None)
