@@ -50,10 +50,10 @@ class Reconciler:
         """Records of an on-chain claim whose transaction is not in complete evidence and whose receipt does not exist for that claimer."""
         have = set(self.facts.claims.transactions.signature) | set(self.facts.evidence.signatures or {})
         told = [r for r in self.records if r.tx_signature is not None and r.tx_signature not in have and self.grants_of[r.event_id]]
-        late = [r for r in told if r.ts_ms is not None and r.ts_ms // 1000 > self.facts.now]
+        late = sum(self._is_late(record) for record in told)
         if late:
-            self.not_checked.append(f"{counted(len(late), 'claim record')} of after the chain was read")
-            told = [record for record in told if record not in late]
+            self.not_checked.append(f"{counted(late, 'claim record')} made after the chain was read")
+            told = [record for record in told if not self._is_late(record)]
         whole = {grant: self.chain_is_complete(grant) for grant in self.facts.header.grants}
         found = [record for record in told if all(whole[grant] for grant in self.grants_of[record.event_id])]
         if len(found) < len(told):
@@ -63,6 +63,10 @@ class Reconciler:
         if unknown:
             self.not_checked.append(f"{counted(unknown, 'claim record')} without a transaction: the receipt account was not collected")
         return [record for record, held in zip(found, backed, strict=True) if held is False]
+
+    def _is_late(self, record: ClaimRecord) -> bool:
+        """Whether a record was made after the chain was read: its transaction may have landed since."""
+        return record.ts_ms is not None and record.ts_ms // 1000 > self.facts.now
 
     def _has_receipt(self, record: ClaimRecord) -> bool | None:
         """Whether a receipt of the record's claimer exists; None when the receipt that it names was not collected."""

@@ -215,9 +215,9 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
 def test_a_record_of_after_the_chain_was_read_cannot_be_told() -> None:
     told = [ClaimRecord("evt", (BOB,), f"at {ms}", None, f"key {ms}", "file", None, ms) for ms in (NOW * 1000 + 999, NOW * 1000 + 1000)]
     made = reconciler(*told)
-    assert (made.unbacked(), made.not_checked) == ([told[0]], ["1 claim record of after the chain was read"])
+    assert (made.unbacked(), made.not_checked) == ([told[0]], ["1 claim record made after the chain was read"])
     made = reconciler(told[1], ClaimRecord("evt", (BOB,), "later", None, "key", "file", None, NOW * 2000), state=False)
-    assert (made.unbacked(), made.not_checked) == ([], ["2 claim records of after the chain was read"])
+    assert (made.unbacked(), made.not_checked) == ([], ["2 claim records made after the chain was read"])
 
 
 # -- records that the chain contradicts --
