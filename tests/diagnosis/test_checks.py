@@ -180,6 +180,7 @@ def test_another_amount_than_the_terms_of_its_slot() -> None:
         ({"transaction": [0, 0, 1, 2, 3]}, False),
         ({"transaction": [0, 1, 2, 3, 3]}, False),
         ({"transaction": [1, 1, 1, 2]}, True),
+        ({"transaction": [1, 0, 1, 2]}, False),
         ({"transaction": [0, 1, 2], "programs": {2: [SYSTEM_PROGRAM, TOKEN_PROGRAM]}}, True),
         ({"transaction": [0, 1, 2], "programs": {2: [SYSTEM_PROGRAM], 1: [TOKEN_PROGRAM]}}, False),
     ],

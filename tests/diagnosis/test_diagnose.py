@@ -84,6 +84,25 @@ def test_everything_that_is_told_of_a_grant(tmp_path: Path) -> None:
     assert told.affected_claimers == sorted(world.address(wallet) for wallet in ("cat", "eve"))
 
 
+def test_every_grant_s_findings_and_losses_are_kept(tmp_path: Path) -> None:
+    world = World()
+    handles = [world.grant(number) for number in (1, 2, 3)]
+    lost = {handle.address: world.worker.issue(handle.address, world.address("ann")).entry for handle in handles}
+    world.tick(900)
+    found = of(tmp_path, world)
+    assert [f.grant for f in found.findings if f.code == "chain_broken"] == sorted(lost)
+    assert found.reconciliation.abandoned_proofs == sorted(lost.values())
+
+
+def test_equivocations_and_repeats_are_told_apart(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    backup = world.worker.backup()
+    [first] = world.tickets(handle, "cat")
+    world.worker.restore(backup, only_heads=True)
+    second = world.ticket(handle, "cat")
+    assert of(tmp_path, world).grants[0].equivocations == [sorted([first.entry, second.entry])]
+
+
 def test_a_closed_grant_is_told_closed(tmp_path: Path) -> None:
     world, handle, _ = sound()
     world.switch(handle, "close_grant", {})

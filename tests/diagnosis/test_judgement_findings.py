@@ -371,6 +371,15 @@ def test_a_stream_that_diverged_and_where_it_shows(tmp_path: Path) -> None:
     assert [f.where for f in alone] == [(REPORTS, grant)]
 
 
+def test_a_proof_that_diverged_is_cited_though_the_stored_heads_differ_too(tmp_path: Path) -> None:
+    world, handle, done = sound()
+    world.worker.heads[handle.address][1] = done[0].entry
+    [quiet] = issued(world, handle, "cat")
+    world.worker.heads[handle.address][1] = done[0].entry
+    [found] = told(diagnosed(tmp_path, world.collect(storage=True)), "stream_divergence")
+    assert found.where == (AUDIT_LOGS, quiet.entry)
+
+
 def test_a_stream_head_that_is_gone_is_cited_at_the_grant(tmp_path: Path) -> None:
     world, handle, _ = sound()
     files = world.collect(storage=True)
@@ -509,8 +518,11 @@ def test_records_younger_than_the_last_moment_at_which_proofs_could_land(tmp_pat
     until = young.issued_at + 600
     files = world.collect()
     taken = files["case.json"]["collected_at"]
+    world.ms = until * 1000 + 500
+    last = world.collect()
+    last["case.json"]["collected_at"] = taken
+    assert told(diagnosed(tmp_path / "within the last second", last), "evidence_contradictory") == []
     world.ms = (until + 1) * 1000
-    world.worker.api("GET", "/v1/school/events")
     late = world.collect()
     late["case.json"]["collected_at"] = taken
     found = diagnosed(tmp_path / "late", late)
@@ -518,6 +530,29 @@ def test_records_younger_than_the_last_moment_at_which_proofs_could_land(tmp_pat
     contradiction = Finding("evidence_contradictory", handle.address, ("case.json", "collected_at"), wanted, seen)
     assert told(found, "evidence_contradictory") == [contradiction]
     assert told(diagnosed(tmp_path / "now", files), "evidence_contradictory") == []
+
+
+@pytest.mark.parametrize(("late", "contradicts"), [(0, False), (1, True)])
+def test_a_transaction_younger_than_the_last_moment_at_which_proofs_could_land(tmp_path: Path, late: int, contradicts: bool) -> None:
+    world, handle, _ = sound()
+    [young] = issued(world, handle, "cat")
+    world.tick(5)
+    files = json.loads(json.dumps(world.collect()))
+    until = young.issued_at + 600
+    created = next(row for row in files[TRANSACTIONS] if row["signature"] == world.landed[1].signature)
+    created["result"]["blockTime"] = until + late
+    found = told(diagnosed(tmp_path, files), "evidence_contradictory")
+    assert [f.observed for f in found] == ([f"one of {utc(until + late)}"] if contradicts else [])
+
+
+def test_a_foreign_proof_beside_proofs_that_nobody_sent(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    clone = world.worker.clone()
+    theirs = world.ticket(handle, "mal", worker=clone)
+    quiet = issued(world, handle, *(f"wallet {number}" for number in range(6)))
+    assert min(proof.entry for proof in quiet) < theirs.entry, "one stands before it in the order of hashes"
+    world.tick(60)
+    assert [f.where for f in told(diagnosed(tmp_path, world.collect()), "foreign_issuer")] == [at(theirs)]
 
 
 # -- the program's era --

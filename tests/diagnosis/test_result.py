@@ -121,7 +121,7 @@ def test_a_grant_in_json() -> None:
         "Grant",
         "broken",
         heals_until=1771830600,
-        linked=[SimpleNamespace(entry_hash="first"), SimpleNamespace(entry_hash="last")],
+        linked=[SimpleNamespace(entry_hash=name) for name in ("first", "second", "last")],
         causes=[Cause("unsent_proof", "one"), Cause("grant_reuse", "two")],
         last_good={"signature": "good"},
         first_bad={"signature": "bad"},
