@@ -99,7 +99,8 @@ class ClaimChecks:
         status = CANNOT_TELL if authentic is None else HOLDS if authentic else VIOLATED
         yield Check("its signatures hold, its own name among them", status, "signatures over its bytes", said, self.here, "invariant L1")
         signed = bool(self.claims.claimer_signed[self.row])
-        yield equal("the claimer signed it", True, signed, self.here, "program §1.2: claimer W S")
+        seen = "a signature of the claimer" if signed else "none of the claimer"
+        yield equal("the claimer signed it", "a signature of the claimer", seen, self.here, "program §1.2: claimer W S")
 
     def without_proof(self) -> Iterator[Check]:
         """A claim of the program before PoP: that program was not deployed any more once a proof was accepted."""
@@ -114,7 +115,8 @@ class ClaimChecks:
         place = ("no proof", right, "elsewhere in the transaction")[int(self.claims.proof_place[self.row])]
         yield equal("an ed25519 instruction stands right before the claim", right, place, self.here, "How to Verify 2; program §1.6")
         holds = bool(self.claims.proof_signature_holds[self.row])
-        yield equal("its signature verifies, strictly", True, holds, self.here, "the ed25519 precompile's strict rule")
+        seen = "it verifies" if holds else "it does not verify"
+        yield equal("its signature verifies, strictly", "it verifies", seen, self.here, "the ed25519 precompile's strict rule")
         authority = self.facts.history.authority_of(self.chain.grant)
         history, signer = self.facts.history, self.attempt.signer
         named = history.signers_at(authority, self.attempt.slot) if authority else None
@@ -153,6 +155,8 @@ class ClaimChecks:
     def links(self) -> Iterator[Check]:
         """Both links, under the rules of the slot."""
         heads = self.chain.heads_during(self.attempt.slot)
+        if self.attempt.accepted:
+            heads -= {self.attempt.entry_hash}  # it became the head, and follows another
         for name, parent in (("global", self.attempt.prev_hash), ("stream", self.attempt.stream_prev_hash)):
             title, rule = f"its {name} link names the chain's head", "program §1.8; invariant L9"
             if self.era == "relaxed":

@@ -171,6 +171,21 @@ def test_nothing_holds_of_what_is_not_there(tmp_path: Path) -> None:
     assert chain.titles("holds", "chain")
 
 
+def test_a_claim_s_links_are_held_against_the_heads_before_it(tmp_path: Path) -> None:
+    world, handle, done = sound("strict", "A", "ann", "bob")
+    again = world.claim(handle, done[1].proof, "bob", budget=True)
+    assert again.error == 0
+    files = whole(world)
+    titles = ("its global link names the chain's head", "its stream link names the chain's head")
+
+    def links(signature: str) -> set[tuple[str, str, str]]:
+        [section] = Checked(tmp_path / signature[:8], files, signature).verified.sections[1:]
+        return {(check.status, check.expected, check.observed) for check in section.checks if check.title in titles}
+
+    assert links(done[1].signature) == {("holds", done[0].entry, done[0].entry)}
+    assert {expected for _, expected, _ in links(again.signature)} == {done[1].entry}, "sent again, it meets itself as the head"
+
+
 # -- names --
 
 
