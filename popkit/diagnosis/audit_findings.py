@@ -98,8 +98,8 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
     if server is not None and not server.agrees:
         where = ("worker/audit-integrity.json", "ok")
         findings.append(Finding("server_verdict_differs", None, where, f"ok {str(server.recomputed).lower()}", server.text))
-    tampered = bool(tampering.edited or tampering.removed or tampering.edited_objects or tampering.missing_objects or bad)
-    verdict = "violated" if tampered or any(f.severity == "critical" for f in findings) else "holds" if records.is_known else "cannot tell"
+    violated = any(finding.severity == "critical" for finding in findings)
+    verdict = "violated" if violated else "holds" if records.is_known else "cannot tell"
     return AuditDiagnosis(
         verdict=verdict,
         checked=records.rows_checked + len(checks),

@@ -452,6 +452,16 @@ def test_records_that_end_before_the_last_claim(tmp_path: Path) -> None:
     assert told(found, "worker_records_stale") == [wanted]
 
 
+def test_stored_heads_alone_that_end_before_the_last_claim(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    older = [row for row in world.collect(storage=True)[STORAGE] if row["key"].startswith("pop_chain:lastHash:")]
+    world.tick(60)
+    world.tickets(handle, "cat")
+    found = diagnosed(tmp_path, {**world.collect(worker=False), STORAGE: older})
+    wanted = Finding("worker_records_stale", handle.address, (STORAGE, handle.address), "records past the last claim", "older ones")
+    assert told(found, "worker_records_stale") == [wanted]
+
+
 def test_refusals_that_wallets_alone_tell_of(tmp_path: Path) -> None:
     world, handle, _ = sound()
     issued(world, handle, "cat")
@@ -566,6 +576,17 @@ def test_an_era_that_nothing_shows(tmp_path: Path) -> None:
     assert (assumed.grant, assumed.where, assumed.slot) == (handle.address, at(done[0]), done[0].landed.slot)
     assert assumed.observed is not None
     assert assumed.observed.split(", by ")[0] in eras
+
+
+def test_an_era_that_behaviour_shows_is_not_assumed(tmp_path: Path) -> None:
+    world, handle, done = sound("relaxed", "D", "ann")
+    head = world.head(handle)
+    for wallet in ("bob", "cat"):
+        proof = world.worker.issue(handle.address, world.address(wallet), expected=head)
+        assert world.claim(handle, proof, wallet).err is None
+        world.tick(2)
+    assumed = told(diagnosed(tmp_path, world.collect()), "era_assumed")
+    assert [f.where for f in assumed] == [at(done[0])], "before it was shown, and not since"
 
 
 def test_an_older_program_after_a_newer_one(tmp_path: Path) -> None:

@@ -243,6 +243,7 @@ def test_a_record_of_somebody_else_s_claim() -> None:
     assert contradicted(record("landed", BOB)) == [told]
     two = contradicted(record("landed", BOB, ELSEWHERE))
     assert [f.expected for f in two] == [f"an accepted claim of {BOB} or {ELSEWHERE}"]
+    assert contradicted(record("not given", BOB), record("landed", ANN), record("landed", BOB)) == [told], "each is asked about"
     there = {receipt_address(GRANT, BOB, 0): written(claimer=BOB)}
     assert contradicted(record("landed", BOB), accounts=there) == [], "they claimed by another transaction"
 
@@ -299,6 +300,8 @@ def test_claims_of_a_grant_without_an_event() -> None:
     assert unsynced(links=[]) == ([], [text])
     assert unsynced(links=[], attempts={GRANT: []}) == ([], []), "there are no claims either"
     assert unsynced(attempts={GRANT: []}, since_creation=False) == ([], [])
+    both = {"grants": [GRANT, OTHER], "links": [("other", OTHER)], "attempts": {GRANT: [of("landed")], OTHER: [of("there")]}}
+    assert unsynced(**both) == ([("there", OTHER, 20)], [text]), "the other grants are asked all the same"
 
 
 def test_claims_before_the_worker_s_records_begin() -> None:
