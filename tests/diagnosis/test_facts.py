@@ -10,11 +10,16 @@ import pytest
 from popkit.attempts import Attribution
 from popkit.audit.receipts import ReceiptCheck
 from popkit.diagnosis.facts import EventLink, Facts, _link
+from popkit.diagnosis.proofs import Proof
+from popkit.eras import EARLIEST, EraTimeline, Shown, only
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol import canonical
-from popkit.protocol.pda import grant_address
+from popkit.protocol.pda import grant_address, receipt_address
+from tests.diagnosis.admin_steps import created, history, step
 from tests.diagnosis.audit_rows import PLACE, SECOND, line, objects, records_of, stored
+from tests.diagnosis.claim_rows import table
+from tests.diagnosis.small_chains import claim
 from tests.simulation.world import World
 
 WORLD = World()
@@ -201,6 +206,23 @@ def test_a_receipt_that_holds_tells_of_the_objects_of_its_entry(wrong: tuple[str
     assert missing({**receipt, "receiptId": "another"}) == []
     assert missing({**receipt, "issuedAt": None}) == []
     assert missing({**receipt, "audit": None}) == missing({**receipt, "audit": {"immutableSinks": "text"}}) == []
+    assert missing({**receipt, "audit": {"immutableSinks": None}}) == []
+
+
+def test_a_receipt_that_tells_nothing_hides_none_after_it() -> None:
+    rows = line(4)
+    bucket = objects(rows)
+    gone = canonical.object_keys(rows[1])[0]
+    del bucket[gone]
+    sinks = [{"sink": "r2_entry", "ref": canonical.object_keys(row)[0], "at": row["ts"]} for row in rows]
+    told = [{"receiptId": "bare"}, {"receiptId": "r", "issuedAt": rows[1]["ts"], "audit": {"immutableSinks": sinks}}]
+    fields = {
+        "audit": records_of([{name: value for name, value in row.items() if name != "immutable"} for row in rows], None, bucket),
+        "receipt_checks": [ReceiptCheck(name, (), (), None, PLACE) for name in ("bare", "r")],
+        "storage_history": [],
+        "receipt_rows": [(receipt, PLACE) for receipt in told],
+    }
+    assert ask("tampering", **fields).missing_objects == [gone]
 
 
 # -- whose proofs and reports count --
@@ -250,3 +272,145 @@ def test_anchors_that_a_true_history_record_names_are_missed() -> None:
     assert unnamed in removed(True, unnamed)
     assert unnamed not in removed(False, unnamed)
     assert gone in removed(False, None), "the entry after it names it"
+
+
+def attributed(*rows: dict[str, Any], signer_now: str | None = None) -> dict[str, set[str]]:
+    """The keys that may sign for grants 1 and 2, of which pop-config is known to have named one key each."""
+    told = SimpleNamespace(authority_of=lambda grant: f"owner of {grant}", signers_ever=lambda owner: {f"named by {owner}"})
+    header = SimpleNamespace(grants=["grant 1", "grant 2"])
+    found: Attribution = ask("attribution", signer_now=signer_now, header=header, history=told, claims=table(*rows))
+    return found.keys
+
+
+NAMED = {"grant 1": {"named by owner of grant 1"}, "grant 2": {"named by owner of grant 2"}}
+
+
+def test_keys_are_those_that_pop_config_or_the_worker_names() -> None:
+    assert attributed() == NAMED
+    assert attributed(signer_now="now") == {grant: keys | {"now"} for grant, keys in NAMED.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ({}, True),
+        ({"accepted": False}, False),
+        ({"place": None}, False),
+        ({"place": "elsewhere"}, False),
+        ({"holds": False}, False),
+        ({"holds": None}, False),
+        ({"grant": 9}, False),
+    ],
+)
+def test_an_accepted_claim_shows_its_signer(change: dict[str, Any], shown: bool) -> None:
+    accepted = {"accepted": True, "signer": 3, **change}
+    assert attributed({"signer": 4}, accepted) == (NAMED if not shown else {**NAMED, "grant 1": NAMED["grant 1"] | {"signer 3"}})
+
+
+def test_audit_hashes_that_proofs_commit_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("popkit.diagnosis.facts.read_audit", lambda evidence, named=None: (evidence, named))
+    rows = [{"audit": 1}, {"audit": 2}, {"audit": 3, "message_version": 1}, {"audit": 4, "message_version": 0}]
+    found = ask("audit", claims=table(*rows), evidence="evidence", _is_signed_for=lambda row: row != 1)
+    assert found == ("evidence", {"audit 1"})
+
+
+def test_eras_are_told_by_claims_by_models_and_by_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("popkit.diagnosis.facts.EraTimeline", lambda *told: told)
+    monkeypatch.setattr("popkit.diagnosis.facts.shown_by_claims", lambda claims, told: [claims, told])
+    anchors = [SimpleNamespace(ts_ms=1771830000999, model="A"), SimpleNamespace(ts_ms=1771830001000, model="B")]
+    found = ask("eras", claims="claims", history="history", anchors=anchors, _extra_shown=["extra"], _era_option="option")
+    assert found == (["claims", "history", "extra"], [(1771830000, "A"), (1771830001, "B")], "option")
+
+
+def test_the_era_of_now_is_that_after_every_slot() -> None:
+    eras = EraTimeline([Shown(5, only("strict"), "seen"), Shown(1 << 61, only("relaxed"), "seen")])
+    told: Any = SimpleNamespace(eras=eras, now=1771830000)
+    assert vars(Facts)["era_now"].fget(told) == "relaxed"
+
+
+def test_a_line_is_made_of_its_grant_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("popkit.diagnosis.facts.GrantChain", lambda *told: told)
+    monkeypatch.setattr("popkit.diagnosis.facts.WorkerLine", lambda *told: told)
+    monkeypatch.setattr("popkit.diagnosis.facts.read_state", lambda grant, accounts: (grant, accounts))
+    facts: Any = SimpleNamespace(
+        _attempts={GRANT: ["attempt"], OTHER: []},
+        accounts={"account": 1},
+        eras="eras",
+        now=7,
+        history=history(step("set_paused", 9, GRANT, paused=True), created(10, GRANT), created(12, GRANT), created(11, OTHER)),
+        audit="audit",
+        anchors="anchors",
+        storage_history="history",
+        evidence=SimpleNamespace(storage="storage"),
+    )
+    chain = (GRANT, ["attempt"], (GRANT, {"account": 1}), "eras", 7)
+    made: Any = Facts._make_line(facts, GRANT)
+    assert made == (chain, "audit", "anchors", "history", "storage", 1010)
+    made = Facts._make_line(facts, OTHER)
+    assert made[-1] == 1011
+
+
+# -- the relaxed program by a parent that never landed --
+
+DAY = EARLIEST["relaxed"]
+
+
+def shown_by_parents(*claims: Any, parent: dict[str, Any] | None = None, receipt: Any = None) -> list[tuple[int, frozenset[str]]]:
+    """What accepted claims on a proof of the school's, for period 1, show; its receipt was collected as told."""
+    told = {"confirmed": True, "anchor": "anchor", "accepted": None} | (parent or {})
+    proof = Proof("parent", "g", "g", SCHOOL, 1, DAY, "audit", **told)
+    chain = SimpleNamespace(grant=GRANT, accepted=list(claims), linked=list(claims))
+    facts: Any = SimpleNamespace(
+        _lines={GRANT: SimpleNamespace(chain=chain, proofs={"parent": proof})},
+        accounts={} if receipt is None else {receipt_address(GRANT, SCHOOL, 1): receipt},
+    )
+    facts.is_collected_since = lambda account, slot: Facts.is_collected_since(facts, account, slot)
+    found = Facts._show_relaxed_parents(facts)
+    assert found is bool(facts._extra_shown)
+    return [(s.slot, s.allowed) for s in facts._extra_shown]
+
+
+GONE = SimpleNamespace(exists=False, slot=99)
+CHILD = claim("child", "parent", 20, block_time=DAY)
+RELAXED = [(20, only("relaxed"))]
+
+
+def test_a_claim_accepted_on_a_proof_that_never_landed_shows_the_relaxed_program() -> None:
+    assert shown_by_parents(CHILD, receipt=GONE) == RELAXED
+    other = claim("other", "another parent", 10, block_time=DAY)
+    assert shown_by_parents(other, CHILD, receipt=GONE) == RELAXED, "one that shows nothing hides none after it"
+    early = claim("early", "parent", 10, block_time=DAY - 1)
+    assert shown_by_parents(early, CHILD, receipt=GONE) == RELAXED
+    claimed = claim("theirs", "another parent", 10, claimer=SCHOOL, period_index=1)
+    assert shown_by_parents(CHILD, claimed) == RELAXED, "its period is another claim's"
+    assert shown_by_parents(CHILD, claim("theirs", "x", 10, claimer=SCHOOL, period_index=2)) == []
+
+
+@pytest.mark.parametrize("parent", [{"accepted": CHILD}, {"anchor": None}, {"confirmed": False}, {"anchor": None, "confirmed": False}])
+def test_a_parent_that_may_have_landed_or_is_not_the_worker_s_shows_nothing(parent: dict[str, Any]) -> None:
+    assert shown_by_parents(CHILD, parent=parent, receipt=GONE) == []
+    assert shown_by_parents(CHILD, parent={"anchor": None, "in_history": True}, receipt=GONE) == RELAXED
+
+
+@pytest.mark.parametrize(
+    ("receipt", "shows"),
+    [
+        (SimpleNamespace(exists=False, slot=20), True),
+        (SimpleNamespace(exists=False, slot=19), False),
+        (SimpleNamespace(exists=True, slot=99), False),
+        (None, False),
+    ],
+)
+def test_a_parent_s_receipt_must_be_said_not_to_exist_since(receipt: Any, shows: bool) -> None:
+    assert shown_by_parents(CHILD, receipt=receipt) == (RELAXED if shows else [])
+
+
+@pytest.mark.parametrize(
+    ("block_time", "issued_at", "shows"),
+    [(DAY, 0, True), (DAY - 1, DAY, False), (None, DAY, True), (None, DAY - 1, False), (None, None, False), (DAY, None, True)],
+)
+def test_a_claim_of_before_the_relaxed_program_s_first_day_shows_nothing(
+    block_time: int | None, issued_at: int | None, shows: bool
+) -> None:
+    child = claim("child", "parent", 20, block_time=block_time, issued_at=issued_at)
+    assert shown_by_parents(child, receipt=GONE) == (RELAXED if shows else [])

@@ -239,6 +239,8 @@ def test_the_signer_of_now() -> None:
     assert history(*steps).signer_now(SCHOOL) == SECOND
     assert history(*steps, unread={CONFIG}).signer_now(SCHOOL) is None, "an upsert may be missing"
     assert history(*steps, unread={GRANT}).signer_now(SCHOOL) == SECOND
+    assert history(*steps, named(14, THIRD)).signer_now(SCHOOL) == THIRD
+    assert history(*steps, named(14, THIRD), accounts={CONFIG: account(PopConfig(SCHOOL, SECOND, 255), 13)}).signer_now(SCHOOL) == THIRD
     third = account(PopConfig(SCHOOL, THIRD, 255))
     assert history(*steps, accounts={CONFIG: third}).signer_now(SCHOOL) == THIRD
     assert history(*steps, accounts={CONFIG: third}, unread={CONFIG}).signer_now(SCHOOL) == THIRD
@@ -254,6 +256,10 @@ def test_whether_pop_config_named_a_signer_during_a_slot() -> None:
     assert [history(*steps).signer_holds(SCHOOL, slot, FIRST) for slot in (9, 10, 13, 14, 15)] == [None, True, True, True, False]
     assert history(*steps).signer_holds(SCHOOL, 13, SECOND) is False
     assert history(*steps).signer_holds(SCHOOL, 9, THIRD) is None, "no upsert is known that precedes it"
+    assert history(*steps).signer_holds(SCHOOL, 10, THIRD) is False
+    thrice = (*steps, named(18, FIRST))
+    assert history(*thrice, accounts={CONFIG: account(PopConfig(SCHOOL, FIRST, 255))}).signer_holds(SCHOOL, 15, THIRD) is False
+    assert history(*thrice, accounts={CONFIG: account(PopConfig(SCHOOL, SECOND, 255))}).signer_holds(SCHOOL, 15, THIRD) is None
     for now, holds in ((SECOND, False), (THIRD, None)):
         told = history(*steps, accounts={CONFIG: account(PopConfig(SCHOOL, now, 255))})
         assert told.signer_holds(SCHOOL, 13, SECOND) is holds, "the account names whom the last upsert named, or one is missing"
