@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import popkit
 from popkit.attempts import Attribution
 from popkit.audit.receipts import ReceiptCheck
 from popkit.diagnosis.facts import EventLink, Facts, _link
@@ -20,7 +23,8 @@ from tests.diagnosis.admin_steps import created, history, step
 from tests.diagnosis.audit_rows import PLACE, SECOND, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table
 from tests.diagnosis.small_chains import claim
-from tests.simulation.world import World
+from tests.simulation.case import write_case
+from tests.simulation.world import World, sound
 
 WORLD = World()
 SCHOOL, MINT = WORLD.address("school"), WORLD.address("mint")
@@ -414,3 +418,60 @@ def test_a_claim_of_before_the_relaxed_program_s_first_day_shows_nothing(
 ) -> None:
     child = claim("child", "parent", 20, block_time=block_time, issued_at=issued_at)
     assert shown_by_parents(child, receipt=GONE) == (RELAXED if shows else [])
+
+
+def test_eras_are_read_anew_where_a_parent_shows_the_relaxed_program() -> None:
+    told = []
+
+    def line_of(grant: str) -> tuple[str, str]:
+        told.append(grant)
+        return grant, facts.eras
+
+    def facts_where(shows: bool) -> Any:
+        made: Any = object.__new__(Facts)
+        made._lines, made.header = {}, SimpleNamespace(grants=[GRANT, OTHER])
+        made._make_line, made._show_relaxed_parents = line_of, lambda: shows
+        vars(made)["eras"] = "as claims show them"
+        made._extra_shown, made.anchors, made.claims, made.history = [], [], table(), SimpleNamespace(steps=[])
+        made._era_option = None
+        return made
+
+    facts = facts_where(False)
+    assert (facts.line(GRANT), facts.line(OTHER)) == ((GRANT, "as claims show them"), (OTHER, "as claims show them"))
+    assert told == [GRANT, OTHER], "each is made once"
+    facts = facts_where(True)
+    grant, eras = facts.line(GRANT)
+    assert (grant, facts.line(OTHER)[0], isinstance(eras, EraTimeline)) == (GRANT, OTHER, True)
+    assert told == [GRANT, OTHER] * 3
+    del (facts := facts_where(True)).__dict__["eras"]
+    assert isinstance(facts.line(OTHER)[1], EraTimeline), "whether they were asked for before or not"
+
+
+# -- what was listed and what was given --
+
+
+def test_addresses_of_which_a_transaction_was_listed_and_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("popkit.diagnosis.facts.History", lambda *told: told)
+
+    def row(signature: str, err: Any, *addresses: str) -> Any:
+        return SimpleNamespace(signature=signature, err=err, addresses=addresses)
+
+    rows = [row("given", None, "a", "b"), row("refused", {"x": 1}, "c"), row("missing", None, "b", "d"), row("given too", {"x": 1}, "e")]
+    facts: Any = SimpleNamespace(
+        evidence=SimpleNamespace(signatures={r.signature: r for r in rows}),
+        claims=SimpleNamespace(transactions=SimpleNamespace(signature=["given", "given too"])),
+        accounts="accounts",
+    )
+    assert Facts._read_history(facts) == (facts.claims, "accounts", {"a", "b", "c", "d", "e"}, {"b", "d"})
+    facts.evidence.signatures = None
+    assert Facts._read_history(facts) == (facts.claims, "accounts")
+
+
+def test_what_cannot_be_decoded_is_a_problem_of_the_evidence(tmp_path: Path) -> None:
+    world, _, done = sound()
+    files = json.loads(json.dumps(world.collect()))
+    row = next(row for row in files["rpc/transactions.jsonl"] if row["signature"] == done[0].signature)
+    row["result"]["transaction"][0] = "AAAA"
+    facts = popkit.open_case(write_case(tmp_path, files)).facts
+    assert [problem.place.file for problem in facts.evidence.problems] == ["rpc/transactions.jsonl"]
+    assert (facts.now, facts.accounts == facts.evidence.accounts) == (files["case.json"]["collected_at"], True)
