@@ -155,6 +155,14 @@ def test_an_accepted_claim_shows_the_programs_of_its_form() -> None:
     assert shown({**accepted, "holds": False}) == []
 
 
+def test_what_shows_nothing_hides_nothing_after_it() -> None:
+    accepted = {"accepted": True, "slot": 12}
+    twelve = Shown(12, since("strict"), TWELVE)
+    assert shown({"holds": False}, {}, accepted) == [twelve]
+    nine = Shown(11, only("pre_pop"), "a claim with nine accounts was accepted")
+    assert shown({**accepted, "account_count": 9, "slot": 11}, accepted) == [nine, twelve]
+
+
 def test_an_administrator_s_step_shows_the_programs_that_have_it() -> None:
     steps = (("upsert_pop_config", 5), ("update_grant", 6), ("create_grant", 7))
     assert shown(steps=steps) == [
