@@ -129,7 +129,7 @@ def _proofs_out_of_period(facts: Facts, incident: Incident) -> Iterator[Finding]
     grant = incident.judgement.grant
     if incident.judgement.verdict != "in_flight":
         return
-    for terms in facts.history.terms_during(grant, _LATEST)[-1:]:
+    for terms in facts.history.terms_during(grant, _LATEST):
         for proof in incident.judgement.line.path:
             first, last = terms.period_at(facts.now), terms.period_at(proof.issued_at + SKEW_SECONDS)
             if not first <= proof.period_index <= last:

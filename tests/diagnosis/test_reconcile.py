@@ -48,8 +48,11 @@ def reconciler(*records: ClaimRecord, **world: Any) -> Reconciler:
             state=SimpleNamespace(known=world.get("state", True)),
             is_closed_by_state=world.get("closed_by_state", False),
         )
+        since = world.get("since_creation", True)
         newest = None if world.get("newest") is None else SimpleNamespace(ts_ms=world["newest"])
-        return SimpleNamespace(chain=made, records_since_creation=world.get("since_creation", True), records=SimpleNamespace(newest=newest))
+        return SimpleNamespace(
+            chain=made, records_since_creation=since[grant] if isinstance(since, dict) else since, records=SimpleNamespace(newest=newest)
+        )
 
     def receipt(address: str) -> Any:
         held = accounts.get(address)
@@ -244,6 +247,7 @@ def test_a_record_of_somebody_else_s_claim() -> None:
     two = contradicted(record("landed", BOB, ELSEWHERE))
     assert [f.expected for f in two] == [f"an accepted claim of {BOB} or {ELSEWHERE}"]
     assert contradicted(record("not given", BOB), record("landed", ANN), record("landed", BOB)) == [told], "each is asked about"
+    assert contradicted(record("landed", ANN), record("landed", BOB), accounts={}) == [told], "with a receipt or without"
     there = {receipt_address(GRANT, BOB, 0): written(claimer=BOB)}
     assert contradicted(record("landed", BOB), accounts=there) == [], "they claimed by another transaction"
 
@@ -308,8 +312,9 @@ def test_claims_before_the_worker_s_records_begin() -> None:
     text = f"claims that the worker does not know of grant {GRANT}: its records do not reach back to the grant's creation"
     assert unsynced(since_creation=False) == ([], [text])
     assert unsynced(since_creation=False, storage={}) == ([("landed", GRANT, 20)], [])
-    rest = {"grants": [GRANT, OTHER], "links": [("evt", OTHER)], "attempts": {GRANT: [of("landed")], OTHER: [of("there")]}}
-    assert unsynced(**rest)[0] == [("there", OTHER, 20)], "the other grants are asked all the same"
+    rest = {"grants": [GRANT, OTHER], "links": [("evt", GRANT), ("other", OTHER)]}
+    rest |= {"attempts": {GRANT: [of("landed")], OTHER: [of("there")]}, "since_creation": {GRANT: False, OTHER: True}}
+    assert unsynced(**rest) == ([("there", OTHER, 20)], [text]), "the other grants are asked all the same"
 
 
 def test_claims_after_the_worker_s_newest_record() -> None:

@@ -98,15 +98,15 @@ def test_findings_stand_by_grant_slot_code_and_place_and_equal_ones_once() -> No
         f(slot=None),  # of no slot: before slot 0
         f(slot=0),
         f("fork"),  # the code before the place
-        f(key="a", observed="z"),
+        f(key="a", observed="Z"),
         f(key="k"),
-        f(key="k", not_checked="a"),
-        f(key="k", not_checked="b"),
-        f(key="k", observed="a"),
-        f(key="k", observed="b"),
-        f(key="k", expected="a"),
-        f(key="k", expected="a", observed="a"),
-        f(key="k", expected="b"),
+        f(key="k", not_checked="A"),
+        f(key="k", not_checked="B"),
+        f(key="k", observed="A"),
+        f(key="k", observed="B"),
+        f(key="k", expected="A"),
+        f(key="k", expected="A", observed="A"),
+        f(key="k", expected="B"),
         f(slot=6),
     ]
     assert sorted_findings([*reversed(told), *told]) == told
