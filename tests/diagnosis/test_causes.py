@@ -200,6 +200,15 @@ def test_a_wrong_signer_by_claim_by_report_and_by_configuration(tmp_path: Path) 
     assert signer_mismatch(incident_of(tmp_path / "closed", files, handle)) is None, "nothing is claimed from a closed grant any more"
 
 
+def test_a_status_from_before_a_rotation_is_no_mismatch(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    before = {name: rows for name, rows in world.collect().items() if name.startswith("worker/")}
+    world.tick(60)
+    world.name_signer(handle, world.address("second signer"))
+    assert signer_mismatch(incident_of(tmp_path / "before", {**world.collect(), **before}, handle)) is None
+    assert signer_mismatch(incident_of(tmp_path / "after", world.collect(), handle)) is not None
+
+
 def test_nobody_s_signer_is_no_mismatch(tmp_path: Path) -> None:
     world, handle, _ = sound()
     assert signer_mismatch(incident_of(tmp_path, world.collect(worker=False), handle)) is None
