@@ -141,6 +141,8 @@ _TABLE = (
     # records against the chain
     Code("record_unbacked", "critical", "The worker holds a record of an on-chain claim that the chain does not hold.",
          "Do not count the ticket; the worker never checks what it is told.", "invariant X3"),
+    Code("record_unchecked", "warning", "A record of an on-chain claim could not be held against the chain as it was read.",
+         "Collect the chain again, the receipt account that the record names included.", "invariant X3"),
     Code("record_contradicted", "critical", "A record names a transaction that is another's, or was refused.", "Do not count the ticket.", "invariant X3"),
     Code("claim_unsynced", "info", "A claim landed of which the worker holds no record.", "The ticket counts; tell the worker.", "invariant X4"),
     # the evidence itself

@@ -109,6 +109,9 @@ def _reconcile(facts: Facts, judge: Judge, grants: list[GrantDiagnosis]) -> tupl
                 "neither transaction nor receipt",
             )
         )
+    for record, why in reconciler.undecided:
+        grant, where = sorted(reconciler.grants_of[record.event_id])[0], (record.file, record.key)
+        findings.append(Finding("record_unchecked", grant, where, f"transaction {record.tx_signature}", why))
     unsynced = reconciler.unsynced()
     for signature, grant, slot in unsynced:
         findings.append(Finding("claim_unsynced", grant, (TRANSACTIONS, signature), "a claim record of its claimer", "none", slot=slot))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from popkit.attempts import Attempt
@@ -15,12 +15,17 @@ from popkit.wording import counted
 
 
 class Reconciler:
-    """Holds the worker's claim records against accepted claims; `not_checked` says what could not be."""
+    """Holds the worker's claim records against accepted claims.
+
+    `not_checked` says what could not be; `undecided` are the records that the chain, as it was read, can neither back nor deny, each with
+    the reason. Both are filled by the questions asked.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.records = claim_records(facts)
         self.not_checked: list[str] = []
+        self.undecided: list[tuple[ClaimRecord, str]] = []
         self._periods = {grant: {a.period_index for a in facts.chain(grant).accepted} | {0} for grant in facts.header.grants}
         self.grants_of: dict[str, set[str]] = defaultdict(set)
         for link in facts.event_links:
@@ -50,19 +55,22 @@ class Reconciler:
         """Records of an on-chain claim whose transaction is not in complete evidence and whose receipt does not exist for that claimer."""
         have = set(self.facts.claims.transactions.signature) | set(self.facts.evidence.signatures or {})
         told = [r for r in self.records if r.tx_signature is not None and r.tx_signature not in have and self.grants_of[r.event_id]]
-        late = sum(self._is_late(record) for record in told)
-        if late:
-            self.not_checked.append(f"{counted(late, 'claim record')} made after the chain was read")
-            told = [record for record in told if not self._is_late(record)]
         whole = {grant: self.chain_is_complete(grant) for grant in self.facts.header.grants}
-        found = [record for record in told if all(whole[grant] for grant in self.grants_of[record.event_id])]
-        if len(found) < len(told):
+        missing, found = False, []
+        for record in told:
+            if self._is_late(record):
+                self.undecided.append((record, "made after the chain was read"))
+            elif not all(whole[grant] for grant in self.grants_of[record.event_id]):
+                missing = True
+            elif (held := self._has_receipt(record)) is None:
+                self.undecided.append((record, "its receipt account was not collected"))
+            elif not held:
+                found.append(record)
+        if missing:
             self.not_checked.append("claim records against the chain: transactions are missing from the evidence")
-        backed = [self._has_receipt(record) for record in found]
-        unknown = backed.count(None)
-        if unknown:
-            self.not_checked.append(f"{counted(unknown, 'claim record')} without a transaction: the receipt account was not collected")
-        return [record for record, held in zip(found, backed, strict=True) if held is False]
+        for why, count in Counter(why for _, why in self.undecided).items():
+            self.not_checked.append(f"{counted(count, 'claim record')} without a transaction: {why}")
+        return found
 
     def _is_late(self, record: ClaimRecord) -> bool:
         """Whether a record was made after the chain was read: its transaction may have landed since."""

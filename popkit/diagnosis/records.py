@@ -16,7 +16,8 @@ CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
 class ClaimRecord:
     """One claim as the worker recorded it: nobody checked what its caller said.
 
-    `wallets` are every wallet it may be of; `ts_ms` is when it was recorded, in unix milliseconds, None where it does not say.
+    `wallets` are every wallet it may be of, `file` the part of the case that tells it, however that is packed, and `ts_ms` when it was
+    recorded, in unix milliseconds (None: it does not say).
     """
 
     event_id: str
@@ -34,7 +35,7 @@ def claim_records(facts: Facts) -> list[ClaimRecord]:
     found = []
     for entry in facts.audit.ordered:
         if entry.event in CLAIM_EVENTS and not facts.audit.is_orphan(entry.hash):
-            found.append(_record(entry.data, entry.event_id, entry.hash, entry.place.file, entry.ts_ms))
+            found.append(_record(entry.data, entry.event_id, entry.hash, entry.place.part, entry.ts_ms))
     transfers = facts.evidence.answers.get("transfers")
     items = transfers.body.get("items") if transfers is not None and transfers.is_ok else None
     for item in items if isinstance(items, list) else ():

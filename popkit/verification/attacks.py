@@ -180,6 +180,8 @@ ATTACKS: tuple[Attack, ...] = (
            by="PopState: the worker's next proof will be refused", verdict="broken"),
     Attack("claim-record-invented", DATABASE, "A claim record with an invented transaction, written by /v1/audit/log", FOUND,
            ("record_unbacked",), by="the chain: neither transaction nor receipt"),
+    Attack("claim-record-invented-since", DATABASE, "The same, of a moment after the chain was read", CANNOT_TELL, ("record_unchecked",),
+           would_need="the chain, collected again"),
     Attack("claim-record-of-another-s-transaction", DATABASE, "A claim record with somebody else's transaction", FOUND,
            ("record_contradicted",), by="the chain: the transaction is another wallet's"),
     Attack("claim-record-off-chain-invented", DATABASE, "A record of an off-chain claim that nobody made", CANNOT_BE_FOUND, (),

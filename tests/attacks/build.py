@@ -745,6 +745,13 @@ def _(stage: Stage) -> Files:
     return false_record(stage, "eve", INVENTED, receipt_account(stage, "eve"))
 
 
+@attack("claim-record-invented-since")
+def _(stage: Stage) -> Files:
+    chain = {name: content for name, content in stage.collect().items() if not name.startswith("worker/")}
+    stage.world.tick(30)
+    return {**false_record(stage, "eve", INVENTED, receipt_account(stage, "eve")), **chain}
+
+
 @attack("claim-record-of-another-s-transaction")
 def _(stage: Stage) -> Files:
     return false_record(stage, "eve", stage.done[1].signature, receipt_account(stage, "eve"))

@@ -12,6 +12,7 @@ import popkit
 from popkit.attempts import Attempt, _came_after
 from popkit.diagnosis.facts import ReportedFailure
 from popkit.diagnosis.records import ClaimRecord, claim_records
+from popkit.evidence.lines import Place
 from popkit.protocol.errors import Layer, TransactionFailure
 from tests.simulation.case import write_case
 from tests.simulation.world import World, sound
@@ -92,7 +93,7 @@ def test_an_entry_that_was_sent_again_after_it_was_accepted(
 
 def recorded(data: Any, event: str = "WALLET_CLAIM", stream: str = "evt", **more: Any) -> list[ClaimRecord]:
     """The claim records of one audit entry, or of what else the worker answered."""
-    place = SimpleNamespace(file="worker/r2.jsonl")
+    place = Place(more.get("file", "worker/r2.jsonl"))
     entry = SimpleNamespace(event=event, event_id=stream, hash="entry", data=data, place=place, ts_ms=1771830000123)
     rows = [] if data is None else [entry]
     audit = SimpleNamespace(ordered=rows, is_orphan=lambda name: more.get("orphan", False), entries={row.hash: row for row in rows})
@@ -106,13 +107,15 @@ def claim(**transfer: Any) -> dict[str, Any]:
     return {"eventId": "evt", "confirmationCode": "ABC234", "transfer": told | transfer, "pii": {"walletAddress": ANN}}
 
 
-WHOLE = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "entry", "worker/r2.jsonl", "ABC234", 1771830000123)
+WHOLE = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "entry", "worker/r2", "ABC234", 1771830000123)
 
 
 def test_a_record_whole() -> None:
     assert recorded(claim()) == [WHOLE]
     assert recorded(claim(), "USER_CLAIM") == [WHOLE]
     assert recorded(claim(), "EVENT_CREATE") == []
+    for file in ("worker/r2.jsonl.zst", "worker/r2/audit/immutable/entry/entry.json"):
+        assert recorded(claim(), file=file) == [WHOLE], "however the bucket is packed"
     assert recorded(claim(), orphan=True) == []
 
 
@@ -137,7 +140,7 @@ def test_a_field_of_a_transfer(change: dict[str, Any], field: str, value: Any) -
 
 def test_a_record_of_which_parts_are_missing() -> None:
     assert recorded({"transfer": "text", "pii": 7, "confirmationCode": 7}, stream="stream") == [
-        ClaimRecord("stream", (), None, None, "entry", "worker/r2.jsonl", None, 1771830000123)
+        ClaimRecord("stream", (), None, None, "entry", "worker/r2", None, 1771830000123)
     ]
     assert recorded({"eventId": 7}, stream="stream")[0].event_id == "stream"
     assert recorded({"eventId": "told"}, stream="stream")[0].event_id == "told"

@@ -631,9 +631,25 @@ def test_records_that_the_chain_does_not_hold_and_claims_that_nobody_told_of(tmp
     told_in = next(e for e in reversed(world.worker.entries) if e["event"] == "WALLET_CLAIM")["entry_hash"]
     found = diagnosed(tmp_path, world.collect())
     wanted, seen = f"transaction {made_up}", "neither transaction nor receipt"
-    [unbacked] = told(found, "record_unbacked")
-    assert unbacked == Finding("record_unbacked", handle.address, (unbacked.where[0], told_in), wanted, seen)
+    assert told(found, "record_unbacked") == [Finding("record_unbacked", handle.address, (AUDIT_LOGS, told_in), wanted, seen)]
     unsynced = Finding("claim_unsynced", handle.address, at(quiet), "a claim record of its claimer", "none", slot=quiet.landed.slot)
     assert told(found, "claim_unsynced") == [unsynced]
     assert found.reconciliation.unbacked_records == [made_up]
     assert found.reconciliation.unsynced_claims == [quiet.signature]
+    assert not told(found, "record_unchecked")
+
+
+def test_a_record_that_the_chain_as_it_was_read_can_neither_back_nor_deny(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    liar, made_up = world.address("liar"), str(world.key("liar").sign_message(b"no transaction"))
+    receipt = pda.receipt_address(handle.address, liar, 0)
+    world.worker.claim_record(handle.address, liar, made_up, receipt)
+    entry = next(e for e in reversed(world.worker.entries) if e["event"] == "WALLET_CLAIM")["entry_hash"]
+    files = world.collect()
+    files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != receipt]
+    found = diagnosed(tmp_path, files)
+    why = "its receipt account was not collected"
+    wanted = Finding("record_unchecked", handle.address, (AUDIT_LOGS, entry), f"transaction {made_up}", why)
+    assert told(found, "record_unchecked") == [wanted]
+    assert (found.reconciliation.unbacked_records, found.exit_code) == ([], 0)
+    assert f"1 claim record without a transaction: {why}" in found.coverage.not_checked

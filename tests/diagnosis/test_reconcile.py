@@ -204,7 +204,7 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
     for period, known in ((0, False), (1, True), (2, False)):
         told = record("made up", BOB, receipt=receipt_address(GRANT, BOB, period))
         made = reconciler(told, attempts=attempts)
-        unknown = "1 claim record without a transaction: the receipt account was not collected"
+        unknown = "1 claim record without a transaction: its receipt account was not collected"
         assert (made.unbacked(), made.not_checked) == (([told], []) if known else ([], [unknown])), period
     other = record("made up", BOB, receipt=ELSEWHERE)
     made = reconciler(other)
@@ -212,15 +212,17 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
     twice = [record(name, BOB, receipt=receipt_address(GRANT, BOB, 0)) for name in ("one", "two")]
     made = reconciler(*twice, other)
     assert made.unbacked() == [other]
-    assert made.not_checked == ["2 claim records without a transaction: the receipt account was not collected"]
+    assert made.not_checked == ["2 claim records without a transaction: its receipt account was not collected"]
+    assert made.undecided == [(record, "its receipt account was not collected") for record in twice]
 
 
 def test_a_record_of_after_the_chain_was_read_cannot_be_told() -> None:
     told = [ClaimRecord("evt", (BOB,), f"at {ms}", None, f"key {ms}", "file", None, ms) for ms in (NOW * 1000 + 999, NOW * 1000 + 1000)]
     made = reconciler(*told)
-    assert (made.unbacked(), made.not_checked) == ([told[0]], ["1 claim record made after the chain was read"])
+    assert (made.unbacked(), made.not_checked) == ([told[0]], ["1 claim record without a transaction: made after the chain was read"])
+    assert made.undecided == [(told[1], "made after the chain was read")]
     made = reconciler(told[1], ClaimRecord("evt", (BOB,), "later", None, "key", "file", None, NOW * 2000), state=False)
-    assert (made.unbacked(), made.not_checked) == ([], ["2 claim records made after the chain was read"])
+    assert (made.unbacked(), made.not_checked) == ([], ["2 claim records without a transaction: made after the chain was read"])
 
 
 # -- records that the chain contradicts --

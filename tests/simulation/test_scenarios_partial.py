@@ -666,7 +666,7 @@ def test_a_claim_that_landed_after_the_chain_was_read_is_no_false_record(tmp_pat
     world.tickets(handle, "cat")
     found = diagnose(tmp_path, {**world.collect(), **chain})
     assert (found.reconciliation.unbacked_records, "record_unbacked" in codes(found)) == ([], False)
-    assert "1 claim record made after the chain was read" in found.coverage.not_checked
+    assert "1 claim record without a transaction: made after the chain was read" in found.coverage.not_checked
     [told] = found.grants
     assert told.last_good is not None
     assert (told.last_good["signature"], told.verdict, found.exit_code) == (done[-1].signature, "in_flight", 0)
