@@ -44,6 +44,7 @@ def held_to_its_words(path: Path) -> Diagnosis:
         said = [judgement.because, *judgement.missing_evidence]
         assert all(isinstance(text, str) and text for text in said), said
         assert bool(judgement.missing_evidence) == (judgement.verdict == "inconclusive")
+        assert (judgement.heals_until is not None) == (judgement.verdict == "in_flight")
     said = json.loads(found.dumps())
     assert list(VALIDATOR.iter_errors(said)) == []
     assert (said["verdict"], said["exit_code"], said["case"]) == (found.verdict, found.exit_code, case.name)

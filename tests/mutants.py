@@ -51,7 +51,7 @@ ROOMS = {
         ("tests/protocol",),
     ),
     "chain": Room(("popkit/chain.py", "popkit/eras.py"), (), ("tests/diagnosis/test_chain.py", "tests/diagnosis/test_eras.py", *SCENARIOS)),
-    "judge": Room(("popkit/diagnosis/judge.py",), (), ("tests/diagnosis/test_judge.py", "tests/diagnosis/test_records.py", *SCENARIOS)),
+    "judge": Room(("popkit/diagnosis/judge.py",), (), ("tests/diagnosis",)),
     "audit": Room(
         ("popkit/audit/*.py",),
         (),

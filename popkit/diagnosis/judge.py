@@ -74,7 +74,7 @@ class Judge:
         if dead == "broken":
             outcome.verdict = "broken"
         elif problem:
-            outcome.verdict, outcome.because = "inconclusive", problem
+            outcome.verdict, outcome.because, outcome.heals_until = "inconclusive", problem, None
             outcome.missing_evidence.append(problem)
         elif dead is not None:
             outcome.verdict = dead

@@ -7,11 +7,13 @@ from typing import Any
 from popkit.attempts import Attempt
 from popkit.chain import GrantChain, PopStateSeen
 from popkit.eras import EraTimeline, Shown, only
+from popkit.protocol.errors import TransactionFailure
 from popkit.protocol.message import GENESIS_HASH
 
 STRICT = EraTimeline([Shown(0, only("strict"), "seen")])
 RELAXED = EraTimeline([Shown(0, only("relaxed"), "seen")])
 UNKNOWN = PopStateSeen(known=False)
+REFUSED = TransactionFailure("PopHashChainBroken", "program", 6026, 1, None, frozenset(), "log")
 
 
 def claim(entry: str | None, parent: str | None = GENESIS_HASH, slot: int = 10, **fields: Any) -> Attempt:

@@ -14,6 +14,7 @@ from popkit.diagnosis.facts import ReportedFailure
 from popkit.diagnosis.records import ClaimRecord, claim_records
 from popkit.evidence.lines import Place
 from popkit.protocol.errors import Layer, TransactionFailure
+from tests.diagnosis.small_chains import REFUSED
 from tests.simulation.case import write_case
 from tests.simulation.world import World, sound
 
@@ -25,7 +26,6 @@ def failure_of(error: str | None, layer: Layer, code: int | None = None) -> Tran
     return TransactionFailure(error, layer, code, 1, None, frozenset(), "log")
 
 
-REFUSED = failure_of("PopHashChainBroken", "program", 6026)
 IN_USE = failure_of("Custom(0)", "system", 0)
 
 

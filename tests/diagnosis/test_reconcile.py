@@ -12,10 +12,9 @@ from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.result import Finding
 from popkit.protocol.accounts import ClaimReceipt
-from popkit.protocol.errors import TransactionFailure
 from popkit.protocol.pda import receipt_address
 from tests.diagnosis.admin_steps import GRANT, OTHER, WORLD, account
-from tests.diagnosis.small_chains import claim
+from tests.diagnosis.small_chains import REFUSED, claim
 
 ANN, BOB, ELSEWHERE = (WORLD.address(role) for role in ("ann", "bob", "some other account"))
 NOW = 1771830000
@@ -227,7 +226,6 @@ def test_a_record_of_after_the_chain_was_read_cannot_be_told() -> None:
 
 # -- records that the chain contradicts --
 
-BROKEN = TransactionFailure("PopHashChainBroken", "program", 6026, 1, None, frozenset(), "log")
 WHERE = ("worker/audit-logs.json", "record of landed")
 
 
@@ -255,7 +253,7 @@ def test_a_record_of_somebody_else_s_claim() -> None:
 
 
 def test_a_record_of_a_refused_claim() -> None:
-    refused = {GRANT: [of("landed", accepted=False, failure=BROKEN, own_failure=True)]}
+    refused = {GRANT: [of("landed", accepted=False, failure=REFUSED, own_failure=True)]}
     [told] = contradicted(record("landed", ANN), attempts=refused, accounts={})
     seen = f"claimer {ANN}, refused with PopHashChainBroken"
     assert told == Finding("record_contradicted", GRANT, WHERE, f"an accepted claim of {ANN}", seen, slot=20)
