@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from popkit.attempts import Attempt
-from popkit.eras import STRICT_ERAS, EraTimeline
+from popkit.eras import EraAt, EraTimeline
 from popkit.evidence.lines import Place
 from popkit.evidence.rpc import AccountRow
 from popkit.protocol import accounts as layouts
@@ -31,7 +31,11 @@ class Fork:
 
 @dataclass(slots=True)
 class PopStateSeen:
-    """What is known of a grant's PopState account: `known` False when it was not collected; `head` None when it does not exist."""
+    """What one reading of a grant's PopState says: `known` False when none was collected; `head` None when it does not exist.
+
+    `slot` is None where the node gave none: the reading's age is not known then. `others` are further readings of the same account;
+    `is_contradicted` says that the evidence holds two contents for this very slot, `foreign_owner` that another program owns it.
+    """
 
     known: bool
     slot: int | None = None
@@ -41,6 +45,13 @@ class PopStateSeen:
     last_issued_at: int | None = None
     place: Place | None = None
     unreadable: bool = False
+    is_contradicted: bool = False
+    foreign_owner: str | None = None
+    others: tuple[PopStateSeen, ...] = ()
+
+
+UNREAD = PopStateSeen(known=False)
+"""No PopState: as if none had been collected."""
 
 
 class GrantChain:
@@ -80,7 +91,10 @@ class GrantChain:
 
     def era_at(self, attempt: Attempt) -> str:
         """The era that an attempt was judged by."""
-        return self.eras.at(attempt.slot, attempt.block_time).era
+        return self._era(attempt).era
+
+    def _era(self, attempt: Attempt) -> EraAt:
+        return self.eras.at(attempt.slot, attempt.block_time)
 
     @cached_property
     def heads(self) -> list[str]:
@@ -102,23 +116,27 @@ class GrantChain:
 
     @cached_property
     def state_is_stale(self) -> bool:
-        """Whether PopState was read before the last accepted claim landed."""
-        last = self.linked[-1].slot if self.linked else None
-        return self.state.slot is not None and last is not None and self.state.slot < last
+        """Whether PopState was read before the last accepted claim landed: by its slot, or where it has none, by the head it names."""
+        if not self.linked or not self.state.known:
+            return False
+        if self.state.slot is not None:
+            return self.state.slot < self.linked[-1].slot
+        return self.state.head is None or (self.state.head in self.accepted_entries and self.state.head != self.links_head)
+
+    @cached_property
+    def state_counts(self) -> bool:
+        """Whether PopState tells the chain's head: it was collected, can be read, and was not read before the last accepted claim."""
+        return self.state.known and not self.state.unreadable and not self.state_is_stale
 
     @cached_property
     def head(self) -> str:
         """The chain's head: PopState's where it was collected (and is not older than the claims), else the end of the links."""
-        if self.state.known and not self.state.unreadable and not self.state_is_stale:
-            return self.state.head or GENESIS_HASH
-        return self.links_head
+        return (self.state.head or GENESIS_HASH) if self.state_counts else self.links_head
 
     @cached_property
     def stream_head(self) -> str:
         """The head by the stream's link: PopState's own where `head` is PopState's; else the two are one."""
-        if self.state.known and not self.state.unreadable and not self.state_is_stale and self.state.stream_head is not None:
-            return self.state.stream_head
-        return self.head
+        return self.state.stream_head if self.state_counts and self.state.stream_head is not None else self.head
 
     def heads_during(self, slot: int) -> set[str]:
         """Every entry that may have been the chain's head while a slot ran, GENESIS included where nothing had landed.
@@ -149,7 +167,7 @@ class GrantChain:
         found = set()
         for attempt in self.linked:
             parent = attempt.prev_hash
-            if parent == GENESIS_HASH or parent in self.accepted_entries or self.era_at(attempt) == "relaxed":
+            if parent == GENESIS_HASH or parent in self.accepted_entries or not self._era(attempt).may_be_strict:
                 continue
             found.add(str(parent))
         if self.state.head is not None and self.state.head != GENESIS_HASH and self.state.head not in self.accepted_entries:
@@ -159,41 +177,55 @@ class GrantChain:
     @cached_property
     def strict_ground(self) -> list[str]:
         """Unseen entries that were accepted under strict rules, by an accepted child or PopState: so was all that they rest on."""
-        found = [str(a.prev_hash) for a in self.linked if self.era_at(a) in STRICT_ERAS]
+        found = [str(a.prev_hash) for a in self.linked if self.is_strict_at(a)]
         state = self.state
-        if state.head is not None and state.slot is not None and self.eras.at(state.slot, self.now).era in STRICT_ERAS:
-            found.append(state.head)
+        if state.head is not None and state.slot is not None:
+            era = self.eras.at(state.slot, self.now)
+            if era.may_be_strict and not era.may_be_relaxed:
+                found.append(state.head)
         return [entry for entry in found if entry in self._unseen]
+
+    def is_strict_at(self, attempt: Attempt) -> bool:
+        """Whether an attempt was judged by strict rules, and not by a date alone."""
+        era = self._era(attempt)
+        return era.may_be_strict and not era.may_be_relaxed
 
     @cached_property
     def is_closed_by_state(self) -> bool:
         """Whether strict links lead from GENESIS to a PopState read after them, so that no accepted proof can be missing."""
-        if not self.state.known or self.state.unreadable or self.state_is_stale or self.state_disagrees or self.unseen:
+        if not self.state_counts or self.state_disagrees or self.unseen:
             return False
-        return all(self.era_at(a) in STRICT_ERAS for a in self.accepted)
+        return all(self.is_strict_at(a) for a in self.accepted)
+
+    @property
+    def state_disagrees(self) -> bool:
+        """Whether some reading of PopState cannot be true beside the accepted claims: see `contradicting_states`."""
+        return bool(self.contradicting_states)
 
     @cached_property
-    def state_disagrees(self) -> bool:
-        """Whether PopState, read after the last claim seen, names a head that the accepted claims do not lead to.
+    def contradicting_states(self) -> list[PopStateSeen]:
+        """Readings of PopState that cannot be true beside the accepted claims or beside another reading, ascending by slot.
 
-        Only where both are in the evidence: an unseen head is a gap, not a contradiction.
+        A reading of a slot names the head that the claims had led to by then: not an older one, not one that landed later, and not
+        nothing where a claim had landed. An unseen head is a gap, not a contradiction; a reading without a slot has no age to be wrong for.
         """
-        if not self.state.known or self.state.unreadable or self.state_is_stale:
+        return [seen for seen in [*self.state.others, self.state] if seen.is_contradicted or self._contradicts(seen)]
+
+    def _contradicts(self, seen: PopStateSeen) -> bool:
+        if not seen.known or seen.unreadable or seen.slot is None:
             return False
-        if self.state.head is None:
-            return bool(self.linked)
-        if self.state.head in self.accepted_entries:
-            if self.state.head == self.links_head:
-                return False
-            last = self.linked[-1]
-            newest = max(a.issued_at for a in self.linked if a.issued_at is not None)
-            told = self.accepted_entries[self.state.head]
-            same_slot = (
-                told.slot == self.accepted_entries[self.links_head].slot
-            )  # of equal times the later moves the head; a slot has no order
-            tied = self.era_at(last) == "relaxed" and told.issued_at == newest and same_slot
-            return not tied and not self._gap_after(self.state.head)
-        return False
+        if seen.head is None:
+            return bool(self.linked) and self.linked[0].slot < seen.slot
+        landed = self.accepted_entries.get(seen.head)
+        if landed is None or seen.head in self.heads_during(seen.slot):
+            return False
+        if landed.slot > seen.slot:
+            return True
+        before = [a for a in self.linked if a.slot <= seen.slot]
+        newest = max(a.issued_at for a in before if a.issued_at is not None)
+        # of equal times the later moves the head; a slot has no order
+        tied = not self.is_strict_at(before[-1]) and landed.issued_at == newest and landed.slot == before[-1].slot
+        return not tied and not self._gap_after(seen.head)
 
     @cached_property
     def misordered(self) -> list[Attempt]:
@@ -204,7 +236,7 @@ class GrantChain:
         return [
             a
             for a in self.linked
-            if self.era_at(a) in STRICT_ERAS and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
+            if self.is_strict_at(a) and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
         ]
 
     @cached_property
@@ -295,16 +327,24 @@ def parents_first(group: list[L]) -> list[L]:
 
 
 def read_state(grant: str, accounts: dict[str, AccountRow] | None) -> PopStateSeen:
-    """A grant's PopState as collected."""
+    """A grant's PopState as collected: the newest reading, with the others behind it."""
     row = (accounts or {}).get(pop_state_address(grant))
     if row is None:
-        return PopStateSeen(known=False)
+        return UNREAD
+    state = _reading(grant, row)
+    state.others = tuple(_reading(grant, other) for other in row.others)
+    return state
+
+
+def _reading(grant: str, row: AccountRow) -> PopStateSeen:
+    seen = PopStateSeen(known=True, slot=row.slot, place=row.place, is_contradicted=row.is_contradicted)
     if not row.exists:
-        return PopStateSeen(known=True, slot=row.slot, place=row.place)
+        return seen
     value = row.decoded(layouts.PopState)
     if value is None or value.grant != grant:
-        return PopStateSeen(known=True, slot=row.slot, place=row.place, unreadable=True)
-    if not value.initialized:
-        return PopStateSeen(known=True, slot=row.slot, place=row.place)
-    hashes = value.last_global_hash, value.last_stream_hash
-    return PopStateSeen(True, row.slot, *hashes, value.last_period_index, value.last_issued_at, row.place)
+        seen.unreadable = True
+        seen.foreign_owner = row.owner if row.owner != row.program else None
+    elif value.initialized:
+        seen.head, seen.stream_head = value.last_global_hash, value.last_stream_hash
+        seen.last_period_index, seen.last_issued_at = value.last_period_index, value.last_issued_at
+    return seen

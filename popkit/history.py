@@ -20,6 +20,8 @@ from popkit.protocol.pda import pop_config_address
 from popkit.protocol.transaction import TransactionError
 
 ZERO_ROOT = "0" * 64
+LATEST = 1 << 62
+"""A slot after every other."""
 
 
 @dataclass(frozen=True, slots=True)

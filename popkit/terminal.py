@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
+from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, ascending
 from popkit.verification.verify import Verification
 from popkit.vocabulary import steps_for
 from popkit.wording import counted, utc
@@ -57,6 +57,7 @@ def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str]:
     title = ", ".join(plain(t) for t in g.titles)
     lines = [f"{_headline(g.verdict, colour, but)}  grant {g.grant}" + (f"  ({title})" if title else "")]
     lines.append(_row("because", g.judgement.because))
+    lines += _began_lines(g)
     if g.last_good is None:
         lines.append(_row("last good", "none: no claim of this grant was accepted"))
     else:
@@ -75,14 +76,7 @@ def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str]:
     for cause in g.causes:
         lines.append(_row("cause", f"{cause.name}: {cause.seen}"))
     lines.append(_row("can heal", _healing(g)))
-    if g.affected_claimers:
-        lines.append(_row("affected", counted(len(g.affected_claimers), "claimer")))
-        lines += [_row("", claimer) for claimer in g.affected_claimers[:SHOWN]]
-        if len(g.affected_claimers) > SHOWN:
-            lines.append(_row("", f"and {len(g.affected_claimers) - SHOWN} more"))
-    else:
-        known = g.verdict != "inconclusive" and not g.judgement.reports
-        lines.append(_row("affected", "nobody" if known else "not known"))
+    lines += _people_lines(g)
     if g.superseded_by:
         lines.append(_row("replaced by", g.superseded_by))
     if g.cutover_of:
@@ -92,6 +86,34 @@ def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str]:
         steps = ["Already cut over: keep this chain read-only as evidence and verify the new grant (Steps 3 and 4)."]
     lines += [_row("do now" if i == 0 else "", step) for i, step in enumerate(steps)]
     return lines
+
+
+def _people_lines(g: GrantDiagnosis) -> list[str]:
+    if g.affected_claimers is None:
+        return [_row("affected", "not known")]
+    if not g.affected_claimers:
+        return [_row("affected", "nobody")]
+    lines = [_row("affected", counted(len(g.affected_claimers), "claimer"))]
+    lines += [_row("", claimer) for claimer in g.affected_claimers[:SHOWN]]
+    if len(g.affected_claimers) > SHOWN:
+        lines.append(_row("", f"and {len(g.affected_claimers) - SHOWN} more"))
+    return lines
+
+
+_SURE = {"exact": "", "at_latest": " at the latest", "at_earliest": " at the earliest"}
+
+
+def _began_lines(g: GrantDiagnosis) -> list[str]:
+    """Since when: the three moments of the break that are known, oldest first."""
+    if g.began is None:
+        return []
+    moments = (
+        ("the lost proof was issued", g.began.lost_proof_issued),
+        ("the first wallet reported a refusal", g.began.first_wallet_refused),
+        ("the first refusal landed", g.began.first_refusal_landed),
+    )
+    known = [f"{utc(m.time)}{_SURE[m.certainty]}: {what}" for what, m in moments if m is not None]
+    return [_row("since" if i == 0 else "", text) for i, text in enumerate(known)]
 
 
 def _healing(g: GrantDiagnosis) -> str:
@@ -137,10 +159,9 @@ def _finding_lines(diagnosis: Diagnosis) -> list[str]:
 
 
 def _coverage_lines(diagnosis: Diagnosis) -> list[str]:
-    coverage = diagnosis.coverage.as_json()
-    if coverage["complete"]:
+    if diagnosis.coverage.complete:
         return ["", "Coverage: everything in the case was checked."]
-    return ["", "Coverage: not checked:", *(f"  - {plain(text)}" for text in coverage["not_checked"])]
+    return ["", "Coverage: not checked:", *(f"  - {plain(row.text)}" for row in ascending(diagnosis.coverage.not_checked))]
 
 
 MARKS = {"holds": "✓", "violated": "✗", "cannot tell": "?"}

@@ -6,14 +6,17 @@ that is known from elsewhere (a message on chain, the next anchor's prevHash, a 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from popkit.audit.entries import AuditEntry, AuditRecords
 from popkit.protocol.keys import is_pubkey
 from popkit.protocol.message import GENESIS_HASH, entry_hash
 
 ANCHOR_EVENT = "POP_CLAIM_PROOF_ANCHOR"
+API_EVENT = "API_POST_V1_SCHOOL_POP_PROOF"
 MAX_ISSUE_LAG = 60
 """Seconds an anchor's append may lag behind the proof's issued_at (the worker takes the time first, then waits for its audit lock)."""
 
@@ -39,6 +42,11 @@ class Anchor:
     follows_chain: bool
     moved_heads: bool
     receipt_id: str | None = None
+
+    @property
+    def takes_parents(self) -> bool:
+        """Whether a worker of this model takes the parents that a client gives (C to E)."""
+        return self.model in ("C", "D")
 
     def entry_hash_at(self, issued_at: int) -> str:
         """The entry hash of the proof, had it been issued at this unix second."""
@@ -94,7 +102,7 @@ def as_anchor(entry: AuditEntry) -> Anchor | None:
         return None
     receipt_hash = data.get("receiptHash")
     gated = isinstance(receipt_hash, str) and _hash_or_genesis(receipt_hash) is not None
-    source = data.get("hashSource")
+    source = data.get("hashSource") if gated else None  # no worker without receipts has parents from the client
     model = "A" if not gated else "D" if "popChainAdvanced" in data else "C" if source is not None else "B"
     return Anchor(
         anchor_hash=entry.hash,
@@ -107,7 +115,7 @@ def as_anchor(entry: AuditEntry) -> Anchor | None:
         audit_hash=str(receipt_hash) if gated else entry.hash,
         model=model,
         follows_chain=source == "client_onchain",
-        moved_heads=data.get("popChainAdvanced") is not False,
+        moved_heads=not (model == "D" and data.get("popChainAdvanced") is False),
         receipt_id=_hash_or_none(data.get("receiptId")) if gated else None,
     )
 
@@ -121,3 +129,27 @@ def anchors_of(records: AuditRecords) -> list[Anchor]:
             if anchor is not None:
                 found.append(anchor)
     return found
+
+
+def acknowledged(records: AuditRecords) -> set[str]:
+    """Hashes of the anchors whose request the worker's own trail of API calls shows as answered with a proof.
+
+    Whoever holds the audit-log token can write an anchor without issuing a proof. A proof that was asked for leaves, after its anchor and
+    in the stream of its event, the row of the request: status 200, with the same grant, claimer and period. One row stands for one
+    anchor, the newest before it that it fits.
+    """
+    waiting: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+    found = set()
+    for entry in records.ordered:
+        if entry.event == ANCHOR_EVENT:
+            waiting[_request(str(entry.data.get("eventId")), entry.data)].append(entry.hash)
+        elif entry.event == API_EVENT and entry.data.get("status") == 200:
+            body = entry.data.get("requestBody")
+            fitting = waiting.get(_request(entry.event_id, body)) if isinstance(body, dict) else None
+            if fitting:
+                found.add(fitting.pop())
+    return found
+
+
+def _request(event: str, fields: dict[str, Any]) -> tuple[str, str, str, str]:
+    return event, str(fields.get("grant")), str(fields.get("claimer")), str(fields.get("periodIndex"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.records import claim_records
 from popkit.errors import UsageError
 from popkit.protocol.keys import is_pubkey
 from popkit.protocol.pda import grant_address, pop_config_address, pop_state_address, receipt_address, vault_address
@@ -67,4 +66,4 @@ def _receipts_of_records(facts: Facts) -> set[str]:
     for row in facts.storage_history:
         if row.grant in facts.header.grants:
             found.add(receipt_address(row.grant, row.claimer, row.period_index, facts.header.program_id))
-    return found | {record.receipt for record in claim_records(facts) if record.receipt is not None}
+    return found | {record.receipt for record in facts.claim_records if record.receipt is not None}

@@ -5,15 +5,15 @@ Causes are judged from attributed attempts and from this worker's own records; s
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 
 from popkit.attempts import Attempt
-from popkit.chain import parents_first
 from popkit.diagnosis.facts import Facts, ReportedFailure
-from popkit.diagnosis.judge import Judge, Judgement
+from popkit.diagnosis.fate import LOST, Fates
+from popkit.diagnosis.judge import Judgement
 from popkit.diagnosis.proofs import Proof
 from popkit.protocol.message import GENESIS_HASH
 from popkit.wording import counted
@@ -33,15 +33,22 @@ class Cause:
 class Incident:
     """One grant as its causes are asked about: judgement, facts, and what was burnt or refused."""
 
-    judge: Judge
+    facts: Facts
     judgement: Judgement
     burnt: list[Attempt]
     chain_refused: list[Attempt]
     reported: dict[str, ReportedFailure]  # entry hash → what the wallet that held the proof reported
 
     @property
-    def facts(self) -> Facts:
-        return self.judge.facts
+    def fates(self) -> Fates:
+        return self.judgement.fates
+
+    def is_doomed(self, proof: Proof) -> bool:
+        """Whether a proof can land no more: it is lost, or the second on the way for one claimer and period."""
+        if self.fates.of(proof) == LOST:
+            return True
+        before = [(p.claimer, p.period_index) for p in takewhile(lambda p: p is not proof, self.judgement.line.path)]
+        return proof in self.judgement.line.path and (proof.claimer, proof.period_index) in before
 
     @property
     def broken(self) -> bool:
@@ -85,27 +92,63 @@ def _cause(name: str, seen: str, attempts: list[Attempt] | None = None, entries:
 
 
 def abandoned_proof(incident: Incident) -> Cause | None:
-    """A proof of this worker on top of the chain's head, or of proofs there that may still land, that can land no more itself."""
+    """A proof of this worker on top of the chain's head, or further up its line, that was never accepted and can land no more.
+
+    For a grant that recovered: the proof that the refused claims waited for.
+    """
+    if incident.judgement.verdict == "recovered":
+        return _abandoned_before(incident)
     if not incident.broken:
         return None
     standing = incident.on_head
-    dead = [p for p in standing if not incident.judge.can_land(p, incident.judgement.grant)]
-    lost = dead or [p for p in incident.judgement.line.path if standing and not incident.judge.can_land(p, incident.judgement.grant)]
+    dead = [p for p in standing if incident.is_doomed(p)]
+    lost = dead or [p for p in incident.judgement.line.path if standing and incident.is_doomed(p)]
     if lost:
         how = "refused" if any(p.refused for p in lost) else "never sent, as far as the evidence goes"
         return _cause("abandoned_proof", f"{counted(len(lost), 'proof')} on the chain's head, {how}", entries=[p.entry_hash for p in lost])
     if incident.first_unknown_parent:
         return _cause("abandoned_proof", "refused claims wait for a proof that never landed", entries=incident.first_unknown_parent)
-    if any(told.error == "PopGenesisMismatch" for told in incident.judgement.reports):
-        return Cause("abandoned_proof", "wallets' proofs followed a first proof that never landed; which one is not known")
     return None
+
+
+def _abandoned_before(incident: Incident) -> Cause | None:
+    lost = abandoned_once(incident)
+    if not lost:
+        return None
+    return _cause(
+        "abandoned_proof", f"claims were refused while they waited for {counted(len(lost), 'proof')} that never landed", entries=lost
+    )
+
+
+def abandoned_once(incident: Incident) -> list[str]:
+    """The proofs that claims refused by a strict chain rule waited for and that never landed, ascending: of a break that is over."""
+    line, found = incident.judgement.line, set()
+    for attempt in incident.chain_refused:
+        top = line.proofs[str(attempt.entry_hash)]
+        if top.landed or top.issuer == "foreign":
+            continue
+        bottom = top
+        while (parent := line.proofs.get(bottom.prev_hash)) is not None and not parent.landed:
+            bottom = parent
+        ground = bottom.prev_hash == GENESIS_HASH or bottom.prev_hash in line.proofs or bottom.prev_hash in line.chain.accepted_entries
+        if not ground and not bottom.follows_chain:
+            found.add(bottom.prev_hash)
+        elif ground and bottom is not top and incident.fates.of(bottom) == LOST:
+            found.add(bottom.entry_hash)
+    return sorted(found)
 
 
 def genesis_mismatch(incident: Incident) -> Cause | None:
     """The abandoned proof was the grant's first."""
-    chain = incident.judgement.line.chain
-    lost = abandoned_proof(incident)
-    if lost is None or chain.head != GENESIS_HASH or chain.linked:
+    line, lost = incident.judgement.line, abandoned_proof(incident)
+    if lost is None:
+        return None
+    if incident.judgement.verdict == "recovered":
+        first = [e for e in lost.entries if e in line.proofs and line.proofs[e].prev_hash == GENESIS_HASH]
+        return (
+            _cause("genesis_mismatch", "the proof that refused claims waited for was the grant's first", entries=first) if first else None
+        )
+    if line.chain.head != GENESIS_HASH or line.chain.linked:
         return None
     return Cause("genesis_mismatch", "no proof of the grant was ever accepted: the lost one was its first", lost.entries)
 
@@ -166,8 +209,11 @@ def _had_a_head(incident: Incident, proof: Proof) -> bool:
 
 def _had_state(incident: Incident, proof: Proof) -> bool:
     """Whether the grant had state when a proof was issued: its first proof had landed, or PopState was written by an older one."""
-    chain = incident.judgement.line.chain
+    line = incident.judgement.line
+    chain = line.chain
     first = chain.linked[0] if chain.linked else None
+    if first is not None and (known := line.proofs[str(first.entry_hash)]).from_worker and known.prev_hash == GENESIS_HASH:
+        return known is not proof  # one worker issued twice from GENESIS: the later one after its head had moved
     if first is not None and first.block_time is not None:
         return proof.issued_at >= first.block_time
     if first is not None:
@@ -178,7 +224,7 @@ def _had_state(incident: Incident, proof: Proof) -> bool:
 def worker_head_rollback(incident: Incident) -> Cause | None:
     """This worker issued from an entry older than its own newest one (a restored backup); needs the worker's own records."""
     line = incident.judgement.line
-    own = _in_issue_order(p for p in line.proofs.values() if p.from_worker)
+    own = line.in_issue_order()
     rolled: list[Proof] = []
     newest: Proof | None = None
     known: set[str] = set()
@@ -202,14 +248,6 @@ def worker_head_rollback(incident: Incident) -> Cause | None:
     return None
 
 
-def _in_issue_order(proofs: Iterable[Proof]) -> list[Proof]:
-    """By second of issue; those of one second by their links (a child after its parent), then by anchor."""
-    by_second: dict[int, list[Proof]] = defaultdict(list)
-    for proof in sorted(proofs, key=lambda p: (p.anchor.ts_ms if p.anchor else p.issued_at * 1000, p.entry_hash)):
-        by_second[proof.issued_at].append(proof)
-    return [proof for second in sorted(by_second) for proof in parents_first(by_second[second])]
-
-
 def stream_divergence(incident: Incident) -> Cause | None:
     """The global link holds, the stream link does not."""
     line = incident.judgement.line
@@ -222,15 +260,13 @@ def stream_divergence(incident: Incident) -> Cause | None:
             refused,
             [p.entry_hash for p in issued],
         )
-    if any(told.error == "PopStreamChainBroken" for told in incident.judgement.reports):
-        return Cause("stream_divergence", "wallets were refused for the stream link alone")
     if incident.broken and line.stored_heads_differ:
         return Cause("stream_divergence", "the worker's two stored heads differ", (str(line.stored_stream_head),))
     return None
 
 
 def signer_mismatch(incident: Incident) -> Cause | None:
-    """The worker's signer was not the one in pop-config at that slot; also when no proof was issued since."""
+    """The worker's signer was not the one in pop-config at that slot; also when none was issued since, by a young enough status."""
     facts, grant = incident.facts, incident.judgement.grant
     history = facts.history
     authority = history.authority_of(grant)
@@ -238,14 +274,14 @@ def signer_mismatch(incident: Incident) -> Cause | None:
         return None
     attributed = incident.own(incident.judgement.line.chain.attributed)
     wrong = [a for a in attributed if a.error == "InvalidPopSigner" and a.own_failure]
-    told = [r for r in incident.reported.values() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
+    reported = [e for e, r in _reported_on_head(incident).items() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
+    if wrong or reported:
+        return _cause("signer_mismatch", "proofs were signed by a key that pop-config did not name at that slot", wrong, reported)
     now = history.signer_now(authority)
     differs = now is not None and facts.signer_now is not None and facts.signer_now != now and not history.is_closed(grant)
-    if not (wrong or told or (differs and not facts.status_is_older(authority))):
-        return None
-    if wrong or told:
-        return _cause("signer_mismatch", "proofs were signed by a key that pop-config did not name at that slot", wrong)
-    return Cause("signer_mismatch", f"the worker signs with {facts.signer_now}, pop-config names {now}")
+    if differs and facts.status_counts(authority):
+        return Cause("signer_mismatch", f"the worker signs with {facts.signer_now}, pop-config names {now}")
+    return None
 
 
 _BURNT_BY: dict[str, tuple[str, ...]] = {
@@ -259,13 +295,13 @@ _BURNT_BY: dict[str, tuple[str, ...]] = {
 
 
 def burnt_by(name: str, incident: Incident) -> Cause | None:
-    """A proof on the chain's head that a rule other than the chain's refused: landed, or as the wallet that held it reported."""
+    """A proof that a rule other than the chain's refused, on the chain's head where rules are strict: landed, or as its wallet reported."""
     errors = _BURNT_BY[name]
     attempts = [a for a in incident.burnt if a.error in errors and a.failure is not None and a.failure.layer == "program" and a.own_failure]
     told = [entry for entry, r in _reported_on_head(incident).items() if r.error in errors and r.failure.layer == "program"]
     if not attempts and not told:
         return None
-    return _cause(name, f"a proof on the chain's head was refused with {' or '.join(errors)} and never accepted", attempts, told)
+    return _cause(name, f"a proof was refused with {' or '.join(errors)} and never accepted", attempts, told)
 
 
 def _reported_on_head(incident: Incident) -> dict[str, ReportedFailure]:
@@ -281,13 +317,13 @@ def duplicate_claim(incident: Incident) -> Cause | None:
     def is_duplicate(layer: str | None, code: int | None) -> bool:
         return layer == "system" and code == 0
 
-    judge, grant = incident.judge, incident.judgement.grant
+    fates = incident.fates
     attempts = [a for a in incident.burnt if a.own_failure and a.failure is not None and is_duplicate(a.failure.layer, a.failure.code)]
-    attempts = [a for a in attempts if judge.is_claimed(grant, a.claimer, a.period_index)]
+    attempts = [a for a in attempts if fates.is_claimed(a.claimer, a.period_index)]
     told = []
     for entry, report in _reported_on_head(incident).items():
         proof = incident.judgement.line.proofs[entry]
-        if is_duplicate(report.failure.layer, report.failure.code) and judge.is_claimed(grant, proof.claimer, proof.period_index):
+        if is_duplicate(report.failure.layer, report.failure.code) and fates.is_claimed(proof.claimer, proof.period_index):
             told.append(entry)
     if not attempts and not told:
         return None

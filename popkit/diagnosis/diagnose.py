@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from popkit.diagnosis.audit_findings import diagnose_audit
+from popkit.diagnosis.began import began
 from popkit.diagnosis.causes import Incident, causes_of
 from popkit.diagnosis.checks import ACCOUNTS, TRANSACTIONS, claim_findings, grant_findings
-from popkit.diagnosis.coverage import coverage_of, evidence_findings
+from popkit.diagnosis.coverage import coverage_of
+from popkit.diagnosis.evidence_findings import evidence_findings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.impact import (
     affected_claimers,
@@ -47,7 +49,7 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
         Finding("superseded", g.grant, (ACCOUNTS, g.superseded_by), observed=g.superseded_by) for g in grants if g.superseded_by is not None
     ]
     audit = diagnose_audit(facts)
-    reconciliation, reconciler, record_findings = _reconcile(facts, judge, grants)
+    reconciliation, reconciler, record_findings = _reconcile(facts, grants)
     findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
     coverage = coverage_of(facts, [g.judgement for g in grants], reconciler.not_checked, findings)
     return Diagnosis(facts.header.case, facts.now, grants, audit, reconciliation, coverage, sorted_findings(findings))
@@ -57,8 +59,8 @@ def _diagnose_grant(facts: Facts, judge: Judge, grant: str) -> tuple[GrantDiagno
     judgement = judge.judge(grant)
     line, chain = judgement.line, judgement.line.chain
     refused = [a for a in chain.attributed if a.broke_chain_rule]
-    burnt_ = [a for a in chain.attributed if burnt(judge, line, a)]
-    incident = Incident(judge, judgement, burnt_, refused, reports_by_proof(facts, judgement))
+    burnt_ = [a for a in chain.attributed if burnt(judgement, a)]
+    incident = Incident(facts, judgement, burnt_, refused, reports_by_proof(facts, judgement))
     causes = causes_of(incident)
     diagnosis = GrantDiagnosis(
         grant=grant,
@@ -66,6 +68,7 @@ def _diagnose_grant(facts: Facts, judge: Judge, grant: str) -> tuple[GrantDiagno
         causes=causes,
         last_good=last_good(chain),
         first_bad=first_bad(incident),
+        began=began(incident),
         missing_entries=missing_entries(incident),
         unseen_entries=chain.unseen,
         foreign_entries=sorted(p.entry_hash for p in line.proofs.values() if p.issuer == "foreign" and p.accepted is not None),
@@ -94,7 +97,7 @@ def _titles(facts: Facts, grant: str) -> list[str]:
     return [titles[event] for event in sorted(titles)]
 
 
-def _reconcile(facts: Facts, judge: Judge, grants: list[GrantDiagnosis]) -> tuple[Reconciliation, Reconciler, list[Finding]]:
+def _reconcile(facts: Facts, grants: list[GrantDiagnosis]) -> tuple[Reconciliation, Reconciler, list[Finding]]:
     reconciler = Reconciler(facts)
     findings = list(reconciler.contradicted())
     unbacked = reconciler.unbacked()
@@ -117,7 +120,7 @@ def _reconcile(facts: Facts, judge: Judge, grants: list[GrantDiagnosis]) -> tupl
         findings.append(Finding("claim_unsynced", grant, (TRANSACTIONS, signature), "a claim record of its claimer", "none", slot=slot))
     abandoned = set()
     for diagnosis in grants:
-        abandoned |= set(lost_proofs(Incident(judge, diagnosis.judgement, [], [], {})))
+        abandoned |= set(lost_proofs(Incident(facts, diagnosis.judgement, [], [], {})))
     told = sorted({str(r.tx_signature) for r in unbacked})
     return Reconciliation(told, sorted({row[0] for row in unsynced}), sorted(abandoned)), reconciler, findings
 

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from popkit.attempts import Attempt, Attribution, read_attempts, shown_by_claims
-from popkit.audit.anchors import Anchor, anchors_of
+from popkit.audit.anchors import Anchor, acknowledged, anchors_of
 from popkit.audit.entries import AuditRecords, milliseconds
 from popkit.audit.reading import read_audit
 from popkit.audit.receipts import ReceiptCheck, check_receipts
 from popkit.audit.tampering import Tampering, bucket_key, find_tampering
-from popkit.chain import GrantChain, read_state
+from popkit.chain import UNREAD, GrantChain, PopStateSeen, read_state
 from popkit.claims import ClaimTable, read_claims
 from popkit.diagnosis.proofs import WorkerLine
+from popkit.diagnosis.records import ClaimRecord, read_claim_records
+from popkit.diagnosis.status import WorkerStatus, read_status
 from popkit.diagnosis.storage_history import HistoryRow, read_history
-from popkit.eras import EARLIEST, EraTimeline, Shown, only
+from popkit.eras import EARLIEST, EraAt, EraTimeline, Shown, only
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import WalletReport
-from popkit.history import History
+from popkit.history import LATEST, History
+from popkit.moments import SLACK, SlotClock, is_impossible
 from popkit.protocol import accounts as layouts
 from popkit.protocol.errors import TransactionFailure, read_logged_failure
 from popkit.protocol.keys import is_pubkey
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import grant_address, receipt_address
+from popkit.protocol.pda import grant_address, pop_config_address, receipt_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Facts:
         self._era_option = era_option
         self._extra_shown: list[Shown] = []
         self._lines: dict[str, WorkerLine] = {}
+        self._doubted: dict[tuple[str, bool, bool], WorkerLine] = {}
 
     def _read_history(self) -> History:
         """What administrators did, with the addresses that the node listed and those of which it did not give all."""
@@ -76,26 +81,97 @@ class Facts:
         return History(self.claims, self.accounts, listed, unread)
 
     @cached_property
+    def clock(self) -> SlotClock:
+        """Unix seconds of slots: by the block times of transactions and lists, the times in receipts, and `collected_at`."""
+        transactions = self.claims.transactions
+        times = [(slot, t) for slot, t in zip(transactions.slot, transactions.block_time, strict=True) if t is not None]
+        times += [(row.slot, row.block_time) for row in (self.evidence.signatures or {}).values() if row.block_time is not None]
+        if not times:
+            accepted = [row for row in range(len(self.claims)) if self.claims.accepted[row]]
+            receipts = [(int(self.claims.slot[row]), self.receipt(self.claims.key_text["receipt"][row])) for row in accepted]
+            times = [(slot, receipt.claimed_at) for slot, receipt in receipts if receipt is not None]
+        slots = [row.slot for row in self.accounts.values() if row.slot is not None]
+        return SlotClock(times, (max(slots), self.now) if slots and not self.clock_is_impossible else None)
+
+    @cached_property
+    def clock_is_impossible(self) -> bool:
+        """Whether `collected_at` cannot be: before everything in the case, or years after it. Then no verdict rests on it."""
+        times = [t for t in self.claims.transactions.block_time if t is not None]
+        times += [entry.ts_ms // 1000 for entry in self.audit.entries.values()]
+        return is_impossible(self.now, times)
+
+    @cached_property
+    def records_until(self) -> int | None:
+        """The unix second, by the worker's clock, up to which its records tell of what it did; None without records.
+
+        The newest entry of its audit chain or of its history; or, later, a moment at which the worker itself was asked and its chain
+        still ended there (audit-integrity names the head and the time; a list that a collector asked for holds the newest row).
+        """
+        newest = [row.issued_at for row in self.storage_history]
+        tip = self.audit.newest
+        if tip is not None:
+            newest.append(tip.ts_ms // 1000)
+            integrity = self.evidence.answers.get("audit-integrity")
+            body = integrity.body if integrity is not None and isinstance(integrity.body, dict) else {}
+            if body.get("globalHead") == tip.hash and isinstance(body.get("inspectedAt"), str):
+                newest.append((milliseconds(body["inspectedAt"]) or 0) // 1000)
+            newest += [int(at) for at, rows in self._lists_asked_for if tip.hash in rows]
+        return max(newest, default=None)
+
+    @cached_property
+    def _lists_asked_for(self) -> list[tuple[float, set[str]]]:
+        """(when a collector asked, the hashes shown) of each audit list that was asked for over HTTP."""
+        found = []
+        for answer in self.evidence.earlier_lists:
+            rows = answer.body.get("logs") if answer.is_ok else None
+            if answer.asked_at is not None and isinstance(rows, list):
+                found.append((answer.asked_at, {str(row.get("entry_hash")) for row in rows if isinstance(row, dict)}))
+        return found
+
+    @cached_property
+    def status(self) -> WorkerStatus:
+        """The signer that the worker's status pages name, and when they were taken, as far as anything tells."""
+        return read_status(self.evidence)
+
+    @property
     def signer_now(self) -> str | None:
         """The signer that the worker's status names; None when not collected, redacted or not configured."""
-        for name, path in (("pop-status", ("signerPubkey",)), ("runtime-status", ("checks", "popSignerPubkey"))):
-            answer = self.evidence.answers.get(name)
-            value: object = answer.body if answer is not None and answer.is_ok else None
-            for step in path:
-                value = value.get(step) if isinstance(value, dict) else None
-            if is_pubkey(value):
-                return str(value)
-        return None
+        return self.status.signer
 
-    def status_is_older(self, authority: str) -> bool:
-        """Whether the worker's status says by its own clock that it was taken before pop-config was last changed.
+    def status_counts(self, authority: str) -> bool:
+        """Whether the worker's status is known to be no older than pop-config's last change, so that it may be held against it.
 
-        Whom it names may then have been right, and says nothing of now.
+        Whom an older status names may then have been right, and says nothing of now. A status without a time is as old as it may be.
         """
-        answer, named_at = self.evidence.answers.get("runtime-status"), self.history.signer_named_at(authority)
-        taken = answer.body.get("checkedAt") if answer is not None and answer.is_ok else None
-        taken_ms = milliseconds(taken) if isinstance(taken, str) else None
-        return taken_ms is not None and named_at is not None and taken_ms < named_at * 1000
+        taken = self.status.taken_at
+        if taken is None:
+            return False
+        changed = self.history.signer_named_at(authority)
+        if changed is None:
+            config = self.accounts.get(pop_config_address(authority))
+            changed = self.clock.earliest(config.slot) if config is not None else None
+            return changed is not None and taken >= changed - SLACK
+        return taken >= changed
+
+    @cached_property
+    def claim_records(self) -> list[ClaimRecord]:
+        """The worker's records of claims: audit entries, transfers and storage rows."""
+        return read_claim_records(self.evidence, self.audit)
+
+    def recorded_unseen(self, grant: str) -> frozenset[str]:
+        """Wallets for whom the worker recorded an on-chain claim of a grant whose transaction is not in the evidence."""
+        return self._recorded_unseen.get(grant, frozenset())
+
+    @cached_property
+    def _recorded_unseen(self) -> dict[str, frozenset[str]]:
+        have = set(self.claims.transactions.signature)
+        found: dict[str, set[str]] = defaultdict(set)
+        for record in self.claim_records:
+            if record.tx_signature is not None and record.tx_signature not in have:
+                for link in self.event_links:
+                    if link.event == record.event_id:
+                        found[link.grant] |= set(record.wallets)
+        return {grant: frozenset(wallets) for grant, wallets in found.items()}
 
     @cached_property
     def attribution(self) -> Attribution:
@@ -134,8 +210,14 @@ class Facts:
     @cached_property
     def eras(self) -> EraTimeline:
         """Which program was deployed when."""
-        models = [(anchor.ts_ms // 1000, anchor.model) for anchor in self.anchors]
-        return EraTimeline([*shown_by_claims(self.claims, self.history), *self._extra_shown], models, self._era_option)
+        models = [(anchor.ts_ms // 1000, anchor.model) for anchor in self.anchors if anchor.anchor_hash in self.acknowledged]
+        shown = [*shown_by_claims(self.claims, self.history), *self._extra_shown]
+        return EraTimeline(shown, models, self._era_option, self.clock)
+
+    @cached_property
+    def acknowledged(self) -> set[str]:
+        """The anchors whose request the worker's own trail of API calls shows."""
+        return acknowledged(self.audit)
 
     @cached_property
     def _attempts(self) -> dict[str, list[Attempt]]:
@@ -155,10 +237,21 @@ class Facts:
                 self._lines = {name: self._make_line(name) for name in self.header.grants}
         return self._lines[grant]
 
-    def _make_line(self, grant: str) -> WorkerLine:
-        chain = GrantChain(grant, self._attempts[grant], read_state(grant, self.accounts), self.eras, self.now)
+    def doubted_line(self, grant: str, without_state: bool = False, attested_alone: bool = False) -> WorkerLine:
+        """The line of a grant as if its PopState had not been collected, or as if only proofs that are attested had been issued."""
+        key = grant, without_state, attested_alone
+        if key not in self._doubted:
+            unattested = {p.anchor.anchor_hash for p in self.line(grant).unattested if p.anchor is not None} if attested_alone else set()
+            self._doubted[key] = self._make_line(grant, UNREAD if without_state else None, unattested)
+        return self._doubted[key]
+
+    def _make_line(self, grant: str, state: PopStateSeen | None = None, without: Collection[str] = ()) -> WorkerLine:
+        state = state or read_state(grant, self.accounts)
+        read_at = self.clock.earliest(state.slot) if state.slot is not None else None
+        chain = GrantChain(grant, self._attempts[grant], state, self.eras, read_at)
         created = next((s.block_time for s in self.history.of_grant(grant) if s.name == "create_grant"), None)
-        return WorkerLine(chain, self.audit, self.anchors, self.storage_history, self.evidence.storage, created)
+        anchors = [anchor for anchor in self.anchors if anchor.anchor_hash not in without]
+        return WorkerLine(chain, self.audit, anchors, self.storage_history, self.evidence.storage, created, self.acknowledged)
 
     def _show_relaxed_parents(self) -> bool:
         """Accepted claims on a parent that certainly never landed show the relaxed program, as two siblings do.
@@ -209,6 +302,17 @@ class Facts:
         """Receipts whose claims are in no transaction of the evidence, ascending: no node gave them."""
         chain = self.chain(grant)
         return sorted(self.receipts_of(grant) - {attempt.receipt for attempt in [*chain.accepted, *chain.forged]})
+
+    def is_listed_whole(self, grant: str) -> bool:
+        """Whether the node listed the grant's transactions and gave every one of them."""
+        signatures, transactions = self.evidence.signatures, self.evidence.transactions
+        if signatures is None or transactions is None or grant not in (self.history.listed or ()):
+            return False
+        return all(signature in self._given or grant not in row.addresses for signature, row in signatures.items())
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        return frozenset(self.claims.transactions.signature)
 
     def is_collected_since(self, address: str, slot: int) -> bool:
         """Whether an account was asked for at a slot or later, so that what was written by then shows in it."""
@@ -292,9 +396,9 @@ class Facts:
         return check_receipts(self.receipt_rows, self.audit)
 
     @property
-    def era_now(self) -> str:
+    def era_now(self) -> EraAt:
         """The era in force when the case was collected."""
-        return self.eras.at(1 << 62, self.now).era
+        return self.eras.at(LATEST, None if self.clock_is_impossible else self.now)
 
 
 def _link(row: object, source: str) -> EventLink | None:

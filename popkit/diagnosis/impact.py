@@ -8,6 +8,7 @@ from typing import Any
 from popkit.chain import Fork, GrantChain
 from popkit.diagnosis.causes import Incident
 from popkit.diagnosis.facts import Facts, ReportedFailure
+from popkit.diagnosis.fate import LOST
 from popkit.diagnosis.judge import Judgement
 from popkit.diagnosis.proofs import Proof
 from popkit.diagnosis.result import GrantDiagnosis
@@ -83,7 +84,7 @@ def _first_behind(incident: Incident) -> Proof | None:
 def _head_may_be_another(incident: Incident) -> bool:
     """Whether proofs that nothing shows as accepted may have been, as the verdict itself cannot tell where the chain's head is."""
     judgement = incident.judgement
-    return judgement.verdict == "inconclusive" and not incident.judge.head_is_certain(judgement.line)
+    return judgement.verdict == "inconclusive" and not incident.fates.head_is_certain
 
 
 def missing_entries(incident: Incident) -> list[str]:
@@ -140,31 +141,50 @@ def _is_repeat(incident: Incident, first: Proof, second: Proof) -> bool:
     return all(incident.judgement.line.chain.era_at(a) == "relaxed" for a in attempts)
 
 
-def affected_claimers(incident: Incident) -> list[str]:
-    """Claimers of attributed refused claims and of the worker's lost proofs who have no accepted claim of that period; ascending."""
-    judgement, judge = incident.judgement, incident.judge
-    if judgement.verdict == "in_flight" or not incident.chain_is_known:
+def affected_claimers(incident: Incident) -> list[str] | None:
+    """Claimers who tried and got nothing for that period, ascending: of attributed refused claims, and of the worker's lost proofs.
+
+    Empty while everything on the way can still land. None where it is not known: the verdict cannot tell, or nothing of the chain was
+    collected.
+    """
+    judgement = incident.judgement
+    if judgement.verdict == "in_flight":
         return []
+    if judgement.verdict == "inconclusive" or not incident.chain_is_known:
+        return None
     chain = judgement.line.chain
     asked = {(a.claimer, a.period_index if a.message_period_index is None else a.message_period_index) for a in chain.attributed}
-    if not judgement.is_sound and not _head_may_be_another(incident):
+    if not judgement.is_sound:
         asked |= {(p.claimer, p.period_index) for p in judgement.line.path}
-    asked -= {(a.claimer, a.period_index) for a in chain.refused if a.found_a_receipt}
-    return sorted({claimer for claimer, period in asked if not judge.is_claimed(judgement.grant, claimer, period)})
+    asked -= _found_receipts(chain)
+    return sorted({claimer for claimer, period in asked if not incident.fates.is_claimed(claimer, period)})
+
+
+def _found_receipts(chain: GrantChain) -> set[tuple[str, int]]:
+    """(claimer, period) of which a refused claim found the receipt there already: somebody got it, whatever the evidence lacks.
+
+    A claim that stands behind another one of its claimer and period in one transaction found what that one had made; both were undone.
+    """
+    first: dict[tuple[str, str, int], int] = {}
+    for attempt in chain.refused:
+        key = attempt.signature, attempt.claimer, attempt.period_index
+        first[key] = min(attempt.instruction_index, first.get(key, attempt.instruction_index))
+    return {
+        (a.claimer, a.period_index)
+        for a in chain.refused
+        if a.found_a_receipt and first[a.signature, a.claimer, a.period_index] == a.instruction_index
+    }
 
 
 def lost_proofs(incident: Incident) -> list[str]:
     """The worker's never-accepted proofs that can land no more, ascending; unknown parents of refused claims among them."""
-    judge, judgement = incident.judge, incident.judgement
+    judgement = incident.judgement
     if not incident.chain_is_known or _head_may_be_another(incident):
         return []
     lost = {
         p.entry_hash
         for p in judgement.line.proofs.values()
-        if not p.landed
-        and p.issuer != "foreign"
-        and not judge.can_land(p, judgement.grant)
-        and not judge.may_have_landed(p, judgement.grant)
+        if p.issuer != "foreign" and p.attested and incident.fates.of(p) == LOST and not incident.fates.may_have_landed(p)
     }
     if incident.broken:
         lost |= set(incident.unknown_parents)

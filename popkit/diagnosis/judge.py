@@ -2,14 +2,17 @@
 
 1. Under relaxed rules, and where the worker takes its parents from the chain, nothing can be wedged.
 2. The worker's head is the chain's head: sound.
-3. A line of its own proofs leads from the chain's head to the worker's: in flight while every one can land, else broken.
+3. A line of its own proofs leads from the chain's head to the worker's: in flight while every one can land, broken once one is lost.
 4. The line stands on something else (GENESIS, an older claim, a proof nobody knows): broken once nothing on it can land.
-5. What is sound is called intact or recovered only with the worker's records unbroken back to the chain's head; else cannot tell.
+5. What is sound is called intact or recovered only with the worker's records unbroken back to the chain's head, and up to the moment at
+   which the chain was read; else cannot tell.
+
+Three doubts weaken an answer and never turn it: evidence that contradicts itself, an anchor that nothing attests, and rules that only a
+date decides. Under each the grant is judged both ways; where the two differ, the answer is that it cannot be told.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -17,12 +20,12 @@ from popkit.attempts import Attempt
 from popkit.audit.anchors import as_anchor
 from popkit.audit.entries import LIST
 from popkit.diagnosis.facts import Facts, ReportedFailure
-from popkit.diagnosis.proofs import Proof, WorkerLine, is_too_old
-from popkit.diagnosis.records import claim_records
-from popkit.eras import STRICT_ERAS
+from popkit.diagnosis.fate import CAN_LAND, LOST, Fates
+from popkit.diagnosis.proofs import WorkerLine
+from popkit.eras import STRICT_ERAS, EraAt
+from popkit.moments import SLACK
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS
-from popkit.protocol.pda import receipt_address
 from popkit.wording import counted, utc
 
 VERDICTS = ("broken", "inconclusive", "in_flight", "recovered", "intact", "unused")
@@ -33,15 +36,16 @@ VERDICTS = ("broken", "inconclusive", "in_flight", "recovered", "intact", "unuse
 class Judgement:
     """A grant's verdict with what it rests on.
 
-    `because` is the reasoning in words; `missing_evidence` what would decide an inconclusive grant; `dead_path` the worker's proofs that
-    can land no more, oldest first.
+    `because` is the reasoning in words; `missing_evidence` what would decide an inconclusive grant; `fates` answers for each proof what
+    became of it; `reports` are wallets' reports of a break that nothing else shows.
     """
 
     grant: str
     verdict: str
     because: str
     line: WorkerLine
-    era_now: str
+    era: EraAt
+    fates: Fates
     missing_evidence: list[str] = field(default_factory=list)
     heals_until: int | None = None
     reports: list[ReportedFailure] = field(default_factory=list)
@@ -51,9 +55,20 @@ class Judgement:
         return self.verdict in ("intact", "recovered", "unused")
 
     @property
+    def era_now(self) -> str:
+        """The era in force when the case was collected."""
+        return self.era.era
+
+    @property
     def is_strict(self) -> bool:
         """Whether the rules now in force wait for one parent."""
         return self.era_now in STRICT_ERAS
+
+    def cannot_tell(self, because: str, *missing: str) -> str:
+        """Make the grant inconclusive, with what would decide it; 'inconclusive'."""
+        self.verdict, self.because, self.heals_until = "inconclusive", because, None
+        self.missing_evidence += missing
+        return self.verdict
 
 
 class Judge:
@@ -62,25 +77,81 @@ class Judge:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.now = facts.now
-        self._periods: dict[str, set[tuple[str, int]]] = {}
-        self._unseen_records: dict[str, set[str]] | None = None
 
     def judge(self, grant: str) -> Judgement:
         """The verdict of one grant."""
         line = self.facts.line(grant)
-        outcome = Judgement(grant, "inconclusive", "", line, self.facts.era_now)
+        outcome = self._judge_as(line)
+        if line.unattested:
+            outcome = self._without_the_unattested(outcome)
+        if self._state_problem(line):
+            outcome = self._without_the_state(outcome)
+        if self.facts.clock_is_impossible:
+            problem = f"the case states to have been collected at {self.now} (unix seconds), which cannot be"
+            outcome.cannot_tell(problem, "the time of collection: the cluster's clock at the slot of the accounts")
+        return outcome
+
+    def _judge_as(self, line: WorkerLine) -> Judgement:
+        """The verdict of a line as it stands, whatever may be doubted of it."""
+        outcome = Judgement(line.chain.grant, "inconclusive", "", line, self.facts.era_now, Fates(self.facts, line))
         problem = self._chain_problem(line)
-        dead = self._judge_line(outcome) if outcome.is_strict and not line.follows_chain else None
-        if dead == "broken":
+        wedge = self._judge_line(outcome) if outcome.era.may_be_strict and not line.follows_chain else None
+        if wedge is not None and outcome.era.may_be_relaxed:
+            seen = f"under strict rules {outcome.because}; under relaxed rules nothing is wedged, and only a date says which were in force"
+            outcome.cannot_tell(seen, "a claim, a refusal or a program dump that shows which program is deployed")
+        elif wedge == "broken" and line.parents_from_clients:
+            seen = f"{outcome.because}; but the worker takes parents from clients, and a claim that follows the chain's head is accepted"
+            outcome.cannot_tell(seen, "whether clients send the chain's head with their requests")
+        elif wedge == "broken":
             outcome.verdict = "broken"
         elif problem:
-            outcome.verdict, outcome.because, outcome.heals_until = "inconclusive", problem, None
-            outcome.missing_evidence.append(problem)
-        elif dead is not None:
-            outcome.verdict = dead
+            outcome.cannot_tell(problem, problem)
+        elif wedge is not None:
+            outcome.verdict = wedge
         else:
             self._judge_sound(outcome)
         return outcome
+
+    def _without_the_unattested(self, outcome: Judgement) -> Judgement:
+        """The grant judged by attested proofs alone, where that comes to the same; else it cannot be told.
+
+        Whoever holds the audit-log token can write an anchor; an honest one can lack the row of its request, as the worker moves its head
+        before it answers.
+        """
+        line = self.facts.doubted_line(outcome.grant, attested_alone=True)
+        trusted = self._judge_as(line)
+        if trusted.verdict == outcome.verdict:
+            trusted.heals_until = min(filter(None, (trusted.heals_until, outcome.heals_until)), default=None)
+            return trusted
+        entry = outcome.line.unattested[-1].entry_hash[:8]
+        trusted.cannot_tell(
+            f"the worker's head rests on an anchor that nothing else attests ({entry}): {trusted.verdict.replace('_', ' ')} without it, "
+            f"{outcome.verdict.replace('_', ' ')} with it",
+            "the worker's storage, which shows whether it issued that proof",
+        )
+        return trusted
+
+    def _without_the_state(self, outcome: Judgement) -> Judgement:
+        """The grant judged without its PopState, whose readings contradict the rest: broken where that is proved all the same."""
+        line = self.facts.doubted_line(outcome.grant, without_state=True)
+        without = self._judge_as(line)
+        if without.verdict == "broken":
+            return without
+        problem = self._state_problem(outcome.line) or ""
+        outcome.cannot_tell(problem, "PopState, collected again from a second node")
+        return outcome
+
+    @staticmethod
+    def _state_problem(line: WorkerLine) -> str | None:
+        """Why the readings of PopState decide nothing: they contradict each other or the claims; None where they do not."""
+        chain = line.chain
+        if chain.state.foreign_owner is not None:
+            return f"the PopState account belongs to another program, {chain.state.foreign_owner}: the case names a wrong program"
+        if any(seen.is_contradicted for seen in [chain.state, *chain.state.others]):
+            return "the evidence holds two contents of PopState for one slot"
+        if chain.contradicting_states:
+            return "PopState and the accepted claims name different heads"
+        return None
 
     def _chain_problem(self, line: WorkerLine) -> str | None:
         """Why the chain's own evidence does not add up; None when it does."""
@@ -90,8 +161,6 @@ class Judge:
         if chain.unseen:
             named = ", ".join(entry[:8] for entry in chain.unseen)
             return f"the chain names accepted claims that are not in the evidence: {named}"
-        if chain.state_disagrees:
-            return "PopState and the accepted claims name different heads"
         if chain.misordered or chain.doubled:
             return "accepted claims contradict each other: their order, or two of one claimer and period"
         if chain.forged:
@@ -99,43 +168,6 @@ class Judge:
         if not chain.state.known and not chain.accepted and not chain.refused and self.facts.history.created_slot(chain.grant) is None:
             return "nothing of the grant is in the evidence: neither accounts nor transactions"
         return None
-
-    def can_land(self, proof: Proof, grant: str) -> bool:
-        """Whether a proof may still be accepted: at most 600 s old, and no other proof's receipt for its claimer and period."""
-        if proof.landed or is_too_old(proof.issued_at, self.now):
-            return False
-        return not self.is_claimed(grant, proof.claimer, proof.period_index)
-
-    def may_have_landed(self, proof: Proof, grant: str) -> bool:
-        """Whether a receipt tells of a claim that no transaction in the evidence is: it may be this proof's."""
-        key = (proof.claimer, proof.period_index)
-        return key not in self._accepted_periods(grant) and self.facts.receipt_exists(grant, *key) is True
-
-    def is_claimed(self, grant: str, claimer: str, period_index: int) -> bool:
-        """Whether (claimer, period) has an accepted claim, by a transaction or by its receipt."""
-        if (claimer, period_index) in self._accepted_periods(grant):
-            return True
-        return self.facts.receipt_exists(grant, claimer, period_index) is True
-
-    def _accepted_periods(self, grant: str) -> set[tuple[str, int]]:
-        known = self._periods.get(grant)
-        if known is None:
-            line = self.facts.line(grant)
-            known = {(a.claimer, a.period_index) for a in line.chain.accepted}
-            known |= {(p.claimer, p.period_index) for p in line.proofs.values() if p.landed}
-            self._periods[grant] = known
-        return known
-
-    def head_is_certain(self, line: WorkerLine) -> bool:
-        """Whether the chain's head is known: PopState was collected, or the node listed nothing that is not in the case."""
-        chain = line.chain
-        if chain.state.known and not chain.state_is_stale:
-            return True
-        signatures, transactions = self.facts.evidence.signatures, self.facts.evidence.transactions
-        if signatures is None or transactions is None:
-            return False
-        have = set(transactions.signature)
-        return all(row.err is not None or row.signature in have or chain.grant not in row.addresses for row in signatures.values())
 
     def _judge_line(self, outcome: Judgement) -> str | None:
         """'broken', 'in_flight' or 'inconclusive' for a worker's head that is not the chain's; None when the two are one, or unknown."""
@@ -145,11 +177,10 @@ class Judge:
         if line.head == chain.head:
             return "broken" if self._breaks_a_link(outcome) else None
         if line.is_ambiguous:
-            outcome.because = (
-                "a refused claim and a younger accepted one stand on different lines; whose they are only the worker's records tell"
+            return outcome.cannot_tell(
+                "a refused claim and a younger accepted one stand on different lines; whose they are only the worker's records tell",
+                "the worker's audit records or storage",
             )
-            outcome.missing_evidence.append("the worker's audit records or storage")
-            return "inconclusive"
         if not line.is_stale and self._breaks_a_link(outcome):
             return "broken"
         if not line.path:
@@ -172,98 +203,102 @@ class Judge:
 
     def _judge_ahead(self, outcome: Judgement) -> str:
         """The worker's line stands on the chain's head."""
-        line = outcome.line
-        if all(self.can_land(proof, outcome.grant) for proof in line.path):
-            outcome.heals_until = min(proof.issued_at for proof in line.path) + SKEW_SECONDS
-            outcome.because = f"{counted(len(line.path), 'issued proof')} on the chain's head can still land"
-            return "in_flight"
-        if not self.head_is_certain(line) and not any(self._proves_loss(p, line.path[0]) for p in line.path):
+        line, fates = outcome.line, outcome.fates
+        lost = next((p for p in line.path if fates.of(p) == LOST), None)
+        if lost is not None:
             outcome.because = (
-                "proofs stand on the last claim seen, but whether they landed is not known: no PopState, and transactions are missing"
+                f"the worker's head is {counted(len(line.path), 'proof')} ahead of the chain's; "
+                f"{lost.entry_hash[:8]} was never accepted and can land no more"
             )
-            outcome.missing_evidence.append("the PopState account of the grant")
-            return "inconclusive"
-        if any(self._receipt_is_younger(line, proof) for proof in line.path):
-            outcome.because = "a receipt that was read after PopState may be that of a proof on the way"
-            outcome.missing_evidence.append("PopState and the receipts of one moment")
-            return "inconclusive"
-        if not line.chain.state.known and any(self._landed_unseen(outcome.grant, proof) for proof in line.path):
-            outcome.because = "a receipt or a record tells of a landed proof whose transaction is not in the evidence"
-            outcome.missing_evidence.append("the PopState account of the grant")
-            return "inconclusive"
-        lost = next(p for p in line.path if not self.can_land(p, outcome.grant))
-        outcome.because = (
-            f"the worker's head is {counted(len(line.path), 'proof')} ahead of the chain's; "
-            f"{lost.entry_hash[:8]} was never accepted and can land no more"
+            return "broken"
+        asked: set[tuple[str, int]] = set()
+        for proof in line.path:
+            if (proof.claimer, proof.period_index) in asked:
+                outcome.because = (
+                    f"the worker's head is {counted(len(line.path), 'proof')} ahead of the chain's; {proof.entry_hash[:8]} and an "
+                    "earlier one are for one claimer and period, so that not both can land"
+                )
+                return "broken"
+            asked.add((proof.claimer, proof.period_index))
+        if not fates.are(line.path, CAN_LAND):
+            return self._not_known_whether_landed(outcome)
+        return self._judge_in_flight(outcome)
+
+    def _not_known_whether_landed(self, outcome: Judgement) -> str:
+        """Proofs on the way can land no more, and the chain was not read since, or not whole: whether they landed is not known."""
+        line, fates = outcome.line, outcome.fates
+        if not fates.head_is_certain:
+            return outcome.cannot_tell(
+                "proofs stand on the last claim seen, but whether they landed is not known: no PopState, and transactions are missing",
+                "the PopState account of the grant",
+            )
+        if any(fates.may_have_landed(proof) for proof in line.path):
+            return outcome.cannot_tell(
+                "a receipt or a record tells of a claim whose transaction is not in the evidence: it may be that of a proof on the way",
+                "PopState and the receipts of one moment",
+            )
+        when = f"at {utc(fates.read_at)}" if fates.read_at is not None else "at a moment that is not known"
+        return outcome.cannot_tell(
+            f"the worker's head is {counted(len(line.path), 'proof')} ahead of the chain's, but the chain was read {when}, "
+            "before they could land no more: whether they landed since is not known",
+            "the PopState account of the grant, read after the worker's newest proof is 600 s old",
         )
-        return "broken"
 
-    def _landed_unseen(self, grant: str, proof: Proof) -> bool:
-        """Whether something says that a proof landed though its transaction is not in the evidence: a receipt, or the worker's record."""
-        if (proof.claimer, proof.period_index) in self._accepted_periods(grant):
-            return False
-        return self.facts.receipt_exists(grant, proof.claimer, proof.period_index) is True or proof.claimer in self._recorded_unseen(grant)
-
-    def _recorded_unseen(self, grant: str) -> set[str]:
-        """Wallets for whom the worker recorded an on-chain claim of the grant whose transaction is not in the evidence."""
-        if self._unseen_records is None:
-            have = set(self.facts.claims.transactions.signature)
-            self._unseen_records = defaultdict(set)
-            for record in claim_records(self.facts):
-                if record.tx_signature is None or record.tx_signature in have:
-                    continue
-                for link in self.facts.event_links:
-                    if link.event == record.event_id:
-                        self._unseen_records[link.grant] |= set(record.wallets)
-        return self._unseen_records[grant]
-
-    @staticmethod
-    def _proves_loss(proof: Proof, first: Proof) -> bool:
-        """Whether a refusal by a chain rule shows that the first proof on the way had not landed when it could land no more."""
-        times = [attempt.block_time for attempt in proof.refused if attempt.broke_chain_rule and attempt.block_time is not None]
-        return any(is_too_old(first.issued_at, moment) for moment in times)
-
-    def _receipt_is_younger(self, line: WorkerLine, proof: Proof) -> bool:
-        """Whether a receipt of a proof's claimer and period that no accepted claim accounts for was read after PopState."""
-        state, address = line.chain.state, receipt_address(line.chain.grant, proof.claimer, proof.period_index)
-        row = self.facts.accounts.get(address)
-        if row is None or row.slot is None or state.slot is None or row.slot <= state.slot:
-            return False
-        return self.may_have_landed(proof, line.chain.grant)
+    def _judge_in_flight(self, outcome: Judgement) -> str:
+        """Every proof on the way can still land by the clock of the case."""
+        line, fates = outcome.line, outcome.fates
+        until = min(fates.last_second(proof) for proof in line.path)
+        newest = self.facts.records_until
+        if newest is not None and newest > until + SLACK:
+            return outcome.cannot_tell(
+                f"proofs on the way could land until {utc(until)}, and the worker's records go on to {utc(newest)}: "
+                "whether they landed since is not known",
+                "the chain, read again after the worker's newest record",
+            )
+        behind = self._records_behind(outcome)
+        if behind is not None:
+            return outcome.cannot_tell(f"{counted(len(line.path), 'issued proof')} can still land, but {behind}", behind)
+        outcome.heals_until = until
+        outcome.because = f"{counted(len(line.path), 'issued proof')} on the chain's head can still land"
+        return "in_flight"
 
     def _judge_behind(self, outcome: Judgement) -> str:
         """The worker's head is GENESIS, an accepted claim that is not the chain's head, or an entry nobody knows."""
         line, chain = outcome.line, outcome.line.chain
         if line.is_stale:
-            outcome.because = "the worker's records end before the chain does"
-            outcome.missing_evidence.append("the worker's records up to the time of the chain's evidence")
-            return "inconclusive"
+            return self._records_end_early(outcome)
         newest = line.proofs.get(chain.head)
         if line.head_source == "anchors" and newest is not None and newest.issuer != "foreign" and newest.anchor is None:
-            outcome.because = "the worker's records do not hold the anchor of the chain's head, so that they do not tell where its own went"
-            outcome.missing_evidence.append("the worker's storage, or its audit records without a gap")
-            return "inconclusive"
+            return outcome.cannot_tell(
+                "the worker's records do not hold the anchor of the chain's head, so that they do not tell where its own went",
+                "the worker's storage, or its audit records without a gap",
+            )
         known = line.head in chain.accepted_entries or line.head == GENESIS_HASH or line.head in chain.unseen
-        if not known and not (line.head_source == "storage" and self.head_is_certain(line)):
-            outcome.because = "the worker's head is an entry that nothing else in the evidence names"
-            outcome.missing_evidence.append("the worker's audit records")
-            return "inconclusive"
-        if not known and not line.records.covers(self.now - SKEW_SECONDS):
-            outcome.because = "the worker's stored head is a proof of unknown age that may still land"
-            outcome.missing_evidence.append("the worker's audit records or history")
-            return "inconclusive"
+        if not known and not (line.head_source == "storage" and outcome.fates.head_is_certain):
+            return outcome.cannot_tell(
+                "the worker's head is an entry that nothing else in the evidence names", "the worker's audit records"
+            )
+        read_at = outcome.fates.read_at
+        if not known and (read_at is None or not line.records.covers(read_at - SKEW_SECONDS)):
+            return outcome.cannot_tell(
+                "the worker's stored head is a proof of unknown age that may still land", "the worker's audit records or history"
+            )
         where = "GENESIS" if line.head == GENESIS_HASH else f"{str(line.head)[:8]}"
         outcome.because = f"the worker's head is {where}, the chain's head is {chain.head[:8]}: the next proof will be refused"
         return "broken"
+
+    @staticmethod
+    def _records_end_early(outcome: Judgement) -> str:
+        return outcome.cannot_tell(
+            "the worker's records end before the chain does", "the worker's records up to the time of the chain's evidence"
+        )
 
     def _judge_elsewhere(self, outcome: Judgement) -> str:
         """The worker's line stands on something that is not the chain's head."""
         line, chain = outcome.line, outcome.line.chain
         root = line.root
         if line.is_stale:
-            outcome.because = "the worker's records end before the chain does"
-            outcome.missing_evidence.append("the worker's records up to the time of the chain's evidence")
-            return "inconclusive"
+            return self._records_end_early(outcome)
         on_known_ground = root in chain.accepted_entries or root == GENESIS_HASH or root == chain.head or root in chain.unseen
         if on_known_ground or root in line.proofs:  # a proof on which the line stops is one that landed
             what = "GENESIS" if root == GENESIS_HASH else f"the claim {str(root)[:8]}"
@@ -274,61 +309,75 @@ class Judge:
                     f"the worker's line stands on {what}, which is not the chain's head {chain.head[:8]}, and never will be again"
                 )
             return "broken"
-        parent, issued_at = min(line.unknown_parents.items(), key=lambda item: (item[1], item[0]))
-        if not self.head_is_certain(line):
-            outcome.because = "proofs follow one that is not in the evidence, and whether that landed is not known: nor is the chain's head"
-            outcome.missing_evidence.append("the PopState account of the grant")
-            return "inconclusive"
-        if is_too_old(issued_at, self.now):
+        return self._judge_on_an_unknown_parent(outcome)
+
+    def _judge_on_an_unknown_parent(self, outcome: Judgement) -> str:
+        """The line stands on a proof that is not in the evidence: lost when its oldest known child can land no more."""
+        parent, issued_at = min(outcome.line.unknown_parents.items(), key=lambda item: (item[1], item[0]))
+        if not outcome.fates.head_is_certain:
+            return outcome.cannot_tell(
+                "proofs follow one that is not in the evidence, and whether that landed is not known: nor is the chain's head",
+                "the PopState account of the grant",
+            )
+        read_at = outcome.fates.read_at
+        if read_at is not None and read_at - issued_at > SKEW_SECONDS:
             outcome.because = (
-                f"the proof {parent[:8]} never landed; its oldest known child was issued {self.now - issued_at} s before the evidence "
-                "was taken, so it can land no more"
+                f"the proof {parent[:8]} never landed; its oldest known child was issued {read_at - issued_at} s before the chain "
+                "was read, so it can land no more"
             )
             return "broken"
-        outcome.because = f"the proof {str(root)[:8]} is not in the evidence and may still land"
-        outcome.missing_evidence.append("the worker's records of that proof, or evidence taken after it is 600 s old")
-        return "inconclusive"
+        return outcome.cannot_tell(
+            f"the proof {str(outcome.line.root)[:8]} is not in the evidence and may still land",
+            "the worker's records of that proof, or evidence taken after it is 600 s old",
+        )
 
     def _judge_reports(self, outcome: Judgement) -> str | None:
-        """Without the worker's records, wallets' reports of a chain-rule refusal can prove a break: nothing landed since."""
+        """Without the worker's records: wallets' reports of a chain-rule refusal since the last claim; nobody signs them."""
         chain = outcome.line.chain
-        last = max((a.block_time or 0 for a in chain.accepted), default=0)
-        told = [
-            r for r in self.facts.reported if r.grant == outcome.grant and r.failure.layer == "program" and r.error in CHAIN_RULE_ERRORS
+        last = max((a.block_time or a.issued_at or 0 for a in chain.accepted), default=0)
+        outcome.reports = [
+            r
+            for r in self.facts.reported
+            if r.grant == outcome.grant and r.failure.layer == "program" and r.error in CHAIN_RULE_ERRORS and r.report.at > last
         ]
-        told = [r for r in told if r.report.at > last]
-        if not told or not self.head_is_certain(outcome.line):
+        if not outcome.reports:
             return None
-        outcome.reports = told
-        first = told[0].report.at
-        if is_too_old(first, self.now):
-            outcome.because = (
-                f"wallets were refused with {told[0].error} from {utc(first)} on, nothing was accepted since, "
-                "and what they waited for can land no more"
-            )
-            return "broken"
-        return None
+        first = outcome.reports[0]
+        return outcome.cannot_tell(
+            f"wallets report {first.error} from {utc(first.report.at)} on and nothing was accepted since; nobody signs a wallet's report, "
+            "so that the worker's records must show whether a proof was lost",
+            "the worker's audit records or storage",
+        )
 
     def _judge_sound(self, outcome: Judgement) -> None:
         """Nothing is wedged: intact, recovered or unused where the worker's records show it, else inconclusive."""
         line, chain = outcome.line, outcome.line.chain
         used = bool(chain.accepted or chain.attributed or line.anchors or line.history)
-        outcome.verdict = "unused" if not used else "recovered" if any(a.broke_chain_rule for a in chain.attributed) else "intact"
-        outcome.because = {
-            "unused": "nobody has claimed from the grant and nobody holds a proof for it",
-            "recovered": "claims were refused by a chain rule and the chain went on past them",
-            "intact": "every accepted claim follows an accepted one, and the worker's head is the chain's",
-        }[outcome.verdict]
-        if outcome.era_now == "relaxed" and used:
-            outcome.because += "; under the relaxed rules the worker takes its parent from the chain"
-        need = self._records_missing(line)
+        refused = [a for a in chain.attributed if a.broke_chain_rule]
+        went_on = bool(refused) and any(a.slot > max(r.slot for r in refused) for a in chain.accepted)
+        is_head = line.head == chain.head
+        if refused and not went_on and not is_head:
+            outcome.cannot_tell(
+                "claims were refused by a chain rule and nothing was accepted since; the next proof may follow the chain's head",
+                "a claim that was accepted after the refusals",
+            )
+            return
+        recovered = bool(refused) and any(a.slot >= refused[0].slot for a in chain.accepted)
+        outcome.verdict = "unused" if not used else "recovered" if recovered else "intact"
+        outcome.because = _SOUND[outcome.verdict, is_head]
+        need = self._records_missing(outcome)
         if need is not None:
-            seen = f"sound on chain up to {chain.head[:8]}" if used else "nothing was claimed"
-            outcome.verdict, outcome.because = "inconclusive", f"{seen}, but {need}"
-            outcome.missing_evidence.append(need)
+            sound = f"sound on chain up to {chain.head[:8]}" if used else "nothing was claimed"
+            outcome.cannot_tell(f"{sound}, but {need}", need)
 
-    def _records_missing(self, line: WorkerLine) -> str | None:
-        """What of the worker's records is missing to call a sound chain sound; None when nothing is."""
+    def _records_missing(self, outcome: Judgement) -> str | None:
+        """What of the worker's records is missing to call a sound chain sound; None when nothing is.
+
+        Relaxed rules that behaviour shows need none: whatever the worker issued and nobody sent wedges nothing.
+        """
+        line = outcome.line
+        if outcome.era_now == "relaxed" and outcome.era.decided_by == "behaviour":
+            return None
         if any((anchor := as_anchor(entry)) is not None and anchor.grant == line.chain.grant for entry in line.records.doubtful):
             return "the bucket holds two objects after its newest entry; one append failed, and whether it was that of a proof is not known"
         if line.records.damaged and (LIST not in line.records.sources or LIST in line.records.damaged):
@@ -337,22 +386,54 @@ class Judge:
             return "the storage export ends before the worker's list begins: what was issued between the two is not in the evidence"
         if line.storage_is_older and LIST not in line.records.sources:
             return "the storage export ends before the bucket's: whether the storage was put back since, only a younger export tells"
+        if line.storage_lacks_heads:
+            return "the storage export holds no head of the grant, though the worker's records show that it had one"
         newest = line.proofs.get(line.chain.head)
-        if line.head is None and newest is not None and newest.issuer == "foreign" and self.facts.era_now in STRICT_ERAS:
+        if line.head is None and newest is not None and newest.issuer == "foreign" and outcome.era.may_be_strict:
             return "the chain's head is another issuer's claim, and where the worker's own head stands is not in the evidence"
-        if line.reaches(line.chain.head):
-            return None
-        if not line.records.is_known:
-            return "the worker's records are not in the case: a proof that was issued and never sent would not show on chain"
-        if line.chain.head == GENESIS_HASH:
-            return "the worker's records do not reach back to the grant's creation without a gap"
-        return "the worker's records do not reach back to the anchor of the chain's head without a gap"
+        if not line.reaches(line.chain.head):
+            if not line.records.is_known:
+                return "the worker's records are not in the case: a proof that was issued and never sent would not show on chain"
+            if line.chain.head == GENESIS_HASH:
+                return "the worker's records do not reach back to the grant's creation without a gap"
+            return "the worker's records do not reach back to the anchor of the chain's head without a gap"
+        return self._records_behind(outcome)
+
+    def _records_behind(self, outcome: Judgement) -> str | None:
+        """How far the worker's records end before the moment at which the chain was read; None where they reach it."""
+        chain, until = outcome.line.chain, self.facts.records_until
+        if chain.state.known and chain.state.slot is None:
+            return "the accounts carry no slot, so that their age is not known: what was issued before they were read may be missing"
+        read = self.facts.clock.latest(chain.state.slot) if chain.state_counts else self.now
+        read = self.now if read is None else read
+        if until is None or until < read - SLACK:
+            upto = "nothing" if until is None else f"the worker's record of {utc(until)}"
+            return f"the worker's records end at {upto}, and the chain was read at {utc(read)}: what was issued since is not known"
+        return None
 
 
-def burnt(judge: Judge, line: WorkerLine, attempt: Attempt) -> bool:
-    """Whether an attributed refused claim is burnt: it stood on the chain's head, was never accepted and can land no more."""
-    chain = line.chain
-    if attempt.broke_chain_rule or chain.era_at(attempt) not in STRICT_ERAS or attempt.prev_hash not in chain.heads_during(attempt.slot):
+_SOUND = {
+    ("unused", True): "nobody has claimed from the grant and nobody holds a proof for it",
+    ("recovered", True): "claims were refused by a chain rule and the chain went on past them; the worker's head is the chain's",
+    ("intact", True): "every accepted claim follows an accepted one, and the worker's head is the chain's",
+    ("unused", False): "nobody has claimed from the grant",
+    ("recovered", False): "claims were refused by a chain rule and the chain went on past them; the worker takes its parent from the chain",
+    ("intact", False): "the accepted claims lead to PopState, and the worker takes its parent from the chain",
+}
+"""Why a grant is sound, by its verdict and by whether the worker's head is the chain's."""
+
+
+def burnt(judgement: Judgement, attempt: Attempt) -> bool:
+    """Whether an attributed refused claim is burnt: refused by a rule other than the chain's, never accepted, and it can land no more.
+
+    Under strict rules one that stood on the chain's head; under relaxed rules any whose claimer got nothing else for that period.
+    """
+    line, chain = judgement.line, judgement.line.chain
+    if attempt.broke_chain_rule:
         return False
     proof = line.proofs[str(attempt.entry_hash)]
-    return not proof.landed and not judge.can_land(proof, chain.grant)
+    if judgement.fates.of(proof) != LOST:
+        return False
+    if chain.era_at(attempt) in STRICT_ERAS:
+        return attempt.prev_hash in chain.heads_during(attempt.slot)
+    return not judgement.fates.is_claimed(proof.claimer, proof.period_index)

@@ -13,11 +13,10 @@ from popkit.diagnosis.proofs import STREAM_KEY
 from popkit.diagnosis.result import Finding, GrantDiagnosis
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.protocol.message import SKEW_SECONDS
+from popkit.protocol.pda import pop_state_address
 from popkit.wording import counted, utc
 
 AUDIT_LOGS, STORAGE = "worker/audit-logs.json", "worker/storage.jsonl"
-_LATEST = 1 << 62
-"""A slot after every other."""
 
 
 def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnosis) -> Iterator[Finding]:
@@ -40,7 +39,8 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             severity="warning" if judgement.is_strict else "info",
         )
     yield from _proofs_of_one_period(incident)
-    yield from _proofs_out_of_period(facts, incident)
+    yield from _proofs_out_of_period(incident)
+    yield from _unattested(incident)
     if incident.chain_refused:
         first = incident.chain_refused[0]
         seen = f"{len(incident.chain_refused)} refused, the first with {first.error} on {str(first.prev_hash)[:16]}"
@@ -49,8 +49,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
         yield Finding("proof_burnt", grant, (TRANSACTIONS, attempt.signature), "accepted", attempt.error or "refused", slot=attempt.slot)
     for entry in chain.unseen:
         yield Finding("entry_unseen", grant, (TRANSACTIONS, entry), "its transaction in the evidence", "not returned by this RPC node")
-    if chain.state_disagrees:
-        yield Finding("state_contradicts_claims", grant, (ACCOUNTS, grant), chain.links_head, chain.state.head or "no PopState")
+    yield from _contradicting_states(incident)
     for attempt in chain.misordered:
         where = (TRANSACTIONS, attempt.signature)
         wanted = f"its parent {attempt.prev_hash} as the head at that slot"
@@ -97,7 +96,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             observed=f"{counted(len(noise), 'refused attempt')}: {reasons}",
             slot=noise[0].slot,
         )
-    yield from _too_late_by_its_own_records(facts, incident)
+    yield from _chain_read_early(facts, incident)
     yield from _worker_findings(facts, incident)
     yield from _era_findings(incident)
 
@@ -112,11 +111,9 @@ def _divergence(facts: Facts, incident: Incident, cause: Cause) -> tuple[str, st
 
 
 def _proofs_of_one_period(incident: Incident) -> Iterator[Finding]:
-    """Proofs on the way that ask for what an earlier one there asks for: a wallet's second try while its first may still land."""
-    if incident.judgement.verdict != "in_flight":
-        return
+    """Proofs on the way that ask for what an earlier one there asks for: only one of the two can land."""
     first: dict[tuple[str, int], str] = {}
-    for proof in incident.judgement.line.path:
+    for proof in incident.judgement.line.path if incident.judgement.is_strict else ():
         earlier = first.setdefault((proof.claimer, proof.period_index), proof.entry_hash)
         if earlier != proof.entry_hash:
             where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
@@ -124,14 +121,12 @@ def _proofs_of_one_period(incident: Incident) -> Iterator[Finding]:
             yield Finding("proof_repeated", incident.judgement.grant, where, wanted, f"also {earlier}")
 
 
-def _proofs_out_of_period(facts: Facts, incident: Incident) -> Iterator[Finding]:
-    """Proofs on the way for a period that is over, or that begins too late for them: young enough to land, and refused by the terms."""
+def _proofs_out_of_period(incident: Incident) -> Iterator[Finding]:
+    """Proofs on the way for a period that was over when they were issued, or that begins too late for them."""
     grant = incident.judgement.grant
-    if incident.judgement.verdict != "in_flight":
-        return
-    for terms in facts.history.terms_during(grant, _LATEST):
+    for terms in incident.fates.terms[-1:] if incident.judgement.is_strict else ():
         for proof in incident.judgement.line.path:
-            first, last = terms.period_at(facts.now), terms.period_at(proof.issued_at + SKEW_SECONDS)
+            first, last = terms.period_at(proof.issued_at), terms.period_at(proof.issued_at + SKEW_SECONDS)
             if not first <= proof.period_index <= last:
                 where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
                 periods = str(first) if first == last else f"{first} to {last}"
@@ -139,15 +134,38 @@ def _proofs_out_of_period(facts: Facts, incident: Incident) -> Iterator[Finding]
                 yield Finding("proof_out_of_period", grant, where, wanted, f"period {proof.period_index}")
 
 
-def _too_late_by_its_own_records(facts: Facts, incident: Incident) -> Iterator[Finding]:
-    """A grant is in flight only while the case's own records are not younger than the last second at which its proofs could land."""
+def _chain_read_early(facts: Facts, incident: Incident) -> Iterator[Finding]:
+    """A grant in flight whose evidence holds something younger than the last second at which its proofs could land: collect again."""
     until = incident.judgement.heals_until
     times = [t for t in facts.claims.transactions.block_time if t is not None]
-    if facts.audit.newest is not None:
-        times.append(facts.audit.newest.ts_ms // 1000)
+    times += [facts.records_until] if facts.records_until is not None else []
     if until is not None and times and max(times) > until:
         where, wanted = ("case.json", "collected_at"), f"no record after {utc(until)}"
-        yield Finding("evidence_contradictory", incident.judgement.grant, where, wanted, f"one of {utc(max(times))}")
+        yield Finding("chain_read_early", incident.judgement.grant, where, wanted, f"one of {utc(max(times))}")
+
+
+def _unattested(incident: Incident) -> Iterator[Finding]:
+    """Anchors of the grant that nothing else tells of."""
+    for proof in incident.facts.line(incident.judgement.grant).unattested:
+        anchor = proof.anchor
+        if anchor is not None:
+            where = (incident.judgement.line.records.entries[anchor.anchor_hash].place.part, anchor.anchor_hash)
+            wanted = "the row of its request (API_POST_V1_SCHOOL_POP_PROOF, 200), a history record, or a signed message"
+            yield Finding("anchor_unattested", incident.judgement.grant, where, wanted, "the anchor alone")
+
+
+def _contradicting_states(incident: Incident) -> Iterator[Finding]:
+    """Readings of PopState that cannot be true beside the claims, or that belong to another program."""
+    grant = incident.judgement.grant
+    chain = incident.facts.chain(grant)
+    where = (ACCOUNTS, pop_state_address(grant, incident.facts.header.program_id))
+    if chain.state.foreign_owner is not None:
+        wanted = f"an account of {incident.facts.header.program_id}, the case's program"
+        yield Finding("evidence_contradictory", grant, where, wanted, f"one of {chain.state.foreign_owner}")
+    for seen in chain.contradicting_states:
+        if not seen.is_contradicted:
+            at = None if seen.slot is None else f"the head that the claims had led to by slot {seen.slot}"
+            yield Finding("state_contradicts_claims", grant, where, at, seen.head or "no PopState", slot=seen.slot)
 
 
 def _told_in(incident: Incident, entry: str) -> str:
@@ -223,9 +241,9 @@ def _signer_unknown(facts: Facts, grant: str) -> str | None:
     if facts.signer_now is None:
         return "the worker's present signer against pop-config"
     authority = facts.history.authority_of(grant)
-    if authority is None or facts.history.signer_now(authority) in (None, facts.signer_now) or not facts.status_is_older(authority):
+    if authority is None or facts.history.signer_now(authority) in (None, facts.signer_now) or facts.status_counts(authority):
         return None
-    return "the worker's present signer: its status was taken before pop-config was last changed"
+    return "the worker's present signer: its status may have been taken before pop-config was last changed"
 
 
 def _era_findings(incident: Incident) -> Iterator[Finding]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from popkit.attempts import Attempt
 from popkit.audit.anchors import Anchor, read_head
 from popkit.audit.entries import GENESIS, LIST, STORAGE, AuditRecords
-from popkit.chain import GrantChain
+from popkit.chain import GrantChain, parents_first
 from popkit.diagnosis.storage_history import HistoryRow
 from popkit.evidence.worker import StoredRow
-from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS
+from popkit.protocol.message import GENESIS_HASH
 
 HEAD_KEY = "pop_chain:lastHash:global:"
 STREAM_KEY = "pop_chain:lastHash:stream:"
+PARENTS_FROM_CLIENTS = 1772496000
+"""2026-03-03 00:00 UTC: the day from which a worker may take a proof's parents from the client (commit de86af4)."""
 
 
 @dataclass(slots=True)
@@ -24,7 +27,8 @@ class Proof:
 
     `follows_chain` is whether the worker took its parents from the chain.
     `issuer` is 'this_worker', 'foreign' or 'unknown' (the worker's records do not cover its time). `landed` is whether the chain accepted
-    it: by a transaction in the case (`accepted`), or because PopState or an accepted claim names it.
+    it: by a transaction in the case (`accepted`), or because PopState or an accepted claim names it. `attested` is whether more than an
+    anchor tells of it: anyone with the audit-log token can write an anchor.
     """
 
     entry_hash: str
@@ -42,6 +46,7 @@ class Proof:
     issuer: str = "unknown"
     landed: bool = False
     follows_chain: bool = False
+    attested: bool = False
 
     @property
     def from_worker(self) -> bool:
@@ -53,7 +58,10 @@ class WorkerLine:
     """The proofs of one grant and the worker's head.
 
     `head` is the worker's head or None where nothing tells; `head_source` is 'storage', 'anchors', 'refused claims' or None;
-    `follows_chain` is True when the worker takes its parents from the chain (its newest anchor says so).
+    `follows_chain` is True when the worker takes its parents from the chain (its newest anchor says so), `parents_from_clients` when its
+    model can. `acknowledged` are the anchors whose request the worker's trail of API calls shows.
+
+    Proofs stand in the order of their links and of the audit chain; no clock orders them.
     """
 
     def __init__(
@@ -64,8 +72,10 @@ class WorkerLine:
         history: Iterable[HistoryRow],
         storage: dict[str, StoredRow] | None,
         created_at: int | None,
+        acknowledged: Container[str] = frozenset(),
     ) -> None:
         self.chain, self.records, self.storage, self.created_at = chain, records, storage, created_at
+        self._acknowledged = acknowledged
         self.anchors = [a for a in anchors if a.grant == chain.grant]
         self.history = [h for h in history if h.grant == chain.grant]
         self.proofs: dict[str, Proof] = {}
@@ -112,6 +122,7 @@ class WorkerLine:
         for proof in self.proofs.values():
             proof.issuer = self._issuer(proof)
             proof.landed = proof.accepted is not None or proof.entry_hash == self.chain.head or proof.entry_hash in unseen
+        self._attest()
         below: set[str] = set()
         for entry in self.chain.strict_ground:
             cursor = self.proofs.get(entry)
@@ -119,6 +130,25 @@ class WorkerLine:
                 below.add(cursor.entry_hash)
                 cursor.landed = True
                 cursor = self.proofs.get(cursor.prev_hash)
+
+    def _attest(self) -> None:
+        """Mark the proofs that more than an anchor tells of: a signed message, the storage, the API's trail, an attested child."""
+        stored = {self.stored_head, self.stored_stream_head}
+        for proof in self.proofs.values():
+            anchor = proof.anchor
+            trail = anchor is not None and anchor.anchor_hash in self._acknowledged
+            signed = proof.accepted is not None or bool(proof.refused) or proof.landed
+            if not (trail or signed or proof.in_history or proof.entry_hash in stored):
+                continue
+            cursor: Proof | None = proof
+            while cursor is not None and not cursor.attested:
+                cursor.attested = True
+                cursor = self.proofs.get(cursor.prev_hash)
+
+    @property
+    def unattested(self) -> list[Proof]:
+        """Proofs that an anchor alone tells of, by entry hash: made up, or honest ones whose request ended before its row was written."""
+        return sorted((p for p in self.proofs.values() if not p.attested), key=lambda p: p.entry_hash)
 
     def _proof(self, entry: str, told: Attempt | HistoryRow) -> Proof:
         if entry not in self.proofs:
@@ -159,16 +189,41 @@ class WorkerLine:
         return self.stored_stream_head != (self.chain.stream_head if self.head == self.chain.head else self.head)
 
     def _stored(self, prefix: str) -> str | None:
+        """A stored head of this grant; GENESIS where the storage never held one; None where the export does not tell.
+
+        A row that was not exported is not a head that was reset: an absent row says something only inside what the export covers, where
+        its twin is absent too, and where the storage holds nothing else of this grant, or was emptied and begun anew.
+        """
         if self.storage is None:
             return None
         row = self.storage.get(prefix + self.chain.grant)
         if row is not None:
             return read_head(row.value)
-        if STORAGE in self.records.damaged:
-            return None  # the line of the head may be one that could not be read
-        has_records = any(key.startswith("pop_chain:") for key in self.storage) or self._storage_begins_anew
-        issued_here = bool(self.history) or bool(self.anchors)
-        return GENESIS_HASH if has_records or (issued_here is False and self.records_since_creation) else None
+        if STORAGE in self.records.damaged or not self._covers_heads:
+            return None  # the line of the head may be one that could not be read, or was not exported
+        if self._storage_begins_anew:
+            return GENESIS_HASH
+        has_records = any(key.startswith("pop_chain:") for key in self.storage)
+        return GENESIS_HASH if not self._moved_heads and (has_records or self.records_since_creation) else None
+
+    @property
+    def _covers_heads(self) -> bool:
+        """Whether the storage export reaches over both heads of the grant and holds neither, so that their absence says something."""
+        assert self.storage is not None
+        wanted = HEAD_KEY + self.chain.grant, STREAM_KEY + self.chain.grant
+        return bool(self.storage) and max(self.storage) > max(wanted) and not any(key in self.storage for key in wanted)
+
+    @property
+    def storage_lacks_heads(self) -> bool:
+        """Whether the export reaches over both heads, holds neither, and the worker's records show that heads were moved."""
+        if self.storage is None or STORAGE in self.records.damaged or not self._covers_heads or self._storage_begins_anew:
+            return False
+        return self._moved_heads
+
+    @property
+    def _moved_heads(self) -> bool:
+        """Whether the worker's records tell of a proof of this grant that moved its stored heads."""
+        return any(row.moved_heads for row in self.history) or any(anchor.moved_heads for anchor in self.anchors)
 
     @property
     def _storage_begins_anew(self) -> bool:
@@ -178,8 +233,18 @@ class WorkerLine:
             return False
         if any(anchor.anchor_hash in rows.stated for anchor in self.anchors):
             return False
-        line = self.records.walk_back(rows.keys[-1][1])
+        line = self.records.walk_back(self._storage_tip or "")
         return bool(line) and line[-1].prev_hash == GENESIS and all(entry.hash in rows.stated for entry in line)
+
+    @cached_property
+    def _storage_tip(self) -> str | None:
+        """The storage's newest audit row: the last in the chain's order of those that it holds."""
+        rows = self.records.sources.get(STORAGE)
+        if rows is None:
+            return None
+        return next((e.hash for e in reversed(self.records.ordered) if e.hash in rows.stated), None) or (
+            rows.keys[-1][1] if rows.keys else None
+        )
 
     @cached_property
     def records_since_creation(self) -> bool:
@@ -194,12 +259,30 @@ class WorkerLine:
         return self.records.reaches_genesis and begun <= min([*older, *(a.ts_ms for a in self.anchors)], default=begun)
 
     @cached_property
+    def _newest_issue(self) -> Anchor | HistoryRow | None:
+        """The worker's newest proof, by the audit chain's order; by the storage's history where that names one which the chain lacks."""
+        anchored = {anchor.anchor_hash for anchor in self.anchors}
+        later = [row for row in self.history if row.anchor_hash not in anchored]
+        last = max(later, key=lambda row: row.issued_at, default=None)
+        if last is not None and (not self.anchors or last.issued_at > self.anchors[-1].ts_ms // 1000):
+            return last
+        return self.anchors[-1] if self.anchors else None
+
+    @cached_property
     def follows_chain(self) -> bool:
         """Whether the worker's newest proof took its parent from the chain (models C to E with heads from the client)."""
-        last = self.history[-1] if self.history else None
-        if last is not None and (not self.anchors or last.issued_at > self.anchors[-1].ts_ms // 1000):
-            return last.follows_chain
-        return bool(self.anchors) and self.anchors[-1].follows_chain
+        return self._newest_issue is not None and self._newest_issue.follows_chain
+
+    @cached_property
+    def parents_from_clients(self) -> bool:
+        """Whether the worker's model takes parents from clients that give them (C to E), by its newest proof.
+
+        Without any record of the worker, the time of the newest signed proof tells which models there were.
+        """
+        if self._newest_issue is not None:
+            return self._newest_issue.takes_parents
+        signed = [a.issued_at for a in [*self.chain.linked, *self.chain.attributed] if a.issued_at is not None]
+        return max(signed, default=0) >= PARENTS_FROM_CLIENTS
 
     @cached_property
     def head_source(self) -> str | None:
@@ -213,15 +296,26 @@ class WorkerLine:
     @cached_property
     def _head(self) -> tuple[str | None, str | None]:
         head, source = self._recorded_head
-        told = [p for p in self.proofs.values() if not p.landed and p.refused and (source is None or self._is_past_the_records(p))]
-        if not told:
-            return head, source
-        return self._tip_above(max(told, key=lambda p: (p.issued_at, p.entry_hash)).entry_hash), "refused claims"
+        refused = [p for p in self.proofs.values() if not p.landed and p.refused and (source is None or self._is_past_the_records(p))]
+        if not refused or (source is None and self.parents_from_clients):
+            return head, source  # a parent that a client gave says nothing of the worker's head
+        return self._tip_above(max(refused, key=lambda p: (p.refused[-1].slot, p.issued_at, p.entry_hash)).entry_hash), "refused claims"
 
     def _is_past_the_records(self, proof: Proof) -> bool:
         """Whether a proof is younger than all that the worker's records tell of: then the chain alone tells where its head went."""
+        if proof.issuer != "unknown":
+            return False
         newest = self.newest_record
-        return proof.issuer == "unknown" and newest is not None and proof.issued_at * 1000 + 999 > newest
+        return self._descends(proof, self._recorded_head[0]) or (newest is not None and proof.issued_at * 1000 + 999 > newest)
+
+    def _descends(self, proof: Proof, entry: str | None) -> bool:
+        """Whether a proof stands on an entry, by the links of known proofs."""
+        cursor: Proof | None = proof
+        while cursor is not None:
+            if cursor.prev_hash == entry:
+                return True
+            cursor = self.proofs.get(cursor.prev_hash)
+        return False
 
     @cached_property
     def _recorded_head(self) -> tuple[str | None, str | None]:
@@ -243,7 +337,7 @@ class WorkerLine:
         last = next((a for a in reversed(self.anchors) if a.moved_heads), None)
         if self.storage is None or rows is None or last is None or last.anchor_hash in rows.stated:
             return False
-        return rows.keys[-1][1] in {entry.hash for entry in self.records.walk_back(last.anchor_hash)}
+        return self._storage_tip in {entry.hash for entry in self.records.walk_back(last.anchor_hash)}
 
     @cached_property
     def storage_is_behind(self) -> bool:
@@ -251,19 +345,34 @@ class WorkerLine:
         rows, shown = self.records.sources.get(STORAGE), self.records.sources.get(LIST)
         if self.storage is None or rows is None or shown is None or not shown.keys or not rows.keys:
             return False
-        return shown.keys[-1][0] > rows.keys[-1][0] and rows.keys[-1][1] not in self._line_hashes
+        return shown.keys[-1][0] > rows.keys[-1][0] and self._storage_tip not in self._line_hashes
 
     @cached_property
     def unknown_parents(self) -> dict[str, int]:
         """Parents that this worker's refused claims, or its line, name and that nothing carries, to the issue of their oldest child."""
         known = self.chain.accepted_entries.keys() | self.proofs.keys() | set(self.chain.unseen) | {GENESIS_HASH, self.chain.head}
         found: dict[str, int] = {}
-        since = max((a.issued_at for a in self.chain.linked if a.issued_at is not None), default=0)  # what came before is over
-        children = [p for p in self.proofs.values() if p.refused and p.issuer != "foreign" and not p.landed and p.issued_at >= since]
-        for proof in [*children, *self.path[:1]]:
+        last = self.chain.linked[-1].slot if self.chain.linked else 0
+        children = [p for p in self.proofs.values() if p.refused and p.issuer != "foreign" and not p.landed and not p.follows_chain]
+        waiting = [p for p in children if p.refused[-1].slot >= last]  # what was refused before a claim landed is over
+        for proof in [*waiting, *self.path[:1]]:
             if proof.prev_hash not in known:
                 found[proof.prev_hash] = min(proof.issued_at, found.get(proof.prev_hash, proof.issued_at))
         return found
+
+    def in_issue_order(self) -> list[Proof]:
+        """This worker's proofs in the order of issue: that of their anchors on the audit chain.
+
+        Those that only the storage's history tells of stand by their second among the others, each after its parent.
+        """
+        own = [p for p in self.proofs.values() if p.from_worker]
+        if all(p.anchor is not None for p in own):
+            spot = {anchor.anchor_hash: number for number, anchor in enumerate(self.anchors)}
+            return sorted(own, key=lambda p: (spot[p.anchor.anchor_hash] if p.anchor else -1, p.entry_hash))
+        by_second: dict[int, list[Proof]] = defaultdict(list)
+        for proof in sorted(own, key=lambda p: (p.anchor.ts_ms if p.anchor else p.issued_at * 1000, p.entry_hash)):
+            by_second[proof.issued_at].append(proof)
+        return parents_first([proof for second in sorted(by_second) for proof in parents_first(by_second[second])])
 
     def _tip_above(self, entry: str) -> str:
         """The youngest known proof that descends from an entry without a fork (same-second issues are told apart by links)."""
@@ -275,11 +384,10 @@ class WorkerLine:
         return entry
 
     def _extended(self, entry: str) -> str:
-        """The worker's head, carried on over proofs on chain that are younger than the worker's records."""
-        newest = self.records.newest
-        if newest is None:
+        """The worker's head, carried on over proofs on chain that follow it and that the worker's records do not reach."""
+        if self.records.newest is None:
             return entry
-        children = {p.prev_hash: p for p in self.proofs.values() if not p.from_worker and p.issued_at * 1000 > newest.ts_ms}
+        children = {p.prev_hash: p for p in self.proofs.values() if not p.from_worker and p.issuer == "unknown"}
         seen = {entry}
         while entry in children and children[entry].entry_hash not in seen:
             entry = children[entry].entry_hash
@@ -288,12 +396,12 @@ class WorkerLine:
 
     @cached_property
     def is_ambiguous(self) -> bool:
-        """Whether the head rests on a refused claim while a younger claim, not above it, was accepted: two lines, one key."""
+        """Whether the head rests on a refused claim while a younger claim, not on its line, was accepted: two lines, one key."""
         if self.head_source != "refused claims" or self.head is None:
             return False
         proof = self.proofs[self.head]
         younger = [a for a in self.chain.linked if a.issued_at is not None and a.issued_at > proof.issued_at]
-        return bool(younger)
+        return any(not self._descends(proof, a.entry_hash) for a in younger)
 
     @cached_property
     def path(self) -> list[Proof]:
@@ -354,14 +462,28 @@ class WorkerLine:
 
     @cached_property
     def is_stale(self) -> bool:
-        """Whether accepted claims are younger than the worker's newest record: the records end before the chain does."""
-        issued = [self.chain.state.last_issued_at, *(a.issued_at for a in self.chain.linked)]
-        last = max((at for at in issued if at is not None), default=None)
-        if last is None or self.head_source not in ("storage", "anchors"):
+        """Whether the chain went on past the worker's records: an accepted claim that they do not hold follows one that they do.
+
+        Where no link tells, the clock does: an accepted claim is younger than the newest record.
+        """
+        if self.head_source not in ("storage", "anchors"):
             return False
-        return self.newest_record is None or last * 1000 > self.newest_record
+        last = self.chain.state.last_issued_at
+        if last is not None and self.chain.head not in self.proofs and (self.newest_record is None or last * 1000 > self.newest_record):
+            return True
+        for attempt in reversed(self.chain.linked):
+            proof = self.proofs[str(attempt.entry_hash)]
+            if proof.from_worker:
+                return False  # the newest claim that is known to be this worker's is in its records
+            if proof.issuer == "unknown" and self._is_past_the_newest(proof):
+                return True
+        return False
 
-
-def is_too_old(issued_at: int, now: int) -> bool:
-    """Whether a proof can land no more because of its age: more than 600 s from issued_at (program, all versions)."""
-    return now - issued_at > SKEW_SECONDS
+    def _is_past_the_newest(self, proof: Proof) -> bool:
+        newest = self._newest_issue
+        if isinstance(newest, HistoryRow) and self._descends(proof, newest.entry_hash):
+            return True
+        recorded = {p.entry_hash for p in self.proofs.values() if p.from_worker}
+        if proof.prev_hash in recorded:
+            return True
+        return self.newest_record is None or proof.issued_at * 1000 > self.newest_record

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.records import ClaimRecord, claim_records
-from popkit.diagnosis.result import Finding
+from popkit.diagnosis.records import ClaimRecord
+from popkit.diagnosis.result import Finding, Row
 from popkit.evidence.collection import incomplete_addresses
 from popkit.protocol.pda import receipt_address
 from popkit.wording import counted
@@ -23,8 +23,8 @@ class Reconciler:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self.records = claim_records(facts)
-        self.not_checked: list[str] = []
+        self.records = facts.claim_records
+        self.not_checked: list[Row] = []
         self.undecided: list[tuple[ClaimRecord, str]] = []
         self._periods = {grant: {a.period_index for a in facts.chain(grant).accepted} | {0} for grant in facts.header.grants}
         self.grants_of: dict[str, set[str]] = defaultdict(set)
@@ -67,9 +67,12 @@ class Reconciler:
             elif not held:
                 found.append(record)
         if missing:
-            self.not_checked.append("claim records against the chain: transactions are missing from the evidence")
+            what = "claim records against the chain: transactions are missing from the evidence"
+            self.not_checked.append(Row("claim_records", None, "not_given", what))
         for why, count in Counter(why for _, why in self.undecided).items():
-            self.not_checked.append(f"{counted(count, 'claim record')} without a transaction: {why}")
+            self.not_checked.append(
+                Row("claim_records", None, "undecided", f"{counted(count, 'claim record')} without a transaction: {why}")
+            )
         return found
 
     def _is_late(self, record: ClaimRecord) -> bool:
@@ -124,13 +127,12 @@ class Reconciler:
             chain, line = self.facts.chain(grant), self.facts.line(grant)
             events = set(self.facts.events_of(grant))
             if chain.accepted and not events:
-                self.not_checked.append(f"claims that the worker does not know of grant {grant}: no event is linked to it")
+                self.not_checked.append(Row("claim_records", grant, "no_event", "claims that the worker does not know: no event is linked"))
             if not chain.accepted or not events:
                 continue
             if not (line.records_since_creation or self.facts.evidence.storage is not None):
-                self.not_checked.append(
-                    f"claims that the worker does not know of grant {grant}: its records do not reach back to the grant's creation"
-                )
+                what = "claims that the worker does not know: its records do not reach back to the grant's creation"
+                self.not_checked.append(Row("claim_records", grant, "partial", what))
                 continue
             newest = line.records.newest
             known = {w for r in self.records if r.event_id in events for w in r.wallets}
@@ -139,7 +141,8 @@ class Reconciler:
                 if attempt.claimer in known or attempt.signature in told:
                     continue
                 if newest is not None and attempt.block_time is not None and attempt.block_time * 1000 > newest.ts_ms:
-                    self.not_checked.append(f"whether the worker learnt of claims after its newest record, grant {grant}")
+                    what = "whether the worker learnt of claims after its newest record"
+                    self.not_checked.append(Row("claim_records", grant, "older", what))
                     continue
                 found.append((attempt.signature, grant, attempt.slot))
         return sorted(found)

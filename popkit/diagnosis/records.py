@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from popkit.audit.entries import milliseconds
-from popkit.diagnosis.facts import Facts
+from popkit.audit.entries import AuditRecords, milliseconds
+from popkit.evidence.bundle import Evidence
 from popkit.protocol.keys import is_pubkey
 
 CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
@@ -30,19 +30,19 @@ class ClaimRecord:
     ts_ms: int | None = None
 
 
-def claim_records(facts: Facts) -> list[ClaimRecord]:
+def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRecord]:
     """Every claim record: audit entries whose hash holds, transfers they do not cover, and storage rows; ascending."""
     found = []
-    for entry in facts.audit.ordered:
-        if entry.event in CLAIM_EVENTS and not facts.audit.is_orphan(entry.hash):
+    for entry in audit.ordered:
+        if entry.event in CLAIM_EVENTS and not audit.is_orphan(entry.hash):
             found.append(_record(entry.data, entry.event_id, entry.hash, entry.place.part, entry.ts_ms))
-    transfers = facts.evidence.answers.get("transfers")
+    transfers = evidence.answers.get("transfers")
     items = transfers.body.get("items") if transfers is not None and transfers.is_ok else None
     for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and str(item.get("entryHash")) not in facts.audit.entries:
+        if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and str(item.get("entryHash")) not in audit.entries:
             ts_ms = milliseconds(str(item.get("ts")))
             found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json", ts_ms))
-    for key in facts.evidence.storage or {}:
+    for key in evidence.storage or {}:
         if key.startswith("claim:"):
             _, event, subject = [*key.split(":", 2), "", ""][:3]
             if is_pubkey(subject):

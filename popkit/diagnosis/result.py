@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from popkit.diagnosis.began import Began
 from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS, Judgement
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.wording import counted, json_text
 
-SCHEMA = "popkit.findings/1"
+SCHEMA = "popkit.findings/2"
 _BIG = 1 << 53
 
 
@@ -83,13 +84,14 @@ class GrantDiagnosis:
     causes: list[Cause]
     last_good: dict[str, Any] | None
     first_bad: dict[str, Any] | None
+    began: Began | None
     missing_entries: list[str]
     unseen_entries: list[str]
     foreign_entries: list[str]
     forged_transactions: list[str]
     forks: list[dict[str, Any]]
     equivocations: list[list[str]]
-    affected_claimers: list[str]
+    affected_claimers: list[str] | None
     superseded_by: str | None
     cutover_of: str | None
     paused: bool | None
@@ -117,6 +119,7 @@ class GrantDiagnosis:
             "causes": [cause.name for cause in self.causes],
             "last_good": self.last_good,
             "first_bad": self.first_bad,
+            "began": self.began.as_json() if self.began is not None else None,
             "missing_entries": self.missing_entries,
             "unseen_entries": self.unseen_entries,
             "foreign_entries": self.foreign_entries,
@@ -192,19 +195,49 @@ class Reconciliation:
         }
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Row:
+    """One row of the coverage: a part of the evidence, the grant it is about (None: the whole case), why it was not checked, in words.
+
+    `why` is a code ('checked' for what was); `detail` is the sentence for people.
+    """
+
+    part: str
+    grant: str | None
+    why: str
+    detail: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"part": self.part, "grant": self.grant, "why": self.why, "detail": self.detail}
+
+    @property
+    def text(self) -> str:
+        """The row as one line: the grant it is about, and the detail."""
+        return f"{self.grant}: {self.detail}" if self.grant else self.detail
+
+
 @dataclass(slots=True)
 class Coverage:
     """What was checked and what could not be; `complete` is True when nothing was left unchecked."""
 
-    checked: list[str] = field(default_factory=list)
-    not_checked: list[str] = field(default_factory=list)
+    checked: list[Row] = field(default_factory=list)
+    not_checked: list[Row] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
         return not self.not_checked
 
     def as_json(self) -> dict[str, Any]:
-        return {"complete": self.complete, "checked": sorted(set(self.checked)), "not_checked": sorted(set(self.not_checked))}
+        return {
+            "complete": self.complete,
+            "checked": [row.as_json() for row in ascending(self.checked)],
+            "not_checked": [row.as_json() for row in ascending(self.not_checked)],
+        }
+
+
+def ascending(rows: Iterable[Row]) -> list[Row]:
+    """Rows of the coverage once each: those of the case first, then by grant, part, code and words."""
+    return sorted(set(rows), key=lambda row: (row.grant or "", row.part, row.why, row.detail))
 
 
 @dataclass(slots=True)

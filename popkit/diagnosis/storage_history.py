@@ -17,7 +17,8 @@ HISTORY_KEY = "pop_chain:history:"
 class HistoryRow:
     """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is that of its fields.
 
-    `follows_chain` is whether the client gave the parents (models C to E).
+    `follows_chain` is whether the client gave the parents, `takes_parents` whether the worker's model takes them (C to E),
+    `moved_heads` whether the worker's stored heads went to the proof.
     `anchor_hash` is the proof's audit entry: the audit hash itself in model A, named beside it where that is a ticket receipt's.
     """
 
@@ -33,6 +34,8 @@ class HistoryRow:
     holds: bool
     anchor_hash: str | None
     follows_chain: bool = False
+    takes_parents: bool = False
+    moved_heads: bool = True
 
 
 def read_history(storage: dict[str, StoredRow] | None) -> list[HistoryRow]:
@@ -62,4 +65,6 @@ def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
     anchor = read_head(value["anchorEntryHash"]) if "anchorEntryHash" in value else None if "receiptHash" in value else str(audit)
     fields = (str(prev), str(stream), str(audit), str(grant), str(claimer), period, issued)
     told, holds = (key, str(grant), str(claimer), period, *fields[:3], str(entry), issued), entry_hash(2, *fields) == entry
-    return HistoryRow(*told, holds, anchor, value.get("hashSource") == "client_onchain")
+    return HistoryRow(
+        *told, holds, anchor, value.get("hashSource") == "client_onchain", "hashSource" in value, value.get("popChainAdvanced") is not False
+    )

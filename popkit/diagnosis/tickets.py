@@ -18,7 +18,6 @@ from popkit.audit.entries import GENESIS
 from popkit.audit.receipts import SINK_TIMES, ReceiptCheck, check_receipt, receipts_made_by, subjects_of
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import Proof
-from popkit.diagnosis.records import claim_records
 from popkit.diagnosis.result import Finding
 from popkit.protocol import canonical
 from popkit.wording import counted
@@ -52,7 +51,7 @@ class Tickets:
     def _wallets(self) -> dict[str, set[str]]:
         """Subject commitment → the wallets that the worker's claim records name beside that subject."""
         found: dict[str, set[str]] = defaultdict(set)
-        for record in claim_records(self.facts):
+        for record in self.facts.claim_records:
             entry = self.facts.audit.entries.get(record.key)
             for subject in subjects_of(entry) if entry is not None else ():
                 found[canonical.subject_commitment(record.event_id, subject)] |= set(record.wallets)

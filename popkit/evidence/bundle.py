@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
@@ -119,16 +120,22 @@ class Evidence:
             if file in self.files:
                 answer = read_answer(self.files[file], file, self._digest(file), self.problems)
                 if answer is not None:
-                    found[name] = answer
+                    asked = next((other.asked_at for other in self.asked.get(name, []) if other.body == answer.body), None)
+                    found[name] = replace(answer, asked_at=asked)
         return found
 
     @cached_property
+    def asked(self) -> dict[str, list[Answer]]:
+        """Every answer in `worker/answers.jsonl` by its name: what a collector was given, older answers too; {} without one."""
+        return self._read("worker/answers.jsonl", worker.read_asked) or {}
+
+    @property
     def earlier_lists(self) -> list[Answer]:
-        """Every audit-logs answer in `worker/answers.jsonl`, older ones too: a list holds the newest fifty entries, several hold more."""
-        return self._read("worker/answers.jsonl", worker.read_audit_lists) or []
+        """The audit-logs answers that a collector was given: a list holds the newest fifty entries, several hold more."""
+        return self.asked.get("audit-logs", [])
 
     def read_all(self) -> Evidence:
         """Read every part now, so that `problems` is whole; returns itself."""
-        for name in ("transactions", "signatures", "accounts", "bucket", "storage", "receipts", "reports", "answers", "earlier_lists"):
+        for name in ("transactions", "signatures", "accounts", "bucket", "storage", "receipts", "reports", "asked", "answers"):
             getattr(self, name)
         return self

@@ -34,11 +34,15 @@ class CaseHeader:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of the worker as it was received: HTTP status, parsed body (numbers as JavaScript reads them), place."""
+    """One answer of the worker as it was received: HTTP status, parsed body (numbers as JavaScript reads them), place.
+
+    `asked_at` is when a collector asked for it over HTTP, in unix seconds by the collector's clock; None where nothing says so.
+    """
 
     status: int
     body: Any
     place: Place
+    asked_at: float | None = None
 
     @property
     def is_ok(self) -> bool:

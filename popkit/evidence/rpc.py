@@ -5,8 +5,10 @@ The order and the repetition of lines do not matter: rows are kept by their key,
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -146,7 +148,8 @@ class SignatureRow:
 class AccountRow:
     """An account as of `slot`; `data` and `owner` are None when the node said that it does not exist.
 
-    `program` is whose accounts the case is about.
+    `program` is whose accounts the case is about. `others` are further readings of the same account, ascending by slot, and
+    `is_contradicted` says that the evidence holds two contents of it for this very slot.
     """
 
     pubkey: str
@@ -155,6 +158,8 @@ class AccountRow:
     data: bytes | None
     place: Place
     program: str = PROGRAM_ID
+    others: tuple[AccountRow, ...] = ()
+    is_contradicted: bool = False
 
     @property
     def exists(self) -> bool:
@@ -309,8 +314,8 @@ def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
 
 
 def read_accounts(lines: Lines, program: str = PROGRAM_ID) -> dict[str, AccountRow]:
-    """Read `rpc/accounts.jsonl` into the newest state of each account (the highest slot)."""
-    rows: dict[str, AccountRow] = {}
+    """Read `rpc/accounts.jsonl`: the newest state of each account (the highest slot), with its other readings behind it."""
+    readings: dict[str, list[AccountRow]] = defaultdict(list)
     for number, row in _rows(lines, _AccountLine, "{pubkey, slot, account}"):
         if not is_pubkey(row.pubkey):
             lines.problem("unreadable_line", f"{row.pubkey[:100]!r} is not a public key", number)
@@ -325,13 +330,25 @@ def read_accounts(lines: Lines, program: str = PROGRAM_ID) -> dict[str, AccountR
             if data is None:
                 lines.problem("unreadable_line", "the account's data is jsonParsed; popkit reads base64", number)
                 continue
-        new = AccountRow(row.pubkey, row.slot, row.account.owner if row.account else None, data, lines.place(number), program)
-        seen = rows.get(row.pubkey)
-        if seen is not None and seen.slot == new.slot and (seen.owner, seen.data) != (new.owner, new.data):
-            lines.problem("contradictory_lines", f"{row.pubkey} stands in line {seen.place.line} too, with another content", number)
-        if seen is None or _age(seen) < _age(new):
-            rows[row.pubkey] = new
-    return dict(sorted(rows.items()))
+        owner = row.account.owner if row.account else None
+        readings[row.pubkey].append(AccountRow(row.pubkey, row.slot, owner, data, lines.place(number), program))
+    return {pubkey: _newest(readings[pubkey], lines) for pubkey in sorted(readings)}
+
+
+def _newest(readings: list[AccountRow], lines: Lines) -> AccountRow:
+    """The newest of an account's readings with the others behind it; equal readings are one, two of one slot contradict each other."""
+    distinct: dict[tuple[int | None, str | None, bytes | None], AccountRow] = {}
+    for row in readings:
+        distinct.setdefault((row.slot, row.owner, row.data), row)
+    ascending = sorted(distinct.values(), key=_age)
+    by_slot = Counter(row.slot for row in ascending)
+    newest = ascending[-1]
+    for earlier, row in pairwise(ascending):
+        if earlier.slot == row.slot is not None:
+            other = sorted((earlier, row), key=lambda r: r.place)
+            detail = f"{row.pubkey} stands in line {other[0].place.line} too, with another content"
+            lines.problems.append(Problem("contradictory_lines", detail, other[1].place))
+    return replace(newest, others=tuple(ascending[:-1]), is_contradicted=newest.slot is not None and by_slot[newest.slot] > 1)
 
 
 def _age(row: AccountRow) -> tuple[int, bool, bytes, str]:

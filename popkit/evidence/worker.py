@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,16 +128,26 @@ def read_receipts(lines: Lines) -> list[ReceiptRow]:
     return [found[text] for text in sorted(found)]
 
 
-def read_audit_lists(lines: Lines) -> list[Answer]:
-    """The audit-logs answers among a collector's lines of {name, path, at, status, body}, ascending by text; equal ones are one."""
-    found: dict[str, Answer] = {}
+def read_asked(lines: Lines) -> dict[str, list[Answer]]:
+    """A collector's lines of {name, path, at, status, body}, by name and ascending by text; equal ones are one, as of the last asking.
+
+    A line whose path is no path of the worker was taken over from elsewhere: when it was asked for is not known.
+    """
+    found: dict[str, dict[str, Answer]] = {}
     for number, row in _objects(lines, "{name, path, at, status, body}"):
-        body, status = row.get("body"), row.get("status")
-        if not isinstance(row.get("name"), str) or not isinstance(status, int) or "body" not in row:
+        name, path, at, status = row.get("name"), row.get("path"), row.get("at"), row.get("status")
+        if not isinstance(name, str) or not isinstance(status, int) or "body" not in row:
             lines.problem("unreadable_line", "is not {name, path, at, status, body}", number)
-        elif row["name"] == "audit-logs":
-            found.setdefault(dumps(body), Answer(status, body, lines.place(number)))
-    return [found[text] for text in sorted(found)]
+            continue
+        is_asked = isinstance(path, str) and path.startswith("/") and isinstance(at, int | float) and 0 < at < 1 << 33
+        asked_at = float(at) if is_asked else None
+        known, text = found.setdefault(name, {}), dumps(row["body"])
+        earlier = known.get(text)
+        if earlier is None:
+            known[text] = Answer(status, row["body"], lines.place(number), asked_at)
+        elif asked_at is not None:
+            known[text] = replace(earlier, asked_at=max(asked_at, earlier.asked_at or 0.0))
+    return {name: [known[text] for text in sorted(known)] for name, known in sorted(found.items())}
 
 
 def read_reports(lines: Lines) -> list[WalletReport]:

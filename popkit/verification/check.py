@@ -491,7 +491,7 @@ def check_ends(case: Case, grant: bytes) -> Lines:
 
 
 def facts(case: Case, grant: bytes) -> dict[str, Any]:
-    """The last good claim and the head, in the words of findings.json (schema popkit.findings/1)."""
+    """The last good claim and the head, in the words of findings.json (schema popkit.findings/2)."""
     claims, on = case.accepted(grant), {c.transaction for c in case.claims if c.grant == grant and c.faults}
     last, proofs = claims[-1] if claims else None, [c.proof for c in claims if c.proof]
     _, slot, data = case.pop_state(grant)

@@ -10,7 +10,7 @@ from typing import Any
 from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
-from popkit.diagnosis.records import ClaimRecord, claim_records
+from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.tickets import Tickets
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import Evidence
@@ -77,7 +77,7 @@ def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None
     Raises UsageError for a name that no attempt and no claim record in the case has.
     """
     facts = Facts(evidence, era)
-    records, tickets = claim_records(facts), Tickets(facts)
+    records, tickets = facts.claim_records, Tickets(facts)
     lines = {grant: facts.line(grant) for grant in facts.header.grants}
     by_signature: dict[str, list[ClaimRecord]] = defaultdict(list)
     for record in records:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from popkit.audit.ends import beginnings, older_than_parent, wrong_ends, wrong_stream_links
 from popkit.audit.entries import GENESIS
 from popkit.audit.server import server_verdict
-from popkit.diagnosis.coverage import evidence_findings
+from popkit.diagnosis.evidence_findings import evidence_findings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
 from popkit.diagnosis.reconcile import Reconciler
@@ -193,7 +193,7 @@ def record_checks(facts: Facts, tickets: Tickets) -> Iterator[Check]:
         return
     reconciler = Reconciler(facts)
     unbacked = sorted(str(record.tx_signature) for record in reconciler.unbacked())
-    doubts = list(reconciler.not_checked)
+    doubts = [row.text for row in reconciler.not_checked]
     false = sorted(finding.where[1] for finding in reconciler.contradicted())
     where, rule = ("worker", "claim records"), "invariant X3"
     whole = all(reconciler.chain_is_complete(grant) for grant in facts.header.grants)

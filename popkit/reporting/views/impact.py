@@ -50,8 +50,8 @@ def who_needs_a_claim(case: Case, grant: str = "") -> Block:
     open_ = 0
     for g in examined(case, grant):
         served = {a.claimer for a in case.facts.chain(g.superseded_by).accepted} if g.superseded_by else set()
-        open_ += sum(claimer not in served for claimer in g.affected_claimers)
-        for claimer in g.affected_claimers:
+        open_ += sum(claimer not in served for claimer in g.affected_claimers or ())
+        for claimer in g.affected_claimers or ():
             new = Code(short(g.superseded_by)) if g.superseded_by else "no new grant yet"
             rows.append([Code(short(g.grant)), Code(claimer), new, "yes" if claimer in served else "no"])
     if not rows and case.diagnose().verdict in ("in_flight", "inconclusive"):

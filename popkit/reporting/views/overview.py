@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS
-from popkit.diagnosis.result import Finding
+from popkit.diagnosis.result import Finding, ascending
 from popkit.errors import CaseUnreadable
 from popkit.evidence.collection import stated_addresses
 from popkit.evidence.custody import CUSTODY, PROVES, check_custody
@@ -56,7 +56,7 @@ def _grant_row(case: Case, g: GrantDiagnosis) -> list[Cell]:
         grant_mark(case, g),
         len(chain.accepted),
         len(chain.attributed),
-        len(g.affected_claimers),
+        "not known" if g.affected_claimers is None else len(g.affected_claimers),
         causes,
     ]
 
@@ -109,9 +109,9 @@ def what_to_do_now(case: Case, grant: str = "") -> Block:
 
 def coverage(case: Case) -> Block:
     """What was checked, and what could not be and would change the answer."""
-    said = case.diagnose().coverage.as_json()
-    checked = Table("Checked", ("what",), [[text] for text in said["checked"]])
-    missing = Table("Not checked", ("what",), [[text] for text in said["not_checked"]], empty="nothing was left unchecked")
+    rows = case.diagnose().coverage
+    checked = Table("Checked", ("what",), [[row.text] for row in ascending(rows.checked)])
+    missing = Table("Not checked", ("what",), [[row.text] for row in ascending(rows.not_checked)], empty="nothing was left unchecked")
     return Group([missing, checked, *_collection(case)])
 
 

@@ -45,7 +45,9 @@ def _statement(case: Case, g: GrantDiagnosis) -> Block:
         "cause": "; ".join(f"{cause.name}: {cause.seen}" for cause in g.causes) or "none",
         "last good": Code(g.last_good["signature"]) if g.last_good else None,
         "first bad": Code(g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"]) if g.first_bad else None,
-        "people affected": f"{count(len(g.affected_claimers), 'wallet')} without a claim of this grant",
+        "people affected": "not known"
+        if g.affected_claimers is None
+        else f"{count(len(g.affected_claimers), 'wallet')} without a claim of this grant",
         "replaced by": Code(g.superseded_by) if g.superseded_by else None,
         "rules": ", ".join(chain.eras_found) or None,
     }

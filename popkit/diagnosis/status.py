@@ -1,0 +1,45 @@
+"""What the worker's status pages say of its signer, and how old they are: a status page is as old as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from popkit.audit.entries import milliseconds
+from popkit.evidence.bundle import Evidence
+from popkit.protocol.keys import is_pubkey
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """The signer that the worker's status names (None: none, or hidden), and when it was taken (unix seconds; None: not known).
+
+    `collected` is whether any status page is in the case; `configured` what it says of a signer (None: nothing).
+    """
+
+    signer: str | None = None
+    taken_at: int | None = None
+    collected: bool = False
+    configured: bool | None = None
+
+
+def read_status(evidence: Evidence) -> WorkerStatus:
+    """runtime-status where it names a signer, as it says when it was taken; else pop-status, which says no time of its own.
+
+    A pop-status that agrees with a runtime-status is no other; where the two differ, the one with a time counts.
+    """
+    runtime, pop = evidence.answers.get("runtime-status"), evidence.answers.get("pop-status")
+    checks = runtime.body.get("checks") if runtime is not None and runtime.is_ok else None
+    checks = checks if isinstance(checks, dict) else {}
+    stated = pop.body if pop is not None and pop.is_ok else {}
+    collected = bool(checks) or bool(stated)
+    configured = next(
+        (bool(value) for value in (checks.get("popSignerConfigured"), stated.get("signerConfigured")) if value is not None), None
+    )
+    at = runtime.body.get("checkedAt") if runtime is not None and runtime.is_ok else None
+    at_ms = milliseconds(at) if isinstance(at, str) else None
+    if is_pubkey(checks.get("popSignerPubkey")):
+        return WorkerStatus(str(checks["popSignerPubkey"]), None if at_ms is None else at_ms // 1000, collected, configured)
+    if is_pubkey(stated.get("signerPubkey")):
+        asked = pop.asked_at if pop is not None else None
+        return WorkerStatus(str(stated["signerPubkey"]), None if asked is None else int(asked), collected, configured)
+    return WorkerStatus(None, None if at_ms is None else at_ms // 1000, collected, configured)

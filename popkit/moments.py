@@ -1,0 +1,97 @@
+"""When each part of the evidence was taken: an account's slot, a list's newest row, the worker's newest record.
+
+Parts of different moments are normal. What is said of a part is said as of its moment: a proof is lost only by a PopState that was read
+after it could land no more, and a head is sound only up to where the records of both sides reach.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+SLOT_SECONDS = 0.4
+"""Seconds a slot takes, as Solana means it to; clusters keep it within a quarter over hours."""
+SLOWEST, FASTEST = 1.25, 0.35
+"""How much longer, and shorter, than it should a slot may be on average before a stated time is not believed."""
+SLACK = 60
+"""Seconds that two clocks may differ (block times are estimates of the validators; the worker's clock is its own)."""
+MEASURED_SLOTS = 3000
+"""How many slots the known times must span before the cluster's own pace is taken from them."""
+YEAR = 366 * 86400
+
+
+class SlotClock:
+    """Unix seconds of slots, from the block times in the case and from `collected_at`, the stated clock at the newest account's slot.
+
+    `stated` is that (slot, second), or None where the accounts carry no slot. It counts only where it fits the block times: a time that
+    runs ahead of what the slots allow is of another moment than the accounts, and is left out (`disagrees`).
+    """
+
+    def __init__(self, times: Iterable[tuple[int, int]], stated: tuple[int, int] | None = None) -> None:
+        known: dict[int, int] = {}
+        for slot, second in times:
+            known[slot] = max(second, known.get(slot, second))
+        self._slots = sorted(known)
+        self._seconds = [known[slot] for slot in self._slots]
+        self.stated = stated
+        self.disagrees = False
+        if stated is not None:
+            latest = self._latest_from_below(stated[0])
+            self.disagrees = latest is not None and stated[1] > latest + SLACK
+        self._stated = None if self.disagrees else stated
+
+    @property
+    def _pace(self) -> float:
+        """The longest that a slot is believed to take on average, in seconds."""
+        if self._slots and self._slots[-1] - self._slots[0] >= MEASURED_SLOTS:
+            measured = (self._seconds[-1] - self._seconds[0]) / (self._slots[-1] - self._slots[0])
+            return max(measured, 0.0) * 1.05
+        return SLOT_SECONDS * SLOWEST
+
+    def _latest_from_below(self, slot: int) -> float | None:
+        """The latest second that a slot can have, by the block time before it; None without one."""
+        spot = bisect_right(self._slots, slot)
+        return self._seconds[spot - 1] + (slot - self._slots[spot - 1]) * self._pace if spot else None
+
+    def earliest(self, slot: int | None) -> int | None:
+        """The earliest unix second at which a slot can have been; None where nothing tells.
+
+        A stated time is taken as it is for its own slot. Elsewhere the block times on both sides bound it.
+        """
+        if slot is None:
+            return None
+        if self._stated is not None and slot >= self._stated[0]:
+            return self._stated[1]
+        bounds: list[float] = []
+        spot = bisect_right(self._slots, slot)
+        if spot:
+            bounds.append(self._seconds[spot - 1] + (slot - self._slots[spot - 1]) * SLOT_SECONDS * FASTEST)
+        after = bisect_left(self._slots, slot)
+        later = [(self._slots[after], self._seconds[after])] if after < len(self._slots) else []
+        for at, second in [*later, *([self._stated] if self._stated is not None else [])]:
+            bounds.append(second - (at - slot) * self._pace)
+        return int(max(bounds)) if bounds else None
+
+    def latest(self, slot: int | None) -> int | None:
+        """The latest unix second at which a slot can have been; None where nothing tells."""
+        if slot is None:
+            return None
+        bounds = [float(self._stated[1])] if self._stated is not None and slot <= self._stated[0] else []
+        after = bisect_left(self._slots, slot)
+        if after < len(self._slots):
+            bounds.append(self._seconds[after])
+        below = self._latest_from_below(slot)
+        if below is not None:
+            bounds.append(below + SLACK)
+        return int(min(bounds)) if bounds else None
+
+
+def is_impossible(collected_at: int, evidence: Iterable[int]) -> bool:
+    """Whether a stated time of collection cannot be: before all that was collected, or years after the newest of it (unix seconds).
+
+    Parts that are younger than it are no contradiction: exports may have been added later.
+    """
+    moments = list(evidence)
+    if not 0 < collected_at < 1 << 33:
+        return True
+    return bool(moments) and not min(moments) - SLACK <= collected_at <= max(moments) + YEAR
