@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Diagnosis
 from popkit.errors import MissingExtra, UsageError
 from popkit.evidence.bundle import Evidence
+from popkit.text import for_html, shown
 from popkit.wording import counted, utc
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Case:
     def __repr__(self) -> str:
         attempts = len(self.facts.claims)
         size = f"{counted(len(self.grants), 'grant')}, {counted(attempts, 'claim attempt')}"
-        return f"<Case {self.name} on {self.cluster}: {size}, collected {utc(self.collected_at)}>"
+        return f"<Case {shown(self.name)} on {shown(self.cluster)}: {size}, collected {utc(self.collected_at)}>"
 
     def _repr_html_(self) -> str:
         rows = {
@@ -78,8 +78,8 @@ class Case:
             "collected at": utc(self.collected_at),
             "parts not collected": ", ".join(self.missing_parts) or "none",
         }
-        body = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
-        return f"<table><caption>Case {escape(self.name)}</caption>{body}</table>"
+        body = "".join(f"<tr><th>{for_html(k)}</th><td>{for_html(v)}</td></tr>" for k, v in rows.items())
+        return f"<table><caption>Case {for_html(self.name)}</caption>{body}</table>"
 
     @property
     def missing_parts(self) -> list[str]:

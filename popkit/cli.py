@@ -6,6 +6,7 @@ Exit codes, in every command: 0 nothing is wrong now, 1 something is, 2 wrong us
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,16 +15,19 @@ from pathlib import Path
 
 from popkit import __version__
 from popkit.collecting.command import add_collect_arguments
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, PopkitError, UsageError
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, CannotWrite, PopkitError, UsageError
+from popkit.output import Arguments, drop_stdout, say, tell, write
 from popkit.serving.command import add_serve_arguments
 
 EXIT_INTERRUPTED = 130
+_OF_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+"""Failures that only an output can have: a full disk, a quota, a place that is read-only."""
 ERAS = ("pre_pop", "strict", "strict_v2", "relaxed")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
-    top = argparse.ArgumentParser(prog="popkit", description="From the evidence of a PoP chain incident to an answer that can be defended.")
+    top = Arguments(prog="popkit", description="From the evidence of a PoP chain incident to an answer that can be defended.")
     top.add_argument("--version", action="version", version=f"popkit {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -73,13 +77,13 @@ def _diagnose(args: argparse.Namespace) -> int:
     diagnosis = open_case(args.case, args.era).diagnose()
     text = diagnosis.dumps()
     if args.json == "-":
-        _write(text)
+        write(text)
         return diagnosis.exit_code
     if args.json is not None:
         write_file(Path(args.json), text)
     from popkit.terminal import diagnosis_text
 
-    _write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
     return diagnosis.exit_code
 
 
@@ -89,9 +93,9 @@ def _investigate(args: argparse.Namespace) -> int:
 
     out = Path(args.out)
     _refuse_inside(out, Path(args.case))
-    diagnosis = investigate(args.case, out, progress=lambda line: print(line, file=sys.stderr, flush=True), era=args.era)
-    _write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
-    _write(f"\nReport: {out / 'report.html'}\n")
+    diagnosis = investigate(args.case, out, progress=tell, era=args.era)
+    write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    say(["", f"Report: {out / 'report.html'}"])
     return diagnosis.exit_code
 
 
@@ -107,11 +111,11 @@ def _verify(args: argparse.Namespace) -> int:
     verification = verify(Evidence(args.case), args.name, args.era)
     text = verification.dumps()
     if args.json == "-":
-        _write(text)
+        write(text)
         return verification.exit_code
     if args.json is not None:
         write_file(Path(args.json), text)
-    _write(verification_text(verification, every=bool(args.name)))
+    write(verification_text(verification, every=bool(args.name)))
     return verification.exit_code
 
 
@@ -123,11 +127,11 @@ def _standalone(target: Path, args: argparse.Namespace) -> int:
         raise UsageError("--standalone writes check.py and stops: leave out names and --json")
     text = files("popkit.verification").joinpath("check.py").read_text("utf-8")
     if args.standalone == "-":
-        _write(text)
+        write(text)
         return EXIT_FINE
     _refuse_inside(target, Path(args.case))
     write_file(target, text)
-    _write(f"wrote {target}; run it without popkit:\n  python3 {target} {args.case} findings.json\n")
+    say([f"wrote {target}; run it without popkit:", f"  python3 {target} {args.case} findings.json"])
     return EXIT_FINE
 
 
@@ -147,25 +151,25 @@ def _explain(args: argparse.Namespace) -> int:
     from popkit.vocabulary import explain, vocabulary
 
     if args.word:
-        _write(f"{explain(args.word)}\n")
+        say(str(explain(args.word)).split("\n"))
         return EXIT_FINE
     kind = ""
     for word in vocabulary().values():
         if word.kind.split(",")[0] != kind:
             kind = word.kind.split(",")[0]
-            _write(f"\n{kind}\n")
-        _write(f"  {word.word:<32} {word.meaning.split('. ')[0]}\n")
+            say(["", kind])
+        say([f"  {word.word:<32} {word.meaning.split('. ')[0]}"])
     return EXIT_FINE
 
 
 def _refuse_inside(target: Path, case: Path) -> None:
     """A case is evidence: nothing is written into it."""
-    if target.resolve().is_relative_to(case.resolve()):
+    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(case)):
         raise UsageError(f"{target}: lies inside the case, which is read-only evidence; choose a place outside it")
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write a text file whole or not at all. Raises UsageError when the place cannot be written.
+    """Write a text file whole or not at all. Raises CannotWrite when the place cannot be written.
 
     What is there and is no file (a pipe, a terminal, a device) is written to as it is, and not replaced by a file.
     """
@@ -180,12 +184,7 @@ def write_file(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def _write(text: str) -> None:
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
-    sys.stdout.buffer.flush()
+        raise CannotWrite(str(path), error) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -194,21 +193,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except PopkitError as error:
-        print(f"popkit: {error}", file=sys.stderr)
+        tell(f"popkit: {error}")
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone; do not complain at exit
+        drop_stdout()  # whoever read us has gone
         return EXIT_INTERNAL
     except OSError as error:
-        print(f"popkit: {error.filename or 'the case'}: cannot be read: {error.strerror}", file=sys.stderr)
-        return EXIT_CANNOT_TELL
+        is_output = error.errno in _OF_WRITING
+        tell(f"popkit: {error.filename or 'a file'}: cannot be {'written' if is_output else 'read'}: {error.strerror or error}")
+        return EXIT_USAGE if is_output else EXIT_CANNOT_TELL
     except KeyboardInterrupt:
-        print("popkit: interrupted", file=sys.stderr)
+        tell("popkit: interrupted")
         return EXIT_INTERRUPTED
     except Exception as error:
         if os.environ.get("POPKIT_TRACEBACK"):
             raise
-        print(f"popkit: a fault inside popkit: {type(error).__name__}: {error} (POPKIT_TRACEBACK=1 shows where)", file=sys.stderr)
+        tell(f"popkit: a fault inside popkit: {type(error).__name__}: {str(error)[:1000]} (POPKIT_TRACEBACK=1 shows where)")
         return EXIT_INTERNAL
 
 

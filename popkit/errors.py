@@ -6,6 +6,8 @@ A class says what the world is like when it is raised. Exit codes are those of e
 
 from __future__ import annotations
 
+from popkit.text import for_terminal
+
 EXIT_FINE = 0
 EXIT_WRONG = 1
 EXIT_USAGE = 2
@@ -18,6 +20,10 @@ class PopkitError(Exception):
 
     code = "popkit_error"
     exit_code = EXIT_INTERNAL
+
+    def __str__(self) -> str:
+        """The message as one visible line: it may quote a file's name, or what somebody typed."""
+        return for_terminal(super().__str__())
 
 
 class CaseUnreadable(PopkitError):
@@ -46,6 +52,16 @@ class UsageError(PopkitError):
 
     code = "usage"
     exit_code = EXIT_USAGE
+
+
+class CannotWrite(PopkitError):
+    """An output could not be written: a full disk, a place that is read-only. It says nothing about the case."""
+
+    code = "cannot_write"
+    exit_code = EXIT_USAGE
+
+    def __init__(self, where: str, error: OSError) -> None:
+        super().__init__(f"{where}: cannot be written: {error.strerror or error}")
 
 
 class MissingExtra(PopkitError):

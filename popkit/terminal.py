@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, ascending
+from popkit.text import Line, page, shown
 from popkit.verification.verify import Verification
 from popkit.vocabulary import steps_for
 from popkit.wording import counted, utc
 
 SYMBOLS = {"broken": "✗", "inconclusive": "?", "in_flight": "…", "recovered": "✓", "intact": "✓", "unused": "-"}
 _COLOURS = {"broken": "31", "inconclusive": "33", "in_flight": "33", "recovered": "32", "intact": "32", "unused": "2"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 SHOWN = 6
 """How many of a list a terminal shows; --json has them all."""
 MOST_FINDINGS = 20
-
-
-def plain(text: str) -> str:
-    """Other people's text without control characters, so that a title cannot drive the terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def diagnosis_text(diagnosis: Diagnosis, colour: bool = False) -> str:
     """The whole answer as text, ending with a line end."""
     critical = diagnosis.count("critical")
     guarded = diagnosis.verdict != "broken" and critical > 0
-    headline = _headline(diagnosis.verdict, colour, counted(critical, "critical finding") if guarded else "")
-    lines = [f"{headline}   case {plain(diagnosis.case)}, as of {utc(diagnosis.as_of)}, exit code {diagnosis.exit_code}"]
+    about = f"   case {shown(diagnosis.case)}, as of {utc(diagnosis.as_of)}, exit code {diagnosis.exit_code}"
+    lines: list[str | Line] = [_headline(diagnosis.verdict, about, colour, counted(critical, "critical finding") if guarded else "")]
     marked = {f.grant for f in diagnosis.findings if f.severity == "critical"}
     for grant in sorted(diagnosis.grants, key=lambda g: (list(SYMBOLS).index(g.verdict), g.grant)):
         lines += ["", *_grant_lines(grant, colour, grant.grant in marked)]
     lines += ["", *_audit_lines(diagnosis), *_finding_lines(diagnosis), *_coverage_lines(diagnosis)]
-    return "\n".join(lines) + "\n"
+    return page(lines)
 
 
-def _headline(verdict: str, colour: bool, but: str = "") -> str:
+def _headline(verdict: str, about: str, colour: bool, but: str = "") -> Line:
     """A verdict with its symbol; one with critical findings wears neither the symbol nor the colour of success."""
-    text = f"! {verdict.upper()}, BUT {but}" if but else f"{SYMBOLS[verdict]} {verdict.upper()}"
-    return f"\x1b[1;{'31' if but else _COLOURS[verdict]}m{text}\x1b[0m" if colour else text
+    mark = f"! {verdict.upper()}, BUT {but}" if but else f"{SYMBOLS[verdict]} {verdict.upper()}"
+    return Line(mark, about, f"1;{'31' if but else _COLOURS[verdict]}" if colour else "")
 
 
 def _some(items: list[str], width: int = 0) -> str:
@@ -52,10 +46,11 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<11} {text}"
 
 
-def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str]:
+def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str | Line]:
     but = "critical findings" if marked and g.verdict != "broken" else ""
-    title = ", ".join(plain(t) for t in g.titles)
-    lines = [f"{_headline(g.verdict, colour, but)}  grant {g.grant}" + (f"  ({title})" if title else "")]
+    title = ", ".join(shown(title) for title in g.titles)
+    about = f"  grant {g.grant}" + (f"  ({title})" if title else "")
+    lines: list[str | Line] = [_headline(g.verdict, about, colour, but)]
     lines.append(_row("because", g.judgement.because))
     lines += _began_lines(g)
     if g.last_good is None:
@@ -139,7 +134,7 @@ def _audit_lines(diagnosis: Diagnosis) -> list[str]:
     }
     for name, items in rows.items():
         if items:
-            lines.append(f"  {name:<14} {len(items)}: {_some([plain(item) for item in items])}")
+            lines.append(f"  {name:<14} {len(items)}: {_some([shown(item) for item in items])}")
     return lines
 
 
@@ -149,8 +144,8 @@ def _finding_lines(diagnosis: Diagnosis) -> list[str]:
         f"Findings: {diagnosis.count('critical')} critical, {diagnosis.count('warning')} warning, {diagnosis.count('info')} info",
     ]
     for finding in [f for f in diagnosis.findings if f.severity == "critical"][:MOST_FINDINGS]:
-        lines.append(f"  critical {finding.code}: {plain(finding.observed or finding.not_checked or '')}")
-        lines.append(f"           at {plain(' '.join(part for part in finding.where if part))}")
+        lines.append(f"  critical {finding.code}: {finding.observed or finding.not_checked or ''}")
+        lines.append(f"           at {' '.join(part for part in finding.where if part)}")
     if diagnosis.count("critical") > MOST_FINDINGS:
         lines.append(f"  and {diagnosis.count('critical') - MOST_FINDINGS} more critical ones in findings.json")
     warnings = Counter(f.code for f in diagnosis.findings if f.severity == "warning")
@@ -161,7 +156,7 @@ def _finding_lines(diagnosis: Diagnosis) -> list[str]:
 def _coverage_lines(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.coverage.complete:
         return ["", "Coverage: everything in the case was checked."]
-    return ["", "Coverage: not checked:", *(f"  - {plain(row.text)}" for row in ascending(diagnosis.coverage.not_checked))]
+    return ["", "Coverage: not checked:", *(f"  - {row.text}" for row in ascending(diagnosis.coverage.not_checked))]
 
 
 MARKS = {"holds": "✓", "violated": "✗", "cannot tell": "?"}
@@ -169,15 +164,16 @@ MARKS = {"holds": "✓", "violated": "✗", "cannot tell": "?"}
 
 def verification_text(verification: Verification, every: bool) -> str:
     """A verification as text: one line a section that holds, every numbered check of the others (of all, where `every`)."""
-    lines = [f"Case {plain(verification.case)}: exit code {verification.exit_code}"]
+    lines = [f"Case {shown(verification.case)}: exit code {verification.exit_code}"]
     for section in verification.sections:
+        lines.append("")
         lines.append(
-            f"\n{MARKS[section.status]} {section.subject} {plain(section.name)}: {section.status}, {counted(len(section.checks), 'check')}"
+            f"{MARKS[section.status]} {section.subject} {shown(section.name)}: {section.status}, {counted(len(section.checks), 'check')}"
         )
         for number, check in enumerate(section.checks, 1):
             if every or check.status == "violated" or section.status == "cannot tell" == check.status:
                 lines.append(f"  {number:>2}. {MARKS[check.status]} {check.title}")
-                lines.append(f"        expected {plain(check.expected)}")
-                lines.append(f"        observed {plain(check.observed)}")
-                lines.append(f"        at {plain(' '.join(part for part in check.where if part))}; rule: {check.rule}")
-    return "\n".join(lines) + "\n"
+                lines.append(f"        expected {check.expected}")
+                lines.append(f"        observed {check.observed}")
+                lines.append(f"        at {' '.join(part for part in check.where if part)}; rule: {check.rule}")
+    return page(lines)

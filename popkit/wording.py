@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import UTC, datetime
 
 
@@ -20,9 +18,3 @@ def utc(moment: int | None) -> str:
         return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         return f"unix second {moment}"
-
-
-def json_text(value: object) -> str:
-    """A value as JSON: keys ascending, two spaces, a line end last; half a surrogate pair, which UTF-8 cannot hold, as its escape."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
-    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)

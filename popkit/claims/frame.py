@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from popkit.claims.table import PROOF_PLACES, ClaimTable
 from popkit.errors import MissingExtra
+from popkit.text import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,7 @@ def claims_frame(claims: ClaimTable, eras: Callable[[int, int | None], Any], cla
         "inner_index": [None if inner < 0 else inner for inner in claims.inner.tolist()],
         "instruction": ["claim_grant_with_proof" if proved else "claim_grant" for proved in claims.with_proof.tolist()],
         "accounts": claims.account_count.tolist(),
-        "transaction_version": [None if tx.version[row] is None else str(tx.version[row]) for row in rows],
+        "transaction_version": [None if tx.version[row] is None else shown(tx.version[row]) for row in rows],
         "accepted": claims.accepted.tolist(),
         "error": [_error(f) for f in failure],
         "error_code": [f.code if f and f.code is not None else None for f in failure],
@@ -147,4 +148,5 @@ def claims_frame(claims: ClaimTable, eras: Callable[[int, int | None], Any], cla
 def _error(failure: Any) -> str | None:
     if failure is None:
         return None
-    return failure.error or (f"Custom({failure.code})" if failure.code is not None else None)
+    name = failure.error or (f"Custom({failure.code})" if failure.code is not None else None)
+    return shown(name) if name is not None else None

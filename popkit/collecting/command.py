@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, MissingExtra, UsageError
+from popkit.output import tell, write
+from popkit.text import page
 from popkit.wording import counted
 
 if TYPE_CHECKING:
@@ -64,14 +66,15 @@ def run(args: argparse.Namespace) -> int:
 
     options = options_of(args)
     if args.dry_run:
-        sys.stdout.write(dry_run(options))
+        write(dry_run(options))
         return EXIT_FINE
     try:
         collected = collect(options, Progress(sys.stderr))
     except KeyboardInterrupt:
-        print(f"\npopkit: stopped; what was received is kept in {options.out}.collecting, and the same command goes on", file=sys.stderr)
+        tell("")
+        tell(f"popkit: stopped; what was received is kept in {options.out}.collecting, and the same command goes on")
         raise
-    sys.stdout.write(summary(collected))
+    write(summary(collected))
     return EXIT_FINE if collected.complete else EXIT_CANNOT_TELL
 
 
@@ -195,7 +198,7 @@ def dry_run(options: Options) -> str:
         lines += ["exports", *(f"  {path}" for path in options.exports)]
     if options.extend is not None:
         lines += [f"the case {options.extend}, taken over; lists that it states to be complete are asked for what is newer"]
-    return "\n".join([*lines, "", f"and would write {options.out}", ""])
+    return page([*lines, "", f"and would write {options.out}"])
 
 
 def summary(collected: Collected) -> str:
@@ -210,7 +213,8 @@ def summary(collected: Collected) -> str:
         lines.append(f"{sign} {statement.role} {statement.address}   {statement.rows} signatures")
         lines += [f"    because {why}" for why in statement.because]
         lines += [f"    cannot tell {name}: {detail}" for name, detail in sorted(_unsure(statement)) if (name, detail) not in everywhere]
-    lines += [f"\ncannot tell {name}, of any of them: {detail}" for name, detail in sorted(everywhere)]
+    for name, detail in sorted(everywhere):
+        lines += ["", f"cannot tell {name}, of any of them: {detail}"]
     lines += _exports(collected.exports)
     for what, rows in (("missing", collected.missing), ("left out by the worker", collected.left_out)):
         if rows:
@@ -219,7 +223,7 @@ def summary(collected: Collected) -> str:
         asked = ", ".join(f"{name} {count['requests']} requests ({count['calls']} calls)" for name, count in collected.requests.items())
         lines += ["", f"asked in this run: {asked}; the record is custody.jsonl"]
     lines += ["", f"next: popkit diagnose {collected.case}"]
-    return "\n".join(lines) + "\n"
+    return page(lines)
 
 
 def _unsure(statement: Statement) -> set[tuple[str, str]]:

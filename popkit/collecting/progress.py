@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from shutil import get_terminal_size
 from typing import IO
+
+from popkit.text import for_terminal, page
 
 _EVERY = 0.2
 
@@ -50,14 +53,19 @@ class Progress:
             return
         if self._live and (always or self.clock() - self._shown > _EVERY):
             self._shown = self.clock()
-            self.stream.write(f"\r\033[K{self.line()[: get_terminal_size().columns - 1]}")  # a line that wraps cannot be rewritten
-            self.stream.flush()
+            line = for_terminal(self.line())[: get_terminal_size().columns - 1]  # a line that wraps cannot be rewritten
+            self._write(f"\r\033[K{line}")
         elif always and not self._live:
-            self.stream.write(f"{self.phase}{f' ({self.total})' if self.total else ''}\n")
-            self.stream.flush()
+            self._write(page([f"{self.phase}{f' ({self.total})' if self.total else ''}"]))
 
     def end(self) -> None:
         """Leave the line."""
-        if self._live and self.stream is not None:
-            self.stream.write("\r\033[K")
-            self.stream.flush()
+        if self._live:
+            self._write("\r\033[K")
+
+    def _write(self, text: str) -> None:
+        """Show progress; where nobody can be shown it, the collection goes on."""
+        if self.stream is not None:
+            with suppress(OSError, ValueError):
+                self.stream.write(text)
+                self.stream.flush()

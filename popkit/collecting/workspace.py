@@ -22,6 +22,7 @@ from popkit.collecting.custody import Custody, durable
 from popkit.errors import CaseUnreadable, UsageError
 from popkit.evidence.custody import CUSTODY, Kept, digest_of_range, kept_of
 from popkit.evidence.manifest import MANIFEST, case_files, sha256_of
+from popkit.text import for_json
 
 TOOL = f"popkit {__version__}"
 _ALTERED = "the unfinished collection was altered; start again with another --out"
@@ -174,7 +175,7 @@ class Workspace:
         self.custody.append({"kind": "sealed", "at": self.clock(), "tool": TOOL, "files": digests})
         self.custody.close()
         sources = {**header["sources"], "custody": {"lines": self.custody.count, "head": self.custody.head}}
-        self.write("case.json", json.dumps({**header, "sources": sources}, ensure_ascii=False, indent=1).encode() + b"\n")
+        self.write("case.json", for_json({**header, "sources": sources}, indent=1, sort_keys=False).encode())
         for name in (CUSTODY, "case.json"):
             digests[name] = sha256_of(self.root / name)
         self.write(MANIFEST, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from popkit.diagnosis.began import Began
@@ -15,7 +14,8 @@ from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS, Judgement
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
-from popkit.wording import counted, json_text
+from popkit.text import for_html, for_json, shown
+from popkit.wording import counted
 
 SCHEMA = "popkit.findings/2"
 _BIG = 1 << 53
@@ -290,7 +290,7 @@ class Diagnosis:
 
     def dumps(self) -> str:
         """findings.json: UTF-8 JSON, keys ascending, two spaces, a line end last; integers past 2^53 as decimal strings."""
-        return json_text(_portable(self.as_json()))
+        return for_json(_portable(self.as_json()))
 
     def count(self, severity: str) -> int:
         """How many findings have a severity."""
@@ -299,7 +299,7 @@ class Diagnosis:
 
     def __repr__(self) -> str:
         size = f"{counted(len(self.grants), 'grant')}, {counted(self.count('critical'), 'critical finding')}"
-        return f"<Diagnosis {self.case}: {self.verdict}, {size}>"
+        return f"<Diagnosis {shown(self.case)}: {self.verdict}, {size}>"
 
     def _repr_html_(self) -> str:
         rows = {g.grant: f"{g.verdict}: {g.judgement.because}" for g in self.grants}
@@ -317,5 +317,5 @@ def _portable(value: Any) -> Any:
 
 
 def _html_table(title: str, rows: dict[str, str]) -> str:
-    body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
-    return f"<table><caption>{escape(title)}</caption>{body}</table>"
+    body = "".join(f"<tr><th>{for_html(name)}</th><td>{for_html(text)}</td></tr>" for name, text in rows.items())
+    return f"<table><caption>{for_html(title)}</caption>{body}</table>"

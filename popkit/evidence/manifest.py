@@ -13,7 +13,9 @@ from pathlib import Path, PurePosixPath
 from popkit.errors import CaseUnreadable, ManifestMismatch
 
 MANIFEST = "manifest-sha256.txt"
-_LINE = re.compile(r"^([0-9a-f]{64}) [ *](.+)$")
+_LINE = re.compile(r"^(\\?)([0-9a-f]{64}) [ *](.+)$", re.DOTALL)
+_ESCAPES = {"\\\\": "\\", "\\n": "\n", "\\r": "\r"}
+"""How sha256sum writes a name that holds a backslash or a line end; such a line begins with a backslash."""
 _RESEAL = "collect the case again, or find out who changed it; popkit does not judge an altered case"
 
 
@@ -51,13 +53,15 @@ def read_manifest(path: Path) -> dict[str, str]:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise CaseUnreadable(f"is not UTF-8 at byte {error.start}", file=MANIFEST, advice=_RESEAL) from None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, row in enumerate(text.split("\n"), 1):  # a name may hold any other line end
+        line = row.removesuffix("\r")
         if not line.strip():
             continue
         match = _LINE.match(line)
         if match is None:
             raise CaseUnreadable("is not '<sha256>  <path>'", file=MANIFEST, line=number, advice=_RESEAL)
-        digest, name = match.groups()
+        escaped, digest, name = match.groups()
+        name = re.sub(r"\\\\|\\n|\\r", lambda found: _ESCAPES[found[0]], name) if escaped else name
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts:
             raise CaseUnreadable(f"names a path outside the case: {name}", file=MANIFEST, line=number, advice=_RESEAL)

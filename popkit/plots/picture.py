@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from popkit.errors import MissingExtra
+from popkit.text import for_terminal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,6 +87,9 @@ class Picture:
     figure: Figure = field(repr=False)
     alt: str
     is_empty: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alt", for_terminal(self.alt))  # one visible line: it quotes errors that a node gave
 
     @cached_property
     def png(self) -> bytes:

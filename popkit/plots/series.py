@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from popkit.attempts import Attempt
 from popkit.diagnosis.proofs import Proof, WorkerLine
-from popkit.reporting.text import clean
+from popkit.text import shown
 
 if TYPE_CHECKING:
     from popkit.case import Case
@@ -18,7 +18,7 @@ ZOOM_SPAN = 6 * 3600
 
 def grant_title(case: Case, grant: str) -> str:
     """A grant as headings name it: the first eight characters of its key, and its events' titles."""
-    titles = ", ".join(clean(title, 40) for title in case.diagnose().grant(grant).titles)
+    titles = ", ".join(shown(title, 40) for title in case.diagnose().grant(grant).titles)
     return f"{grant[:8]}" + (f" · {titles}" if titles else "")
 
 

@@ -12,7 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from popkit.errors import MissingExtra
-from popkit.reporting.text import clean, is_japanese, is_moment, md, md_code
+from popkit.reporting.text import is_japanese, is_moment
+from popkit.text import for_markdown, for_markdown_code, for_notebook, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,10 +47,10 @@ class Code:
     kind: ClassVar[str] = "code"
 
     def __str__(self) -> str:
-        return clean(self.text, 2000)
+        return shown(self.text, 2000)
 
     def markdown(self) -> str:
-        return md_code(self.text)
+        return for_markdown_code(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Mark:
         return f"{self.symbol} {self.word}".strip()
 
     def markdown(self) -> str:
-        return f"{self.symbol} **{md(self.word)}**".strip()
+        return f"{self.symbol} **{for_markdown(self.word)}**".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +98,14 @@ Cell = str | int | Code | Mark | Lines | None
 
 
 def _text(cell: Cell) -> str:
-    return "–" if cell is None or cell == "" else clean(cell)
+    return "–" if cell is None or cell == "" else shown(cell)
 
 
 def cell_markdown(cell: Cell) -> str:
     """A cell in Markdown; plain strings are somebody's text and stay text."""
     if isinstance(cell, Code | Mark | Lines):
         return cell.markdown() or "–"
-    return md(_text(cell))
+    return for_markdown(_text(cell))
 
 
 class Block:
@@ -135,7 +136,7 @@ class Note(Block):
     kind: ClassVar[str] = "note"
 
     def markdown(self) -> str:
-        return md(self.text)
+        return for_markdown(self.text)
 
 
 @dataclass(repr=False)
@@ -159,15 +160,15 @@ class Table(Block):
         return pd.DataFrame([[_text(cell) for cell in row] for row in self.rows], columns=list(self.columns), dtype="string[pyarrow]")
 
     def markdown(self) -> str:
-        title = f"**{md(self.caption)}**"
+        title = f"**{for_markdown(self.caption)}**"
         if not self.rows:
-            return f"{title}: {md(self.empty)}"
-        after = ["", md(self.note)] if self.note else []
+            return f"{title}: {for_markdown(self.empty)}"
+        after = ["", for_markdown(self.note)] if self.note else []
         return "\n".join(
             [
                 title,
                 "",
-                *_pipe_table([list(map(md, self.columns)), *[[cell_markdown(c) for c in row] for row in self.rows]]),
+                *_pipe_table([list(map(for_markdown, self.columns)), *[[cell_markdown(c) for c in row] for row in self.rows]]),
                 *after,
             ]
         )
@@ -182,8 +183,8 @@ class Facts(Block):
     kind: ClassVar[str] = "facts"
 
     def markdown(self) -> str:
-        rows = [[md(name), cell_markdown(value)] for name, value in self.rows.items()]
-        return "\n".join([f"**{md(self.caption)}**", "", *_pipe_table([["what", "value"], *rows])])
+        rows = [[for_markdown(name), cell_markdown(value)] for name, value in self.rows.items()]
+        return "\n".join([f"**{for_markdown(self.caption)}**", "", *_pipe_table([["what", "value"], *rows])])
 
 
 @dataclass(repr=False)
@@ -199,9 +200,9 @@ class Steps(Block):
             yield (step, "") if isinstance(step, str) else step
 
     def markdown(self) -> str:
-        rows = [f"**{md(self.caption)}**", ""]
+        rows = [f"**{for_markdown(self.caption)}**", ""]
         for number, (text, command) in enumerate(self.pairs(), 1):
-            rows.append(f"{number}. {md(text)}")
+            rows.append(f"{number}. {for_markdown(text)}")
             if command:
                 fence = "~~~~"
                 rows += ["", f"   {fence}", *[f"   {line}" for line in command.splitlines()], f"   {fence}", ""]
@@ -231,6 +232,11 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
+def _visible(value: object) -> object:
+    """What a template's braces give, before it is escaped: markup is popkit's own, everything else is text."""
+    return value if hasattr(value, "__html__") else for_notebook(value)
+
+
 @cache
 def environment() -> Any:
     """The package's templates, autoescaped; raises MissingExtra without jinja2."""
@@ -239,8 +245,15 @@ def environment() -> Any:
     except ImportError:
         raise MissingExtra("A table in HTML", "notebooks") from None
     loader = jinja2.PackageLoader("popkit.reporting", "templates")
-    made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    made.filters["clean"] = clean
+    made = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_visible,
+    )
+    made.filters["shown"] = shown
     made.tests |= {"japanese": lambda text: is_japanese(str(text)), "moment": lambda text: is_moment(str(text))}
     return made
 

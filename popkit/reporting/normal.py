@@ -7,6 +7,8 @@ from typing import Any
 
 import nbformat
 
+from popkit.text import for_notebook
+
 v4: Any = nbformat.v4
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _INJECTED = "injected-parameters"
@@ -52,18 +54,24 @@ def _is_warning(output: Any) -> bool:
 
 
 def _output(output: Any, count: int) -> Any:
-    """An output with its content and its alternative text, and nothing else."""
+    """An output with its content and its alternative text, and nothing else; other people's text in it is visible."""
     kind = output["output_type"]
     if kind == "stream":
-        return v4.new_output("stream", name="stdout", text=output["text"])
+        return v4.new_output("stream", name="stdout", text=for_notebook(output["text"]))
     if kind == "error":
-        return v4.new_output("error", ename=output["ename"], evalue=output["evalue"], traceback=output["traceback"])
-    data = {mime: output["data"][mime] for mime in sorted(output["data"])}
+        trace = [for_notebook(line) for line in output["traceback"]]
+        return v4.new_output("error", ename=output["ename"], evalue=for_notebook(output["evalue"]), traceback=trace)
+    data = {mime: _let_out(output["data"][mime]) for mime in sorted(output["data"])}
     if "image/png" in data:
         data["image/png"] = "".join(str(data["image/png"]).split())
-    alts = {mime: {"alt": about["alt"]} for mime, about in output["metadata"].items() if mime in data and "alt" in about}
+    alts = {mime: {"alt": for_notebook(about["alt"])} for mime, about in output["metadata"].items() if mime in data and "alt" in about}
     more = {"execution_count": count} if kind == "execute_result" else {}
     return v4.new_output(kind, data=data, metadata=alts, **more)
+
+
+def _let_out(data: Any) -> Any:
+    """Text of an output, visible; other data (a picture's, JSON) as it is."""
+    return for_notebook(data) if isinstance(data, str) else data
 
 
 def dumps(notebook: Any) -> str:

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from popkit.evidence.lines import Place
-from popkit.reporting.text import clean, short
+from popkit.reporting.text import short
+from popkit.text import shown
 
 if TYPE_CHECKING:
     from popkit.case import Case
@@ -69,9 +70,9 @@ class Places:
         """A finding's place in words: `rpc/transactions.jsonl:12 (4Btj8hWM)`; without a line where the file does not hold the key."""
         file, key = finding.where
         place = self.place(key, file)
-        return clean(Place(place.file, place.line) if place is not None else file) + (f" ({short(key)})" if key else "")
+        return shown(Place(place.file, place.line) if place is not None else file) + (f" ({short(key)})" if key else "")
 
     def spot(self, key: str) -> str | None:
         """Where a key stands, as `file:line`; None when it stands nowhere in the case."""
         place = self.place(key)
-        return clean(Place(place.file, place.line)) if place is not None else None
+        return shown(Place(place.file, place.line)) if place is not None else None

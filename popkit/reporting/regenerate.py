@@ -10,6 +10,7 @@ from pathlib import Path
 
 import popkit
 from popkit.errors import PopkitError, UsageError
+from popkit.output import say, tell
 from popkit.reporting.sources import NAMES
 
 
@@ -19,7 +20,7 @@ def regenerated(repository: Path) -> dict[str, str]:
     from popkit.reporting.run import read_source, run_all
 
     sources = {name: read_source(repository / "notebooks" / f"{name}.ipynb") for name in NAMES}
-    made = run_all(sources, repository, {}, lambda line: print(line, file=sys.stderr))
+    made = run_all(sources, repository, {}, tell)
     return {f"notebooks/{name}.ipynb": dumps(notebook) for name, notebook in made.items()}
 
 
@@ -31,13 +32,13 @@ def main() -> int:
             raise UsageError("the notebooks are regenerated in a clone of the repository; this popkit is installed elsewhere")
         texts = regenerated(repository)
     except PopkitError as error:
-        print(f"popkit: {error}", file=sys.stderr)
+        tell(f"popkit: {error}")
         return error.exit_code
     for name, text in texts.items():
         path = repository / name
         changed = path.read_bytes() != text.encode()
         path.write_bytes(text.encode())
-        print(f"{name}: {'rewritten' if changed else 'unchanged'}")
+        say([f"{name}: {'rewritten' if changed else 'unchanged'}"])
     return 0
 
 

@@ -19,7 +19,8 @@ from popkit import __version__
 from popkit.errors import MissingExtra, PopkitError
 from popkit.reporting.blocks import Mark, environment
 from popkit.reporting.normal import HIDDEN
-from popkit.reporting.text import count, md, utc
+from popkit.reporting.text import count, utc
+from popkit.text import for_markdown, for_notebook
 
 if TYPE_CHECKING:
     from popkit.diagnosis.result import Diagnosis
@@ -202,9 +203,9 @@ def _sentence(diagnosis: Diagnosis) -> str:
 def _markdown(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
     told = f"Evidence taken {utc(diagnosis.as_of)}; exit code {diagnosis.exit_code}."
     lines = [
-        f"# Case {md(diagnosis.case)}: {md(_mark(diagnosis).word)}",
+        f"# Case {for_markdown(diagnosis.case)}: {for_markdown(_mark(diagnosis).word)}",
         "",
-        f"{_mark(diagnosis).markdown()} — {md(_sentence(diagnosis))}. {told}",
+        f"{_mark(diagnosis).markdown()} — {for_markdown(_sentence(diagnosis))}. {told}",
         "",
     ]
     for section in sections:
@@ -214,10 +215,10 @@ def _markdown(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
         "",
         f"Made by popkit {__version__} from the case alone. Pictures are in report.html; here their words stand.",
     ]
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return for_notebook("\n".join(lines).rstrip("\n") + "\n")
 
 
 def _markdown_parts(section: Section) -> Iterator[str]:
     for part in section.parts:
-        yield f"*Picture:* {md(part.alt)}" if part.kind == "picture" else part.markdown
+        yield f"*Picture:* {for_markdown(part.alt)}" if part.kind == "picture" else part.markdown
         yield ""

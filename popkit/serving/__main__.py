@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from popkit.errors import EXIT_CANNOT_TELL, PopkitError
+from popkit.output import Arguments, tell
 from popkit.serving.command import add_serve_arguments, run
 
 
 def main() -> int:
     """Run the command; errors go to standard error, without a traceback."""
-    parser = argparse.ArgumentParser(prog="python -m popkit.serving", description="Replay a case as a Solana RPC node and as the worker.")
+    parser = Arguments(prog="python -m popkit.serving", description="Replay a case as a Solana RPC node and as the worker.")
     add_serve_arguments(parser)
     try:
         return run(parser.parse_args())
     except PopkitError as error:
-        print(f"popkit: {error}", file=sys.stderr)
+        tell(f"popkit: {error}")
         return error.exit_code
     except OSError as error:
-        print(f"popkit: {error.filename or 'the case'}: cannot be read: {error.strerror}", file=sys.stderr)
+        tell(f"popkit: {error.filename or 'a file'}: cannot be read: {error.strerror or error}")
         return EXIT_CANNOT_TELL
 
 

@@ -7,11 +7,11 @@ import asyncio
 import os
 import signal
 import ssl
-import sys
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from popkit.errors import EXIT_FINE, MissingExtra, UsageError
+from popkit.output import say, tell
 from popkit.serving.faults import DEFAULT_RATE, KINDS, Faults
 from popkit.serving.limits import MAX_BODY, MAX_CONNECTIONS, Limits
 
@@ -68,12 +68,12 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--port {args.port}: expected a number from 0 to 65535")
     faults = Faults(args.seed, args.fault)
     evidence = Evidence(args.case)
-    if args.trace and Path(args.trace).resolve().is_relative_to(Path(args.case).resolve()):
+    if args.trace and Path(os.path.realpath(args.trace)).is_relative_to(os.path.realpath(args.case)):
         raise UsageError(f"{args.trace}: lies inside the case, which is read-only evidence; choose a place outside it")
-    replay = Replay(evidence, strict=args.strict, note=lambda what: _say(f"not in the case: {what}"))
+    replay = Replay(evidence, strict=args.strict, note=lambda what: _note(f"not in the case: {what}"))
     worker = WorkerReplay(evidence, token)
     for problem in (*evidence.problems, *replay.ledger.problems, *worker.problems):
-        _say(f"{problem}")
+        _note(f"{problem}")
     trace = Trace(Path(args.trace) if args.trace else None)
     try:
         of_node, of_worker = (faults if args.fault_on in ("all", peer) else Faults() for peer in ("rpc", "worker"))
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         trace.close()
     if replay.not_collected:
         count = len(replay.not_collected)
-        _say(f"{'1 thing was' if count == 1 else f'{count} things were'} asked for that the case cannot tell")
+        _note(f"{'1 thing was' if count == 1 else f'{count} things were'} asked for that the case cannot tell")
     return EXIT_FINE
 
 
@@ -94,12 +94,12 @@ async def _serve(listening: AbstractAsyncContextManager[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with listening as url:
-        print(f"popkit serve: {url}", flush=True)
+        say([f"popkit serve: {url}"])
         await stop.wait()
 
 
-def _say(text: str) -> None:
-    print(f"popkit serve: {text}", file=sys.stderr, flush=True)
+def _note(text: str) -> None:
+    tell(f"popkit serve: {text}")
 
 
 def _at_least_one(args: argparse.Namespace, name: str) -> int:

@@ -56,7 +56,7 @@ class Trace:
             "status": status,
             "faults": sorted(seen.faults),
         }
-        self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(row) + "\n")
 
     def close(self) -> None:
         if self._file is not None:

@@ -280,6 +280,11 @@ def landing_order(claims: Iterable[Any]) -> list[Any]:
 # ---- the case ----
 
 
+def visible(text: object) -> str:
+    """Text of the case on one line, without a character that could move or colour anything."""
+    return str(text).encode("unicode_escape").decode()
+
+
 def unpacked(path: Path) -> bytes:
     if path.suffix == ".gz":
         return gzip.decompress(path.read_bytes())
@@ -392,7 +397,7 @@ def check_manifest(case: Path) -> Lines:
         return
     files = [path for path in case.rglob("*") if path.is_file() and path != manifest]
     there = {f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(case).as_posix()}" for path in files}
-    said = set(filter(None, manifest.read_text("utf-8", "replace").splitlines()))
+    said = set(filter(None, manifest.read_bytes().decode("utf-8", "replace").split("\n")))
     for line in sorted(said ^ there, key=lambda line: (line[66:], line)):
         yield 1, VIOLATED, f"{line[66:]}: only the {'case' if line in there else 'manifest'} has {line}"
 
@@ -563,7 +568,7 @@ def check(path: Path, *findings: Any) -> int:
     spoken = {number for number, _, _ in lines}
     lines += [(number, HOLDS, rule) for number, rule in CHECKS.items() if number <= reached and number not in spoken]
     for number, status, text in sorted(lines, key=lambda line: line[0]):
-        print(f"{number}. {status}: {text.encode('unicode_escape').decode()}")
+        print(f"{number}. {status}: {visible(text)}")
     said = {status for _, status, _ in lines}
     return 1 if VIOLATED in said else 3 if CANNOT_TELL in said else 0
 
@@ -575,7 +580,7 @@ def main(arguments: list[str]) -> int:
             raise ValueError(f"expected a case and at most one findings.json, observed {' '.join(arguments)}")
         findings = [json.loads(file.read_bytes()) for file in given]
     except UNREADABLE as error:
-        print(f"usage: python3 check.py CASE [findings.json]; {error}", file=sys.stderr)
+        print(f"usage: python3 check.py CASE [findings.json]; {visible(error)}", file=sys.stderr)
         return 2
     return check(path, *findings)
 

@@ -14,9 +14,9 @@ from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.tickets import Tickets
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import Evidence
+from popkit.text import for_json
 from popkit.verification.checks import CANNOT_TELL, HOLDS, VIOLATED, Check, ClaimChecks, Records
 from popkit.verification.whole import audit_checks, case_checks, chain_checks, named_record_checks, record_checks
-from popkit.wording import json_text
 
 SCHEMA = "popkit.verification/1"
 OPTIONAL = frozenset({"the worker's record says the same", "the server's own check says the same", "its sinks' times are the entry's"})
@@ -68,7 +68,7 @@ class Verification:
 
     def dumps(self) -> str:
         """The verification as JSON text, keys ascending, a line end last."""
-        return json_text(self.as_json())
+        return for_json(self.as_json())
 
 
 def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None) -> Verification:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html.parser import HTMLParser
 
 import mistune
@@ -12,7 +11,8 @@ from hypothesis import strategies as st
 
 from popkit.reporting.blocks import Code, Facts, Group, Lines, Mark, Note, Steps, Table
 from popkit.reporting.render import check_harmless
-from popkit.reporting.text import clean, md, utc
+from popkit.reporting.text import utc
+from popkit.text import for_markdown, shown
 
 NASTY = (
     "<script>alert(1)</script>",
@@ -82,7 +82,7 @@ def test_html_has_no_element_more(text: str) -> None:
     made = page(text).html()
     check_harmless(made, "test")
     assert [tag for tag in Tags(made).found if tag != "span"] == [tag for tag in Tags(HARMLESS).found if tag != "span"]
-    assert clean(text) in Tags(made).text
+    assert shown(text) in Tags(made).text
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -93,20 +93,10 @@ def test_markdown_has_no_element_more(text: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_no_text_gets_out_of_a_markdown_cell(text: str) -> None:
-    html = render_markdown(f"| a | b |\n|---|---|\n| {md(text)} | x |\n\n{md(text)}\n")
+    html = render_markdown(f"| a | b |\n|---|---|\n| {for_markdown(text)} | x |\n\n{for_markdown(text)}\n")
     found = Tags(html)
     assert set(found.found) <= {"table", "thead", "tbody", "tr", "th", "td", "p"}
     assert found.found.count("td") == 2
-
-
-@given(st.text(st.characters(codec="utf-8"), max_size=60))
-def test_clean_text_is_one_visible_line(text: str) -> None:
-    shown = clean(text)
-    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", shown)
-
-
-def test_long_text_is_cut_and_says_so() -> None:
-    assert clean("x" * 1000).endswith("… (600 more characters)")
 
 
 def test_times_are_utc_and_never_fail() -> None:
