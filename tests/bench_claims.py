@@ -19,7 +19,8 @@ from solders.signature import Signature
 from popkit.claims import ClaimTable, read_claims
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Lines
-from popkit.evidence.rpc import Transactions, read_transactions
+from popkit.evidence.rpc import Transactions
+from popkit.evidence.transactions import read_transactions
 
 CASE = Path(__file__).resolve().parent.parent / "data" / "cases" / "term"
 T = TypeVar("T")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from popkit.claims.wire import NEVER_CALLERS
 from popkit.evidence.rpc import Meta, Transactions
 from popkit.protocol.ed25519 import ProofDataError, ProofInstruction, read_proof, read_proof_leniently
 from popkit.protocol.instructions import CLAIM_DISCRIMINATORS, InstructionError, ProgramInstruction, decode_instruction
 from popkit.protocol.keys import ED25519_PROGRAM
-from popkit.protocol.transaction import Instruction, Transaction, decode_json, decode_wire, inner_instructions
+from popkit.protocol.transaction import Instruction, Transaction, decode_wire, read_json, readable_inner_instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def decode_row(table: Transactions, row: int) -> Transaction:
         loaded = meta.loaded_addresses
         return decode_wire(wire, tuple(loaded.writable) if loaded else (), tuple(loaded.readonly) if loaded else ())
     assert parsed is not None
-    return decode_json(parsed, _meta_mapping(meta))
+    return read_json(parsed, _meta_mapping(meta), table.version[row])
 
 
 def _meta_mapping(meta: Meta) -> dict[str, object]:
@@ -44,15 +45,25 @@ def _meta_mapping(meta: Meta) -> dict[str, object]:
 
 
 def program_calls(table: Transactions, row: int, tx: Transaction, program_id: str) -> list[tuple[int, int | None, Instruction]]:
-    """Every call of the program in a transaction, as (top-level index, inner index or None, instruction), in order."""
+    """Every readable call of the program in a transaction, as (top-level index, inner index or None, instruction), in order."""
     calls: list[tuple[int, int | None, Instruction]] = [
         (index, None, instruction) for index, instruction in enumerate(tx.instructions) if instruction.program == program_id
     ]
     if program_id in tx.account_keys:
-        for outer, inner, instruction in inner_instructions(_meta_mapping(table.meta[row]), tx):
+        for outer, inner, instruction in readable_inner_instructions(_meta_mapping(table.meta[row]), tx)[0]:
             if instruction.program == program_id:
                 calls.append((outer, inner, instruction))
     return sorted(calls, key=lambda call: (call[0], -1 if call[1] is None else call[1]))
+
+
+def unreadable_calls(table: Transactions, row: int, tx: Transaction, program_id: str) -> str | None:
+    """Why calls of the program may be hidden among inner instructions that cannot be read; None when none can be.
+
+    Only a program that could call ours hides anything: what the token program or ours itself calls is no claim.
+    """
+    if all(instruction.program in (program_id, *NEVER_CALLERS) for instruction in tx.instructions):
+        return None
+    return readable_inner_instructions(_meta_mapping(table.meta[row]), tx)[1]
 
 
 def is_claim(instruction: Instruction) -> bool:

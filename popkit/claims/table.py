@@ -13,7 +13,7 @@ import numpy.typing as npt
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from popkit.claims.scalar import ScalarClaim, decode_row, scalar_claims
+from popkit.claims.scalar import ScalarClaim, decode_row, scalar_claims, unreadable_calls
 from popkit.claims.wire import (
     ACCOUNT_COLUMNS,
     MESSAGE_HASHES,
@@ -93,6 +93,7 @@ class ClaimTable:
         self.transactions, self.program_id = transactions, program_id
         self._decoded = decoded
         self.other_rows: list[int] = []  # transactions with calls of the program that are no claims
+        self.unread_calls: list[int] = []  # transactions in which other programs may have called it, unreadably
         slots = np.array(transactions.slot, np.int64)
         transaction = _joined(columns.transaction, np.int64)
         index, inner = _joined(columns.index, np.int64), _joined(columns.inner, np.int64)
@@ -256,10 +257,15 @@ class ClaimTable:
 
 
 def _gain(before: list[TokenBalance] | None, after: list[TokenBalance] | None, account: int) -> int | None:
-    if after is None:
+    if before is None or after is None:
         return None
-    pre, post = (next((b.ui_token_amount.amount for b in side or () if b.account_index == account), "0") for side in (before, after))
+    # An account may be made in the transaction, and no claim closes one: absent before is nothing, absent after is not known.
+    pre, post = (_amount(side, account, none) for side, none in ((before, "0"), (after, "")))
     return int(post) - int(pre) if pre.isdecimal() and post.isdecimal() else None
+
+
+def _amount(side: list[TokenBalance], account: int, none: str) -> str:
+    return next((b.ui_token_amount.amount for b in side if b.account_index == account), none)
 
 
 def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = None) -> bool | None:
@@ -272,7 +278,7 @@ def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = 
     try:
         tx = tx or decode_row(transactions, row)
     except (TransactionError, ValueError):
-        return False
+        return None
     if not tx.signatures or tx.signatures[0] != transactions.signature[row]:
         return False
     return signatures_hold(tx)
@@ -337,7 +343,8 @@ def read_claims(transactions: Transactions | None, program_id: str, problems: li
     columns.proof_signature.append(block.proof_signature[keep])
     columns.message.append(block.message[keep])
     columns.message_length.append(block.message_length[keep])
-    claims = []
+    claims: list[ScalarClaim] = []
+    unread_calls: list[int] = []
     suspects = {rows[i] for i in np.unique(other_calls(layout, instructions, program)).tolist()}
     for row in sorted(again | suspects):
         try:
@@ -346,10 +353,16 @@ def read_claims(transactions: Transactions | None, program_id: str, problems: li
         except ValueError as error:
             problems.append(Problem("unreadable_transaction", f"{table.signature[row]}: {error}", table.place(row)))
             continue
+        hidden = unreadable_calls(table, row, decoded[row], program_id)
+        if hidden is not None:
+            unread_calls.append(row)
+            detail = f"{table.signature[row]}: the calls that programs made in it: {hidden}"
+            problems.append(Problem("unreadable_inner_instructions", detail, table.place(row)))
         claims.extend(found if row in again else [])
     buffer = _append_scalar(columns, layout.buffer, claims)
     whole = ClaimTable(table, columns, buffer, decoded, program_id)
     whole.other_rows = sorted((suspects | again) & decoded.keys())
+    whole.unread_calls = unread_calls
     return whole
 
 

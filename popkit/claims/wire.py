@@ -23,7 +23,7 @@ Mask = npt.NDArray[np.bool_]
 
 MAX_INSTRUCTIONS = 64
 _PADDING = bytes(V2_LENGTH)  # so that the widest read from the last transaction stays inside the buffer
-_NEVER_CALLERS = (
+NEVER_CALLERS = (
     "11111111111111111111111111111111",
     "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
     "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL",
@@ -139,7 +139,7 @@ def walk_instructions(layout: Layout) -> InstructionTable:
 
 def calls_unknown_programs(layout: Layout, table: InstructionTable, program_id: bytes) -> Ints:
     """Rows of plain transactions with a top-level program that might call ours; their inner instructions have to be read."""
-    quiet = np.frombuffer(b"".join([program_id, *(b58decode(name) for name in _NEVER_CALLERS)]), np.uint8).reshape(-1, 32)
+    quiet = np.frombuffer(b"".join([program_id, *(b58decode(name) for name in NEVER_CALLERS)]), np.uint8).reshape(-1, 32)
     heads = integers(gather(layout.buffer, table.program, 8))
     unknown = np.zeros(len(heads), bool)
     suspects = np.flatnonzero(~np.isin(heads, integers(quiet[:, :8])))

@@ -72,13 +72,16 @@ class Facts:
 
     def _read_history(self) -> History:
         """What administrators did, with the addresses that the node listed and those of which it did not give all."""
-        rows = self.evidence.signatures
+        rows, claims = self.evidence.signatures, self.claims
+        hidden = {
+            key for row in claims.unread_calls if claims.transactions.meta[row].err is None for key in claims.decode(row).account_keys
+        }
         if rows is None:
-            return History(self.claims, self.accounts)
+            return History(self.claims, self.accounts, None, hidden)
         given = set(self.claims.transactions.signature)
         listed = {address for row in rows.values() for address in row.addresses}
         unread = {address for row in rows.values() if row.err is None and row.signature not in given for address in row.addresses}
-        return History(self.claims, self.accounts, listed, unread)
+        return History(self.claims, self.accounts, listed, unread | hidden)
 
     @cached_property
     def clock(self) -> SlotClock:

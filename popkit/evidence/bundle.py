@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from popkit.errors import CaseUnreadable, UsageError
-from popkit.evidence import rpc, worker
+from popkit.evidence import rpc, transactions, worker
 from popkit.evidence.documents import Answer, CaseHeader, read_answer, read_header
 from popkit.evidence.lines import Lines, Place, Problem
 from popkit.evidence.manifest import MANIFEST, case_files, check_manifest
@@ -72,7 +72,7 @@ class Evidence:
     @cached_property
     def transactions(self) -> rpc.Transactions | None:
         """What getTransaction answered, or None when the case has no transactions."""
-        table = self._read("rpc/transactions.jsonl", rpc.read_transactions)
+        table = self._read("rpc/transactions.jsonl", transactions.read_transactions)
         if table is not None:
             self.problems.extend(rpc.unavailable_problem(table))
         return table

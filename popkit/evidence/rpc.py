@@ -1,4 +1,4 @@
-"""What a Solana node answered: signatures, transactions and accounts of a case, de-duplicated and placed.
+"""What a Solana node answered: signatures and accounts of a case, de-duplicated and placed, and the shape of its transactions.
 
 The order and the repetition of lines do not matter: rows are kept by their key, in ascending order of it.
 """
@@ -16,10 +16,10 @@ import pybase64
 
 from popkit.evidence.lines import Lines, Place, Problem
 from popkit.protocol import accounts as layouts
-from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, is_pubkey, is_signature
-from popkit.protocol.transaction import TransactionError, decode_wire, signatures_hold
+from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, b58decode, is_pubkey, is_signature
 
 T = TypeVar("T")
+_U64_DIGITS = 20
 A = TypeVar("A", layouts.Grant, layouts.ClaimReceipt, layouts.PopConfig, layouts.PopState)
 
 
@@ -58,15 +58,15 @@ class Meta(msgspec.Struct, rename="camel", gc=False):
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
-    def inner(self) -> list[dict[str, Any]]:
-        """The inner instructions as getTransaction gives them; [] when there are none."""
+    def inner(self) -> Any:
+        """The inner instructions as getTransaction gives them, or as an archive garbles them; None when there are none."""
         try:
-            return msgspec.json.decode(self.inner_instructions, type=list[dict[str, Any]] | None) or []
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return []
+            return msgspec.json.decode(self.inner_instructions)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return "no JSON"
 
 
-class _Result(msgspec.Struct, rename="camel", gc=False):
+class Result(msgspec.Struct, rename="camel", gc=False):
     slot: int
     transaction: list[str] | dict[str, Any] | str
     meta: Meta | None = None
@@ -75,9 +75,9 @@ class _Result(msgspec.Struct, rename="camel", gc=False):
     transaction_index: int | None = None
 
 
-class _TransactionLine(msgspec.Struct, gc=False):
+class TransactionLine(msgspec.Struct, gc=False):
     signature: str
-    result: _Result | None = None
+    result: Result | None = None
 
 
 class _SignatureLine(msgspec.Struct, rename="camel", gc=False):
@@ -177,70 +177,7 @@ class AccountRow:
         return value if isinstance(value, kind) else None
 
 
-def read_transactions(lines: Lines, known: Transactions | None = None) -> Transactions:
-    """Read `rpc/transactions.jsonl`; lines that cannot be used become problems of `lines`.
-
-    The hot path of a large case: one typed decode a line, no object a row beyond it.
-    """
-    table = known or Transactions(file=lines.name, sha256=lines.sha256)
-    rows: dict[str, tuple[_Result, bytes | None, int]] = {}
-    for number, row in _rows(lines, _TransactionLine, "{signature, result} of getTransaction"):
-        result = row.result
-        if not is_signature(row.signature):
-            lines.problem("unreadable_line", f"{row.signature[:100]!r} is not a transaction signature", number)
-            continue
-        if result is None:
-            table.unavailable.add(row.signature)
-            continue
-        if result.meta is None:
-            lines.problem("unreadable_line", "the transaction has no meta: whether it was accepted is not known", number)
-            continue
-        if result.slot < 0 or result.slot >= 1 << 63:
-            lines.problem("unreadable_line", f"slot {result.slot} is not a slot", number)
-            continue
-        try:
-            wire = _wire(result.transaction)
-        except ValueError as error:
-            lines.problem("unreadable_line", str(error), number)
-            continue
-        seen = rows.get(row.signature)
-        if seen is None:
-            _detach(result.meta)
-            rows[row.signature] = (result, wire, number)
-        elif not _same(seen[0], result):
-            lines.problem("contradictory_lines", f"{row.signature} stands in line {seen[2]} too, with another content", number)
-            table.contradicted.add(row.signature)
-            if _preference(row.signature, result, wire) < _preference(row.signature, *seen[:2]):
-                rows[row.signature] = (result, wire, number)
-    for signature in sorted(rows):
-        result, wire, number = rows[signature]
-        assert result.meta is not None
-        table.signature.append(signature)
-        table.slot.append(result.slot)
-        table.block_time.append(result.block_time)
-        table.position.append(result.transaction_index)
-        table.version.append(result.version)
-        table.wire.append(wire)
-        table.parsed.append(result.transaction if isinstance(result.transaction, dict) else None)
-        table.meta.append(result.meta)
-        table.line.append(number)
-    table.unavailable -= rows.keys()
-    return table
-
-
-_NULL = msgspec.Raw(b"null")
-
-
-def _detach(meta: Meta) -> None:
-    """Let go of the line that a row was read from: keep the logs of refused transactions alone, and copies of what is kept.
-
-    Raw values are windows into their line, and would keep the text of the whole file in memory.
-    """
-    meta.log_messages = _NULL if meta.err is None else meta.log_messages.copy()
-    meta.inner_instructions = _NULL if bytes(meta.inner_instructions) in (b"null", b"[]") else meta.inner_instructions.copy()
-
-
-def _wire(transaction: list[str] | dict[str, Any] | str) -> bytes | None:
+def wire_bytes(transaction: list[str] | dict[str, Any] | str) -> bytes | None:
     """The wire bytes of an encoded transaction; None for json and jsonParsed. Raises ValueError for anything else."""
     if isinstance(transaction, dict):
         return None
@@ -252,78 +189,71 @@ def _wire(transaction: list[str] | dict[str, Any] | str) -> bytes | None:
     text = transaction if isinstance(transaction, str) else transaction[0] if transaction and transaction[-1] == "base58" else None
     if text is None:
         raise ValueError(f"the transaction's encoding is not known: {transaction[1:]!r}")
-    from popkit.protocol.keys import b58decode
-
     return b58decode(text)
 
 
-def _preference(signature: str, result: _Result, wire: bytes | None) -> tuple[bool, bytes]:
-    """Which of two contradictory answers is kept: one that is signed as it says, else the lesser; the order of lines does not matter."""
-    loaded = result.meta.loaded_addresses if result.meta is not None else None
-    try:
-        tx = decode_wire(wire, tuple(loaded.writable), tuple(loaded.readonly)) if wire and loaded else decode_wire(wire or b"")
-    except TransactionError:
-        return True, _rank(result)
-    return not (tx.signatures[:1] == (signature,) and signatures_hold(tx)), _rank(result)
+def typed_rows(lines: Lines, kind: type[T], what: str) -> Iterator[tuple[int, T]]:
+    """The lines of a file as typed rows with their numbers; a line that is none is noted.
 
-
-def _rank(result: _Result) -> bytes:
-    """An order of contradictory answers that does not depend on the order of lines."""
-    return msgspec.json.encode(result, order="deterministic")
-
-
-def _same(first: _Result, second: _Result) -> bool:
-    """Whether two answers say the same; `first` was kept and let go of the logs of an accepted transaction."""
-    assert second.meta is not None
-    _detach(second.meta)
-    if _rank(first) == _rank(second):
-        return True
-    decoded = [msgspec.json.decode(_rank(result)) for result in (first, second)]
-    return bool(decoded[0] == decoded[1])
-
-
-def _rows(lines: Lines, kind: type[T], what: str) -> Iterator[tuple[int, T]]:
-    """The lines of a file as typed rows with their numbers; a line that is none is noted."""
-    decode = msgspec.json.Decoder(kind).decode
+    Numbers that a client wrote as text (@solana/kit's bigints) are read as numbers.
+    """
+    decode, decode_text = msgspec.json.Decoder(kind).decode, msgspec.json.Decoder(kind, strict=False).decode
     for number, text in lines:
         try:
             row = decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            lines.problem("unreadable_line", f"is not {what}: {error}", number)
-            continue
+            try:
+                row = decode_text(text)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                lines.problem("unreadable_line", f"is not {what}: {error}", number)
+                continue
         yield number, row
 
 
+def numbers_of(err: Any) -> Any:
+    """An `err` whose numbers are numbers, where a client wrote them as text; errors' own names are never digits."""
+    if isinstance(err, str) and err.isascii() and err.isdecimal() and len(err) <= _U64_DIGITS:
+        return int(err)
+    if isinstance(err, dict):
+        return {name: numbers_of(part) for name, part in err.items()}
+    return [numbers_of(part) for part in err] if isinstance(err, list) else err
+
+
 def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
-    """Read `rpc/signatures.jsonl` into one row a signature, with every address it was listed for."""
+    """Read `rpc/signatures.jsonl` into one row a signature, with every address it was listed for.
+
+    A block time of null is not known, and no contradiction beside one that is; an `err` of null means accepted.
+    """
     rows: dict[str, SignatureRow] = {}
-    for number, row in _rows(lines, _SignatureLine, "a row of getSignaturesForAddress"):
+    for number, row in typed_rows(lines, _SignatureLine, "a row of getSignaturesForAddress"):
         if not is_signature(row.signature) or not is_pubkey(row.address):
             lines.problem("unreadable_line", "signature or address is not base58 of the right length", number)
             continue
+        err, place = numbers_of(row.err), lines.place(number)
+        new = SignatureRow(row.signature, row.slot, err, row.block_time, frozenset({row.address}), place)
         seen = rows.get(row.signature)
-        addresses = (seen.addresses if seen else frozenset()) | {row.address}
-        if seen is not None and (seen.slot, seen.err) != (row.slot, row.err):
+        if seen is None:
+            rows[row.signature] = new
+            continue
+        if (seen.slot, seen.err) != (new.slot, new.err):
             lines.problem("contradictory_lines", f"{row.signature} was listed before with another slot or outcome", number)
-        keep_new = seen is None or (row.slot, str(row.err)) < (seen.slot, str(seen.err))
-        if keep_new:
-            rows[row.signature] = SignatureRow(row.signature, row.slot, row.err, row.block_time, addresses, lines.place(number))
-        elif seen is not None:
-            rows[row.signature] = SignatureRow(seen.signature, seen.slot, seen.err, seen.block_time, addresses, seen.place)
+        kept = new if (new.slot, str(new.err)) < (seen.slot, str(seen.err)) else seen
+        time = min((at for at in (seen.block_time, new.block_time) if at is not None), default=None)
+        rows[row.signature] = replace(kept, block_time=time, addresses=seen.addresses | new.addresses)
     return dict(sorted(rows.items()))
 
 
 def read_accounts(lines: Lines, program: str = PROGRAM_ID) -> dict[str, AccountRow]:
     """Read `rpc/accounts.jsonl`: the newest state of each account (the highest slot), with its other readings behind it."""
     readings: dict[str, list[AccountRow]] = defaultdict(list)
-    for number, row in _rows(lines, _AccountLine, "{pubkey, slot, account}"):
+    for number, row in typed_rows(lines, _AccountLine, "{pubkey, slot, account}"):
         if not is_pubkey(row.pubkey):
             lines.problem("unreadable_line", f"{row.pubkey[:100]!r} is not a public key", number)
             continue
         data: bytes | None = None
         if row.account is not None:
             try:
-                data = _wire(row.account.data)
+                data = wire_bytes(row.account.data)
             except ValueError as error:
                 lines.problem("unreadable_line", str(error), number)
                 continue

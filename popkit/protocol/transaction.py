@@ -12,8 +12,9 @@ from typing import Any
 
 from pybase64 import b64decode
 
-from popkit.protocol.keys import b58decode, b58encode, key_bytes, verify_strict
-from popkit.protocol.transaction_json import decode_json, inner_instructions
+from popkit.protocol.keys import b58decode, b58encode
+from popkit.protocol.readings import read_json
+from popkit.protocol.transaction_json import decode_json, inner_instructions, readable_inner_instructions
 from popkit.protocol.transaction_model import (
     Header,
     Instruction,
@@ -22,6 +23,7 @@ from popkit.protocol.transaction_model import (
     assemble,
     check_header,
     loaded_addresses,
+    signatures_hold,
 )
 from popkit.protocol.wire import Reader, TransactionError
 
@@ -34,6 +36,8 @@ __all__ = [
     "decode_wire",
     "has_signer",
     "inner_instructions",
+    "read_json",
+    "readable_inner_instructions",
     "signatures_hold",
 ]
 
@@ -65,7 +69,7 @@ def decode_wire(data: bytes, loaded_writable: Sequence[str] = (), loaded_readonl
     header = Header(*reader.take(3, "the header"))
     static = reader.keys(reader.compact("the number of accounts"), "the accounts")
     check_header(header, len(static), count)
-    reader.take(32, "the recent blockhash")
+    blockhash = b58encode(reader.take(32, "the recent blockhash"))
     compiled = [_compiled(reader, at) for at in range(reader.compact("the number of instructions"))]
     wanted = _lookups(reader) if version == 0 else (0, 0)
     if reader.left:
@@ -74,14 +78,14 @@ def decode_wire(data: bytes, loaded_writable: Sequence[str] = (), loaded_readonl
         given = (len(loaded_writable), len(loaded_readonly))
         raise TransactionError(f"{wanted} loaded addresses (writable, readonly) expected, got {given}")
     keys = (*static, *loaded_writable, *loaded_readonly)
-    return assemble(version, signatures, keys, len(static), header, len(loaded_writable), compiled, message_bytes)
+    return assemble(version, signatures, keys, len(static), header, len(loaded_writable), compiled, message_bytes, blockhash)
 
 
 def decode_result(result: Mapping[str, Any]) -> Transaction:
     """Read a whole answer of getTransaction, in whichever encoding it was asked for."""
     document, meta = result.get("transaction"), result.get("meta")
     if isinstance(document, Mapping):
-        return decode_json(document, meta, result.get("version"))
+        return read_json(document, meta, result.get("version"))
     pair = (document, "base58") if isinstance(document, str) else document
     text, encoding = pair if isinstance(pair, list | tuple) and len(pair) == 2 else (None, None)
     if encoding not in ("base64", "base58") or not isinstance(text, str):
@@ -92,22 +96,6 @@ def decode_result(result: Mapping[str, Any]) -> Transaction:
         raise TransactionError(f"the transaction is not {encoding}: {problem}") from problem
     writable, readonly = loaded_addresses(meta)
     return decode_wire(data, writable, readonly)
-
-
-def signatures_hold(tx: Transaction) -> bool | None:
-    """Whether every required signature verifies over the signed bytes; None when those are not known."""
-    if tx.message_bytes is None:
-        return None
-    if len(tx.signatures) != tx.num_required_signatures:
-        return False
-    signers = tx.account_keys[: tx.num_required_signatures]
-    try:
-        return all(
-            verify_strict(key_bytes(key), tx.message_bytes, b58decode(signature))
-            for key, signature in zip(signers, tx.signatures, strict=True)
-        )
-    except ValueError:
-        return False
 
 
 def has_signer(tx: Transaction, key: str) -> bool:
@@ -122,7 +110,7 @@ def _decode_v1(data: bytes) -> Transaction:
     mask = reader.number(4, "the config mask")
     if mask & ~_V1_KNOWN_MASK or mask & _V1_FEE_MASK not in (0, _V1_FEE_MASK):
         raise TransactionError(f"a config mask of bits 0 to 4, 0 and 1 together, expected, got {mask:#x}")
-    reader.take(32, "the lifetime")
+    lifetime = b58encode(reader.take(32, "the lifetime"))
     instruction_count = reader.number(1, "the number of instructions")
     static = reader.keys(reader.number(1, "the number of accounts"), "the accounts")
     check_header(header, len(static), header.required)
@@ -140,7 +128,7 @@ def _decode_v1(data: bytes) -> Transaction:
     signatures = _signatures(reader, header.required)
     if reader.left:
         raise TransactionError(f"the signatures end at byte {reader.position}, the transaction at {len(data)}")
-    return assemble(1, signatures, static, len(static), header, 0, compiled, message_bytes)
+    return assemble(1, signatures, static, len(static), header, 0, compiled, message_bytes, lifetime)
 
 
 def _signatures(reader: Reader, count: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from popkit.protocol.keys import is_pubkey
+from popkit.protocol.keys import b58decode, is_pubkey, key_bytes, verify_strict
 from popkit.protocol.wire import TransactionError
 
 Version = Literal["legacy", 0, 1]
@@ -26,7 +26,8 @@ class Transaction:
     """One transaction.
 
     `account_keys` are the static keys, then the loaded writable, then the loaded readonly ones.
-    `message_bytes` are the signed bytes; None when they cannot be rebuilt (jsonParsed, v1 as JSON).
+    `message_bytes` are the signed bytes; None when they cannot be rebuilt (jsonParsed, v1 as JSON, a member missing).
+    `blockhash` is the recent blockhash (v1: the lifetime), base58; None when the document leaves it out.
     """
 
     version: Version
@@ -39,6 +40,7 @@ class Transaction:
     num_loaded_writable: int
     instructions: tuple[Instruction, ...]
     message_bytes: bytes | None
+    blockhash: str | None = None
 
     def is_signer(self, index: int) -> bool:
         """Whether the account at this place in `account_keys` had to sign."""
@@ -71,6 +73,7 @@ def assemble(
     loaded_writable: int,
     compiled: Sequence[tuple[int, bytes, bytes]],
     message_bytes: bytes | None,
+    blockhash: str | None,
 ) -> Transaction:
     """A transaction from its compiled instructions (program index, account indices, data)."""
     instructions = []
@@ -92,7 +95,24 @@ def assemble(
         num_loaded_writable=loaded_writable,
         instructions=tuple(instructions),
         message_bytes=message_bytes,
+        blockhash=blockhash,
     )
+
+
+def signatures_hold(tx: Transaction) -> bool | None:
+    """Whether every required signature verifies over the signed bytes; None when those are not known."""
+    if tx.message_bytes is None:
+        return None
+    if len(tx.signatures) != tx.num_required_signatures:
+        return False
+    signers = tx.account_keys[: tx.num_required_signatures]
+    try:
+        return all(
+            verify_strict(key_bytes(key), tx.message_bytes, b58decode(signature))
+            for key, signature in zip(signers, tx.signatures, strict=True)
+        )
+    except ValueError:
+        return False
 
 
 def check_header(header: Header, static: int, signatures: int) -> None:

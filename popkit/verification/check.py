@@ -34,7 +34,7 @@ from typing import Any
 
 CHECKS = {
     1: "the files are those that manifest-sha256.txt names",
-    2: "every transaction is signed by those it says, and no two answers of the node differ",
+    2: "every transaction is signed by those it says, and no two answers of the node contradict each other",
     3: "right before each accepted claim stands a proof, validly signed, by the key that pop-config named at that slot",
     4: "it speaks of that grant, claimer and period, and the claimer signed",
     5: "its entry hash is that of its fields",
@@ -144,10 +144,19 @@ def discriminator(name: bytes) -> bytes:
 # ---- transactions ----
 
 ED25519_PROGRAM = address("Ed25519SigVerify111111111111111111111111111")
+CALL_NO_CLAIM = {  # system, token, associated token, compute budget, ed25519, memo: what they call is no claim
+    bytes(32),
+    address("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"),
+    address("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"),
+    address("ComputeBudget111111111111111111111111111111"),
+    ED25519_PROGRAM,
+    address("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"),
+}
 Instruction = namedtuple("Instruction", "program accounts data")
-# signature: its name, that of its first signature; genuine: its own signatures hold; top: what it calls; inner: what those call,
-# each with the index of its caller
-Transaction = namedtuple("Transaction", "signature slot accepted genuine signers top inner")
+# signature: its name, that of its first signature; genuine: its own signatures hold; message: what they sign; top: what it calls; inner:
+# what those call, each with the index of its caller; garbled: something of inner cannot be read
+Transaction = namedtuple("Transaction", "signature slot accepted outcome genuine message signers top inner garbled")
+NotRead = namedtuple("NotRead", "signature why")
 
 
 def take(wire: io.BytesIO, size: int) -> bytes:
@@ -165,16 +174,41 @@ def count(wire: io.BytesIO) -> int:
 
 def from_base64(data: Any) -> bytes:
     if data[1] != "base64":
-        raise ValueError("it is not in base64, the only encoding that can be checked here")
+        raise ValueError("an account's data is not in base64, the only encoding that can be checked here")
     return base64.b64decode(data[0], validate=True)
 
 
+def from_text(given: Any) -> bytes:
+    """A transaction's bytes: [text, encoding], or text alone, which is base58, the oldest form."""
+    text, encoding = (given, "base58") if isinstance(given, str) else given
+    if encoding not in ("base58", "base64"):
+        raise ValueError(f"its encoding is {encoding}")
+    return from_base58(text) if encoding == "base58" else base64.b64decode(text, validate=True)
+
+
 def read_transaction(row: dict[str, Any]) -> Any:
-    """A row of rpc/transactions.jsonl: signatures, header, keys, blockhash, instructions; version 0 adds lookup tables."""
-    if row["result"] is None:
-        return str(row["signature"])  # the node gave nothing but its name
-    result, meta = row["result"], row["result"]["meta"]
-    data = from_base64(result["transaction"])
+    """A row of rpc/transactions.jsonl. Copying is not forging: of all lawful readings that is meant whose signatures hold."""
+    name, found, why = str(row["signature"]), [], "which the node did not give"
+    try:
+        given, meta = (row["result"] or {}).get("transaction"), (row["result"] or {}).get("meta")
+        version = row["result"] and row["result"].get("version")
+        readings = json_readings(given, meta, version) if isinstance(given, dict) else [(from_text(given), meta, True)] if given else []
+        for wire, told, is_a_nodes in readings:
+            try:
+                transaction = read_wire(name, row["result"], wire, told)
+            except UNREADABLE as error:
+                why = f"{type(error).__name__}: {error}"
+                continue
+            if transaction.genuine:
+                return transaction
+            found += [transaction] if is_a_nodes else []
+    except UNREADABLE as error:
+        why = f"{type(error).__name__}: {error}"
+    return found[0] if found else NotRead(name, why)
+
+
+def read_wire(name: str, result: dict[str, Any], data: bytes, meta: Any) -> Any:
+    """The wire: signatures, header, keys, blockhash, instructions; version 0 adds lookup tables."""
     wire = io.BytesIO(data)
     signatures = [take(wire, 64) for _ in range(count(wire))]
     message = data[wire.tell() :]
@@ -194,13 +228,111 @@ def read_transaction(row: dict[str, Any]) -> Any:
     if wire.read() or not required or not required == len(signers) == len(signatures):
         raise ValueError("its wire is malformed")
     top = tuple(Instruction(keys[program], tuple(keys[k] for k in accounts), data) for program, accounts, data in raw)
-    calls = [(group["index"], i) for group in meta.get("innerInstructions") or [] for i in group["instructions"]]
-    inner = tuple(
-        (range(len(top))[index], Instruction(keys[i["programIdIndex"]], tuple(keys[k] for k in i["accounts"]), from_base58(i["data"])))
-        for index, i in calls
-    )
-    genuine = to_base58(signatures[0]) == row["signature"] and all(map(is_signed, signers, signatures, [message] * required))
-    return Transaction(str(row["signature"]), int(result["slot"]), meta["err"] is None, genuine, signers, top, inner)
+    inner, garbled = read_inner(meta, keys, len(top))
+    genuine = to_base58(signatures[0]) == name and all(map(is_signed, signers, signatures, [message] * required))
+    err = meta["err"] if "err" in meta else meta["status"].get("Err")  # old nodes told it in status
+    outcome = json.dumps(numbers_of(err), sort_keys=True)
+    return Transaction(name, int(result["slot"]), outcome == "null", outcome, genuine, message, signers, top, inner, garbled)
+
+
+def read_inner(meta: dict[str, Any], keys: list[bytes], callers: int) -> tuple[Any, bool]:
+    """What programs called, each with the index of its caller, and whether some of it cannot be read: archives garble it."""
+    inner, garbled = [], False
+    for group in meta.get("innerInstructions") or []:
+        try:
+            index, calls = range(callers)[int(group["index"])], list(group["instructions"])
+        except UNREADABLE:
+            index, calls, garbled = 0, [], True
+        for call in calls:
+            try:
+                if "parsed" in call:  # a well-known program, whose calls are no claims
+                    continue
+                by_key = "programIdIndex" not in call
+                program = address(call["programId"]) if by_key else keys[int(call["programIdIndex"])]
+                accounts = tuple(address(k) if by_key else keys[int(k)] for k in call["accounts"])
+                inner.append((index, Instruction(program, accounts, from_base58(call["data"]))))
+            except UNREADABLE:
+                garbled = True
+    return tuple(inner), garbled
+
+
+def numbers_of(err: Any) -> Any:
+    """An error whose numbers a client wrote as text."""
+    if isinstance(err, dict):
+        return {name: numbers_of(part) for name, part in err.items()}
+    if isinstance(err, list):
+        return [numbers_of(part) for part in err]
+    return int(err) if isinstance(err, str) and err.isdecimal() else err
+
+
+def json_readings(document: Any, meta: Any, version: Any) -> Iterator[tuple[bytes, Any, bool]]:
+    """The wire that a document in encoding json was made of, in every lawful reading: (wire, meta, whether a node writes it so).
+
+    The stated version comes first. Loaded addresses may stand among the keys; data, base58 from a node, may be in another encoding.
+    """
+    message = document["message"]
+    keys, tables = message.get("staticAccountKeys") or message["accountKeys"], message.get("addressTableLookups")
+    if isinstance(keys[0], dict) or version in (1, "1"):
+        raise ValueError("jsonParsed, and version 1 as json, leave out the signed bytes: they cannot be checked here")
+    known = (meta.get("loadedAddresses") or {}) if meta else {}
+    told = [*(known.get("writable") or []), *(known.get("readonly") or [])]
+    counts = [sum(len(listed(t[kind])) for t in tables or []) for kind in ("writableIndexes", "readonlyIndexes")]
+    total = sum(counts) or len(told)
+    placed, at_end = [(keys, meta, True)], keys[len(keys) - total :] if total else []
+    if told and told == at_end:
+        placed = [(keys[:-total], meta, True)]
+    elif at_end and not told:
+        loaded = {"writable": at_end[: counts[0]], "readonly": at_end[counts[0] :]}
+        placed.append((keys[:-total], {**meta, "loadedAddresses": loaded}, False))
+    versioned = version in (0, "0") if version is not None else tables is not None
+    for decode in (from_base58, lambda text: base64.b64decode(text, validate=True), bytes.fromhex):
+        for is_v0 in (versioned, not versioned):
+            for static, with_loaded, is_a_nodes in placed:
+                try:
+                    wire = written_again(document, static, is_v0, tables or [], decode)
+                except UNREADABLE:
+                    continue
+                yield wire, with_loaded, is_a_nodes and decode is from_base58 and (bool(tables) or not told)
+
+
+def written_again(document: Any, keys: list[str], is_v0: bool, tables: list[Any], decode: Callable[[str], bytes]) -> bytes:
+    """The bytes of a transaction from its JSON, in the words of a node or of web3.js."""
+    message, header = document["message"], document["message"]["header"]
+    counts = [int(header[f"num{kind}"]) for kind in ("RequiredSignatures", "ReadonlySignedAccounts", "ReadonlyUnsignedAccounts")]
+    signatures = [from_base58(text) for text in document["signatures"]]
+    parts = [compact(len(signatures)), *signatures, b"\x80" * is_v0, bytes(counts), compact(len(keys)), *map(address, keys)]
+    instructions = message.get("compiledInstructions") or message["instructions"]
+    parts += [address(message["recentBlockhash"]), compact(len(instructions))]
+    for i in instructions:
+        accounts = listed(i.get("accountKeyIndexes", i.get("accounts")))
+        data = decode(i["data"]) if isinstance(i["data"], str) else listed(i["data"])
+        parts += [bytes([int(i["programIdIndex"])]), compact(len(accounts)), accounts, compact(len(data)), data]
+    parts += [compact(len(tables))] if is_v0 else []
+    for t in tables if is_v0 else []:
+        parts += [address(t["accountKey"])]
+        for kind in (listed(t["writableIndexes"]), listed(t["readonlyIndexes"])):
+            parts += [compact(len(kind)), kind]
+    return b"".join(parts)
+
+
+def compact(number: int) -> bytes:
+    """The inverse of count."""
+    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + compact(number >> 7)
+
+
+def listed(data: Any) -> bytes:
+    """Bytes as a list of numbers, or as JavaScript writes a Buffer or a Uint8Array."""
+    if isinstance(data, dict):
+        data = data["data"] if "data" in data else [data[str(i)] for i in range(len(data))]
+    return bytes(map(int, data))
+
+
+def together(renditions: list[Any]) -> tuple[Any, bool]:
+    """One transaction of several answers about it (the best one, with the fullest inner calls), and whether they contradict each other."""
+    best = min(renditions, key=lambda t: (not t.genuine, repr(t)))
+    fullest = max(renditions, key=lambda t: (not t.garbled, len(t.inner), t.inner))
+    differ = len({(t.slot, t.outcome, t.message) for t in renditions}) > 1
+    return best._replace(inner=fullest.inner, garbled=fullest.garbled), differ
 
 
 # ---- claims and their proofs ----
@@ -303,11 +435,23 @@ class Case:
         self.path, self.name, self.program = path, about["case"], address(about["program_id"])
         self.grants = list(dict.fromkeys(map(address, about["grants"])))
         self.unread: list[str] = []
-        given = list(dict.fromkeys(self.rows("rpc/transactions.jsonl", read_transaction)))  # repeated rows count once
-        self.transactions = [t for t in given if isinstance(t, Transaction)]
+        given = sorted(set(self.rows("rpc/transactions.jsonl", read_transaction)), key=repr)  # repeated rows count once
+        by_name: dict[str, list[Any]] = {}
+        for transaction in given:
+            if isinstance(transaction, Transaction):
+                by_name.setdefault(transaction.signature, []).append(transaction)
+        self.transactions, differ = [], []
+        for name, renditions in by_name.items():
+            transaction, contradict = together(renditions)
+            self.transactions.append(transaction)
+            differ += [name] if contradict else []
+        self.differing = sorted(differ)
         self.listed = set(self.rows("rpc/signatures.jsonl", lambda row: (str(row["signature"]), int(row["slot"]), row["err"] is None)))
-        asked = {name for name, _, _ in self.listed} | {name for name in given if isinstance(name, str)}
-        self.unread += [f"transaction {name}, which the node did not give" for name in asked - {t.signature for t in self.transactions}]
+        missing = {name: "which the node did not give" for name, _, _ in self.listed}
+        missing.update((t.signature, t.why) for t in given if isinstance(t, NotRead))
+        self.unread += [f"transaction {name}, {why}" for name, why in missing.items() if name not in by_name]
+        hidden = [t for t in self.transactions if t.garbled and not {i.program for i in t.top} <= {self.program, *CALL_NO_CLAIM}]
+        self.unread += [f"transaction {t.signature}, what its programs called: it is garbled" for t in hidden]
         self.answers = sorted(set(self.rows("rpc/accounts.jsonl", self.read_account)))  # (address, slot, data), the newest last
         self.accounts = {key: (slot, data) for key, slot, data in self.answers}
         self.claims = [c for t in self.transactions for c in claims_of(t, self.program) if t.accepted and c.grant in self.grants]
@@ -404,11 +548,11 @@ def check_manifest(case: Path) -> Lines:
 
 def check_answers(case: Case) -> Lines:
     outcomes = {(t.signature, t.slot, t.accepted) for t in case.transactions}
-    names = Counter(t.signature for t in case.transactions)
+    names = {t.signature for t in case.transactions}
     for transaction in case.transactions:
         if not transaction.genuine:
             yield 2, VIOLATED, f"its own signatures do not hold, transaction {transaction.signature}"
-    for name in sorted(name for name, times_given in names.items() if times_given > 1):
+    for name in case.differing:
         yield 2, VIOLATED, f"the case holds answers that differ about one transaction, {name}"
     for name, slot, accepted in sorted(case.listed - outcomes):
         if name in names:

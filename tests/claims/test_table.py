@@ -18,7 +18,7 @@ from popkit.claims.frame import COLUMNS
 from popkit.claims.scalar import decode_row, scalar_claims
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Lines
-from popkit.evidence.rpc import read_transactions
+from popkit.evidence.transactions import read_transactions
 from popkit.protocol.keys import PROGRAM_ID, b58encode
 from tests.conftest import CASES, NAMES, ROOT, Copy
 

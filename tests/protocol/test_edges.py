@@ -27,7 +27,8 @@ from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58e
 from popkit.protocol.message import MessageError, decode_message, encode_message, entry_hash
 from popkit.protocol.pda import grant_address
 from popkit.protocol.transaction import TransactionError, decode_json, decode_result, decode_wire, inner_instructions, signatures_hold
-from popkit.protocol.transaction_json import _count, _data, _json_version, _text
+from popkit.protocol.transaction_json import _count, _data, _text
+from popkit.protocol.transaction_json import json_version as _json_version
 from popkit.protocol.wire import Reader, compact_bytes
 from tests.protocol.test_transaction import loaded_of, wire_of
 
@@ -221,7 +222,7 @@ def test_a_version_as_an_answer_gives_it(value: object, tables: bool, wanted: ob
     assert _json_version(value, tables) == wanted
 
 
-@pytest.mark.parametrize("value", [2, -1, True, False, "0", 1.0, []])
+@pytest.mark.parametrize("value", [2, -1, True, False, "2", "00", 1.0, []])
 def test_a_version_that_is_none(value: object) -> None:
     with pytest.raises(TransactionError, match="legacy, 0 or 1 expected"):
         _json_version(value, False)
@@ -229,7 +230,7 @@ def test_a_version_that_is_none(value: object) -> None:
 
 def test_small_numbers_and_texts() -> None:
     assert [_count(n) for n in (0, 255)] == [0, 255]
-    for wrong in (-1, 256, True, 1.0, "1", None):
+    for wrong in (-1, 256, True, 1.0, "256", "-1", "x", "", None):
         with pytest.raises(TransactionError, match="from 0 to 255 expected, got"):
             _count(wrong)
     assert _text("x") == "x"
