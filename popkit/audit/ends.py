@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from popkit.audit.entries import GENESIS, LIST, STORAGE, AuditEntry, AuditRecords
+from popkit.audit.extents import Exported, StorageExtent
 from popkit.evidence.worker import StoredRow
 
 HEAD_KEY = "audit:lastHash:"
@@ -74,28 +75,30 @@ def wrong_stream_links(records: AuditRecords) -> list[WrongStreamLink]:
 def wrong_ends(storage: dict[str, StoredRow] | None, records: AuditRecords) -> list[WrongEnd]:
     """Stored heads that are not their rows' newest entry, and a list without a row where entries are known; ascending by key.
 
-    A crash between two writes leaves the same trace as a deletion that forgot the heads.
+    A crash between two writes leaves the same trace as a deletion that forgot the heads. An export that ends before its last audit rows,
+    or begins after the heads, says nothing of either.
     """
     found = []
+    extent = records.storage_extent or StorageExtent(())
     for key, row in sorted((storage or {}).items()):
-        if key.startswith(HEAD_KEY):
-            newest = _newest(records, key.removeprefix(HEAD_KEY))
+        if key.startswith(HEAD_KEY) and not _ends_early(records, extent):
+            newest = records.newest_row(STORAGE, key.removeprefix(HEAD_KEY))
             if row.value != newest:
                 found.append(WrongEnd("worker/storage.jsonl", key, newest, str(row.value)))
-    if storage and STORAGE in records.sources and HEAD_KEY + "global" not in storage and STORAGE not in records.damaged:
-        newest = _newest(records, "global")
+    global_head = HEAD_KEY + "global"
+    if STORAGE in records.sources and extent.of(global_head) == Exported.ABSENT and STORAGE not in records.damaged:
+        newest = records.newest_row(STORAGE)
         if newest is not None:
-            found.append(WrongEnd("worker/storage.jsonl", HEAD_KEY + "global", newest, None))
+            found.append(WrongEnd("worker/storage.jsonl", global_head, newest, None))
     shown = records.sources.get(LIST)
     if shown is not None and not shown.stated and records.newest is not None:
         found.append(WrongEnd("worker/audit-logs.json", "logs", records.newest.hash, None))
     return found
 
 
-def _newest(records: AuditRecords, stream: str) -> str | None:
-    """The newest storage row of a stream, or of all for 'global'; a stream that is called so shares the key."""
+def _ends_early(records: AuditRecords, extent: StorageExtent) -> bool:
+    """Whether the storage's audit rows were not exported to their end: rows of which one copy is there and the other lies beyond it."""
     rows = records.sources[STORAGE].stated if STORAGE in records.sources else {}
-    mine = [e for e in records.ordered if e.hash in rows and stream in ("global", e.event_id)]
-    named = {e.prev_hash if stream == "global" else e.stream_prev_hash for e in mine}
-    tips = [e.hash for e in mine if e.hash not in named]
-    return tips[-1] if tips else None
+    known = [records.entries[entry] for entry in rows if entry in records.entries]
+    keys = [f"audit_history:{entry.ts}:{entry.hash}" for entry in known]
+    return bool(rows) and not all(extent.covers(key) for key in keys)

@@ -7,11 +7,16 @@ bucket (two copies); the bucket is a superset: an append that failed half-way le
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from posixpath import normpath
 from typing import Any
 
+from popkit.audit.extents import BucketExtent, StorageExtent
+from popkit.audit.sinks import keys_of, sink_keys
+from popkit.audit.times import Times
 from popkit.evidence.lines import Place
 from popkit.protocol import canonical
 
@@ -119,6 +124,7 @@ class AuditRecords:
         self.bucket_keys: dict[str, set[str]] | None = None
         self.edited_objects: set[str] = set()
         self.objects: set[str] = set()
+        self.storage_extent: StorageExtent | None = None
         self.damaged: set[str] = set()  # sources of which something could not be read
         self.rows_checked = 0
 
@@ -158,16 +164,29 @@ class AuditRecords:
         return depth
 
     @cached_property
+    def _not_after(self) -> dict[str, int]:
+        """The least time of each entry and of all that follow it: however its clock stood, it was appended by then (unix ms)."""
+        found: dict[str, int] = {}
+        for entry in sorted(self.entries.values(), key=lambda e: -self.depth[e.hash]):
+            found[entry.hash] = min([entry.ts_ms, *(found[child] for child in self.children.get(entry.hash, ()))])
+        return found
+
+    @cached_property
     def ordered(self) -> list[AuditEntry]:
-        """All entries in the order they were appended: by time, equal milliseconds by link and not by hash."""
-        return sorted(self.entries.values(), key=lambda e: (e.ts_ms, self.depth[e.hash], e.hash))
+        """All entries in the order they were appended: by link; those that no links order by when they were appended at the latest."""
+        return sorted(self.entries.values(), key=lambda e: (self._not_after[e.hash], self.depth[e.hash], e.hash))
 
     def is_orphan(self, entry: str) -> bool:
-        """Whether an entry stands in the bucket alone and nothing names it: the trace of an append that failed."""
-        if self.origins[entry] != {BUCKET} or entry in self.children or entry in self.named_elsewhere:
+        """Whether an entry stands in the bucket alone and nothing names it: the trace of an append that failed.
+
+        An entry that nothing follows in an export that ends early may have been followed by one that was not exported.
+        """
+        if self.origins[entry] != {BUCKET} or entry in self.named or entry in self.named_elsewhere:
             return False
         siblings = [other for other in self.children[self.entries[entry].prev_hash] if other != entry and self._is_whole(other)]
-        return bool(siblings) or not self._is_whole(entry) or self.ordered[-1].hash != entry
+        if siblings or not self._is_whole(entry):
+            return True
+        return self.bucket_extent.is_whole and self.ordered[-1].hash != entry
 
     @cached_property
     def doubtful(self) -> list[AuditEntry]:
@@ -176,13 +195,34 @@ class AuditRecords:
         return [e for e in rivals if all(self.is_orphan(other) for other in self.children[e.prev_hash])]
 
     def _is_whole(self, entry: str) -> bool:
-        """Whether the bucket holds both objects of an entry, or the one of the folder that was exported."""
-        return len((self.bucket_keys or {}).get(entry, ())) >= self._copies
+        """Whether the bucket holds both objects of an entry, or lacks none that its export reaches."""
+        there = (self.bucket_keys or {}).get(entry, set())
+        return all(key in there or not self.bucket_extent.covers(key) for key in keys_of(self.entries[entry]))
 
     @cached_property
-    def _copies(self) -> int:
-        """How many objects the export holds of a whole entry: two, or one where one of the two folders was exported."""
-        return max(1, len({key.split("/")[2] for key in self.objects if key.count("/") > 2} & {"entry", "stream"}))
+    def bucket_extent(self) -> BucketExtent:
+        """How far the export of the bucket reaches, by what it must hold of entries that are not younger than it nor older.
+
+        That is what their sinks name, and both objects of every entry that a later one names.
+        """
+        expected = set()
+        for entry in self.between(self.bucket_keys or {}):
+            expected.update(sink_keys(self.entries[entry]))
+            if entry in self.named and entry in (self.bucket_keys or {}):
+                expected.update(keys_of(self.entries[entry]))
+        return BucketExtent(self.objects, {key for key in expected if normpath(key) not in self.objects})
+
+    def between(self, there: Collection[str]) -> set[str]:
+        """The entries `there`, and those that by their links stand after one and before another of them."""
+        above, below = set[str](), set[str]()
+        by_depth = sorted(self.entries.values(), key=lambda entry: self.depth[entry.hash])
+        for entry in by_depth:
+            if entry.prev_hash in there or entry.prev_hash in above:
+                above.add(entry.hash)
+        for entry in reversed(by_depth):
+            if entry.hash in there or entry.hash in below:
+                below.add(entry.prev_hash)
+        return set(there) | (above & below)
 
     named_elsewhere: frozenset[str] = frozenset()
     """Entries that an on-chain proof names; set by who knows the chain."""
@@ -193,14 +233,18 @@ class AuditRecords:
         return {link for e in self.entries.values() for link in (e.prev_hash, e.stream_prev_hash) if link and link != GENESIS}
 
     @cached_property
-    def segments(self) -> list[tuple[int, int]]:
-        """Unbroken stretches of the chain as (first ts_ms, last ts_ms), one for each tip that is no orphan."""
+    def tips(self) -> list[AuditEntry]:
+        """The last entries of unbroken stretches, those of failed appends left out, in their order."""
+        return [e for e in self.ordered if e.hash not in self.children and not self.is_orphan(e.hash)]
+
+    @cached_property
+    def stretches(self) -> list[Times]:
+        """The times of every unbroken stretch of the chain, one for each tip."""
         found = []
-        for tip in self.entries.values():
-            if tip.hash in self.children or self.is_orphan(tip.hash):
-                continue
-            found.append((self.walk_back(tip.hash)[-1].ts_ms, tip.ts_ms))
-        return sorted(found)
+        for tip in self.tips:
+            line = self.walk_back(tip.hash)[::-1]
+            found.append(Times([entry.ts_ms for entry in line], line[0].prev_hash == GENESIS))
+        return found
 
     def walk_back(self, entry: str) -> list[AuditEntry]:
         """The unbroken line of entries from `entry` back to the last one that is known."""
@@ -210,9 +254,13 @@ class AuditRecords:
             cursor = self.entries[cursor].prev_hash
         return line
 
+    def spans(self, first: int, last: int) -> bool:
+        """Whether one unbroken stretch begins by `first` and ends at `last` or later (unix ms), and no clock stepped back across them."""
+        return any(stretch.span(first, last) for stretch in self.stretches)
+
     def covers(self, moment: int) -> bool:
         """Whether the chain is complete over a unix second: an unbroken stretch begins before it and ends after it."""
-        return any(first <= moment * 1000 + 999 and moment * 1000 <= last for first, last in self.segments)
+        return self.spans(moment * 1000 + 999, moment * 1000)
 
     def covers_issue(self, issued_at: int, landed_at: int | None = None) -> bool:
         """Whether the chain would hold the anchor of a proof issued at a unix second: one stretch spans the time of its append.
@@ -221,17 +269,45 @@ class AuditRecords:
         """
         until = issued_at + APPEND_SECONDS
         until = until if landed_at is None else max(issued_at + 1, min(until, landed_at))
-        return any(first <= issued_at * 1000 and until * 1000 <= last for first, last in self.segments)
+        return self.spans(issued_at * 1000, until * 1000)
 
     @cached_property
     def newest(self) -> AuditEntry | None:
-        """The newest entry that is no orphan."""
+        """The newest entry that is no orphan, as far as links and times tell."""
         return next((e for e in reversed(self.ordered) if not self.is_orphan(e.hash)), None)
 
     @cached_property
+    def newest_is_certain(self) -> bool:
+        """Whether no stretch that is not linked to the newest entry's may have come after it.
+
+        Rows of the first form begin one chain an event, and end before the second form begins.
+        """
+        if self.newest is None:
+            return False
+        mine = {entry.hash: entry for entry in self.walk_back(self.newest.hash)}
+        above = {entry.prev_hash: entry for entry in mine.values()}
+        oldest = list(mine.values())[-1]
+        for tip in self.tips:
+            if tip.hash in mine or (tip.stream_prev_hash is None) != (self.newest.stream_prev_hash is None):
+                continue
+            joint = next((e.hash for e in self.walk_back(tip.hash) if e.hash in mine), None)
+            begins = oldest if joint is None else above[joint]
+            if tip.stream_prev_hash is not None and tip.ts_ms >= begins.ts_ms:
+                return False
+        return True
+
+    @cached_property
     def line(self) -> list[AuditEntry]:
-        """The chain from its newest entry back as far as it is unbroken."""
-        return self.walk_back(self.newest.hash) if self.newest else []
+        """The chain from its newest entry back as far as it is unbroken; [] where it cannot be told which entry is the newest."""
+        return self.walk_back(self.newest.hash) if self.newest and self.newest_is_certain else []
+
+    def newest_row(self, source: str, stream: str = "global") -> str | None:
+        """The newest row of a source by its links, of one stream or of all ('global'); None without rows."""
+        rows = self.sources[source].stated if source in self.sources else {}
+        mine = [e for e in self.ordered if e.hash in rows and stream in ("global", e.event_id)]
+        named = {e.prev_hash if stream == "global" else e.stream_prev_hash for e in mine}
+        tips = [e.hash for e in mine if e.hash not in named]
+        return tips[-1] if tips else None
 
     @cached_property
     def reaches_genesis(self) -> bool:

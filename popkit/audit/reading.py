@@ -8,6 +8,7 @@ from posixpath import normpath
 from typing import Any
 
 from popkit.audit.entries import BUCKET, LIST, STORAGE, AuditEntry, AuditRecords, Source, as_entry
+from popkit.audit.extents import Exported, StorageExtent
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Place
 from popkit.protocol import canonical
@@ -41,7 +42,8 @@ def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> Audit
                 ts, _, named = rest.rpartition(":")
                 copies[named].add(kind)
                 _take_row(records, source, stored.value, place, named, ts if kind == "audit_history" else None)
-        source.half = sorted(e for e, kinds in copies.items() if len(kinds) == 1 and not _is_before_copies(source.stated[e], kinds))
+        records.storage_extent = StorageExtent(evidence.storage)
+        source.half = sorted(e for e, kinds in copies.items() if len(kinds) == 1 and _lacks_a_copy(records, source, e, kinds))
         if not source.stated:
             del records.sources[STORAGE]
     if evidence.bucket is not None:
@@ -65,9 +67,16 @@ def _take_earlier_lists(records: AuditRecords, evidence: Evidence) -> None:
         newest.edited |= earlier.edited
 
 
-def _is_before_copies(ts: str, kinds: set[str]) -> bool:
-    """Whether a row is from before the worker kept `audit_entry:` copies (7b6e5d0), so that its history row stands alone rightly."""
-    return kinds == {"audit_history"} and ts < COPIES_SINCE
+def _lacks_a_copy(records: AuditRecords, source: Source, entry: str, kinds: set[str]) -> bool:
+    """Whether the other copy of a storage row is missing from what the export reaches.
+
+    A history row from before the worker kept `audit_entry:` copies stands alone rightly.
+    """
+    assert records.storage_extent is not None
+    ts = source.stated[entry]
+    if kinds == {"audit_history"}:
+        return ts >= COPIES_SINCE and records.storage_extent.of(f"audit_entry:{entry}") == Exported.ABSENT
+    return records.storage_extent.of(f"audit_history:{ts}:{entry}") == Exported.ABSENT
 
 
 def _take_row(records: AuditRecords, source: Source, row: Any, place: Place, named: str | None = None, at: str | None = None) -> None:

@@ -151,7 +151,7 @@ def _is_absent(receipt: dict[str, Any], audit: dict[str, Any], records: AuditRec
     issued = milliseconds(str(receipt.get("issuedAt")))
     if issued is None or str(audit.get("entryHash")) in records.named:
         return False
-    return any(first < issued < last for first, last in records.segments)
+    return records.spans(issued - 1, issued + 1)
 
 
 def _objects_of(entry: AuditEntry, records: AuditRecords) -> set[str]:

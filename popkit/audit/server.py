@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.audit.ends import older_than_parent
 from popkit.audit.entries import AuditEntry, AuditRecords
 from popkit.audit.tampering import Tampering
 from popkit.evidence.bundle import Evidence
@@ -88,6 +89,8 @@ def _false_alarms(body: dict[str, Any], records: AuditRecords) -> list[str]:
     cut = _cut_millisecond(window, records)
     if cut is not None and codes & CHAIN_BREAKS:
         why.append(f"its window cuts through the rows of one millisecond, {cut}, which it orders by hash and not by link")
+    if any(older.hash in {entry.hash for entry in window} for older in older_than_parent(records)) and codes & CHAIN_BREAKS:
+        why.append("its window is by time, and the worker's clock was set back: rows that belong into it by link lie outside")
     if any(issue.get("code") == "stream_chain_break" and issue.get("eventId") == "global" for issue in issues):
         why.append("a stream named 'global' shares the key of the global head: anybody's request with that eventId does it")
     if any(entry.stream_prev_hash is None for entry in window) and codes & CHAIN_BREAKS:

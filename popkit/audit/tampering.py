@@ -1,17 +1,21 @@
 """What was edited or removed in the worker's audit chain, and what the bucket says of it.
 
-Absence is judged only inside what a source covers: the list shows the newest fifty rows, the storage everything since its first.
+Absence is judged only inside what a source covers: the list shows the newest fifty rows, the storage everything since its first, and an
+export reaches as far as its listing went.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from posixpath import normpath
-from typing import Any
 
-from popkit.audit.entries import BUCKET, GENESIS, LIST, LIST_WINDOW, STORAGE, AuditEntry, AuditRecords, Source, milliseconds
+from popkit.audit.absence import Absence
+from popkit.audit.entries import BUCKET, LIST, AuditRecords
+from popkit.audit.extents import ENTRY_FOLDER, STREAM_FOLDER, Cut
+from popkit.audit.sinks import bucket_key, keys_of, sink_keys
+
+__all__ = ["Tampering", "bucket_key", "find_tampering"]
 
 WHOLE_SHARE = 0.5
 """An export is held to be otherwise whole when at least this share of the objects that sinks name is in it."""
@@ -19,14 +23,21 @@ WHOLE_SHARE = 0.5
 
 @dataclass(slots=True)
 class Tampering:
-    """Ascending lists, as findings.json names them; `half_copies` are storage rows with one of their two copies."""
+    """Ascending lists, as findings.json names them.
+
+    `half_copies` are storage rows with one of their two copies, `unshown` entries that a full list's rows name and that nothing holds,
+    `cuts` the places where the bucket's export stops, begins late or lacks a page, `unexported` folders of it that are not there at all.
+    """
 
     edited: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    unshown: list[str] = field(default_factory=list)
     edited_objects: list[str] = field(default_factory=list)
     missing_objects: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     half_copies: list[str] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
+    unexported: list[str] = field(default_factory=list)
     export_is_partial: bool = False
 
 
@@ -46,24 +57,23 @@ def find_tampering(
     found.edited_objects = sorted(records.edited_objects)
     on_chain = _rested_on_by_proofs(records, named_on_chain)
     vouched = _vouched(records) | on_chain
-    found.removed = sorted(
-        {entry for source in records.sources.values() for entry in _removed_from(source, records, vouched, recorded or {})}
-    )
+    absences = [Absence(source, records) for source in records.sources.values()]
+    found.removed = sorted({entry for absence in absences for entry in absence.removed(vouched, recorded or {})})
     shown = records.sources.get(LIST)
     if shown is not None and not shown.stated:
         found.removed = sorted({*found.removed, *on_chain})  # an empty list covers all that was there before it
+    found.unshown = sorted({entry for absence in absences for entry in absence.unshown()} - set(found.removed))
     found.half_copies = sorted({entry for source in records.sources.values() for entry in source.half})
     if records.bucket_keys is not None:
         found.orphans = sorted(entry for entry in records.entries if records.is_orphan(entry) and entry not in vouched)
-        expected = {*_sinks(records), *named_sinks}
-        found.missing_objects, found.export_is_partial = _missing_objects(records, expected)
+        _find_missing_objects(found, records, {key for key, _ in named_sinks})
     return found
 
 
 def _vouched(records: AuditRecords) -> set[str]:
     """Entries that certainly belong to the chain by the worker's own records: a later entry names them, or a list or storage row is one."""
     vouched = {entry for entry, origins in records.origins.items() if origins != {BUCKET}}
-    return vouched | {entry for entry in records.entries if entry in records.children or entry in records.named}
+    return vouched | {entry for entry in records.entries if entry in records.named}
 
 
 def _rested_on_by_proofs(records: AuditRecords, named_on_chain: Iterable[str]) -> set[str]:
@@ -77,117 +87,30 @@ def _rested_on_by_proofs(records: AuditRecords, named_on_chain: Iterable[str]) -
     return found
 
 
-def _removed_from(source: Source, records: AuditRecords, vouched: set[str], recorded: dict[str, int]) -> Iterator[str]:
-    """Entries absent from a source inside what it covers.
+def _find_missing_objects(found: Tampering, records: AuditRecords, named: set[str]) -> None:
+    """Objects that sinks name and that an otherwise whole export lacks; and where the export is only a part.
 
-    Below, a window ends at its oldest key; above, at its newest time: a row of that very millisecond may be younger than the source,
-    unless a row of the source rests on it. `recorded` are anchors that the worker's own history names, with their unix milliseconds.
+    An export may end before the newest entries and begin after the oldest, and need not hold both folders: what lies outside it by links,
+    or beyond where its listing went, is not missing. An entry of which one object is missing inside lacks the other as well.
     """
-    if not source.keys or source.name in records.damaged:
-        return
-    oldest, newest = source.keys[0], source.keys[-1]
-    is_window = source.name == LIST and source.rows >= LIST_WINDOW
-    rested_on = _ancestors(source.stated, records)
-    for entry in vouched:
-        known = records.entries[entry]
-        begun = known.ts < newest[0] or entry in rested_on
-        # What is older than the oldest row is outside: a storage that was emptied, or whose export was cut, begins where it begins.
-        inside = known.key > oldest or (source.name == LIST and not is_window)
-        if begun and inside and entry not in source.stated:
-            yield entry
-    for stated in source.stated:
-        row = records.entries.get(stated)
-        if row is not None and _names_a_gap(row, source, records, is_window):
-            yield row.prev_hash
-        if row is not None and _names_a_gap_in_its_stream(row, source, records):
-            yield str(row.stream_prev_hash)
-    first, last = milliseconds(oldest[0]), milliseconds(newest[0])
-    for anchor, at in recorded.items():
-        absent = anchor not in source.stated and anchor not in records.entries
-        if absent and first is not None and last is not None and first < at < last:
-            yield anchor
-
-
-def _ancestors(rows: Iterable[str], records: AuditRecords) -> set[str]:
-    """Every entry that some row rests on by its global links."""
-    found: set[str] = set()
-    for row in rows:
-        cursor = records.entries[row].prev_hash if row in records.entries else None
-        while cursor in records.entries and cursor not in found:
-            found.add(cursor)
-            cursor = records.entries[cursor].prev_hash
-    return found
-
-
-def _names_a_gap(row: AuditEntry, source: Source, records: AuditRecords, is_window: bool) -> bool:
-    """Whether a row's predecessor, known by its hash alone, must have stood inside the source.
-
-    Times never fall along the chain, so a row that is older than this one but does not follow from it stands before the missing one.
-    """
-    parent = row.prev_hash
-    if parent == GENESIS or parent in source.stated or parent in records.entries:
-        return False
-    if row.stream_prev_hash is None:  # the first form: it follows its event's last, which may stand far before, or in another store
-        return not is_window and _has_older_first_form(row, source, records)
-    if source.name == LIST and not is_window:
-        return True
-    spot = bisect_left(source.keys, (row.ts, ""))
-    return spot > 0 and (source.name == STORAGE or source.keys[spot - 1][0] > source.keys[0][0])
-
-
-def _names_a_gap_in_its_stream(row: AuditEntry, source: Source, records: AuditRecords) -> bool:
-    """Whether a row's predecessor in its stream, known by its hash alone, stood inside the source: an older row of the stream does.
-
-    Only rows of the first form are named by a stream's link alone; every other is named by the global link of the next as well.
-    """
-    link = row.stream_prev_hash
-    if link in (None, GENESIS) or link in source.stated or link in records.entries or row.event_id == "global":
-        return False
-    return _has_older_first_form(row, source, records)
-
-
-def _has_older_first_form(row: AuditEntry, source: Source, records: AuditRecords) -> bool:
-    """Whether a source holds an older row of the first form of the same stream."""
-    return any(
-        entry.event_id == row.event_id and entry.stream_prev_hash is None and entry.key < row.key and stated in source.stated
-        for stated, entry in records.entries.items()
-    )
-
-
-def _sinks(records: AuditRecords) -> Iterator[tuple[str, str]]:
-    """(object key, ts) of every bucket object that an entry's own sinks name."""
-    for entry in records.entries.values():
-        sinks = (entry.immutable or {}).get("sinks")
-        for sink in sinks if isinstance(sinks, list) else ():
-            key = bucket_key(sink)
-            if key is not None:
-                yield key, entry.ts
-
-
-def bucket_key(sink: Any) -> str | None:
-    """The bucket key that a sink names, or None for another kind of sink."""
-    if isinstance(sink, dict) and sink.get("sink") in ("r2_entry", "r2_stream") and isinstance(sink.get("ref"), str):
-        return str(sink["ref"])
-    return None
-
-
-def _missing_objects(records: AuditRecords, expected: set[tuple[str, str]]) -> tuple[list[str], bool]:
-    """Objects that sinks name and an otherwise whole export lacks; and whether the export is only a part.
-
-    An export may end before the newest entries and need not hold both folders: what lies outside it is not missing.
-    """
-    missing, wanted = [], 0
+    sinks = {entry.hash: {*sink_keys(entry), *(named & set(keys_of(entry)))} for entry in records.entries.values()}
+    expected = {key for keys in sinks.values() for key in keys}
     if expected and not records.objects:
-        return [], True
-    for folder in ("audit/immutable/entry/", "audit/immutable/stream/"):
-        times = sorted(
-            records.entries[entry].ts for entry, keys in (records.bucket_keys or {}).items() for key in keys if key.startswith(folder)
-        )
-        if not times:
-            continue
-        inside = [key for key, ts in expected if key.startswith(folder) and times[0] <= ts <= times[-1]]
-        wanted += len(inside)
-        missing += [key for key in inside if key not in records.objects and normpath(key) not in records.objects]
-    if (wanted and len(missing) > WHOLE_SHARE * wanted) or (missing and BUCKET in records.damaged):
-        return [], True
-    return sorted(set(missing)), False
+        found.export_is_partial = True
+        return
+    inside, missing = set[str](), set[str]()
+    for folder in (ENTRY_FOLDER, STREAM_FOLDER):
+        there = {entry for entry, keys in (records.bucket_keys or {}).items() if any(key.startswith(folder) for key in keys)}
+        inside |= {key for entry in records.between(there) for key in sinks[entry] if key.startswith(folder)}
+    absent = {key for key in inside if key not in records.objects and normpath(key) not in records.objects}
+    for keys in sinks.values():
+        if any(key in absent and records.bucket_extent.covers(key) for key in keys):
+            missing |= {key for key in keys if key in absent}
+    found.cuts = records.bucket_extent.cuts(missing)
+    lost = records.bucket_extent.lost_page(missing)
+    if lost is not None:
+        found.cuts = [*found.cuts, lost]
+    elif len(missing) <= WHOLE_SHARE * len(inside) and BUCKET not in records.damaged:
+        found.missing_objects = sorted(missing)
+    found.unexported = records.bucket_extent.unexported() if not found.cuts else []
+    found.export_is_partial = bool(found.cuts) or len(missing) > len(found.missing_objects)

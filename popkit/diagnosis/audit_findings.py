@@ -39,8 +39,18 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
         findings.append(Finding("bucket_orphan", None, (BUCKET, entry), observed="no later entry names it"))
     for entry in tampering.half_copies:
         findings.append(Finding("storage_copy_missing", None, (STORAGE, entry), "audit_history and audit_entry", "one of the two"))
-    if tampering.export_is_partial:
+    for entry in tampering.unshown:
+        where, wanted = (AUDIT_LOGS, entry), "the entry that a row of the list follows"
+        findings.append(Finding("audit_list_gap", None, where, wanted, "it is neither in the list nor anywhere else in the evidence"))
+    for cut in tampering.cuts:
+        findings.append(Finding("bucket_export_partial", None, (BUCKET, cut.key), "every object that is named elsewhere", str(cut)))
+    for folder in tampering.unexported:
+        findings.append(Finding("bucket_folder_not_exported", None, (BUCKET, folder), not_checked=f"the bucket's objects below {folder}"))
+    if tampering.export_is_partial and not tampering.cuts:
         findings.append(Finding("bucket_export_partial", None, (BUCKET, ""), "every object that sinks name", "most are not there"))
+    extent = records.storage_extent
+    for key in extent.lost_heads() if extent is not None else ():
+        findings.append(Finding("storage_export_partial", None, (STORAGE, key), "both heads of the grant", "one of the two rows"))
     for row in facts.storage_history:
         if not row.holds:
             findings.append(

@@ -37,7 +37,7 @@ class Evidence:
         self.files = case_files(self.root)
         if "case.json" not in self.files:
             raise CaseUnreadable("is missing", file="case.json", advice=f"{self.root} is not a case")
-        self.digests = check_manifest(self.files)
+        self.digests = check_manifest(self.root, self.files)
         self.header: CaseHeader = read_header(self.files["case.json"], self._digest("case.json"))
         self.problems: list[Problem] = []
         if self.digests is None:

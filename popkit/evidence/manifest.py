@@ -11,28 +11,33 @@ import re
 from pathlib import Path, PurePosixPath
 
 from popkit.errors import CaseUnreadable, ManifestMismatch
+from popkit.evidence.leftovers import is_leftover
 
 MANIFEST = "manifest-sha256.txt"
 _LINE = re.compile(r"^(\\?)([0-9a-f]{64}) [ *](.+)$", re.DOTALL)
 _ESCAPES = {"\\\\": "\\", "\\n": "\n", "\\r": "\r"}
 """How sha256sum writes a name that holds a backslash or a line end; such a line begins with a backslash."""
+_BUCKET_STREAMS = "worker/r2/audit/immutable/stream/"
 _RESEAL = "collect the case again, or find out who changed it; popkit does not judge an altered case"
 
 
 def case_files(root: Path) -> dict[str, Path]:
-    """Every regular file of a case by its path inside it ('/' separated), ascending; hidden files are left out.
+    """Every regular file of a case by its path inside it ('/' separated), ascending.
 
-    Raises CaseUnreadable for a link that leads out of the case.
+    Hidden files are left out, and so is what operating systems and editors leave behind and a second copy beside its original. Below the
+    bucket's streams a hidden folder is an event's, whose id anybody may choose. Raises CaseUnreadable for a link that leads out of
+    the case.
     """
     found: dict[str, Path] = {}
     inside = root.resolve()
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.startswith("."):
+        of_bucket = f"{Path(folder).relative_to(root).as_posix()}/".startswith(_BUCKET_STREAMS)
+        folders[:] = sorted(name for name in folders if of_bucket or not name.startswith("."))
+        listed = {Path(folder, name).relative_to(root).as_posix(): name for name in sorted(names)}
+        for relative, name in listed.items():
+            if name.startswith(".") or is_leftover(relative, listed):
                 continue
             path = Path(folder, name)
-            relative = path.relative_to(root).as_posix()
             if not path.resolve().is_relative_to(inside):
                 raise CaseUnreadable("is a link that leads out of the case", file=relative, advice="put the file itself there")
             if path.is_file():
@@ -71,20 +76,22 @@ def read_manifest(path: Path) -> dict[str, str]:
     return digests
 
 
-def check_manifest(files: dict[str, Path]) -> dict[str, str] | None:
+def check_manifest(root: Path, files: dict[str, Path]) -> dict[str, str] | None:
     """Hold every file of a case against its manifest; the digests by path, or None where the case has no manifest.
 
-    Raises ManifestMismatch at the first file (ascending) that is missing, altered or not listed.
+    `files` are those of `case_files`. What a manifest lists must be there as it was sealed, whatever its name. Raises ManifestMismatch at
+    the first file (ascending) that is missing, altered or not listed.
     """
     if MANIFEST not in files:
         return None
     wanted = read_manifest(files[MANIFEST])
     for name in sorted({*wanted, *files} - {MANIFEST}):
-        if name not in files:
+        path = files.get(name, root / name)
+        if not path.is_file():
             raise ManifestMismatch("is in the manifest but not in the case", file=name, advice=_RESEAL)
         if name not in wanted:
             raise ManifestMismatch("is in the case but not in the manifest", file=name, advice=_RESEAL)
-        seen = sha256_of(files[name])
+        seen = sha256_of(path)
         if seen != wanted[name]:
             raise ManifestMismatch(f"does not match the manifest: expected sha256 {wanted[name]}, found {seen}", file=name, advice=_RESEAL)
     return wanted

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from popkit.evidence.documents import Answer
+from popkit.evidence.leftovers import copied_from
 from popkit.evidence.lines import Lines, Place, Problem
 from popkit.protocol.canonical import CanonicalError, dumps, parse
 from popkit.protocol.keys import is_signature
@@ -68,7 +69,7 @@ class WorkerRows:
 
 
 def read_bucket_files(files: dict[str, Path], digests: dict[str, str] | None, problems: list[Problem]) -> dict[str, BucketObject]:
-    """The bucket exported as files: the key is the path below `worker/r2/`."""
+    """The bucket exported as files: the key is the path below `worker/r2/`, without a second download's `(1)`."""
     found = {}
     for name, path in files.items():
         if not name.startswith(BUCKET_FOLDER):
@@ -77,7 +78,7 @@ def read_bucket_files(files: dict[str, Path], digests: dict[str, str] | None, pr
         if path.stat().st_size > MAX_OBJECT_BYTES:
             problems.append(Problem("document_too_large", f"is larger than {MAX_OBJECT_BYTES} bytes and was not read", place))
             continue
-        key = name[len(BUCKET_FOLDER) :]
+        key = (copied_from(name) or name)[len(BUCKET_FOLDER) :]
         text = path.read_bytes().decode("utf-8", "surrogateescape")
         found[key] = BucketObject(key, text, place)
     return found

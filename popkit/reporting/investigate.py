@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from popkit.case import open_case
 from popkit.diagnosis.result import SCHEMA
 from popkit.errors import CaseUnreadable, UsageError
+from popkit.evidence.leftovers import is_leftover
 from popkit.evidence.manifest import MANIFEST, read_manifest, sha256_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def check_place(out: Path, case: Path) -> None:
 
 
 def _is_more_than_a_report(out: Path) -> str:
-    """Why a directory is not an untouched report of popkit; empty when it is one."""
+    """Why a directory is not an untouched report of popkit; empty when it is one.
+
+    What an operating system or an editor left there is nobody's work.
+    """
     try:
         schema = json.loads((out / "findings.json").read_bytes()).get("schema")
         digests = read_manifest(out / MANIFEST)
@@ -90,6 +94,8 @@ def _is_more_than_a_report(out: Path) -> str:
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
         if (path.is_dir() and not path.is_symlink()) or name == MANIFEST:
+            continue
+        if name not in digests and not path.is_symlink() and is_leftover(name, digests):
             continue
         if path.is_symlink() or digests.get(name) != sha256_of(path):
             return f"{name} in it was added or changed"

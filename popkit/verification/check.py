@@ -23,6 +23,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,12 @@ CHECKS = {
 }
 HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
 Lines = Iterator[tuple[int, str, str]]  # (which check, one of these three words, what and where)
+LEFT_BY_SYSTEMS = re.compile(  # and inside the bucket's streams, whose folders are named by anybody, the file's own name alone
+    r"(^|/)(\._[^/]*|\.nfs[^/]*|\.fuse_hidden[^/]*|\.ds_store|\.localized|\.apdisk|\.volumeicon\.icns|icon\r|\.directory|desktop\.ini|"
+    r"thumbs\.db|ehthumbs(_vista)?\.db|[^/]*:zone\.identifier)$|^((?!.*audit/immutable/stream/).*/)?(__macosx|\.appledouble|\.spotlight-v100|"
+    r"\.trashes|\.fseventsd|\.temporaryitems|\.documentrevisions-v100|\$recycle\.bin|system volume information|@eadir)/",
+    re.IGNORECASE,
+)
 UNREADABLE = Exception  # malformed input raises nearly anything
 
 # ---- base58, ed25519 (RFC 8032, 5.1) and addresses: textbook, held to other implementations by popkit's tests ----
@@ -530,11 +537,19 @@ class Case:
         return VIOLATED if is_whole else CANNOT_TELL
 
 
+def is_leftover(path: str, listed: set[str]) -> bool:
+    """Whether a system, an editor or a browser left a file: `.DS_Store`, `Thumbs.db`; `name~` or `name (1).json` of one listed."""
+    folder, slash, name = path.rpartition("/")
+    copy = re.sub(r"( ?\(\d{1,3}\)|( - Copy| - コピー)( \(\d{1,3}\))?|( copy| のコピー)( \d{1,3})?)(?=(\.\w{1,6}){0,3}$)", "", name)
+    backup = re.sub(r"^\.(.+)\.sw[a-z]$|^(.+)~$", r"\1\2", name)
+    return bool(LEFT_BY_SYSTEMS.search(path)) or any(n != name and folder + slash + n in listed for n in (copy, backup))
+
+
 # ---- what is checked ----
 
 
 def check_manifest(case: Path) -> Lines:
-    """A line a file, "<sha256>  <path>", as sha256sum writes them, and no file beside those listed."""
+    """A line a file, "<sha256>  <path>", as sha256sum writes them, and no file beside those listed but what nobody put there."""
     manifest = case / "manifest-sha256.txt"
     if not manifest.is_file():
         yield 1, CANNOT_TELL, "there is no manifest-sha256.txt: nothing says that these files are those collected"
@@ -542,6 +557,8 @@ def check_manifest(case: Path) -> Lines:
     files = [path for path in case.rglob("*") if path.is_file() and path != manifest]
     there = {f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(case).as_posix()}" for path in files}
     said = set(filter(None, manifest.read_bytes().decode("utf-8", "replace").split("\n")))
+    listed = {line[66:] for line in said}
+    there = {line for line in there if line[66:] in listed or not is_leftover(line[66:], listed)}
     for line in sorted(said ^ there, key=lambda line: (line[66:], line)):
         yield 1, VIOLATED, f"{line[66:]}: only the {'case' if line in there else 'manifest'} has {line}"
 

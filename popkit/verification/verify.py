@@ -19,7 +19,14 @@ from popkit.verification.checks import CANNOT_TELL, HOLDS, VIOLATED, Check, Clai
 from popkit.verification.whole import audit_checks, case_checks, chain_checks, named_record_checks, record_checks
 
 SCHEMA = "popkit.verification/1"
-OPTIONAL = frozenset({"the worker's record says the same", "the server's own check says the same", "its sinks' times are the entry's"})
+OPTIONAL = frozenset(
+    {
+        "the worker's record says the same",
+        "the server's own check says the same",
+        "its sinks' times are the entry's",
+        "no entry is older than the one it follows",
+    }
+)
 """Checks of what proves nothing either way: that they cannot tell leaves a claim verified."""
 
 

@@ -170,7 +170,8 @@ def audit_checks(facts: Facts) -> Iterator[Check]:
     yield Check(title, HOLDS if whole else CANNOT_TELL, GENESIS, seen, where, "invariant W1")
     yield none_of("entries that begin the chain once more", [e.hash for e in beginnings(records)[1:]], "reference §3.8, §3.10")
     late = older_than_parent(records)
-    title, seen = "no entry is older than the one it follows", ", ".join(e.hash for e in late) or "none"
+    seen = f"a clock that was set back before {', '.join(e.hash for e in late)}; order is by links" if late else "none"
+    title = "no entry is older than the one it follows"
     yield Check(title, CANNOT_TELL if late else HOLDS, "times that never fall", seen, where, "reference §3.10")
     links = [link.entry.hash for link in wrong_stream_links(records)]
     yield none_of("entries whose stream link is not their stream's newest", links, "reference §3.8; invariant W1")

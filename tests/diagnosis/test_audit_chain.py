@@ -41,7 +41,8 @@ def test_a_stretch_begins_at_its_first_second_and_ends_at_its_last() -> None:
     rows = [row(400, "gone"), None, row(9000, "gone too")]
     rows[1] = row(3600, rows[0]["entry_hash"], rows[0]["entry_hash"])  # type: ignore[index]
     records = records_of(rows)
-    assert records.segments == [(SECOND * 1000 + 400, SECOND * 1000 + 3600), (SECOND * 1000 + 9000, SECOND * 1000 + 9000)]
+    ends = sorted((stretch.begins - SECOND * 1000, stretch.ends - SECOND * 1000) for stretch in records.stretches)
+    assert ends == [(400, 3600), (9000, 9000)]
     covered = [second for second in range(-2, 12) if records.covers(SECOND + second)]
     assert covered == [0, 1, 2, 3, 9], "an entry of 3.6 s ends a stretch in which second 3 began; 400 ms begin one within second 0"
     exact = records_of([row(1000, "gone")])
@@ -50,7 +51,7 @@ def test_a_stretch_begins_at_its_first_second_and_ends_at_its_last() -> None:
     assert [second for second in range(4) if edge.covers(SECOND + second)] == [1], (
         "its stretch begins within that second and ends after its start"
     )
-    assert records_of([]).segments == []
+    assert records_of([]).stretches == []
 
 
 def test_an_orphan_stands_in_the_bucket_alone_and_nothing_names_it() -> None:
@@ -79,7 +80,7 @@ def test_the_newest_whole_object_is_no_orphan_and_half_an_append_is_one() -> Non
     gap = records_of(None, None, objects([rows[0], row(500, "gone", "gone"), rows[1]]))
     loose = next(e for e in gap.entries.values() if e.prev_hash == "gone")
     assert gap.is_orphan(loose.hash), "whole, without a sibling, and not the newest"
-    assert gap.segments == [(SECOND * 1000, SECOND * 1000 + 1000)], "an orphan is the tip of no stretch"
+    assert [tip.hash for tip in gap.tips] == [rows[1]["entry_hash"]], "an orphan is the tip of no stretch"
 
 
 def test_beginnings_and_falling_times() -> None:
@@ -120,16 +121,17 @@ def test_a_stream_s_newest_row_by_its_own_links() -> None:
     heads = {"audit:lastHash:system": last["entry_hash"], "audit:lastHash:global": last["entry_hash"]}
     storage = stored([first, other, last], **heads)
     assert wrong_ends(storage, records_of(None, storage)) == []
-    headless = stored([first, other, last])
+    headless = stored([first, other, last], **{"audit:lastHash:evt": other["entry_hash"], "audit:lastHash:system": last["entry_hash"]})
     told = [(end.key, end.expected, end.observed) for end in wrong_ends(headless, records_of(None, headless))]
     assert told == [("audit:lastHash:global", last["entry_hash"], None)]
+    unlisted = stored([first, other, last])
+    assert wrong_ends(unlisted, records_of(None, unlisted)) == [], "no head was exported, of no stream"
 
 
 def test_a_chain_shows_an_anchor_s_absence_only_over_the_whole_time_of_its_append() -> None:
     rows = [row(0, GENESIS), None]
     rows[1] = row(9000, rows[0]["entry_hash"], "s")  # type: ignore[index]
     records = records_of(rows)
-    assert records.segments == [(SECOND * 1000, SECOND * 1000 + 9000)]
     assert [second for second in range(-1, 9) if records.covers_issue(SECOND + second)] == [0, 1, 2, 3, 4], "five seconds for the append"
     landed = [second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second + 2)]
     assert landed == [0, 1, 2, 3, 4, 5, 6, 7], "it was appended before the claim landed"

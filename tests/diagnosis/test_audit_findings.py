@@ -171,10 +171,11 @@ def test_ticket_receipts_of_which_the_entry_is_not_there() -> None:
 
 
 def test_a_stored_head_that_is_not_the_newest_row() -> None:
-    rows = line(2)
+    rows = [row(0, eventId="evt")]
+    rows.append(row(1000, rows[0]["entry_hash"], rows[0]["entry_hash"], eventId="evt"))
     newest = rows[1]["entry_hash"]
     for head, seen in (("gone", "gone"), (None, "no entry")):
-        more = {} if head is None else {"audit:lastHash:global": head}
+        more = {"audit:lastHash:evt": newest} | ({} if head is None else {"audit:lastHash:global": head})
         storage = stored(rows, **more)
         found = audit(records_of(None, storage), storage=storage)
         assert found.findings == [Finding("audit_end_differs", None, (STORAGE, "audit:lastHash:global"), newest, seen)]

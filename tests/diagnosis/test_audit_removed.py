@@ -35,8 +35,10 @@ def test_a_list_of_fifty_is_a_window() -> None:
     assert removed(records_of(rows[11:], None, objects(rows))) == sorted(hashes(rows[:11])), "forty-nine are all there were"
     cut = [*rows[9:30], *rows[31:]]
     assert removed(records_of(cut, None, objects(rows))) == [rows[30]["entry_hash"]]
-    assert removed(records_of(cut)) == [rows[30]["entry_hash"]], "the next row names it, and rows before it are shown"
-    assert removed(records_of([rows[9], *rows[11:]])) == [], "its oldest row alone before the gap: a window may end there"
+    assert removed(records_of(cut)) == [], "a window is by time: a row whose clock stood wrong once is outside, and nothing tells"
+    assert find_tampering(records_of(cut), ()).unshown == [rows[30]["entry_hash"]]
+    edge = records_of([rows[9], *rows[11:]])
+    assert (removed(edge), find_tampering(edge, ()).unshown) == ([], []), "its oldest row alone before the gap: a window may end there"
 
 
 def test_a_gap_at_the_window_s_edge_is_no_removal() -> None:
@@ -68,12 +70,16 @@ def test_an_anchor_that_a_proof_names_and_all_below_it_were_there() -> None:
 
 
 def test_an_anchor_that_the_history_names_is_gone_inside_what_the_storage_covers() -> None:
-    rows = line(3)
+    rows = line(8)
     records = records_of(None, stored(rows))
-    at = {name: SECOND * 1000 + ms for name, ms in {"before": 0, "inside": 1, "late": 1999, "end": 2000}.items()}
-    assert removed(records, recorded=at) == ["inside", "late"]
+    at = {name: SECOND * 1000 + ms for name, ms in {"before": 0, "inside": 1, "late": 1999, "end": 2000, "young": 6999}.items()}
+    assert removed(records, recorded=at) == ["inside", "late"], "an append takes up to five seconds"
     assert removed(records, recorded={rows[1]["entry_hash"]: at["inside"]}) == []
-    elsewhere = records_of(None, stored([rows[0], rows[2]]), objects(rows[1:2]))
+    stepped = rows[:2]
+    for ms in (20_000, 500, 30_000):
+        stepped.append(row(ms, stepped[-1]["entry_hash"], stepped[-1]["entry_hash"]))
+    assert removed(records_of(None, stored(stepped)), recorded={"inside": at["late"]}) == [], "its clock stepped back across that time"
+    elsewhere = records_of(None, stored([rows[0], *rows[2:]]), objects(rows[1:2]))
     assert rows[1]["entry_hash"] in removed(elsewhere, recorded={rows[1]["entry_hash"]: at["inside"]})
 
 
@@ -109,18 +115,21 @@ def test_an_export_that_lacks_more_than_half_is_a_part(kept: tuple[int, ...], pa
     assert found.missing_objects == ([] if partial else sorted(lost))
 
 
-def test_a_row_of_the_same_time_as_an_export_s_edge_lies_inside_it() -> None:
+def test_the_newest_entry_may_be_younger_than_the_export_whatever_its_time() -> None:
     rows = line(4, step=0)
     gone = set(canonical.object_keys(rows[3]))
     found = find_tampering(records_of(rows, None, {k: v for k, v in objects(rows).items() if k not in gone}), ())
-    assert found.missing_objects == sorted(gone)
+    assert (found.missing_objects, found.export_is_partial) == ([], False)
 
 
 def test_an_object_that_a_ticket_receipt_names() -> None:
-    rows = line(4)
-    named = [("audit/immutable/entry/ab.json", ts(1500)), ("audit/immutable/entry/cd.json", ts(9000)), ("elsewhere", ts(1500))]
-    found = find_tampering(records_of(rows, None, objects(rows)), (), named)
-    assert found.missing_objects == ["audit/immutable/entry/ab.json"]
+    rows = line(6)
+    bare = [{name: value for name, value in told.items() if name != "immutable"} for told in rows]
+    gone, younger = canonical.object_keys(rows[2])[1], canonical.object_keys(rows[5])[1]
+    named = [(gone, ts(2000)), (younger, ts(5000)), ("elsewhere", ts(1500)), *((key, "") for key in canonical.object_keys(rows[3]))]
+    bucket = {key: item for key, item in objects(rows).items() if key not in (gone, younger)}
+    assert find_tampering(records_of(bare, None, bucket), ()).missing_objects == [], "nothing but the receipt names it"
+    assert find_tampering(records_of(bare, None, bucket), (), named).missing_objects == [gone]
 
 
 @pytest.mark.parametrize(

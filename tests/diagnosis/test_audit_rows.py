@@ -185,11 +185,14 @@ def test_a_time_without_a_zone_is_utc_on_every_machine(monkeypatch: pytest.Monke
 
 def test_a_row_from_before_the_second_copy_stands_alone_rightly() -> None:
     early, late = row(0, ts="2026-02-22T05:57:59.999Z"), row(0, ts="2026-02-22T05:58:00.000Z")
+    around = stored(line(30))
     for told, half in ((early, []), (late, [late["entry_hash"]])):
         storage = {key: value for key, value in stored([told]).items() if key.startswith("audit_history:")}
-        assert records_of(None, storage).sources["storage"].half == half
+        assert records_of(None, storage | around).sources["storage"].half == half
+        assert records_of(None, storage).sources["storage"].half == [], "that no copy was exported is no loss of one"
     without_history = {key: value for key, value in stored([early]).items() if key.startswith("audit_entry:")}
-    assert records_of(None, without_history).sources["storage"].half == [early["entry_hash"]]
+    before = stored([row(0, ts="2026-02-22T05:57:00.000Z")])
+    assert records_of(None, without_history | around | before).sources["storage"].half == [early["entry_hash"]]
 
 
 # -- older answers of the list --

@@ -17,9 +17,10 @@ from urllib.parse import unquote
 from popkit.collecting.exports.found import Row, seconds
 from popkit.collecting.exports.raw import NotJson, decode, load, quoted
 from popkit.collecting.exports.result import BUCKET, NotUsed, Used
+from popkit.evidence.leftovers import copied_from
 from popkit.evidence.lines import MAX_LINE_BYTES
 from popkit.evidence.worker import BUCKET_PREFIX
-from popkit.protocol.canonical import CanonicalError, object_keys
+from popkit.protocol.canonical import CanonicalError, entry_hash, object_keys, payload
 
 _KEY = re.compile(rf"(?:^|/)({BUCKET_PREFIX}(?:entry|stream)/.+)$")
 _CASE_KEY = re.compile(r"(?:^|/)worker/r2/(.+)$")
@@ -38,6 +39,7 @@ class Object:
     content: bytes
     key: str | None
     entry_keys: tuple[str, str] | None
+    entry: dict[str, Any] | None
     time: float | None
     note: str = ""
 
@@ -68,26 +70,30 @@ def has_object_name(name: str) -> bool:
 
 def read_object(path: str, name: str, sha256: str, content: bytes) -> Object:
     """A file as an object; content that is no entry is an object all the same."""
-    keys, time = None, None
+    keys, entry, time = None, None, None
     try:
         value = load(decode(content))
     except NotJson:
         value = None
     if is_object(value):
-        time = seconds(value["entry"]["ts"])
+        entry = value["entry"]
+        time = seconds(entry["ts"])
         try:
-            keys = object_keys(value["entry"])
+            keys = object_keys(entry)
         except CanonicalError:
             keys = None
-    return Object(path, sha256, content, key_in_path(name), keys, time)
+    return Object(path, sha256, content, key_in_path(name), keys, entry, time)
 
 
 def rows_of(objects: list[Object], accounts: list[Used], refused: list[NotUsed]) -> list[Row]:
     """The rows of a bucket's objects; how each file was used, or why not, is added to the two lists."""
     folders, streams = _learned_folders(objects), _stream_keys(objects)
-    rows = []
-    for item in objects:
-        key = _key_of(item, folders, streams)
+    rows, keys = [], [_key_of(item, folders, streams) for item in objects]
+    sound = {key for item, key in zip(objects, keys, strict=True) if copied_from(item.path) is None and _holds(item, key)}
+    for item, key in zip(objects, keys, strict=True):
+        if copied_from(item.path) is not None and key in sound and not _holds(item, key):
+            refused.append(NotUsed(item.path, item.sha256, f"is a second copy of {key} with another text; the first one holds"))
+            continue
         text = item.content.decode("utf-8", "surrogateescape")
         line = f'{{"key":{quoted(key)},"text":{quoted(text)}}}'.encode()
         if len(line) > MAX_LINE_BYTES:
@@ -96,6 +102,13 @@ def rows_of(objects: list[Object], accounts: list[Used], refused: list[NotUsed])
         rows.append(Row(BUCKET, (0, key), line))
         accounts.append(Used(item.path, item.sha256, "object of the bucket", 1, item.note))
     return rows
+
+
+def _holds(item: Object, key: str) -> bool:
+    """Whether an object's text is the payload of the entry under its key."""
+    if item.entry is None or key not in (item.entry_keys or ()):
+        return False
+    return entry_hash(item.entry) == item.entry.get("entry_hash") and payload(item.entry) == item.content
 
 
 def _key_of(item: Object, folders: dict[str, str], streams: dict[str, str]) -> str:
@@ -136,6 +149,7 @@ def _key_of_flat(item: Object, streams: dict[str, str]) -> str:
     """The key of an object that was saved without its folders: by its name where that tells, else by the entry in it."""
     above, _, name = item.path.rpartition("/")
     name = name.removesuffix(".gz").removesuffix(".zst")
+    name = copied_from(name) or name
     by_hash, by_stream = item.entry_keys or (None, None)
     if _HASH_NAME.match(name):
         if by_hash != ENTRY + name:

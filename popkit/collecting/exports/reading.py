@@ -20,6 +20,7 @@ from popkit.collecting.exports.walk import Archive, Member, walk
 from popkit.errors import CaseUnreadable, ManifestMismatch, UsageError
 from popkit.evidence.custody import CUSTODY
 from popkit.evidence.documents import CaseHeader, read_header
+from popkit.evidence.leftovers import backed_up_from, copied_from, is_leftover, is_of_system
 from popkit.evidence.manifest import MANIFEST, read_manifest
 
 HEADER = "case.json"
@@ -33,11 +34,14 @@ def read_exports(paths: Sequence[Path], limits: Limits | None = None) -> Exports
     Raises UsageError for a path that is not there or when nothing at all is recognised, ManifestMismatch or CaseUnreadable for a case
     that is not as it was sealed, ExportTooLarge when a limit is passed.
     """
-    harvest, undecided = Harvest(), list[Member]()
+    harvest, undecided, copies = Harvest(), list[Member](), list[Member]()
     for item in walk([Path(path) for path in paths], limits or Limits()):
         if isinstance(item, Member):
             harvest.digests[item.path] = item.sha256
-            _read_member(item, harvest, undecided)
+            if copied_from(item.path) is not None:
+                copies.append(item)
+            else:
+                _read_member(item, harvest, undecided)
         elif isinstance(item, Archive):
             harvest.digests[item.path] = item.sha256
             harvest.used(item.path, item.sha256, f"{item.kind} of {item.members} files")
@@ -45,6 +49,8 @@ def read_exports(paths: Sequence[Path], limits: Limits | None = None) -> Exports
             if item.sha256:
                 harvest.digests[item.path] = item.sha256
             harvest.not_used(item.path, item.sha256, item.why)
+    for member in copies:
+        _read_copy(member, harvest, undecided)
     _settle_undecided(harvest, undecided)
     _settle_cases(harvest)
     exports = harvest.finish()
@@ -64,17 +70,33 @@ def _nothing(paths: Sequence[Path], not_used: list[NotUsed]) -> str:
 
 def _read_member(member: Member, harvest: Harvest, undecided: list[Member]) -> None:
     """One file: objects and a case's own files by their path, everything else by content."""
-    name = PurePosixPath(member.name).name
-    if bucket.key_in_path(member.name) is not None:
+    name = PurePosixPath(member.path).name
+    if is_of_system(member.path):
+        harvest.not_used(member.path, member.sha256, "was made by an operating system, and is nothing of the evidence")
+    elif backed_up_from(member.path) is not None:
+        harvest.not_used(member.path, member.sha256, "is an editor's backup or lock; the file itself counts")
+    elif bucket.key_in_path(member.name) is not None:
         harvest.objects.append(bucket.read_object(member.path, member.name, member.sha256, member.content))
     elif bucket.is_old_object(member.name):
         harvest.not_used(member.path, member.sha256, "is an audit file of before 2026-02-21; popkit reads audit/immutable/ alone")
-    elif member.name in (CUSTODY, MANIFEST, HEADER) or name in (CUSTODY, MANIFEST, HEADER):
+    elif name in (CUSTODY, MANIFEST, HEADER):
         _keep_of_case(member, name, harvest, undecided)
     elif not member.content.strip():
         _read_empty(member, name, harvest, undecided)
     else:
         _read_content(member, harvest, undecided)
+
+
+def _read_copy(member: Member, harvest: Harvest, undecided: list[Member]) -> None:
+    """A second download: read as the file it is of, but not where a sealed case holds the file and does not list the copy."""
+    for folder in harvest.cases:
+        if folder in harvest.manifests and is_below(member.path, folder):
+            inside = folder + "/" if folder else ""
+            listed = _manifest_of(harvest, folder, inside)
+            if member.path[len(inside) :] not in listed and is_leftover(member.path[len(inside) :], listed):
+                harvest.not_used(member.path, member.sha256, "is a second copy beside a sealed case, whose manifest does not list it")
+                return
+    _read_member(member, harvest, undecided)
 
 
 def _keep_of_case(member: Member, name: str, harvest: Harvest, undecided: list[Member]) -> None:
@@ -267,15 +289,22 @@ def _header(data: bytes, inside: str) -> CaseHeader:
         raise CaseUnreadable(error.problem, file=f"{inside}{HEADER}", advice=error.advice) from None
 
 
-def _hold_manifest(harvest: Harvest, folder: str, inside: str) -> None:
-    """Raises ManifestMismatch at the first file (ascending) that is missing, altered or not listed."""
+def _manifest_of(harvest: Harvest, folder: str, inside: str) -> dict[str, str]:
+    """The manifest of a case that was given, digests by path inside it. Raises CaseUnreadable."""
     try:
-        wanted = read_manifest(cast("Path", _InMemory(harvest.manifests[folder].content)))
+        return read_manifest(cast("Path", _InMemory(harvest.manifests[folder].content)))
     except CaseUnreadable as error:
         raise CaseUnreadable(error.problem, file=f"{inside}{MANIFEST}", line=error.line, advice=error.advice) from None
+
+
+def _hold_manifest(harvest: Harvest, folder: str, inside: str) -> None:
+    """Raises ManifestMismatch at the first file (ascending) that is missing, altered or not listed."""
+    wanted = _manifest_of(harvest, folder, inside)
     seen = {path[len(inside) :]: digest for path, digest in harvest.digests.items() if is_below(path, folder)}
-    seen = {path: digest for path, digest in seen.items() if "!/" not in path and not _is_hidden(path)}
+    seen = {path: digest for path, digest in seen.items() if "!/" not in path}
     for name in sorted({*wanted, *seen} - {MANIFEST}):
+        if name not in wanted and (_is_hidden(name) or is_leftover(name, wanted)):
+            continue
         if name not in seen:
             raise ManifestMismatch("is in the manifest but not in the case", file=inside + name, advice=_RESEAL)
         if name not in wanted:

@@ -24,10 +24,13 @@ import zstandard
 from popkit.collecting.exports.result import ExportTooLarge, Limits
 from popkit.collecting.exports.streams import GZIP, ZSTD, Digested, Metered, TarBlocks, unpacked
 from popkit.errors import UsageError
+from popkit.evidence.leftovers import copied_from, is_of_system
 from popkit.evidence.manifest import sha256_of
 
 _NEVER_ENTERED = {"node_modules", "__pycache__"}
 _DRIVE = re.compile(r"^[A-Za-z]:")
+_IN_STREAMS = re.compile(r"(^|/)audit/immutable/stream/[^/]+$")
+"""A folder of the bucket's, named by an event id: anybody may choose one that begins with a dot."""
 _SUFFIX = re.compile(r"\.(gz|zst)$")
 _TAR_BLOCK = 512
 DAMAGE = (OSError, EOFError, zlib.error, zstandard.ZstdError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
@@ -35,7 +38,10 @@ DAMAGE = (OSError, EOFError, zlib.error, zstandard.ZstdError, tarfile.TarError, 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file: where it lay, the SHA-256 of its bytes there, and its content unpacked. `name` is `path` without .gz or .zst."""
+    """A file: where it lay, the SHA-256 of its bytes there, and its content unpacked.
+
+    `name` is `path` without .gz or .zst, and without what a browser adds to a second download.
+    """
 
     path: str
     sha256: str
@@ -43,7 +49,8 @@ class Member:
 
     @property
     def name(self) -> str:
-        return _SUFFIX.sub("", self.path)
+        path = _SUFFIX.sub("", self.path)
+        return copied_from(path) or path
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +153,8 @@ def _folder(folder: Path, prefix: str, budget: Budget) -> Iterator[Item]:
         if entry.is_symlink():
             yield Refused(path, "", "is a link; links are not followed: give popkit what it points to")
         elif entry.is_dir(follow_symlinks=False):
-            if entry.name.startswith(".") or entry.name in _NEVER_ENTERED:
+            is_hidden = entry.name.startswith(".") and not _IN_STREAMS.search(path)
+            if (is_hidden and not is_of_system(f"{path}/")) or entry.name in _NEVER_ENTERED:
                 yield Refused(
                     f"{path}/", "", "was not entered: hidden and tool-made folders hold no exports; name it with --from if this one does"
                 )
