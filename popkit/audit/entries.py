@@ -19,6 +19,7 @@ from popkit.audit.sinks import keys_of, sink_keys
 from popkit.audit.times import Times
 from popkit.evidence.lines import Place
 from popkit.protocol import canonical
+from popkit.protocol.message import SKEW_SECONDS
 
 GENESIS = "GENESIS"
 """The audit chain's first prev_hash; the PoP chain writes 64 zeros instead."""
@@ -265,8 +266,13 @@ class AuditRecords:
     def covers_issue(self, issued_at: int, landed_at: int | None = None) -> bool:
         """Whether the chain would hold the anchor of a proof issued at a unix second: one stretch spans the time of its append.
 
-        The worker appends before it answers, so that the anchor is no younger than the claim (`landed_at`, unix seconds).
+        The worker appends before it answers, so that the anchor is no younger than the claim (`landed_at`, unix seconds). A proof that is
+        dated ahead of its landing was issued at some moment before that: the stretch must span the ten minutes in which a proof lands, or
+        begin with the chain itself.
         """
+        if landed_at is not None and issued_at > landed_at:
+            first, last = landed_at * 1000, (landed_at + APPEND_SECONDS) * 1000
+            return self.spans(first - SKEW_SECONDS * 1000, last) or any(s.is_from_genesis and s.span(first, last) for s in self.stretches)
         until = issued_at + APPEND_SECONDS
         until = until if landed_at is None else max(issued_at + 1, min(until, landed_at))
         return self.spans(issued_at * 1000, until * 1000)

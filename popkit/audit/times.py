@@ -18,6 +18,7 @@ class Times:
     """The times (unix milliseconds) of entries that follow one another. `from_beginning`: nothing can stand before the first."""
 
     def __init__(self, times: Sequence[int], from_beginning: bool = False) -> None:
+        self.is_from_genesis = from_beginning
         self._highest = list(accumulate(times, max))
         self._lowest = list(accumulate(reversed(times), min))[::-1]
         is_alone = len(times) == 1

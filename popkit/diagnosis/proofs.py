@@ -10,8 +10,9 @@ from functools import cached_property
 from popkit.attempts import Attempt
 from popkit.audit.anchors import Anchor, read_head
 from popkit.audit.entries import GENESIS, LIST, STORAGE, AuditRecords
+from popkit.audit.extents import Exported
 from popkit.chain import GrantChain, parents_first
-from popkit.diagnosis.storage_history import HistoryRow
+from popkit.diagnosis.storage_history import HISTORY_KEY, HistoryRow
 from popkit.evidence.worker import StoredRow
 from popkit.protocol.message import GENESIS_HASH
 
@@ -199,19 +200,21 @@ class WorkerLine:
         row = self.storage.get(prefix + self.chain.grant)
         if row is not None:
             return read_head(row.value)
-        if STORAGE in self.records.damaged or not self._covers_heads:
-            return None  # the line of the head may be one that could not be read, or was not exported
+        if STORAGE in self.records.damaged:
+            return None  # the line of the head may be one that could not be read
         if self._storage_begins_anew:
             return GENESIS_HASH
+        if not self._covers_heads:
+            return None
         has_records = any(key.startswith("pop_chain:") for key in self.storage)
         return GENESIS_HASH if not self._moved_heads and (has_records or self.records_since_creation) else None
 
     @property
     def _covers_heads(self) -> bool:
         """Whether the storage export reaches over both heads of the grant and holds neither, so that their absence says something."""
-        assert self.storage is not None
-        wanted = HEAD_KEY + self.chain.grant, STREAM_KEY + self.chain.grant
-        return bool(self.storage) and max(self.storage) > max(wanted) and not any(key in self.storage for key in wanted)
+        extent = self.records.storage_extent
+        heads = HEAD_KEY + self.chain.grant, STREAM_KEY + self.chain.grant
+        return extent is not None and all(extent.of(key) == Exported.ABSENT for key in heads)
 
     @property
     def storage_lacks_heads(self) -> bool:
@@ -239,12 +242,7 @@ class WorkerLine:
     @cached_property
     def _storage_tip(self) -> str | None:
         """The storage's newest audit row: the last in the chain's order of those that it holds."""
-        rows = self.records.sources.get(STORAGE)
-        if rows is None:
-            return None
-        return next((e.hash for e in reversed(self.records.ordered) if e.hash in rows.stated), None) or (
-            rows.keys[-1][1] if rows.keys else None
-        )
+        return self.records.newest_row(STORAGE)
 
     @cached_property
     def records_since_creation(self) -> bool:
@@ -458,7 +456,12 @@ class WorkerLine:
         if rows is None or not self.history or not all(row.holds for row in self.history) or STORAGE in self.records.damaged:
             return []
         accepted = [p for p in self.proofs.values() if p.accepted is not None and p.anchor is not None and not p.in_history]
-        return [p for p in accepted if p.anchor is not None and p.anchor.anchor_hash in rows.stated]
+        return [p for p in accepted if p.anchor is not None and p.anchor.anchor_hash in rows.stated and self._covers_record(p, p.anchor)]
+
+    def _covers_record(self, proof: Proof, anchor: Anchor) -> bool:
+        """Whether the storage export reaches past where the history record of a proof would stand: its key begins with its time."""
+        extent, entry = self.records.storage_extent, self.records.entries[anchor.anchor_hash]
+        return extent is not None and extent.of(f"{HISTORY_KEY}{entry.ts}:{proof.entry_hash}") == Exported.ABSENT
 
     @cached_property
     def is_stale(self) -> bool:
