@@ -213,7 +213,8 @@ def _had_state(incident: Incident, proof: Proof) -> bool:
     chain = line.chain
     first = chain.linked[0] if chain.linked else None
     if first is not None and (known := line.proofs[str(first.entry_hash)]).from_worker and known.prev_hash == GENESIS_HASH:
-        return known is not proof  # one worker issued twice from GENESIS: the later one after its head had moved
+        order = [p.entry_hash for p in line.in_issue_order()]  # one worker issued twice from GENESIS: the later one had a head to follow
+        return proof.entry_hash in order and order.index(proof.entry_hash) > order.index(known.entry_hash)
     if first is not None and first.block_time is not None:
         return proof.issued_at >= first.block_time
     if first is not None:

@@ -22,8 +22,6 @@ _STATUSES = {
     "runtime-status": "the worker's runtime status, which says when it was taken",
     "audit-status": "which sinks the worker's audit chain has",
     "events": "the worker's list of events: titles and links to grants",
-    "audit-integrity": "the worker's own check of its audit chain",
-    "transfers": "the worker's list of transfers",
 }
 
 

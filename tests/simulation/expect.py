@@ -16,6 +16,8 @@ from tests.simulation.world import GrantHandle, Ticket
 
 ANY = object()
 """Not expected: the design does not decide it."""
+UNSAID = object()
+"""What a scenario does not name: nothing, as far as the verdict lets that be known."""
 
 
 def diagnose(path: Path, files: dict[str, Any]) -> Diagnosis:
@@ -45,7 +47,7 @@ def expect(
     forks: Any = (),
     equivocations: Any = (),
     heals_until: int | None = None,
-    affected: Any = (),
+    affected: Any = UNSAID,
     **others: Any,
 ) -> dict[str, Any]:
     """Hold one grant to all that is expected of it: `last_good` a Ticket, lists of entries, forks by their parents."""
@@ -57,7 +59,7 @@ def expect(
         "unseen_entries": _ascending(unseen),
         "foreign_entries": _ascending(foreign),
         "forged_transactions": _ascending(forged),
-        "affected_claimers": _ascending(affected),
+        "affected_claimers": _people(verdict, affected),
         "heals_until": heals_until,
         "forks": _ascending(forks),
         "last_good": last_good,
@@ -77,8 +79,15 @@ def expect(
         assert row["first_bad"]["source"]
     for key in [key for key, value in wanted.items() if value is ANY]:
         del wanted[key], got[key]
-    assert got == wanted
+    assert got == wanted, {key: (got[key], value) for key, value in wanted.items() if got[key] != value}
     return row
+
+
+def _people(verdict: str, affected: Any) -> Any:
+    """Whom a scenario expects to be affected: nobody unless it says so, and of an inconclusive grant it is not known."""
+    if affected is UNSAID:
+        return None if verdict == "inconclusive" else []
+    return affected if affected is None else _ascending(affected)
 
 
 def _ascending(values: Any) -> Any:
