@@ -22,7 +22,9 @@ from tests.worlds.run import Tally, run, smaller
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.worlds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.worlds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--worlds", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--each", type=int, default=4)

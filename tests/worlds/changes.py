@@ -1,4 +1,4 @@
-"""What becomes of true evidence on its way: ages, missing parts, contradicting nodes, reports. One operation each, told by a name and a number.
+"""What becomes of true evidence on its way: ages, missing parts, contradicting nodes, reports. One operation each: a name and a number.
 
 Operations that need a moment are read before the case is made, the others edit its files. Each does what its number says and nothing
 else, so that a list of them can be told, run again and made smaller.
@@ -68,7 +68,9 @@ def _moments(play: Play, ops: tuple[Op, ...]) -> dict[str, Moment]:
             # Half of the numbers choose among the last moments, where what matters is decided.
             span = moments if op.number % 2 else moments[-12:]
             moment = span[op.number // 2 % len(span)]
-            parts = PARTS if op.name == "age all" else ("statuses", "list", "bucket", "storage") if op.name == "age worker" else (op.name[4:],)
+            parts = (
+                PARTS if op.name == "age all" else ("statuses", "list", "bucket", "storage") if op.name == "age worker" else (op.name[4:],)
+            )
             found |= dict.fromkeys(parts, moment)
     return found
 
@@ -182,7 +184,9 @@ def _no_state(play: Play, taken: Taken, chance: random.Random) -> None:
 @edit("storage prefix")
 def _storage_prefix(play: Play, taken: Taken, chance: random.Random) -> None:
     """A storage listed by one prefix."""
-    prefix = chance.choice(("pop_chain:", "pop_chain:lastHash:", "pop_chain:history:", "audit_entry:", "audit_history:", "audit:", "event:", "a"))
+    prefix = chance.choice(
+        ("pop_chain:", "pop_chain:lastHash:", "pop_chain:history:", "audit_entry:", "audit_history:", "audit:", "event:", "a")
+    )
     _keep(taken, STORAGE, lambda row: row["key"].startswith(prefix))
 
 
@@ -329,12 +333,14 @@ SOURCES: tuple[tuple[str, ...], ...] = ((), (), ("no storage",), ("no storage",)
 
 
 def changes(property_: str, chance: random.Random) -> tuple[Op, ...]:
-    """Operations of one property, by chance: 'whole', 'ages', 'missing', 'contradictions', 'reports' or 'all'."""
+    """Operations of one property, by chance: 'whole', 'ages', 'missing', 'contradictions', 'reports', 'same' or 'all'."""
 
     def ops(*names: str) -> list[Op]:
         return [Op(name, chance.randrange(1000)) for name in names]
 
     found = [Op(name) for name in chance.choice(SOURCES)]
+    if property_ in ("same", "all") and chance.random() < 0.5:
+        found += ops(chance.choice(AGES), chance.choice(MISSING))
     if property_ == "ages" or (property_ == "all" and chance.random() < 0.6):
         found += ops(*(chance.sample(AGES, chance.randint(1, 4))))
         found += [Op("newest")] if chance.random() < 0.5 else []
@@ -345,8 +351,10 @@ def changes(property_: str, chance: random.Random) -> tuple[Op, ...]:
         found += ops(chance.choice(CONTRADICTIONS))
     if property_ == "reports" or (property_ == "all" and chance.random() < 0.2):
         found += ops("reports")
+    if property_ == "same":
+        found += ops("rendered")
     return tuple(found)
 
 
-PROPERTIES = ("whole", "ages", "missing", "contradictions", "reports", "all")
+PROPERTIES = ("whole", "ages", "missing", "contradictions", "reports", "same", "all")
 __all__ = ["GENESIS", "PROPERTIES", "Op", "changes", "make"]

@@ -66,20 +66,24 @@ class Play:
         ]
         self.handle = self.handles[0]
         self.clone: Worker | None = None
-        self.backups: list[dict[str, Any]] = [self.world.worker.backup()]
+        self.backups: list[dict[str, Any]] = [self.heads()]
         self.accepted: list[tuple[str, int, Ticket]] = []
         self.kept: dict[int, tuple[str, Proof]] = {}
         self.count = 0
         self.look()
         for step in script.steps:
             getattr(self, "do_" + step.name)(step.number)
-            self.backups.append(self.world.worker.backup())
+            self.backups.append(self.heads())
             self.world.tick(step.pause)
             self.look(step.number)
         self.look()
         self.world.remember()
 
     # what steps are made of
+
+    def heads(self) -> dict[str, Any]:
+        """A backup of the worker's proof heads."""
+        return {"heads": {grant: list(head) for grant, head in self.world.worker.heads.items()}}
 
     def look(self, number: int = 0) -> None:
         """Somebody looks at the worker's pages: each look appends a row, and a collector's does so too."""
@@ -159,7 +163,9 @@ class Play:
             proof = self.accepted[number % len(self.accepted)][2].proof
         else:
             head = world.head(handle)
-            proof = sign_proof(world.key("stranger"), handle.address, world.address("mallory"), self.period(), head, head, "ab" * 32, world.now)
+            proof = sign_proof(
+                world.key("stranger"), handle.address, world.address("mallory"), self.period(), head, head, "ab" * 32, world.now
+            )
         assert world.claim(handle, proof, "mallory", proof.period, ours=False).err is not None
         world.tick(2)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 import traceback
@@ -13,10 +12,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 import popkit
 from tests.worlds.allowed import Problem, check
 from tests.worlds.changes import PROPERTIES, Op, changes, make
 from tests.worlds.plays import KINDS, Play, Script, script
+from tests.worlds.renditions import rendered
 
 MEMORY = Path("/dev/shm")
 
@@ -74,8 +76,11 @@ def write(path: Path, files: dict[str, Any]) -> None:
     """Write a case and its manifest, compactly."""
     lines = []
     for name, content in sorted(files.items()):
-        rows = content if name.endswith(".jsonl") else [content]
-        text = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows).encode()
+        if name.startswith("worker/r2/"):
+            text = str(content).encode()
+        else:
+            rows = content if name.endswith(".jsonl") else [content]
+            text = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
         target = path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text)
@@ -100,10 +105,29 @@ def ask(trial: Trial, play: Play | None = None) -> tuple[list[Problem], str]:
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         return [Problem(f"fault {type(error).__name__}", f"{error} at {Path(where.filename).name}:{where.lineno}")], "fault"
-    return check(play, taken, found, strict=trial.property == "whole"), str(found["verdict"])
+    problems = check(play, taken, found, strict=trial.property == "whole")
+    if trial.property == "same":
+        chance = random.Random(trial.ops[-1].number if trial.ops else 0)
+        problems += differences(found, answer(rendered(taken.files, chance)))
+    return problems, str(found["verdict"])
 
 
-def trials(seed: int, number: int, each: int, kinds: tuple[str, ...] = KINDS, properties: tuple[str, ...] = PROPERTIES) -> Iterator[list[Trial]]:
+def differences(one: dict[str, Any], two: dict[str, Any]) -> list[Problem]:
+    """Where the findings of the same evidence, written twice, are not one; the coverage may count lines."""
+    named = [name for name in one if name != "coverage" and one[name] != two[name]]
+    return [Problem(f"another {name} of the same evidence in other lines", _apart(one[name], two[name])) for name in named]
+
+
+def _apart(one: Any, two: Any) -> str:
+    if isinstance(one, list) and isinstance(two, list):
+        only = [row for row in one if row not in two], [row for row in two if row not in one]
+        return f"{str(only[0])[:300]} / {str(only[1])[:300]}"
+    return f"{str(one)[:300]} / {str(two)[:300]}"
+
+
+def trials(
+    seed: int, number: int, each: int, kinds: tuple[str, ...] = KINDS, properties: tuple[str, ...] = PROPERTIES
+) -> Iterator[list[Trial]]:
     """Worlds by chance, `each` questions of every one: the whole evidence first."""
     for index in range(number):
         chance = random.Random(f"{seed}/{index}")
