@@ -90,6 +90,16 @@ def _drop_some(play: Play, taken: Taken, chance: random.Random) -> None:
             taken.files.pop(name, None)
 
 
+@edit("subset")
+def _subset(play: Play, taken: Taken, chance: random.Random) -> None:
+    """One of the subsets of all parts."""
+    parts = ((SIGNATURES,), (TRANSACTIONS,), (ACCOUNTS,), (BUCKET,), (STORAGE,), (LIST,), FILES[-3:], (REPORTS,), FILES[7:9])
+    mask = chance.randrange(1 << len(parts))
+    for number, names in enumerate(parts):
+        for name in names if mask >> number & 1 else ():
+            taken.files.pop(name, None)
+
+
 @edit("drop worker")
 def _drop_worker(play: Play, taken: Taken, chance: random.Random) -> None:
     for name in [name for name in taken.files if name.startswith("worker/")]:
@@ -349,6 +359,8 @@ def changes(property_: str, chance: random.Random) -> tuple[Op, ...]:
         found += ops(*(chance.sample(MISSING, chance.choice((1, 1, 2, 3)))))
     if property_ == "contradictions":
         found += ops(chance.choice(CONTRADICTIONS))
+    if property_ == "reports" and chance.random() < 0.4:
+        found += ops("drop worker")
     if property_ == "reports" or (property_ == "all" and chance.random() < 0.2):
         found += ops("reports")
     if property_ == "same":

@@ -88,8 +88,7 @@ def _worker_pages(play: Play, at: dict[str, Moment], files: dict[str, Any]) -> N
     status = {"enforceOnchainPop": True, "signerConfigured": True, "signerPubkey": moment.signer, "error": None}
     if model == "D":
         status |= {"signerMode": "legacy", "signerDerivationPath": None, "legacySignerEnabled": True}
-    entries = play.world.worker.entries
-    rows = [e for e in entries[: moment.entries] if e["event"] == "WALLET_CLAIM"]
+    rows = [e for e in moment.entries if e["event"] == "WALLET_CLAIM"]
     bodies = {
         "pop-status": status,
         "runtime-status": {"ready": True, "checkedAt": iso(moment.clock), "checks": {"popSignerPubkey": moment.signer}},
@@ -116,14 +115,14 @@ def _worker_pages(play: Play, at: dict[str, Moment], files: dict[str, Any]) -> N
             ],
         },
     }
-    listed = sorted(entries[: at["list"].entries], key=lambda e: (e["ts"], e["entry_hash"]), reverse=True)[:50]
+    listed = sorted(at["list"].entries, key=lambda e: (e["ts"], e["entry_hash"]), reverse=True)[:50]
     bodies["audit-logs"] = {"logs": listed}
     files |= {f"worker/{name}.json": {"status": 200, "body": body} for name, body in bodies.items()}
 
 
 def _storage(play: Play, moment: Moment) -> list[dict[str, Any]]:
     rows: dict[str, Any] = {f"audit:lastHash:{k}": v for k, v in moment.last.items()}
-    for entry in play.world.worker.entries[: moment.entries]:
+    for entry in moment.entries:
         rows[f"audit_entry:{entry['entry_hash']}"] = rows[f"audit_history:{entry['ts']}:{entry['entry_hash']}"] = entry
     rows |= {f"event:{k}": v for k, v in moment.events.items()} | moment.history
     for grant, (head, stream) in moment.heads.items():
@@ -138,8 +137,7 @@ def _accounts(play: Play, taken: Taken, chance: random.Random | None) -> list[di
     asked = {a for h in world.grants.values() for a in (h.address, h.config, h.state, h.vault)}
     known = world.tried[: max(at["chain"].tried, at["accounts"].tried)]
     asked |= {pda.receipt_address(t.proof.grant, t.wallet, t.period) for t in known}
-    entries = world.worker.entries[: at["list"].entries]
-    transfers = (e["data"].get("transfer", {}) for e in entries if e["event"] == "WALLET_CLAIM")
+    transfers = (e["data"].get("transfer", {}) for e in at["list"].entries if e["event"] == "WALLET_CLAIM")
     asked |= {t["receiptPubkey"] for t in transfers if t.get("receiptPubkey") is not None}
     later = [m for m in world.moments if m.ms >= at["accounts"].ms]
     rows = []

@@ -42,6 +42,7 @@ class Script:
     fund: int = 500
     grants: int = 1
     clock: int = 0
+    expires: int = 0
 
     def without(self, index: int) -> Script:
         return replace(self, steps=self.steps[:index] + self.steps[index + 1 :])
@@ -49,7 +50,7 @@ class Script:
     def told(self) -> str:
         """The world in one line."""
         steps = " · ".join(f"{s.name}({s.number})+{s.pause}s" for s in self.steps)
-        terms = f"period {self.period}, fund {self.fund}, grants {self.grants}, clock {self.clock} ms"
+        terms = f"period {self.period}, fund {self.fund}, grants {self.grants}, clock {self.clock} ms, expires {self.expires}"
         return f"{self.kind}: {self.build}/{self.model}, {terms}: {steps}"
 
 
@@ -61,7 +62,7 @@ class Play:
         self.world = TimedWorld(script.build, script.model, start=script.start)
         self.world.worker.offset_ms = script.clock
         self.handles = [
-            self.world.grant(number + 1, period_seconds=script.period, fund=script.fund, mint=f"mint {number}")
+            self.world.grant(number + 1, period_seconds=script.period, fund=script.fund, expires_in=script.expires, mint=f"mint {number}")
             for number in range(script.grants)
         ]
         self.handle = self.handles[0]
@@ -98,7 +99,7 @@ class Play:
 
     def period(self) -> int:
         """The period of now, as a client with a right clock computes it."""
-        grant = self.world.ledger.grants[self.handle.address]
+        grant = self.world.grants_terms[self.handle.address]
         return max(0, (self.world.now - grant.start_ts) // grant.period_seconds)
 
     @property
@@ -258,7 +259,7 @@ class Play:
         """A proof of one period is sent in the next (short periods alone)."""
         if self.script.period > 7200:
             return
-        grant = self.world.ledger.grants[self.handle.address]
+        grant = self.world.grants_terms[self.handle.address]
         left = grant.period_seconds - (self.world.now - grant.start_ts) % grant.period_seconds
         self.world.tick(max(0, left - 20))
         wallet = self.wallet()
@@ -278,6 +279,22 @@ class Play:
         """The worker's heads are put back to those of an earlier step."""
         self.world.happens("rollback")
         self.world.worker.restore(self.backups[number % len(self.backups)], only_heads=True)
+
+    def do_restore(self, number: int) -> None:
+        """A backup of the whole storage is put back; the bucket is outside and stays."""
+        self.world.happens("rollback")
+        self.world.happens("restore")
+        moment = self.world.moments[number * len(self.world.moments) // 12]
+        self.world.worker.restore(
+            {
+                "heads": {grant: list(head) for grant, head in moment.heads.items()},
+                "entries": list(moment.entries),
+                "last": moment.last,
+                "history": moment.history,
+                "events": moment.events or self.world.worker.events,
+                "receipts": moment.receipts,
+            }
+        )
 
     def do_stream(self, number: int) -> None:
         """The worker's stream head is spoilt."""
@@ -393,6 +410,12 @@ class Play:
             old = self.accepted[number % len(self.accepted)][2].proof.prev
             self.send(wallet, self.issue(wallet, stale=old))
 
+    def do_close(self, number: int) -> None:
+        """The grant is closed."""
+        if self.handle.address in self.world.ledger.grants:
+            self.world.switch(self.handle, "close_grant", {})
+            self.world.happens("closed")
+
     def do_vault_empty(self, number: int) -> None:
         """Claims until the vault holds nothing, and one more (small funds alone)."""
         if self.script.fund <= 6:
@@ -416,6 +439,9 @@ INCIDENTS: dict[str, tuple[str, ...]] = {
     "race": ("race",),
     "reset": ("reset", "ticket"),
     "rollback": ("rollback", "ticket"),
+    "restore": ("restore", "ticket"),
+    "closed": ("close", "wait"),
+    "expiry": ("ticket", "lose", "wait"),
     "stream": ("stream", "ticket"),
     "foreign": ("foreign",),
     "rotate": ("rotate", "ticket"),
@@ -424,7 +450,7 @@ INCIDENTS: dict[str, tuple[str, ...]] = {
     "clock": ("clock", "ticket", "clock"),
     "clock_wrong": ("clock_wrong", "wait", "clock_right"),
     "clock_wrong_claims": ("clock_wrong", "ticket", "clock_right", "wait"),
-    "grant_reuse": ("second_event",),
+    "grant_reuse": ("second_event", "ticket"),
     "forged_anchor": ("forged_anchor",),
     "forged_early": ("forged_anchor", "ticket"),
     "forged_wait": ("forged_anchor", "wait", "quiet"),
@@ -469,7 +495,8 @@ def script(kind: str, chance: random.Random) -> Script:
     if kind in INCIDENTS:
         writer.sound(0, 4)
         writer.add(*INCIDENTS[kind])
-        writer.sound(0, 3)
+        writer.sound(0, 3 if kind != "closed" else 0)
+        terms["expires"] = chance.choice((90, 300, 700)) if kind == "expiry" else 0
     elif kind == "unused":
         writer.add(*["stranger", "wait", "second_event"][: chance.randrange(3)])
     elif kind == "genesis":

@@ -144,7 +144,9 @@ class Recording:
             have = {row["entry_hash"]: row for row in listed["body"]["logs"]}
             rows = sorted(self.entries[:count], key=lambda e: (e["ts"], e["entry_hash"]), reverse=True)[:50]
             # The bucket's texts lack `immutable`, so that an older list is known only where the newest one still holds its rows.
-            if rows and all(row["entry_hash"] in have for row in rows):
+            # A worker's list holds fifty rows or begins with its first one.
+            whole = len(rows) == 50 or self.entries[0]["prev_hash"] == "GENESIS"
+            if rows and whole and all(row["entry_hash"] in have for row in rows):
                 files["worker/audit-logs.json"] = {**listed, "body": {**listed["body"], "logs": [have[r["entry_hash"]] for r in rows]}}
         if "worker/storage.jsonl" in files:
             files["worker/storage.jsonl"] = self._storage(kept, until)
@@ -279,9 +281,11 @@ def wrong(recording: Recording, files: dict[str, Any], found: dict[str, Any], no
 
 
 def cuts(recording: Recording, every: int = 10) -> Iterator[tuple[str, dict[str, Any], int | None]]:
-    """(what, files, the accounts' earlier time or None) of the case cut at every tenth record and with accounts of every earlier moment."""
+    """(what, files, the accounts' earlier time or None): the case cut at every tenth record, and with accounts of every earlier moment."""
     if recording.entries:
-        for count in range(0, len(recording.entries), every):
+        number = len(recording.entries)
+        # Where a recording ends, its break is decided: there every second record is a place to cut.
+        for count in sorted({*range(0, number, every), *range(max(0, number - 14), number, 2)}):
             yield f"worker cut at {count} of {len(recording.entries)}", recording.cut(count), None
     step = max(1, every // 10)
     for claim in recording.claims[:-1][::step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.protocol.accounts import Grant
 from tests.simulation.program import Ledger
 from tests.simulation.worker import Proof, Worker
 from tests.simulation.world import GrantHandle, Landed, World
@@ -25,7 +26,7 @@ class Moment:
     issued: int
     tried: int
     heads: dict[str, tuple[str, str]]
-    entries: int
+    entries: tuple[dict[str, Any], ...]
     last: dict[str, str]
     bucket: dict[str, str]
     history: dict[str, dict[str, Any]]
@@ -97,7 +98,7 @@ class TimedWorld(World):
             len(self.issued),
             len(self.tried),
             {grant: (head[0], head[1]) for grant, head in worker.heads.items()},
-            len(worker.entries),
+            tuple(worker.entries),
             dict(worker.last),
             dict(worker.bucket),
             dict(worker.history),
@@ -108,6 +109,15 @@ class TimedWorld(World):
         )
         self.moments.append(moment)
         return moment
+
+    @property
+    def grants_terms(self) -> dict[str, Grant]:
+        """The terms of every grant, of closed ones as they were."""
+        found: dict[str, Grant] = {}
+        for moment in reversed(self.moments):
+            for address, grant in moment.ledger.grants.items():
+                found.setdefault(address, grant)
+        return {**found, **self.ledger.grants}
 
     def happens(self, what: str) -> None:
         """Note that something happened."""

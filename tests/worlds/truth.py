@@ -151,7 +151,9 @@ class Truth:
             if way.entries is None:
                 return {"broken"}
             if way.entries:
-                return {"in_flight"} if way.heals is not None else {"broken"}
+                # A closed grant may be created again: the design does not say whether a proof for it can land.
+                open_ = {"in_flight"} if self.grant not in moment.ledger.grants else set()
+                return {"in_flight"} if way.heals is not None else {"broken"} | open_
         broke = [t for t in refused if t.code in CHAIN_RULES]
         if not broke:
             return {"intact"}
