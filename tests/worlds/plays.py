@@ -16,6 +16,8 @@ from tests.simulation.worker import Proof, Worker, sign_proof
 from tests.simulation.world import MONTH, START, GrantHandle, Ticket
 from tests.worlds.timed import STRICT, TimedWorld
 
+CLIENT_PARENTS_DAY = 1772600000
+"""2026-03-04: the first day of workers that take parents from clients and keep their own heads where they were."""
 RELAXED_DAY = START["relaxed"]
 """From this day on the date alone does not say whether the relaxed program is there."""
 
@@ -464,7 +466,7 @@ SOUND = ("ticket", "ticket", "ticket", "quiet", "stranger", "resent", "elsewhere
 ANYTHING = (
     *("ticket", "quiet", "lose", "late", "race", "pause_retry", "paused", "expired", "again", "twice", "sink_failed"),
     *("reset", "rollback", "stream", "foreign", "rotate", "align", "stranger", "resent", "wait", "clock", "clock_wrong", "clock_right"),
-    *("second_event", "stale_parent", "elsewhere"),
+    *("second_event", "stale_parent", "elsewhere", "forged_anchor", "replayed_anchor", "restore"),
 )
 
 
@@ -529,6 +531,12 @@ def script(kind: str, chance: random.Random) -> Script:
     else:
         for _ in range(chance.randint(0, 8)):
             writer.add(chance.choice(ANYTHING))
+    if chance.random() < 0.25:
+        # The clock may step anywhere in any world: it changes no order.
+        for _ in range(chance.choice((1, 1, 2))):
+            writer.steps.insert(chance.randint(0, len(writer.steps)), Step("clock", chance.randrange(12), 2))
+    if (build, model) == ("strict_v2", "D"):
+        terms.setdefault("start", CLIENT_PARENTS_DAY)
     terms["clock"] = chance.choice((0,) * 8 + (-2_000, 1_500, -300_000, 300_000))
     if chance.random() < 0.3:
         writer.add("wait")
