@@ -83,6 +83,7 @@ class Worker:
         self.receipts: dict[tuple[str, str], dict[str, Any]] = {}
         self.step_ms, self.lag_ms = 7, 0
         self.offset_ms = 0
+        self.numeric = False  # whether clients write a period as a number, as some do
 
     @property
     def signer(self) -> str:
@@ -280,7 +281,7 @@ class Worker:
         self.history[f"pop_chain:history:{iso(self.clock)}:{proof.entry}"] = record
         if expected is None:
             self.heads[grant] = [proof.entry, proof.entry]
-        body = {"eventId": event, "grant": grant, "claimer": wallet, "periodIndex": str(period)}
+        body = {"eventId": event, "grant": grant, "claimer": wallet, "periodIndex": period if self.numeric else str(period)}
         self.api("POST", "/v1/school/pop-proof", event, body=body)
         return proof
 

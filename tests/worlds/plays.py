@@ -63,6 +63,7 @@ class Play:
         self.script = script
         self.world = TimedWorld(script.build, script.model, start=script.start)
         self.world.worker.offset_ms = script.clock
+        self.world.worker.numeric = script.clock % 1000 == 500
         self.handles = [
             self.world.grant(number + 1, period_seconds=script.period, fund=script.fund, expires_in=script.expires, mint=f"mint {number}")
             for number in range(script.grants)
@@ -202,6 +203,39 @@ class Play:
         self.world.happens("paused")
         self.world.switch(self.handle, "set_paused", {"paused": False})
         self.send(wallet, proof)
+
+    def do_interleaved(self, number: int) -> None:
+        """Two proofs are asked for at once: the rows of their requests come later, in one order or the other; both are sent."""
+        worker, rows = self.world.worker, []
+        kept = worker.api
+        worker.api = lambda *a, **k: rows.append((a, k))  # type: ignore[method-assign]
+        one, two = self.wallet(), self.wallet()
+        first, second = self.issue(one), self.issue(two)
+        worker.api = kept  # type: ignore[method-assign]
+        for args, named in rows if number % 2 else reversed(rows):
+            worker.api(*args, **named)
+            self.world.tick(1)
+        for wallet, proof in ((one, first), (two, second)):
+            self.send(wallet, proof)
+
+    def do_storage_sourced(self, number: int) -> None:
+        """An old client names no heads to a worker that takes them from clients: the worker takes its own, which never moved."""
+        if self.follows:
+            wallet = self.wallet()
+            self.world.happens("storage sourced")
+            proof = self.world.issue(self.handle, wallet, self.period())
+            self.world.tick(2)
+            if number % 2:
+                self.send(wallet, proof)
+
+    def do_asked_again(self, number: int) -> None:
+        """A client asks again and is given the same proof: a request's row, and no anchor."""
+        if self.accepted:
+            wallet, period, _ = self.accepted[number % len(self.accepted)]
+            event = self.world.worker.event_of(self.handle.address)
+            body = {"eventId": event, "grant": self.handle.address, "claimer": self.world.address(wallet), "periodIndex": str(period)}
+            self.world.worker.api("POST", "/v1/school/pop-proof", event, body=body)
+            self.world.tick(2)
 
     # steps: a proof is lost
 
@@ -449,6 +483,7 @@ INCIDENTS: dict[str, tuple[str, ...]] = {
     "rotate": ("rotate", "ticket"),
     "rotate_late": ("rotate", "ticket", "align", "wait"),
     "stranger": ("stranger", "resent"),
+    "storage_sourced": ("storage_sourced", "quiet"),
     "clock": ("clock", "ticket", "clock"),
     "clock_wrong": ("clock_wrong", "wait", "clock_right"),
     "clock_wrong_claims": ("clock_wrong", "ticket", "clock_right", "wait"),
@@ -462,11 +497,11 @@ INCIDENTS: dict[str, tuple[str, ...]] = {
 BUILDS = (("strict", "A"), ("strict_v2", "B"), ("strict_v2", "D"), ("relaxed", "D"), ("head", "D"))
 SPECIAL = ("genesis", "period", "upgrade", "downgrade", "two_grants", "vault", "mixed", "unused")
 KINDS = (*INCIDENTS, *SPECIAL)
-SOUND = ("ticket", "ticket", "ticket", "quiet", "stranger", "resent", "elsewhere")
+SOUND = ("ticket", "ticket", "ticket", "quiet", "interleaved", "stranger", "resent", "elsewhere", "asked_again")
 ANYTHING = (
     *("ticket", "quiet", "lose", "late", "race", "pause_retry", "paused", "expired", "again", "twice", "sink_failed"),
     *("reset", "rollback", "stream", "foreign", "rotate", "align", "stranger", "resent", "wait", "clock", "clock_wrong", "clock_right"),
-    *("second_event", "stale_parent", "elsewhere", "forged_anchor", "replayed_anchor", "restore"),
+    *("second_event", "stale_parent", "elsewhere", "forged_anchor", "replayed_anchor", "restore", "storage_sourced"),
 )
 
 
@@ -537,7 +572,7 @@ def script(kind: str, chance: random.Random) -> Script:
             writer.steps.insert(chance.randint(0, len(writer.steps)), Step("clock", chance.randrange(12), 2))
     if (build, model) == ("strict_v2", "D"):
         terms.setdefault("start", CLIENT_PARENTS_DAY)
-    terms["clock"] = chance.choice((0,) * 8 + (-2_000, 1_500, -300_000, 300_000))
+    terms["clock"] = chance.choice((0,) * 5 + (500,) * 4 + (-2_000, 1_500, -300_000, 300_000))
     if chance.random() < 0.3:
         writer.add("wait")
     return Script(kind, build, model, tuple(writer.steps), **terms)

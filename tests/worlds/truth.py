@@ -184,7 +184,7 @@ class Truth:
             number = int(what.split()[1]) if what.startswith("reported ") else None
             found |= {BURNT[number]} if number in BURNT else set()
         found |= {"foreign_issuer"} if "foreign" in happened else set()
-        found |= {"worker_head_reset", "worker_head_rollback"} if happened & {"reset", "rollback"} else set()
+        found |= {"worker_head_reset", "worker_head_rollback"} if happened & {"reset", "rollback", "storage sourced"} else set()
         found |= {"stream_divergence"} if "stream" in happened else set()
         found |= {"signer_mismatch"} if "signer" in happened else set()
         # The operator's own list of events is not of a moment.
