@@ -8,7 +8,9 @@ The allowed verdicts of a grant, with their reasons:
    moment, the newest at most 60 s before it).
 3. `inconclusive`, always: it is weaker than every other word.
 4. `intact` for `recovered` where a transaction of a refusal is not in the evidence: the word then tells less.
-5. Where evidence contradicts itself: `inconclusive` with a critical finding, or `broken` where a break is true (design §5).
+5. Where no whole storage of the accounts' moment is in the evidence, what is true by the newest anchor: heads that were put back
+   show in no record until the next proof is issued (design §5 names the newest anchor for the worker's head then).
+6. Where evidence contradicts itself: `inconclusive` with a critical finding, or `broken` where a break is true (design §5).
 
 A second either way is granted on every edge: the clocks of chain and worker are not one.
 """
@@ -106,6 +108,11 @@ def allowed(play: Play, truth: Truth, taken: Taken) -> dict[str, str]:
     found = dict.fromkeys(base, "true within the moments of the parts")
     for word in sound - base:
         found[word] = "true at most sixty seconds before the accounts' moment"
+    if {what for _, what in play.world.happened} & {"reset", "rollback", "stream"} and not _has_storage(taken, span):
+        anchored = Truth(play, truth.handle)
+        anchored.by_anchors = True
+        for word in true_words(play, anchored, span.low, span.low_now, span.high, span.high_now) - set(found):
+            found[word] = "true by the newest anchor, and no storage tells of heads that were put back"
     if "recovered" in found and _refusals_missing(truth, taken):
         found.setdefault("intact", "recovered, and a refusal is not in the evidence")
     if f"contradicts {state}" in taken.notes or "program" in taken.notes:
@@ -113,6 +120,11 @@ def allowed(play: Play, truth: Truth, taken: Taken) -> dict[str, str]:
     found.setdefault("inconclusive", "weaker than any other")
     assert grant
     return found
+
+
+def _has_storage(taken: Taken, span: Range) -> bool:
+    """Whether the storage is there, whole, and as young as PopState."""
+    return "worker/storage.jsonl" in taken.files and taken.moments["storage"].ms >= span.low.ms and not set(taken.ops) & set(MISSING)
 
 
 def _records_end(taken: Taken) -> int:

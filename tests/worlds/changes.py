@@ -62,7 +62,8 @@ def make(play: Play, ops: tuple[Op, ...]) -> Taken:
 
 
 def _moments(play: Play, ops: tuple[Op, ...]) -> dict[str, Moment]:
-    moments, found = play.world.moments, {}
+    # A collector's own looks append rows: no list that anybody collects is empty.
+    moments, found = [m for m in play.world.moments if m.entries], {}
     for op in ops:
         if op.name.startswith("age "):
             # Half of the numbers choose among the last moments, where what matters is decided.

@@ -229,8 +229,8 @@ class Play:
                 self.send(wallet, proof)
 
     def do_asked_again(self, number: int) -> None:
-        """A client asks again and is given the same proof: a request's row, and no anchor."""
-        if self.accepted:
+        """A client asks a late worker again and is given the same proof: a request's row, and no anchor."""
+        if self.accepted and self.follows:
             wallet, period, _ = self.accepted[number % len(self.accepted)]
             event = self.world.worker.event_of(self.handle.address)
             body = {"eventId": event, "grant": self.handle.address, "claimer": self.world.address(wallet), "periodIndex": str(period)}

@@ -41,9 +41,11 @@ class Truth:
     """Everything about one grant of a play."""
 
     def __init__(self, play: Play, handle: GrantHandle) -> None:
+        """`by_anchors` makes the worker's head that of its newest proof, as its records have it where no storage tells (design §5)."""
         self.play, self.world, self.handle = play, play.world, handle
         self.grant = handle.address
         self.proofs = {row.proof.entry: row for row in self.world.issued if row.proof.grant == self.grant}
+        self.by_anchors = False
         self._verdicts: dict[tuple[int, int], set[str]] = {}
 
     # what there was
@@ -82,6 +84,9 @@ class Truth:
         """How the worker's head stands to the chain's under strict rules."""
         head = self.chain_head(moment)
         at, stream = moment.heads.get(self.grant, (GENESIS, GENESIS))
+        if self.by_anchors:
+            own = [entry for entry in self.issued(moment) if self.proofs[entry].issuer == "worker"]
+            at = stream = own[-1] if own else GENESIS
         differ, path = at != stream, []
         while at != head and at in self.proofs and len(path) < 1000:
             path.insert(0, self.proofs[at].proof)
