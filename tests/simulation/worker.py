@@ -82,16 +82,23 @@ class Worker:
         self.claims: dict[tuple[str, str], str] = {}
         self.receipts: dict[tuple[str, str], dict[str, Any]] = {}
         self.step_ms, self.lag_ms = 7, 0
+        self.offset_ms = 0
+        self.numeric = False  # whether clients write a period as a number, as some do
 
     @property
     def signer(self) -> str:
         return str(self.key.pubkey())
 
+    @property
+    def clock(self) -> int:
+        """Unix milliseconds as this worker's own clock has them: `offset_ms` ahead of the world's."""
+        return self.world.ms + self.offset_ms
+
     # audit chain
 
     def append(self, event: str, stream: str, actor: dict[str, str], data: dict[str, Any]) -> dict[str, Any]:
-        """Append one audit entry at the world's time; it takes `step_ms`."""
-        ts = iso(self.world.ms)
+        """Append one audit entry at the worker's time; it takes `step_ms`."""
+        ts = iso(self.clock)
         entry = {
             "ts": ts,
             "event": event,
@@ -232,8 +239,7 @@ class Worker:
         event = event or self.event_of(grant)
         stored = self.heads.get(grant, [GENESIS, GENESIS])
         prev, stream = (expected, expected) if expected is not None else stored
-        now = self.world.ms
-        issued_at = now // 1000
+        issued_at = self.clock // 1000
         data: dict[str, Any] = {
             "eventId": event,
             "grant": grant,
@@ -249,8 +255,8 @@ class Worker:
             receipt = self.receipts[event, code or self.claims[event, wallet]]
             audit = receipt["receiptHash"]
             data |= {"confirmationCode": receipt["confirmationCode"], "receiptId": receipt["receiptId"], "receiptHash": audit}
-            data["receiptVerifiedAt"] = iso(self.world.ms)
-            issued_at = self.world.ms // 1000
+            data["receiptVerifiedAt"] = iso(self.clock)
+            issued_at = self.clock // 1000
         if self.model == "D":
             data |= {"hashSource": "storage" if expected is None else "client_onchain", "popChainAdvanced": expected is None}
             data |= {"storedPrevHash": stored[0], "storedStreamPrevHash": stored[1]}
@@ -272,10 +278,10 @@ class Worker:
             record |= {k: data[k] for k in ("confirmationCode", "receiptId", "receiptHash")} | {"anchorEntryHash": proof.anchor}
         if self.model == "D":
             record |= {k: data[k] for k in ("hashSource", "storedPrevHash", "storedStreamPrevHash", "popChainAdvanced")}
-        self.history[f"pop_chain:history:{iso(self.world.ms)}:{proof.entry}"] = record
+        self.history[f"pop_chain:history:{iso(self.clock)}:{proof.entry}"] = record
         if expected is None:
             self.heads[grant] = [proof.entry, proof.entry]
-        body = {"eventId": event, "grant": grant, "claimer": wallet, "periodIndex": str(period)}
+        body = {"eventId": event, "grant": grant, "claimer": wallet, "periodIndex": period if self.numeric else str(period)}
         self.api("POST", "/v1/school/pop-proof", event, body=body)
         return proof
 
@@ -322,7 +328,7 @@ class Worker:
             status |= {"signerMode": "legacy", "signerDerivationPath": None, "legacySignerEnabled": True}
         pages["pop-status"] = status
         self.api("GET", "/v1/school/pop-status")
-        pages["runtime-status"] = {"ready": True, "checkedAt": iso(self.world.ms), "checks": {"popSignerPubkey": self.signer}}
+        pages["runtime-status"] = {"ready": True, "checkedAt": iso(self.clock), "checks": {"popSignerPubkey": self.signer}}
         self.api("GET", "/v1/school/runtime-status")
         pages["audit-status"] = {"mode": "required", "operationalReady": True, "primaryImmutableSinkConfigured": True}
         self.api("GET", "/v1/school/audit-status")
@@ -336,7 +342,7 @@ class Worker:
         pages["transfers"] = {
             "roleView": "master",
             "strictLevel": "master_full",
-            "checkedAt": iso(self.world.ms),
+            "checkedAt": iso(self.clock),
             "limit": 200,
             "eventId": None,
             "items": [
