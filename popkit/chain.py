@@ -148,6 +148,10 @@ class GrantChain:
         while after < len(self.linked) and self.linked[after].slot == slot:
             found.add(self.heads[after])
             after += 1
+        for attempt in self.linked[max(first - 1, 0) : after]:
+            era = self._era(attempt)
+            if era.may_be_strict and era.may_be_relaxed:
+                found.add(str(attempt.entry_hash))  # whether it moved the head depends on rules that are not known
         named = {str(a.prev_hash) for a in self.linked[first : after + 1]}
         if after == len(self.linked) and not self.state_is_stale:
             named.add(str(self.state.head))
@@ -326,9 +330,9 @@ def parents_first(group: list[L]) -> list[L]:
     return ordered
 
 
-def read_state(grant: str, accounts: dict[str, AccountRow] | None) -> PopStateSeen:
-    """A grant's PopState as collected: the newest reading, with the others behind it."""
-    row = (accounts or {}).get(pop_state_address(grant))
+def read_state(grant: str, accounts: dict[str, AccountRow] | None, program: str) -> PopStateSeen:
+    """The PopState of a program's grant as collected: the newest reading, with the others behind it."""
+    row = (accounts or {}).get(pop_state_address(grant, program))
     if row is None:
         return UNREAD
     state = _reading(grant, row)

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from popkit.moments import SlotClock
 from popkit.protocol.errors import ERAS
@@ -140,6 +140,7 @@ class EraTimeline:
         """
         moment = self._clock.latest(slot) if moment is None else moment
         possible, lately, spell = self._possible(slot)
+        between = self._is_between_spells(slot)
         if len(possible) == 1:
             return EraAt(possible[0], "behaviour", spell.reason(slot, possible[0]) if spell else "", possible)
         hinted = [era for era in self._model_eras(moment) if era in possible]
@@ -148,7 +149,8 @@ class EraTimeline:
         left = hinted or list(possible)
         candidates = [era for era in lately if era in left] or left
         if len(candidates) == 1:
-            return EraAt(candidates[0], "behaviour", "shown earlier, and nothing since shows another program", possible)
+            basis = "shown earlier, and nothing since shows another program"
+            return EraAt(candidates[0], "behaviour", basis, possible, possible if between else ())
         begun = [era for era in candidates if moment is None or EARLIEST[era] <= moment] or [candidates[0]]
         if len(begun) > 1 and self._option in begun:
             return EraAt(str(self._option), "option", "chosen by the operator; nothing in the evidence decides", possible)
@@ -169,6 +171,10 @@ class EraTimeline:
             first, last = spell.last_bounds(slot)
             return ERAS[low : high + 1], ERAS[first : last + 1], spell
         return ERAS, ERAS, None
+
+    def _is_between_spells(self, slot: int) -> bool:
+        """Whether a program was put back somewhere around a slot: after the last that showed the newer one, before the older one shows."""
+        return any(spell.slots[-1] < slot < following.slots[0] for spell, following in pairwise(self._spells))
 
     def _model_eras(self, moment: int | None) -> tuple[str, ...]:
         if moment is None or not self._models:

@@ -210,7 +210,7 @@ class History:
         """The signer that pop-config names now: by its account, or its last upsert where that was not collected; None when not known."""
         if authority is None:
             return None
-        config, upserts = pop_config_address(authority), self.upserts(authority)
+        config, upserts = pop_config_address(authority, self.claims.program_id), self.upserts(authority)
         row = self.accounts.get(config)
         if row is None:
             return upserts[-1][1] if upserts and config not in self.unread else None
@@ -249,7 +249,7 @@ class History:
         if named is None or signer in named:
             return None if named is None else True
         upserts, now = self.upserts(authority), self.signer_now(authority)
-        config = pop_config_address(authority)
+        config = pop_config_address(authority, self.claims.program_id)
         listed = self.listed is None or (config in self.listed and config not in self.unread)
         whole = listed and bool(upserts) and upserts[0][0] <= slot and now in (None, upserts[-1][1])
         return False if whole else None

@@ -22,13 +22,13 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from popkit.audit.event_links import event_links
 from popkit.collecting import worker as workers
 from popkit.collecting.address import Address
 from popkit.collecting.completeness import Seen, Statement, state
 from popkit.collecting.exports import grants_in, links_in
 from popkit.collecting.fetching import Fetcher, NodeGone
 from popkit.collecting.importing import Imported, import_exports, take_over
-from popkit.collecting.links import event_links
 from popkit.collecting.listing import Lister
 from popkit.collecting.moment import MomentTaker
 from popkit.collecting.names import names_of

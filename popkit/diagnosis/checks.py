@@ -116,7 +116,7 @@ def grant_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
         yield Finding("grant_closed", grant, where, observed="closed")
     if account is not None and 0 < account.expires_at < facts.now:
         yield Finding("grant_over", grant, where, observed=f"expires_at {account.expires_at}")
-    vault = facts.accounts.get(vault_address(grant))
+    vault = facts.accounts.get(vault_address(grant, facts.header.program_id))
     if account is not None and vault is not None and vault.data is not None:
         try:
             amount = layouts.decode_token_account(vault.data).amount

@@ -11,6 +11,7 @@ from typing import Any
 from popkit.attempts import Attempt, Attribution, read_attempts, shown_by_claims
 from popkit.audit.anchors import Anchor, acknowledged, anchors_of
 from popkit.audit.entries import AuditRecords, milliseconds
+from popkit.audit.event_links import event_link
 from popkit.audit.reading import read_audit
 from popkit.audit.receipts import ReceiptCheck, check_receipts
 from popkit.audit.tampering import Tampering, bucket_key, find_tampering
@@ -23,14 +24,14 @@ from popkit.diagnosis.storage_history import HistoryRow, read_history
 from popkit.eras import EARLIEST, EraAt, EraTimeline, Shown, only
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Place
+from popkit.evidence.rpc import AccountRow
 from popkit.evidence.worker import WalletReport
 from popkit.history import LATEST, History
 from popkit.moments import SLACK, SlotClock, is_impossible
 from popkit.protocol import accounts as layouts
 from popkit.protocol.errors import TransactionFailure, read_logged_failure
-from popkit.protocol.keys import is_pubkey
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import grant_address, pop_config_address, receipt_address
+from popkit.protocol.pda import pop_config_address, receipt_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class Facts:
             return False
         changed = self.history.signer_named_at(authority)
         if changed is None:
-            config = self.accounts.get(pop_config_address(authority))
+            config = self.accounts.get(pop_config_address(authority, self.header.program_id))
             changed = self.clock.earliest(config.slot) if config is not None else None
             return changed is not None and taken >= changed - SLACK
         return taken >= changed
@@ -249,7 +250,7 @@ class Facts:
         return self._doubted[key]
 
     def _make_line(self, grant: str, state: PopStateSeen | None = None, without: Collection[str] = ()) -> WorkerLine:
-        state = state or read_state(grant, self.accounts)
+        state = state or read_state(grant, self.accounts, self.header.program_id)
         read_at = self.clock.earliest(state.slot) if state.slot is not None else None
         chain = GrantChain(grant, self._attempts[grant], state, self.eras, read_at)
         created = next((s.block_time for s in self.history.of_grant(grant) if s.name == "create_grant"), None)
@@ -271,7 +272,7 @@ class Facts:
                     continue
                 if (attempt.block_time or attempt.issued_at or 0) < EARLIEST["relaxed"]:
                     continue
-                receipt = receipt_address(line.chain.grant, parent.claimer, parent.period_index)
+                receipt = receipt_address(line.chain.grant, parent.claimer, parent.period_index, self.header.program_id)
                 gone = self.is_collected_since(receipt, attempt.slot) and not self.accounts[receipt].exists
                 if gone or (parent.claimer, parent.period_index) in claimed:
                     shown.append(Shown(attempt.slot, only("relaxed"), "a claim was accepted on a proof that never landed"))
@@ -280,8 +281,12 @@ class Facts:
 
     def receipt_exists(self, grant: str, claimer: str, period_index: int) -> bool | None:
         """Whether the receipt of (grant, claimer, period) exists on chain; None when it was not collected."""
-        row = self.accounts.get(receipt_address(grant, claimer, period_index))
-        return None if row is None else row.exists
+        row = self.receipt_row(grant, claimer, period_index)
+        return None if row is None or (row.slot is None and not row.exists) else row.exists
+
+    def receipt_row(self, grant: str, claimer: str, period_index: int) -> AccountRow | None:
+        """The receipt account of (grant, claimer, period) as collected; None when it was not."""
+        return self.accounts.get(receipt_address(grant, claimer, period_index, self.header.program_id))
 
     def receipt(self, address: str) -> layouts.ClaimReceipt | None:
         """A receipt account as collected; None when it does not exist, was not collected or is no receipt."""
@@ -318,9 +323,17 @@ class Facts:
         return frozenset(self.claims.transactions.signature)
 
     def is_collected_since(self, address: str, slot: int) -> bool:
-        """Whether an account was asked for at a slot or later, so that what was written by then shows in it."""
+        """Whether an account was asked for at a slot or later, so that what was written by then shows in it.
+
+        An account without a slot is of an unknown age: that it exists shows, that it does not says nothing.
+        """
         row = self.accounts.get(address)
-        return row is not None and (row.slot is None or row.slot >= slot)
+        return row is not None and (row.exists if row.slot is None else row.slot >= slot)
+
+    def foreign_owner(self, grant: str) -> str | None:
+        """The program that owns the grant's account where it is not the case's: then the case names a wrong program; else None."""
+        row = self.accounts.get(grant)
+        return row.owner if row is not None and row.exists and row.owner != self.header.program_id else None
 
     @cached_property
     def event_links(self) -> list[EventLink]:
@@ -334,9 +347,9 @@ class Facts:
         rows += [(entry.data, "EVENT_CREATE") for entry in created]
         rows += [(row.value, "storage") for key, row in (self.evidence.storage or {}).items() if key.startswith("event:")]
         for row, source in rows:
-            link = _link(row, source)
-            if link is not None and link.grant in self.header.grants:
-                links.add(link)
+            link = event_link(row, self.header.program_id)
+            if link is not None and link[1] in self.header.grants:
+                links.add(EventLink(*link, source))
         return sorted(links, key=lambda link: (link.grant, link.event, link.source))
 
     def events_of(self, grant: str) -> list[str]:
@@ -402,23 +415,6 @@ class Facts:
     def era_now(self) -> EraAt:
         """The era in force when the case was collected."""
         return self.eras.at(LATEST, None if self.clock_is_impossible else self.now)
-
-
-def _link(row: object, source: str) -> EventLink | None:
-    """An event row's link, when it carries the three on-chain fields."""
-    if not isinstance(row, dict):
-        return None
-    event = row.get("id") or row.get("eventId")
-    authority, mint, grant_id = row.get("solanaAuthority"), row.get("solanaMint"), row.get("solanaGrantId")
-    if not isinstance(event, str) or not (is_pubkey(authority) and is_pubkey(mint)):
-        return None
-    try:
-        number = int(str(grant_id))
-    except ValueError:
-        return None
-    if not 0 <= number < 1 << 64:
-        return None
-    return EventLink(event, grant_address(str(authority), str(mint), number), source)
 
 
 __all__ = ["GENESIS_HASH", "EventLink", "Facts", "ReportedFailure"]

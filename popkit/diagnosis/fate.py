@@ -18,7 +18,6 @@ from popkit.diagnosis.proofs import Proof, WorkerLine
 from popkit.evidence.collection import stated_addresses
 from popkit.history import LATEST, Terms
 from popkit.protocol.message import SKEW_SECONDS
-from popkit.protocol.pda import receipt_address
 
 LANDED, CAN_LAND, LOST, NOT_KNOWN = "landed", "can land", "lost", "not known"
 
@@ -142,7 +141,7 @@ class Fates:
 
     def _receipt_is_of_another(self, proof: Proof) -> bool:
         """Whether a receipt is not this proof's: it was there when PopState, under strict rules, did not lead to the proof."""
-        row, state = self.facts.accounts.get(receipt_address(self.grant, proof.claimer, proof.period_index)), self.chain.state
+        row, state = self.facts.receipt_row(self.grant, proof.claimer, proof.period_index), self.chain.state
         if row is None or not row.exists or not self.chain.state_counts or row.slot is None or state.slot is None:
             return False
         era = self.facts.eras.at(state.slot, self.chain.now)

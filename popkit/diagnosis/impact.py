@@ -84,7 +84,7 @@ def _first_behind(incident: Incident) -> Proof | None:
 def _head_may_be_another(incident: Incident) -> bool:
     """Whether proofs that nothing shows as accepted may have been, as the verdict itself cannot tell where the chain's head is."""
     judgement = incident.judgement
-    return judgement.verdict == "inconclusive" and not incident.fates.head_is_certain
+    return judgement.chain_is_doubted or (judgement.verdict == "inconclusive" and not incident.fates.head_is_certain)
 
 
 def missing_entries(incident: Incident) -> list[str]:

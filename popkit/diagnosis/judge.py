@@ -37,7 +37,8 @@ class Judgement:
     """A grant's verdict with what it rests on.
 
     `because` is the reasoning in words; `missing_evidence` what would decide an inconclusive grant; `fates` answers for each proof what
-    became of it; `reports` are wallets' reports of a break that nothing else shows.
+    became of it; `chain_is_doubted` is whether the chain's own evidence contradicts itself, so that what it lacks is not known;
+    `reports` are wallets' reports of a break that nothing else shows.
     """
 
     grant: str
@@ -48,6 +49,7 @@ class Judgement:
     fates: Fates
     missing_evidence: list[str] = field(default_factory=list)
     heals_until: int | None = None
+    chain_is_doubted: bool = False
     reports: list[ReportedFailure] = field(default_factory=list)
 
     @property
@@ -138,15 +140,16 @@ class Judge:
         if without.verdict == "broken":
             return without
         problem = self._state_problem(outcome.line) or ""
+        outcome.chain_is_doubted = True
         outcome.cannot_tell(problem, "PopState, collected again from a second node")
         return outcome
 
-    @staticmethod
-    def _state_problem(line: WorkerLine) -> str | None:
-        """Why the readings of PopState decide nothing: they contradict each other or the claims; None where they do not."""
+    def _state_problem(self, line: WorkerLine) -> str | None:
+        """Why the readings of the chain's accounts decide nothing: they contradict each other or the claims; None where they do not."""
         chain = line.chain
-        if chain.state.foreign_owner is not None:
-            return f"the PopState account belongs to another program, {chain.state.foreign_owner}: the case names a wrong program"
+        owner = chain.state.foreign_owner or self.facts.foreign_owner(chain.grant)
+        if owner is not None:
+            return f"the grant's accounts belong to another program, {owner}: the case names a wrong program"
         if any(seen.is_contradicted for seen in [chain.state, *chain.state.others]):
             return "the evidence holds two contents of PopState for one slot"
         if chain.contradicting_states:

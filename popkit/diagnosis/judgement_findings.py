@@ -159,9 +159,10 @@ def _contradicting_states(incident: Incident) -> Iterator[Finding]:
     grant = incident.judgement.grant
     chain = incident.facts.chain(grant)
     where = (ACCOUNTS, pop_state_address(grant, incident.facts.header.program_id))
-    if chain.state.foreign_owner is not None:
-        wanted = f"an account of {incident.facts.header.program_id}, the case's program"
-        yield Finding("evidence_contradictory", grant, where, wanted, f"one of {chain.state.foreign_owner}")
+    for address, owner in ((grant, incident.facts.foreign_owner(grant)), (where[1], chain.state.foreign_owner)):
+        if owner is not None:
+            wanted = f"an account of {incident.facts.header.program_id}, the case's program"
+            yield Finding("evidence_contradictory", grant, (ACCOUNTS, address), wanted, f"one of {owner}")
     for seen in chain.contradicting_states:
         if not seen.is_contradicted:
             at = None if seen.slot is None else f"the head that the claims had led to by slot {seen.slot}"

@@ -90,8 +90,12 @@ class Reconciler:
             return False
         row = self.facts.accounts.get(record.receipt)
         if row is None:
+            program = self.facts.header.program_id
             derived = {
-                receipt_address(grant, wallet, period) for grant in grants for wallet in record.wallets for period in self._periods[grant]
+                receipt_address(grant, wallet, period, program)
+                for grant in grants
+                for wallet in record.wallets
+                for period in self._periods[grant]
             }
             return None if record.receipt in derived else False
         receipt = self.facts.receipt(record.receipt)

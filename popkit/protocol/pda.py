@@ -1,10 +1,13 @@
-"""The program's derived addresses (seeds of `grant_program`, the same in every era)."""
+"""The program's derived addresses (seeds of `grant_program`, the same in every era).
+
+An address is derived for a program that is named: there is no default one.
+"""
 
 from __future__ import annotations
 
 from solders.pubkey import Pubkey
 
-from popkit.protocol.keys import ATA_PROGRAM, PROGRAM_ID, TOKEN_PROGRAM, key_bytes
+from popkit.protocol.keys import ATA_PROGRAM, TOKEN_PROGRAM, key_bytes
 
 _TOKEN_PROGRAM_BYTES = key_bytes(TOKEN_PROGRAM)
 
@@ -20,17 +23,17 @@ def _derive(seeds: list[bytes], program: str) -> str:
     return str(Pubkey.find_program_address(seeds, Pubkey(key_bytes(program)))[0])
 
 
-def grant_address(authority: str, mint: str, grant_id: int, program: str = PROGRAM_ID) -> str:
+def grant_address(authority: str, mint: str, grant_id: int, program: str) -> str:
     """Where the grant with this id, of this authority and mint, lives."""
     return _derive([b"grant", key_bytes(authority), key_bytes(mint), u64(grant_id, "grant_id")], program)
 
 
-def vault_address(grant: str, program: str = PROGRAM_ID) -> str:
+def vault_address(grant: str, program: str) -> str:
     """The token account that holds a grant's funds."""
     return _derive([b"vault", key_bytes(grant)], program)
 
 
-def receipt_address(grant: str, claimer: str, period_index: int, program: str = PROGRAM_ID) -> str:
+def receipt_address(grant: str, claimer: str, period_index: int, program: str) -> str:
     """The account whose existence says that `claimer` has claimed in that period."""
     receipt = receipt_address_bytes(key_bytes(grant), key_bytes(claimer), period_index, key_bytes(program))
     return str(Pubkey(receipt))
@@ -42,12 +45,12 @@ def receipt_address_bytes(grant: bytes, claimer: bytes, period_index: int, progr
     return bytes(Pubkey.find_program_address(seeds, Pubkey(program))[0])
 
 
-def pop_config_address(authority: str, program: str = PROGRAM_ID) -> str:
+def pop_config_address(authority: str, program: str) -> str:
     """The account that names the proof signer of an authority: one for all its grants."""
     return _derive([b"pop-config", key_bytes(authority)], program)
 
 
-def pop_state_address(grant: str, program: str = PROGRAM_ID) -> str:
+def pop_state_address(grant: str, program: str) -> str:
     """The account that holds the heads of a grant's chain."""
     return _derive([b"pop-state", key_bytes(grant)], program)
 

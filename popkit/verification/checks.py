@@ -129,7 +129,7 @@ class ClaimChecks:
     def config(self) -> Iterator[Check]:
         """The pop-config that the claim was held against is that of the grant's authority."""
         authority = self.facts.history.authority_of(self.chain.grant)
-        wanted = None if authority is None else pop_config_address(authority)
+        wanted = None if authority is None else pop_config_address(authority, self.facts.header.program_id)
         title = "its pop-config is that of the grant's authority"
         yield equal(title, wanted, self.claims.key_text["pop_config"][self.row], self.here, "program §1.4; How to Verify 3")
 

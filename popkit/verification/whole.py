@@ -78,7 +78,7 @@ def chain_checks(facts: Facts, line: WorkerLine) -> Iterator[Check]:
 def _state(facts: Facts, line: WorkerLine) -> Iterator[Check]:
     """PopState whole: both heads, and the period and time of the head's claim; only the program writes it, and all of it at once."""
     chain, title, rule = line.chain, "PopState is where the claims lead", "How to Verify 5; invariants L9, L10"
-    state, where = chain.state, (ACCOUNTS, pop_state_address(chain.grant))
+    state, where = chain.state, (ACCOUNTS, pop_state_address(chain.grant, facts.header.program_id))
     if state.unreadable:
         yield Check(title, VIOLATED, f"the PopState of grant {chain.grant}", "an account that is none", where, rule)
         return
@@ -113,7 +113,7 @@ def _receipts(facts: Facts, line: WorkerLine, whole: bool) -> Iterator[Check]:
 def _vault(facts: Facts, line: WorkerLine, whole: bool) -> Iterator[Check]:
     """Funding less what claims took is what the vault holds; close_grant empties it, and a grant made again starts anew."""
     grant, history = line.chain.grant, facts.history
-    key = vault_address(grant)
+    key = vault_address(grant, facts.header.program_id)
     title, rule, where = "funding less claims is the vault's balance", "program: fund_grant, claim_grant", (ACCOUNTS, key)
     row = facts.accounts.get(key)
     if row is None or row.slot is None:

@@ -13,7 +13,7 @@ from popkit.collecting.listing import Listing, Row
 from popkit.collecting.state import AccountsSeen
 from popkit.diagnosis.facts import Facts
 from popkit.protocol.keys import PROGRAM_ID
-from popkit.protocol.pda import pop_config_address
+from tests.addresses import pop_config_address
 from tests.conftest import CASES
 
 CASE = "intact"

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from popkit.collecting.links import event_link, event_links
+from popkit.audit.event_links import event_link, event_links
 from popkit.diagnosis.facts import Facts
 from popkit.evidence.bundle import Evidence
-from popkit.protocol.pda import grant_address
+from popkit.protocol.keys import PROGRAM_ID
+from tests.addresses import grant_address
 from tests.conftest import CASES, NAMES
 
 AUTHORITY = "6MVimhATeGJrvNWYJcozsxMCWQK78oEM1sd6KqpMq3Kz"
@@ -26,6 +27,7 @@ def test_they_are_those_that_a_diagnosis_goes_by(case: str) -> None:
     facts = Facts(evidence)
     bodies = {name: answer.body for name, answer in evidence.answers.items()}
     found = event_links(
+        program=PROGRAM_ID,
         events=bodies.get("events"),
         audit_logs=bodies.get("audit-logs"),
         storage={key: row.value for key, row in (evidence.storage or {}).items()},
@@ -46,7 +48,7 @@ def test_they_are_those_that_a_diagnosis_goes_by(case: str) -> None:
     ],
 )
 def test_every_record_tells(given: dict[str, Any]) -> None:
-    assert event_links(**given) == [("evt-1", GRANT)]
+    assert event_links(**given, program=PROGRAM_ID) == [("evt-1", GRANT)]
     assert event_links(**given, program="8SVRtAyWXcd47PKeeMSGpC1oQFNt2yM865M46QgjKUZ") != [("evt-1", GRANT)]
 
 
@@ -57,9 +59,9 @@ NO_GRANT_ID = ("", None, "-1", str(1 << 64), "1" * 5000, "１", 1.5)
     "change", [{"id": 3}, {"solanaMint": None}, {"solanaAuthority": "x"}, *({"solanaGrantId": odd} for odd in NO_GRANT_ID)]
 )
 def test_an_event_without_all_three_has_no_grant(change: dict[str, Any]) -> None:
-    assert event_link({**EVENT, **change}) is None
+    assert event_link({**EVENT, **change}, PROGRAM_ID) is None
 
 
 @pytest.mark.parametrize("odd", [None, [], {}, {"items": None}, {"items": [None, 3]}, "x"])
 def test_odd_answers_give_nothing(odd: Any) -> None:
-    assert event_links(events=odd, audit_logs=odd, others=[odd]) == []
+    assert event_links(events=odd, audit_logs=odd, others=[odd], program=PROGRAM_ID) == []

@@ -7,7 +7,7 @@ from typing import Any
 
 from popkit.history import ZERO_ROOT, AdminStep, History, Terms
 from popkit.protocol.accounts import Grant
-from popkit.protocol.pda import pop_config_address, vault_address
+from tests.addresses import pop_config_address, vault_address
 from tests.simulation.world import World
 
 WORLD = World()

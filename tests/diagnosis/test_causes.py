@@ -25,8 +25,8 @@ from popkit.diagnosis.judge import Judge, burnt
 from popkit.diagnosis.storage_history import HistoryRow, read_history
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
-from popkit.protocol import pda
 from popkit.protocol.message import GENESIS_HASH, entry_hash
+from tests import addresses as pda
 from tests.simulation.case import write_case
 from tests.simulation.program import GENESIS
 from tests.simulation.world import GrantHandle, Ticket, World, sound

@@ -13,7 +13,7 @@ from popkit.evidence.rpc import AccountRow
 from popkit.protocol.accounts import ClaimReceipt, PopState, encode_account
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import pop_state_address
+from tests.addresses import pop_state_address
 from tests.diagnosis.small_chains import RELAXED, chain, claim, refusal, seen
 from tests.simulation.world import World
 
@@ -272,12 +272,12 @@ def encoded(grant: str, initialized: bool = True) -> bytes:
 def test_pop_state_as_collected() -> None:
     grant, accounts = state_row(None)
     address = pop_state_address(grant)
-    assert read_state(grant, None) == read_state(grant, {}) == PopStateSeen(known=False)
-    assert read_state(grant, accounts) == PopStateSeen(known=True, slot=77, place=PLACE), "it does not exist"
+    assert read_state(grant, None, PROGRAM_ID) == read_state(grant, {}, PROGRAM_ID) == PopStateSeen(known=False)
+    assert read_state(grant, accounts, PROGRAM_ID) == PopStateSeen(known=True, slot=77, place=PLACE), "it does not exist"
     known = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant), PLACE)}
-    assert read_state(grant, known) == PopStateSeen(True, 77, "11" * 32, "22" * 32, 5, 1771718400, PLACE, unreadable=False)
+    assert read_state(grant, known, PROGRAM_ID) == PopStateSeen(True, 77, "11" * 32, "22" * 32, 5, 1771718400, PLACE, unreadable=False)
     blank = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant, initialized=False), PLACE)}
-    assert read_state(grant, blank) == PopStateSeen(known=True, slot=77, place=PLACE), "written by nobody yet"
+    assert read_state(grant, blank, PROGRAM_ID) == PopStateSeen(known=True, slot=77, place=PLACE), "written by nobody yet"
 
 
 @pytest.mark.parametrize("what", ["nonsense", "another account", "another grant's"])
@@ -290,7 +290,7 @@ def test_pop_state_that_is_none_is_unreadable_and_not_absent(what: str) -> None:
         "another grant's": encoded(stranger),
     }[what]
     _, accounts = state_row(data)
-    assert read_state(grant, accounts) == PopStateSeen(known=True, slot=77, place=PLACE, unreadable=True)
+    assert read_state(grant, accounts, PROGRAM_ID) == PopStateSeen(known=True, slot=77, place=PLACE, unreadable=True)
 
 
 # -- what strict links and PopState show to be there --

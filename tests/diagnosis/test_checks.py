@@ -15,7 +15,7 @@ from popkit.diagnosis.result import Finding
 from popkit.history import AdminStep
 from popkit.protocol.accounts import ClaimReceipt, Grant, TokenAccount, encode_account
 from popkit.protocol.keys import SYSTEM_PROGRAM, TOKEN_PROGRAM, b58decode
-from popkit.protocol.pda import vault_address
+from tests.addresses import vault_address
 from tests.diagnosis.admin_steps import (
     CONFIG,
     FIRST,

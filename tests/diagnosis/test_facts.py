@@ -18,7 +18,7 @@ from popkit.eras import EARLIEST, EraTimeline, Shown, only
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol import canonical
-from popkit.protocol.pda import grant_address, receipt_address
+from tests.addresses import grant_address, receipt_address
 from tests.diagnosis.admin_steps import created, history, step
 from tests.diagnosis.audit_rows import PLACE, SECOND, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table

@@ -13,9 +13,9 @@ import pytest
 import popkit
 from popkit.diagnosis.judge import Judge, Judgement, burnt
 from popkit.diagnosis.proofs import Proof
-from popkit.protocol import pda
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.wording import utc
+from tests import addresses as pda
 from tests.simulation.case import write_case
 from tests.simulation.program import GENESIS, WRAPPER_PROGRAM
 from tests.simulation.worker import Proof as Issued

@@ -10,7 +10,7 @@ import pytest
 from popkit.diagnosis.judge import Judge, Judgement
 from popkit.diagnosis.proofs import Proof
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import receipt_address
+from tests.addresses import receipt_address
 from tests.diagnosis.admin_steps import GRANT, WORLD
 from tests.diagnosis.small_chains import REFUSED, claim, refusal
 

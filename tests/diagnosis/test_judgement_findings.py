@@ -12,8 +12,8 @@ import pytest
 
 import popkit
 from popkit.diagnosis.result import Diagnosis, Finding
-from popkit.protocol import pda
 from popkit.wording import utc
+from tests import addresses as pda
 from tests.simulation.case import write_case
 from tests.simulation.worker import Proof
 from tests.simulation.world import GrantHandle, Ticket, World, sound

@@ -12,7 +12,7 @@ from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.result import Finding
 from popkit.protocol.accounts import ClaimReceipt
-from popkit.protocol.pda import receipt_address
+from tests.addresses import receipt_address
 from tests.diagnosis.admin_steps import GRANT, OTHER, WORLD, account
 from tests.diagnosis.small_chains import REFUSED, claim
 

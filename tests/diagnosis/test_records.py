@@ -14,8 +14,9 @@ import popkit
 from popkit.diagnosis.result import Diagnosis
 from popkit.errors import PopkitError
 from popkit.evidence.bundle import Evidence
-from popkit.protocol import canonical, pda
+from popkit.protocol import canonical
 from popkit.verification.verify import verify
+from tests import addresses as pda
 from tests.attacks.build import account, hashed, leave_out
 from tests.conftest import seal
 from tests.simulation.case import write_case

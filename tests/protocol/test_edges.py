@@ -25,11 +25,11 @@ from popkit.protocol.errors import ERAS, TransactionFailure, read_failure, read_
 from popkit.protocol.instructions import InstructionError, build_instruction, decode_instruction
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58encode, is_pubkey, is_signature
 from popkit.protocol.message import MessageError, decode_message, encode_message, entry_hash
-from popkit.protocol.pda import grant_address
 from popkit.protocol.transaction import TransactionError, decode_json, decode_result, decode_wire, inner_instructions, signatures_hold
 from popkit.protocol.transaction_json import _count, _data, _text
 from popkit.protocol.transaction_json import json_version as _json_version
 from popkit.protocol.wire import Reader, compact_bytes
+from tests.addresses import grant_address
 from tests.protocol.test_transaction import loaded_of, wire_of
 
 EVERY = frozenset(ERAS)

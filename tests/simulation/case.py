@@ -8,9 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from popkit.protocol import pda
 from popkit.protocol.accounts import encode_account
 from popkit.protocol.keys import PROGRAM_ID, TOKEN_PROGRAM
+from tests import addresses as pda
 from tests.simulation.world import World
 
 

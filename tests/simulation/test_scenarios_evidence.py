@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from popkit.protocol import pda
+from tests import addresses as pda
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
 from tests.simulation.worker import Worker
 from tests.simulation.world import Ticket, World, sound

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from popkit.protocol import pda
+from tests import addresses as pda
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
 from tests.simulation.worker import Proof
 from tests.simulation.world import GrantHandle, Ticket, World, sound

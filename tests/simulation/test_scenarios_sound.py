@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from popkit.protocol import pda
 from popkit.protocol.keys import ATA_PROGRAM
+from tests import addresses as pda
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
 from tests.simulation.program import GENESIS
 from tests.simulation.worker import Proof, sign_proof

@@ -19,7 +19,6 @@ from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from popkit.protocol import pda
 from popkit.protocol.accounts import TokenAccount
 from popkit.protocol.ed25519 import build_proof_instruction
 from popkit.protocol.instructions import build_instruction
@@ -32,6 +31,7 @@ from popkit.protocol.keys import (
     TOKEN_PROGRAM,
     b58encode,
 )
+from tests import addresses as pda
 from tests.simulation.program import GENESIS, WRAPPER_PROGRAM, Call, Ledger, Outcome, execute
 from tests.simulation.worker import Proof, Worker
 

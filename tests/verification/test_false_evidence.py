@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from popkit.protocol import canonical, pda
+from popkit.protocol import canonical
 from popkit.protocol.accounts import ClaimReceipt, PopState, TokenAccount, encode_account
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM
+from tests import addresses as pda
 from tests.attacks.build import account, leave_out, rewrite_account, row_of
 from tests.simulation.case import _account as account_row
 from tests.simulation.world import GrantHandle, Landed, World, sound

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from popkit.protocol import pda
+from tests import addresses as pda
 from tests.attacks.build import account, row_of
 from tests.simulation.world import MONTH, World, grant_call, proof_call, sound
 from tests.verification.checked import Checked

@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from popkit.protocol import pda
 from popkit.protocol.accounts import encode_account
 from popkit.protocol.keys import PROGRAM_ID, TOKEN_PROGRAM
+from tests import addresses as pda
 from tests.simulation.case import _account
 from tests.simulation.worker import iso
 from tests.worlds.plays import Play

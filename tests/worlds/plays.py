@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from popkit.protocol import pda
+from tests import addresses as pda
 from tests.simulation.program import GENESIS
 from tests.simulation.worker import Proof, Worker, sign_proof
 from tests.simulation.world import MONTH, START, GrantHandle, Ticket

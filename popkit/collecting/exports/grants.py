@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pybase64
 
+from popkit.audit.event_links import Link, event_links
 from popkit.collecting.exports.raw import NotJson, decode, load
 from popkit.collecting.exports.result import ACCOUNTS, BUCKET, STORAGE, Exports
-from popkit.collecting.links import Link, event_links
 from popkit.protocol.accounts import AccountError, Grant, decode_account
 from popkit.protocol.keys import PROGRAM_ID, is_pubkey
 

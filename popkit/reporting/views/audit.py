@@ -126,7 +126,7 @@ def _by_hand(case: Case, grant: str) -> list[str | tuple[str, str]]:
                 "In that transaction, the ed25519 instruction holds the signed message. Bytes 73 to 104 of it, counted from 0, are "
                 f"its prev_hash: {bad['prev_hash']}. The chain's head is {chain.head}. The program asks for equality, and they differ."
             )
-    state = pop_state_address(grant)
+    state = pop_state_address(grant, case.facts.header.program_id)
     if is_pubkey(state):
         account = _grep(state, _file(names, "rpc/accounts.jsonl"))
         steps.append((f"PopState is the account {state}; bytes 40 to 71 of its data (base64) are the chain's head, {chain.head}:", account))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from popkit.protocol.canonical import CanonicalError, parse
-from popkit.protocol.keys import PROGRAM_ID, is_pubkey
+from popkit.protocol.keys import is_pubkey
 from popkit.protocol.pda import grant_address
 
 Link = tuple[str, str]
@@ -19,7 +19,7 @@ def event_links(
     storage: Mapping[str, Any] | None = None,
     objects: Iterable[str] = (),
     others: Iterable[object] = (),
-    program: str = PROGRAM_ID,
+    program: str,
 ) -> list[Link]:
     """Every (event, grant) that the worker's records tell of, ascending.
 
@@ -40,7 +40,7 @@ def event_links(
     return sorted(found)
 
 
-def event_link(row: object, program: str = PROGRAM_ID) -> Link | None:
+def event_link(row: object, program: str) -> Link | None:
     """The link that one event, or the data of one EVENT_CREATE entry, states; None when it states none."""
     if not isinstance(row, dict):
         return None
