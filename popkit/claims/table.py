@@ -255,11 +255,15 @@ class ClaimTable:
         return self._decoded[row]
 
 
+_U64_DIGITS = 20
+
+
 def _gain(before: list[TokenBalance] | None, after: list[TokenBalance] | None, account: int) -> int | None:
     if after is None:
         return None
     pre, post = (next((b.ui_token_amount.amount for b in side or () if b.account_index == account), "0") for side in (before, after))
-    return int(post) - int(pre) if pre.isdecimal() and post.isdecimal() else None
+    amounts = [int(text) if text.isascii() and text.isdecimal() and len(text) <= _U64_DIGITS else -1 for text in (pre, post)]
+    return amounts[1] - amounts[0] if all(0 <= amount < 1 << 64 for amount in amounts) else None
 
 
 def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = None) -> bool | None:

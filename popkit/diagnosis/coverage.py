@@ -38,6 +38,9 @@ def evidence_findings(facts: Facts) -> Iterator[Finding]:
     for (file, code), count in sorted(counts.items()):
         if code in CONTRADICTIONS:
             yield Finding("evidence_contradictory", None, (file, ""), "one content a key", "keys with several")
+        elif code == "time_in_milliseconds":
+            wanted, seen = "unix seconds", f"{counted(count, 'time')} in milliseconds, read as such"
+            yield Finding("time_in_milliseconds", None, (file, ""), wanted, seen)
         elif code == "transaction_unavailable":
             yield Finding(
                 "transaction_missing", None, (file, ""), observed=f"null for {counted(count, 'transaction')}", not_checked="what they did"
@@ -133,7 +136,7 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[str], find
     for have, checked, missing in parts:
         (coverage.checked if have else coverage.not_checked).append(checked if have else missing)
     for problem in evidence.problems:
-        if problem.code != "no_manifest":
+        if problem.code not in ("no_manifest", "time_in_milliseconds"):
             coverage.not_checked.append(f"{logical_name(problem.place.file)}: {problem.code.replace('_', ' ')}")
     if any(f.code == "transaction_missing" for f in _listed_and_given(facts)):
         coverage.not_checked.append("transactions that the node listed and that are not in the case")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import pybase64
@@ -19,6 +19,11 @@ from popkit.protocol.transaction import TransactionError, decode_wire, signature
 
 T = TypeVar("T")
 A = TypeVar("A", layouts.Grant, layouts.ClaimReceipt, layouts.PopConfig, layouts.PopState)
+
+
+Unsigned = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+"""A slot, or an index in a block: what a column of the claims table can hold."""
+Seconds = Annotated[int, msgspec.Meta(ge=-(1 << 53), le=1 << 53)]
 
 
 class _TokenAmount(msgspec.Struct, gc=False):
@@ -68,9 +73,9 @@ class _Result(msgspec.Struct, rename="camel", gc=False):
     slot: int
     transaction: list[str] | dict[str, Any] | str
     meta: Meta | None = None
-    block_time: int | None = None
+    block_time: Seconds | None = None
     version: str | int | None = None
-    transaction_index: int | None = None
+    transaction_index: Unsigned | None = None
 
 
 class _TransactionLine(msgspec.Struct, gc=False):
@@ -81,10 +86,10 @@ class _TransactionLine(msgspec.Struct, gc=False):
 class _SignatureLine(msgspec.Struct, rename="camel", gc=False):
     address: str
     signature: str
-    slot: int
+    slot: Unsigned
     err: Any = None
     memo: str | None = None
-    block_time: int | None = None
+    block_time: Seconds | None = None
     confirmation_status: str | None = None
 
 
@@ -98,7 +103,7 @@ class _AccountValue(msgspec.Struct):
 class _AccountLine(msgspec.Struct):
     pubkey: str
     account: _AccountValue | None
-    slot: int | None = None
+    slot: Unsigned | None = None
 
 
 @dataclass(slots=True)
@@ -283,7 +288,7 @@ def _rows(lines: Lines, kind: type[T], what: str) -> Iterator[tuple[int, T]]:
     for number, text in lines:
         try:
             row = decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             lines.problem("unreadable_line", f"is not {what}: {error}", number)
             continue
         yield number, row
