@@ -47,6 +47,12 @@ class ManifestMismatch(CaseUnreadable):
     code = "manifest_mismatch"
 
 
+def changed(file: str, expected: str, found: str) -> ManifestMismatch:
+    """A file that was as the manifest says when the case was opened, and is not any more."""
+    advice = "something writes into the case: copy it to a place of its own and judge the copy"
+    return ManifestMismatch(f"changed while it was read: expected sha256 {expected}, found {found}", file=file, advice=advice)
+
+
 class UsageError(PopkitError):
     """popkit was asked for something that does not exist, or asked in a way it does not understand."""
 

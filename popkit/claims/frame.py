@@ -46,7 +46,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("receipt_expected", "string", "the receipt address that grant, claimer and period derive"),
     Column("receipt_matches", "bool", "whether the two are one"),
     Column("claimed_at", "int64", "the receipt account's time, unix seconds: the clock that the program compared"),
-    Column("amount_moved", "int64", "base units that the claimer's token account gained"),
+    Column("amount_moved", "decimal", "base units that the claimer's token account gained: a whole number, exact up to u64"),
     Column("proof_place", "string", "preceding (as the program reads it), elsewhere in the transaction, or null"),
     Column("message_version", "uint64", "1 or 2; null without a readable message"),
     Column("message_grant", "string", "the grant that the message names"),
@@ -136,7 +136,7 @@ def claims_frame(claims: ClaimTable, eras: Callable[[int, int | None], Any], cla
         "line": [tx.line[row] for row in rows],
         "sha256": [tx.sha256] * len(claims),
     }
-    arrow = {"string": pa.string(), "bool": pa.bool_(), "int64": pa.int64(), "uint64": pa.uint64()}
+    arrow = {"string": pa.string(), "bool": pa.bool_(), "int64": pa.int64(), "uint64": pa.uint64(), "decimal": pa.decimal128(20, 0)}
     return pd.DataFrame(
         {
             column.name: pd.Series(pa.array(data[column.name], arrow[column.dtype]), dtype=pd.ArrowDtype(arrow[column.dtype]))

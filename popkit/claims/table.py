@@ -256,16 +256,24 @@ class ClaimTable:
         return self._decoded[row]
 
 
+_U64_DIGITS = 20
+
+
 def _gain(before: list[TokenBalance] | None, after: list[TokenBalance] | None, account: int) -> int | None:
     if before is None or after is None:
         return None
     # An account may be made in the transaction, and no claim closes one: absent before is nothing, absent after is not known.
-    pre, post = (_amount(side, account, none) for side, none in ((before, "0"), (after, "")))
-    return int(post) - int(pre) if pre.isdecimal() and post.isdecimal() else None
+    amounts = [_amount(side, account, none) for side, none in ((before, 0), (after, None))]
+    return None if amounts[0] is None or amounts[1] is None else amounts[1] - amounts[0]
 
 
-def _amount(side: list[TokenBalance], account: int, none: str) -> str:
-    return next((b.ui_token_amount.amount for b in side if b.account_index == account), none)
+def _amount(side: list[TokenBalance], account: int, none: int | None) -> int | None:
+    """The base units of a token account on one side of a transaction; `none` where it is not named, None where it is no u64."""
+    text = next((b.ui_token_amount.amount for b in side if b.account_index == account), None)
+    if text is None:
+        return none
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _U64_DIGITS and int(text) < 1 << 64
+    return int(text) if is_number else None
 
 
 def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = None) -> bool | None:

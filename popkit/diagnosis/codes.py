@@ -161,6 +161,8 @@ _TABLE = (
          "Keep both; collect again from a second source.", "design §4"),
     Code("outcome_contradictory", "critical", "The node's list and its transaction disagree on slot or outcome.", "Collect again from a second node.", "design §4"),
     Code("evidence_unreadable", "warning", "A part of the evidence could not be read and was left out.", "Collect that part again.", "design §4", ("observed", "not_checked")),
+    Code("time_in_milliseconds", "info", "Times stand in milliseconds, as JavaScript's clock gives them, where unix seconds are expected; they were read as such.",
+         "Nothing to do.", "design §4"),
     Code("transaction_missing", "warning", "The node listed a transaction and did not give it.", "Collect it from another node.", "design §4", ("observed", "not_checked")),
 )  # fmt: skip
 

@@ -144,7 +144,7 @@ def _signer_row(facts: Facts) -> Row:
 
 def _problem_rows(facts: Facts) -> Iterator[Row]:
     for problem in facts.evidence.problems:
-        if problem.code != "no_manifest":
+        if problem.code not in ("no_manifest", "time_in_milliseconds"):
             file = logical_name(problem.place.file)
             yield Row(file, None, problem.code, f"{file}: {problem.code.replace('_', ' ')}")
 

@@ -36,6 +36,9 @@ def evidence_findings(facts: Facts) -> Iterator[Finding]:
     for (file, code), count in sorted(counts.items()):
         if code in CONTRADICTIONS:
             yield Finding("evidence_contradictory", None, (file, ""), "one value per key", "keys with conflicting values")
+        elif code == "time_in_milliseconds":
+            seen = f"{counted(count, 'time')} in milliseconds, read as such"
+            yield Finding("time_in_milliseconds", None, (file, ""), "unix seconds", seen)
         elif code == "transaction_unavailable":
             yield Finding(
                 "transaction_missing", None, (file, ""), observed=f"null for {counted(count, 'transaction')}", not_checked="what they did"

@@ -34,12 +34,15 @@ class Evidence:
         self.root = Path(root)
         if not self.root.is_dir():
             raise UsageError(f"{self.root}: no such case directory")
-        self.files = case_files(self.root)
+        others: list[str] = []
+        self.files = case_files(self.root, others)
         if "case.json" not in self.files:
             raise CaseUnreadable("is missing", file="case.json", advice=f"{self.root} is not a case")
         self.digests = check_manifest(self.root, self.files)
         self.header: CaseHeader = read_header(self.files["case.json"], self._digest("case.json"))
-        self.problems: list[Problem] = []
+        self.problems: list[Problem] = [
+            Problem("unreadable_document", "is no file, or a link that leads to none, and was not read", Place(name)) for name in others
+        ]
         if self.digests is None:
             self.problems.append(
                 Problem("no_manifest", "the case has no manifest: that its bytes are those collected is not checked", Place(MANIFEST))

@@ -66,7 +66,7 @@ def read_custody(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
                 return
             try:
                 record = msgspec.json.decode(text, type=dict[str, Any])
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise CaseUnreadable(f"is not a custody record: {error}", file=CUSTODY, line=number) from None
             yield number, text[:-1], record
 
@@ -133,7 +133,7 @@ def _anchor(root: Path) -> object:
     """What case.json says of the record's end; None where it says nothing, as while collecting."""
     try:
         return msgspec.json.decode((root / HEADER).read_bytes())["sources"]["custody"]
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return None
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from popkit.errors import CaseUnreadable
-from popkit.evidence.lines import Place, Problem
-from popkit.protocol.canonical import CanonicalError, parse
+from popkit.evidence.lines import Place, Problem, read_held
+from popkit.protocol.canonical import CanonicalError, absurdity, parse
 from popkit.protocol.keys import PROGRAM_ID, is_pubkey
 
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+MAX_SECONDS = 1 << 53
+"""Times that are numbers to every reader of JSON."""
 _FIX = "case.json is written when a case is collected; collect it again"
 
 
@@ -51,8 +53,12 @@ class Answer:
 
 def read_header(path: Path, sha256: str | None) -> CaseHeader:
     """Read case.json. Raises CaseUnreadable naming the field that is missing or of a wrong type."""
+    data = read_held(path, "case.json", sha256) if sha256 is not None else path.read_bytes()
+    absurd = absurdity(data)
+    if absurd:
+        raise CaseUnreadable(absurd, file="case.json", advice=_FIX)
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise CaseUnreadable(f"is not JSON: {error}", file="case.json", advice=_FIX) from None
     if not isinstance(value, dict):
@@ -68,19 +74,22 @@ def read_header(path: Path, sha256: str | None) -> CaseHeader:
     program = field("program_id", str, PROGRAM_ID)
     for key in [*grants, program]:
         if not is_pubkey(key):
-            raise CaseUnreadable(f"{key!r} is not a public key", file="case.json", advice=_FIX)
+            raise CaseUnreadable(f"{str(key)[:100]!r} is not a public key", file="case.json", advice=_FIX)
     events = []
     for link in field("events", list, []):
         if not (isinstance(link, dict) and isinstance(link.get("event"), str) and is_pubkey(link.get("grant"))):
-            raise CaseUnreadable(f"field 'events': {link!r} is not {{event, grant}}", file="case.json", advice=_FIX)
+            raise CaseUnreadable(f"field 'events': {str(link)[:200]!r} is not {{event, grant}}", file="case.json", advice=_FIX)
         events.append((link["event"], link["grant"]))
+    collected_at = field("collected_at", int)
+    if not 0 <= collected_at <= MAX_SECONDS:
+        raise CaseUnreadable(f"field 'collected_at': {collected_at} is no unix second", file="case.json", advice=_FIX)
     return CaseHeader(
         case=field("case", str),
         cluster=field("cluster", str, "unknown"),
         program_id=program,
         grants=tuple(sorted(set(grants))),
         events=tuple(sorted(set(events))),
-        collected_at=field("collected_at", int),
+        collected_at=collected_at,
         sources=field("sources", dict, {}),
     )
 
@@ -92,7 +101,7 @@ def read_answer(path: Path, name: str, sha256: str | None, problems: list[Proble
         problems.append(Problem("document_too_large", f"is larger than {MAX_DOCUMENT_BYTES} bytes and was not read", place))
         return None
     try:
-        value = parse(path.read_bytes())
+        value = parse(read_held(path, name, sha256))
     except CanonicalError as error:
         problems.append(Problem("unreadable_document", f"is not JSON: {error}", place))
         return None

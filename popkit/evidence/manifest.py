@@ -21,27 +21,31 @@ _BUCKET_STREAMS = "worker/r2/audit/immutable/stream/"
 _RESEAL = "collect the case again, or find out who changed it; popkit does not judge an altered case"
 
 
-def case_files(root: Path) -> dict[str, Path]:
+def case_files(root: Path, others: list[str] | None = None) -> dict[str, Path]:
     """Every regular file of a case by its path inside it ('/' separated), ascending.
 
     Hidden files are left out, and so is what operating systems and editors leave behind and a second copy beside its original. Below the
-    bucket's streams a hidden folder is an event's, whose id anybody may choose. Raises CaseUnreadable for a link that leads out of
-    the case.
+    bucket's streams a hidden folder is an event's, whose id anybody may choose. `others` takes the paths of what is there and is no file:
+    links that lead nowhere or to themselves, links to folders, pipes. Raises CaseUnreadable for a link that leads out of the case.
     """
     found: dict[str, Path] = {}
-    inside = root.resolve()
+    inside = os.path.realpath(root)
     for folder, folders, names in os.walk(root):
         of_bucket = f"{Path(folder).relative_to(root).as_posix()}/".startswith(_BUCKET_STREAMS)
         folders[:] = sorted(name for name in folders if of_bucket or not name.startswith("."))
+        if others is not None:  # os.walk enters no linked folder
+            others += [Path(folder, name).relative_to(root).as_posix() for name in folders if Path(folder, name).is_symlink()]
         listed = {Path(folder, name).relative_to(root).as_posix(): name for name in sorted(names)}
         for relative, name in listed.items():
             if name.startswith(".") or is_leftover(relative, listed):
                 continue
             path = Path(folder, name)
-            if not path.resolve().is_relative_to(inside):
+            if not Path(os.path.realpath(path)).is_relative_to(inside):
                 raise CaseUnreadable("is a link that leads out of the case", file=relative, advice="put the file itself there")
             if path.is_file():
                 found[relative] = path
+            elif others is not None:
+                others.append(relative)
     return found
 
 

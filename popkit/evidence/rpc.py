@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import pybase64
@@ -21,6 +21,11 @@ from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, b58decode, is_pubke
 T = TypeVar("T")
 _U64_DIGITS = 20
 A = TypeVar("A", layouts.Grant, layouts.ClaimReceipt, layouts.PopConfig, layouts.PopState)
+
+
+Unsigned = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+"""A slot, or an index in a block: what a column of the claims table can hold."""
+Seconds = Annotated[int, msgspec.Meta(ge=-(1 << 53), le=1 << 53)]
 
 
 class _TokenAmount(msgspec.Struct, gc=False):
@@ -70,9 +75,9 @@ class Result(msgspec.Struct, rename="camel", gc=False):
     slot: int
     transaction: list[str] | dict[str, Any] | str
     meta: Meta | None = None
-    block_time: int | None = None
+    block_time: Seconds | None = None
     version: str | int | None = None
-    transaction_index: int | None = None
+    transaction_index: Unsigned | None = None
 
 
 class TransactionLine(msgspec.Struct, gc=False):
@@ -83,10 +88,10 @@ class TransactionLine(msgspec.Struct, gc=False):
 class _SignatureLine(msgspec.Struct, rename="camel", gc=False):
     address: str
     signature: str
-    slot: int
+    slot: Unsigned
     err: Any = None
     memo: str | None = None
-    block_time: int | None = None
+    block_time: Seconds | None = None
     confirmation_status: str | None = None
 
 
@@ -100,7 +105,7 @@ class _AccountValue(msgspec.Struct):
 class _AccountLine(msgspec.Struct):
     pubkey: str
     account: _AccountValue | None
-    slot: int | None = None
+    slot: Unsigned | None = None
 
 
 @dataclass(slots=True)
@@ -201,10 +206,10 @@ def typed_rows(lines: Lines, kind: type[T], what: str) -> Iterator[tuple[int, T]
     for number, text in lines:
         try:
             row = decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             try:
                 row = decode_text(text)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 lines.problem("unreadable_line", f"is not {what}: {error}", number)
                 continue
         yield number, row

@@ -8,13 +8,15 @@ from typing import Any
 
 from popkit.evidence.documents import Answer
 from popkit.evidence.leftovers import copied_from
-from popkit.evidence.lines import Lines, Place, Problem
+from popkit.evidence.lines import Lines, Place, Problem, read_held
 from popkit.protocol.canonical import CanonicalError, dumps, parse
 from popkit.protocol.keys import is_signature
 
 BUCKET_FOLDER = "worker/r2/"
 BUCKET_PREFIX = "audit/immutable/"
 MAX_OBJECT_BYTES = 64 * 1024 * 1024
+FROM_MILLISECONDS, TO_MILLISECONDS = 10**11, 10**14
+"""A report's time in this range is in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def read_bucket_files(files: dict[str, Path], digests: dict[str, str] | None, pr
             problems.append(Problem("document_too_large", f"is larger than {MAX_OBJECT_BYTES} bytes and was not read", place))
             continue
         key = (copied_from(name) or name)[len(BUCKET_FOLDER) :]
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        text = read_held(path, name, place.sha256).decode("utf-8", "surrogateescape")
         found[key] = BucketObject(key, text, place)
     return found
 
@@ -160,13 +162,19 @@ def read_reports(lines: Lines) -> list[WalletReport]:
         if isinstance(at, bool) or not isinstance(at, int | float) or not isinstance(event, str) or not isinstance(wallet, str):
             lines.problem("unreadable_line", "is not {at, eventId, wallet, landed, signature, message, logs}", number)
             continue
-        if signature is not None and not is_signature(signature):
-            lines.problem("unreadable_line", f"{signature!r} is not a transaction signature", number)
+        seconds = _seconds(at)
+        if seconds is None:
+            lines.problem("unreadable_line", f"at: {at} is neither unix seconds nor milliseconds", number)
             continue
+        if signature is not None and not is_signature(signature):
+            lines.problem("unreadable_line", f"{str(signature)[:100]!r} is not a transaction signature", number)
+            continue
+        if at >= FROM_MILLISECONDS:
+            lines.problem("time_in_milliseconds", f"at: {at} was read as milliseconds: {seconds} s", number)
         kept = tuple(line for line in logs if isinstance(line, str)) if isinstance(logs, list) else ()
         message = row.get("message")
         report = WalletReport(
-            int(at),
+            seconds,
             event,
             wallet,
             row.get("landed") is True,
@@ -177,6 +185,16 @@ def read_reports(lines: Lines) -> list[WalletReport]:
         )
         found.setdefault((report.at, wallet, event, report.landed, signature or "", report.message, kept), report)
     return [found[key] for key in sorted(found)]
+
+
+def _seconds(at: int | float) -> int | None:
+    """A report's time in unix seconds: as it stands, or from milliseconds, which JavaScript's clock gives; None for what is neither.
+
+    As seconds, what is read as milliseconds would lie past the year 5100; as milliseconds, what is read as seconds before 1973.
+    """
+    if 0 <= at < FROM_MILLISECONDS:
+        return int(at)
+    return int(at // 1000) if FROM_MILLISECONDS <= at < TO_MILLISECONDS else None
 
 
 def _objects(lines: Lines, shape: str) -> Any:

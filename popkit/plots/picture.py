@@ -25,6 +25,8 @@ P = ParamSpec("P")
 # Okabe and Ito's colours: told apart with any colour vision, and of different lightness in grey.
 BLUE, VERMILION, GREEN, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#8A8A8A", "#1A1A1A"
 DPI = 110
+LAST_SECOND = 7_258_118_400.0
+"""The beginning of 2200: anybody can sign or report a later time, and no axis can show the last of them."""
 WIDTH = 9.0
 """Inches; 990 pixels, which a phone shows at a third and paper in full."""
 
@@ -147,8 +149,8 @@ def room(start: float, end: float) -> float:
 
 
 def day(seconds: float) -> float:
-    """A unix second as matplotlib's date number (days since 1970)."""
-    return seconds / 86400.0
+    """A unix second as matplotlib's date number (days since 1970); what lies outside the axis' reach stands at its end."""
+    return min(max(seconds, 0.0), LAST_SECOND) / 86400.0
 
 
 def days(seconds: Sequence[float]) -> list[float]:

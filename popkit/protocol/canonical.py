@@ -18,6 +18,9 @@ from urllib.parse import quote
 MAX_DEPTH: Final = 200
 """Levels of nesting that are read and written; deeper documents are a CanonicalError, not a crash."""
 
+MAX_VALUES: Final = 1 << 22
+"""Values in one document; what nodes and workers answer holds fewer, and a list of empty lists would fill the memory."""
+
 _PLAIN_DEPTH: Final = 32
 _EXACT: Final = 1 << 53
 _INDEX_KEY = re.compile(r"0|[1-9][0-9]{0,9}")
@@ -26,7 +29,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNUSUAL_KEY = re.compile(r"[0-9]|__proto__\Z")
 _ESCAPED = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
-_MARKER: Final = re.compile(r'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_TEXTS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 class CanonicalError(ValueError):
@@ -50,12 +55,14 @@ def parse(text: str | bytes) -> object:
     repeated key the last wins; lone surrogate escapes are kept. Raises CanonicalError on anything else, NaN,
     bad UTF-8 and text after the end included.
     """
+    absurd = absurdity(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    if absurd:
+        raise CanonicalError(f"the document {absurd}")
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as problem:
             raise CanonicalError(f"not UTF-8: byte {problem.start} is {text[problem.start]:#04x}") from problem
-    _check_depth(text)
     try:
         return json.loads(text, parse_int=_js_integer, parse_constant=_no_constant)
     except RecursionError as problem:
@@ -270,16 +277,18 @@ def _no_constant(name: str) -> NoReturn:
     raise CanonicalError(f"not JSON: {name} is no number")
 
 
-def _check_depth(text: str) -> None:
-    """Refuse a text nested too deeply before the reader's own recursion is asked for it."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return
-    depth = 0
-    for found in _MARKER.finditer(text):
-        mark = found[0]
-        if mark in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise CanonicalError(f"the document is nested deeper than {MAX_DEPTH} levels")
-        elif mark in "]}":
-            depth -= 1
+def absurdity(text: bytes) -> str | None:
+    """Why a JSON text is not read: nested deeper than MAX_DEPTH levels, or more than MAX_VALUES values; else None.
+
+    It is asked before a reader is: readers recurse, and make an object of every value. The time is linear in the text.
+    """
+    opened = text.count(b"[") + text.count(b"{")
+    if len(text) > MAX_VALUES and opened + text.count(b",") > MAX_VALUES:
+        return f"holds more than {MAX_VALUES} values"
+    if opened <= MAX_DEPTH:
+        return None
+    import numpy as np
+
+    brackets = np.frombuffer(_TEXTS.sub(b"", text).translate(_BRACKETS, _NO_BRACKETS), np.uint8)
+    depth = int(np.cumsum(np.where(brackets == ord("["), 1, -1)).max(initial=0))
+    return f"is nested deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else None

@@ -44,7 +44,7 @@ def investigate(
     from popkit.reporting.render import render
     from popkit.reporting.run import run_notebooks
 
-    root, out = Path(case_path), Path(out_dir).resolve()
+    root, out = Path(case_path), Path(os.path.realpath(out_dir))
     case = open_case(root, era)
     given = checked({"CASE": case.name, "ERA": era or "", **(parameters or {})}, case)
     check_place(out, root.resolve())
@@ -69,6 +69,8 @@ def check_place(out: Path, case: Path) -> None:
     """Raise UsageError unless a report may be put there: nothing is written into a case, over a file, or over somebody's work."""
     if out == case or out.is_relative_to(case):
         raise UsageError(f"{out.name}: lies inside the case, which is read-only evidence; choose a place outside it")
+    if out.is_symlink():
+        raise UsageError(f"{out.name}: is a link that leads nowhere; name a directory")
     if not out.exists():
         return
     if not out.is_dir():

@@ -92,7 +92,7 @@ def test_columns_and_scalars_decode_the_same(name: str) -> None:
 def test_the_frame_has_the_documented_columns_and_exact_dtypes() -> None:
     frame = package.open_case(CASES / "era-upgrade").claims
     assert list(frame.columns) == [column.name for column in COLUMNS]
-    arrow = {"string": pa.string(), "bool": pa.bool_(), "int64": pa.int64(), "uint64": pa.uint64()}
+    arrow = {"string": pa.string(), "bool": pa.bool_(), "int64": pa.int64(), "uint64": pa.uint64(), "decimal": pa.decimal128(20, 0)}
     for column in COLUMNS:
         assert frame[column.name].dtype == pd.ArrowDtype(arrow[column.dtype]), column.name
     legacy = frame[frame["accounts"] == 9]

@@ -193,7 +193,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         (b"\x89PNG\r\n\x1a\n", "is not UTF-8 text: byte 0 is 0x89"),
         (b"hello", "is not JSON: Expecting value"),
         (b'{"signerConfigured":NaN}', "is not JSON: NaN is no JSON number"),
-        (b"[" * 100_000, "is not JSON"),
+        (b"[" * 100_000, "is nested deeper than 200 levels"),
         (b"1" * 10_000, "is not JSON"),
         (b" \n", "is empty"),
         (gzip.compress(STATUS.encode(), mtime=0)[:-4], "is damaged, and not read beyond that"),

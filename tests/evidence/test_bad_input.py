@@ -47,7 +47,7 @@ def test_a_directory_that_is_no_case(tmp_path: Path) -> None:
         ('{"case": "x", "grants": [], "collected_at": "1"}', ("case.json", "'collected_at'", "expected int, found str")),
         ('{"case": "x", "grants": [], "collected_at": true}', ("case.json", "'collected_at'", "found bool")),
         ('{"case": "x", "grants": [], "collected_at": 1, "events": [{"event": 3}]}', ("case.json", "'events'")),
-        ("[" * 100_000, ("case.json", "not JSON")),
+        ("[" * 100_000, ("case.json", "nested deeper than 200 levels")),
     ],
 )
 def test_a_wrong_case_json_is_named(text: str, words: tuple[str, ...], tmp_path: Path) -> None:

@@ -14,10 +14,16 @@ import pytest
 import popkit
 from popkit.errors import EXIT_CANNOT_TELL, PopkitError
 from popkit.terminal import diagnosis_text
+from popkit.verification.verify import verify
 from tests.conftest import CASES, NAMES, seal
 
 SMALL = [name for name in NAMES if name not in ("term", "many-periods")]
 ODD_VALUES: list[Any] = [None, 1, -1, 1.5, "", [], {}, True, "x" * 50, 2**70, "0" * 64, "\ud800", [[]], -(2**63)]
+
+
+RAW_VALUES = ("1e999", "-1e400", "9" * 5000, str(10**19), str(2**64), "-0.5", "1771830113000", "[" * 100_000 + "]" * 100_000,
+              '{"a":' * 150 + "1" + "}" * 150, '"' + "2" * 1_000_000 + '"', "[" + "[]," * 10_000 + "1]")  # fmt: skip
+"""JSON that Python would not write: numbers past doubles, nesting past every reader, texts and lists past every answer."""
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -38,8 +44,9 @@ def odd_value(rng: random.Random, text: bytes, is_lines: bool) -> bytes:
     target = value
     for step in steps:
         target = target[step]
-    target[last] = rng.choice(ODD_VALUES)
-    lines[spot] = json.dumps(value).encode()
+    raw = rng.random() < 0.5
+    target[last] = "@raw@" if raw else rng.choice(ODD_VALUES)
+    lines[spot] = json.dumps(value).replace('"@raw@"', rng.choice(RAW_VALUES)).encode()
     return b"\n".join(lines) + b"\n"
 
 
@@ -77,11 +84,15 @@ def test_a_damaged_case_ends_with_a_verdict_or_a_clear_error(seed: int, tmp_path
 def verdict_or_error(case: Path) -> str:
     """The verdict of a case, or 'unreadable' where case.json itself was spoilt; anything else fails the test."""
     try:
-        diagnosis = popkit.open_case(case).diagnose()
+        opened = popkit.open_case(case)
+        diagnosis = opened.diagnose()
     except PopkitError as error:
         refused = (error.exit_code, "case.json" in str(error))
     else:
         assert diagnosis.exit_code in (0, 1, 3)
+        assert len(opened.claims) == len(opened.facts.claims)
+        assert verify(opened.evidence).exit_code in (0, 1, 3)
+        assert repr(opened) + opened._repr_html_()
         assert diagnosis_text(diagnosis)
         assert json.loads(diagnosis.dumps())["exit_code"] == diagnosis.exit_code
         return diagnosis.verdict

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from popkit.protocol.canonical import MAX_VALUES, absurdity
+
 _SPACE = re.compile(r"[ \t\r\n]*")
 _LINE_ENDS = re.compile(r"[\r\n]+[ \t\r\n]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTE_ORDER_MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 _GIVE_UP_AFTER = 50
+_TRIES = 50
+"""Lines that are no JSON by themselves and are tried as the beginning of a value of several lines, each time through the whole text."""
 
 
 class NotJson(ValueError):
@@ -49,6 +53,9 @@ def decode(data: bytes) -> str:
 
 def load(raw: str) -> Any:
     """The value of a JSON text, integers exact. Raises NotJson."""
+    absurd = _absurd(raw)
+    if absurd:
+        raise NotJson(absurd)
     try:
         value, end = _DECODER.raw_decode(raw, _space(raw, 0))
     except (ValueError, RecursionError) as error:
@@ -61,25 +68,62 @@ def load(raw: str) -> Any:
 def parts(text: str, patient: bool = False) -> Iterator[Part]:
     """The values of a text one after the other: one document, JSON Lines, or documents written behind each other.
 
-    A line that is no JSON comes as a Part with its problem. Reading stops where only such lines come, unless `patient`.
+    A line that is no JSON comes as a Part with its problem. Reading stops where only such lines come, unless `patient`. The time is
+    linear in the text: a line is tried by itself first, and values of several lines are tried so many times and no more.
     """
-    position, line, good, bad = _space(text, 0), 1, 0, 0
-    line += text.count("\n", 0, position)
+    position, good, bad, tries = _space(text, 0), 0, 0, _TRIES
+    line = 1 + text.count("\n", 0, position)
+    is_small = text.count(",") <= MAX_VALUES
     while position < len(text):
-        try:
-            value, end = _DECODER.raw_decode(text, position)
-            yield Part(line, text[position:end], value)
-            good += 1
-        except (ValueError, RecursionError) as error:
-            end = text.find("\n", position)
-            end = len(text) if end < 0 else end
-            yield Part(line, text[position:end], None, f"is not JSON: {str(error)[:100]}")
-            bad += 1
-            if not good and bad >= _GIVE_UP_AFTER and not patient:
-                return
+        part, end = _line_part(text, position, line)
+        if part.problem is not None and text[position] in "[{" and not _absurd(part.raw):
+            if not is_small:
+                part = Part(line, part.raw, None, f"{part.problem}; a document of several lines holds at most {MAX_VALUES} values here")
+            elif tries:
+                whole = _value_at(text, position)
+                tries -= whole is None
+                part, end = (part, end) if whole is None else (_whole_part(text[position : whole[1]], whole[0], line), whole[1])
+        yield part
+        good, bad = good + (part.problem is None), bad + (part.problem is not None)
+        if not good and bad >= (_GIVE_UP_AFTER if is_small else 1) and not patient:
+            return
         following = _space(text, end)
         line += text.count("\n", position, following)
         position = following
+
+
+def _line_part(text: str, position: int, line: int) -> tuple[Part, int]:
+    """The value that begins there and ends in its line, and where it ends; else the rest of the line, with what is wrong."""
+    end = text.find("\n", position)
+    end = len(text) if end < 0 else end
+    rest = text[position:end]
+    problem = _absurd(rest)
+    if problem is None:
+        try:
+            value, stop = _DECODER.raw_decode(rest)
+            raw = rest[:stop]
+            if raw[0] in "[{" or not rest[stop:].strip():  # a number before other words (a date, a count) is no document
+                return Part(line, raw, value), position + stop
+            problem = "is not JSON: other text follows its first word"
+        except (ValueError, RecursionError) as error:
+            problem = f"is not JSON: {str(error)[:100]}"
+    return Part(line, rest, None, problem), end
+
+
+def _whole_part(raw: str, value: Any, line: int) -> Part:
+    problem = _absurd(raw)
+    return Part(line, raw, None if problem else value, problem)
+
+
+def _value_at(text: str, position: int) -> tuple[Any, int] | None:
+    try:
+        return _DECODER.raw_decode(text, position)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _absurd(raw: str) -> str | None:
+    return absurdity(raw.encode("utf-8", "surrogatepass"))
 
 
 def members(raw: str) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from popkit.evidence.manifest import MANIFEST, read_manifest
 
 HEADER = "case.json"
 _RESEAL = "collect the case again, or find out who changed it; popkit does not take over an altered case"
+_UNKNOWN_AT_MOST = 100_000
 _UNKNOWN = "is nothing that a case is made of (bucket objects, storage, answers of the worker or a node, receipts, reports)"
 
 
@@ -183,9 +184,11 @@ def _found_in(member: Member, text: str, file: str | None) -> Found | None:
 
 def _found_in_lines(path: str, values: Iterable[Part], file: str | None) -> Found | None:
     """What the lines of a file give, each by itself but for storage rows, which are judged together."""
-    whole, names, pairs, unknown, count = Found(file or ""), set[str](), list[Part](), list[Part](), 0
+    whole, names, pairs, unknown, count, others = Found(file or ""), set[str](), list[Part](), list[Part](), 0, 0
     for part in values:
         count += 1
+        if file is None and others == count - 1 == _UNKNOWN_AT_MOST:
+            break  # nothing known among so many: it is another kind of file
         one = None if part.problem else _recognised(Document(path, part.raw, part.value))
         if one is not None:
             names.add(one.what)
@@ -193,19 +196,21 @@ def _found_in_lines(path: str, values: Iterable[Part], file: str | None) -> Foun
         elif part.problem is None and storage.is_row(part.value):
             pairs.append(part)
         else:
-            unknown.append(part)
+            others += 1
+            if file is not None or not unknown:  # of what no case keeps, the first is enough to speak of
+                unknown.append(part)
     if pairs and (file == STORAGE or storage.is_storage({part.value["key"]: part.value["value"] for part in pairs})):
         rows = storage.found_in(storage.raw_row(part.raw) for part in pairs)
         names.add(rows.what)
         whole.add(rows)
     else:
-        unknown += pairs
+        unknown, others = [*unknown, *pairs], others + len(pairs)
     if file is not None:
         whole.add(_as_they_stand(file, unknown))
-    elif count and len(unknown) == count and unknown[0].problem is not None:
+    elif count and others == count and unknown[0].problem is not None:
         raise NotJson(unknown[0].problem)
     elif names and unknown:
-        whole.left.append(f"{len(unknown)} of {count} values are not known, the first in line {unknown[0].line}")
+        whole.left.append(f"{others} of {count} values are not known, the first in line {unknown[0].line}")
     whole.what = file or ", ".join(sorted(names - {""}))
     return whole if names or file is not None else None
 

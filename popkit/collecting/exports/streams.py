@@ -42,11 +42,12 @@ class Digested:
     """A file that is digested while it is read; `finish` reads what is left of it and gives the SHA-256."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._sha256 = file, hashlib.sha256()
+        self._file, self._sha256, self.size = file, hashlib.sha256(), 0
 
     def read(self, size: int) -> bytes:
         piece = self._file.read(size)
         self._sha256.update(piece)
+        self.size += len(piece)
         return piece
 
     def finish(self) -> str:

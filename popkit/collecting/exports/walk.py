@@ -25,6 +25,7 @@ from popkit.collecting.exports.result import ExportTooLarge, Limits
 from popkit.collecting.exports.streams import GZIP, ZSTD, Digested, Metered, TarBlocks, unpacked
 from popkit.errors import UsageError
 from popkit.evidence.leftovers import copied_from, is_of_system
+from popkit.evidence.lines import UNFOLDED_FREELY, UNFOLDED_PER_BYTE
 from popkit.evidence.manifest import sha256_of
 
 _NEVER_ENTERED = {"node_modules", "__pycache__"}
@@ -33,6 +34,10 @@ _IN_STREAMS = re.compile(r"(^|/)audit/immutable/stream/[^/]+$")
 """A folder of the bucket's, named by an event id: anybody may choose one that begins with a dot."""
 _SUFFIX = re.compile(r"\.(gz|zst)$")
 _TAR_BLOCK = 512
+class UnfoldsTooFar(OSError):
+    """A compressed file unfolds into far more than exports do: it is made to fill the memory, or of nothing but one repeated line."""
+
+
 DAMAGE = (OSError, EOFError, zlib.error, zstandard.ZstdError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
@@ -193,10 +198,18 @@ def _is_plain(head: bytes) -> bool:
 
 def _stream(file: IO[bytes], name: str, budget: Budget, depth: int) -> Iterator[Item]:
     """A file, possibly compressed, as the members of the archive it holds or as itself."""
-    digest = Digested(file)
+    digest, unfolded = Digested(file), 0
     try:
         content = b""
-        source, meter = unpacked(digest, partial(budget.count_layer, name), partial(budget.count_bytes, name))
+
+        def metered(size: int, of_member: int) -> None:
+            nonlocal unfolded
+            unfolded += size
+            if unfolded > UNFOLDED_FREELY + UNFOLDED_PER_BYTE * digest.size:
+                raise UnfoldsTooFar(f"it unfolds into more than {unfolded} bytes from {digest.size}")
+            budget.count_bytes(name, size, of_member)
+
+        source, meter = unpacked(digest, partial(budget.count_layer, name), metered)
         kind = _archive_kind(source.peek(_TAR_BLOCK)[:_TAR_BLOCK])
         if kind == "tar":
             count = 0
