@@ -31,7 +31,7 @@ def diagnosis_text(diagnosis: Diagnosis, colour: bool = False) -> str:
     lines = [f"{headline}   case {plain(diagnosis.case)}, as of {utc(diagnosis.as_of)}, exit code {diagnosis.exit_code}"]
     marked = {f.grant for f in diagnosis.findings if f.severity == "critical"}
     for grant in sorted(diagnosis.grants, key=lambda g: (list(SYMBOLS).index(g.verdict), g.grant)):
-        lines += ["", *_grant_lines(grant, colour, grant.grant in marked)]
+        lines += ["", *_grant_lines(diagnosis, grant, colour, grant.grant in marked)]
     lines += ["", *_audit_lines(diagnosis), *_finding_lines(diagnosis), *_coverage_lines(diagnosis)]
     return "\n".join(lines) + "\n"
 
@@ -52,13 +52,13 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<11} {text}"
 
 
-def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str]:
+def _grant_lines(diagnosis: Diagnosis, g: GrantDiagnosis, colour: bool, marked: bool) -> list[str]:
     but = "critical findings" if marked and g.verdict != "broken" else ""
     title = ", ".join(plain(t) for t in g.titles)
     lines = [f"{_headline(g.verdict, colour, but)}  grant {g.grant}" + (f"  ({title})" if title else "")]
     lines.append(_row("because", g.judgement.because))
     if g.last_good is None:
-        lines.append(_row("last good", "none: no claim of this grant was accepted"))
+        lines.append(_row("last good", diagnosis.without_last_good(g)))
     else:
         lines.append(_row("last good", f"{g.last_good['signature']}"))
         lines.append(_row("", f"slot {g.last_good['slot']}, {utc(g.last_good['block_time'])}, receipt {g.last_good['receipt']}"))
