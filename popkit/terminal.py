@@ -25,7 +25,7 @@ def diagnosis_text(diagnosis: Diagnosis, colour: bool = False) -> str:
     lines: list[str | Line] = [_headline(diagnosis.verdict, about, colour, counted(critical, "critical finding") if guarded else "")]
     marked = {f.grant for f in diagnosis.findings if f.severity == "critical"}
     for grant in sorted(diagnosis.grants, key=lambda g: (list(SYMBOLS).index(g.verdict), g.grant)):
-        lines += ["", *_grant_lines(grant, colour, grant.grant in marked)]
+        lines += ["", *_grant_lines(diagnosis, grant, colour, grant.grant in marked)]
     lines += ["", *_audit_lines(diagnosis), *_finding_lines(diagnosis), *_coverage_lines(diagnosis)]
     return page(lines)
 
@@ -46,7 +46,7 @@ def _row(name: str, text: str) -> str:
     return f"  {name:<11} {text}"
 
 
-def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str | Line]:
+def _grant_lines(diagnosis: Diagnosis, g: GrantDiagnosis, colour: bool, marked: bool) -> list[str | Line]:
     but = "critical findings" if marked and g.verdict != "broken" else ""
     title = ", ".join(shown(title) for title in g.titles)
     about = f"  grant {g.grant}" + (f"  ({title})" if title else "")
@@ -54,7 +54,7 @@ def _grant_lines(g: GrantDiagnosis, colour: bool, marked: bool) -> list[str | Li
     lines.append(_row("because", g.judgement.because))
     lines += _began_lines(g)
     if g.last_good is None:
-        lines.append(_row("last good", "none: no claim of this grant was accepted"))
+        lines.append(_row("last good", diagnosis.without_last_good(g)))
     else:
         lines.append(_row("last good", f"{g.last_good['signature']}"))
         lines.append(_row("", f"slot {g.last_good['slot']}, {utc(g.last_good['block_time'])}, receipt {g.last_good['receipt']}"))

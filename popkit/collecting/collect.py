@@ -63,12 +63,19 @@ class Collected:
     statements: list[Statement]
     missing: list[str]
     left_out: list[str] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     exports: dict[str, Any] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
-        return all(statement.complete for statement in self.statements) and not self.missing
+        """Whether everything that the peers have was asked for and given; a peer that was not named is not part of that."""
+        return all(statement.complete for statement in self.statements) and not self.missing and not self.without_token
+
+    @property
+    def without_token(self) -> bool:
+        """Whether the worker was asked without the operator's token, so that its records are not there."""
+        return any(workers.NO_TOKEN in row for row in self.not_asked)
 
 
 class Collection:
@@ -180,6 +187,8 @@ class Collection:
 
     async def _grants_of_events(self, worker: Worker) -> None:
         """The grants of the events that were named, from the worker's own list."""
+        if self.options.has_token:  # before anything else: each request that follows pushes one older entry out of it
+            await worker.one(workers.LIST, "first", None)
         said = await worker.one(workers.EVENTS, "first", None)
         if isinstance(said, str):
             raise CollectionStopped(f"the worker's event list is needed to find the grants of --event: {said}")
@@ -229,6 +238,9 @@ class Collection:
         self.progress.enter("fetching transactions", len(todo), sum(signature in fetcher.kept for signature in todo))
         fetched = await fetcher.fetch(todo)
         self._replies |= fetched.missing
+        self.seen.reasons |= {
+            signature: "null: it does not have it" if reply.ok else reply.says for signature, reply in fetched.missing.items()
+        }
         self.seen.not_given = (self.seen.not_given | fetched.missing.keys()) - fetcher.kept
 
     async def _second(self, peer: Peer) -> None:
@@ -281,7 +293,9 @@ class Collection:
         moment = self.taker.moment
         answers = self._answers()
         unasked = {name: why for name, why in moment.worker.missing.items() if name not in answers}
-        left = left_out(answers) + [f"{name}: {why}" for name, why in sorted(unasked.items()) if why.startswith("not asked")]
+        not_asked = [f"{name}: {why}" for name, why in sorted(unasked.items()) if why.startswith("not asked")]
+        not_asked += self._not_named(answers)
+        left = left_out(answers) + self._went_by()
         missing = moment.missing + [f"{name}: {why}" for name, why in sorted(unasked.items()) if not why.startswith("not asked")]
         requests = {p.name: {"requests": p.tally.requests, "calls": p.tally.calls, "outcomes": dict(p.tally.outcomes)} for p in self._peers}
         links = sorted({(link.event, link.grant) for link in facts.event_links} | self._links_of_exports())
@@ -292,7 +306,7 @@ class Collection:
             "clock": self._clock(),
             "completeness": [statement.as_json() for statement in statements],
             "missing": missing,
-            "left_out": left,
+            "left_out": [*left, *not_asked],
             "appended_audit_entries": self._appended(),
             **({"without_ticket_receipt": [list(pair) for pair in self.without_receipt]} if self.options.tickets else {}),
             **({"exports": self.imported.statement} if self.imported.statement else {}),
@@ -300,7 +314,23 @@ class Collection:
             "custody_proves": PROVES,
         }
         header = self._header([{"event": event, "grant": grant} for event, grant in links], sources)
-        return Collected(self.work.seal(header), statements, missing, left, requests, self.imported.statement)
+        return Collected(self.work.seal(header), statements, missing, left, not_asked, requests, self.imported.statement)
+
+    def _not_named(self, answers: dict[str, workers.Said]) -> list[str]:
+        """Peers that were not named and of which no export holds the answers, and how to name them."""
+        given = answers or any(name.startswith("worker/") for part in (self.imported, self.extended) for name in part.exports.rows)
+        if self.options.rpc is None or self.options.worker is not None or given:
+            return []
+        return ["the worker: it was not named; give --worker URL --worker-token-env NAME, or its exports with --from PATH"]
+
+    def _went_by(self) -> list[str]:
+        """What went by in the worker's list while this collection asked, as far as its lists show it."""
+        path = self.work.root / workers.ANSWERS
+        if not path.is_file():
+            return []
+        said = [msgspec.json.decode(line, type=workers.Said) for line in path.read_bytes().splitlines()]
+        lists = [answer for answer in said if answer.name == workers.LIST.name]
+        return [workers.passage(lists, self._appended()).says] if lists and self._appended() else []
 
     def _links_of_exports(self) -> set[tuple[str, str]]:
         links = [*links_in(self.imported.exports), *links_in(self.extended.exports)]

@@ -204,7 +204,9 @@ def dry_run(options: Options) -> str:
 def summary(collected: Collected) -> str:
     """What was collected, how complete each address is and why, and what to do next."""
     head = "✓ complete" if collected.complete else "? incomplete"
-    if not collected.statements and not collected.missing:
+    if collected.complete and collected.not_asked:
+        head = "✓ complete, as far as it was asked for (what was not stands below)"
+    if not collected.statements and not collected.missing and not collected.without_token:
         head = "made, without a node: whether the exports are whole, they do not say"
     lines = [f"{head}   {collected.case}", ""]
     everywhere = set.intersection(*map(_unsure, collected.statements)) if collected.statements else set()
@@ -216,7 +218,8 @@ def summary(collected: Collected) -> str:
     for name, detail in sorted(everywhere):
         lines += ["", f"cannot tell {name}, of any of them: {detail}"]
     lines += _exports(collected.exports)
-    for what, rows in (("missing", collected.missing), ("left out by the worker", collected.left_out)):
+    parts = (("missing", collected.missing), ("not asked for", collected.not_asked), ("left out by the worker", collected.left_out))
+    for what, rows in parts:
         if rows:
             lines += ["", what, *(f"    {row}" for row in rows)]
     if collected.requests:

@@ -5,6 +5,7 @@ An address is *complete* when its list was asked to the end, every listed transa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +71,8 @@ class Seen:
     receipts: dict[str, AccountsSeen] = field(default_factory=dict)
     core: AccountsSeen = field(default_factory=AccountsSeen)
     not_given: set[str] = field(default_factory=set)
+    reasons: dict[str, str] = field(default_factory=dict)
+    """What the node said last of each transaction that it did not give."""
     behind: str = ""
     first_block: int | None = None
     """The oldest slot that the node says it still has; None where it did not say."""
@@ -78,6 +81,12 @@ class Seen:
         """How many slots are older than the node's history, in words; "" for none."""
         count = sum(slot < self.first_block for slot in slots) if self.first_block is not None else 0
         return f"; {count} pruned: the node's history begins with slot {self.first_block}" if count else ""
+
+    def why_not_given(self, signatures: Iterable[str]) -> str:
+        """The reasons for transactions that were not given, in words, the commonest first."""
+        counts = Counter(self.reasons.get(signature, "no answer was kept") for signature in signatures)
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return "the node said: " + "; ".join(f"{why} ({count})" if len(counts) > 1 else why for why, count in ordered[:3])
 
     def rows(self, address: str) -> dict[str, int]:
         """Slots by signature of everything that was listed for an address."""
@@ -141,36 +150,59 @@ def _listing_checks(address: str, seen: Seen) -> Iterator[Check]:
     without = sorted(seen.not_given & rows.keys())
     if without:
         pruned = seen.pruned(rows[signature] for signature in without)
-        yield Check(
-            "transactions_given", VIOLATED, f"{counted(len(without), 'listed transaction')} not given, {without[0]} among them{pruned}"
-        )
+        detail = f"{counted(len(without), 'listed transaction')} not given, {without[0]} among them{pruned}; {seen.why_not_given(without)}"
+        yield Check("transactions_given", VIOLATED, detail)
     else:
         yield Check("transactions_given", HOLDS, "every listed transaction was given")
     yield from _second_checks(address, seen)
 
 
 def _second_checks(address: str, seen: Seen) -> Iterator[Check]:
-    """The second endpoint's list, as far as both can know it: rows newer than the first one's end are not held against either."""
-    second = seen.second.get(address)
+    """The second endpoint's list, as far as both can know it.
+
+    A second opinion counts only for what the second node can know: one that lists nothing, that lacks the newest rows (it is behind)
+    or the oldest (its history is pruned) confirms nothing of them. Rows newer than the first one's end are not held against either.
+    """
+    name, second = "second_endpoint_agrees", seen.second.get(address)
     if second is None:
-        yield Check("second_endpoint_agrees", CANNOT_TELL, "no second endpoint was asked")
+        yield Check(name, CANNOT_TELL, "no second endpoint was asked")
         return
     if not second.ended:
-        yield Check("second_endpoint_agrees", CANNOT_TELL, f"the second endpoint's list has no end: {second.why}")
+        yield Check(name, CANNOT_TELL, f"the second endpoint's list has no end: {second.why}")
         return
     first = {row.signature: row.slot for listing in seen.lists[address] for row in listing.rows}
+    if not second.rows:
+        what = f"it lists nothing, where the first lists {counted(len(first), 'signature')}" if first else "neither lists anything"
+        yield Check(name, CANNOT_TELL, f"no second opinion: {what}")
+        return
     newest = max(first.values(), default=0)  # what landed after the first list was read cannot be in it
     theirs = {row.signature for row in second.rows if row.slot <= newest}
-    ours = {signature for signature, slot in first.items() if slot <= max((row.slot for row in second.rows), default=0)}
-    if ours == theirs:
-        yield Check("second_endpoint_agrees", HOLDS, f"both list the same {counted(len(ours), 'signature')}")
+    only_ours, only_theirs = sorted(first.keys() - theirs), sorted(theirs - first.keys())
+    if not only_ours and not only_theirs:
+        yield Check(name, HOLDS, f"both list the same {counted(len(first), 'signature')}")
         return
-    only_ours, only_theirs = sorted(ours - theirs), sorted(theirs - ours)
-    detail = f"the first alone lists {len(only_ours)}, the second alone {len(only_theirs)}"
-    if seen.not_given.isdisjoint(only_theirs):  # they were fetched from the second: the first list has a gap, the case has not
-        yield Check("second_endpoint_agrees", CANNOT_TELL, f"{detail}; the case holds both, and neither list is proved whole")
-    else:
-        yield Check("second_endpoint_agrees", VIOLATED, f"{detail}, and not all of that was given")
+    if not seen.not_given.isdisjoint(only_theirs):
+        lists = f"the first alone lists {len(only_ours)}, the second alone {len(only_theirs)}"
+        yield Check(name, VIOLATED, f"{lists}, and not all of that was given")
+        return
+    yield Check(name, CANNOT_TELL, _second_lacks(first, {row.slot for row in second.rows}, only_ours, only_theirs))
+
+
+def _second_lacks(first: dict[str, int], slots: set[int], only_ours: list[str], only_theirs: list[str]) -> str:
+    """In words, what the second list lacks of the first: its end, its beginning, or rows between. What it alone has is in the case."""
+    newer = sum(first[signature] > max(slots) for signature in only_ours)
+    older = sum(first[signature] < min(slots) for signature in only_ours)
+    between = len(only_ours) - newer - older
+    said = [f"{len(first) - len(only_ours)} of {counted(len(first), 'signature')} are in both lists"]
+    if newer:
+        said.append(f"the second lacks the newest {newer}: it ends at slot {max(slots)}")
+    if older:
+        said.append(f"the second lacks the oldest {older}: it begins with slot {min(slots)}")
+    if between:
+        said.append(f"the first alone lists {between} between")
+    if only_theirs:
+        said.append(f"the second alone lists {len(only_theirs)}; the case holds both, and neither list is proved whole")
+    return "; ".join(said)
 
 
 def _grant_checks(grant: str, facts: Facts, seen: Seen) -> Iterator[Check]:

@@ -29,8 +29,15 @@ class _Error(msgspec.Struct):
 
 
 _MISSING = msgspec.Raw(b"")
-_MAY_MEAN_THE_BATCH = frozenset({Outcome.REFUSED, Outcome.METHOD_MISSING, Outcome.RPC_ERROR})
-"""What a node that takes no batches answers to one; its calls are asked one at a time, and then it means what it says."""
+_MAY_MEAN_THE_BATCH = frozenset(
+    {
+        *(Outcome.REFUSED, Outcome.METHOD_MISSING, Outcome.RPC_ERROR, Outcome.UNAUTHORIZED),
+        *(Outcome.BLOCKED, Outcome.HTML_PAGE, Outcome.SERVER_ERROR),
+    }
+)
+"""What a node, or a plan, that takes no batches answers to one; its calls are asked one at a time, and then it means what it says."""
+_WITH_A_REASON = frozenset({Outcome.REFUSED, Outcome.UNAUTHORIZED, Outcome.SERVER_ERROR, Outcome.RATE_LIMITED})
+"""HTTP failures whose body may hold a JSON-RPC error that says why."""
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -79,6 +86,7 @@ class Node:
         self.most = max(1, batch)
         self._size = self.most
         self._good = 0
+        self._refused = 0
         self.slot = 0
         """The greatest finalized slot that this node answered for."""
         self.date: float | None = None
@@ -124,15 +132,23 @@ class Node:
         for reply in replies:
             reply.message = self.peer.address.without_secrets(reply.message)
         if len(calls) > 1 and outcome in _MAY_MEAN_THE_BATCH:
-            self.shrink_to(1)
+            self._batch_refused(outcome)
             outcome, replies = Outcome.TOO_LARGE, [replace(reply, outcome=Outcome.TOO_LARGE) for reply in replies]
         else:
-            self._adapt(outcome, len(calls))
+            limited = any(reply.outcome is Outcome.RATE_LIMITED for reply in replies)
+            self._adapt(Outcome.RATE_LIMITED if limited else outcome, len(calls))
         return replies, answer, self.peer.received(answer, outcome)
 
     def shrink_to(self, size: int) -> None:
         """Ask for at most so much in one request from now on, until whole batches have earned more."""
         self._size, self._good = max(1, min(self._size, size)), 0
+
+    def _batch_refused(self, outcome: Outcome) -> None:
+        """Ask one call at a time; from then on where the node refuses batches, and where it has failed at two of them."""
+        self.shrink_to(1)
+        self._refused += 1
+        if outcome is not Outcome.SERVER_ERROR or self._refused > 1:
+            self.most = 1
 
     def _adapt(self, outcome: Outcome, size: int) -> None:
         if RULES[outcome].shrink and size == 1:
@@ -153,9 +169,12 @@ def read_replies(answer: Answer, count: int) -> tuple[Outcome, list[Reply]]:
     """The outcome of a whole request and a reply a call. A request that failed as a whole gives every call its outcome."""
     if answer.outcome is not Outcome.OK:
         outcome = answer.outcome
-        if outcome is Outcome.REFUSED and (told := _lone_error(answer.body)) is not None:
-            return told.outcome, [told] * count
-        return outcome, [Reply(outcome, message=answer.detail)] * count
+        error = _lone_error(answer.body) if outcome in _WITH_A_REASON else None
+        if error is None:
+            return outcome, [Reply(outcome, message=answer.detail)] * count
+        if outcome is Outcome.REFUSED or error.outcome is Outcome.RATE_LIMITED:
+            return error.outcome, [error] * count
+        return outcome, [replace(error, outcome=outcome)] * count
     try:
         if answer.body.lstrip()[:1] == b"[":
             envelopes = _MANY.decode(answer.body)
@@ -189,7 +208,9 @@ def _matched(envelopes: list[_Envelope], count: int) -> tuple[Outcome, list[Repl
 
 def _reply(envelope: _Envelope) -> Reply:
     if envelope.error is not None:
-        return Reply(outcome_of_error(envelope.error.code), code=envelope.error.code, message=envelope.error.message)
+        return Reply(
+            outcome_of_error(envelope.error.code, envelope.error.message), code=envelope.error.code, message=envelope.error.message
+        )
     result = bytes(envelope.result)
     return Reply(Outcome.OK, result) if result else Reply(Outcome.NOT_JSON_RPC, message="neither result nor error")
 

@@ -6,6 +6,7 @@ without bound.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,7 +24,9 @@ class Outcome(StrEnum):
     REDIRECTED = "redirected"
     UNAUTHORIZED = "unauthorized"
     REFUSED = "refused"
+    BLOCKED = "blocked"
     HTML_PAGE = "html_page"
+    WRONG_ENCODING = "wrong_encoding"
     WRONG_CONTENT_TYPE = "wrong_content_type"
     BODY_CUT = "body_cut"
     BODY_ENDLESS = "body_endless"
@@ -59,7 +62,9 @@ RULES: dict[Outcome, Rule] = {
     Outcome.REDIRECTED: Rule("the peer sends elsewhere; a redirect is never followed", again=False),
     Outcome.UNAUTHORIZED: Rule("the peer wants another authorisation (401 or 403)", again=False),
     Outcome.REFUSED: Rule("the peer refused the request (another HTTP 4xx)", again=False),
+    Outcome.BLOCKED: Rule("a firewall's page came instead of an answer (401 or 403): it blocks this machine or client", again=False),
     Outcome.HTML_PAGE: Rule("a web page came instead of an answer"),
+    Outcome.WRONG_ENCODING: Rule("the answer is compressed in a way that was not asked for"),
     Outcome.WRONG_CONTENT_TYPE: Rule("the answer says that it is not JSON"),
     Outcome.BODY_CUT: Rule("the answer ended before its end", shrink=True),
     Outcome.BODY_ENDLESS: Rule("the answer is larger than any answer may be, and was cut off", shrink=True),
@@ -82,10 +87,20 @@ _BEHIND_CODES = frozenset({-32005, -32014, -32016})
 # The method is unknown, or switched off: no filter index (-32010), gone (410-like), not allowed.
 _MISSING_CODES = frozenset({-32601, -32010, 410, 403})
 _RATE_CODES = frozenset({429, -32429, -32097})
+_RATE_WORDS = re.compile(
+    r"rate.?limit|request limit|limit reached|limit exceeded|too many requests|(requests?|calls) per (second|minute|day)|reduce calls"
+    r"|request count exceeded|compute units per second",
+    re.IGNORECASE,
+)
 
 
-def outcome_of_error(code: int) -> Outcome:
-    """What a JSON-RPC error's code says."""
+def outcome_of_error(code: int, message: str = "") -> Outcome:
+    """What a JSON-RPC error says. Its words come before its code: providers give one code two meanings.
+
+    QuickNode answers -32007 to the calls of a batch that are past its limit; a node answers it of a slot that was skipped.
+    """
+    if _RATE_WORDS.search(message[:1000]):
+        return Outcome.RATE_LIMITED
     if code in UNAVAILABLE_CODES:
         return Outcome.UNAVAILABLE
     if code in _BEHIND_CODES:

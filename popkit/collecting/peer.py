@@ -30,6 +30,9 @@ REQUESTS = Rate(8, 1)
 EVERY_METHOD = Rate(40, 10)
 """What public nodes allow one caller: forty calls of a method in ten seconds."""
 _SECONDS = re.compile(r"^[0-9]+(\.[0-9]+)?$")
+_NO_DECODER = re.compile(r"Can not decode content-encoding: [a-z]+ \((br|zstd)\)")
+_DECODED = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
+"""Compressions that are undone before a body is looked at: the last two only where a library for them is installed."""
 LONGEST_PAUSE = 600.0
 """Seconds: a peer that asks for a longer pause is asked again after this."""
 
@@ -211,7 +214,8 @@ class Peer:
             raise
 
     async def _exchange(self, body: bytes | None, path: str) -> Answer:
-        headers = {"User-Agent": TOOL.replace(" ", "/"), "Accept": "application/json", **dict(self.address.headers)}
+        headers = {"User-Agent": TOOL.replace(" ", "/"), "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        headers |= dict(self.address.headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -229,7 +233,11 @@ class Peer:
             return Answer(Outcome.TIMEOUT, detail=f"nothing whole within {self.conduct.timeout:g} s")
         except (aiohttp.ClientSSLError, ssl.SSLError) as error:
             return Answer(Outcome.TLS_FAILED, detail=type(error).__name__)
-        except aiohttp.ClientPayloadError:
+        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
+            if (way := _unasked_encoding(str(error))) is not None:
+                return Answer(Outcome.WRONG_ENCODING, detail=f"{way}, where gzip or none was asked for")
+            if isinstance(error, aiohttp.ClientResponseError):
+                return Answer(Outcome.NO_CONNECTION, detail=type(error).__name__)
             return Answer(Outcome.BODY_CUT, detail="the connection ended inside the body")
         except (aiohttp.ClientError, OSError, ValueError) as error:  # their texts may hold the URL: the class alone is written down
             return Answer(Outcome.NO_CONNECTION, detail=type(error).__name__)
@@ -253,13 +261,26 @@ class Peer:
                 answer.outcome, answer.detail = Outcome.BODY_ENDLESS, f"cut off after {size} bytes"
                 return answer
         answer.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        said = response.content_type
+        is_page = said == "text/html" or answer.body[:64].lstrip()[:1] == b"<"
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if is_page and answer.outcome is Outcome.UNAUTHORIZED:
+            answer.outcome = Outcome.BLOCKED
         if answer.outcome is Outcome.OK:
-            said = response.content_type
-            if said == "text/html" or answer.body[:64].lstrip()[:1] == b"<":
+            if encoding not in _DECODED:
+                answer.outcome, answer.detail = Outcome.WRONG_ENCODING, f"{encoding[:60]}, where gzip or none was asked for"
+            elif is_page:
                 answer.outcome = Outcome.HTML_PAGE
             elif not (said == "application/json" or said.endswith("+json")):
-                answer.outcome, answer.detail = Outcome.WRONG_CONTENT_TYPE, said[:60]
+                is_json = answer.body.lstrip()[:1] in (b"{", b"[")
+                answer.outcome, answer.detail = Outcome.WRONG_CONTENT_TYPE, f"JSON called {said[:60]}" if is_json else said[:60]
         return answer
+
+
+def _unasked_encoding(text: str) -> str | None:
+    """The compression that aiohttp has no library for, from its error's text; None when the error is another."""
+    found = _NO_DECODER.search(text)
+    return found[1] if found else None
 
 
 def _host(location: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ NEWEST = 50
 """How many entries audit-logs holds at most; it takes no parameters and has no pages."""
 TRANSFERS = 200
 CHECKED = 200
+NO_TOKEN = "not asked for: it needs the operator's token; put it into an environment variable and give --worker-token-env NAME"
 _PATIENCE = 3  # every ask may append an entry to the audit chain, so none is repeated often
 
 
@@ -55,7 +56,9 @@ ENDPOINTS = (
     Endpoint("runtime-status", "/v1/school/runtime-status"),
     Endpoint("audit-status", "/v1/school/audit-status"),
 )
-EVENTS = ENDPOINTS[3]
+LIST, EVENTS = ENDPOINTS[0], ENDPOINTS[3]
+ONE_MOMENT = 45.0
+"""Seconds for which answers count as of one moment with what is read next; a minute is what a diagnosis allows (design §5)."""
 
 
 class Said(msgspec.Struct):
@@ -89,17 +92,27 @@ class Worker:
     def __init__(self, peer: Peer, work: Workspace, progress: Progress, has_token: bool) -> None:
         self.peer, self.work, self.progress, self.has_token = peer, work, progress, has_token
 
-    async def all(self, tag: str, max_age: float | None) -> WorkerSeen:
-        """Every endpoint that the token allows."""
-        seen = WorkerSeen()
+    async def all(self, tag: str, max_age: float | None, before: WorkerSeen | None = None) -> WorkerSeen:
+        """Every endpoint that the token allows, each once; of what was asked `before`, the list of entries alone is asked anew.
+
+        Every ask appends an entry to the audit chain, and the list holds fifty: asking again pushes evidence out of it. Where the
+        answers before are of this moment still, nothing is asked.
+        """
+        seen = WorkerSeen() if before is None else WorkerSeen(dict(before.said), dict(before.missing))
+        now = self.work.clock()
         for endpoint in ENDPOINTS:
+            old = seen.said.get(endpoint.name)
+            is_of_this_moment = old is not None and 0 <= now - old.at <= ONE_MOMENT
+            if before is not None and (is_of_this_moment or endpoint is not LIST):
+                continue
             if endpoint.master and not self.has_token:
-                seen.missing[endpoint.name] = "not asked for: it needs the operator's token (--worker-token-env)"
+                seen.missing[endpoint.name] = NO_TOKEN
                 continue
             said = await self.one(endpoint, tag, max_age)
             if isinstance(said, Said):
                 seen.said[endpoint.name] = said
-            else:
+                seen.missing.pop(endpoint.name, None)
+            elif old is None:
                 seen.missing[endpoint.name] = said
             self.progress.step()
         return seen
@@ -164,6 +177,39 @@ def left_out(said: dict[str, Said]) -> list[str]:
         if body.get("detailsRedacted") is True:
             found.append(f"{name}: details are redacted for callers without the operator's token")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What went by in the worker's list while it was asked: lists read, rows newer than the first list, and whether lists meet.
+
+    `own` are the entries that the collection's own requests may have appended; `meets` is False where between two lists rows may
+    have come and gone unseen.
+    """
+
+    lists: int
+    rows: int
+    own: int
+    meets: bool
+
+    @property
+    def says(self) -> str:
+        seen = f"read {self.lists} times, {self.rows} newer rows were seen meanwhile" if self.lists > 1 else "read once"
+        gap = "" if self.meets else f"; two lists have no row in common: more than {NEWEST} rows went by, and those between were not seen"
+        return f"the worker's list of entries: {seen}; popkit's own requests appended up to {self.own}{gap}"
+
+
+def passage(lists: Sequence[Said], own: int) -> Passage:
+    """What went by between the lists, oldest first."""
+    known: set[str] = set()
+    rows, meets = 0, True
+    for number, said in enumerate(lists):
+        hashes = {str(row["entry_hash"]) for row in _list(_body(said), "logs") if isinstance(row, dict) and row.get("entry_hash")}
+        if number:
+            rows += len(hashes - known)
+            meets = meets and not (known and hashes and known.isdisjoint(hashes))
+        known |= hashes
+    return Passage(len(lists), rows, own, meets)
 
 
 def _body(said: Said) -> dict[str, Any]:

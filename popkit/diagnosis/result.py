@@ -274,6 +274,17 @@ class Diagnosis:
             raise KeyError(grant)
         return found[0]
 
+    def without_last_good(self, grant: GrantDiagnosis) -> str:
+        """In words, what is known where a grant has no last good claim: that claims are unread is not that there are none."""
+        unread = any(
+            f.code == "transaction_missing" or (f.code == "evidence_unreadable" and f.where[0].startswith("rpc/")) for f in self.findings
+        )
+        if unread or grant.unseen_entries:
+            return "not known: transactions were not given, or could not be read"
+        if grant.heads.get("on_chain") is None:
+            return "none: no accepted claim of this grant is in the case"
+        return "none: no claim of this grant was accepted"
+
     def as_json(self) -> dict[str, Any]:
         return {
             "schema": SCHEMA,

@@ -12,14 +12,20 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 
 from popkit.collecting.address import bearer, read_address
 from popkit.collecting.collect import Collected, collect
+from popkit.collecting.command import summary
 from popkit.collecting.options import Options
+from popkit.collecting.peer import Peer
+from popkit.collecting.progress import Progress
 from popkit.collecting.tickets import VERIFY_CODE
-from popkit.collecting.worker import ENDPOINTS
+from popkit.collecting.worker import ANSWERS, ENDPOINTS, LIST, Passage, Said, Worker, WorkerSeen, passage
+from popkit.collecting.workspace import Workspace
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import read_custody
 from tests.collecting.collected import QUICK, header_of
@@ -196,3 +202,78 @@ def test_ticket_receipts_are_asked_for_by_code_only_when_told_to(tmp_path: Path,
     before = json.loads((without.case / "case.json").read_text())["sources"]["appended_audit_entries"]
     assert before + sources["appended_audit_entries"] == worker.asked.total()
     assert Evidence(without.case).receipts is None
+
+
+class BusyWorker(WorkerOfAnEra):
+    """A worker while claims go on: every request below /api/ and /v1/school/ appends a row, and so do claims; its list holds fifty."""
+
+    def __init__(self, claims_between: int) -> None:
+        super().__init__("strict")
+        self.claims_between, self.rows = claims_between, 60
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if request.path.startswith(("/api/", "/v1/school/")):
+            self.rows += 1 + self.claims_between
+        if request.path == LIST.path:
+            logs = [{"entry_hash": f"{number:064x}", "event": "POP_CLAIM_PROOF_ANCHOR"} for number in range(self.rows, self.rows - 50, -1)]
+            self.changed = {LIST.path: (200, {"logs": logs})}
+        return await super().answer(request)
+
+
+async def _rounds(url: str, out: Path, pauses: list[float]) -> list[Said]:
+    """Ask the worker as a collection does while claims keep landing: once a round, with so many seconds before each."""
+    now = [1_772_000_000.0]
+    work = Workspace(out, {"grants": []}, lambda: now[0])
+    try:
+        async with aiohttp.ClientSession() as session:
+            peer = Peer("worker", read_address(url), session, work, QUICK)
+            asked = Worker(peer, work, Progress(None), True)
+            seen: WorkerSeen | None = None
+            for number, pause in enumerate(pauses):
+                now[0] += pause
+                seen = await asked.all(f"moment/{number}", 120.0, seen)
+        lines = (work.root / ANSWERS).read_bytes().splitlines()
+        return [said for said in (msgspec.json.decode(line, type=Said) for line in lines) if said.name == LIST.name]
+    finally:
+        work.close()
+
+
+def test_under_steady_claims_the_worker_is_asked_as_seldom_as_one_moment_allows(tmp_path: Path) -> None:
+    """Each ask pushes a row out of the list: what asking costs the evidence stays below a tenth of it, whatever the rounds."""
+    worker = BusyWorker(claims_between=2)
+    with listening(worker) as url:
+        lists = asyncio.run(_rounds(url, tmp_path / "quick", [0, 5, 5, 5]))
+    assert worker.asked.total() == len(ENDPOINTS), "one moment: nothing is asked twice"
+    assert next(iter(worker.asked)) == LIST.path, "the list comes first"
+    assert passage(lists, 7) == Passage(lists=1, rows=0, own=7, meets=True)
+    slow = BusyWorker(claims_between=2)
+    with listening(slow) as url:
+        lists = asyncio.run(_rounds(url, tmp_path / "slow", [0, 60, 60]))
+    assert slow.asked.total() == len(ENDPOINTS) + 2, "when a moment has passed, the list alone is asked for"
+    gone_by = passage(lists, 9)
+    assert gone_by == Passage(lists=3, rows=(len(ENDPOINTS) + 1) * 3, own=9, meets=True)
+    assert "24 newer rows were seen meanwhile; popkit's own requests appended up to 9" in gone_by.says
+    union = {row["entry_hash"] for said in lists for row in json.loads(bytes(said.body))["logs"]}
+    assert len(union) == 50 + gone_by.rows, "no row was lost between the lists"
+
+
+def test_rows_that_went_by_unseen_are_said(tmp_path: Path) -> None:
+    worker = BusyWorker(claims_between=20)
+    with listening(worker) as url:
+        lists = asyncio.run(_rounds(url, tmp_path / "case", [0, 60]))
+    found = passage(lists, 8)
+    assert not found.meets
+    assert "those between were not seen" in found.says
+
+
+def test_without_a_token_a_collection_is_not_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(WorkerOfAnEra("strict")) as url:
+        public = ask(url, tmp_path / "public", False, monkeypatch)
+        operator = ask(url, tmp_path / "operator", True, monkeypatch)
+    assert not public.complete
+    assert operator.complete
+    text = summary(public)
+    assert text.startswith("? incomplete")
+    assert "--worker-token-env NAME" in text
+    assert {row.partition(":")[0] for row in public.not_asked} == {endpoint.name for endpoint in ENDPOINTS if endpoint.master}
+    assert operator.not_asked == []

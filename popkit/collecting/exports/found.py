@@ -35,9 +35,23 @@ class WorkerAnswer:
     at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class InBlock:
+    """A transaction of a block: `members` is the text of its members; `slot` is None where the block was saved without its request."""
+
+    signature: str
+    members: bytes
+    block_time: int | None
+    slot: int | None
+    calls_program: bool
+
+
 @dataclass(slots=True)
 class Found:
-    """What a document is and what it gave; `left` says what of it was not taken; `withheld` keys by prefix, which leave it as numbers."""
+    """What a document is and what it gave; `left` says what of it was not taken; `withheld` keys by prefix, which leave it as numbers.
+
+    `in_blocks` are transactions whose slot is settled when every file was read.
+    """
 
     what: str
     rows: list[Row] = field(default_factory=list)
@@ -47,6 +61,7 @@ class Found:
     withheld: dict[str, set[str]] = field(default_factory=dict)
     event_rows: list[object] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    in_blocks: list[InBlock] = field(default_factory=list)
 
     def add(self, part: Found) -> None:
         """Take what another find of the same file gave."""
@@ -56,12 +71,13 @@ class Found:
         self.files = tuple(dict.fromkeys((*self.files, *part.files)))
         self.event_rows += part.event_rows
         self.times += part.times
+        self.in_blocks += part.in_blocks
         for prefix, keys in part.withheld.items():
             self.withheld.setdefault(prefix, set()).update(keys)
 
     @property
     def is_empty(self) -> bool:
-        return not (self.rows or self.answers or self.files or self.withheld or self.event_rows)
+        return not (self.rows or self.answers or self.files or self.withheld or self.event_rows or self.in_blocks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import Any
 
 from popkit.collecting.exports.bucket import Object, rows_of
-from popkit.collecting.exports.found import Found, Key, Row, WorkerAnswer
+from popkit.collecting.exports.found import Found, InBlock, Key, Row, WorkerAnswer
 from popkit.collecting.exports.raw import meaning
-from popkit.collecting.exports.result import EarlierAnswer, Exports, NotUsed, Used
+from popkit.collecting.exports.result import SIGNATURES, EarlierAnswer, Exports, NotUsed, Used
+from popkit.collecting.exports.shapes import settled
 from popkit.collecting.exports.walk import Member
 
 _SAME_SESSION = 3600
@@ -29,6 +31,7 @@ class Harvest:
         self._answers: list[tuple[WorkerAnswer, str]] = []
         self._withheld = defaultdict[str, set[str]](set)
         self._events: dict[str, Any] = {}
+        self._blocks: list[tuple[str, list[InBlock]]] = []
 
     def used(self, path: str, sha256: str, what: str, rows: int = 0, note: str = "") -> None:
         self.exports.used.append(Used(path, sha256, what, rows, note))
@@ -46,6 +49,8 @@ class Harvest:
         for prefix, keys in found.withheld.items():
             self._withheld[prefix] |= keys
         self._events.update((repr(row), row) for row in found.event_rows)
+        if found.in_blocks:
+            self._blocks.append((path, found.in_blocks))
         for time in found.times:
             self._saw(time, path)
 
@@ -69,6 +74,7 @@ class Harvest:
 
     def finish(self) -> Exports:
         """Everything in its order. The cases' manifests were held before."""
+        self._settle_blocks()
         for row in rows_of(self.objects, self.exports.used, self.exports.not_used):
             self._add(row, "")
         for item in self.objects:
@@ -83,6 +89,21 @@ class Harvest:
         self.exports.not_used = sorted(set(self.exports.not_used))
         self.exports.custody.sort()
         return self.exports
+
+    def _settle_blocks(self) -> None:
+        """Transactions of blocks become rows where their slot is known; what the file gave is counted anew."""
+        listed = self._lines.get(SIGNATURES, {}) if self._blocks else {}
+        slots = {str(key[3]): -int(key[2]) for key in listed if len(key) == 4}
+        for path, waiting in self._blocks:
+            left = Counter[str]()
+            rows = list(settled(waiting, slots, lambda why, left=left: left.update([why])))  # type: ignore[misc]
+            for row in rows:
+                self._add(row, path)
+            said = [f"{count} × {why}" if count > 1 else why for why, count in sorted(left.items())]
+            for at, used in enumerate(self.exports.used):
+                if used.path == path:
+                    note = "; ".join([*([used.note] if used.note else []), *said])
+                    self.exports.used[at] = replace(used, rows=used.rows + len(rows), note=note)
 
     def _settle_answers(self) -> None:
         """The best answer of each name, and the others. Of equal answers one is kept, under the first of their paths."""

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from popkit.collecting.exports import bucket, rpc, storage, worker
+from popkit.collecting.exports.formats import named
 from popkit.collecting.exports.found import Document, Found, Row
 from popkit.collecting.exports.harvest import Harvest, is_below
 from popkit.collecting.exports.raw import NotJson, Part, decode, elements, load, parts, quoted
@@ -49,7 +50,7 @@ def read_exports(paths: Sequence[Path], limits: Limits | None = None) -> Exports
         else:
             if item.sha256:
                 harvest.digests[item.path] = item.sha256
-            harvest.not_used(item.path, item.sha256, item.why)
+            harvest.not_used(item.path, item.sha256, named(item.path, b"") or item.why)
     for member in copies:
         _read_copy(member, harvest, undecided)
     _settle_undecided(harvest, undecided)
@@ -146,12 +147,13 @@ def _read_content(member: Member, harvest: Harvest, undecided: list[Member]) -> 
         if bucket.has_object_name(PurePosixPath(member.name).name):
             undecided.append(member)
         else:
-            harvest.not_used(member.path, member.sha256, str(error))
+            harvest.not_used(member.path, member.sha256, named(member.path, member.content) or str(error))
         return
     if found is None and bucket.has_object_name(PurePosixPath(member.name).name):
         undecided.append(member)
     elif found is None or (found.is_empty and not found.what):
-        why = "; ".join(_counted(found.left)) if found is not None and found.left else _UNKNOWN
+        left = "; ".join(_counted(found.left)) if found is not None else ""
+        why = named(member.path, member.content) or left or _UNKNOWN
         harvest.not_used(member.path, member.sha256, why)
     elif found.what == "object":
         harvest.objects.append(bucket.read_object(member.path, member.name, member.sha256, member.content))

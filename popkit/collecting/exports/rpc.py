@@ -7,12 +7,12 @@ evidence only where it is known what was asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from popkit.collecting.exports.found import Document, Found, Row, joined, seconds
 from popkit.collecting.exports.raw import NotJson, elements, load, member, one_line
 from popkit.collecting.exports.result import ACCOUNTS, SIGNATURES, TRANSACTIONS
+from popkit.collecting.exports.shapes import block, is_block, is_transaction, notification, number_of, page_of, parts_of
 from popkit.protocol.keys import b58decode, b58encode, is_pubkey, is_signature
 from popkit.protocol.transaction import TransactionError, decode_result
 
@@ -35,8 +35,14 @@ def read(document: Document) -> Found | None:
         return _read_pair(document)
     if _is_response(value):
         return _answer(document, None)
-    if _is_transaction(value):
+    if is_transaction(value):
         return _transaction(document, None)
+    if is_block(value):
+        return block(document, None)
+    if (found := notification(document)) is not None:
+        return found
+    if (page := page_of(document)) is not None:
+        return _page(page, value)
     if set(value) == {"context", "value"} and isinstance(value["context"], dict) and "slot" in value["context"]:
         return _account(document, None)
     return None
@@ -48,7 +54,7 @@ def case_row(raw: str, value: dict[str, Any]) -> Row | None:
     if {"signature", "result"} <= names <= {"signature", "result", "error"} and is_signature(value["signature"]):
         result = value["result"]
         if result is None or isinstance(result, dict):
-            return Row(TRANSACTIONS, (0, value["signature"]), one_line(raw), seconds((result or {}).get("blockTime")))
+            return Row(TRANSACTIONS, (0, value["signature"]), one_line(raw), seconds(number_of((result or {}).get("blockTime"))))
     if {"address", "signature", "slot"} <= names and is_pubkey(value["address"]) and _is_listed(value):
         return _signature_row(value["address"], value, one_line(raw))
     if {"pubkey", "account"} <= names <= {"pubkey", "slot", "account"} and is_pubkey(value["pubkey"]) and _is_account(value["account"]):
@@ -57,15 +63,11 @@ def case_row(raw: str, value: dict[str, Any]) -> Row | None:
 
 
 def _is_listed(value: Any) -> bool:
-    return isinstance(value, dict) and is_signature(value.get("signature")) and type(value.get("slot")) is int and "err" in value
+    return isinstance(value, dict) and is_signature(value.get("signature")) and number_of(value.get("slot")) is not None and "err" in value
 
 
 def _is_account(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and "data" in value and "owner" in value)
-
-
-def _is_transaction(value: Any) -> bool:
-    return isinstance(value, dict) and type(value.get("slot")) is int and {"transaction", "meta"} <= set(value)
 
 
 def _is_response(value: Any) -> bool:
@@ -73,26 +75,24 @@ def _is_response(value: Any) -> bool:
 
 
 def _slot(value: Any) -> int:
-    return value if type(value) is int else -1
+    slot = number_of(value)
+    return -1 if slot is None else slot
 
 
 def _signature_row(address: str, value: dict[str, Any], line: bytes) -> Row:
     """Newest first within an address, as a node lists them."""
-    return Row(SIGNATURES, (0, address, -value["slot"], value["signature"]), line, seconds(value.get("blockTime")))
+    return Row(
+        SIGNATURES, (0, address, -(number_of(value["slot"]) or 0), value["signature"]), line, seconds(number_of(value.get("blockTime")))
+    )
 
 
 def _read_list(document: Document) -> Found | None:
     value = document.value
     if value and all(_is_response(item) for item in value):
-        return joined(WHAT, [_answer(part, None) for part in _parts(document)])
+        return joined(WHAT, [_answer(part, None) for part in parts_of(document)])
     if value and all(_is_listed(item) and "address" not in item for item in value):
         return _signatures(document, None)
     return None
-
-
-def _parts(document: Document) -> Iterator[Document]:
-    for raw in elements(document.raw):
-        yield document.at(raw, load(raw))
 
 
 def _read_pair(document: Document) -> Found | None:
@@ -109,7 +109,7 @@ def _read_pair(document: Document) -> Found | None:
     if not isinstance(response.value, list):
         return None
     by_id = {str(item.get("id")): item for item in requests}
-    answered = [part for part in _parts(response) if _is_response(part.value)]
+    answered = [part for part in parts_of(response) if _is_response(part.value)]
     return joined(WHAT, [_answer(part, by_id.get(str(part.value.get("id")))) for part in answered])
 
 
@@ -143,10 +143,36 @@ def _answer(document: Document, request: dict[str, Any] | None) -> Found:
         return _accounts(result, request)
     if kind == "getProgramAccounts":
         return _program_accounts(result)
+    if is_block(result.value):
+        return block(result, _asked_slot(request))
+    page = page_of(result)
+    if page is not None and (found := _page(page, result.value)) is not None:
+        return found
     if kind is None and result.value is None:
         return _transaction(result, None)
     known = method if method and _METHOD.match(method) else "an answer"
     return Found(WHAT, left=[f"{known}: nothing that a case keeps"])
+
+
+def _page(page: Document, whole: dict[str, Any]) -> Found | None:
+    """The values of a gateway's page, each by itself, or None when none of them is of a node."""
+    if all(_is_listed(item) and "address" not in item and not is_transaction(item) for item in page.value):
+        found = _signatures(page, None)
+    else:
+        parts = [read(part) for part in parts_of(page)]
+        known = [part for part in parts if part is not None]
+        if not known:
+            return None
+        found = joined(WHAT, known)
+        found.left += ["a value of a page that is no answer of a node"] * (len(parts) - len(known))
+    if whole.get("paginationToken") is not None:
+        found.left.append("a page with more behind it (paginationToken): save the pages that follow, too")
+    return found
+
+
+def _asked_slot(request: dict[str, Any] | None) -> int | None:
+    params = (request or {}).get("params")
+    return number_of(params[0]) if isinstance(params, list) and params else None
 
 
 def _asked(request: dict[str, Any] | None) -> str | None:
@@ -157,7 +183,7 @@ def _asked(request: dict[str, Any] | None) -> str | None:
 
 
 def _guess(result: Any) -> str | None:
-    if _is_transaction(result):
+    if is_transaction(result):
         return "getTransaction"
     rows = result.get("value") if isinstance(result, dict) and "context" in result else result
     if isinstance(rows, list) and rows and all(isinstance(row, dict) and {"pubkey", "account"} <= set(row) for row in rows):
@@ -188,7 +214,7 @@ def _named(document: Document, wanted: Any) -> str | None:
 
 def _transaction(document: Document, asked: str | None) -> Found:
     result = document.value
-    if result is not None and not _is_transaction(result):
+    if result is not None and not is_transaction(result):
         return Found(WHAT, left=["an answer to getTransaction is neither a transaction nor null"])
     signature = asked if is_signature(asked) else _named(document, is_signature)
     if result is not None and asked is None:
@@ -197,7 +223,7 @@ def _transaction(document: Document, asked: str | None) -> Found:
         why = "a null answer, it is not known of which transaction" if result is None else "a transaction without a readable signature"
         return Found(WHAT, left=[f"{why}; save requests with their answers"])
     line = f'{{"signature":"{signature}","result":'.encode() + one_line(document.raw) + b"}"
-    return Found(WHAT, [Row(TRANSACTIONS, (0, signature), line, seconds((result or {}).get("blockTime")))])
+    return Found(WHAT, [Row(TRANSACTIONS, (0, signature), line, seconds(number_of((result or {}).get("blockTime"))))])
 
 
 def signature_of(result: dict[str, Any]) -> str | None:
@@ -230,7 +256,7 @@ def _signatures(document: Document, asked: str | None) -> Found:
     if address is None:
         return Found(WHAT, left=["a list of signatures, it is not known whose; save the request with it, or name the file by the address"])
     found = Found(WHAT, files=(SIGNATURES,))
-    for part in _parts(document):
+    for part in parts_of(document):
         if not _is_listed(part.value):
             found.left.append("a row of getSignaturesForAddress without signature, slot or err")
             continue
@@ -287,7 +313,7 @@ def _program_accounts(document: Document) -> Found:
         rows = document.at(member(document.raw, "value"), document.value["value"])
     if not isinstance(rows.value, list):
         return Found(WHAT, left=["an answer to getProgramAccounts without rows"])
-    for part in _parts(rows):
+    for part in parts_of(rows):
         if isinstance(part.value, dict) and is_pubkey(part.value.get("pubkey")) and _is_account(part.value.get("account", "")):
             found.rows.append(_account_row(part.value["pubkey"], slot, member(part.raw, "account")))
         else:

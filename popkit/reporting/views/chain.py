@@ -24,12 +24,13 @@ MAX_ROWS = 50
 def last_good(case: Case, grant: str = "") -> Block:
     """The last accepted claim of each grant: the signature and receipt that the runbook asks to be noted."""
     places = Places(case)
-    return Group([_last_good(g, places, named(case, g)) for g in examined(case, grant)])
+    without = case.diagnose().without_last_good
+    return Group([_last_good(g, places, named(case, g), without(g)) for g in examined(case, grant)])
 
 
-def _last_good(g: GrantDiagnosis, places: Places, title: str) -> Block:
+def _last_good(g: GrantDiagnosis, places: Places, title: str, without: str) -> Block:
     if g.last_good is None:
-        return Note(f"{title}: no claim was ever accepted.")
+        return Note(f"{title}: last good claim {without}.")
     return Facts(
         f"{title}: last good claim",
         {
