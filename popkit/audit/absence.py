@@ -84,7 +84,7 @@ class Absence:
         """Whether the source would show an entry of that key: the list's window by time and hash, the storage's export by its keys."""
         if self.is_list:
             return not self.is_window or entry.key > self.source.keys[0]
-        if self._extent.of(f"{HISTORY}{entry.ts}:{entry.hash}") == Exported.ABSENT:
+        if self._has_all_copies or self._extent.of(f"{HISTORY}{entry.ts}:{entry.hash}") == Exported.ABSENT:
             return True
         return entry.ts >= COPIES_SINCE and self._extent.of(f"{COPY}{entry.hash}") == Exported.ABSENT
 
@@ -124,8 +124,9 @@ class Absence:
 
     @cached_property
     def _has_all_copies(self) -> bool:
-        """Whether every row that must have an `audit_entry:` copy has it: then its listing, by hash, went to its end."""
-        return all(self._extent.of(f"{COPY}{row.hash}") == Exported.PRESENT for row in self._held if row.ts >= COPIES_SINCE)
+        """Whether every row has both of its copies: then both listings of them, which sort differently, went to their end."""
+        keys = [key for row in self._held for key in (f"{HISTORY}{row.ts}:{row.hash}", f"{COPY}{row.hash}")]
+        return bool(keys) and all(self._extent.of(key) == Exported.PRESENT for key in keys)
 
     def _names_a_gap_in_its_stream(self, row: AuditEntry) -> bool:
         """Whether a row's predecessor in its stream, known by its hash alone, stood inside the source: an older row of the stream does.

@@ -14,6 +14,7 @@ from functools import cached_property
 from posixpath import normpath
 from typing import Any
 
+from popkit.audit.copies import Alteration
 from popkit.audit.extents import BucketExtent, StorageExtent
 from popkit.audit.sinks import keys_of, sink_keys
 from popkit.audit.times import Times
@@ -125,6 +126,7 @@ class AuditRecords:
         self.bucket_keys: dict[str, set[str]] | None = None
         self.edited_objects: set[str] = set()
         self.objects: set[str] = set()
+        self.altered: dict[str, Alteration] = {}  # by file: what a tool did to every text of it
         self.storage_extent: StorageExtent | None = None
         self.damaged: set[str] = set()  # sources of which something could not be read
         self.rows_checked = 0

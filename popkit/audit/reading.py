@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from posixpath import normpath
 from typing import Any
 
-from popkit.audit.entries import BUCKET, LIST, STORAGE, AuditEntry, AuditRecords, Source, as_entry
-from popkit.audit.extents import Exported, StorageExtent
+from popkit.audit.copies import Reading, reading_of_row, reading_of_text, restored
+from popkit.audit.entries import BUCKET, LIST, STORAGE, AuditEntry, AuditRecords, Source, as_entry, has_shape
+from popkit.audit.extents import Exported, StorageExtent, folder_of
+from popkit.audit.sinks import keys_of
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Place
+from popkit.evidence.worker import BucketObject
 from popkit.protocol import canonical
 
 COPIES_SINCE = "2026-02-22T05:58:00.000Z"
@@ -29,19 +32,20 @@ def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> Audit
     logs = evidence.answers.get("audit-logs")
     if logs is not None and logs.is_ok and isinstance(logs.body.get("logs"), list):
         source = records.sources[LIST] = Source(LIST)
-        for row in logs.body["logs"]:
+        for row in _as_written(records, logs.place.part, logs.body["logs"]):
             _take_row(records, source, row, logs.place)
     _take_earlier_lists(records, evidence)
     if evidence.storage is not None:
         source = records.sources[STORAGE] = Source(STORAGE)
         copies: dict[str, set[str]] = defaultdict(set)
-        for key, stored in evidence.storage.items():
-            if key.startswith(("audit_history:", "audit_entry:")):
-                place = Place(stored.place.file, stored.place.line, key, stored.place.sha256)
-                kind, _, rest = key.partition(":")
-                ts, _, named = rest.rpartition(":")
-                copies[named].add(kind)
-                _take_row(records, source, stored.value, place, named, ts if kind == "audit_history" else None)
+        held = {key: row for key, row in evidence.storage.items() if key.startswith(("audit_history:", "audit_entry:"))}
+        values = _as_written(records, "worker/storage.jsonl", [row.value for row in held.values()])
+        for (key, stored), value in zip(held.items(), values, strict=True):
+            place = Place(stored.place.file, stored.place.line, key, stored.place.sha256)
+            kind, _, rest = key.partition(":")
+            ts, _, named = rest.rpartition(":")
+            copies[named].add(kind)
+            _take_row(records, source, value, place, named, ts if kind == "audit_history" else None)
         records.storage_extent = StorageExtent(evidence.storage)
         source.half = sorted(e for e, kinds in copies.items() if len(kinds) == 1 and _lacks_a_copy(records, source, e, kinds))
         if not source.stated:
@@ -58,13 +62,27 @@ def _take_earlier_lists(records: AuditRecords, evidence: Evidence) -> None:
     earlier = Source(LIST)
     for answer in evidence.earlier_lists:
         rows = answer.body.get("logs") if answer.is_ok else None
-        for row in rows if isinstance(rows, list) else ():
+        for row in _as_written(records, answer.place.part, rows if isinstance(rows, list) else []):
             stated = row.get("entry_hash") if isinstance(row, dict) else None
             if isinstance(stated, str) and stated not in known:
                 known.add(stated)
                 _take_row(records, earlier, row, answer.place)
     if newest is not None:
         newest.edited |= earlier.edited
+
+
+def _as_written(records: AuditRecords, file: str, rows: list[Any]) -> list[Any]:
+    """The rows of a source as the worker wrote them: as they came, unless a tool changed all of them in one way that can be undone."""
+    readings = [reading_of_row(row, _holds) for row in rows]
+    done = restored(readings)
+    if done is None:
+        return rows
+    records.altered[file] = done
+    return [row if reading is None else reading.value for row, reading in zip(rows, readings, strict=True)]
+
+
+def _holds(row: Any) -> bool:
+    return has_shape(row) and canonical.entry_hash(row) == row["entry_hash"]
 
 
 def _lacks_a_copy(records: AuditRecords, source: Source, entry: str, kinds: set[str]) -> bool:
@@ -123,37 +141,45 @@ def is_sink_of(entry: AuditEntry, sink: dict[str, Any]) -> bool:
 
 
 def _take_bucket(records: AuditRecords, evidence: Evidence) -> None:
-    """Recompute every object below audit/immutable/: its text must be the canonical payload of the entry that its key names."""
+    """Recompute every object below audit/immutable/: its text must be the canonical payload of the entry that its key names.
+
+    Texts that a tool changed on the way, all of a folder in one way, are read as they were.
+    """
     records.bucket_keys = defaultdict(set)
-    by_text: dict[str, tuple[AuditEntry | None, tuple[str, ...]]] = {}
+    readings: dict[str, Reading | None] = {}
+    by_folder: dict[str, dict[str, Reading | None]] = defaultdict(dict)
     for key, stored in (evidence.bucket or {}).items():
-        if not key.startswith("audit/immutable/"):
-            continue
-        records.rows_checked += 1
-        place = Place(stored.place.file, stored.place.line, key, stored.place.sha256)
-        records.objects.add(key)
-        if stored.text not in by_text:
-            by_text[stored.text] = _payload(stored.text, place)
-        entry, keys = by_text[stored.text]
-        keys = keys if key in keys else tuple(map(normpath, keys))  # exported as files: an event called ".." goes up a folder
-        if entry is None or key not in keys:
-            records.edited_objects.add(key)
-            continue
-        records.bucket_keys[entry.hash].add(key)
+        if key.startswith("audit/immutable/"):
+            if stored.text not in readings:
+                readings[stored.text] = reading_of_text(stored.text, is_payload)
+            by_folder[folder_of(key)][key] = readings[stored.text]
+    for folder, texts in by_folder.items():
+        done = restored(texts.values())
+        if done is not None:
+            records.altered[f"worker/r2/{folder}"] = done
+        for key, reading in texts.items():
+            _take_object(records, (evidence.bucket or {})[key], reading, done is not None)
+
+
+def _take_object(records: AuditRecords, stored: BucketObject, reading: Reading | None, is_altered: bool) -> None:
+    records.rows_checked += 1
+    records.objects.add(stored.key)
+    entry = None
+    if reading is not None and (is_altered or not reading.ways):
+        entry = as_entry(reading.value["entry"], Place(stored.place.file, stored.place.line, stored.key, stored.place.sha256))
+    keys = keys_of(entry) if entry is not None else ()
+    keys = keys if stored.key in keys else tuple(map(normpath, keys))  # exported as files: an event called ".." goes up a folder
+    if entry is None or stored.key not in keys:
+        records.edited_objects.add(stored.key)
+    else:
+        records.bucket_keys = records.bucket_keys or defaultdict(set)
+        records.bucket_keys[entry.hash].add(stored.key)
         records.add(entry, BUCKET)
 
 
-def _payload(text: str, place: Place) -> tuple[AuditEntry | None, tuple[str, ...]]:
-    """The entry of a payload text and the two keys it belongs under; (None, ()) when the text is not a canonical payload."""
-    try:
-        value = canonical.parse(text)
-    except canonical.CanonicalError:
-        return None, ()
-    row = value.get("entry") if isinstance(value, dict) else None
-    entry = as_entry(row, place) if isinstance(row, dict) else None
-    if entry is None or canonical.payload(entry.raw) != text.encode("utf-8", "surrogatepass"):
-        return None, ()
-    try:
-        return entry, canonical.object_keys(entry.raw)
-    except ValueError:
-        return entry, ()
+def is_payload(value: Any) -> bool:
+    """Whether a value is what the worker stores of an entry whose hash holds. That hash does not cover the wrapping: no tool changes it."""
+    if not isinstance(value, dict) or set(value) != {"version", "source", "entry"} or value["version"] is True:
+        return False
+    entry = as_entry(value["entry"], Place("")) if value["version"] == 1 and value["source"] == "school-store" else None
+    return entry is not None and "immutable" not in entry.raw

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from popkit.audit.copies import Alteration
 from popkit.audit.ends import beginnings, wrong_ends, wrong_stream_links
 from popkit.audit.entries import LIST
 from popkit.audit.entries import STORAGE as STORED
+from popkit.audit.receipts import altered_receipts
 from popkit.audit.server import server_verdict
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import AuditDiagnosis, Finding, sorted_findings
@@ -39,6 +41,8 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
         findings.append(Finding("bucket_orphan", None, (BUCKET, entry), observed="no later entry names it"))
     for entry in tampering.half_copies:
         findings.append(Finding("storage_copy_missing", None, (STORAGE, entry), "audit_history and audit_entry", "one of the two"))
+    for file, done in _altered(altered_receipts(facts.receipt_rows) | records.altered):
+        findings.append(Finding("export_altered_by_tool", None, (file, ""), "the texts as the worker wrote them", str(done)))
     for entry in tampering.unshown:
         where, wanted = (AUDIT_LOGS, entry), "the entry that a row of the list follows"
         findings.append(Finding("audit_list_gap", None, where, wanted, "it is neither in the list nor anywhere else in the evidence"))
@@ -121,6 +125,15 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
         server_accepts=accepted,
         findings=sorted_findings(findings),
     )
+
+
+def _altered(by_file: dict[str, Alteration]) -> list[tuple[str, Alteration]]:
+    """What tools did to texts, by part of the case; one line for the bucket where both of its folders were treated alike."""
+    bucket = [done for file, done in by_file.items() if file.startswith(BUCKET)]
+    if len(bucket) == 2 and bucket[0].ways == bucket[1].ways:
+        rest = {file: done for file, done in by_file.items() if not file.startswith(BUCKET)}
+        return sorted([*rest.items(), (BUCKET, Alteration(bucket[0].ways, sum(done.texts for done in bucket)))])
+    return sorted(by_file.items())
 
 
 def _edited_in(facts: Facts, entry: str) -> str:

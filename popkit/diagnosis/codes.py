@@ -121,6 +121,8 @@ _TABLE = (
     Code("bucket_orphan", "info", "A bucket object that no later entry names: the trace of an append that failed.", "Nothing to do.", "reference §3.9", ("observed",)),
     Code("bucket_export_partial", "warning", "The bucket export is only a part: its listing stopped, began late or lost a page, or most objects are not there.",
          "Export the whole bucket, to the end of its listing (a page holds at most 1,000 keys), and collect again.", "reference §3.9"),
+    Code("export_altered_by_tool", "warning", "Every text of a source differs in one way that can be undone, and every hash holds without it: a tool did it.",
+         "The entries count as read. Export again as the finding says, so that the bytes are the worker's.", "design §7: recompute, never believe"),
     Code("bucket_folder_not_exported", "info", "One of the bucket's two folders is not in the export: the second copy of every entry was not compared.",
          "Export audit/immutable/ whole, entry/ and stream/.", "reference §3.9", ("not_checked",)),
     Code("storage_export_partial", "warning", "The export of the worker's storage is only a part: a row that it lacks may never have been exported.",

@@ -27,6 +27,7 @@ def audit(records: Any = None, tampering: Tampering | None = None, **more: Any) 
     facts: Any = SimpleNamespace(
         audit=records,
         tampering=Tampering() if tampering is None else tampering,
+        receipt_rows=[],
         receipt_checks=more.get("checks", []),
         storage_history=more.get("history", []),
         header=SimpleNamespace(grants=[GRANT]),
@@ -171,11 +172,12 @@ def test_ticket_receipts_of_which_the_entry_is_not_there() -> None:
 
 
 def test_a_stored_head_that_is_not_the_newest_row() -> None:
-    rows = [row(0, eventId="evt")]
-    rows.append(row(1000, rows[0]["entry_hash"], rows[0]["entry_hash"], eventId="evt"))
+    rows = [row(0)]
+    rows.append(row(1000, rows[0]["entry_hash"], GENESIS, eventId="evt"))
     newest = rows[1]["entry_hash"]
+    others = {"audit:lastHash:evt": newest, "audit:lastHash:system": rows[0]["entry_hash"]}
     for head, seen in (("gone", "gone"), (None, "no entry")):
-        more = {"audit:lastHash:evt": newest} | ({} if head is None else {"audit:lastHash:global": head})
+        more = others | ({} if head is None else {"audit:lastHash:global": head})
         storage = stored(rows, **more)
         found = audit(records_of(None, storage), storage=storage)
         assert found.findings == [Finding("audit_end_differs", None, (STORAGE, "audit:lastHash:global"), newest, seen)]

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from popkit.audit.copies import reading_of_text
+from popkit.audit.reading import is_payload
 from popkit.collecting.exports.found import Row, seconds
 from popkit.collecting.exports.raw import NotJson, decode, load, quoted
 from popkit.collecting.exports.result import BUCKET, NotUsed, Used
@@ -69,12 +71,13 @@ def has_object_name(name: str) -> bool:
 
 
 def read_object(path: str, name: str, sha256: str, content: bytes) -> Object:
-    """A file as an object; content that is no entry is an object all the same."""
+    """A file as an object; content that is no entry is an object all the same, and one that a tool wrote around is read through that."""
     keys, entry, time = None, None, None
     try:
         value = load(decode(content))
     except NotJson:
-        value = None
+        reading = reading_of_text(content.decode("utf-8", "surrogateescape"), is_payload)
+        value = reading.value if reading is not None else None
     if is_object(value):
         entry = value["entry"]
         time = seconds(entry["ts"])

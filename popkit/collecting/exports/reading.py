@@ -144,10 +144,14 @@ def _read_content(member: Member, harvest: Harvest, undecided: list[Member]) -> 
     try:
         found = _found_in(member, decode(member.content), file)
     except NotJson as error:
-        if bucket.has_object_name(PurePosixPath(member.name).name):
-            undecided.append(member)
-        else:
+        if not bucket.has_object_name(PurePosixPath(member.name).name):
             harvest.not_used(member.path, member.sha256, named(member.path, member.content) or str(error))
+            return
+        item = bucket.read_object(member.path, member.name, member.sha256, member.content)
+        if item.entry_keys is not None:
+            harvest.objects.append(item)
+        else:
+            undecided.append(member)
         return
     if found is None and bucket.has_object_name(PurePosixPath(member.name).name):
         undecided.append(member)
