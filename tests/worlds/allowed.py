@@ -108,7 +108,7 @@ def allowed(play: Play, truth: Truth, taken: Taken) -> dict[str, str]:
     found = dict.fromkeys(base, "true within the moments of the parts")
     for word in sound - base:
         found[word] = "true at most sixty seconds before the accounts' moment"
-    if {what for _, what in play.world.happened} & {"reset", "rollback", "stream"} and not _has_storage(taken, span):
+    if {what for _, what in play.world.happened} & {"reset", "rollback", "stream"} and not _has_storage(taken, span, grant):
         anchored = Truth(play, truth.handle)
         anchored.by_anchors = True
         for word in true_words(play, anchored, span.low, span.low_now, span.high, span.high_now) - set(found):
@@ -118,13 +118,17 @@ def allowed(play: Play, truth: Truth, taken: Taken) -> dict[str, str]:
     if f"contradicts {state}" in taken.notes or "program" in taken.notes:
         found = {word: why for word, why in found.items() if word == "broken"}
     found.setdefault("inconclusive", "weaker than any other")
-    assert grant
     return found
 
 
-def _has_storage(taken: Taken, span: Range) -> bool:
-    """Whether the storage is there, whole, and as young as PopState."""
-    return "worker/storage.jsonl" in taken.files and taken.moments["storage"].ms >= span.low.ms and not set(taken.ops) & set(MISSING)
+def _has_storage(taken: Taken, span: Range, grant: str) -> bool:
+    """Whether the storage is there, whole, as young as PopState, and holds a head: one that holds none may have been exported so."""
+    return (
+        "worker/storage.jsonl" in taken.files
+        and grant in taken.moments["storage"].heads
+        and taken.moments["storage"].ms >= span.low.ms
+        and not set(taken.ops) & set(MISSING)
+    )
 
 
 def _records_end(taken: Taken) -> int:
