@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from popkit.diagnosis.began import since
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, ascending
 from popkit.text import Line, page, shown
 from popkit.verification.verify import Verification
-from popkit.vocabulary import steps_for
 from popkit.wording import counted, utc
 
 SYMBOLS = {"broken": "✗", "inconclusive": "?", "in_flight": "…", "recovered": "✓", "intact": "✓", "unused": "-"}
@@ -76,7 +76,7 @@ def _grant_lines(diagnosis: Diagnosis, g: GrantDiagnosis, colour: bool, marked: 
         lines.append(_row("replaced by", g.superseded_by))
     if g.cutover_of:
         lines.append(_row("replaces", g.cutover_of))
-    steps = steps_for(g.verdict, [c.name for c in g.causes])
+    steps = g.steps
     if g.superseded_by and g.verdict == "broken":
         steps = ["Already cut over: keep this chain read-only as evidence and verify the new grant (Steps 3 and 4)."]
     lines += [_row("do now" if i == 0 else "", step) for i, step in enumerate(steps)]
@@ -95,20 +95,11 @@ def _people_lines(g: GrantDiagnosis) -> list[str]:
     return lines
 
 
-_SURE = {"exact": "", "at_latest": " at the latest", "at_earliest": " at the earliest"}
-
-
 def _began_lines(g: GrantDiagnosis) -> list[str]:
     """Since when: the three moments of the break that are known, oldest first."""
     if g.began is None:
         return []
-    moments = (
-        ("the lost proof was issued", g.began.lost_proof_issued),
-        ("the first wallet reported a refusal", g.began.first_wallet_refused),
-        ("the first refusal landed", g.began.first_refusal_landed),
-    )
-    known = [f"{utc(m.time)}{_SURE[m.certainty]}: {what}" for what, m in moments if m is not None]
-    return [_row("since" if i == 0 else "", text) for i, text in enumerate(known)]
+    return [_row("since" if i == 0 else "", text) for i, text in enumerate(since(g.began))]
 
 
 def _healing(g: GrantDiagnosis) -> str:

@@ -31,7 +31,7 @@ VERDICT_MEANINGS: dict[str, tuple[str, str]] = {
     "intact": (
         "Every accepted claim follows an accepted one (or GENESIS) as its era's rules ask, PopState is where the claims lead, and the "
         "worker's head is the chain's head.",
-        "The chain needs nothing. A critical finding of the case, where there is one, still does.",
+        "Nothing needs doing about the chain.",
     ),
     "unused": ("Nobody has claimed from the grant and nobody holds a proof for it.", "Nothing to do."),
 }
@@ -238,23 +238,3 @@ def _by_number(word: str) -> Explanation | None:
         f"{meaning}: which of them depends on the program's era.",
         "Read the name in the log line, not the number.",
     )
-
-
-def steps_for(verdict: str, causes: list[str]) -> list[str]:
-    """What to do now about a grant, as the runbook's steps, in order."""
-    if verdict == "broken":
-        steps = [
-            "Step 0: freeze the event: no new claim codes, announce it, pause the grant.",
-            "Step 1: note the last good signature and receipt, and the first bad claim.",
-            "Step 2: create and fund a new grant, set its signer with upsert_pop_config, link it to a new event.",
-            "Step 3: leave the old chain as it is, read-only, as evidence; send everyone to the new grant.",
-            "Step 4: verify the new grant without trusting the server; record audit-integrity and receipt checks.",
-        ]
-        if "signer_mismatch" in causes:
-            steps.insert(3, "  before Step 2 opens: the signer in pop-config must be the worker's present one.")
-        if "foreign_issuer" in causes:
-            steps.insert(1, "  at once: stop the second issuer and rotate the signing key.")
-        return steps
-    return [VERDICT_MEANINGS[verdict][1]] + [
-        CAUSE_MEANINGS[cause][1] for cause in causes if cause in ("signer_mismatch", "foreign_issuer", "grant_reuse")
-    ]

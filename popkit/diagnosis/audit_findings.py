@@ -124,7 +124,20 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
         bad_receipts=bad,
         server_accepts=accepted,
         findings=sorted_findings(findings),
+        unknown=_unknown(facts),
     )
+
+
+def _unknown(facts: Facts) -> frozenset[str]:
+    """The lists of findings.json that nothing in the case could fill."""
+    unknown = set()
+    if not facts.audit.sources:
+        unknown |= {"edited", "removed"}
+    if facts.audit.bucket_keys is None:
+        unknown |= {"edited_objects", "missing_objects"}
+    if not facts.receipt_rows:
+        unknown |= {"bad_receipts", "server_accepts"}
+    return frozenset(unknown)
 
 
 def _altered(by_file: dict[str, Alteration]) -> list[tuple[str, Alteration]]:

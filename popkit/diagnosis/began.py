@@ -14,6 +14,7 @@ from popkit.attempts import Attempt
 from popkit.diagnosis.causes import Incident, abandoned_once
 from popkit.diagnosis.proofs import Proof
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
+from popkit.wording import utc
 
 EXACT, AT_LATEST, AT_EARLIEST = "exact", "at_latest", "at_earliest"
 
@@ -45,6 +46,20 @@ class Began:
     def as_json(self) -> dict[str, Any]:
         moments = {name: getattr(self, name) for name in ("lost_proof_issued", "first_wallet_refused", "first_refusal_landed")}
         return {name: moment.as_json() if moment is not None else None for name, moment in moments.items()}
+
+
+_SURE = {EXACT: "", AT_LATEST: " at the latest", AT_EARLIEST: " at the earliest"}
+_WHAT = {
+    "lost_proof_issued": "the lost proof was issued",
+    "first_wallet_refused": "the first wallet reported a refusal",
+    "first_refusal_landed": "the first refusal landed",
+}
+
+
+def since(began: Began) -> list[str]:
+    """The moments of a break that are known, each as a sentence for people."""
+    known = [(what, moment) for name, what in _WHAT.items() if (moment := getattr(began, name)) is not None]
+    return [f"{utc(moment.time)}{_SURE[moment.certainty]}: {what}" for what, moment in known]
 
 
 def began(incident: Incident) -> Began | None:

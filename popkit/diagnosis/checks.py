@@ -10,7 +10,6 @@ from popkit.chain import GrantChain
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Finding
 from popkit.history import Terms
-from popkit.protocol import accounts as layouts
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import vault_address
 from popkit.wording import counted
@@ -116,14 +115,9 @@ def grant_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
         yield Finding("grant_closed", grant, where, observed="closed")
     if account is not None and 0 < account.expires_at < facts.now:
         yield Finding("grant_over", grant, where, observed=f"expires_at {account.expires_at}")
-    vault = facts.accounts.get(vault_address(grant, facts.header.program_id))
-    if account is not None and vault is not None and vault.data is not None:
-        try:
-            amount = layouts.decode_token_account(vault.data).amount
-        except layouts.AccountError:
-            amount = None
-        if amount is not None and amount < account.amount_per_period:
-            yield Finding("vault_low", grant, (ACCOUNTS, vault.pubkey), f"at least {account.amount_per_period}", str(amount))
+    if account is not None and facts.vault_is_short(grant):
+        where_ = (ACCOUNTS, vault_address(grant, facts.header.program_id))
+        yield Finding("vault_low", grant, where_, f"at least {account.amount_per_period}", str(facts.vault_amount(grant)))
     for receipt in facts.receipts_without_claims(grant):
         yield Finding("claim_unseen", grant, (ACCOUNTS, receipt), "the claim that made it", "not returned by this RPC node")
     creations = [step for step in history.of_grant(grant) if step.name == "create_grant"]

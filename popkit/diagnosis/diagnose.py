@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from popkit.diagnosis.advice import steps_of
 from popkit.diagnosis.audit_findings import diagnose_audit
 from popkit.diagnosis.began import began
 from popkit.diagnosis.causes import Incident, causes_of
@@ -22,6 +23,7 @@ from popkit.diagnosis.impact import (
 )
 from popkit.diagnosis.judge import Judge, burnt
 from popkit.diagnosis.judgement_findings import judgement_findings
+from popkit.diagnosis.people import people_hit
 from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis, Reconciliation, sorted_findings
 from popkit.diagnosis.tickets import ticket_findings
@@ -82,6 +84,8 @@ def _diagnose_grant(facts: Facts, judge: Judge, grant: str) -> tuple[GrantDiagno
         closed=facts.history.is_closed(grant),
         events=facts.events_of(grant),
         titles=_titles(facts, grant),
+        people=people_hit(incident),
+        steps=steps_of(incident, [cause.name for cause in causes]),
     )
     return diagnosis, [*judgement_findings(facts, incident, diagnosis), *claim_findings(facts, chain), *grant_findings(facts, chain)]
 
@@ -121,8 +125,20 @@ def _reconcile(facts: Facts, grants: list[GrantDiagnosis]) -> tuple[Reconciliati
     abandoned = set()
     for diagnosis in grants:
         abandoned |= set(lost_proofs(Incident(facts, diagnosis.judgement, [], [], {})))
-    told = sorted({str(r.tx_signature) for r in unbacked})
-    return Reconciliation(told, sorted({row[0] for row in unsynced}), sorted(abandoned)), reconciler, findings
+    signatures = sorted({str(r.tx_signature) for r in unbacked})
+    unsynced_ = sorted({row[0] for row in unsynced})
+    return Reconciliation(signatures, unsynced_, sorted(abandoned), _unknown_records(facts)), reconciler, findings
+
+
+def _unknown_records(facts: Facts) -> frozenset[str]:
+    """The lists of the reconciliation that nothing in the case could fill: without the worker's records, or without claims."""
+    evidence = facts.evidence
+    unknown = set()
+    if not facts.audit.is_known and evidence.storage is None and "transfers" not in evidence.answers:
+        unknown |= {"unbacked_records", "unsynced_claims"}
+    if evidence.transactions is None:
+        unknown |= {"unbacked_records", "unsynced_claims", "abandoned_proofs"}
+    return frozenset(unknown)
 
 
 __all__ = ["diagnose", "diagnose_facts"]

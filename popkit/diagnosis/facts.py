@@ -31,7 +31,7 @@ from popkit.moments import SLACK, SlotClock, is_impossible
 from popkit.protocol import accounts as layouts
 from popkit.protocol.errors import TransactionFailure, read_logged_failure
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import pop_config_address, receipt_address
+from popkit.protocol.pda import pop_config_address, receipt_address, vault_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +329,21 @@ class Facts:
         """
         row = self.accounts.get(address)
         return row is not None and (row.exists if row.slot is None else row.slot >= slot)
+
+    def vault_is_short(self, grant: str) -> bool | None:
+        """Whether the grant's vault held less than one period's amount when it was read; None where either is not known."""
+        account, vault = self.history.account(grant), self.vault_amount(grant)
+        return None if account is None or vault is None else vault < account.amount_per_period
+
+    def vault_amount(self, grant: str) -> int | None:
+        """The base units that the grant's vault held when it was read; None where it was not collected or is no token account."""
+        row = self.accounts.get(vault_address(grant, self.header.program_id))
+        if row is None or row.data is None:
+            return None
+        try:
+            return layouts.decode_token_account(row.data).amount
+        except layouts.AccountError:
+            return None
 
     def foreign_owner(self, grant: str) -> str | None:
         """The program that owns the grant's account where it is not the case's: then the case names a wrong program; else None."""

@@ -50,6 +50,11 @@ class Proof:
     attested: bool = False
 
     @property
+    def is_gated(self) -> bool:
+        """Whether its anchor says that a ticket receipt was shown for it (models B to E)."""
+        return self.anchor is not None and self.anchor.model != "A"
+
+    @property
     def from_worker(self) -> bool:
         """Whether the worker's own records tell of the proof."""
         return self.anchor is not None or self.in_history

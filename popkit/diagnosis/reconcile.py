@@ -125,7 +125,11 @@ class Reconciler:
             yield Finding("record_contradicted", sorted(grants)[0], (record.file, record.key), wanted, seen, slot=slot)
 
     def unsynced(self) -> list[tuple[str, str, int]]:
-        """(signature, grant, slot) of accepted claims of a claimer for whom the worker holds no claim record in any event of the grant."""
+        """(signature, grant, slot) of accepted claims of which the worker holds no record.
+
+        A record of the claimer in any event of the grant is one. A claim that rests on a ticket receipt has such a record before it is
+        made: there the record must name the transaction or its receipt account.
+        """
         found = []
         for grant in self.facts.header.grants:
             chain, line = self.facts.chain(grant), self.facts.line(grant)
@@ -140,9 +144,10 @@ class Reconciler:
                 continue
             newest = line.records.newest
             known = {w for r in self.records if r.event_id in events for w in r.wallets}
-            told = {r.tx_signature for r in self.records}
+            named = {r.tx_signature for r in self.records} | {r.receipt for r in self.records if r.event_id in events}
             for attempt in chain.accepted:
-                if attempt.claimer in known or attempt.signature in told:
+                is_gated = attempt.entry_hash is not None and line.proofs[attempt.entry_hash].is_gated
+                if attempt.signature in named or attempt.receipt in named or (attempt.claimer in known and not is_gated):
                     continue
                 if newest is not None and attempt.block_time is not None and attempt.block_time * 1000 > newest.ts_ms:
                     what = "whether the worker learnt of claims after its newest record"

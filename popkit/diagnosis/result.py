@@ -13,6 +13,7 @@ from popkit.diagnosis.began import Began
 from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS, Judgement
+from popkit.diagnosis.people import Hit
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.text import for_html, for_json, shown
 from popkit.wording import counted
@@ -74,7 +75,8 @@ def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
 
 @dataclass(slots=True)
 class GrantDiagnosis:
-    """The diagnosis of one grant. Attributes are those of findings.json (design §6), and `judgement`, the reasoning behind them.
+    """The diagnosis of one grant. Attributes are those of findings.json (design §6), and besides: `judgement`, the reasoning behind
+    them; `people`, who was hit and by what; `steps`, what to do now.
 
     Hashes are 64 hex digits, keys base58, times unix seconds, slots slots.
     """
@@ -98,6 +100,8 @@ class GrantDiagnosis:
     closed: bool
     events: list[str]
     titles: list[str]
+    people: list[Hit] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
@@ -152,7 +156,8 @@ class GrantDiagnosis:
 class AuditDiagnosis:
     """What the worker's audit chain and ticket receipts came to. Attributes are those of findings.json.
 
-    `verdict` is 'holds', 'violated' or 'cannot tell'; `checked` counts the rows, objects and receipts that were recomputed.
+    `verdict` is 'holds', 'violated' or 'cannot tell'; `checked` counts the rows, objects and receipts that were recomputed. `unknown` names
+    the lists that are empty because nothing was there to look at: they are null in findings.json.
     """
 
     verdict: str
@@ -164,35 +169,30 @@ class AuditDiagnosis:
     bad_receipts: list[str]
     server_accepts: list[str]
     findings: list[Finding]
+    unknown: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
+        lists = ("edited", "removed", "edited_objects", "missing_objects", "bad_receipts", "server_accepts")
         return {
             "verdict": self.verdict,
             "checked": self.checked,
-            "edited": self.edited,
-            "removed": self.removed,
-            "edited_objects": self.edited_objects,
-            "missing_objects": self.missing_objects,
-            "bad_receipts": self.bad_receipts,
-            "server_accepts": self.server_accepts,
+            **{name: None if name in self.unknown else getattr(self, name) for name in lists},
             "findings": [finding.as_json() for finding in self.findings],
         }
 
 
 @dataclass(slots=True)
 class Reconciliation:
-    """The worker's records against the chain, as in findings.json."""
+    """The worker's records against the chain, as in findings.json; `unknown` names the lists that nothing tells of: null there."""
 
     unbacked_records: list[str] = field(default_factory=list)
     unsynced_claims: list[str] = field(default_factory=list)
     abandoned_proofs: list[str] = field(default_factory=list)
+    unknown: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "unbacked_records": self.unbacked_records,
-            "unsynced_claims": self.unsynced_claims,
-            "abandoned_proofs": self.abandoned_proofs,
-        }
+        lists = ("unbacked_records", "unsynced_claims", "abandoned_proofs")
+        return {name: None if name in self.unknown else getattr(self, name) for name in lists}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -60,7 +60,7 @@ class Tickets:
     def is_gated(self, proof: Proof) -> bool:
         """Whether a proof commits to a ticket receipt: its anchor says so, or a receipt in the evidence has that hash."""
         if proof.anchor is not None:
-            return proof.anchor.model != "A"
+            return proof.is_gated
         return proof.issuer != "foreign" and proof.audit_hash in self._stored
 
     def receipt_of(self, proof: Proof) -> dict[str, Any] | None:

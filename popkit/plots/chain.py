@@ -21,7 +21,7 @@ from popkit.plots.picture import (
     room,
     time_axis,
 )
-from popkit.plots.series import break_time, depths, grant_title, lost_proofs, spells, timed
+from popkit.plots.series import break_time, depths, grant_title, never_accepted, spells, timed
 from popkit.reporting.text import count, short, utc
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _lanes(case: Case, grant: str) -> dict[str, list[int]]:
         "refused by a chain rule": [when for when, a in own if a.broke_chain_rule],
         "refused by another rule": [when for when, a in own if not a.broke_chain_rule],
         "not the issuer's": [when for when, a in timed(chain.refused) if a.noise is not None],
-        "issued, never accepted": [proof.issued_at for proof in lost_proofs(line, case.collected_at)],
+        "issued, never accepted": [proof.issued_at for proof in never_accepted(line)],
         "refused, says a wallet": [r.report.at for r in case.facts.reported if r.grant == grant and not r.report.landed],
     }
     return {name: times for name, times in lanes.items() if times or name in _ALWAYS}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from popkit.plots.picture import GREEN, INK, VERMILION, Picture, days, drawn, empty, new_figure, put_title, time_axis
@@ -11,56 +10,31 @@ from popkit.reporting.text import count
 
 if TYPE_CHECKING:
     from popkit.case import Case
+    from popkit.diagnosis.people import Hit
 
 NAMED_ROWS = 40
 """Up to this many claimers have their name beside their row; more are counted."""
 
 
-@dataclass(slots=True)
-class Hit:
-    """What one claimer met: times (unix seconds) of refused claims, of proofs never accepted, and of claims accepted afterwards."""
-
-    claimer: str
-    refused: list[int] = field(default_factory=list)
-    lost: list[int] = field(default_factory=list)
-    healed: list[int] = field(default_factory=list)
-
-    @property
-    def first(self) -> int:
-        return min([*self.refused, *self.lost])
-
-
-def hits(case: Case, grant: str) -> list[Hit]:
-    """Every claimer with a refused claim or a proof that was never accepted, by the time of the first.
-
-    Healed is a claim accepted afterwards, on the same grant or on its successor.
-    """
-    diagnosis, line = case.diagnose().grant(grant), case.facts.line(grant)
-    found: dict[str, Hit] = {}
-    for when, attempt in timed(line.chain.attributed):
-        found.setdefault(attempt.claimer, Hit(attempt.claimer)).refused.append(when)
-    for proof in line.proofs.values():
-        if proof.accepted is None and proof.issuer != "foreign" and diagnosis.verdict != "in_flight":
-            found.setdefault(proof.claimer, Hit(proof.claimer)).lost.append(proof.issued_at)
-    for chain in [line.chain, *([case.facts.chain(diagnosis.superseded_by)] if diagnosis.superseded_by else [])]:
-        for when, attempt in timed(chain.accepted):
-            hit = found.get(attempt.claimer)
-            if hit is not None and when >= hit.first:
-                hit.healed.append(when)
-    return sorted(found.values(), key=lambda hit: (hit.first, hit.claimer))
+def healed_at(case: Case, grant: str, hit: Hit) -> list[int]:
+    """When claims of somebody who was hit were accepted afterwards, on the same grant or its successor; unix seconds, ascending."""
+    successor = case.diagnose().grant(grant).superseded_by
+    chains = [case.facts.chain(name) for name in (grant, successor) if name]
+    return sorted(when for chain in chains for when, a in timed(chain.accepted) if a.claimer == hit.claimer and when >= hit.first)
 
 
 @drawn
 def impact(case: Case, grant: str) -> Picture:
     """Who was hit, when, and who is healed? Claimers down, time to the right."""
     title = f"Who was hit: {grant_title(case, grant)}"
-    rows = hits(case, grant)
+    rows = case.diagnose().grant(grant).people
+    healed = [healed_at(case, grant, hit) for hit in rows]
     if not rows:
         return empty(title, "No claim of the issuer was refused and no proof was lost.")
     series = (
-        ("proof issued, never accepted", "D", 5.0, INK, "white", [(t, i) for i, h in enumerate(rows) for t in h.lost]),
-        ("claim refused", "x", 6.5, VERMILION, VERMILION, [(t, i) for i, h in enumerate(rows) for t in h.refused]),
-        ("accepted later", "^", 6.5, GREEN, GREEN, [(t, i) for i, h in enumerate(rows) for t in h.healed]),
+        ("proof issued, and lost", "D", 5.0, INK, "white", [(p.issued_at, i) for i, h in enumerate(rows) for p in h.lost]),
+        ("claim refused", "x", 6.5, VERMILION, VERMILION, [(t, i) for i, h in enumerate(rows) for t, _ in timed(h.refused)]),
+        ("accepted later", "^", 6.5, GREEN, GREEN, [(t, i) for i, times in enumerate(healed) for t in times]),
     )
     times = [when for *_, points in series for when, _ in points]
     named = len(rows) <= NAMED_ROWS
@@ -95,7 +69,7 @@ def impact(case: Case, grant: str) -> Picture:
     put_title(figure, title)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    healed = sum(bool(hit.healed) for hit in rows)
+    later = sum(map(bool, healed))
     refused, lost = sum(bool(hit.refused) for hit in rows), sum(bool(hit.lost) for hit in rows)
     told = f"{count(len(rows), 'claimer')} hit; {refused} had a claim refused, {lost} held a proof that was lost; "
-    return Picture(figure, f"{title}. {told}{healed} had a claim accepted later.")
+    return Picture(figure, f"{title}. {told}{later} had a claim accepted later.")

@@ -32,10 +32,9 @@ def timed(attempts: Iterable[Attempt]) -> list[tuple[int, Attempt]]:
     return [(when, attempt) for attempt in attempts if (when := landed_at(attempt)) is not None]
 
 
-def lost_proofs(line: WorkerLine, now: int) -> list[Proof]:
-    """This line's proofs that were never accepted, oldest first."""
-    never = [proof for proof in line.proofs.values() if proof.accepted is None and proof.issued_at <= now]
-    return sorted(never, key=lambda proof: (proof.issued_at, proof.entry_hash))
+def never_accepted(line: WorkerLine) -> list[Proof]:
+    """This line's proofs that did not land, as far as the evidence tells, oldest first."""
+    return sorted((p for p in line.proofs.values() if not p.landed), key=lambda proof: (proof.issued_at, proof.entry_hash))
 
 
 def depths(line: WorkerLine) -> dict[str, int]:

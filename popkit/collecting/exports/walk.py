@@ -34,6 +34,8 @@ _IN_STREAMS = re.compile(r"(^|/)audit/immutable/stream/[^/]+$")
 """A folder of the bucket's, named by an event id: anybody may choose one that begins with a dot."""
 _SUFFIX = re.compile(r"\.(gz|zst)$")
 _TAR_BLOCK = 512
+
+
 class UnfoldsTooFar(OSError):
     """A compressed file unfolds into far more than exports do: it is made to fill the memory, or of nothing but one repeated line."""
 

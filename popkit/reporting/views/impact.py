@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popkit.plots.impact import hits
+from popkit.plots.impact import healed_at
 from popkit.reporting.blocks import Block, Cell, Code, Group, Lines, Note, Table
 from popkit.reporting.text import count, short, utc
 from popkit.reporting.views.choice import examined, named
@@ -23,22 +23,20 @@ def who_was_hit(case: Case, grant: str = "") -> Block:
 
 def _hit_table(case: Case, g: GrantDiagnosis) -> Block:
     rows: list[list[Cell]] = []
-    people = hits(case, g.grant)
+    people = g.people
+    healed = {hit.claimer: healed_at(case, g.grant, hit) for hit in people}
     for hit in people[:MAX_PEOPLE]:
-        errors = sorted({a.error or "refused" for a in case.facts.chain(g.grant).attributed if a.claimer == hit.claimer})
-        rows.append(
-            [
-                Code(hit.claimer),
-                utc(hit.first),
-                len(hit.refused),
-                Lines(tuple(errors)) if errors else "proof never sent",
-                len(hit.lost),
-                utc(min(hit.healed)) if hit.healed else "no",
-            ]
-        )
+        errors = sorted({a.error or "refused" for a in hit.refused})
+        since = utc(healed[hit.claimer][0]) if healed[hit.claimer] else "had one before" if hit.is_served else "no"
+        how: Cell = Lines(tuple(errors)) if errors else "proof lost: never sent, or refused before it landed"
+        rows.append([Code(hit.claimer), utc(hit.first), len(hit.refused), how, len(hit.lost), since])
     columns = ("wallet", "first hit", "claims refused", "how", "proofs lost", "accepted since")
-    healed = sum(bool(hit.healed) for hit in people)
-    note = f"{count(len(people), 'claimer')} hit, {healed} with a claim accepted since on this grant or its successor."
+    served = sum(bool(times) for times in healed.values())
+    note = f"{count(len(people), 'claimer')} hit, {served} with a claim accepted since on this grant or its successor."
+    if g.affected_claimers is None:
+        note += " Who still lacks a claim is not known."
+    else:
+        note += f" {count(len(g.affected_claimers), 'claimer')} without a claim of this grant for the period they asked for."
     if len(people) > MAX_PEOPLE:
         note += f" The first {MAX_PEOPLE} are shown; findings.json has all that still lack a claim."
     return Table(named(case, g), columns, rows, empty="nobody: no claim of the issuer was refused and no proof was lost", note=note)

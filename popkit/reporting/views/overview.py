@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from popkit.diagnosis.began import since
 from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS
 from popkit.diagnosis.result import Finding, ascending
@@ -14,7 +15,7 @@ from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
 from popkit.reporting.views.choice import case_mark, examined, grant_mark, named
-from popkit.vocabulary import VERDICT_MEANINGS, steps_for
+from popkit.vocabulary import VERDICT_MEANINGS
 
 if TYPE_CHECKING:
     from popkit.case import Case
@@ -76,6 +77,8 @@ def _card(case: Case, g: GrantDiagnosis) -> Facts:
         "rules in force": g.judgement.era_now,
         "paused": {True: "yes", False: "no", None: "not known"}[g.paused],
     }
+    if g.began is not None:
+        rows["since"] = Lines(tuple(since(g.began)))
     if g.judgement.heals_until is not None:
         rows["can heal until"] = f"{utc(g.judgement.heals_until)}, that second included"
     if g.judgement.missing_evidence:
@@ -102,7 +105,7 @@ def what_to_do_now(case: Case, grant: str = "") -> Block:
                 "Step 4: verify the new grant without trusting the server; record audit-integrity and receipt checks.",
             ]
         else:
-            steps = [step.strip() for step in steps_for(g.verdict, [cause.name for cause in g.causes])]
+            steps = [step.strip() for step in g.steps]
         blocks.append(Steps(f"{named(case, g)} — {g.verdict}", steps))
     return Group(blocks)
 
