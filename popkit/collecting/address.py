@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+
+from pybase64 import b64encode
 
 from popkit.errors import UsageError
 
@@ -16,6 +19,10 @@ _SCHEME = re.compile(r"^[a-z]{1,10}$", re.IGNORECASE)
 _VARIABLE = re.compile(r"^([A-Z_][A-Z0-9_]*|[A-Za-z_]+)$")
 """Names that may be quoted; anything else given for a name may be the secret itself."""
 _SHORTEST = 6  # a text that is shorter occurs by chance
+_SHORTEST_ECHO = 8  # in a body of megabytes of base64, six characters do too
+_SHORTEST_KEY = 12
+_KEY_NAME = re.compile(r"key|token|auth|secret|pass", re.IGNORECASE)
+_HAS_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,34 @@ class Address:
         for secret in self.secrets() if text else ():
             text = text.replace(secret, "…")
         return text
+
+    def replaced_in(self, body: bytes) -> tuple[bytes, int]:
+        """An answer's body without the secrets that were sent, and how often one stood in it: a peer may echo what it was asked with.
+
+        Each is looked for as it is, as JSON and as a URL write it. Words of a path or query such as `mainnet` or `finalized` stand in
+        honest answers, and evidence is not to be changed for them: of those only what looks like a key counts.
+        """
+        count = 0
+        for form in self._echoes():
+            if form in body:
+                count += body.count(form)
+                body = body.replace(form, "…".encode())
+        return body, count
+
+    def _echoes(self) -> tuple[bytes, ...]:
+        """What of the secrets may come back in an answer, in every form, longest first."""
+        parts = urlsplit(self.url)
+        found = [parts.username or "", parts.password or "", *(value for _, value in self.headers)]
+        found += [value.removeprefix("Bearer ") for _, value in self.headers]
+        found += [value for name, value in parse_qsl(parts.query) if _HAS_DIGIT.search(value) or _KEY_NAME.search(name)]
+        found += [text for text in parts.path.split("/") if len(text) >= _SHORTEST_KEY and _HAS_DIGIT.search(text)]
+        found += [label for label in (parts.hostname or "").split(".") if _LOOKS_SECRET.match(label)]
+        found += [unquote(text) for text in found]
+        if parts.password:
+            found.append(b64encode(f"{unquote(parts.username or '')}:{unquote(parts.password)}".encode()).decode())
+        written = [(text, json.dumps(text)[1:-1], quote(text, safe="")) for text in found if len(text) >= _SHORTEST_ECHO]
+        forms = {form for each in written for form in (*each, each[1].replace("/", "\\/"))}
+        return tuple(form.encode() for form in sorted(forms, key=lambda form: (-len(form), form)))
 
     def below(self, path: str) -> str:
         """The URL of a path (with its query) below this one; a query of the address itself stays."""

@@ -52,6 +52,9 @@ class Answer:
     detail: str = ""
     number: int = 0
     sha256: str = ""
+    size: int = 0
+    secrets_replaced: int = 0
+    """How often a secret that was sent stood in the body and was replaced; `sha256` and `size` are of the body as it came."""
 
 
 @dataclass(slots=True)
@@ -171,6 +174,8 @@ class Peer:
             answer.detail = self.address.without_secrets(answer.detail)
             answer.number = number
             answer.sha256 = hashlib.sha256(answer.body).hexdigest()
+            answer.size = len(answer.body)
+            answer.body, answer.secrets_replaced = self.address.replaced_in(answer.body)
         finally:
             self._requests.give()
             for method, count in calls.items():
@@ -188,7 +193,8 @@ class Peer:
             "kind": "answer",
             "to": answer.number,
             "outcome": outcome,
-            "response": {"status": answer.status, "bytes": len(answer.body), "sha256": answer.sha256, "date": answer.date},
+            "response": {"status": answer.status, "bytes": answer.size, "sha256": answer.sha256, "date": answer.date},
+            **({"secrets_replaced": answer.secrets_replaced} if answer.secrets_replaced else {}),
             **({"detail": answer.detail} if answer.detail else {}),
             **({"retry_after": answer.retry_after} if answer.retry_after is not None else {}),
             **what,

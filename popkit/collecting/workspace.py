@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -97,6 +98,10 @@ class Workspace:
                 ends[kept.file] = max(ends.get(kept.file, 0), kept.offset + kept.size)
             if step := record.get("step"):
                 self._steps[step] = (record["at"], record)
+        newest = max(record["at"] for record in self.custody.records)
+        if self.clock() < newest:
+            # The clock was set back since: how old an answer is cannot be told, so none counts as of this moment.
+            self._steps = {step: (-math.inf, record) for step, (_, record) in self._steps.items()}
         for name, path in case_files(self.root).items():
             if name not in (CUSTODY, *ends):
                 path.unlink()
@@ -112,7 +117,7 @@ class Workspace:
     def remembered(self, step: str, max_age: float | None = None) -> dict[str, Any] | None:
         """The custody record of a step that was answered before, if it is at most `max_age` seconds old."""
         at, record = self._steps.get(step, (0.0, None))
-        if record is None or (max_age is not None and self.clock() - at > max_age):
+        if record is None or (max_age is not None and not 0 <= self.clock() - at <= max_age):
             return None
         return record
 

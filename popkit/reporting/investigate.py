@@ -6,12 +6,15 @@ work and is left alone.
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,8 @@ from popkit.diagnosis.result import SCHEMA
 from popkit.errors import CaseUnreadable, UsageError
 from popkit.evidence.leftovers import is_leftover
 from popkit.evidence.manifest import MANIFEST, read_manifest, sha256_of
+
+WORKS_HERE = ".popkit-works-here"
 
 if TYPE_CHECKING:
     from popkit.diagnosis.result import Diagnosis
@@ -51,7 +56,8 @@ def investigate(
     diagnosis = case.diagnose()
     progress(f"case {case.name}: {diagnosis.verdict}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside:
+    _clear_left_over(out)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside, _claimed(Path(beside)):
         made = Path(beside, "report")
         made.mkdir()
         notebooks = run_notebooks(root, made / "notebooks", given.model_dump(exclude={"CASE"}), progress)
@@ -63,6 +69,31 @@ def investigate(
         _put_in_place(made, out, Path(beside, "before"))
     progress("report written")
     return diagnosis
+
+
+@contextmanager
+def _claimed(beside: Path) -> Iterator[None]:
+    """Hold a lock in a work folder while this process lives: a folder whose lock is free was left by one that was killed."""
+    with (beside / WORKS_HERE).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _clear_left_over(out: Path) -> None:
+    """Remove work folders that investigations into the same place left behind when they were killed.
+
+    A folder that holds the earlier report, whose renaming was interrupted, is put back where it was. Of a folder without our lock
+    nothing is known, and it stays.
+    """
+    for beside in sorted(out.parent.glob(f".{glob.escape(out.name)}.*")):
+        try:
+            with (beside / WORKS_HERE).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (beside / "before").is_dir() and not out.exists():
+                    os.rename(beside / "before", out)
+                shutil.rmtree(beside)
+        except OSError:
+            continue  # another process works there, or it is not ours
 
 
 def check_place(out: Path, case: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ MAX_FILTER_BYTES = 128
 NULL = msgspec.Raw(b"null")
 
 
+@lru_cache(maxsize=4096)
 def rendered(account: Account | None, encoding: str, data_slice: tuple[int, int] | None) -> msgspec.Raw:
     """One account in an encoding; the recorded bytes where they are what was asked for, null for one that does not exist."""
     if account is None or account.owner is None:

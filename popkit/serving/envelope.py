@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,14 +67,16 @@ def _call(document: msgspec.Raw) -> Call:
 
 def answers(request: Request, answer: Answer) -> list[dict[str, Any]]:
     """The answers to a request in its order; notifications are carried out and get none."""
+    return [told for told in one_by_one(request, answer) if told is not None]
+
+
+def one_by_one(request: Request, answer: Answer) -> Iterator[dict[str, Any] | None]:
+    """The answer to each call in turn, None for a notification: a server does other things between two of them."""
     if request.error is not None:
-        return [_error(request.error, _NULL)]
-    found = []
-    for call in request.calls:
+        yield _error(request.error, _NULL)
+    for call in request.calls if request.error is None else ():
         told = _answered(call, answer)
-        if call.id is not None:
-            found.append(told)
-    return found
+        yield told if call.id is not None else None
 
 
 def written(request: Request, found: list[dict[str, Any]]) -> bytes:

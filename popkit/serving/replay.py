@@ -18,7 +18,7 @@ from popkit.evidence.documents import CaseHeader
 from popkit.protocol.genesis import genesis_hash
 from popkit.protocol.keys import key_bytes
 from popkit.serving import accounts, params, transactions
-from popkit.serving.ledger import Landed, Ledger, Listed, read_ledger
+from popkit.serving.ledger import Account, Landed, Ledger, Listed, read_ledger
 from popkit.serving.params import INTERNAL_ERROR, METHOD_NOT_FOUND, RpcError
 
 MAX_LISTED = 1000
@@ -51,6 +51,7 @@ class Replay:
         self.not_collected: dict[str, None] = {}
         self._note = note
         self.hidden: Callable[[str], bool] = lambda signature: False
+        self._of_program: dict[str, list[tuple[Account, bytes]]] = {}
         self._listed = {row.signature: row for row in self.ledger.listed_rows()}
         self._asked_for = {*self.ledger.lists, *self.ledger.accounts, *self.header.grants, self.header.program_id}
 
@@ -180,13 +181,17 @@ class Replay:
         if program != self.header.program_id:
             self._gap(f"accounts of program {program} (only those that the case happens to hold are given)")
         found = []
-        for account in sorted(self.ledger.accounts.values(), key=lambda row: key_bytes(row.pubkey)):
-            if account.owner != program:
-                continue
-            data = accounts.data_of(msgspec.json.decode(account.body))
+        for account, data in self._owned(program):
             if all(holds(data) for holds in questions):
                 found.append({"pubkey": account.pubkey, "account": accounts.rendered(account, encoding, data_slice)})
         return _in_context(slot, found) if with_context else found
+
+    def _owned(self, program: str) -> list[tuple[Account, bytes]]:
+        """The accounts of a program with their data, ascending by key: read once, as a batch may ask hundreds of times."""
+        if program not in self._of_program:
+            rows = sorted((row for row in self.ledger.accounts.values() if row.owner == program), key=lambda row: key_bytes(row.pubkey))
+            self._of_program[program] = [(row, accounts.data_of(msgspec.json.decode(row.body))) for row in rows]
+        return self._of_program[program]
 
     def _slot(self, given: Any, slot: int) -> Any:
         params.reached(params.settings(params.arguments(given, 0, 1)[0]), slot)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -24,6 +27,8 @@ from popkit.serving.worker import WorkerReplay, is_worker_path
 
 _BUSY = 503
 _JSON_TYPES = ("application/json",)
+_TURN = 0.05
+"""Seconds for which one request may be worked at before others have their turn."""
 
 
 class Server:
@@ -35,6 +40,7 @@ class Server:
         self._date = formatdate(node.replay.header.collected_at, usegmt=True)
         self._number = 0
         self._runner: web.AppRunner | None = None
+        self._host = "localhost"
 
     def application(self) -> web.Application:
         """The application; one handler, as what is asked decides more than where."""
@@ -62,6 +68,9 @@ class Server:
             self.trace.write(seen, status)
 
     async def _respond(self, request: web.Request, seen: Seen) -> web.StreamResponse:
+        if not self._is_for_us(request):
+            # A page in the operator's browser may point a name of its own at this machine (DNS rebinding) and read the case through it.
+            return _text(421, "This server answers to its own address and to localhost\n", close=True)
         if self._is_full():
             return _text(_BUSY, "too many connections", close=True)
         to_worker = is_worker_path(request.path)
@@ -73,8 +82,18 @@ class Server:
         early = await before_answer(request, faults, seen)
         if early is not None:
             return early
-        response = self._from_worker(request) if asked is None else self._from_node(asked, seen)
+        response = self._from_worker(request) if asked is None else await self._from_node(asked, seen)
         return await after_answer(request, response, faults, seen)
+
+    def _is_for_us(self, request: web.Request) -> bool:
+        """Whether the Host header is an IP address, the name that was given to listen on, or a name without a dot (localhost, or a
+        container's), which no stranger's domain is.
+        """
+        try:
+            host = (urlsplit(f"//{request.headers.get('Host', 'localhost')}").hostname or "").rstrip(".")
+        except ValueError:
+            return False
+        return (bool(host) and "." not in host and ":" not in host) or host == self._host or _is_ip_address(host)
 
     def _is_full(self) -> bool:
         server = self._runner.server if self._runner else None
@@ -105,13 +124,19 @@ class Server:
         seen.calls.update(call.method or "(invalid)" for call in asked.calls)
         return asked
 
-    def _from_node(self, asked: envelope.Request, seen: Seen) -> web.Response:
+    async def _from_node(self, asked: envelope.Request, seen: Seen) -> web.Response:
         node, faults = self.node, self.node.faults
         limit = faults.strikes("too-large", seen.number)
         if limit is not None and len(asked.calls) > int(limit.value):
             seen.faults.add("too-large")
             return _text(413, f"A batch of more than {limit.value} calls is not allowed\n")
-        found = envelope.answers(asked, lambda method, given: node.answer(method, given, seen.number, seen.faults))
+        found = []
+        since = time.monotonic()
+        for told in envelope.one_by_one(asked, lambda method, given: node.answer(method, given, seen.number, seen.faults)):
+            found += [told] if told is not None else []
+            if time.monotonic() - since > _TURN:  # a long batch must not keep every other client waiting
+                await asyncio.sleep(0)
+                since = time.monotonic()
         found = jumbled(found, faults, seen.number, asked.is_batch, seen.faults)
         return web.Response(body=envelope.written(asked, found), content_type="application/json")
 
@@ -123,7 +148,7 @@ class Server:
         )
         server_logger.addFilter(_is_our_fault)
         await runner.setup()
-        self._runner = runner
+        self._runner, self._host = runner, host.lower()
         try:
             site = web.TCPSite(runner, host, port, ssl_context=tls, backlog=self.limits.max_connections)
             try:
@@ -136,6 +161,14 @@ class Server:
             yield f"{'https' if tls else 'http'}://{shown}:{bound}"
         finally:
             await runner.cleanup()
+
+
+def _is_ip_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:

@@ -381,3 +381,22 @@ def test_a_kill_while_sealing_is_gone_on_from(unfinished: Path, monkeypatch: pyt
     assert check_custody(case) == []
     assert [json.loads(line)["kind"] for line in lines_of(case)][-3:] == ["sealed", "resume", "sealed"]
     assert os.listdir(unfinished.parent) == ["case"]
+
+
+@pytest.mark.parametrize("back", [1.0, 3600.0])
+def test_after_the_clock_was_set_back_no_answer_counts_as_of_this_moment(back: float, tmp_path: Path) -> None:
+    """How old an answer is cannot be told then; what does not change with time is still not asked twice."""
+    now = [1_000_000.0]
+    work = Workspace(tmp_path / "case", PLAN, clock=lambda: now[0])
+    work.keeps({"rpc/node.jsonl": [b"{}"]}, kind="answer", step="moment")
+    assert work.remembered("moment", 60.0) is not None
+    work.close()
+    now[0] += 30
+    resumed = Workspace(tmp_path / "case", PLAN, clock=lambda: now[0])
+    assert resumed.remembered("moment", 60.0) is not None
+    resumed.close()
+    now[0] -= back
+    again = Workspace(tmp_path / "case", PLAN, clock=lambda: now[0])
+    assert again.remembered("moment", 60.0) is None
+    assert again.remembered("moment") is not None
+    again.close()

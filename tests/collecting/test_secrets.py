@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import hashlib
+import json
 import os
 import signal
 import socket
@@ -14,12 +17,20 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from popkit.cli import main
 from popkit.collecting.address import Address, bearer, read_address
+from popkit.collecting.node import Node
+from popkit.collecting.peer import Conduct, Peer
+from popkit.collecting.progress import Progress
+from popkit.collecting.state import State
+from popkit.collecting.workspace import Workspace
 from popkit.errors import UsageError
+from popkit.evidence.custody import CUSTODY, check_custody, read_custody
 from tests.collecting.collected import header_of
+from tests.collecting.scripted import Request, http, scripted
 from tests.conftest import CASES
 from tests.serving.certificate import write_certificate
 from tests.serving.harness import served
@@ -261,6 +272,52 @@ def test_a_missing_variable_ends_the_command_itself_with_two(out: Path) -> None:
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"POPKIT_TEST_TOKEN" in done.stderr
     assert leaks(out.parent, done.stderr) == []
+
+
+# Echoes
+
+
+def test_a_peer_that_echoes_what_it_was_sent_gets_no_key_into_the_case(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In raw answers, which are kept as they came otherwise; the custody record says how often, and digests the body as it came."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    sent: list[bytes] = []
+
+    async def echo(request: Request, writer: asyncio.StreamWriter) -> None:
+        headers = dict(line.partition(": ")[::2] for line in request.head.splitlines()[1:] if line)
+        said = {"path": request.head.split(" ")[1], "headers": headers, "status": "finalized mainnet"}
+        body = json.dumps({"jsonrpc": "2.0", "id": 0, "result": said}).encode()
+        sent.append(body)
+        writer.write(http(body))
+
+    async def asked() -> None:
+        async with scripted(echo) as peer, aiohttp.ClientSession() as session:
+            by_url = read_address(f"{with_secrets(peer.url)}&commitment=finalized", {"X-Key": "POPKIT_TEST_HEADER"})
+            by_token = bearer(read_address(peer.url), "POPKIT_TEST_TOKEN")
+            for step, address in (("one", by_url), ("two", by_token)):
+                node = Node(Peer("rpc", address, session, work, Conduct()), 1)
+                assert (await State(node, work, Progress(None), "").one(step, "getGenesisHash", [])).ok
+
+    work = Workspace(out, {"grants": []})
+    try:
+        asyncio.run(asked())
+    finally:
+        work.close()
+    assert leaks(work.root) == []
+    kept = (work.root / "rpc/node.jsonl").read_text()
+    assert "…" in kept
+    assert "finalized mainnet" in kept, "a word of the address that is no key stays"
+    answers = [record for _, _, record in read_custody(work.root / CUSTODY) if record.get("kind") == "answer"]
+    assert all(answer["secrets_replaced"] >= 1 for answer in answers)
+    assert [answer["response"]["sha256"] for answer in answers] == [hashlib.sha256(body).hexdigest() for body in sent]
+    assert [answer["response"]["bytes"] for answer in answers] == [len(body) for body in sent]
+    assert check_custody(work.root) == []
+
+
+def test_an_answer_without_a_secret_is_kept_to_the_byte() -> None:
+    address = Address(with_secrets("https://rpc.example"), (("X-Key", "short"),))
+    for body in (b"", b'{"status":"short finalized"}', "…".encode()):
+        assert address.replaced_in(body) == (body, 0)
 
 
 # Addresses

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -258,3 +260,38 @@ def test_a_case_that_cannot_be_read_is_said_so_before_anything_runs(copy_of: Cal
     with pytest.raises(CaseUnreadable):
         investigate(case.path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_killed_investigation_left_is_cleared_by_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its work folder goes; one that a living process holds, and folders that are not ours, stay."""
+    out = tmp_path / "out"
+    script = (
+        "import os, signal\n"
+        "from popkit.reporting import run\n"
+        "run.run_notebooks = lambda *args: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from popkit.reporting.investigate import investigate\n"
+        f"investigate({str(CASE)!r}, {str(out)!r})\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    left = [path.name for path in tmp_path.iterdir()]
+    assert len(left) == 1, left
+    assert left[0].startswith(".out.")
+    foreign = tmp_path / ".out.notes"
+    foreign.mkdir()
+    (foreign / "mine.txt").write_text("mine")
+    held = tmp_path / ".out.other"
+    held.mkdir()
+
+    def fails(*args: object) -> None:
+        raise NotebookFailed("none", 0, "stopped before anything is run")
+
+    monkeypatch.setattr("popkit.reporting.run.run_notebooks", fails)
+    with (held / module.WORKS_HERE).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(NotebookFailed):
+            investigate(CASE, out)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".out.notes", ".out.other"]
+    with pytest.raises(NotebookFailed):
+        investigate(CASE, out)
+    assert [path.name for path in tmp_path.iterdir()] == [".out.notes"]

@@ -12,11 +12,14 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
 from popkit.evidence.bundle import Evidence
@@ -280,3 +283,57 @@ def test_a_missing_library_is_named_with_its_pip_line(tmp_path: Path) -> None:
     done = command(CASES / "unused", "--port", "0", PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
     assert "pip install 'popkit[serve]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:1", 200),
+        ("127.0.0.1:5", 200),
+        ("[::1]:8899", 200),
+        ("192.168.1.7", 200),
+        ("popkit:8899", 200),
+        ("evil.example", 421),
+        ("evil.example:8899", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("[", 421),
+    ],
+)
+def test_a_name_of_others_does_not_reach_the_case(host: str, status: int) -> None:
+    """DNS rebinding: a page in the operator's browser may have its own name point at this machine."""
+    with served(CASES / "unused") as url:
+        for path in ("/health", "/v1/school/events"):
+            request = urllib.request.Request(url + path, headers={"Host": host})
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    got = answer.status
+            except urllib.error.HTTPError as error:
+                got = error.code
+            assert (got == 421) == (status == 421)
+
+
+def test_a_batch_of_hundreds_of_get_program_accounts_keeps_nobody_waiting() -> None:
+    """Each call read every account anew, and the loop with it: others wait no longer than a turn now, and the batch is answered whole."""
+    program = json.loads((CASES / "term" / "case.json").read_text())["program_id"]
+    calls = [{"jsonrpc": "2.0", "id": n, "method": "getProgramAccounts", "params": [program, {"encoding": "base64"}]} for n in range(330)]
+    body = json.dumps(calls, separators=(",", ":")).encode()
+
+    async def asked(url: str) -> tuple[int, list[float]]:
+        waits: list[float] = []
+        async with aiohttp.ClientSession() as session:
+            batch = asyncio.create_task(session.post(url, data=body, headers=JSON))
+            while not batch.done():
+                before = time.monotonic()
+                async with session.get(f"{url}/health") as health:
+                    assert health.status == 200
+                waits.append(time.monotonic() - before)
+                await asyncio.sleep(0.01)
+            async with batch.result() as answer:
+                return len(await answer.json()), waits
+
+    with served(CASES / "term") as url:
+        count, waits = asyncio.run(asked(url))
+    assert count == len(calls)
+    assert len(waits) >= 2, "others are answered while the batch is worked at"
