@@ -95,7 +95,21 @@ class Absence:
         """
         if entry in self._rested_on:
             return self.is_list or entry in self._grounded or self._a_row_stands_before(self._root_of(entry), self._followers(entry))
-        return self._went_on_elsewhere(entry)
+        return self._went_on_elsewhere(entry) or (self.is_list and not self.is_window and self._is_of_an_older_chain(entry))
+
+    def _is_of_an_older_chain(self, entry: str) -> bool:
+        """Whether all that an entry is linked to is older than every row of the source, and none of those is linked to it."""
+        last = self._last_times.get(self._root_of(entry).hash)
+        return last is not None and last < min((row.ts_ms for row in self._held), default=0)
+
+    @cached_property
+    def _last_times(self) -> dict[str, int]:
+        """The greatest time of all entries that are linked to one oldest entry, by that."""
+        found: dict[str, int] = {}
+        for entry in self.records.entries.values():
+            root = self._root_of(entry.hash).hash
+            found[root] = max(entry.ts_ms, found.get(root, entry.ts_ms))
+        return found
 
     def _went_on_elsewhere(self, entry: str) -> bool:
         """Whether the source follows another branch than an entry's from the newest of its rows that the entry rests on."""

@@ -63,7 +63,7 @@ class Reading:
         return not _has_trailing_zero(self.value) if way == "trimmed dates" else not changed & set(_text_of(self.value))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Alteration:
     """What a tool did to a source: the ways, and to how many of its texts."""
 

@@ -97,8 +97,8 @@ def wrong_ends(storage: dict[str, StoredRow] | None, records: AuditRecords) -> l
 
 
 def _ends_early(records: AuditRecords, extent: StorageExtent) -> bool:
-    """Whether the storage's audit rows were not exported to their end: there is none, or one copy is there and the other lies beyond it."""
+    """Whether the storage's audit rows were not exported to their end: one copy is there and the other lies beyond, or nothing is there."""
     rows = records.sources[STORAGE].stated if STORAGE in records.sources else {}
     known = [records.entries[entry] for entry in rows if entry in records.entries]
     keys = [f"audit_history:{entry.ts}:{entry.hash}" for entry in known]
-    return not rows or not all(extent.covers(key) for key in keys)
+    return not extent.goes_past("audit_history:") if not rows else not all(extent.covers(key) for key in keys)

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cached_property
 
 ENTRY_FOLDER, STREAM_FOLDER = "audit/immutable/entry/", "audit/immutable/stream/"
-HEADS = "pop_chain:lastHash:"
+HISTORY, HEADS = "pop_chain:history:", "pop_chain:lastHash:"
 TWINS = ("pop_chain:lastHash:global:", "pop_chain:lastHash:stream:")
 """The worker writes the two heads of a grant one right after the other, and removes neither."""
 
@@ -56,15 +56,26 @@ class StorageExtent:
         spot = bisect_left(self._keys, family)
         return spot < len(self._keys) and self._keys[spot].startswith(family)
 
-    def ends_at(self, key: str) -> str | None:
-        """The last key before a key that the export does not cover, in words for where it was cut; None before its first."""
+    def goes_past(self, family: str) -> bool:
+        """Whether the last key sorts after every key that begins so."""
+        return bool(self._keys) and self._keys[-1] > family and not self._keys[-1].startswith(family)
+
+    def ends_before(self, key: str) -> str | None:
+        """The last key before one that the export does not cover: where its listing ended; None where it begins after it."""
         spot = bisect_left(self._keys, key)
         return self._keys[spot - 1] if spot else None
 
-    def lost_heads(self) -> list[str]:
-        """Head rows that are missing while the grant's other one is there, ascending."""
-        heads = self._keys[bisect_left(self._keys, HEADS) : bisect_left(self._keys, HEADS[:-1] + ";")]
-        return sorted(twin for key in heads if (twin := self._twin(key)) is not None and twin not in self._present)
+    def ends_early(self, keys: Iterable[str]) -> str | None:
+        """The key at which a listing ended before one of `keys`, or before the heads of proofs whose history it holds; None elsewhere."""
+        wanted = sorted(key for key in keys if self.of(key) == Exported.NOT_COVERED)
+        if self.has_family(HISTORY) and not self.has_family(HEADS):
+            wanted.append(HEADS)
+        return next((end for key in wanted if (end := self.ends_before(key)) is not None), None)
+
+    def lone_heads(self) -> list[tuple[str, str]]:
+        """Head rows that are there without the grant's other one, and that other one; ascending."""
+        heads = [key for key in self._keys if key.startswith(HEADS)]
+        return [(key, twin) for key in heads if (twin := self._twin(key)) is not None and twin not in self._present]
 
     @staticmethod
     def _twin(key: str) -> str | None:

@@ -101,7 +101,7 @@ def _find_missing_objects(found: Tampering, records: AuditRecords, named: set[st
     inside, missing = set[str](), set[str]()
     for folder in (ENTRY_FOLDER, STREAM_FOLDER):
         there = {entry for entry, keys in (records.bucket_keys or {}).items() if any(key.startswith(folder) for key in keys)}
-        inside |= {key for entry in records.between(there) for key in sinks[entry] if key.startswith(folder)}
+        inside |= {key for entry in records.between(there) | _beside(records, there) for key in sinks[entry] if key.startswith(folder)}
     absent = {key for key in inside if key not in records.objects and normpath(key) not in records.objects}
     for keys in sinks.values():
         if any(key in absent and records.bucket_extent.covers(key) for key in keys):
@@ -114,3 +114,16 @@ def _find_missing_objects(found: Tampering, records: AuditRecords, named: set[st
         found.missing_objects = sorted(missing)
     found.unexported = records.bucket_extent.unexported() if not found.cuts else []
     found.export_is_partial = bool(found.cuts) or len(missing) > len(found.missing_objects)
+
+
+def _beside(records: AuditRecords, there: set[str]) -> set[str]:
+    """Rows of a list or a storage that branch off the bucket's entries where the same source goes on with the bucket's: no append does."""
+    found = set()
+    for source in records.sources.values():
+        rested_on = {known.hash for row in source.stated for known in records.walk_back(row)}
+        for row in source.stated:
+            known = records.entries.get(row)
+            siblings = records.children.get(known.prev_hash, ()) if known is not None and known.prev_hash in there else ()
+            if any(other != row and other in there and other in rested_on for other in siblings):
+                found.add(row)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from popkit.audit.copies import Alteration
 from popkit.audit.ends import beginnings, wrong_ends, wrong_stream_links
-from popkit.audit.entries import LIST
+from popkit.audit.entries import LIST, AuditRecords
 from popkit.audit.entries import STORAGE as STORED
 from popkit.audit.receipts import altered_receipts
 from popkit.audit.server import server_verdict
@@ -49,12 +49,10 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
     for cut in tampering.cuts:
         findings.append(Finding("bucket_export_partial", None, (BUCKET, cut.key), "every object that is named elsewhere", str(cut)))
     for folder in tampering.unexported:
-        findings.append(Finding("bucket_folder_not_exported", None, (BUCKET, folder), not_checked=f"the bucket's objects below {folder}"))
+        findings.append(Finding("bucket_folder_not_exported", None, (BUCKET, ""), not_checked=f"the bucket's objects below {folder}"))
     if tampering.export_is_partial and not tampering.cuts:
         findings.append(Finding("bucket_export_partial", None, (BUCKET, ""), "every object that sinks name", "most are not there"))
-    extent = records.storage_extent
-    for key in extent.lost_heads() if extent is not None else ():
-        findings.append(Finding("storage_export_partial", None, (STORAGE, key), "both heads of the grant", "one of the two rows"))
+    findings += _partial_storage(records)
     for row in facts.storage_history:
         if not row.holds:
             findings.append(
@@ -140,13 +138,25 @@ def _unknown(facts: Facts) -> frozenset[str]:
     return frozenset(unknown)
 
 
+def _partial_storage(records: AuditRecords) -> list[Finding]:
+    """Where the export of the storage ended, and heads of which one of two rows is not in it."""
+    extent = records.storage_extent
+    if extent is None:
+        return []
+    rows = [records.entries[row] for row in records.sources[STORED].stated if row in records.entries] if STORED in records.sources else []
+    end = extent.ends_early(f"audit_history:{row.ts}:{row.hash}" for row in rows)
+    lone = [(key, "both heads of the grant", f"this one without {lost}") for key, lost in extent.lone_heads()]
+    ends = [] if end is None else [(end, "every row that the worker writes", "the listing ends here, before others")]
+    return [Finding("storage_export_partial", None, (STORAGE, key), wanted, seen) for key, wanted, seen in [*lone, *ends]]
+
+
 def _altered(by_file: dict[str, Alteration]) -> list[tuple[str, Alteration]]:
     """What tools did to texts, by part of the case; one line for the bucket where both of its folders were treated alike."""
     bucket = [done for file, done in by_file.items() if file.startswith(BUCKET)]
     if len(bucket) == 2 and bucket[0].ways == bucket[1].ways:
         rest = {file: done for file, done in by_file.items() if not file.startswith(BUCKET)}
         return sorted([*rest.items(), (BUCKET, Alteration(bucket[0].ways, sum(done.texts for done in bucket)))])
-    return sorted(by_file.items())
+    return sorted((BUCKET if file.startswith(BUCKET) else file, done) for file, done in by_file.items())
 
 
 def _edited_in(facts: Facts, entry: str) -> str:

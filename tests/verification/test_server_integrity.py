@@ -241,7 +241,8 @@ def test_times_that_fall(tmp_path: Path) -> None:
     asked = collected(tmp_path, world)
     asked.both_say_the_same(True)
     check = asked.check("no entry is older than the one it follows")
-    assert (check.status, check.observed) == ("cannot tell", late), "a clock that was set back, or a time that was made up"
+    assert check.status == "cannot tell", "a clock that was set back, or a time that was made up"
+    assert late in check.observed
     assert codes(asked.found, "critical") == set()
 
 
