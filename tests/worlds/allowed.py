@@ -10,7 +10,8 @@ The allowed verdicts of a grant, with their reasons:
 4. `intact` for `recovered` where a transaction of a refusal is not in the evidence: the word then tells less.
 5. Where no whole storage of the accounts' moment is in the evidence, what is true by the newest anchor: heads that were put back
    show in no record until the next proof is issued (design §5 names the newest anchor for the worker's head then).
-6. Where evidence contradicts itself: `inconclusive` with a critical finding, or `broken` where a break is true (design §5).
+6. Where the program changed and transactions that would show it are not in the evidence, what is true by either reading of the rules.
+7. Where evidence contradicts itself: `inconclusive` with a critical finding, or `broken` where a break is true (design §5).
 
 A second either way is granted on every edge: the clocks of chain and worker are not one.
 """
@@ -115,6 +116,10 @@ def allowed(play: Play, truth: Truth, taken: Taken) -> dict[str, str]:
             found[word] = "true by the newest anchor, and no storage tells of heads that were put back"
     if "recovered" in found and _refusals_missing(truth, taken):
         found.setdefault("intact", "recovered, and a refusal is not in the evidence")
+    if {what for _, what in play.world.happened} & {"upgrade", "downgrade"} and _transactions_missing(truth, taken, span):
+        for relaxed in (False, True):
+            for word in truth.under(span.low, span.low_now, relaxed) | truth.under(span.high, span.high_now, relaxed):
+                found.setdefault(word, "true by one reading of the rules, and what shows the other is not in the evidence")
     if f"contradicts {state}" in taken.notes or "program" in taken.notes:
         found = {word: why for word, why in found.items() if word == "broken"}
     found.setdefault("inconclusive", "weaker than any other")
@@ -140,6 +145,11 @@ def _records_end(taken: Taken) -> int:
 
 def _held(taken: Taken) -> set[str]:
     return {row["signature"] for row in taken.files.get(TRANSACTIONS) or [] if row["result"] is not None}
+
+
+def _transactions_missing(truth: Truth, taken: Taken, span: Range) -> bool:
+    held = _held(taken)
+    return any(t.landed.signature not in held for t in truth.world.tried[: span.high.tried])
 
 
 def _refusals_missing(truth: Truth, taken: Taken) -> bool:
@@ -185,7 +195,10 @@ def _names(play: Play, truth: Truth, taken: Taken, row: dict[str, Any]) -> list[
         for cause in sorted(false_causes):
             wrong(f"names the cause {cause}", f"{row['verdict']}: {row['causes']}, true {sorted(truth.causes(late))}")
     if row["heals_until"] is not None:
-        ends = {truth.way(m, m.now).heals for m in play.world.moments if span.low.ms <= m.ms <= late.ms}
+        anchored = Truth(play, truth.handle)
+        anchored.by_anchors = True
+        moments = [m for m in play.world.moments if span.low.ms <= m.ms <= late.ms]
+        ends = {known.way(m, m.now).heals for m in moments for known in (truth, anchored)}
         if row["verdict"] != "in_flight":
             wrong("heals_until without in_flight", str(row["heals_until"]))
         elif row["heals_until"] not in ends and any(ends):

@@ -8,7 +8,7 @@ from tests.conftest import ANSWERS, CASES
 from tests.worlds.recorded import Recording, cuts, wrong
 from tests.worlds.run import answer
 
-NAMES = ("quiet-tail", "in-flight", "abandoned-proof", "out-of-order", "relaxed-race", "storage-only", "worker-head-reset")
+NAMES = ("quiet-tail", "in-flight", "abandoned-proof", "out-of-order", "storage-only")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -118,7 +118,7 @@ class Truth:
 
     def _verdicts_of(self, moment: Moment, now: int) -> set[str]:
         relaxed = moment.build not in STRICT
-        found = self._under(moment, now, relaxed)
+        found = self.under(moment, now, relaxed)
         shown = self.shown(moment)
         if relaxed and shown != "relaxed":
             # Nothing shows the relaxed program yet: where the newest behaviour is strict, or the day is too early for another, the strict
@@ -126,10 +126,10 @@ class Truth:
             # certain; the true one is right, and so is "cannot tell".
             # A worker that keeps its own head is of the strict days: where behaviour is silent its model decides (design §5, eras).
             strict = shown == "strict" or now < START["relaxed"] or not self.play.follows
-            found |= self._under(moment, now, False) if strict else {"inconclusive"}
+            found |= self.under(moment, now, False) if strict else {"inconclusive"}
         if not relaxed and shown == "relaxed":
             # Strict again and nothing shows it: the newest behaviour decides.
-            found |= self._under(moment, now, True)
+            found |= self.under(moment, now, True)
         return found
 
     def shown(self, moment: Moment) -> str | None:
@@ -145,10 +145,13 @@ class Truth:
                 found = "strict"
         return found
 
-    def _under(self, moment: Moment, now: int, relaxed: bool) -> set[str]:
+    def under(self, moment: Moment, now: int, relaxed: bool) -> set[str]:
+        """The verdicts by one reading of the rules."""
         refused, tried = self.refused(moment), self.tried(moment)
         if not refused and not self.issued(moment) and not self.accepted(moment):
             return {"unused"}
+        if not tried and not any(self.proofs[entry].issuer == "worker" for entry in self.issued(moment)):
+            return {"unused", "intact"}  # another issuer's proof that was not sent yet is in nobody's records
         if not relaxed and not self.play.follows:
             way = self.way(moment, now)
             if way.streams_differ:
