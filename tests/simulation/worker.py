@@ -234,8 +234,12 @@ class Worker:
         expected: str | None = None,
         event: str | None = None,
         code: str | None = None,
+        answered: int = 200,
     ) -> Proof:
-        """POST pop-proof. `expected` is the chain's head as the client saw it (model D alone), `code` the confirmation code it shows."""
+        """POST pop-proof. `expected` is the chain's head as the client saw it (model D alone), `code` the confirmation code it shows.
+
+        `answered` is the status of the answer: 503 where a sink failed after the head had moved, so that no client got the proof.
+        """
         event = event or self.event_of(grant)
         stored = self.heads.get(grant, [GENESIS, GENESIS])
         prev, stream = (expected, expected) if expected is not None else stored
@@ -282,7 +286,7 @@ class Worker:
         if expected is None:
             self.heads[grant] = [proof.entry, proof.entry]
         body = {"eventId": event, "grant": grant, "claimer": wallet, "periodIndex": period if self.numeric else str(period)}
-        self.api("POST", "/v1/school/pop-proof", event, body=body)
+        self.api("POST", "/v1/school/pop-proof", event, answered, body)
         return proof
 
     # the ways it fails

@@ -1,0 +1,71 @@
+"""Worlds and their judgements: a case written, opened and asked, and the small edits that take evidence away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import popkit
+from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.fate import Fates
+from popkit.diagnosis.judge import Judge, Judgement
+from popkit.protocol import pda
+from tests.simulation.case import write_case
+from tests.simulation.world import GrantHandle, World
+
+TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
+STORAGE, BUCKET, LOGS = "worker/storage.jsonl", "worker/r2.jsonl", "worker/audit-logs.json"
+
+
+def facts_of(path: Path, files: dict[str, Any]) -> Facts:
+    return popkit.open_case(write_case(path, files)).facts
+
+
+def judged(path: Path, files: dict[str, Any], handle: GrantHandle) -> Judgement:
+    """The judgement of a grant."""
+    return Judge(facts_of(path, files)).judge(handle.address)
+
+
+def fates_of(path: Path, files: dict[str, Any], handle: GrantHandle) -> Fates:
+    """The fates of a grant's proofs."""
+    facts = facts_of(path, files)
+    return Fates(facts, facts.line(handle.address))
+
+
+def collect_at(world: World, second: int, **parts: bool) -> dict[str, Any]:
+    """The case of a moment: its accounts are read, and `collected_at` is, at that unix second."""
+    world.ms = (second - 1) * 1000 + 100
+    files = world.collect(**parts)
+    assert files["case.json"]["collected_at"] == second
+    return files
+
+
+def hide(files: dict[str, Any], *signatures: str, listed: bool = False) -> dict[str, Any]:
+    """The case of a node that leaves transactions out; with `listed` its list still names them."""
+    for name in (TRANSACTIONS,) if listed else (TRANSACTIONS, SIGNATURES):
+        files[name] = [row for row in files[name] if row["signature"] not in signatures]
+    return files
+
+
+def forget(files: dict[str, Any], *addresses: str) -> dict[str, Any]:
+    """The case without some accounts."""
+    files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] not in addresses]
+    return files
+
+
+def account(files: dict[str, Any], address: str) -> dict[str, Any]:
+    """The row of an account, to be edited."""
+    [row] = [row for row in files[ACCOUNTS] if row["pubkey"] == address]
+    assert isinstance(row, dict)
+    return row
+
+
+def read_earlier(files: dict[str, Any], earlier: dict[str, Any], *addresses: str) -> dict[str, Any]:
+    """The case with some accounts as they were read at an earlier moment."""
+    kept = [row for row in files[ACCOUNTS] if row["pubkey"] not in addresses]
+    files[ACCOUNTS] = kept + [row for row in earlier[ACCOUNTS] if row["pubkey"] in addresses]
+    return files
+
+
+def receipt(world: World, handle: GrantHandle, wallet: str, period: int = 0) -> str:
+    return pda.receipt_address(handle.address, world.address(wallet), period)
