@@ -9,7 +9,7 @@ import popkit
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.fate import Fates
 from popkit.diagnosis.judge import Judge, Judgement
-from popkit.protocol import pda
+from tests import addresses as pda
 from tests.simulation.case import write_case
 from tests.simulation.world import GrantHandle, World
 
