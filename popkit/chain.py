@@ -194,6 +194,13 @@ class GrantChain:
         era = self._era(attempt)
         return era.may_be_strict and not era.may_be_relaxed
 
+    def _is_surely_strict(self, attempt: Attempt) -> bool:
+        """Whether behaviour shows the rules strict at an attempt, or no other program existed by then: a worker's model does not suffice."""
+        era = self._era(attempt)
+        return self.is_strict_at(attempt) and (
+            era.decided_by != "worker model" or self.eras.precedes(attempt.slot, attempt.block_time, "relaxed")
+        )
+
     @cached_property
     def is_closed_by_state(self) -> bool:
         """Whether strict links lead from GENESIS to a PopState read after them, so that no accepted proof can be missing."""
@@ -240,7 +247,7 @@ class GrantChain:
         return [
             a
             for a in self.linked
-            if self.is_strict_at(a) and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
+            if self._is_surely_strict(a) and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
         ]
 
     @cached_property

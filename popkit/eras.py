@@ -156,6 +156,11 @@ class EraTimeline:
             return EraAt(str(self._option), "option", "chosen by the operator; nothing in the evidence decides", possible)
         return EraAt(begun[-1], "date", "the newest program that can have been deployed by then", possible, tuple(begun))
 
+    def precedes(self, slot: int, moment: int | None, era: str) -> bool:
+        """Whether a slot was before the first day on which an era's program can have been deployed."""
+        moment = self._clock.latest(slot) if moment is None else moment
+        return moment is not None and moment < EARLIEST[era]
+
     def _possible(self, slot: int) -> tuple[tuple[str, ...], tuple[str, ...], _Spell | None]:
         """(the eras that behaviour leaves open at a slot, those at the last slot before it that showed anything, the spell).
 

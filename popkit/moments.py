@@ -17,7 +17,8 @@ SLACK = 60
 """Seconds that two clocks may differ (block times are estimates of the validators; the worker's clock is its own)."""
 MEASURED_SLOTS = 3000
 """How many slots the known times must span before the cluster's own pace is taken from them."""
-YEAR = 366 * 86400
+DAY = 86400
+YEAR = 366 * DAY
 
 
 class SlotClock:
@@ -86,12 +87,15 @@ class SlotClock:
         return int(min(bounds)) if bounds else None
 
 
-def is_impossible(collected_at: int, evidence: Iterable[int]) -> bool:
-    """Whether a stated time of collection cannot be: before all that was collected, or years after the newest of it (unix seconds).
+def is_impossible(collected_at: int, chain: Iterable[int], worker: Iterable[int]) -> bool:
+    """Whether a stated time of collection cannot be: before all that was collected, or more than a year after the newest of it.
 
-    Parts that are younger than it are no contradiction: exports may have been added later.
+    All in unix seconds; `chain` are block times, `worker` times by the worker's clock, which may be wrong. Parts that are younger than the
+    collection are no contradiction: exports may have been added later.
     """
-    moments = list(evidence)
     if not 0 < collected_at < 1 << 33:
         return True
-    return bool(moments) and not min(moments) - SLACK <= collected_at <= max(moments) + YEAR
+    landed, recorded = list(chain), list(worker)
+    oldest = min([*(t - SLACK for t in landed), *(t - DAY for t in recorded)], default=collected_at)
+    newest = max([*landed, *recorded], default=collected_at)
+    return not oldest <= collected_at <= newest + YEAR

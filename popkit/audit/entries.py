@@ -265,14 +265,18 @@ class AuditRecords:
         """Whether the chain is complete over a unix second: an unbroken stretch begins before it and ends after it."""
         return self.spans(moment * 1000 + 999, moment * 1000)
 
-    def covers_issue(self, issued_at: int, landed_at: int | None = None) -> bool:
+    def covers_issue(self, issued_at: int, landed_at: int | None = None, ahead: int | None = None) -> bool:
         """Whether the chain would hold the anchor of a proof issued at a unix second: one stretch spans the time of its append.
 
         The worker appends before it answers, so that the anchor is no younger than the claim (`landed_at`, unix seconds). A proof that is
         dated ahead of its landing was issued at some moment before that: the stretch must span the ten minutes in which a proof lands, or
-        begin with the chain itself.
+        begin with the chain itself. `ahead` is how many seconds this worker's own clock may be ahead of the cluster's (None: not known,
+        and then such a proof may be its own).
         """
         if landed_at is not None and issued_at > landed_at:
+            if ahead is None:
+                return False
+            landed_at += ahead
             first, last = landed_at * 1000, (landed_at + APPEND_SECONDS) * 1000
             return self.spans(first - SKEW_SECONDS * 1000, last) or any(s.is_from_genesis and s.span(first, last) for s in self.stretches)
         until = issued_at + APPEND_SECONDS

@@ -67,7 +67,8 @@ class Incident:
     @property
     def chain_is_known(self) -> bool:
         """Whether anything of the chain was collected: without it a proof that was never accepted cannot be told from one that was."""
-        return self.judgement.line.chain.state.known or self.facts.evidence.transactions is not None
+        chain = self.judgement.line.chain
+        return chain.state.known or bool(chain.accepted or chain.refused) or self.facts.history.created_slot(chain.grant) is not None
 
     @property
     def unknown_parents(self) -> list[str]:
@@ -275,10 +276,13 @@ def signer_mismatch(incident: Incident) -> Cause | None:
         return None
     attributed = incident.own(incident.judgement.line.chain.attributed)
     wrong = [a for a in attributed if a.error == "InvalidPopSigner" and a.own_failure]
-    reported = [e for e, r in _reported_on_head(incident).items() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
-    if wrong or reported:
-        return _cause("signer_mismatch", "proofs were signed by a key that pop-config did not name at that slot", wrong, reported)
     now = history.signer_now(authority)
+    agree = now is not None and now == facts.signer_now
+    reported = [e for e, r in _reported_on_head(incident).items() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
+    if wrong:
+        return _cause("signer_mismatch", "proofs were signed by a key that pop-config did not name at that slot", wrong, reported)
+    if reported and not agree:  # nobody signs a report: it names nothing where chain and worker agree
+        return _cause("signer_mismatch", "a wallet reports that its proof, which is lost, was signed by a wrong key", entries=reported)
     differs = now is not None and facts.signer_now is not None and facts.signer_now != now and not history.is_closed(grant)
     if differs and facts.status_counts(authority):
         return Cause("signer_mismatch", f"the worker signs with {facts.signer_now}, pop-config names {now}")

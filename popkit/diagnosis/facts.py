@@ -100,9 +100,8 @@ class Facts:
     @cached_property
     def clock_is_impossible(self) -> bool:
         """Whether `collected_at` cannot be: before everything in the case, or years after it. Then no verdict rests on it."""
-        times = [t for t in self.claims.transactions.block_time if t is not None]
-        times += [entry.ts_ms // 1000 for entry in self.audit.entries.values()]
-        return is_impossible(self.now, times)
+        landed = [t for t in self.claims.transactions.block_time if t is not None]
+        return is_impossible(self.now, landed, [entry.ts_ms // 1000 for entry in self.audit.entries.values()])
 
     @cached_property
     def records_until(self) -> int | None:

@@ -135,9 +135,10 @@ class Judge:
 
     def _without_the_state(self, outcome: Judgement) -> Judgement:
         """The grant judged without its PopState, whose readings contradict the rest: broken where that is proved all the same."""
-        line = self.facts.doubted_line(outcome.grant, without_state=True)
+        attested_alone = bool(self.facts.line(outcome.grant).unattested)
+        line = self.facts.doubted_line(outcome.grant, without_state=True, attested_alone=attested_alone)
         without = self._judge_as(line)
-        if without.verdict == "broken":
+        if without.verdict == "broken" and self._wrong_program(outcome.line) is None:
             return without
         problem = self._state_problem(outcome.line) or ""
         outcome.chain_is_doubted = True
@@ -146,8 +147,7 @@ class Judge:
 
     def _state_problem(self, line: WorkerLine) -> str | None:
         """Why the readings of the chain's accounts decide nothing: they contradict each other or the claims; None where they do not."""
-        chain = line.chain
-        owner = chain.state.foreign_owner or self.facts.foreign_owner(chain.grant)
+        chain, owner = line.chain, self._wrong_program(line)
         if owner is not None:
             return f"the grant's accounts belong to another program, {owner}: the case names a wrong program"
         if any(seen.is_contradicted for seen in [chain.state, *chain.state.others]):
@@ -155,6 +155,10 @@ class Judge:
         if chain.contradicting_states:
             return "PopState and the accepted claims name different heads"
         return None
+
+    def _wrong_program(self, line: WorkerLine) -> str | None:
+        """The program that owns the grant's accounts where it is not the case's: then no claim of the grant was read; else None."""
+        return line.chain.state.foreign_owner or self.facts.foreign_owner(line.chain.grant)
 
     def _chain_problem(self, line: WorkerLine) -> str | None:
         """Why the chain's own evidence does not add up; None when it does."""

@@ -81,7 +81,9 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             refused = next((a for a in chain.attributed if a.signature in cause.signatures), None)
             where = (ACCOUNTS, grant) if refused is None else (TRANSACTIONS, refused.signature)
             slot = refused.slot if refused is not None else None
-            yield Finding("signer_mismatch", grant, where, "the signer in pop-config", cause.seen, slot=slot)
+            by_report = bool(cause.entries) and not cause.signatures
+            severity = "warning" if by_report else ""
+            yield Finding("signer_mismatch", grant, where, "the signer in pop-config", cause.seen, slot=slot, severity=severity)
         if cause.name == "stream_divergence":
             yield Finding("stream_divergence", grant, _divergence(facts, incident, cause), "equal links", cause.seen)
         if cause.name == "grant_reuse":

@@ -18,6 +18,8 @@ from popkit.protocol.message import GENESIS_HASH
 
 HEAD_KEY = "pop_chain:lastHash:global:"
 STREAM_KEY = "pop_chain:lastHash:stream:"
+USUAL_LATENCY = 30
+"""Seconds from the issue of a proof to its landing that the quickest wallets keep within."""
 PARENTS_FROM_CLIENTS = 1772496000
 """2026-03-03 00:00 UTC: the day from which a worker may take a proof's parents from the client (commit de86af4)."""
 
@@ -176,7 +178,20 @@ class WorkerLine:
         if entry is None and proof.audit_hash in self.records.named:
             return "this_worker"  # an entry that is gone, but that later ones name
         landed = [a.block_time for a in [proof.accepted, *proof.refused] if a is not None and a.block_time is not None]
-        return "foreign" if self.records.covers_issue(proof.issued_at, min(landed, default=None)) else "unknown"
+        return "foreign" if self.records.covers_issue(proof.issued_at, min(landed, default=None), self._clock_ahead) else "unknown"
+
+    @cached_property
+    def _clock_ahead(self) -> int | None:
+        """How many seconds the worker's clock may be ahead of the cluster's, by its own accepted proofs; None without any.
+
+        A proof lands after it is issued, mostly within half a minute: what is dated later than that is the clock's.
+        """
+        ahead = [
+            attempt.issued_at - attempt.block_time
+            for attempt in self.chain.linked
+            if attempt.block_time is not None and attempt.issued_at is not None and self.proofs[str(attempt.entry_hash)].from_worker
+        ]
+        return max(0, max(ahead) + USUAL_LATENCY) if ahead else None
 
     @cached_property
     def stored_head(self) -> str | None:
