@@ -195,7 +195,7 @@ class GrantChain:
         return era.may_be_strict and not era.may_be_relaxed
 
     def _is_surely_strict(self, attempt: Attempt) -> bool:
-        """Whether behaviour shows the rules strict at an attempt, or no other program existed by then: a worker's model does not suffice."""
+        """Whether behaviour shows the rules strict at an attempt, or no other program existed by then; a model alone does not."""
         era = self._era(attempt)
         return self.is_strict_at(attempt) and (
             era.decided_by != "worker model" or self.eras.precedes(attempt.slot, attempt.block_time, "relaxed")
