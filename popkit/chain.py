@@ -232,11 +232,21 @@ class GrantChain:
             return False
         if landed.slot > seen.slot:
             return True
-        before = [a for a in self.linked if a.slot <= seen.slot]
-        newest = max(a.issued_at for a in before if a.issued_at is not None)
-        # of equal times the later moves the head; a slot has no order
-        tied = not self.is_strict_at(before[-1]) and landed.issued_at == newest and landed.slot == before[-1].slot
-        return not tied and not self._gap_after(seen.head)
+        spot = self.linked.index(landed)
+        after = [a for a in self.linked[spot + 1 :] if a.slot <= seen.slot]
+        return any(self._moves_past(a, landed) for a in after) and not self._gap_after(seen.head)
+
+    def _moves_past(self, later: Attempt, landed: Attempt) -> bool:
+        """Whether a claim that landed after another one certainly took the head from it.
+
+        Strict rules always do; relaxed ones where it was not issued before. Of equal times the later moves the head; a slot has no order.
+        """
+        assert later.issued_at is not None
+        assert landed.issued_at is not None
+        if self._is_surely_strict(later):
+            return True
+        tied = later.issued_at == landed.issued_at and later.slot == landed.slot
+        return later.issued_at >= landed.issued_at and not tied
 
     @cached_property
     def misordered(self) -> list[Attempt]:

@@ -161,6 +161,22 @@ class History:
         )
         return seen == now and not terms.closed
 
+    def terms_are_confirmed(self, grant: str) -> bool:
+        """Whether the replayed terms lack no step, by the grant's account, or by its closing where there is no account any more."""
+        return self.terms_are_whole(grant) is True or (self.account(grant) is None and self.is_closed(grant))
+
+    def terms_now(self, grant: str) -> Terms | None:
+        """The terms in force last: as replayed where the account confirms or is not there, else as the account states; None: not known."""
+        account, replayed = self.account(grant), self.terms_during(grant, LATEST)
+        if replayed:
+            return replayed[-1]
+        if account is None or self._is_behind(grant):
+            return None
+        return Terms(
+            account.authority, account.mint, account.grant_id, account.amount_per_period, account.period_seconds, account.start_ts,
+            account.expires_at, account.merkle_root, account.paused,
+        )  # fmt: skip
+
     def terms_during(self, grant: str, slot: int) -> list[Terms]:
         """The terms that may have held while a slot ran, in order: its own steps are not ordered against its claims.
 

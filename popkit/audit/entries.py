@@ -25,6 +25,8 @@ from popkit.protocol.message import SKEW_SECONDS
 GENESIS = "GENESIS"
 """The audit chain's first prev_hash; the PoP chain writes 64 zeros instead."""
 LIST, STORAGE, BUCKET = "list", "storage", "bucket"
+ALLOWED_AHEAD = 60
+"""Seconds that a worker's clock may seem ahead before its records are taken to end earlier than they say."""
 APPEND_SECONDS = 5
 """How long after a proof's issued_at its anchor may be appended; a chain that ends sooner does not show that there is none."""
 LIST_WINDOW = 50
@@ -281,7 +283,7 @@ class AuditRecords:
             return self.spans(first - SKEW_SECONDS * 1000, last) or any(s.is_from_genesis and s.span(first, last) for s in self.stretches)
         until = issued_at + APPEND_SECONDS
         until = until if landed_at is None else max(issued_at + 1, min(until, landed_at))
-        return self.spans(issued_at * 1000, until * 1000)
+        return self.spans(issued_at * 1000, (until + max(0, (ahead or 0) - ALLOWED_AHEAD)) * 1000)
 
     @cached_property
     def newest(self) -> AuditEntry | None:

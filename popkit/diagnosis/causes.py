@@ -149,7 +149,7 @@ def genesis_mismatch(incident: Incident) -> Cause | None:
         return (
             _cause("genesis_mismatch", "the proof that refused claims waited for was the grant's first", entries=first) if first else None
         )
-    if line.chain.head != GENESIS_HASH or line.chain.linked:
+    if line.chain.head != GENESIS_HASH or line.chain.linked or not incident.fates.head_is_certain:
         return None
     return Cause("genesis_mismatch", "no proof of the grant was ever accepted: the lost one was its first", lost.entries)
 
@@ -188,7 +188,7 @@ def worker_head_reset(incident: Incident) -> Cause | None:
         for p in line.proofs.values()
         if p.prev_hash == GENESIS_HASH and p.issuer != "foreign" and not _took_parent_from_chain(p) and _had_state(incident, p)
     ]
-    reset = [p for p in reset if not p.landed or _had_a_head(incident, p)]
+    reset = [p for p in reset if _had_a_head(incident, p)]
     if reset:
         seen = f"{counted(len(reset), 'proof')} issued from GENESIS on a grant that has state"
         return _cause("worker_head_reset", seen, entries=[p.entry_hash for p in reset])
@@ -203,9 +203,16 @@ def _took_parent_from_chain(proof: Proof) -> bool:
 
 
 def _had_a_head(incident: Incident, proof: Proof) -> bool:
-    """Whether the worker's own head had moved before a proof: a head that never moved stands at GENESIS rightly."""
-    own = incident.judgement.line.proofs.values()
-    return any(p.issued_at < proof.issued_at and p.anchor is not None and p.anchor.moved_heads for p in own)
+    """Whether the worker's own head had moved before a proof: a head that never moved stands at GENESIS rightly.
+
+    Where an accepted claim may be this worker's, though its records do not tell, so may the head have been.
+    """
+    line = incident.judgement.line
+    if not proof.landed and any(line.proofs[str(a.entry_hash)].issuer == "unknown" for a in line.chain.linked):
+        return True
+    own = line.in_issue_order()
+    before = takewhile(lambda p: p is not proof, own) if proof in own else iter(())
+    return any(p.anchor is None or p.anchor.moved_heads for p in before)
 
 
 def _had_state(incident: Incident, proof: Proof) -> bool:

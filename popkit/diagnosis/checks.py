@@ -85,7 +85,7 @@ def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: list[Terms]
         expected = f"period {' or '.join(map(str, periods))}"
         yield Finding("period_differs", chain.grant, where, expected, f"period {attempt.period_index}", slot=attempt.slot)
     refused = [t.refuses(receipt.claimed_at if receipt is not None else None) for t in terms]
-    if None not in refused:
+    if None not in refused and facts.history.terms_are_confirmed(chain.grant):
         yield Finding("claim_not_allowed", chain.grant, where, f"refused with {refused[0]}", "accepted", slot=attempt.slot)
 
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import Proof, WorkerLine
 from popkit.evidence.collection import stated_addresses
-from popkit.history import LATEST, Terms
+from popkit.history import Terms
 from popkit.protocol.message import SKEW_SECONDS
 
 LANDED, CAN_LAND, LOST, NOT_KNOWN = "landed", "can land", "lost", "not known"
@@ -48,10 +48,10 @@ class Fates:
     def last_second(self, proof: Proof) -> int:
         """The last unix second at which the program would take a proof: its age, the end of its period, the grant's expiry."""
         ends = [proof.issued_at + SKEW_SECONDS]
-        for terms in self.terms[-1:]:
-            ends.append(terms.start_ts + (proof.period_index + 1) * terms.period_seconds - 1)
-            if terms.expires_at > 0:
-                ends.append(terms.expires_at)
+        if self.terms is not None:
+            ends.append(self.terms.start_ts + (proof.period_index + 1) * self.terms.period_seconds - 1)
+            if self.terms.expires_at > 0:
+                ends.append(self.terms.expires_at)
         return min(ends)
 
     def _is_over(self, proof: Proof, moment: int | None) -> bool:
@@ -62,7 +62,7 @@ class Fates:
 
     def _begins_too_late(self, proof: Proof) -> bool:
         """Whether the proof's period begins only after the proof has grown too old."""
-        return any(terms.period_at(proof.issued_at + SKEW_SECONDS) < proof.period_index for terms in self.terms[-1:])
+        return self.terms is not None and self.terms.period_at(proof.issued_at + SKEW_SECONDS) < proof.period_index
 
     def _was_refused_too_late(self, proof: Proof) -> bool:
         """Whether a refusal of the proof, or of one that rests on it, landed after its last second: the chain did not hold it then."""
@@ -83,9 +83,9 @@ class Fates:
         return frozenset(found)
 
     @cached_property
-    def terms(self) -> list[Terms]:
-        """The terms in force last, as far as they are known; [] where they are not."""
-        return self.facts.history.terms_during(self.grant, LATEST)
+    def terms(self) -> Terms | None:
+        """The terms in force last; None where they are not known."""
+        return self.facts.history.terms_now(self.grant)
 
     @cached_property
     def head_is_certain(self) -> bool:
@@ -144,5 +144,7 @@ class Fates:
         row, state = self.facts.receipt_row(self.grant, proof.claimer, proof.period_index), self.chain.state
         if row is None or not row.exists or not self.chain.state_counts or row.slot is None or state.slot is None:
             return False
+        if self.chain.unseen:
+            return False  # what it is may be among the claims that are not in the evidence
         era = self.facts.eras.at(state.slot, self.chain.now)
         return row.slot <= state.slot and not era.may_be_relaxed

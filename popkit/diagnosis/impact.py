@@ -10,7 +10,7 @@ from popkit.diagnosis.causes import Incident
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.fate import LOST
 from popkit.diagnosis.judge import Judgement
-from popkit.diagnosis.proofs import Proof
+from popkit.diagnosis.proofs import PARENTS_FROM_CLIENTS, Proof
 from popkit.diagnosis.result import GrantDiagnosis
 
 REPORT_DELAY = 900
@@ -82,9 +82,9 @@ def _first_behind(incident: Incident) -> Proof | None:
 
 
 def _head_may_be_another(incident: Incident) -> bool:
-    """Whether proofs that nothing shows as accepted may have been, as the verdict itself cannot tell where the chain's head is."""
+    """Whether proofs that nothing shows as accepted may have been, as where the chain's head is cannot be told."""
     judgement = incident.judgement
-    return judgement.chain_is_doubted or (judgement.verdict == "inconclusive" and not incident.fates.head_is_certain)
+    return judgement.chain_is_doubted or not incident.fates.head_is_certain
 
 
 def missing_entries(incident: Incident) -> list[str]:
@@ -137,6 +137,8 @@ def _is_repeat(incident: Incident, first: Proof, second: Proof) -> bool:
         return False
     if first.from_worker and second.from_worker:
         return first.follows_chain or second.follows_chain  # a worker that changed its model was asked twice as well
+    if min(first.issued_at, second.issued_at) >= PARENTS_FROM_CLIENTS and "unknown" in (first.issuer, second.issuer):
+        return True  # a worker of that time may have been given the parent by the client, twice
     attempts = [a for p in (first, second) for a in [p.accepted, *p.refused] if a is not None]
     return all(incident.judgement.line.chain.era_at(a) == "relaxed" for a in attempts)
 

@@ -290,6 +290,9 @@ class Judge:
             return outcome.cannot_tell(
                 "the worker's stored head is a proof of unknown age that may still land", "the worker's audit records or history"
             )
+        behind = self._records_behind(outcome) if line.head_source == "anchors" else None
+        if behind is not None:
+            return outcome.cannot_tell(f"the worker's own head is not the chain's, but {behind}", behind)
         where = "GENESIS" if line.head == GENESIS_HASH else f"{str(line.head)[:8]}"
         outcome.because = f"the worker's head is {where}, the chain's head is {chain.head[:8]}: the next proof will be refused"
         return "broken"

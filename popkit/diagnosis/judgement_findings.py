@@ -126,14 +126,15 @@ def _proofs_of_one_period(incident: Incident) -> Iterator[Finding]:
 def _proofs_out_of_period(incident: Incident) -> Iterator[Finding]:
     """Proofs on the way for a period that was over when they were issued, or that begins too late for them."""
     grant = incident.judgement.grant
-    for terms in incident.fates.terms[-1:] if incident.judgement.is_strict else ():
-        for proof in incident.judgement.line.path:
-            first, last = terms.period_at(proof.issued_at), terms.period_at(proof.issued_at + SKEW_SECONDS)
-            if not first <= proof.period_index <= last:
-                where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
-                periods = str(first) if first == last else f"{first} to {last}"
-                wanted = f"a proof for period {periods}, in which it can land"
-                yield Finding("proof_out_of_period", grant, where, wanted, f"period {proof.period_index}")
+    terms = incident.fates.terms
+    for proof in incident.judgement.line.path if incident.judgement.is_strict and terms is not None else ():
+        assert terms is not None
+        first, last = terms.period_at(proof.issued_at), terms.period_at(proof.issued_at + SKEW_SECONDS)
+        if not first <= proof.period_index <= last:
+            where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
+            periods = str(first) if first == last else f"{first} to {last}"
+            wanted = f"a proof for period {periods}, in which it can land"
+            yield Finding("proof_out_of_period", grant, where, wanted, f"period {proof.period_index}")
 
 
 def _chain_read_early(facts: Facts, incident: Incident) -> Iterator[Finding]:

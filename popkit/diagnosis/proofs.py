@@ -182,13 +182,13 @@ class WorkerLine:
 
     @cached_property
     def _clock_ahead(self) -> int | None:
-        """How many seconds the worker's clock may be ahead of the cluster's, by its own accepted proofs; None without any.
+        """How many seconds the worker's clock may be ahead of the cluster's, by its own proofs on chain; None without any.
 
         A proof lands after it is issued, mostly within half a minute: what is dated later than that is the clock's.
         """
         ahead = [
             attempt.issued_at - attempt.block_time
-            for attempt in self.chain.linked
+            for attempt in [*self.chain.linked, *self.chain.attributed]
             if attempt.block_time is not None and attempt.issued_at is not None and self.proofs[str(attempt.entry_hash)].from_worker
         ]
         return max(0, max(ahead) + USUAL_LATENCY) if ahead else None
@@ -324,12 +324,14 @@ class WorkerLine:
         if proof.issuer != "unknown":
             return False
         newest = self.newest_record
-        return self._descends(proof, self._recorded_head[0]) or (newest is not None and proof.issued_at * 1000 + 999 > newest)
+        return self._descends(proof, self._recorded_head[0], through_landed=False) or (
+            newest is not None and proof.issued_at * 1000 + 999 > newest
+        )
 
-    def _descends(self, proof: Proof, entry: str | None) -> bool:
-        """Whether a proof stands on an entry, by the links of known proofs."""
+    def _descends(self, proof: Proof, entry: str | None, through_landed: bool = True) -> bool:
+        """Whether a proof stands on an entry, by the links of known proofs; `through_landed`: also where claims landed in between."""
         cursor: Proof | None = proof
-        while cursor is not None:
+        while cursor is not None and (through_landed or cursor is proof or not cursor.landed):
             if cursor.prev_hash == entry:
                 return True
             cursor = self.proofs.get(cursor.prev_hash)

@@ -10,6 +10,7 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.result import Finding, Row
 from popkit.evidence.collection import incomplete_addresses
+from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import receipt_address
 from popkit.wording import counted
 
@@ -76,8 +77,8 @@ class Reconciler:
         return found
 
     def _is_late(self, record: ClaimRecord) -> bool:
-        """Whether a record was made after the chain was read: its transaction may have landed since."""
-        return record.ts_ms is not None and record.ts_ms // 1000 > self.facts.now
+        """Whether a record is younger than the chain's evidence, or not ten minutes older: its transaction may have landed since."""
+        return record.ts_ms is not None and record.ts_ms // 1000 > self.facts.now - SKEW_SECONDS
 
     def _has_receipt(self, record: ClaimRecord) -> bool | None:
         """Whether a receipt of the record's claimer exists; None when the receipt that it names was not collected."""
