@@ -30,6 +30,7 @@ from popkit.history import LATEST, History
 from popkit.moments import SLACK, SlotClock, is_impossible
 from popkit.protocol import accounts as layouts
 from popkit.protocol.errors import TransactionFailure, read_logged_failure
+from popkit.protocol.instructions import InstructionError, decode_instruction
 from popkit.protocol.message import GENESIS_HASH
 from popkit.protocol.pda import pop_config_address, receipt_address, vault_address
 
@@ -347,7 +348,23 @@ class Facts:
     def foreign_owner(self, grant: str) -> str | None:
         """The program that owns the grant's account where it is not the case's: then the case names a wrong program; else None."""
         row = self.accounts.get(grant)
-        return row.owner if row is not None and row.exists and row.owner != self.header.program_id else None
+        if row is not None and row.exists:
+            return row.owner if row.owner != self.header.program_id else None
+        return self._called_instead if not len(self.claims) and not self.history.steps else None
+
+    @cached_property
+    def _called_instead(self) -> str | None:
+        """Another program than the case's that transactions call with the grant program's instructions; None where none is."""
+        for row in self.claims.other_rows:
+            for call in self.claims.decode(row).instructions:
+                if call.data is None or call.program == self.header.program_id:
+                    continue
+                try:
+                    decode_instruction(call.data, call.accounts)
+                except InstructionError:
+                    continue
+                return call.program
+        return None
 
     @cached_property
     def event_links(self) -> list[EventLink]:

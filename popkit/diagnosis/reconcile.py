@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.fate import Fates
 from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.result import Finding, Row
 from popkit.evidence.collection import incomplete_addresses
@@ -78,7 +79,10 @@ class Reconciler:
 
     def _is_late(self, record: ClaimRecord) -> bool:
         """Whether a record is younger than the chain's evidence, or not ten minutes older: its transaction may have landed since."""
-        return record.ts_ms is not None and record.ts_ms // 1000 > self.facts.now - SKEW_SECONDS
+        if record.ts_ms is None:
+            return False
+        read = [Fates(self.facts, self.facts.line(grant)).read_at for grant in self.grants_of[record.event_id]]
+        return any(at is None or record.ts_ms // 1000 > min(at, self.facts.now) - SKEW_SECONDS for at in read)
 
     def _has_receipt(self, record: ClaimRecord) -> bool | None:
         """Whether a receipt of the record's claimer exists; None when the receipt that it names was not collected."""
