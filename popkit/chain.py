@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 from popkit.attempts import Attempt
@@ -220,7 +221,20 @@ class GrantChain:
         A reading of a slot names the head that the claims had led to by then: not an older one, not one that landed later, and not
         nothing where a claim had landed. An unseen head is a gap, not a contradiction; a reading without a slot has no age to be wrong for.
         """
-        return [seen for seen in [*self.state.others, self.state] if seen.is_contradicted or self._contradicts(seen)]
+        readings = [seen for seen in [*self.state.others, self.state] if seen.known and not seen.unreadable]
+        backwards = [later for before, later in pairwise(s for s in readings if s.slot is not None) if self._goes_back(before, later)]
+        return [seen for seen in readings if seen.is_contradicted or self._contradicts(seen) or seen in backwards]
+
+    def _goes_back(self, before: PopStateSeen, later: PopStateSeen) -> bool:
+        """Whether a later reading tells of an older state than one before it: nothing where there was a head, or an older claim's."""
+        if before.head is None or before.head == later.head:
+            return False
+        if later.head is None:
+            return True
+        older, newer = self.accepted_entries.get(later.head), self.accepted_entries.get(before.head)
+        if older is None or newer is None or older.issued_at is None or newer.issued_at is None:
+            return False
+        return self.linked.index(older) < self.linked.index(newer) and older.issued_at < newer.issued_at
 
     def _contradicts(self, seen: PopStateSeen) -> bool:
         if not seen.known or seen.unreadable or seen.slot is None:

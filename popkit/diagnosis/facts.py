@@ -57,6 +57,10 @@ class ReportedFailure:
         return self.failure.error or (f"Custom({self.failure.code})" if self.failure.code is not None else None)
 
 
+_FIRST_CALLS = 64
+"""How many transactions are looked at for another program, where none calls the case's."""
+
+
 class Facts:
     """The facts of one case. `era_option` is the era an operator insists on where nothing else decides."""
 
@@ -355,7 +359,7 @@ class Facts:
     @cached_property
     def _called_instead(self) -> str | None:
         """Another program than the case's that transactions call with the grant program's instructions; None where none is."""
-        for row in self.claims.other_rows:
+        for row in range(min(len(self.claims.transactions), _FIRST_CALLS)):
             for call in self.claims.decode(row).instructions:
                 if call.data is None or call.program == self.header.program_id:
                     continue
