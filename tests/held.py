@@ -23,6 +23,7 @@ OF_WHAT_IS_NOT_THERE = (
     "audit_entry_removed",
     "transaction_missing",
     "bucket_object_missing",
+    "bucket_folder_not_exported",
     "evidence_unreadable",
     "fork",
     "race",
