@@ -24,6 +24,7 @@ OF_WHAT_IS_NOT_THERE = (
     "transaction_missing",
     "bucket_object_missing",
     "bucket_folder_not_exported",
+    "storage_export_partial",
     "evidence_unreadable",
     "fork",
     "race",
