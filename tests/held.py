@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
 
 import popkit
 from popkit.diagnosis.codes import CODES
-from popkit.diagnosis.result import Diagnosis, Finding
+from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.judge import Judgement
+from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis
+from popkit.history import LATEST
 from popkit.reporting.places import Places
 from tests.conftest import ROOT
 
@@ -19,6 +23,8 @@ OF_WHAT_IS_NOT_THERE = (
     "audit_entry_removed",
     "transaction_missing",
     "bucket_object_missing",
+    "bucket_folder_not_exported",
+    "storage_export_partial",
     "evidence_unreadable",
     "fork",
     "race",
@@ -33,6 +39,7 @@ OF_THE_CASE = (
 """How the codes begin of which no finding is of one grant."""
 OF_EITHER = ("evidence_contradictory", "history_record_false")
 SCHEMA = json.loads((ROOT / "popkit" / "diagnosis" / "findings.schema.json").read_text())
+CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
@@ -45,6 +52,12 @@ def held_to_its_words(path: Path) -> Diagnosis:
         assert all(isinstance(text, str) and text for text in said), said
         assert bool(judgement.missing_evidence) == (judgement.verdict == "inconclusive")
         assert (judgement.heals_until is not None) == (judgement.verdict == "in_flight")
+        _heals_in_time(judgement, case.facts, found.as_of)
+    for grant in found.grants:
+        assert (grant.affected_claimers is None) or grant.verdict != "inconclusive", "whom it affects is not known"
+        assert grant.verdict != "in_flight" or grant.affected_claimers == []
+        _began_as_it_says(grant)
+    _rows_say_what_they_are_about(found)
     said = json.loads(found.dumps())
     assert list(VALIDATOR.iter_errors(said)) == []
     assert (said["verdict"], said["exit_code"], said["case"]) == (found.verdict, found.exit_code, case.name)
@@ -65,6 +78,54 @@ def held_to_its_words(path: Path) -> Diagnosis:
             assert finding.slot == slots[finding.where[1]], finding
         assert finding.code in OF_WHAT_IS_NOT_THERE or _is_there(finding, places, raw), finding
     return found
+
+
+def _heals_in_time(judgement: Judgement, facts: Facts, as_of: int) -> None:
+    """A time to heal is not over, and no later than the last second of any proof on the way: by its age, its period and the grant."""
+    if judgement.heals_until is None:
+        return
+    ends = [proof.issued_at + 600 for proof in judgement.line.path]
+    for terms in facts.history.terms_during(judgement.grant, LATEST)[-1:]:
+        ends += [terms.start_ts + (proof.period_index + 1) * terms.period_seconds - 1 for proof in judgement.line.path]
+        ends += [terms.expires_at] if terms.expires_at > 0 else []
+    assert as_of <= judgement.heals_until <= min(ends)
+
+
+def _began_as_it_says(grant: GrantDiagnosis) -> None:
+    """What is said of the beginning: nothing where nothing broke, and of each moment who says so and how sure that is."""
+    began = grant.began
+    if grant.verdict in ("in_flight", "unused") or (grant.verdict == "intact" and grant.first_bad is None):
+        assert began is None
+    if grant.verdict == "recovered":
+        assert began is not None
+    if began is None:
+        return
+    moments = began.lost_proof_issued, began.first_wallet_refused, began.first_refusal_landed
+    assert any(moments), "no moment: then it is null"
+    for moment, sources in zip(moments, (("worker", "chain"), ("client",), ("chain",)), strict=True):
+        if moment is not None:
+            assert moment.source in sources
+            assert moment.certainty in ("exact", "at_latest", "at_earliest")
+            assert (moment.slot is not None) == (moment is began.first_refusal_landed)
+    assert began.first_wallet_refused is None or began.first_wallet_refused.certainty != "exact", "nobody signs a report"
+
+
+def _rows_say_what_they_are_about(found: Diagnosis) -> None:
+    """Every row of the coverage: its part, its grant, a code and a sentence; each once, and what decides a grant among them."""
+    coverage = found.as_json()["coverage"]
+    assert coverage["complete"] == (not coverage["not_checked"])
+    names = {grant.grant for grant in found.grants}
+    for kind in ("checked", "not_checked"):
+        rows = [tuple(row.values()) for row in coverage[kind]]
+        assert len(rows) == len(set(rows))
+        for part, grant, why, detail in rows:
+            assert part
+            assert detail
+            assert grant is None or grant in names
+            assert (why == "checked") == (kind == "checked")
+            assert CODE.fullmatch(why), why
+    undecided = {(row["grant"], row["detail"]) for row in coverage["not_checked"] if row["part"] == "verdict"}
+    assert undecided == {(g.grant, text) for g in found.grants for text in g.judgement.missing_evidence}
 
 
 def _is_there(finding: Finding, places: Places, raw: dict[str, str]) -> bool:

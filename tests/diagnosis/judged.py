@@ -32,14 +32,6 @@ def fates_of(path: Path, files: dict[str, Any], handle: GrantHandle) -> Fates:
     return Fates(facts, facts.line(handle.address))
 
 
-def collect_at(world: World, second: int, **parts: bool) -> dict[str, Any]:
-    """The case of a moment: its accounts are read, and `collected_at` is, at that unix second."""
-    world.ms = (second - 1) * 1000 + 100
-    files = world.collect(**parts)
-    assert files["case.json"]["collected_at"] == second
-    return files
-
-
 def hide(files: dict[str, Any], *signatures: str, listed: bool = False) -> dict[str, Any]:
     """The case of a node that leaves transactions out; with `listed` its list still names them."""
     for name in (TRANSACTIONS,) if listed else (TRANSACTIONS, SIGNATURES):

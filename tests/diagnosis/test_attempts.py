@@ -11,7 +11,7 @@ import pytest
 import popkit
 from popkit.attempts import Attempt, _came_after
 from popkit.diagnosis.facts import ReportedFailure
-from popkit.diagnosis.records import ClaimRecord
+from popkit.diagnosis.records import ClaimRecord, read_claim_records
 from popkit.evidence.lines import Place
 from popkit.protocol.errors import Layer, TransactionFailure
 from tests.diagnosis.small_chains import REFUSED
@@ -98,8 +98,7 @@ def recorded(data: Any, event: str = "WALLET_CLAIM", stream: str = "evt", **more
     rows = [] if data is None else [entry]
     audit = SimpleNamespace(ordered=rows, is_orphan=lambda name: more.get("orphan", False), entries={row.hash: row for row in rows})
     evidence = SimpleNamespace(answers=more.get("answers", {}), storage=more.get("storage"))
-    facts: Any = SimpleNamespace(audit=audit, evidence=evidence)
-    return facts.claim_records
+    return read_claim_records(evidence, audit)  # type: ignore[arg-type]
 
 
 def claim(**transfer: Any) -> dict[str, Any]:

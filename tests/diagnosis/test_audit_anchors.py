@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from popkit.audit.anchors import MAX_ISSUE_LAG, Anchor, anchors_of, as_anchor, read_head
+from popkit.audit.anchors import MAX_ISSUE_LAG, Anchor, acknowledged, anchors_of, as_anchor, read_head
 from popkit.protocol.message import GENESIS_HASH
 from tests.diagnosis.audit_rows import GRANT, SECOND, WALLET, entry_of, objects, records_of, row
 
@@ -103,3 +103,62 @@ def test_an_orphan_is_no_anchor_and_others_are_in_order() -> None:
     failed = row(2400, rows[0]["entry_hash"], "y", event="POP_CLAIM_PROOF_ANCHOR", data=anchor_row()["data"])
     records = records_of(None, None, objects([*rows, failed, row(4000, rows[1]["entry_hash"], "z")]))
     assert [a.anchor_hash for a in anchors_of(records)] == [rows[0]["entry_hash"]]
+
+
+# -- what the worker's own trail of API calls acknowledges --
+
+REQUEST = {"eventId": "evt", "grant": GRANT, "claimer": WALLET, "periodIndex": "3"}
+
+
+def trail(*steps: tuple[str, dict[str, Any]]) -> tuple[list[str], set[str]]:
+    """(hashes of the anchors in order, those acknowledged) of a chain of anchors and of rows of the request."""
+    rows: list[dict[str, Any]] = []
+    for number, (kind, change) in enumerate(steps):
+        prev = rows[-1]["entry_hash"] if rows else "GENESIS"
+        if kind == "anchor":
+            fields: dict[str, Any] = {"event": "POP_CLAIM_PROOF_ANCHOR", "eventId": "pop:evt"}
+            data = REQUEST | {"prevHash": "GENESIS", "streamPrevHash": "GENESIS"} | change
+        else:
+            fields = {"event": change.pop("event", "API_POST_V1_SCHOOL_POP_PROOF"), "eventId": change.pop("stream", "evt")}
+            data = {"status": change.pop("status", 200), "requestBody": change.pop("body", REQUEST | change)}
+        rows.append(row(number * 10, prev, None, data=data, **fields))
+    found = acknowledged(records_of(rows))
+    return [told["entry_hash"] for told in rows if told["event"] == "POP_CLAIM_PROOF_ANCHOR"], found
+
+
+def test_the_row_of_its_request_acknowledges_an_anchor() -> None:
+    [anchor_hash], found = trail(("anchor", {}), ("row", {}))
+    assert found == {anchor_hash}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": 503},
+        {"status": 400},
+        {"stream": "another event"},
+        {"event": "API_POST_V1_SCHOOL_CLAIMS"},
+        {"grant": WALLET},
+        {"claimer": GRANT},
+        {"periodIndex": "4"},
+        {"body": None},
+        {"body": "text"},
+    ],
+)
+def test_a_row_of_another_request_acknowledges_nothing(change: dict[str, Any]) -> None:
+    assert trail(("anchor", {}), ("row", dict(change)))[1] == set()
+
+
+def test_a_row_comes_after_its_anchor() -> None:
+    assert trail(("row", {}), ("anchor", {}))[1] == set()
+
+
+def test_one_row_stands_for_one_anchor_the_newest_before_it() -> None:
+    (first, second), found = trail(("anchor", {}), ("anchor", {}), ("row", {}))
+    assert found == {second}
+    (first, second), found = trail(("anchor", {}), ("row", {}), ("anchor", {}), ("row", {}))
+    assert found == {first, second}
+    (first, second), found = trail(("anchor", {}), ("anchor", {}), ("row", {}), ("row", {}))
+    assert found == {first, second}
+    (other, _mine), found = trail(("anchor", {"claimer": GRANT}), ("anchor", {}), ("row", {"claimer": GRANT}))
+    assert found == {other}

@@ -14,7 +14,7 @@ from popkit.protocol.accounts import ClaimReceipt, PopState, encode_account
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.protocol.message import GENESIS_HASH
 from tests.addresses import pop_state_address
-from tests.diagnosis.small_chains import RELAXED, chain, claim, refusal, seen
+from tests.diagnosis.small_chains import RELAXED, UNKNOWN, chain, claim, refusal, seen
 from tests.simulation.world import World
 
 ANN, BOB, CAT = claim("ann"), claim("bob", "ann", 20), claim("cat", "bob", 30)
@@ -252,7 +252,54 @@ def test_the_era_of_a_claim_is_that_of_its_time_where_no_behaviour_decides() -> 
     assert chain(eras=EraTimeline([])).era_at(dated._replace(block_time=1775001600)) == "relaxed"
 
 
+def test_a_claim_that_only_a_date_calls_relaxed_may_name_an_unseen_parent() -> None:
+    """Between strict and relaxed nothing decides: what a strict claim names must have landed, so that it may be missing."""
+    undecided = EraTimeline([])
+    orphan = claim("cat", "never landed", 30, block_time=1775001600)
+    assert chain(ANN, orphan, eras=undecided).unseen == ["never landed"]
+    assert chain(ANN, orphan, eras=undecided).strict_ground == [], "and may as well not be"
+    assert chain(ANN, orphan, eras=RELAXED).unseen == []
+
+
 # -- PopState --
+
+
+def test_every_reading_of_pop_state_is_held_against_the_claims_of_its_own_slot() -> None:
+    """An older reading names what the claims had led to by then; one that names what came before, or later, cannot be true."""
+    early = seen("ann", slot=15)
+    assert chain(ANN, BOB, state=seen("bob", others=(early,))).contradicting_states == []
+    assert chain(ANN, BOB, CAT, state=seen("cat", others=(early, seen("bob", slot=25)))).contradicting_states == []
+    ahead = seen("bob", slot=15)
+    assert chain(ANN, BOB, state=seen("bob", others=(ahead,))).contradicting_states == [ahead]
+    behind = seen("ann", slot=40)
+    assert chain(ANN, BOB, CAT, state=seen("cat", others=(behind,))).contradicting_states == [behind]
+    nothing = seen(None, slot=15)
+    assert chain(ANN, BOB, state=seen("bob", others=(nothing,))).contradicting_states == [nothing]
+    assert chain(ANN, BOB, state=seen("bob", others=(seen(None, slot=5),))).contradicting_states == [], "nothing had landed"
+
+
+def test_a_reading_of_the_slot_of_a_claim_may_stand_on_either_side_of_it() -> None:
+    for head in ("ann", "bob"):
+        assert chain(ANN, BOB, CAT, state=seen("cat", others=(seen(head, slot=20),))).contradicting_states == []
+
+
+def test_what_no_reading_can_be_wrong_for() -> None:
+    told = [ANN, BOB, CAT]
+    gap = claim("dan", "unseen", 40)
+    for state in (
+        PopStateSeen(known=True, head="ann", stream_head="ann"),  # no slot tells its age
+        seen("ann", unreadable=True),
+        seen("unseen"),
+        UNKNOWN,
+    ):
+        assert chain(*told, state=state).contradicting_states == []
+    assert chain(*told, gap, state=seen("dan", others=(seen("cat", slot=35),))).contradicting_states == []
+
+
+def test_two_contents_of_one_slot_contradict_each_other_whatever_they_name() -> None:
+    both = seen("bob", is_contradicted=True)
+    assert chain(ANN, BOB, state=both).contradicting_states == [both]
+    assert chain(ANN, BOB, state=both).state_disagrees
 
 
 def state_row(data: bytes | None) -> tuple[str, dict[str, AccountRow]]:

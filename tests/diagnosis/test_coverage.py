@@ -1,257 +1,244 @@
-"""What was checked and what was not, and findings about the evidence itself: every sentence by the evidence that it is about."""
+"""What was checked and what was not, row by row: each list, account, export and status that is missing or partial is one row."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import copy
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from popkit.diagnosis.coverage import coverage_of, evidence_findings, logical_name
-from popkit.diagnosis.result import Coverage, Finding
-from popkit.evidence.lines import Place, Problem
+from popkit.diagnosis.result import Coverage, Row, ascending
+from tests.diagnosis.judged import ACCOUNTS, BUCKET, LOGS, SIGNATURES, STORAGE, TRANSACTIONS, account, forget, hide, read_earlier, receipt
+from tests.simulation.case import write_case
+from tests.simulation.expect import diagnose
+from tests.simulation.world import GrantHandle, World, sound
 
-TRANSACTIONS = "rpc/transactions.jsonl"
-
-
-def problem(code: str, file: str = TRANSACTIONS, line: int = 7) -> Problem:
-    return Problem(code, "in words for people", Place(file, line, None, None))
-
-
-def transactions(signature: list[str], unavailable: tuple[str, ...] = (), **fields: Any) -> SimpleNamespace:
-    """Transactions as given: slot 5, accepted, unless told otherwise."""
-    errors = fields.get("errors", [None] * len(signature))
-    slots = fields.get("slots", [5] * len(signature))
-    return SimpleNamespace(
-        signature=signature, unavailable=set(unavailable), slot=slots, meta=[SimpleNamespace(err=error) for error in errors]
-    )
+RECEIPTS, REPORTS = "worker/ticket-receipts.jsonl", "client/errors.jsonl"
+Place = tuple[str, str | None, str]
 
 
-def listed(**rows: Any) -> dict[str, SimpleNamespace]:
-    """The node's list: slot 5, accepted, unless told otherwise."""
-    return {name: SimpleNamespace(slot=row[0], err=row[1]) for name, row in rows.items()}
+def whole() -> tuple[World, GrantHandle, dict[str, Any]]:
+    """A case of which everything was collected."""
+    world, handle, _ = sound()
+    files = world.collect(storage=True, reports=True, receipts=True)
+    assert account(files, handle.config)
+    return world, handle, files
 
 
-def facts(**change: Any) -> Any:
-    """The facts of a case of which nothing was collected but what is named."""
-    evidence = {"problems": [], "digests": None, "transactions": None, "signatures": None, "accounts": None}
-    evidence |= {"bucket": None, "receipts": None, "storage": None, "reports": None}
-    evidence |= {name: change.pop(name) for name in list(change) if name in evidence}
-    told = {
-        "evidence": SimpleNamespace(**evidence),
-        "header": SimpleNamespace(sources=change.pop("sources", {})),
-        "accounts": evidence["accounts"] or {},
-        "signer_now": None,
-        "audit": SimpleNamespace(is_known=False, reaches_genesis=False, sources={}),
-        "tampering": SimpleNamespace(export_is_partial=False),
-        "receipts_without_claims": lambda grant: [],
+def coverage_of(path: Path, files: dict[str, Any]) -> Coverage:
+    return diagnose(path, files).coverage
+
+
+def unchecked(path: Path, files: dict[str, Any]) -> set[Place]:
+    """(part, grant, why) of what was not checked."""
+    return {(row.part, row.grant, row.why) for row in coverage_of(path, files).not_checked}
+
+
+def test_everything_was_checked_only_where_it_was(tmp_path: Path) -> None:
+    _, _, files = whole()
+    coverage = coverage_of(tmp_path, files)
+    assert [row.text for row in coverage.not_checked] == []
+    assert coverage.complete
+    parts = {"manifest", "transactions", "lists", "accounts", "audit_entries", "bucket", "storage", "ticket_receipts", "reports", "signer"}
+    assert {row.part for row in coverage.checked} == parts
+    assert {(row.grant, row.why) for row in coverage.checked} == {(None, "checked")}
+
+
+@pytest.mark.parametrize(
+    ("part", "files"),
+    [
+        ("transactions", (TRANSACTIONS,)),
+        ("lists", (SIGNATURES,)),
+        ("accounts", (ACCOUNTS,)),
+        ("bucket", (BUCKET,)),
+        ("audit_list", (LOGS,)),
+        ("reports", (REPORTS,)),
+        ("ticket_receipts", (RECEIPTS, STORAGE)),
+        ("pop-status", ("worker/pop-status.json",)),
+        ("runtime-status", ("worker/runtime-status.json",)),
+        ("audit-status", ("worker/audit-status.json",)),
+        ("events", ("worker/events.json",)),
+        ("audit_entries", (LOGS, STORAGE, BUCKET)),
+        ("signer", ("worker/pop-status.json", "worker/runtime-status.json")),
+    ],
+)
+def test_each_part_that_was_not_collected_is_a_row(part: str, files: tuple[str, ...], tmp_path: Path) -> None:
+    _, _, case = whole()
+    left = {name: content for name, content in case.items() if name not in files}
+    coverage = coverage_of(tmp_path, left)
+    assert (part, None, "not_collected") in {(row.part, row.grant, row.why) for row in coverage.not_checked}
+    assert part not in {row.part for row in coverage.checked}
+    assert not coverage.complete
+
+
+def test_nothing_was_collected(tmp_path: Path) -> None:
+    _, _, files = whole()
+    coverage = coverage_of(tmp_path, {"case.json": files["case.json"]})
+    assert [row.part for row in coverage.checked] == ["manifest"]
+    missing = {row.part for row in coverage.not_checked if row.why == "not_collected"}
+    wanted = {"transactions", "lists", "accounts", "audit_entries", "bucket", "storage", "ticket_receipts", "reports", "signer"}
+    assert wanted <= missing
+
+
+def test_a_case_without_a_manifest(tmp_path: Path) -> None:
+    _, _, files = whole()
+    path = write_case(tmp_path, files)
+    (path / "manifest-sha256.txt").unlink()
+    from tests.held import held_to_its_words
+
+    rows = held_to_its_words(path).coverage.not_checked
+    assert [(row.part, row.why) for row in rows] == [("manifest", "not_collected")]
+
+
+# -- the accounts of a grant --
+
+
+@pytest.mark.parametrize(
+    ("part", "gone"),
+    [
+        ("pop_state", lambda w, h: h.state),
+        ("grant_account", lambda w, h: h.address),
+        ("vault", lambda w, h: h.vault),
+        ("pop_config", lambda w, h: h.config),
+        ("receipts", lambda w, h: receipt(w, h, "bob")),
+    ],
+)
+def test_each_account_of_a_grant_that_was_not_collected_is_a_row(
+    part: str, gone: Callable[[World, GrantHandle], str], tmp_path: Path
+) -> None:
+    world, handle, files = whole()
+    rows = unchecked(tmp_path, forget(files, gone(world, handle)))
+    assert {row for row in rows if row[2] == "not_collected"} == {(part, handle.address, "not_collected")}
+
+
+def test_of_two_grants_the_row_names_the_one_it_is_about(tmp_path: Path) -> None:
+    world, _, _ = sound()
+    other = world.grant(2)
+    files = forget(world.collect(storage=True, reports=True, receipts=True), other.vault)
+    assert unchecked(tmp_path, files) == {("vault", other.address, "not_collected")}
+
+
+def test_a_pop_state_without_a_slot_and_one_that_is_older_than_the_claims(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    then = world.collect()
+    world.tick(5)
+    world.tickets(handle, "cat")
+    files = world.collect(storage=True, reports=True, receipts=True)
+    older = read_earlier(copy.deepcopy(files), then, handle.state)
+    assert ("pop_state", handle.address, "older") in unchecked(tmp_path / "older", older)
+    account(files, handle.state)["slot"] = None
+    assert ("pop_state", handle.address, "no_slot") in unchecked(tmp_path / "no slot", files)
+
+
+def test_a_receipt_that_was_read_before_its_claim_was_not_collected(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    world.attempted.add((handle.address, world.address("cat"), 0))
+    then = world.collect()
+    world.tick(5)
+    world.tickets(handle, "cat")
+    files = world.collect(storage=True, reports=True, receipts=True)
+    early = read_earlier(files, then, receipt(world, handle, "cat"))
+    assert ("receipts", handle.address, "not_collected") in unchecked(tmp_path, early)
+
+
+# -- the lists and what the node gave --
+
+
+def test_a_grant_s_own_list_that_was_not_collected(tmp_path: Path) -> None:
+    _, handle, files = whole()
+    files[SIGNATURES] = [row for row in files[SIGNATURES] if row["address"] != handle.address]
+    assert ("lists", handle.address, "not_collected") in unchecked(tmp_path, files)
+
+
+def test_transactions_that_were_listed_and_not_given(tmp_path: Path) -> None:
+    world, handle, files = whole()
+    last = next(t for t in reversed(world.landed) if handle.address in t.keys)
+    rows = unchecked(tmp_path, hide(files, last.signature, listed=True))
+    assert ("transactions", None, "not_given") in rows
+    assert ("claims", handle.address, "not_given") in rows, "its receipt tells of a claim that is not there"
+
+
+def test_a_time_of_collection_that_does_not_fit_the_accounts(tmp_path: Path) -> None:
+    world, _, files = whole()
+    files["case.json"]["collected_at"] += 7200
+    assert ("accounts", None, "another_moment") in unchecked(tmp_path, files)
+    assert world.now < files["case.json"]["collected_at"]
+
+
+def test_what_the_collector_states(tmp_path: Path) -> None:
+    _, handle, files = whole()
+    files["case.json"]["sources"] |= {
+        "completeness": [{"address": handle.address, "role": "grant", "complete": False, "because": ["one", "two"]}],
+        "missing": ["the parish register"],
     }
-    return SimpleNamespace(**(told | change))
+    rows = coverage_of(tmp_path, files).not_checked
+    assert {(row.part, row.why) for row in rows} >= {("lists", "incomplete"), ("collection", "not_collected")}
+    texts = " ".join(row.detail for row in rows)
+    assert all(text in texts for text in (handle.address, "one; two", "the parish register"))
 
 
-# -- the evidence itself --
+@pytest.mark.parametrize("reaches", [True, False])
+def test_what_the_worker_left_out_matters_where_nothing_reaches_further_back(reaches: bool, tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    for _ in range(60):
+        world.worker.api("GET", "/v1/school/events")
+    files = world.collect(bucket=reaches, storage=reaches, reports=True, receipts=True)
+    files["case.json"]["sources"]["left_out"] = ["older entries"]
+    rows = unchecked(tmp_path, files)
+    assert (("audit_list", None, "left_out") in rows) is not reaches
+    assert (("audit_entries", None, "partial") in rows) is not reaches
+    assert handle.address
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.zst", "a.jsonl.gz"])
-def test_a_file_s_name_is_that_of_what_it_holds(name: str) -> None:
-    assert logical_name(name) == "a.jsonl"
+# -- what could not be read, or does not count --
 
 
-def test_findings_about_lines_are_one_a_file_and_kind() -> None:
-    told = [
-        problem("transaction_unavailable", line=1),
-        problem("not_json", "rpc/signatures.jsonl.zst"),
-        problem("not_json", "rpc/signatures.jsonl", 9),
-        problem("contradictory_lines", "rpc/accounts.jsonl.gz"),
-        problem("contradictory_lines", "rpc/accounts.jsonl"),
-        problem("no_manifest", "manifest-sha256.txt"),
-        problem("unreadable_document", "worker/events.json"),
-        problem("transaction_unavailable", line=2),
-    ]
-    found = list(evidence_findings(facts(problems=told)))
-    assert found == [
-        Finding("evidence_contradictory", None, ("rpc/accounts.jsonl", ""), "one content a key", "keys with several"),
-        Finding(
-            "evidence_unreadable",
-            None,
-            ("rpc/signatures.jsonl", "not_json"),
-            observed="2 parts: not json",
-            not_checked="what they held",
-        ),
-        Finding("transaction_missing", None, (TRANSACTIONS, ""), observed="null for 2 transactions", not_checked="what they did"),
-        Finding(
-            "evidence_unreadable",
-            None,
-            ("worker/events.json", "unreadable_document"),
-            observed="1 part: unreadable document",
-            not_checked="what they held",
-        ),
-    ]
-    one = list(evidence_findings(facts(problems=[told[0]])))
-    assert [f.observed for f in one] == ["null for 1 transaction"]
-    assert list(evidence_findings(facts(problems=list(reversed(told))))) == found, "the order of lines does not matter"
-    assert list(evidence_findings(facts())) == []
+def test_lines_that_could_not_be_read(tmp_path: Path) -> None:
+    _, _, files = whole()
+    path = write_case(tmp_path, files)
+    (path / "manifest-sha256.txt").unlink()
+    with (path / REPORTS).open("a") as file:
+        file.write("{not json\n")
+    from tests.held import held_to_its_words
+
+    rows = held_to_its_words(path).coverage.not_checked
+    assert [row.part for row in rows if row.part == REPORTS] == [REPORTS]
 
 
-def of_lists(given: Any, rows: Any) -> list[Finding]:
-    return list(evidence_findings(facts(transactions=given, signatures=rows)))
+@pytest.mark.parametrize(("configured", "why"), [(False, "not_configured"), (True, "hidden"), (None, "hidden")])
+def test_why_the_signer_was_not_checked(configured: bool | None, why: str, tmp_path: Path) -> None:
+    _, _, files = whole()
+    body = {"enforceOnchainPop": True} | ({} if configured is None else {"signerConfigured": configured})
+    files["worker/pop-status.json"]["body"] = body
+    files["worker/runtime-status.json"]["body"]["checks"] = {"other": True}
+    assert {row for row in unchecked(tmp_path, files) if row[0] == "signer"} == {("signer", None, why)}
 
 
-def test_transactions_that_were_listed_and_not_given() -> None:
-    rows = listed(a=(5, None), c=(5, None), b=(5, None))
-    assert of_lists(transactions(["a", "b", "c"]), rows) == []
-    assert of_lists(transactions(["a"], ("b", "c")), rows) == [], "the node says that it has none"
-    seen, text = "2 listed and not in the case", "what 2 listed transactions did"
-    assert of_lists(transactions(["a"]), rows) == [
-        Finding("transaction_missing", None, (TRANSACTIONS, "b"), observed=seen, not_checked=text)
-    ]
-    [one] = of_lists(transactions(["a", "b"]), rows)
-    assert (one.where[1], one.observed, one.not_checked) == ("c", "1 listed and not in the case", "what 1 listed transaction did")
-    assert of_lists(transactions(["a"]), None) == []
-    assert of_lists(None, rows) == []
+def test_an_export_of_the_bucket_that_is_not_whole(tmp_path: Path) -> None:
+    _, _, files = whole()
+    files[BUCKET] = files[BUCKET][: len(files[BUCKET]) // 3]
+    assert ("bucket", None, "partial") in unchecked(tmp_path, files)
 
 
-def test_transactions_of_which_the_list_says_otherwise() -> None:
-    error = {"InstructionError": [1, {"Custom": 6026}]}
-    given = transactions(["gone", "a", "b", "c", "d", "e"], errors=[None, None, error, error, None, error], slots=[5, 5, 5, 5, 6, 5])
-    rows = listed(missing=(9, None), a=(5, None), b=(5, error), c=(5, None), d=(7, None), e=(5, {"InstructionError": [2, "other"]}))
-    missing, *others = of_lists(given, rows)
-    assert missing.where == (TRANSACTIONS, "missing")
-    where = {name: (TRANSACTIONS, name) for name in rows}
-    refused = 'refused with {"InstructionError": [1, {"Custom": 6026}]}'
-    other = 'refused with {"InstructionError": [2, "other"]}'
-    assert others == [
-        Finding("outcome_contradictory", None, where["c"], "slot 5, accepted", f"slot 5, {refused}", slot=5),
-        Finding("outcome_contradictory", None, where["d"], "slot 7, accepted", "slot 6, accepted", slot=7),
-        Finding("outcome_contradictory", None, where["e"], f"slot 5, {other}", f"slot 5, {refused}", slot=5),
+def test_what_would_decide_a_grant_is_a_row_of_its_own(tmp_path: Path) -> None:
+    _, handle, files = whole()
+    found = diagnose(tmp_path, {name: part for name, part in files.items() if not name.startswith("worker/")})
+    assert found.verdict == "inconclusive"
+    rows = [row for row in found.coverage.not_checked if row.part == "verdict"]
+    assert [(row.grant, row.why, row.detail) for row in rows] == [
+        (handle.address, "undecided", text) for text in found.grants[0].judgement.missing_evidence
     ]
 
 
-# -- coverage --
+# -- rows --
 
 
-NOTHING = [
-    "that the files are those collected: the case has no manifest",
-    "claims: no transactions were collected",
-    "whether transactions are missing: no list of signatures was collected",
-    "heads and receipts against accounts: none were collected",
-    "the worker's records: none were collected, so proofs that were never sent do not show",
-    "the immutable bucket: no export was collected",
-    "ticket receipts: none were collected",
-    "wallets' reports: none were collected",
-    "the worker's present signer: no status was collected",
-]
-PARTS = {
-    "every file against the manifest": {"digests": {}},
-    "transactions: signatures, proofs, links, errors": {"transactions": transactions([])},
-    "the node's list of signatures against its transactions": {"signatures": {}},
-    "PopState, receipts, terms and signers against accounts": {"accounts": {}},
-    "the worker's audit entries, recomputed and linked": {
-        "audit": SimpleNamespace(is_known=True, reaches_genesis=True, sources={}),
-    },
-    "bucket objects against their entries": {"bucket": {}},
-    "ticket receipts against their entries": {"receipts": []},
-    "wallets' reports": {"reports": []},
-    "the worker's signer against pop-config": {"signer_now": "key"},
-}
-WHOLE: dict[str, Any] = {name: value for part in PARTS.values() for name, value in part.items()}
-
-
-def coverage(*judgements: Any, more: tuple[str, ...] = (), findings: tuple[Finding, ...] = (), **change: Any) -> Coverage:
-    return coverage_of(facts(**change), list(judgements), list(more), list(findings))
-
-
-def judgement(grant: str = "Grant", *missing: str, state: bool = True) -> Any:
-    line = SimpleNamespace(chain=SimpleNamespace(state=SimpleNamespace(known=state)))
-    return SimpleNamespace(grant=grant, missing_evidence=list(missing), line=line)
-
-
-def test_nothing_was_collected() -> None:
-    assert coverage() == Coverage([], NOTHING)
-
-
-@pytest.mark.parametrize(("place", "checked"), list(enumerate(PARTS)))
-def test_each_part_is_checked_where_it_was_collected(place: int, checked: str) -> None:
-    assert coverage(**PARTS[checked]) == Coverage([checked], NOTHING[:place] + NOTHING[place + 1 :])
-
-
-def test_everything_was_collected() -> None:
-    assert coverage(judgement(), **WHOLE) == Coverage(list(PARTS), [])
-    storage = {**WHOLE, "receipts": None, "storage": {}}
-    assert coverage(judgement(), **storage) == Coverage(list(PARTS), []), "the storage holds ticket receipts too"
-
-
-def unchecked(*judgements: Any, **change: Any) -> list[str]:
-    """What is not checked of a case of which else everything was collected."""
-    return coverage(*judgements, **{**WHOLE, **change}).not_checked
-
-
-def test_parts_that_could_not_be_read() -> None:
-    told = [problem("not_json", "rpc/signatures.jsonl.zst"), problem("no_manifest"), problem("not_json", "rpc/accounts.jsonl")]
-    assert unchecked(problems=told) == ["rpc/signatures.jsonl: not json", "rpc/accounts.jsonl: not json"]
-
-
-def test_transactions_that_are_missing() -> None:
-    text = "transactions that the node listed and that are not in the case"
-    assert unchecked(signatures=listed(a=(5, None))) == [text]
-    assert unchecked(signatures=listed(a=(5, None)), transactions=transactions(["a"], slots=[6])) == []
-
-
-def test_what_the_collector_states() -> None:
-    sources = {
-        "completeness": [{"address": "Grant", "role": "grant", "complete": False, "because": ["one", "two"]}],
-        "missing": ["the bucket"],
-        "left_out": ["older entries"],
-    }
-    stated = ["grant Grant: incomplete: one; two", "not collected: the bucket"]
-    assert unchecked(sources=sources) == stated
-    behind = SimpleNamespace(is_known=True, reaches_genesis=False, sources={})
-    before = "the worker's audit chain before its oldest unbroken entry"
-    assert unchecked(sources=sources, audit=behind) == [*stated, "left out by the worker: older entries", before]
-
-
-def test_what_findings_could_not_check() -> None:
-    found = (
-        Finding("terms_unknown", "Grant", ("file", "key"), not_checked="b"),
-        Finding("issuer_unknown", "Grant", ("file", "other"), not_checked="a"),
-        Finding("issuer_unknown", "Grant", ("file", "key"), not_checked="a"),
-        Finding("ticket_receipt_unchecked", None, ("file", "key"), not_checked="c"),
-        Finding("chain_broken", "Grant", ("file", "key"), "a", "b"),
-        *(
-            Finding(code, None, ("file", "key"), not_checked="said otherwise")
-            for code in ("evidence_unreadable", "transaction_missing", "worker_records_missing")
-        ),
-    )
-    assert unchecked(findings=found) == ["Grant: a", "Grant: b", "c"]
-    assert unchecked(findings=found, more=("first",)) == ["first", "Grant: a", "Grant: b", "c"]
-
-
-def test_a_signer_that_could_not_be_compared_is_said_once() -> None:
-    found = (Finding("signer_unknown", "Grant", ("file", "key"), not_checked="older"),)
-    assert unchecked(findings=found) == ["Grant: older"]
-    assert unchecked(findings=found, signer_now=None) == [NOTHING[-1]]
-
-
-def test_what_is_missing_of_a_grant() -> None:
-    assert unchecked(judgement("One", "a", "b"), judgement("Two", "c")) == ["One: a", "One: b", "Two: c"]
-    unseen = {"One": ["receipt"], "Two": ["receipt", "receipt"], "Three": []}
-    told = [judgement(grant) for grant in unseen]
-    assert unchecked(*told, receipts_without_claims=lambda grant: unseen[grant]) == [
-        "One: the claims of 1 receipt that no transaction in the case is",
-        "Two: the claims of 2 receipts that no transaction in the case is",
-    ]
-    assert unchecked(judgement(state=False), accounts={"key": 1}) == ["Grant: the PopState account was not collected"]
-    assert unchecked(judgement(state=False), accounts={}) == []
-    assert unchecked(judgement(state=True), accounts={"key": 1}) == []
-
-
-def test_what_is_missing_of_the_worker() -> None:
-    assert unchecked(tampering=SimpleNamespace(export_is_partial=True)) == [
-        "the immutable bucket: most objects that sinks name are not in the export"
-    ]
-    for numbers, text in (([0, 0], None), ([1, 0], "1 row"), ([1, 2], "3 rows")):
-        sources = {str(n): SimpleNamespace(nameless=count) for n, count in enumerate(numbers)}
-        audit = SimpleNamespace(is_known=True, reaches_genesis=True, sources=sources)
-        assert unchecked(audit=audit) == ([] if text is None else [f"{text} of the worker's records that state no hash"])
-    unknown = coverage(**{**WHOLE, "audit": SimpleNamespace(is_known=False, reaches_genesis=False, sources={})})
-    assert unknown.not_checked == [NOTHING[4]]
+def test_rows_stand_once_and_those_of_the_case_first() -> None:
+    told = [Row("a", None, "x", "1"), Row("b", None, "x", "1"), Row("a", "G", "x", "1"), Row("a", "G", "y", "0"), Row("a", "G", "y", "1")]
+    assert ascending([*reversed(told), *told]) == told
+    assert Coverage([], told).as_json() == {"complete": False, "checked": [], "not_checked": [row.as_json() for row in told]}
+    assert Coverage([told[0]]).complete
+    assert told[0].as_json() == {"part": "a", "grant": None, "why": "x", "detail": "1"}
+    assert (told[0].text, told[2].text) == ("1", "G: 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from popkit.eras import EARLIEST, EraTimeline, Shown, only, since
+from popkit.moments import SlotClock
 
 FEB_22, MAR_01, APR_01 = 1771718400, 1772323200, 1775001600
 
@@ -134,11 +135,62 @@ def test_an_option_is_not_taken_where_nothing_is_left_to_choose() -> None:
     assert EraTimeline([Shown(10, since("strict_v2"), "x")], option="strict").at(10, APR_01).decided_by == "date"
 
 
-def test_a_contradictory_timeline_takes_the_newer_program() -> None:
+def test_a_program_that_comes_back_is_followed() -> None:
+    """Somebody put the older program back: from its first behaviour on it decides, and the newest behaviour of all decides now."""
     eras = EraTimeline([Shown(10, only("relaxed"), "a"), Shown(20, only("strict"), "b")])
-    assert [eras.at(slot, FEB_22).era for slot in (10, 15, 20, 30)] == ["relaxed"] * 4
-    assert eras.at(15, None).possible == ("relaxed",)
+    assert eras.is_contradictory
+    assert [eras.at(slot, APR_01).era for slot in (10, 20, 30, 99)] == ["relaxed", "strict", "strict", "strict"]
+    assert {eras.at(slot, APR_01).decided_by for slot in (10, 20, 30)} == {"behaviour"}
+    again = EraTimeline([*eras.shown, Shown(40, only("relaxed"), "c")])
+    assert [again.at(slot, APR_01).era for slot in (20, 40, 50)] == ["strict", "relaxed", "relaxed"]
     assert not EraTimeline([]).is_contradictory
+
+
+def test_between_two_programs_either_may_have_been_in_force() -> None:
+    eras = EraTimeline([Shown(10, only("relaxed"), "a"), Shown(20, only("strict"), "b")])
+    between = eras.at(15, APR_01)
+    assert {"strict", "relaxed"} <= set(between.possible)
+    up = EraTimeline([Shown(10, only("strict"), "a"), Shown(20, only("relaxed"), "b")]).at(15, APR_01)
+    assert {"strict", "relaxed"} <= set(up.possible)
+
+
+def test_what_an_older_spell_showed_does_not_bound_a_later_one() -> None:
+    """The relaxed program was put back to a strict one: what comes after the strict one was shown need not be relaxed."""
+    shown = [Shown(10, only("relaxed"), "a"), Shown(20, only("strict"), "b"), Shown(30, since("strict"), "c")]
+    at = EraTimeline(shown).at(30, APR_01)
+    assert (at.possible, at.may_be_strict) == (("strict", "strict_v2", "relaxed"), True)
+
+
+@pytest.mark.parametrize(
+    ("moment", "strict", "relaxed"), [(FEB_22, True, False), (MAR_01, True, False), (APR_01, True, True), (None, True, True)]
+)
+def test_a_date_alone_leaves_open_what_it_does_not_exclude(moment: int | None, strict: bool, relaxed: bool) -> None:
+    at = EraTimeline([]).at(5, moment)
+    assert (at.decided_by, at.may_be_strict, at.may_be_relaxed) == ("date", strict, relaxed)
+
+
+@pytest.mark.parametrize(
+    ("eras", "strict", "relaxed"),
+    [
+        (EraTimeline([Shown(5, only("relaxed"), "seen")]), False, True),
+        (EraTimeline([Shown(5, only("strict_v2"), "seen")]), True, False),
+        (EraTimeline([], [(FEB_22, "B")]), True, False),
+        (EraTimeline([], option="relaxed"), False, True),
+        (EraTimeline([Shown(5, since("strict_v2"), "seen")]), True, True),
+    ],
+)
+def test_what_decides_closes_the_question(eras: EraTimeline, strict: bool, relaxed: bool) -> None:
+    at = eras.at(5, APR_01)
+    assert (at.may_be_strict, at.may_be_relaxed) == (strict, relaxed)
+
+
+def test_an_unknown_time_is_before_the_later_ones_that_are_known() -> None:
+    """The node gave no time for slot 5; a block of February stands after it, so that no program of March ran then."""
+    before = EraTimeline([], clock=SlotClock([(50, FEB_22)])).at(5, None)
+    assert (before.era, before.may_be_relaxed) == ("strict", False)
+    nothing = EraTimeline([], clock=SlotClock([(50, APR_01)])).at(5, None)
+    assert nothing.may_be_strict
+    assert nothing.may_be_relaxed
 
 
 def test_an_era_and_those_after_it() -> None:

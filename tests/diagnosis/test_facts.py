@@ -14,13 +14,12 @@ from popkit.attempts import Attribution
 from popkit.audit.receipts import ReceiptCheck
 from popkit.diagnosis.facts import EventLink, Facts, _link
 from popkit.diagnosis.proofs import Proof
-from popkit.eras import EARLIEST, EraTimeline, Shown, only
+from popkit.eras import EARLIEST, only
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol import canonical
 from tests.addresses import grant_address, receipt_address
-from tests.diagnosis.admin_steps import created, history, step
-from tests.diagnosis.audit_rows import PLACE, SECOND, line, objects, records_of, stored
+from tests.diagnosis.audit_rows import PLACE, SECOND, hashes, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table
 from tests.diagnosis.small_chains import claim
 from tests.simulation.case import write_case
@@ -112,50 +111,6 @@ def test_event_links_are_in_the_order_of_grants_and_events() -> None:
     assert found == sorted(
         [(e, g, "case.json") for e, g in set(told)] + [("a", GRANT, "events")], key=lambda link: (link[1], link[0], link[2])
     )
-
-
-# -- the worker's signer --
-
-
-def test_the_signer_that_the_worker_s_status_names() -> None:
-    def signer(**answers: Any) -> Any:
-        named = {name.replace("_", "-"): told for name, told in answers.items()}
-        return ask("signer_now", evidence=SimpleNamespace(answers=named))
-
-    status, runtime = answer({"signerPubkey": SCHOOL}), answer({"checks": {"popSignerPubkey": MINT}})
-    assert signer(pop_status=status) == SCHOOL
-    assert signer(runtime_status=runtime) == MINT
-    assert signer(pop_status=status, runtime_status=runtime) == SCHOOL
-    assert signer(pop_status=answer({"signerPubkey": None}), runtime_status=runtime) == MINT
-    assert signer(pop_status=answer({"signerPubkey": SCHOOL}, is_ok=False)) is None
-    assert signer(pop_status=answer({"signerPubkey": "redacted"})) is None
-    assert signer(runtime_status=answer({"checks": "text"})) is None
-    assert signer() is None
-
-
-@pytest.mark.parametrize(
-    ("taken", "named_at", "older"),
-    [
-        ("2026-02-23T07:00:00.000Z", 1771830000, False),
-        ("2026-02-23T06:59:59.999Z", 1771830000, True),
-        ("2026-02-23T07:00:00.000Z", None, False),
-        ("yesterday", 1771830000, False),
-        (7, 1771830000, False),
-        (None, 1771830000, False),
-    ],
-)
-def test_a_status_from_before_pop_config_was_last_changed(taken: Any, named_at: int | None, older: bool) -> None:
-    def is_older(answers: dict[str, Any]) -> bool:
-        told: Any = SimpleNamespace(
-            evidence=SimpleNamespace(answers=answers),
-            history=SimpleNamespace(signer_named_at=lambda authority: named_at if authority == SCHOOL else None),
-        )
-        return Facts.status_is_older(told, SCHOOL)
-
-    body = {} if taken is None else {"checkedAt": taken}
-    assert is_older({"runtime-status": answer(body)}) is older
-    assert not is_older({"runtime-status": answer(body, is_ok=False)})
-    assert not is_older({})
 
 
 # -- accounts --
@@ -257,12 +212,12 @@ def test_reports_are_of_every_grant_of_their_event() -> None:
 
 
 def test_anchors_that_a_true_history_record_names_are_missed() -> None:
-    rows = line(4)
+    rows = line(4, 20_000)
     kept = rows[:1] + rows[2:]
     gone = rows[1]["entry_hash"]
 
     def removed(holds: bool, anchor: str | None) -> list[str]:
-        row = SimpleNamespace(holds=holds, anchor_hash=anchor, issued_at=SECOND + 1)
+        row = SimpleNamespace(holds=holds, anchor_hash=anchor, issued_at=SECOND + 15)
         fields = {
             "audit": records_of(None, stored(kept)),
             "receipt_checks": [],
@@ -272,7 +227,7 @@ def test_anchors_that_a_true_history_record_names_are_missed() -> None:
         found: list[str] = ask("tampering", **fields).removed
         return found
 
-    unnamed = "ab" * 32
+    unnamed = min(hashes(kept))[:-4] + "ffff"  # inside what the export covers
     assert unnamed in removed(True, unnamed)
     assert unnamed not in removed(False, unnamed)
     assert gone in removed(False, None), "the entry after it names it"
@@ -318,40 +273,53 @@ def test_audit_hashes_that_proofs_commit_to(monkeypatch: pytest.MonkeyPatch) -> 
     assert found == ("evidence", {"audit 1"})
 
 
-def test_eras_are_told_by_claims_by_models_and_by_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popkit.diagnosis.facts.EraTimeline", lambda *told: told)
-    monkeypatch.setattr("popkit.diagnosis.facts.shown_by_claims", lambda claims, told: [claims, told])
-    anchors = [SimpleNamespace(ts_ms=1771830000999, model="A"), SimpleNamespace(ts_ms=1771830001000, model="B")]
-    found = ask("eras", claims="claims", history="history", anchors=anchors, _extra_shown=["extra"], _era_option="option")
-    assert found == (["claims", "history", "extra"], [(1771830000, "A"), (1771830001, "B")], "option")
+# -- which program, by all that the case holds --
 
 
-def test_the_era_of_now_is_that_after_every_slot() -> None:
-    eras = EraTimeline([Shown(5, only("strict"), "seen"), Shown(1 << 61, only("relaxed"), "seen")])
-    told: Any = SimpleNamespace(eras=eras, now=1771830000)
-    assert vars(Facts)["era_now"].fget(told) == "relaxed"
+def test_the_worker_s_model_counts_by_anchors_whose_request_its_trail_shows(tmp_path: Path) -> None:
+    """An anchor that anyone can post, in the form of a later model, says nothing of the program."""
+    world, handle, _ = sound()
+    head = world.head(handle)
+    event = world.worker.event_of(handle.address)
+    data = {"eventId": event, "grant": handle.address, "claimer": SCHOOL, "periodIndex": "0", "prevHash": head, "streamPrevHash": head}
+    data |= {"receiptHash": "cd" * 32, "hashSource": "storage", "popChainAdvanced": True}
+    world.worker.append("POP_CLAIM_PROOF_ANCHOR", f"pop:{event}", {"type": "wallet", "id": "x"}, data)
+    made_up = popkit.open_case(write_case(tmp_path / "made up", world.collect())).facts.era_now
+    assert (made_up.era, made_up.decided_by) == ("strict", "worker model")
+    body = {name: data[name] for name in ("eventId", "grant", "claimer", "periodIndex")}
+    world.worker.api("POST", "/v1/school/pop-proof", event, body=body)
+    shown = popkit.open_case(write_case(tmp_path / "asked for", world.collect())).facts.era_now
+    assert shown.era != "strict", "model D was never published with the strict program"
 
 
-def test_a_line_is_made_of_its_grant_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popkit.diagnosis.facts.GrantChain", lambda *told: told)
-    monkeypatch.setattr("popkit.diagnosis.facts.WorkerLine", lambda *told: told)
-    monkeypatch.setattr("popkit.diagnosis.facts.read_state", lambda grant, accounts: (grant, accounts))
-    facts: Any = SimpleNamespace(
-        _attempts={GRANT: ["attempt"], OTHER: []},
-        accounts={"account": 1},
-        eras="eras",
-        now=7,
-        history=history(step("set_paused", 9, GRANT, paused=True), created(10, GRANT), created(12, GRANT), created(11, OTHER)),
-        audit="audit",
-        anchors="anchors",
-        storage_history="history",
-        evidence=SimpleNamespace(storage="storage"),
-    )
-    chain = (GRANT, ["attempt"], (GRANT, {"account": 1}), "eras", 7)
-    made: Any = Facts._make_line(facts, GRANT)
-    assert made == (chain, "audit", "anchors", "history", "storage", 1010)
-    made = Facts._make_line(facts, OTHER)
-    assert made[-1] == 1011
+def test_an_option_decides_where_nothing_else_does(tmp_path: Path) -> None:
+    world, _, _ = sound("relaxed", "D")
+    case = popkit.open_case(write_case(tmp_path, world.collect(worker=False)))
+    assert case.facts.era_now.decided_by == "date"
+    assert Facts(case.evidence, "strict_v2").era_now.era == "strict_v2"
+
+
+def test_a_time_that_cannot_be_decides_no_era(tmp_path: Path) -> None:
+    world, _, _ = sound("relaxed", "D")
+    files = world.collect(worker=False)
+    files["case.json"]["collected_at"] = 1
+    now = popkit.open_case(write_case(tmp_path, files)).facts.era_now
+    assert now.may_be_strict
+    assert now.may_be_relaxed
+
+
+def test_a_claim_on_a_parent_that_never_landed_shows_the_relaxed_program_to_every_grant(tmp_path: Path) -> None:
+    world, handle, _ = sound("relaxed", "D")
+    other = world.grant(2)
+    world.worker.heads[handle.address] = [world.head(handle)] * 2
+    world.worker.issue(handle.address, world.address("quiet"))
+    world.attempted.add((handle.address, world.address("quiet"), 0))
+    assert world.ticket(handle, "dan").landed.err is None, "its parent is the quiet wallet's proof"
+    world.tick(30)
+    facts = popkit.open_case(write_case(tmp_path, world.collect())).facts
+    for grant in (other.address, handle.address):
+        now = facts.line(grant).chain.eras.at(1 << 40, world.now)
+        assert (now.era, now.decided_by, now.may_be_strict) == ("relaxed", "behaviour", False)
 
 
 # -- the relaxed program by a parent that never landed --
@@ -420,33 +388,6 @@ def test_a_claim_of_before_the_relaxed_program_s_first_day_shows_nothing(
     assert shown_by_parents(child, receipt=GONE) == (RELAXED if shows else [])
 
 
-def test_eras_are_read_anew_where_a_parent_shows_the_relaxed_program() -> None:
-    told = []
-
-    def line_of(grant: str) -> tuple[str, str]:
-        told.append(grant)
-        return grant, facts.eras
-
-    def facts_where(shows: bool) -> Any:
-        made: Any = object.__new__(Facts)
-        made._lines, made.header = {}, SimpleNamespace(grants=[GRANT, OTHER])
-        made._make_line, made._show_relaxed_parents = line_of, lambda: shows
-        vars(made)["eras"] = "as claims show them"
-        made._extra_shown, made.anchors, made.claims, made.history = [], [], table(), SimpleNamespace(steps=[])
-        made._era_option = None
-        return made
-
-    facts = facts_where(False)
-    assert (facts.line(GRANT), facts.line(OTHER)) == ((GRANT, "as claims show them"), (OTHER, "as claims show them"))
-    assert told == [GRANT, OTHER], "each is made once"
-    facts = facts_where(True)
-    grant, eras = facts.line(GRANT)
-    assert (grant, facts.line(OTHER)[0], isinstance(eras, EraTimeline)) == (GRANT, OTHER, True)
-    assert told == [GRANT, OTHER] * 3
-    del (facts := facts_where(True)).__dict__["eras"]
-    assert isinstance(facts.line(OTHER)[1], EraTimeline), "whether they were asked for before or not"
-
-
 # -- what was listed and what was given --
 
 
@@ -459,12 +400,12 @@ def test_addresses_of_which_a_transaction_was_listed_and_not_given(monkeypatch: 
     rows = [row("given", None, "a", "b"), row("refused", {"x": 1}, "c"), row("missing", None, "b", "d"), row("given too", {"x": 1}, "e")]
     facts: Any = SimpleNamespace(
         evidence=SimpleNamespace(signatures={r.signature: r for r in rows}),
-        claims=SimpleNamespace(transactions=SimpleNamespace(signature=["given", "given too"])),
+        claims=SimpleNamespace(transactions=SimpleNamespace(signature=["given", "given too"]), unread_calls=[]),
         accounts="accounts",
     )
     assert Facts._read_history(facts) == (facts.claims, "accounts", {"a", "b", "c", "d", "e"}, {"b", "d"})
     facts.evidence.signatures = None
-    assert Facts._read_history(facts) == (facts.claims, "accounts")
+    assert Facts._read_history(facts) == (facts.claims, "accounts", None, set())
 
 
 def test_what_cannot_be_decoded_is_a_problem_of_the_evidence(tmp_path: Path) -> None:

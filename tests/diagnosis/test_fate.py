@@ -14,13 +14,13 @@ from tests.diagnosis.judged import (
     SIGNATURES,
     TRANSACTIONS,
     account,
-    collect_at,
     fates_of,
     forget,
     hide,
     read_earlier,
     receipt,
 )
+from tests.simulation.case import collect_at
 from tests.simulation.worker import Proof as Issued
 from tests.simulation.world import GrantHandle, World, sound
 

@@ -20,7 +20,6 @@ from tests.diagnosis.judged import (
     STORAGE,
     TRANSACTIONS,
     account,
-    collect_at,
     facts_of,
     forget,
     hide,
@@ -28,6 +27,7 @@ from tests.diagnosis.judged import (
     read_earlier,
     receipt,
 )
+from tests.simulation.case import collect_at
 from tests.simulation.program import GENESIS, WRAPPER_PROGRAM
 from tests.simulation.world import GrantHandle, Ticket, World, sound
 

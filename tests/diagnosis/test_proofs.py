@@ -25,8 +25,9 @@ def anchored(entry: str, moved: bool = True) -> SimpleNamespace:
 
 def ask(name: str, **fields: Any) -> Any:
     """A question of a worker's line, of which only these fields are known."""
-    question: Any = vars(WorkerLine)[name]
-    return (getattr(question, "fget", None) or question.func)(SimpleNamespace(**fields))
+    made = object.__new__(WorkerLine)
+    vars(made).update(fields)
+    return getattr(made, name)
 
 
 # -- a storage that begins anew --
@@ -134,17 +135,17 @@ def test_a_storage_is_behind_by_the_newest_rows_alone() -> None:
     ],
 )
 def test_a_proof_is_past_the_records_by_the_last_millisecond_of_its_second(issuer: str, newest: int | None, past: bool) -> None:
-    told: Any = SimpleNamespace(newest_record=newest)
-    assert WorkerLine._is_past_the_records(told, proof("e", issuer=issuer)) is past
+    ask_of = ask("_is_past_the_records", newest_record=newest, proofs={}, _recorded_head=("head", "anchors"))
+    assert ask_of(proof("e", issuer=issuer)) is past
 
 
 # -- parents that nothing carries --
 
 
 def parents(*proofs: Proof, path: list[Proof] | None = None, **chain: Any) -> dict[str, int]:
-    told: Any = ("refused",)
     for one in proofs:
-        one.refused.extend(told)
+        told: Any = SimpleNamespace(slot=one.issued_at + 5)
+        one.refused.append(told)
     known = {"accepted_entries": {}, "unseen": [], "head": "head", "linked": []} | chain
     found = ask("unknown_parents", chain=SimpleNamespace(**known), proofs={one.entry_hash: one for one in proofs}, path=path or [])
     assert isinstance(found, dict)
@@ -171,9 +172,10 @@ def test_whose_parents_count() -> None:
     assert parents(proof("c", "lost", 30, issuer="unknown")) == {"lost": 30}
     assert parents(proof("c", "lost", 30, issuer="this_worker")) == {"lost": 30}
     assert parents(proof("c", "lost", 30, landed=True)) == {}
-    accepted = [SimpleNamespace(issued_at=at) for at in (20, None, 30)]
-    assert parents(proof("c", "lost", 30), linked=accepted) == {"lost": 30}, "issued with the newest accepted one"
+    accepted = [SimpleNamespace(slot=slot) for slot in (20, 35)]
+    assert parents(proof("c", "lost", 30), linked=accepted) == {"lost": 30}, "refused in the slot of the newest accepted one"
     assert parents(proof("c", "lost", 29), linked=accepted) == {}, "an episode that is over"
+    assert parents(proof("c", "lost", 30, follows_chain=True)) == {}, "a parent that a client gave"
 
 
 def test_the_line_s_own_oldest_proof_names_a_parent_though_it_was_never_sent() -> None:
@@ -189,10 +191,11 @@ def test_the_line_s_own_oldest_proof_names_a_parent_though_it_was_never_sent() -
 def test_an_anchor_in_the_storage_without_its_history_record_is_told() -> None:
     rows = line(2)
     accepted: Any = SimpleNamespace()
+    later = {"pop_chain:history:2099": {}}  # the export reaches past where its record would stand
     anchor: Any = anchored(hashes(rows)[0])
     told = proof("e", accepted=accepted, anchor=anchor)
     good, false = SimpleNamespace(holds=True), SimpleNamespace(holds=False)
-    records = records_of(None, stored(rows))
+    records = records_of(None, stored(rows, **later))
 
     def unrecorded(history: Any = (good,), where: Any = records, **change: Any) -> list[str]:
         one = proof("e", **({"accepted": accepted, "anchor": anchor} | change))
@@ -206,7 +209,8 @@ def test_an_anchor_in_the_storage_without_its_history_record_is_told() -> None:
     assert unrecorded(()) == [], "a model that keeps no history"
     assert unrecorded((good, false)) == [], "a record of which somebody wrote another hash may be this one's"
     assert unrecorded(where=records_of(rows)) == [], "no storage"
-    assert unrecorded(where=records_of(None, stored(rows), damaged="worker/storage.jsonl")) == []
+    assert unrecorded(where=records_of(None, stored(rows))) == [], "the export ends before the history"
+    assert unrecorded(where=records_of(None, stored(rows, **later), damaged="worker/storage.jsonl")) == []
 
 
 # -- where its head is, and how far the records reach --
@@ -277,8 +281,8 @@ def test_whether_the_newest_proof_took_its_parent_from_the_chain(
     history: list[tuple[int, bool]], anchors: list[tuple[int, bool]], follows: bool
 ) -> None:
     told = {
-        "history": [SimpleNamespace(issued_at=at, follows_chain=yes) for at, yes in history],
-        "anchors": [SimpleNamespace(ts_ms=ms, follows_chain=yes) for ms, yes in anchors],
+        "history": [SimpleNamespace(issued_at=at, follows_chain=yes, anchor_hash=f"of {at}") for at, yes in history],
+        "anchors": [SimpleNamespace(ts_ms=ms, follows_chain=yes, anchor_hash=f"anchor {ms}") for ms, yes in anchors],
     }
     assert ask("follows_chain", **told) is follows
 
@@ -397,7 +401,9 @@ def stored_head(storage: Any, **change: Any) -> str | None:
         "history": [],
         "anchors": [],
         "records_since_creation": True,
+        "_covers_heads": True,
     }
+    fields |= {"_moved_heads": any(getattr(told, "moved_heads", True) for name in ("history", "anchors") for told in change.get(name, ()))}
     told: Any = SimpleNamespace(storage=storage, **(fields | change))
     return WorkerLine._stored(told, "head:")
 
@@ -412,7 +418,7 @@ def test_a_head_that_is_not_stored_is_at_genesis_where_the_rest_is_there() -> No
     genesis, damaged = "0" * 64, SimpleNamespace(damaged={STORAGE})
     others = {"pop_chain:lastHash:global:other": None}
     assert stored_head(others, records_since_creation=False) == genesis
-    assert stored_head(others, history=["a record"]) == genesis
+    assert stored_head(others, history=["a record"]) is None, "proofs moved it: its row is gone, which is not a head at GENESIS"
     assert stored_head(others, records=damaged) is None, "its line may be the one that could not be read"
     assert stored_head({}, _storage_begins_anew=True, anchors=["an anchor"]) == genesis
     assert stored_head({}) == genesis, "no proof was issued since the creation"

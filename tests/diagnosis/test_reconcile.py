@@ -86,9 +86,15 @@ def reconciler(*records: ClaimRecord, **world: Any) -> Reconciler:
         receipt_exists=exists,
         receipts_without_claims=lambda grant: world.get("without_claims", []),
     )
+    facts.claim_records = list(records)
     made = Reconciler(facts)
-    made.records = list(records)
     return made
+
+
+def details(made: Reconciler) -> list[str]:
+    """What could not be checked, in words; every row is about the claim records and says by a code why."""
+    assert all(row.part == "claim_records" and row.why != "checked" for row in made.not_checked)
+    return [row.text for row in made.not_checked]
 
 
 def written(**fields: Any) -> SimpleNamespace:
@@ -152,17 +158,17 @@ MISSING = "claim records against the chain: transactions are missing from the ev
 def test_records_of_which_the_transaction_is_there_or_none_is_named() -> None:
     told = (record("landed", BOB), record(None, BOB), record("listed", BOB), record("made up", BOB, event="no grant's"))
     made = reconciler(*told, listed={"landed": 1, "listed": 1})
-    assert (made.unbacked(), made.not_checked) == ([], [])
+    assert (made.unbacked(), details(made)) == ([], [])
     assert reconciler(*told, listed=None, listed_addresses=None, closed_by_state=True).unbacked() == [told[2]]
 
 
 def test_a_record_of_incomplete_evidence_is_not_judged() -> None:
     made = reconciler(record("made up", BOB), state=False)
-    assert (made.unbacked(), made.not_checked) == ([], [MISSING])
+    assert (made.unbacked(), details(made)) == ([], [MISSING])
     both = {"grants": [GRANT, OTHER], "links": [("evt", GRANT), ("evt", OTHER), ("other", OTHER)]}
     told = (record("one", BOB), record("two", BOB, event="other"))
     made = reconciler(*told, sources=stated(GRANT), listed_addresses={GRANT, OTHER}, **both)
-    assert (made.unbacked(), made.not_checked) == ([told[1]], [MISSING]), "every grant of its event must be whole"
+    assert (made.unbacked(), details(made)) == ([told[1]], [MISSING]), "every grant of its event must be whole"
     assert reconciler(*told, listed_addresses={GRANT, OTHER}, **both).unbacked() == list(told)
 
 
@@ -195,7 +201,7 @@ def test_a_record_whose_claimer_holds_a_receipt() -> None:
 def test_a_record_that_names_a_receipt(held: Any, wallets: tuple[str, ...], backed: bool) -> None:
     told = ClaimRecord("evt", wallets, "made up", ELSEWHERE, "key", "file")
     made = reconciler(told, accounts={ELSEWHERE: held})
-    assert (made.unbacked(), made.not_checked) == ([] if backed else [told], [])
+    assert (made.unbacked(), details(made)) == ([] if backed else [told], [])
 
 
 def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
@@ -204,24 +210,24 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
         told = record("made up", BOB, receipt=receipt_address(GRANT, BOB, period))
         made = reconciler(told, attempts=attempts)
         unknown = "1 claim record without a transaction: its receipt account was not collected"
-        assert (made.unbacked(), made.not_checked) == (([told], []) if known else ([], [unknown])), period
+        assert (made.unbacked(), details(made)) == (([told], []) if known else ([], [unknown])), period
     other = record("made up", BOB, receipt=ELSEWHERE)
     made = reconciler(other)
-    assert (made.unbacked(), made.not_checked) == ([other], []), "no receipt of that wallet has that address"
+    assert (made.unbacked(), details(made)) == ([other], []), "no receipt of that wallet has that address"
     twice = [record(name, BOB, receipt=receipt_address(GRANT, BOB, 0)) for name in ("one", "two")]
     made = reconciler(*twice, other)
     assert made.unbacked() == [other]
-    assert made.not_checked == ["2 claim records without a transaction: its receipt account was not collected"]
+    assert details(made) == ["2 claim records without a transaction: its receipt account was not collected"]
     assert made.undecided == [(record, "its receipt account was not collected") for record in twice]
 
 
 def test_a_record_of_after_the_chain_was_read_cannot_be_told() -> None:
     told = [ClaimRecord("evt", (BOB,), f"at {ms}", None, f"key {ms}", "file", None, ms) for ms in (NOW * 1000 + 999, NOW * 1000 + 1000)]
     made = reconciler(*told)
-    assert (made.unbacked(), made.not_checked) == ([told[0]], ["1 claim record without a transaction: made after the chain was read"])
+    assert (made.unbacked(), details(made)) == ([told[0]], ["1 claim record without a transaction: made after the chain was read"])
     assert made.undecided == [(told[1], "made after the chain was read")]
     made = reconciler(told[1], ClaimRecord("evt", (BOB,), "later", None, "key", "file", None, NOW * 2000), state=False)
-    assert (made.unbacked(), made.not_checked) == ([], ["2 claim records without a transaction: made after the chain was read"])
+    assert (made.unbacked(), details(made)) == ([], ["2 claim records without a transaction: made after the chain was read"])
 
 
 # -- records that the chain contradicts --
@@ -286,7 +292,7 @@ def test_a_record_of_a_forged_claim_is_of_a_claim_all_the_same() -> None:
 
 def unsynced(*records: ClaimRecord, **world: Any) -> tuple[list[tuple[str, str, int]], list[str]]:
     made = reconciler(*records, **world)
-    return made.unsynced(), made.not_checked
+    return made.unsynced(), details(made)
 
 
 def test_claims_that_no_record_tells_of() -> None:
@@ -300,7 +306,7 @@ def test_claims_that_no_record_tells_of() -> None:
 
 
 def test_claims_of_a_grant_without_an_event() -> None:
-    text = f"claims that the worker does not know of grant {GRANT}: no event is linked to it"
+    text = f"{GRANT}: claims that the worker does not know: no event is linked"
     assert unsynced(links=[]) == ([], [text])
     assert unsynced(links=[], attempts={GRANT: []}) == ([], []), "there are no claims either"
     assert unsynced(attempts={GRANT: []}, since_creation=False) == ([], [])
@@ -309,7 +315,7 @@ def test_claims_of_a_grant_without_an_event() -> None:
 
 
 def test_claims_before_the_worker_s_records_begin() -> None:
-    text = f"claims that the worker does not know of grant {GRANT}: its records do not reach back to the grant's creation"
+    text = f"{GRANT}: claims that the worker does not know: its records do not reach back to the grant's creation"
     assert unsynced(since_creation=False) == ([], [text])
     assert unsynced(since_creation=False, storage={}) == ([("landed", GRANT, 20)], [])
     rest = {"grants": [GRANT, OTHER], "links": [("evt", GRANT), ("other", OTHER)]}
@@ -318,7 +324,7 @@ def test_claims_before_the_worker_s_records_begin() -> None:
 
 
 def test_claims_after_the_worker_s_newest_record() -> None:
-    text = f"whether the worker learnt of claims after its newest record, grant {GRANT}"
+    text = f"{GRANT}: whether the worker learnt of claims after its newest record"
     attempts = {GRANT: [of("late", BOB, 20, block_time=1001), of("early", ANN, 30, block_time=1000)]}
     assert unsynced(attempts=attempts, newest=1_000_000) == ([("early", GRANT, 30)], [text])
     assert unsynced(attempts=attempts, newest=1_000_999) == ([("early", GRANT, 30)], [text])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from popkit.diagnosis.began import Began, Moment
 from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.result import (
     AuditDiagnosis,
@@ -16,6 +17,7 @@ from popkit.diagnosis.result import (
     Finding,
     GrantDiagnosis,
     Reconciliation,
+    Row,
     sorted_findings,
 )
 
@@ -37,6 +39,7 @@ def grant(address: str = "Grant", verdict: str = "intact", **change: Any) -> Gra
         "causes": [],
         "last_good": None,
         "first_bad": None,
+        "began": None,
         "missing_entries": [],
         "unseen_entries": [],
         "foreign_entries": [],
@@ -125,6 +128,7 @@ def test_a_grant_in_json() -> None:
         causes=[Cause("unsent_proof", "one"), Cause("grant_reuse", "two")],
         last_good={"signature": "good"},
         first_bad={"signature": "bad"},
+        began=Began(Moment(5, None, "worker", "exact"), None, None),
         missing_entries=["missing"],
         unseen_entries=["unseen"],
         foreign_entries=["foreign"],
@@ -144,6 +148,11 @@ def test_a_grant_in_json() -> None:
         "causes": ["unsent_proof", "grant_reuse"],
         "last_good": {"signature": "good"},
         "first_bad": {"signature": "bad"},
+        "began": {
+            "lost_proof_issued": {"time": 5, "slot": None, "source": "worker", "certainty": "exact"},
+            "first_wallet_refused": None,
+            "first_refusal_landed": None,
+        },
         "missing_entries": ["missing"],
         "unseen_entries": ["unseen"],
         "foreign_entries": ["foreign"],
@@ -197,9 +206,10 @@ def test_the_other_parts_in_json() -> None:
         "findings": [found.as_json()],
     }
     assert Reconciliation(["a"], ["b"], ["c"]).as_json() == {"unbacked_records": ["a"], "unsynced_claims": ["b"], "abandoned_proofs": ["c"]}
-    told = Coverage(["b", "a", "b"], ["d", "c", "d"])
-    assert told.as_json() == {"complete": False, "checked": ["a", "b"], "not_checked": ["c", "d"]}
-    assert Coverage(["a"]).as_json() == {"complete": True, "checked": ["a"], "not_checked": []}
+    a, b, c, d = (Row(part, None, "why", "in words") for part in "abcd")
+    told = Coverage([b, a, b], [d, c, d])
+    assert told.as_json() == {"complete": False, "checked": [r.as_json() for r in (a, b)], "not_checked": [r.as_json() for r in (c, d)]}
+    assert Coverage([a]).as_json() == {"complete": True, "checked": [a.as_json()], "not_checked": []}
 
 
 # -- the whole --
@@ -245,10 +255,10 @@ def test_a_diagnosis_in_json() -> None:
         findings=(bad,),
         audit=audit(bad),
         reconciliation=Reconciliation(["a"]),
-        coverage=Coverage(["b"]),
+        coverage=Coverage([Row("b", None, "checked", "in words")]),
     )
     assert found.as_json() == {
-        "schema": "popkit.findings/1",
+        "schema": "popkit.findings/2",
         "case": "name",
         "as_of": 1771830000,
         "verdict": "inconclusive",
@@ -256,7 +266,7 @@ def test_a_diagnosis_in_json() -> None:
         "grants": [grant("Grant", "inconclusive").as_json()],
         "audit": audit(bad).as_json(),
         "reconciliation": Reconciliation(["a"]).as_json(),
-        "coverage": Coverage(["b"]).as_json(),
+        "coverage": Coverage([Row("b", None, "checked", "in words")]).as_json(),
         "findings": [bad.as_json()],
     }
     text = found.dumps()

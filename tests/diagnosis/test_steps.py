@@ -95,7 +95,7 @@ def test_a_transaction_whose_inner_instructions_cannot_be_read_hides_none_after_
         row = next(row for row in damaged[TRANSACTIONS] if row["signature"] == signature)
         row["result"]["meta"]["innerInstructions"][0]["instructions"][0]["programIdIndex"] = 99
         found = [s.signature for s in steps(tmp_path / signature, damaged) if s.name == "set_paused"]
-        assert found == [other for other in landed if other != signature for _ in range(2)]
+        assert found == [other for other in landed for _ in range(1 if other == signature else 2)], "its own instruction is read"
 
 
 def of_one_slot(world: World, files: dict[str, Any], positions: dict[str, int | None]) -> dict[str, Any]:

@@ -53,6 +53,14 @@ def collect(
     return files
 
 
+def collect_at(world: World, second: int, **parts: bool) -> dict[str, Any]:
+    """The case of a moment: its accounts are read, and `collected_at` is, at that unix second."""
+    world.ms = (second - 1) * 1000 + 100
+    files = world.collect(**parts)
+    assert files["case.json"]["collected_at"] == second
+    return files
+
+
 def write_case(path: Path, files: dict[str, Any]) -> Path:
     """Write a case and its manifest."""
     lines = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.simulation.case import collect_at
 from tests.simulation.expect import ANY, bad, diagnose, expect
 from tests.simulation.program import GENESIS
 from tests.simulation.worker import sign_proof
@@ -260,9 +261,7 @@ def test_proofs_on_their_way(tmp_path: Path, age: int, verdict: str) -> None:
     for wallet in ("cat", "dan", "eve"):
         proofs.append(world.worker.issue(handle.address, world.address(wallet)))
         world.tick(5)
-    files = world.collect()
-    files["case.json"]["collected_at"] = proofs[0].issued_at + age
-    found = diagnose(tmp_path, files)
+    found = diagnose(tmp_path, collect_at(world, proofs[0].issued_at + age))
     if verdict == "in_flight":
         expect(found, handle, "in_flight", last_good=done[-1], missing=[proofs[0].entry], heals_until=proofs[0].issued_at + 600)
     else:
@@ -281,16 +280,28 @@ def test_proofs_on_their_way(tmp_path: Path, age: int, verdict: str) -> None:
 
 @pytest.mark.parametrize("period", [0, 1])
 def test_a_wallet_that_asks_twice_while_its_first_proof_is_on_its_way(tmp_path: Path, period: int) -> None:
-    """By the design's words each can still land, so the chain is in flight; that both cannot is said beside it."""
+    """Each could land alone, and both cannot; one for a period that begins only when it is too old cannot either."""
     world, handle, done = sound()
     first, between = (world.worker.issue(handle.address, world.address(wallet)) for wallet in ("cat", "dan"))
     again = world.worker.issue(handle.address, world.address("cat"), period)
     world.tick(30)
     found = diagnose(tmp_path, world.collect())
-    expect(found, handle, "in_flight", last_good=done[-1], missing=[first.entry], heals_until=first.issued_at + 600)
+    affected = {world.address("cat"), world.address("dan")}
+    first_bad = bad(between, None)
+    expect(
+        found,
+        handle,
+        "broken",
+        causes={"abandoned_proof"},
+        last_good=done[-1],
+        missing=[first.entry],
+        first_bad=first_bad,
+        affected=affected,
+    )
     told = [(f.where[1], f.observed, f.severity) for f in found.findings if f.code == "proof_repeated"]
     assert told == ([(again.entry, f"also {first.entry}", "warning")] if period == 0 else [])
-    assert (found.exit_code, again.prev) == (0, between.entry)
+    assert {cause.entries for cause in found.grants[0].causes} == {(again.entry,)}
+    assert (found.exit_code, again.prev) == (1, between.entry)
 
 
 def test_a_later_proof_that_cannot_land_ends_the_hope_of_an_earlier_one(tmp_path: Path) -> None:
@@ -344,7 +355,7 @@ def test_burnt_quietly_by_every_rule_and_told_by_the_wallet(tmp_path: Path, caus
     expect(found, handle, "broken", causes=causes, last_good=done[-1], missing=[lost.entry], affected=affected)
     assert found.exit_code == 1
     named = {told.name: told.entries for told in found.grants[0].causes}
-    assert named[cause] == (() if cause == "signer_mismatch" else (lost.entry,))
+    assert named[cause] == (lost.entry,)
 
 
 def test_a_wrong_signer_breaks_every_grant_of_its_authority(tmp_path: Path) -> None:
