@@ -247,7 +247,7 @@ def read_inner(meta: dict[str, Any], keys: list[bytes], callers: int) -> tuple[A
     inner, garbled = [], False
     for group in meta.get("innerInstructions") or []:
         try:
-            index, calls = range(callers)[int(group["index"])], list(group["instructions"])
+            index, calls = range(callers)[int(str(group["index"]))], list(group["instructions"])
         except UNREADABLE:
             index, calls, garbled = 0, [], True
         for call in calls:
@@ -255,8 +255,8 @@ def read_inner(meta: dict[str, Any], keys: list[bytes], callers: int) -> tuple[A
                 if "parsed" in call:  # a well-known program, whose calls are no claims
                     continue
                 by_key = "programIdIndex" not in call
-                program = address(call["programId"]) if by_key else keys[int(call["programIdIndex"])]
-                accounts = tuple(address(k) if by_key else keys[int(k)] for k in call["accounts"])
+                program = address(call["programId"]) if by_key else keys[int(str(call["programIdIndex"]))]
+                accounts = tuple(address(k) if by_key else keys[int(str(k))] for k in call["accounts"])
                 inner.append((index, Instruction(program, accounts, from_base58(call["data"]))))
             except UNREADABLE:
                 garbled = True

@@ -17,7 +17,7 @@ from tests.attacks.build import account, leave_out, rewrite_account, row_of
 from tests.conftest import Copy
 from tests.simulation.case import write_case
 from tests.simulation.world import Ticket, World, sound
-from tests.verification.standalone import numbers, outcome, run
+from tests.verification.standalone import CHECK, numbers, outcome, run
 
 Make = Callable[[str], Copy]
 Said = tuple[int, set[int], set[int]]
@@ -226,7 +226,10 @@ def test_a_row_that_is_odd_stops_nothing_else(name: str, row: Any, copy_of: Make
     assert numbers(lines, "cannot tell") == {2, 9}
 
 
-def test_calls_of_no_instruction_and_endless_data(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_calls_of_no_instruction_and_endless_data(
+    copy_of: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbled calls take nothing along where no program called could have made a claim; where one could, it cannot be told."""
     copy = copy_of("intact")
     rows = copy.rows(TRANSACTIONS)
     claim = next(row for row in rows if row["result"]["meta"].get("innerInstructions"))
@@ -234,6 +237,10 @@ def test_calls_of_no_instruction_and_endless_data(copy_of: Make, capsys: pytest.
         changed = json.loads(json.dumps(claim))
         changed["result"]["meta"]["innerInstructions"][0] |= change
         copy.write(TRANSACTIONS, [row if row is not claim else changed for row in rows])
-        code, lines = outcome(copy.seal().path, None, capsys)
+        copy.seal()
+        assert outcome(copy.path, None, capsys) == (0, [])
+        with monkeypatch.context() as patch:
+            patch.setattr(CHECK, "CALL_NO_CLAIM", set())
+            code, lines = outcome(copy.path, None, capsys)
         assert code == 3
         assert 2 in numbers(lines, "cannot tell")
