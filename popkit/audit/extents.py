@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cached_property
 
 ENTRY_FOLDER, STREAM_FOLDER = "audit/immutable/entry/", "audit/immutable/stream/"
-HISTORY, HEADS = "pop_chain:history:", "pop_chain:lastHash:"
+HEADS = "pop_chain:lastHash:"
 TWINS = ("pop_chain:lastHash:global:", "pop_chain:lastHash:stream:")
 """The worker writes the two heads of a grant one right after the other, and removes neither."""
 
@@ -66,11 +66,9 @@ class StorageExtent:
         return self._keys[spot - 1] if spot else None
 
     def ends_early(self, keys: Iterable[str]) -> str | None:
-        """The key at which a listing ended before one of `keys`, or before the heads of proofs whose history it holds; None elsewhere."""
-        wanted = sorted(key for key in keys if self.of(key) == Exported.NOT_COVERED)
-        if self.has_family(HISTORY) and not self.has_family(HEADS):
-            wanted.append(HEADS)
-        return next((end for key in wanted if (end := self.ends_before(key)) is not None), None)
+        """The key at which a listing ended before one of `keys`, which the worker has written; None where it came to all of them."""
+        beyond = sorted(key for key in keys if self.of(key) == Exported.NOT_COVERED and self._twin(key) not in self._present)
+        return next((end for key in beyond if (end := self.ends_before(key)) is not None), None)
 
     def lone_heads(self) -> list[tuple[str, str]]:
         """Head rows that are there without the grant's other one, and that other one; ascending."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from popkit.audit.copies import Alteration
 from popkit.audit.ends import beginnings, wrong_ends, wrong_stream_links
-from popkit.audit.entries import LIST, AuditRecords
+from popkit.audit.entries import LIST
 from popkit.audit.entries import STORAGE as STORED
 from popkit.audit.receipts import altered_receipts
 from popkit.audit.server import server_verdict
@@ -52,7 +52,7 @@ def diagnose_audit(facts: Facts) -> AuditDiagnosis:
         findings.append(Finding("bucket_folder_not_exported", None, (BUCKET, ""), not_checked=f"the bucket's objects below {folder}"))
     if tampering.export_is_partial and not tampering.cuts:
         findings.append(Finding("bucket_export_partial", None, (BUCKET, ""), "every object that sinks name", "most are not there"))
-    findings += _partial_storage(records)
+    findings += _partial_storage(facts)
     for row in facts.storage_history:
         if not row.holds:
             findings.append(
@@ -138,13 +138,19 @@ def _unknown(facts: Facts) -> frozenset[str]:
     return frozenset(unknown)
 
 
-def _partial_storage(records: AuditRecords) -> list[Finding]:
-    """Where the export of the storage ended, and heads of which one of two rows is not in it."""
-    extent = records.storage_extent
+def _partial_storage(facts: Facts) -> list[Finding]:
+    """Where the export of the storage ended, and heads of which one of two rows is not in it.
+
+    A proof whose parent the client gave moves no stored head, so that its history may rightly stand without one.
+    """
+    records, extent = facts.audit, facts.audit.storage_extent
     if extent is None:
         return []
-    rows = [records.entries[row] for row in records.sources[STORED].stated if row in records.entries] if STORED in records.sources else []
-    end = extent.ends_early(f"audit_history:{row.ts}:{row.hash}" for row in rows)
+    rows = records.sources[STORED].stated if STORED in records.sources else {}
+    known = [records.entries[row] for row in rows if row in records.entries]
+    written = [f"audit_history:{entry.ts}:{entry.hash}" for entry in known]
+    written += [f"pop_chain:lastHash:global:{row.grant}" for row in facts.storage_history if row.holds and not row.follows_chain]
+    end = extent.ends_early(written)
     lone = [(key, "both heads of the grant", f"this one without {lost}") for key, lost in extent.lone_heads()]
     ends = [] if end is None else [(end, "every row that the worker writes", "the listing ends here, before others")]
     return [Finding("storage_export_partial", None, (STORAGE, key), wanted, seen) for key, wanted, seen in [*lone, *ends]]

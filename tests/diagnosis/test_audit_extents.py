@@ -49,8 +49,9 @@ def test_nothing_after_the_end_of_a_listing_is_absent(count: int) -> None:
 def test_a_listing_by_prefix_that_ended_inside_one() -> None:
     extent = StorageExtent([key for key in WHOLE if not key.startswith("pop_chain:lastHash:")])
     assert {extent.of(key) for key in WHOLE if key.startswith("pop_chain:lastHash:")} == {NOT_COVERED}
-    assert extent.ends_early(()) == "pop_chain:history:2026:bb"
-    assert StorageExtent(WHOLE).ends_early(()) is None
+    assert extent.ends_early([HEAD.format("A")]) == "pop_chain:history:2026:bb"
+    assert extent.ends_early([]) is None, "a worker whose clients give the parents never writes a head"
+    assert StorageExtent(WHOLE).ends_early([HEAD.format("A"), HEAD.format("B")]) is None
 
 
 @pytest.mark.parametrize(("lost", "kept"), [(HEAD, TWIN), (TWIN, HEAD)])
@@ -59,6 +60,7 @@ def test_one_head_of_two_is_a_row_that_was_lost(lost: str, kept: str, grant: str
     extent = StorageExtent(key for key in WHOLE if key != lost.format(grant))
     assert extent.of(lost.format(grant)) is NOT_COVERED
     assert extent.lone_heads() == [(kept.format(grant), lost.format(grant))]
+    assert extent.ends_early([lost.format(grant)]) is None, "it is one row, not the end of the listing"
     both = StorageExtent(key for key in WHOLE if key not in (lost.format("C"), kept.format("C")))
     assert {both.of(lost.format("C")), both.of(kept.format("C"))} == {ABSENT}
     assert both.lone_heads() == []
