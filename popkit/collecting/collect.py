@@ -64,6 +64,7 @@ class Collected:
     missing: list[str]
     left_out: list[str] = field(default_factory=list)
     not_asked: list[str] = field(default_factory=list)
+    went_by: str = ""
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     exports: dict[str, Any] = field(default_factory=dict)
 
@@ -295,7 +296,8 @@ class Collection:
         unasked = {name: why for name, why in moment.worker.missing.items() if name not in answers}
         not_asked = [f"{name}: {why}" for name, why in sorted(unasked.items()) if why.startswith("not asked")]
         not_asked += self._not_named(answers)
-        left = left_out(answers) + self._went_by()
+        passage = self._went_by()
+        left = left_out(answers) + ([passage.says] if passage is not None and not passage.meets else [])
         missing = moment.missing + [f"{name}: {why}" for name, why in sorted(unasked.items()) if not why.startswith("not asked")]
         requests = {p.name: {"requests": p.tally.requests, "calls": p.tally.calls, "outcomes": dict(p.tally.outcomes)} for p in self._peers}
         links = sorted({(link.event, link.grant) for link in facts.event_links} | self._links_of_exports())
@@ -307,6 +309,7 @@ class Collection:
             "completeness": [statement.as_json() for statement in statements],
             "missing": missing,
             "left_out": [*left, *not_asked],
+            **({"rows_that_went_by": passage.says} if passage is not None else {}),
             "appended_audit_entries": self._appended(),
             **({"without_ticket_receipt": [list(pair) for pair in self.without_receipt]} if self.options.tickets else {}),
             **({"exports": self.imported.statement} if self.imported.statement else {}),
@@ -314,7 +317,9 @@ class Collection:
             "custody_proves": PROVES,
         }
         header = self._header([{"event": event, "grant": grant} for event, grant in links], sources)
-        return Collected(self.work.seal(header), statements, missing, left, not_asked, requests, self.imported.statement)
+        case = self.work.seal(header)
+        went_by = passage.says if passage is not None else ""
+        return Collected(case, statements, missing, left, not_asked, went_by, requests, self.imported.statement)
 
     def _not_named(self, answers: dict[str, workers.Said]) -> list[str]:
         """Peers that were not named and of which no export holds the answers, and how to name them."""
@@ -323,14 +328,14 @@ class Collection:
             return []
         return ["the worker: it was not named; give --worker URL --worker-token-env NAME, or its exports with --from PATH"]
 
-    def _went_by(self) -> list[str]:
-        """What went by in the worker's list while this collection asked, as far as its lists show it."""
+    def _went_by(self) -> workers.Passage | None:
+        """What went by in the worker's list while this collection asked, as far as its lists show it; None where it has none."""
         path = self.work.root / workers.ANSWERS
-        if not path.is_file():
-            return []
+        if not path.is_file() or not self._appended():
+            return None
         said = [msgspec.json.decode(line, type=workers.Said) for line in path.read_bytes().splitlines()]
         lists = [answer for answer in said if answer.name == workers.LIST.name]
-        return [workers.passage(lists, self._appended()).says] if lists and self._appended() else []
+        return workers.passage(lists, self._appended()) if lists else None
 
     def _links_of_exports(self) -> set[tuple[str, str]]:
         links = [*links_in(self.imported.exports), *links_in(self.extended.exports)]

@@ -222,6 +222,8 @@ def summary(collected: Collected) -> str:
     for what, rows in parts:
         if rows:
             lines += ["", what, *(f"    {row}" for row in rows)]
+    if collected.went_by:
+        lines += ["", collected.went_by]
     if collected.requests:
         asked = ", ".join(f"{name} {count['requests']} requests ({count['calls']} calls)" for name, count in collected.requests.items())
         lines += ["", f"asked in this run: {asked}; the record is custody.jsonl"]

@@ -146,7 +146,8 @@ def test_without_a_token_what_needs_one_is_not_asked_for_and_that_is_said(tmp_pa
     with served(CASES / "intact", "--trace", trace) as url:
         result = collected("intact", url, tmp_path / "case", has_token=False)
     assert not any(row["path"].startswith("/api/master") for row in requests_of(trace))
-    assert any(text.startswith("audit-logs: not asked for") for text in result.left_out)
+    assert any(text.startswith("audit-logs: not asked for") for text in result.not_asked)
+    assert not result.complete, "the worker's records are not there"
     header = json.loads((result.case / "case.json").read_text())
     assert header["sources"]["appended_audit_entries"] == 4
 
