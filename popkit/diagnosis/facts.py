@@ -315,6 +315,12 @@ class Facts:
         chain = self.chain(grant)
         return sorted(self.receipts_of(grant) - {attempt.receipt for attempt in [*chain.accepted, *chain.forged]})
 
+    def chain_read_at(self, grant: str) -> int | None:
+        """The unix second up to which a grant's chain is known; None where nothing tells."""
+        from popkit.diagnosis.fate import Fates
+
+        return Fates(self, self.line(grant)).read_at
+
     def is_listed_whole(self, grant: str) -> bool:
         """Whether the node listed the grant's transactions and gave every one of them."""
         signatures, transactions = self.evidence.signatures, self.evidence.transactions

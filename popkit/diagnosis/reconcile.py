@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.fate import Fates
 from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.result import Finding, Row
 from popkit.evidence.collection import incomplete_addresses
@@ -81,7 +80,7 @@ class Reconciler:
         """Whether a record is younger than the chain's evidence, or not ten minutes older: its transaction may have landed since."""
         if record.ts_ms is None:
             return False
-        read = [Fates(self.facts, self.facts.line(grant)).read_at for grant in self.grants_of[record.event_id]]
+        read = [self.facts.chain_read_at(grant) for grant in self.grants_of[record.event_id]]
         return any(at is None or record.ts_ms // 1000 > min(at, self.facts.now) - SKEW_SECONDS for at in read)
 
     def _has_receipt(self, record: ClaimRecord) -> bool | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from popkit.history import ZERO_ROOT, AdminStep, History, Terms
 from popkit.protocol.accounts import Grant
+from popkit.protocol.keys import PROGRAM_ID
 from tests.addresses import pop_config_address, vault_address
 from tests.simulation.world import World
 
@@ -42,7 +43,7 @@ def account(value: Any, slot: int | None = 100) -> SimpleNamespace:
 
 def history(*steps: AdminStep, **more: Any) -> History:
     """A history of these steps, with `accounts`, `listed` and `unread`."""
-    made: Any = History(SimpleNamespace(), **{"accounts": {}, **more})  # type: ignore[arg-type]
+    made: Any = History(SimpleNamespace(program_id=PROGRAM_ID), **{"accounts": {}, **more})  # type: ignore[arg-type]
     made.steps = sorted(steps, key=lambda told: told.slot)
     assert isinstance(made, History)
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,12 +45,18 @@ def check(receipt: str = "receipt", *wrong: str, unknown: tuple[str, ...] = (), 
 
 
 def test_nothing_was_collected() -> None:
-    assert audit() == AuditDiagnosis("cannot tell", 0, [], [], [], [], [], [], [])
+    found = audit()
+    assert replace(found, unknown=frozenset()) == AuditDiagnosis("cannot tell", 0, [], [], [], [], [], [], [])
+    lists = {"edited", "removed", "edited_objects", "missing_objects", "bad_receipts", "server_accepts"}
+    assert found.unknown == lists
+    assert all(found.as_json()[name] is None for name in lists)
 
 
 def test_records_that_hold() -> None:
     found = audit(records_of(line(3)), checks=[check("good", accepts=True), check("another", accepts=None)])
-    assert found == AuditDiagnosis("holds", 5, [], [], [], [], [], [], [])
+    assert replace(found, unknown=frozenset()) == AuditDiagnosis("holds", 5, [], [], [], [], [], [], [])
+    assert found.as_json()["edited"] == [], "the list was looked at"
+    assert found.as_json()["missing_objects"] is None, "no bucket was"
 
 
 # -- rows --

@@ -14,7 +14,7 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Finding
 from popkit.history import AdminStep
 from popkit.protocol.accounts import ClaimReceipt, Grant, TokenAccount, encode_account
-from popkit.protocol.keys import SYSTEM_PROGRAM, TOKEN_PROGRAM, b58decode
+from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58decode
 from tests.addresses import vault_address
 from tests.diagnosis.admin_steps import (
     CONFIG,
@@ -64,6 +64,7 @@ def facts_of(
     """Facts of these claims, accounts and steps alone."""
     facts: Any = object.__new__(Facts)
     facts.accounts, facts.now = accounts or {}, now
+    facts.header = SimpleNamespace(program_id=PROGRAM_ID)
     facts.history = history(*steps, accounts=facts.accounts)
     facts.claims = SimpleNamespace(
         receipt_matches=more.get("matches", [True] * 9),

@@ -11,13 +11,15 @@ import pytest
 
 import popkit
 from popkit.attempts import Attribution
+from popkit.audit.event_links import event_link
 from popkit.audit.receipts import ReceiptCheck
-from popkit.diagnosis.facts import EventLink, Facts, _link
+from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import Proof
 from popkit.eras import EARLIEST, only
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol import canonical
+from popkit.protocol.keys import PROGRAM_ID
 from tests.addresses import grant_address, receipt_address
 from tests.diagnosis.audit_rows import PLACE, SECOND, hashes, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table
@@ -47,7 +49,7 @@ def answer(body: Any, is_ok: bool = True) -> SimpleNamespace:
     "change", [{}, {"solanaGrantId": 7}, {"id": None, "eventId": "evt"}, {"id": "", "eventId": "evt"}, {"title": "whatever else"}]
 )
 def test_a_row_that_links_an_event(change: dict[str, Any]) -> None:
-    assert _link({**EVENT, **change}, "events") == EventLink("evt", GRANT, "events")
+    assert event_link({**EVENT, **change}, PROGRAM_ID) == ("evt", GRANT)
 
 
 @pytest.mark.parametrize(
@@ -69,20 +71,20 @@ def test_a_row_that_links_an_event(change: dict[str, Any]) -> None:
     ],
 )
 def test_a_row_that_links_none(row: Any) -> None:
-    assert _link(row, "events") is None
+    assert event_link(row, PROGRAM_ID) is None
 
 
 def test_the_widest_grant_id() -> None:
-    link = _link({**EVENT, "solanaGrantId": str((1 << 64) - 1)}, "events")
+    link = event_link({**EVENT, "solanaGrantId": str((1 << 64) - 1)}, PROGRAM_ID)
     assert link is not None
-    assert link.grant == grant_address(SCHOOL, MINT, (1 << 64) - 1)
-    assert _link({**EVENT, "solanaGrantId": 0}, "events") is not None
+    assert link[1] == grant_address(SCHOOL, MINT, (1 << 64) - 1)
+    assert event_link({**EVENT, "solanaGrantId": 0}, PROGRAM_ID) is not None
 
 
 def links(**change: Any) -> list[tuple[str, str, str]]:
     entries = change.get("entries", [])
     fields = {
-        "header": SimpleNamespace(events=change.get("events", []), grants=[GRANT, OTHER]),
+        "header": SimpleNamespace(events=change.get("events", []), grants=[GRANT, OTHER], program_id=PROGRAM_ID),
         "evidence": SimpleNamespace(answers=change.get("answers", {}), storage=change.get("storage")),
         "audit": SimpleNamespace(ordered=entries, is_orphan=lambda entry: entry == "orphan"),
     }

@@ -104,4 +104,10 @@ def test_a_stated_time_without_a_block_before_it_is_taken_as_it_is() -> None:
     ],
 )
 def test_a_time_of_collection_that_cannot_be(collected_at: int, evidence: list[int], wanted: bool) -> None:
-    assert is_impossible(collected_at, evidence) is wanted
+    assert is_impossible(collected_at, evidence, []) is wanted
+
+
+def test_the_worker_s_clock_may_be_hours_ahead_of_a_collection() -> None:
+    assert not is_impossible(T, [], [T + 86400])
+    assert is_impossible(T, [], [T + 86401])
+    assert is_impossible(T + 366 * 86400 + 1, [], [T])

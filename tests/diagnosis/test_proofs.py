@@ -358,12 +358,12 @@ def test_records_since_the_creation(
 def issuer_of(one: Proof, **change: Any) -> str:
     asked: list[tuple[int, int | None]] = []
 
-    def covers(issued_at: int, landed_at: int | None = None) -> bool:
+    def covers(issued_at: int, landed_at: int | None = None, ahead: int | None = None) -> bool:
         asked.append((issued_at, landed_at))
         return bool(change.get("complete", True))
 
     fields = {"is_known": True, "entries": {}, "named": set(), "covers_issue": covers} | change
-    told: Any = SimpleNamespace(records=SimpleNamespace(**fields))
+    told: Any = SimpleNamespace(records=SimpleNamespace(**fields), _clock_ahead=None)
     issuer = WorkerLine._issuer(told, one)
     assert asked in ([], [(one.issued_at, change.get("landed"))])
     return issuer

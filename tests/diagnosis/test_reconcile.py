@@ -84,6 +84,7 @@ def reconciler(*records: ClaimRecord, **world: Any) -> Reconciler:
         line=line,
         receipt=receipt,
         receipt_exists=exists,
+        chain_read_at=lambda grant: NOW,
         receipts_without_claims=lambda grant: world.get("without_claims", []),
     )
     facts.claim_records = list(records)
