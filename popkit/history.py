@@ -240,6 +240,12 @@ class History:
         steps = [step for step in self.steps if step.name == "upsert_pop_config" and step.accounts["authority"] == authority]
         return steps[-1].block_time if steps else None
 
+    def signer_named_by(self, authority: str, moment: int) -> str | None:
+        """The signer that pop-config named at a unix second, by the last upsert before it; None where none with a time is known."""
+        steps = [s for s in self.steps if s.name == "upsert_pop_config" and s.accounts["authority"] == authority]
+        before = [s for s in steps if s.block_time is not None and s.block_time <= moment]
+        return str(before[-1].args["signer_pubkey"]) if before else None
+
     def signers_at(self, authority: str, slot: int) -> set[str] | None:
         """The signers that pop-config may have named during a slot (two where an upsert stands in it); None when not known.
 

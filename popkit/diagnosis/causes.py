@@ -284,11 +284,14 @@ def signer_mismatch(incident: Incident) -> Cause | None:
     attributed = incident.own(incident.judgement.line.chain.attributed)
     wrong = [a for a in attributed if a.error == "InvalidPopSigner" and a.own_failure]
     now = history.signer_now(authority)
-    agree = now is not None and now == facts.signer_now
-    reported = [e for e, r in _reported_on_head(incident).items() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
+    told = [e for e, r in _reported_on_head(incident).items() if r.error == "InvalidPopSigner" and r.failure.layer == "program"]
+    issued = {entry: incident.judgement.line.proofs[entry].issued_at for entry in told}
+    # nobody signs a report: it names nothing where the signer that pop-config named then is the worker's
+    others = {None, *history.signers_ever(authority)} - {facts.signer_now}
+    reported = [entry for entry in told if history.signer_named_by(authority, issued[entry]) in others]
     if wrong:
         return _cause("signer_mismatch", "proofs were signed by a key that pop-config did not name at that slot", wrong, reported)
-    if reported and not agree:  # nobody signs a report: it names nothing where chain and worker agree
+    if reported:
         return _cause("signer_mismatch", "a wallet reports that its proof, which is lost, was signed by a wrong key", entries=reported)
     differs = now is not None and facts.signer_now is not None and facts.signer_now != now and not history.is_closed(grant)
     if differs and facts.status_counts(authority):

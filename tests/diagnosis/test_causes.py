@@ -196,7 +196,8 @@ def test_a_wrong_signer_by_claim_by_report_and_by_configuration(tmp_path: Path) 
     world.tick(700)
     lost = hide(world.collect(reports=True), refused.signature)
     told = signer_mismatch(incident_of(tmp_path / "told", lost, handle))
-    assert told == Cause("signer_mismatch", seen, (proof.entry,)), "of a lost proof on the head, its wallet's report names the rule"
+    reported = "a wallet reports that its proof, which is lost, was signed by a wrong key"
+    assert told == Cause("signer_mismatch", reported, (proof.entry,)), "of a lost proof on the head, its wallet's report names the rule"
     world.switch(handle, "close_grant", {})
     files = hide(world.collect(), refused.signature)
     assert signer_mismatch(incident_of(tmp_path / "closed", files, handle)) is None, "nothing is claimed from a closed grant any more"

@@ -13,7 +13,7 @@ import popkit
 from popkit.attempts import Attribution
 from popkit.audit.event_links import event_link
 from popkit.audit.receipts import ReceiptCheck
-from popkit.diagnosis.facts import Facts
+from popkit.diagnosis.facts import EventLink, Facts
 from popkit.diagnosis.proofs import Proof
 from popkit.eras import EARLIEST, only
 from popkit.evidence.lines import Place
@@ -35,7 +35,7 @@ EVENT = {"id": "evt", "solanaAuthority": SCHOOL, "solanaMint": MINT, "solanaGran
 
 def ask(name: str, **fields: Any) -> Any:
     """A fact of which only these fields of the evidence are known."""
-    return vars(Facts)[name].func(SimpleNamespace(**fields))
+    return vars(Facts)[name].func(SimpleNamespace(**{"header": SimpleNamespace(program_id=PROGRAM_ID), **fields}))
 
 
 def answer(body: Any, is_ok: bool = True) -> SimpleNamespace:
@@ -120,8 +120,10 @@ def test_event_links_are_in_the_order_of_grants_and_events() -> None:
 
 @pytest.mark.parametrize(("slot", "since"), [(9, False), (10, True), (11, True), (None, True)])
 def test_an_account_shows_what_was_written_by_the_slot_in_which_it_was_read(slot: int | None, since: bool) -> None:
-    told: Any = SimpleNamespace(accounts={"account": SimpleNamespace(slot=slot)})
+    told: Any = SimpleNamespace(accounts={"account": SimpleNamespace(slot=slot, exists=True)})
     assert Facts.is_collected_since(told, "account", 10) is since
+    gone: Any = SimpleNamespace(accounts={"account": SimpleNamespace(slot=slot, exists=False)})
+    assert Facts.is_collected_since(gone, "account", 10) is (since and slot is not None), "of an unknown age, nothing says nothing"
     assert not Facts.is_collected_since(told, "another", 10)
 
 
@@ -336,6 +338,7 @@ def shown_by_parents(*claims: Any, parent: dict[str, Any] | None = None, receipt
     chain = SimpleNamespace(grant=GRANT, accepted=list(claims), linked=list(claims))
     facts: Any = SimpleNamespace(
         _lines={GRANT: SimpleNamespace(chain=chain, proofs={"parent": proof})},
+        header=SimpleNamespace(program_id=PROGRAM_ID),
         accounts={} if receipt is None else {receipt_address(GRANT, SCHOOL, 1): receipt},
     )
     facts.is_collected_since = lambda account, slot: Facts.is_collected_since(facts, account, slot)

@@ -160,7 +160,10 @@ def test_a_proof_on_the_way_of_which_the_terms_are_not_known(tmp_path: Path) -> 
     assert handle.address in world.landed[1].keys
     for name in (TRANSACTIONS, SIGNATURES):
         files[name] = [row for row in files[name] if row["signature"] != created]
-    found = diagnosed(tmp_path, files)
+    found = diagnosed(tmp_path / "account", files)
+    assert (found.verdict, len(told(found, "proof_out_of_period"))) == ("broken", 1), "the grant's account states them"
+    files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.address]
+    found = diagnosed(tmp_path / "neither", files)
     assert (found.verdict, told(found, "proof_out_of_period")) == ("in_flight", [])
 
 
@@ -634,7 +637,11 @@ def test_records_that_the_chain_does_not_hold_and_claims_that_nobody_told_of(tmp
     made_up = str(world.key("liar").sign_message(b"no transaction"))
     world.worker.claim_record(handle.address, liar, made_up, pda.receipt_address(handle.address, liar, 0))
     told_in = next(e for e in reversed(world.worker.entries) if e["event"] == "WALLET_CLAIM")["entry_hash"]
-    found = diagnosed(tmp_path, world.collect())
+    early = diagnosed(tmp_path / "early", world.collect())
+    assert told(early, "record_unbacked") == [], "its transaction may still land"
+    assert early.reconciliation.unbacked_records == []
+    world.tick(700)
+    found = diagnosed(tmp_path / "late", world.collect())
     wanted, seen = f"transaction {made_up}", "neither transaction nor receipt"
     assert told(found, "record_unbacked") == [Finding("record_unbacked", handle.address, (AUDIT_LOGS, told_in), wanted, seen)]
     unsynced = Finding("claim_unsynced", handle.address, at(quiet), "a claim record of its claimer", "none", slot=quiet.landed.slot)
@@ -650,6 +657,7 @@ def test_a_record_that_the_chain_as_it_was_read_can_neither_back_nor_deny(tmp_pa
     receipt = pda.receipt_address(handle.address, liar, 0)
     world.worker.claim_record(handle.address, liar, made_up, receipt)
     entry = next(e for e in reversed(world.worker.entries) if e["event"] == "WALLET_CLAIM")["entry_hash"]
+    world.tick(700)
     files = world.collect()
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != receipt]
     found = diagnosed(tmp_path, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.result import Finding
 from popkit.protocol.accounts import ClaimReceipt
+from popkit.protocol.keys import PROGRAM_ID
 from tests.addresses import receipt_address
 from tests.diagnosis.admin_steps import GRANT, OTHER, WORLD, account
 from tests.diagnosis.small_chains import REFUSED, claim
@@ -50,7 +52,10 @@ def reconciler(*records: ClaimRecord, **world: Any) -> Reconciler:
         since = world.get("since_creation", True)
         newest = None if world.get("newest") is None else SimpleNamespace(ts_ms=world["newest"])
         return SimpleNamespace(
-            chain=made, records_since_creation=since[grant] if isinstance(since, dict) else since, records=SimpleNamespace(newest=newest)
+            chain=made,
+            proofs=defaultdict(lambda: SimpleNamespace(is_gated=world.get("gated", False))),
+            records_since_creation=since[grant] if isinstance(since, dict) else since,
+            records=SimpleNamespace(newest=newest),
         )
 
     def receipt(address: str) -> Any:
@@ -65,7 +70,7 @@ def reconciler(*records: ClaimRecord, **world: Any) -> Reconciler:
     grants = world.get("grants", [GRANT])
     transactions = SimpleNamespace(signature=given, unavailable=world.get("unavailable", ())) if given is not None else None
     facts: Any = SimpleNamespace(
-        header=SimpleNamespace(grants=grants, sources=world.get("sources", {})),
+        header=SimpleNamespace(grants=grants, program_id=PROGRAM_ID, sources=world.get("sources", {})),
         event_links=[SimpleNamespace(event=event, grant=grant) for event, grant in links],
         events_of=lambda grant: sorted({event for event, linked in links if linked == grant}),
         evidence=SimpleNamespace(
@@ -223,7 +228,8 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
 
 
 def test_a_record_of_after_the_chain_was_read_cannot_be_told() -> None:
-    told = [ClaimRecord("evt", (BOB,), f"at {ms}", None, f"key {ms}", "file", None, ms) for ms in (NOW * 1000 + 999, NOW * 1000 + 1000)]
+    moments = (NOW - 600) * 1000 + 999, (NOW - 599) * 1000
+    told = [ClaimRecord("evt", (BOB,), f"at {ms}", None, f"key {ms}", "file", None, ms) for ms in moments]
     made = reconciler(*told)
     assert (made.unbacked(), details(made)) == ([told[0]], ["1 claim record without a transaction: made after the chain was read"])
     assert made.undecided == [(told[1], "made after the chain was read")]

@@ -373,6 +373,7 @@ def test_records_against_the_chain(tmp_path: Path) -> None:
     claimer = world.address("liar")
     made_up = str(world.key("liar").sign_message(b"no transaction"))
     world.worker.claim_record(handle.address, claimer, made_up, pda.receipt_address(handle.address, claimer, 0))
+    world.tick(700)
     found = diagnose(tmp_path, world.collect())
     expect(found, handle, "intact", last_good=quiet)
     assert found.reconciliation.unbacked_records == [made_up]

@@ -156,7 +156,8 @@ def test_an_audit_chain_that_began_anew_does_not_reach_back(bucket: bool, tmp_pa
     world.tick(700)
     found = diagnose(tmp_path, world.collect(bucket=bucket))
     expect(found, handle, "inconclusive", last_good=done[-1])
-    assert (found.exit_code, "audit_chain_restarted" in codes(found)) == (3, bucket)
+    assert found.exit_code == (1 if bucket else 3), "the chain names entries that the list, which is whole, does not hold"
+    assert ("audit_chain_restarted" in codes(found)) == bucket
 
 
 # -- accounts that were read earlier than the transactions --
@@ -504,7 +505,7 @@ def test_an_unpause_that_was_listed_and_not_given(tmp_path: Path) -> None:
     expect(found, handle, "intact", last_good=cat)
     assert (found.exit_code, codes(found, "critical")) == (0, set())
     files[SIGNATURES] = [row for row in files[SIGNATURES] if row["signature"] != lifted.signature]
-    assert "claim_not_allowed" in codes(diagnose(tmp_path / "hidden", files), "critical")
+    assert codes(diagnose(tmp_path / "hidden", files), "critical") == set(), "nothing confirms that no step is missing"
 
 
 def test_a_refusal_for_the_signer_is_proof_by_itself(tmp_path: Path) -> None:
