@@ -50,8 +50,12 @@ ROOMS = {
         ("popkit/protocol/error_table.py", "popkit/protocol/canonical.py", "popkit/protocol/genesis.py"),
         ("tests/protocol",),
     ),
-    "chain": Room(("popkit/chain.py", "popkit/eras.py"), (), ("tests/diagnosis/test_chain.py", "tests/diagnosis/test_eras.py", *SCENARIOS)),
-    "judge": Room(("popkit/diagnosis/judge.py",), (), ("tests/diagnosis",)),
+    "chain": Room(
+        ("popkit/chain.py", "popkit/eras.py", "popkit/moments.py"),
+        (),
+        (*(f"tests/diagnosis/test_{name}.py" for name in ("chain", "eras", "moments")), *SCENARIOS),
+    ),
+    "judge": Room(("popkit/diagnosis/judge.py", "popkit/diagnosis/fate.py"), (), ("tests/diagnosis",)),
     "audit": Room(
         ("popkit/audit/*.py",),
         (),
@@ -64,10 +68,10 @@ ROOMS = {
         ),
     ),
     "causes": Room(
-        ("popkit/diagnosis/causes.py", "popkit/diagnosis/impact.py", "popkit/diagnosis/proofs.py", "popkit/diagnosis/tickets.py"),
+        tuple(f"popkit/diagnosis/{name}.py" for name in ("causes", "began", "impact", "proofs", "tickets")),
         (),
         (
-            *(f"tests/diagnosis/test_{name}.py" for name in ("causes", "cutovers", "judge", "proofs", "tickets", "records")),
+            *(f"tests/diagnosis/test_{name}.py" for name in ("began", "causes", "cutovers", "judge", "proofs", "tickets", "records")),
             "tests/verification/test_false_evidence.py",
             *SCENARIOS,
         ),
@@ -80,7 +84,10 @@ ROOMS = {
     "findings": Room(
         ("popkit/diagnosis/*.py",),
         (
-            *(f"popkit/diagnosis/{name}.py" for name in ("causes", "impact", "proofs", "tickets", "judge", "facts", "records")),
+            *(
+                f"popkit/diagnosis/{name}.py"
+                for name in ("causes", "began", "impact", "proofs", "tickets", "judge", "fate", "facts", "records")
+            ),
             "popkit/diagnosis/codes.py",  # a table; a test walks it
         ),
         ("tests/diagnosis",),

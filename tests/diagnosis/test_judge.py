@@ -525,6 +525,29 @@ def test_records_that_do_not_reach_back_six_hundred_seconds_leave_a_stored_head_
     assert judged(tmp_path, files, handle).verdict == verdict
 
 
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_storage_that_lacks_the_heads_that_were_moved_tells_no_head(waiting: bool, tmp_path: Path) -> None:
+    """The export goes on past where both heads would stand: they are gone, and whether the worker begins from GENESIS is not known."""
+    world = World()
+    handle, other = sorted((world.grant(1), world.grant(2)), key=lambda h: h.address)
+    world.tickets(other, "ann")
+    world.tickets(handle, "ann")
+    if waiting:
+        world.worker.issue(handle.address, world.address("bob"))
+    del world.worker.heads[handle.address]
+    undecided(judged(tmp_path, world.collect(storage=True), handle))
+
+
+def test_a_worker_that_takes_its_parents_from_the_chain_follows_a_foreign_head_as_well(tmp_path: Path) -> None:
+    """Its own head does not matter, and no program is wedged by it: sound, with a critical finding of its own."""
+    world = World("relaxed", "D")
+    handle = world.grant()
+    world.tickets(handle, "ann", from_chain=True)
+    world.ticket(handle, "bob", worker=world.worker.clone(), from_chain=True, tell=False)
+    told = judged(tmp_path, world.collect(storage=True), handle)
+    assert (told.verdict, told.line.follows_chain) == ("intact", True)
+
+
 def test_a_line_that_stands_on_an_older_claim_or_on_genesis(tmp_path: Path) -> None:
     world, handle, done = sound()
     world.worker.heads[handle.address] = [done[0].entry, done[0].entry]

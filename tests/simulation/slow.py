@@ -1,7 +1,7 @@
 """A slow checker written from the words of the design: no index, no chain, every question walks everything again.
 
 It reads one grant out of a case's files: claims decoded from the wire, the worker's anchors out of the whole bucket, PopState. It
-shares the byte layouts with popkit and nothing else, and expects a worker whose records are complete.
+shares the byte layouts with popkit and nothing else, and expects a case of one moment and a worker whose records are complete up to it.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Issued:
     period: int
     issued_at: int
     moved_head: bool
+    follows_chain: bool
 
 
 def check(files: dict[str, Any], grant: str, relaxed: bool) -> dict[str, Any]:
@@ -132,7 +133,8 @@ class Slow:
         named = {c.message.entry_hash for c in self.claims} | set(self._named_by_anchors())
         found = [entry for entry in candidates if entry in named] or list(candidates)[:1]
         moved = data.get("popChainAdvanced") is not False
-        return Issued(found[0], data["prevHash"], data["streamPrevHash"], data["claimer"], period, candidates[found[0]], moved)
+        follows = data.get("hashSource") == "client_onchain"
+        return Issued(found[0], data["prevHash"], data["streamPrevHash"], data["claimer"], period, candidates[found[0]], moved, follows)
 
     def _audit_entries(self) -> list[dict[str, Any]]:
         """Every entry of the worker's audit chain, out of the whole bucket or the whole storage."""
@@ -183,19 +185,43 @@ class Slow:
         return {before[-1] if before else GENESIS} | ({follows} & self.unseen())
 
     def unseen(self) -> set[str]:
-        """Named by PopState, or under strict rules by an accepted claim, but carried by no transaction."""
-        named = {self.chain_head()}
-        if not self.relaxed:
-            named |= {c.message.prev_hash for c in self.accepted()}
+        """Named by PopState, or under strict rules by an accepted claim, but carried by no transaction.
+
+        A claim that only a date calls relaxed may have been judged by strict rules: its parent counts.
+        """
+        named = {self.chain_head()} | {c.message.prev_hash for c in self.accepted() if not self.is_shown_relaxed(c.slot)}
         return named - self.carried() - {GENESIS}
+
+    def is_shown_relaxed(self, slot: int) -> bool:
+        """Whether behaviour up to a slot shows relaxed rules, which accept any parent: two accepted claims on one, a claim before the
+        one that it follows, or one on this worker's own proof that was never accepted (its receipt does not exist).
+        """
+        for claim in (c for c in self.accepted() if c.slot <= slot):
+            before = [c for c in self.accepted() if c.slot < claim.slot]
+            if any(c.message.prev_hash == claim.message.prev_hash for c in before):
+                return self.relaxed
+            if any(c.message.entry_hash == claim.message.prev_hash for c in self.accepted() if c.slot > claim.slot):
+                return self.relaxed
+            parent = next((p for p in self.issued if p.entry == claim.message.prev_hash), None)
+            if parent is not None and parent.entry not in self.carried() and self._receipt_is_missing(parent):
+                return self.relaxed
+        return False
+
+    def _receipt_is_missing(self, proof: Issued) -> bool:
+        """Whether the receipt of a proof was asked for and does not exist, or is that of another accepted claim."""
+        address = receipt_address(self.grant, proof.claimer, proof.period)
+        asked = any(row["pubkey"] == address for row in self.files["rpc/accounts.jsonl"])
+        claimed = any((c.claimer, c.period) == (proof.claimer, proof.period) for c in self.accepted())
+        return claimed or (asked and self._account(address) is None)
 
     def was_accepted(self, entry: str) -> bool:
         return entry in self.carried() or entry in self.unseen()
 
     def worker_head(self) -> str:
         """Where its next proof will point: what its storage holds, else its last anchor that moved heads."""
-        if self.storage:
-            return self.storage.get(f"pop_chain:lastHash:global:{self.grant}", GENESIS)
+        stored = self.storage.get(f"pop_chain:lastHash:global:{self.grant}")
+        if stored is not None:
+            return str(stored)
         moved = [p for p in self.issued if p.moved_head]
         return moved[-1].entry if moved else GENESIS
 
@@ -217,8 +243,15 @@ class Slow:
         return self.is_open(proof.claimer, proof.period, proof.issued_at)
 
     def is_open(self, claimer: str, period: int, issued_at: int) -> bool:
-        """Whether a proof may still land: at most 600 s old, and no receipt of another for its claimer and period."""
-        return self.now - issued_at <= 600 and not self.has_claimed(claimer, period)
+        """Whether a proof may still land: at most 600 s old, its period not over, and no receipt of another for its claimer and period."""
+        terms = self._account(self.grant)
+        over = self.now >= terms.start_ts + (period + 1) * terms.period_seconds
+        return self.now - issued_at <= 600 and not over and not self.has_claimed(claimer, period)
+
+    def asks_twice(self) -> bool:
+        """Whether two proofs on the worker's line are for one claimer and period: only one of them can land."""
+        asked = [(p.claimer, p.period) for p in self.line()]
+        return len(asked) > len(set(asked))
 
     def _account_or_none(self, address: str) -> Any:
         known = {row["pubkey"] for row in self.files["rpc/accounts.jsonl"]}
@@ -226,34 +259,59 @@ class Slow:
 
     def streams_differ(self) -> bool:
         """Whether the worker's two stored heads are not one, or a proof of its line follows the one before it by one link alone."""
-        stored, line = self.storage.get(f"pop_chain:lastHash:stream:{self.grant}", GENESIS), self.line()
-        if self.storage and stored != self.worker_head():
+        stored, line = self.storage.get(f"pop_chain:lastHash:stream:{self.grant}"), self.line()
+        if stored is not None and stored != self.worker_head():
             return True
         return any(child.stream != child.prev for child in line[1:])
 
-    def verdict(self) -> str:
-        if not self.relaxed and self.streams_differ():
+    def wedge(self) -> str | None:
+        """What strict rules make of the worker's head: 'broken', 'in_flight', or None where it is the chain's head."""
+        if self.streams_differ():
             return "broken"
-        if not self.relaxed and self.worker_head() != self.chain_head():
-            line = self.line()
-            on_head = bool(line) and (line[0].prev, line[0].stream) == (self.chain_head(), self.chain_head())
-            if not on_head or not all(self.can_land(p) for p in line):
-                return "broken"
-            if not self.unseen():
-                return "in_flight"
-        if self.unseen():
+        if self.worker_head() == self.chain_head():
+            return None
+        line = self.line()
+        on_head = bool(line) and (line[0].prev, line[0].stream) == (self.chain_head(), self.chain_head())
+        return "in_flight" if on_head and not self.asks_twice() and all(self.can_land(p) for p in line) else "broken"
+
+    def lacks_heads(self) -> bool:
+        """Whether the storage holds no head, goes on past where it would stand, and the worker had moved it: where its next proof points
+        is not known then. An export that ends before says nothing, and the anchors tell.
+        """
+        last = f"pop_chain:lastHash:stream:{self.grant}"
+        goes_on = any(key.startswith("pop_chain:") and key > last for key in self.storage)
+        return goes_on and last not in self.storage and any(p.moved_head for p in self.issued)
+
+    def nothing_can_be_wedged(self) -> bool:
+        """Whether the worker takes its parents from the chain, or behaviour shows relaxed rules in force."""
+        return (bool(self.issued) and self.issued[-1].follows_chain) or self.is_shown_relaxed(1 << 62)
+
+    def verdict(self) -> str:
+        wedge = None if self.nothing_can_be_wedged() else self.wedge()
+        if wedge is not None and self.relaxed:
+            return "inconclusive"  # a date alone calls the rules relaxed
+        if wedge == "broken":
+            return wedge
+        if self.unseen() or (self.lacks_heads() and not self.is_shown_relaxed(1 << 62)):
             return "inconclusive"
+        if wedge == "in_flight":
+            return wedge
         refused = [c for c in self.claims if self.is_attributed(c)]
         if not self.accepted() and not refused and not self.issued:
             return "unused"
-        return "recovered" if any(c.code in CHAIN_RULES for c in refused) else "intact"
+        by_chain_rule = [c.slot for c in refused if c.code in CHAIN_RULES]
+        return "recovered" if any(c.slot >= slot for slot in by_chain_rule for c in self.accepted()) else "intact"
 
     def is_burnt(self, claim: Claim) -> bool:
-        """Attributed, refused, on the chain's head at that moment, never accepted and not able to land any more."""
-        if self.relaxed or not self.is_attributed(claim) or self.was_accepted(claim.message.entry_hash):
-            return False
+        """Attributed, refused, never accepted and not able to land any more: on the chain's head at that moment, where rules are strict;
+        under relaxed rules any whose claimer got nothing else for that period.
+        """
         m = claim.message
-        return m.prev_hash in self.heads_at(claim) and not self.is_open(m.claimer, m.period_index, m.issued_at)
+        if not self.is_attributed(claim) or claim.code in CHAIN_RULES or self.was_accepted(m.entry_hash):
+            return False
+        if self.is_open(m.claimer, m.period_index, m.issued_at):
+            return False
+        return not self.has_claimed(m.claimer, m.period_index) if self.relaxed else m.prev_hash in self.heads_at(claim)
 
     def first_bad(self) -> str | None:
         for claim in self.claims:
@@ -279,7 +337,10 @@ class Slow:
         counted = [c.message for c in self.claims if c.accepted or self.is_attributed(c)]
         return {m.prev_hash for m in counted if len({o.entry_hash for o in counted if o.prev_hash == m.prev_hash}) > 1}
 
-    def affected(self) -> set[str]:
+    def affected(self) -> set[str] | None:
+        """Who tried and got nothing; nobody while all can still land, and not known where the verdict is not."""
+        if self.verdict() == "inconclusive":
+            return None
         if self.verdict() == "in_flight":
             return set()
         waiting = {(c.claimer, c.message.period_index) for c in self.claims if self.is_attributed(c)}
@@ -288,7 +349,7 @@ class Slow:
         return {claimer for claimer, period in waiting if not self.has_claimed(claimer, period)}
 
     def answer(self) -> dict[str, Any]:
-        accepted = self.accepted()
+        accepted, affected = self.accepted(), self.affected()
         return {
             "verdict": self.verdict(),
             "last_good": accepted[-1].signature if accepted else None,
@@ -297,7 +358,7 @@ class Slow:
             "unseen_entries": sorted(self.unseen()),
             "foreign_entries": sorted(self.foreign()),
             "forks": sorted(self.forks()),
-            "affected_claimers": sorted(self.affected()),
+            "affected_claimers": None if affected is None else sorted(affected),
         }
 
 
