@@ -81,7 +81,7 @@ def test_a_fault_that_stays_is_stated(fault: str, tmp_path: Path) -> None:
     diagnosis = open_case(result.case).diagnose()
     assert diagnosis.verdict == "inconclusive"
     assert diagnosis.exit_code == 3
-    assert any(f"grant {grant.address}: incomplete" in text for text in json.loads(diagnosis.dumps())["coverage"]["not_checked"])
+    assert any(f"grant {grant.address}: incomplete" in row["detail"] for row in json.loads(diagnosis.dumps())["coverage"]["not_checked"])
     assert check_custody(result.case) == []
 
 

@@ -97,7 +97,7 @@ def test_a_case_without_manifest_is_judged_and_says_so(copy_of: Make) -> None:
     case.drop("manifest-sha256.txt")
     ran = popkit("diagnose", case.path, "--json", "-")
     assert ran.returncode == 0
-    assert any("no manifest" in text for text in json.loads(ran.stdout)["coverage"]["not_checked"])
+    assert any("no manifest" in row["detail"] for row in json.loads(ran.stdout)["coverage"]["not_checked"])
 
 
 BAD_LINES = {
@@ -135,7 +135,7 @@ def test_a_bad_line_is_noted_with_its_place_and_the_rest_judged(file: str, kind:
     problems = [p for p in Evidence(case.path).read_all().problems if p.place.file == file]
     assert [p.place.line for p in problems] == [before + 1]
     assert not diagnosis.coverage.complete
-    assert any(text.startswith(f"{file}: ") for text in diagnosis.coverage.not_checked)
+    assert any(row.detail.startswith(f"{file}: ") for row in diagnosis.coverage.not_checked)
 
 
 @pytest.mark.parametrize("name", ["pop-status", "events", "audit-logs", "audit-integrity", "transfers", "runtime-status"])
@@ -157,7 +157,7 @@ def test_a_worker_answer_that_is_none_is_noted_or_ignored_without_harm(name: str
     assert diagnosis.verdict == "broken"
     assert diagnosis.exit_code == 1
     if b'"status": 200, "body"' not in text and not (name == "audit-integrity" and b"401" in text):
-        assert any(f"worker/{name}.json" in entry for entry in diagnosis.coverage.not_checked)
+        assert any(f"worker/{name}.json" in row.detail for row in diagnosis.coverage.not_checked)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_cut_compressed_file_is_noted(pack: Callable[[bytes], bytes], copy_of:
     path.unlink()
     diagnosis = case.diagnose()
     assert (diagnosis.verdict, diagnosis.exit_code) == ("broken", 1)
-    assert "rpc/signatures.jsonl: damaged compression" in diagnosis.coverage.not_checked
+    assert "rpc/signatures.jsonl: damaged compression" in {row.detail for row in diagnosis.coverage.not_checked}
 
 
 def test_an_endless_line_is_not_read_and_memory_does_not_follow_it(copy_of: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

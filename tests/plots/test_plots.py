@@ -12,7 +12,7 @@ import pytest
 
 import popkit
 from popkit import notebook, plots
-from popkit.plots.impact import Hit
+from popkit.diagnosis.people import Hit
 from popkit.reporting.render import check_harmless
 from tests.conftest import CASES, NAMES
 

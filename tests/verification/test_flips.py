@@ -151,7 +151,7 @@ def test_a_character_of_the_ticket_receipt_is_found_at_that_receipt(bench: Bench
             assert diagnosis.exit_code == 1
             bad += 1
         else:
-            assert any(entry.startswith(name) for entry in diagnosis.coverage.not_checked), changed
+            assert any(row.detail.startswith(name) for row in diagnosis.coverage.not_checked), changed
             unreadable += 1
     bench.diagnose(name, lines)
     with capsys.disabled():
