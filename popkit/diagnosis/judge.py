@@ -104,6 +104,9 @@ class Judge:
         elif wedge == "broken" and line.parents_from_clients:
             seen = f"{outcome.because}; but the worker takes parents from clients, and a claim that follows the chain's head is accepted"
             outcome.cannot_tell(seen, "whether clients send the chain's head with their requests")
+        elif wedge == "broken" and line.chain.misordered and not line.chain.state_counts:
+            # Where the claims lead is then a matter of their order alone, and their links contradict that order.
+            outcome.cannot_tell("accepted claims contradict their order, and no PopState tells the head", problem or "the order of claims")
         elif wedge == "broken":
             outcome.verdict = "broken"
         elif problem:

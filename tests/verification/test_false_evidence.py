@@ -251,6 +251,10 @@ def test_an_anchor_that_no_history_record_stands_beside(tmp_path: Path) -> None:
     world.tick(3)
     landed = world.claim(handle, proof, "mal")
     assert landed.err is None
+    newest = Checked(tmp_path / "newest", whole(world))
+    assert newest.outcome == (3, set()), "a listing may have ended before the record of the newest proof"
+    world.tick(30)
+    world.tickets(handle, "fay", from_chain=True)
     case = Checked(tmp_path / "storage", whole(world))
     assert case.outcome == (1, {"the worker's storage holds the proof's history record"})
     assert case.codes() == {"history_record_missing"}
