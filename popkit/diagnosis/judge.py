@@ -265,9 +265,9 @@ class Judge:
                 "whether they landed since is not known",
                 "the chain, read again after the worker's newest record",
             )
-        behind = self._records_behind(outcome)
-        if behind is not None:
-            return outcome.cannot_tell(f"{counted(len(line.path), 'issued proof')} can still land, but {behind}", behind)
+        doubt = _NO_HEADS if line.storage_lacks_heads else self._records_behind(outcome)
+        if doubt is not None:
+            return outcome.cannot_tell(f"{counted(len(line.path), 'issued proof')} can still land, but {doubt}", doubt)
         outcome.heals_until = until
         outcome.because = f"{counted(len(line.path), 'issued proof')} on the chain's head can still land"
         return "in_flight"
@@ -400,9 +400,9 @@ class Judge:
         if line.storage_is_older and LIST not in line.records.sources:
             return "the storage export ends before the bucket's: whether the storage was put back since, only a younger export tells"
         if line.storage_lacks_heads:
-            return "the storage export holds no head of the grant, though the worker's records show that it had one"
+            return _NO_HEADS
         newest = line.proofs.get(line.chain.head)
-        if line.head is None and newest is not None and newest.issuer == "foreign" and outcome.era.may_be_strict:
+        if line.head is None and newest is not None and newest.issuer == "foreign" and outcome.era.may_be_strict and not line.follows_chain:
             return "the chain's head is another issuer's claim, and where the worker's own head stands is not in the evidence"
         if not line.reaches(line.chain.head):
             if not line.records.is_known:
@@ -425,6 +425,7 @@ class Judge:
         return None
 
 
+_NO_HEADS = "the storage export holds no head of the grant, though the worker's records show that it had one"
 _SOUND = {
     ("unused", True): "nobody has claimed from the grant and nobody holds a proof for it",
     ("recovered", True): "claims were refused by a chain rule and the chain went on past them; the worker's head is the chain's",
