@@ -31,19 +31,25 @@ def test_refused_claims_alone_prove_a_break(name: str, copy_of: Make) -> None:
     assert run(case) == ("broken", 1)
 
 
-@pytest.mark.parametrize("name", ["intact", "many-periods", "out-of-order", "relaxed-race", "unused", "strict-v2-intact", "pause-retry"])
+@pytest.mark.parametrize("name", ["intact", "many-periods", "out-of-order", "unused", "strict-v2-intact", "pause-retry"])
 def test_without_the_workers_records_soundness_cannot_be_told(name: str, copy_of: Make) -> None:
     case = copy_of(name)
     case.drop("worker")
     assert run(case) == ("inconclusive", 3)
 
 
-def test_a_quiet_break_without_worker_is_proved_by_wallets_reports(copy_of: Make) -> None:
+def test_relaxed_rules_that_behaviour_shows_need_no_records(copy_of: Make) -> None:
+    case = copy_of("relaxed-race")
+    case.drop("worker")
+    assert run(case) == ("intact", 0)
+    assert not case.diagnose().coverage.complete
+
+
+def test_wallets_reports_alone_prove_no_break_and_name_it(copy_of: Make) -> None:
     case = copy_of("abandoned-quiet")
     case.drop("worker")
-    assert run(case) == ("broken", 1)
-    grant = case.diagnose().grants[0]
-    assert grant.first_bad == {"signature": None, "entry_hash": None, "prev_hash": None, "error": "PopHashChainBroken", "source": "client"}
+    assert run(case) == ("inconclusive", 3)
+    assert "wallets_report_break" in {finding.code for finding in case.diagnose().findings}
 
 
 @pytest.mark.parametrize("name", ["abandoned-quiet", "quiet-tail"])
@@ -204,7 +210,7 @@ def test_compression_changes_no_byte_of_the_findings(suffix: str, copy_of: Make)
 def test_accounts_missing_leaves_the_end_of_the_links_as_head(copy_of: Make) -> None:
     broken = copy_of("abandoned-proof")
     broken.drop("rpc/accounts.jsonl")
-    assert run(broken) == ("broken", 1)
+    assert run(broken) == ("inconclusive", 3), "the newest row of the list landed before the worker's proofs could land no more"
     sound = copy_of("intact")
     sound.drop("rpc/accounts.jsonl")
     assert run(sound) == ("intact", 0)
@@ -248,7 +254,7 @@ def test_transactions_alone_are_enough_to_attribute_and_judge(copy_of: Make) -> 
         case.drop(part)
     case.change("rpc/transactions.jsonl", lambda rows: [r for r in rows if "UpsertPopConfig" not in json.dumps(r)])
     case.change("rpc/signatures.jsonl", lambda rows: rows)
-    assert run(case)[0] == "broken"
+    assert run(case) == ("inconclusive", 3), "nothing was read after the missing proof could land no more"
     grant = case.diagnose().grants[0]
     assert grant.missing_entries == answer_of("abandoned-proof")["grants"][0]["missing_entries"]
 
