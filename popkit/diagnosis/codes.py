@@ -97,7 +97,7 @@ _TABLE = (
     # the worker
     Code("worker_records_missing", "warning", "Without the worker's records a proof that was issued and never sent does not show.",
          "Export the immutable bucket or the worker's storage, or collect audit-logs.", "design §5", ("expected", "observed", "not_checked")),
-    Code("worker_records_stale", "warning", "The worker's records end before the chain's last claim.", "Collect the worker's records again.", "design §5"),
+    Code("worker_records_stale", "warning", "The worker's records end before the chain's last claim, or more than a minute before the chain was read.", "Collect the worker's records again.", "design §5"),
     Code("wallets_report_break", "warning", "Wallets reported refusals by a chain rule that never reached the chain.",
          "Reports are nobody's signature: confirm with the worker's records.", "design §5"),
     Code("head_assumed", "info", "The entry hash of an issued proof rests on an assumed second of issue.", "A storage export or the next anchor would confirm it.",

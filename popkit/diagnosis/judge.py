@@ -38,7 +38,8 @@ class Judgement:
 
     `because` is the reasoning in words; `missing_evidence` what would decide an inconclusive grant; `fates` answers for each proof what
     became of it; `chain_is_doubted` is whether the chain's own evidence contradicts itself, so that what it lacks is not known;
-    `reports` are wallets' reports of a break that nothing else shows.
+    `could_land_until` is the last second of the proofs on the way, where there are some; `records_end_early` whether the worker's records
+    end before the chain was read; `reports` are wallets' reports of a break that nothing else shows.
     """
 
     grant: str
@@ -50,6 +51,8 @@ class Judgement:
     missing_evidence: list[str] = field(default_factory=list)
     heals_until: int | None = None
     chain_is_doubted: bool = False
+    could_land_until: int | None = None
+    records_end_early: bool = False
     reports: list[ReportedFailure] = field(default_factory=list)
 
     @property
@@ -258,6 +261,7 @@ class Judge:
         """Every proof on the way can still land by the clock of the case."""
         line, fates = outcome.line, outcome.fates
         until = min(fates.last_second(proof) for proof in line.path)
+        outcome.could_land_until = until
         newest = self.facts.records_until
         if newest is not None and newest > until + SLACK:
             return outcome.cannot_tell(
@@ -420,6 +424,7 @@ class Judge:
         read = self.facts.clock.latest(chain.state.slot) if chain.state_counts else self.now
         read = self.now if read is None else read
         if until is None or until < read - SLACK:
+            outcome.records_end_early = True
             upto = "nothing" if until is None else f"the worker's record of {utc(until)}"
             return f"the worker's records end at {upto}, and the chain was read at {utc(read)}: what was issued since is not known"
         return None

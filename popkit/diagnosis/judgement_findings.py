@@ -139,7 +139,7 @@ def _proofs_out_of_period(incident: Incident) -> Iterator[Finding]:
 
 def _chain_read_early(facts: Facts, incident: Incident) -> Iterator[Finding]:
     """A grant in flight whose evidence holds something younger than the last second at which its proofs could land: collect again."""
-    until = incident.judgement.heals_until
+    until = incident.judgement.could_land_until
     times = [t for t in facts.claims.transactions.block_time if t is not None]
     times += [facts.records_until] if facts.records_until is not None else []
     if until is not None and times and max(times) > until:
@@ -200,6 +200,10 @@ def _issuer_findings(incident: Incident) -> Iterator[Finding]:
             )
         elif proof.issuer == "unknown":
             unknown.append(attempt)
+    for proof in line.unrecorded_beyond:
+        wanted = f"a record of {proof.entry_hash} under pop_chain:history:"
+        where = (STORAGE, proof.anchor.anchor_hash if proof.anchor is not None else proof.entry_hash)
+        yield Finding("storage_export_partial", grant, where, wanted, "none, and the export's records end before it")
     for proof in line.unrecorded:
         attempt = proof.accepted
         assert attempt is not None
@@ -217,13 +221,13 @@ def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
         seen = "no records" if not line.records.is_known else "records that do not reach the chain's head"
         unchecked = "proofs that were issued and never sent"
         yield Finding("worker_records_missing", grant, (AUDIT_LOGS, grant), "records back to the chain's head", seen, unchecked)
-    if line.is_stale:
+    if line.is_stale or (judgement.records_end_early and line.records.is_known):
         newest = line.records.newest
         yield Finding(
             "worker_records_stale",
             grant,
             (newest.place.part, newest.hash) if newest else (STORAGE, grant),
-            "records past the last claim",
+            "records up to when the chain was read",
             "older ones",
         )
     quiet = [r for r in facts.reported if r.grant == grant and not r.report.landed and r.error in CHAIN_RULE_ERRORS]

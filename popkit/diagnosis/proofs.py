@@ -474,11 +474,20 @@ class WorkerLine:
 
         The worker writes the record before it answers: an anchor without one was not written by issuing a proof, or the record is gone.
         """
+        return [p for p in self._without_record if p.anchor is not None and self._covers_record(p, p.anchor)]
+
+    @cached_property
+    def unrecorded_beyond(self) -> list[Proof]:
+        """The same where the export may have ended before their record: one that was not exported, or an anchor written by hand."""
+        return [p for p in self._without_record if p.anchor is not None and not self._covers_record(p, p.anchor)]
+
+    @cached_property
+    def _without_record(self) -> list[Proof]:
         rows = self.records.sources.get(STORAGE)
         if rows is None or not self.history or not all(row.holds for row in self.history) or STORAGE in self.records.damaged:
             return []
         accepted = [p for p in self.proofs.values() if p.accepted is not None and p.anchor is not None and not p.in_history]
-        return [p for p in accepted if p.anchor is not None and p.anchor.anchor_hash in rows.stated and self._covers_record(p, p.anchor)]
+        return [p for p in accepted if p.anchor is not None and p.anchor.anchor_hash in rows.stated]
 
     def _covers_record(self, proof: Proof, anchor: Anchor) -> bool:
         """Whether the storage export reaches past where the history record of a proof would stand: its key begins with its time."""
