@@ -34,7 +34,7 @@ def coverage_of(facts: Facts, judgements: list[Judgement], more: list[Row], find
     for judgement in judgements:
         missing += _grant_rows(facts, judgement.line.chain)
         if judgement.line.unrecorded_beyond:
-            missing.append(Row("storage", judgement.grant, "partial", "whether the storage recorded every accepted proof: its records end early"))
+            missing.append(Row("storage", judgement.grant, "partial", "whether every accepted proof is recorded: the export ends early"))
         missing += [Row("verdict", judgement.grant, "undecided", text) for text in judgement.missing_evidence]
     missing += _problem_rows(facts)
     missing += _stated(facts)
