@@ -94,6 +94,8 @@ def missing_entries(incident: Incident) -> list[str]:
         return []
     if not incident.chain_is_known or _head_may_be_another(incident):
         return []
+    if judgement.verdict == "inconclusive" and not judgement.line.chain.state_counts:
+        return []  # without PopState what stands on the chain's head is not known either
     chain = judgement.line.chain
     both = chain.head, chain.stream_head
     on_head = {p.entry_hash for p in judgement.line.proofs.values() if not p.landed and (p.prev_hash, p.stream_prev_hash) == both}

@@ -203,7 +203,7 @@ def _issuer_findings(incident: Incident) -> Iterator[Finding]:
     for proof in line.unrecorded_beyond:
         wanted = f"a record of {proof.entry_hash} under pop_chain:history:"
         where = (STORAGE, proof.anchor.anchor_hash if proof.anchor is not None else proof.entry_hash)
-        yield Finding("storage_export_partial", grant, where, wanted, "none, and the export's records end before it")
+        yield Finding("storage_export_partial", None, where, wanted, "none, and the export's records end before it")
     for proof in line.unrecorded:
         attempt = proof.accepted
         assert attempt is not None

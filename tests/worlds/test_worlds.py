@@ -30,7 +30,7 @@ def test_an_answer_is_true_or_weaker(property_: str) -> None:
 
 
 def test_whole_evidence_is_answered_with_the_truth() -> None:
-    tally = run(SEED, len(KINDS), each=1, properties=("whole",))
+    tally = run(SEED, 2 * len(KINDS), each=1, properties=("whole",))
     assert not tally.met, told(tally)
     assert tally.verdicts.keys() >= {"broken", "intact", "in_flight", "unused", "recovered"}
 
