@@ -227,7 +227,7 @@ def _worker_findings(facts: Facts, incident: Incident) -> Iterator[Finding]:
             "worker_records_stale",
             grant,
             (newest.place.part, newest.hash) if newest else (STORAGE, grant),
-            "records up to when the chain was read",
+            "records up to the chain's moment",
             "older ones",
         )
     quiet = [r for r in facts.reported if r.grant == grant and not r.report.landed and r.error in CHAIN_RULE_ERRORS]

@@ -455,7 +455,7 @@ def test_records_that_end_before_the_last_claim(tmp_path: Path) -> None:
     world.tick(60)
     world.tickets(handle, "cat")
     found = diagnosed(tmp_path, {**world.collect(worker=False), **older})
-    wanted = Finding("worker_records_stale", handle.address, (AUDIT_LOGS, entry), "records up to when the chain was read", "older ones")
+    wanted = Finding("worker_records_stale", handle.address, (AUDIT_LOGS, entry), "records up to the chain's moment", "older ones")
     assert told(found, "worker_records_stale") == [wanted]
 
 
@@ -465,7 +465,7 @@ def test_stored_heads_alone_that_end_before_the_last_claim(tmp_path: Path) -> No
     world.tick(60)
     world.tickets(handle, "cat")
     found = diagnosed(tmp_path, {**world.collect(worker=False), STORAGE: older})
-    wanted = Finding("worker_records_stale", handle.address, (STORAGE, handle.address), "records up to when the chain was read", "older ones")
+    wanted = Finding("worker_records_stale", handle.address, (STORAGE, handle.address), "records up to the chain's moment", "older ones")
     assert told(found, "worker_records_stale") == [wanted]
 
 
