@@ -255,8 +255,10 @@ def test_transactions_alone_are_enough_to_attribute_and_judge(copy_of: Make) -> 
     case.change("rpc/transactions.jsonl", lambda rows: [r for r in rows if "UpsertPopConfig" not in json.dumps(r)])
     case.change("rpc/signatures.jsonl", lambda rows: rows)
     assert run(case) == ("inconclusive", 3), "nothing was read after the missing proof could land no more"
-    grant = case.diagnose().grants[0]
-    assert grant.missing_entries == answer_of("abandoned-proof")["grants"][0]["missing_entries"]
+    grant, answer = case.diagnose().grants[0], answer_of("abandoned-proof")["grants"][0]
+    assert grant.first_bad is not None
+    assert grant.first_bad["signature"] == answer["first_bad"]["signature"]
+    assert grant.missing_entries == [], "what stands on the chain's head is not known where PopState was not read"
 
 
 def test_a_rotated_key_is_seen_without_the_pop_config_account(copy_of: Make) -> None:

@@ -309,9 +309,14 @@ class Slow:
         m = claim.message
         if not self.is_attributed(claim) or claim.code in CHAIN_RULES or self.was_accepted(m.entry_hash):
             return False
-        if self.is_open(m.claimer, m.period_index, m.issued_at):
+        if self.is_open(m.claimer, m.period_index, m.issued_at) or self.may_have_landed_unseen(m.claimer, m.period_index):
             return False
         return not self.has_claimed(m.claimer, m.period_index) if self.relaxed else m.prev_hash in self.heads_at(claim)
+
+    def may_have_landed_unseen(self, claimer: str, period: int) -> bool:
+        """Whether a receipt is of a claim that no transaction is, while entries are unseen: it may be that of any proof for its period."""
+        by_transaction = any((c.claimer, c.period) == (claimer, period) for c in self.accepted())
+        return bool(self.unseen()) and self.has_claimed(claimer, period) and not by_transaction
 
     def first_bad(self) -> str | None:
         for claim in self.claims:
