@@ -53,5 +53,7 @@ def test_values_that_a_text_does_not_name_are_refused() -> None:
         ("en", {"POPKIT_LANG": "ja"}, "en"),
     ],
 )
-def test_the_language_is_that_of_the_option_the_variable_or_the_locale(option: str | None, environment: dict[str, str], language: str) -> None:
+def test_the_language_is_that_of_the_option_the_variable_or_the_locale(
+    option: str | None, environment: dict[str, str], language: str
+) -> None:
     assert chosen_language(option, environment) == language
