@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from popkit.diagnosis.diagnose import diagnose_facts
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Diagnosis
-from popkit.errors import MissingExtra, UsageError
+from popkit.errors import UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.text import for_html, shown
 from popkit.wording import counted, utc
@@ -116,10 +116,8 @@ class ChainView:
     @property
     def links(self) -> pd.DataFrame:
         """One row an accepted claim with a proof: entry, both parents, whether the parent was the head, the head after it, era."""
-        try:
-            import pandas as pd
-        except ImportError:
-            raise MissingExtra("The chain's table", "pandas") from None
+        import pandas as pd
+
         columns = {
             "signature": "string", "slot": "uint64", "entry_hash": "string", "prev_hash": "string", "stream_prev_hash": "string",
             "follows_head": "bool", "head_after": "string", "era": "string",

@@ -70,11 +70,16 @@ class CannotWrite(PopkitError):
         super().__init__(f"{where}: cannot be written: {error.strerror or error}")
 
 
-class MissingExtra(PopkitError):
-    """A part of popkit was asked for whose libraries are not installed; the message gives the pip line."""
+class MissingLibrary(PopkitError):
+    """A library that every installation of popkit has is not there: the environment is older than this popkit, or half made.
 
-    code = "missing_extra"
+    The pip line names the clone and never a distribution: whoever owns that name on a package index could be a stranger.
+    """
+
+    code = "missing_library"
     exit_code = EXIT_USAGE
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs libraries that are not installed: pip install 'popkit[{extra}]'")
+    def __init__(self, what: str, error: ModuleNotFoundError) -> None:
+        super().__init__(
+            f"{what} needs {error.name}, which this Python does not have; install popkit again, in its clone: pip install -e ."
+        )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, MissingExtra, UsageError
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, MissingLibrary, UsageError
 from popkit.output import tell, write
 from popkit.text import page
 from popkit.wording import counted
@@ -59,9 +59,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from popkit.collecting.collect import collect
     except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
-            raise
-        raise MissingExtra("popkit collect", "collect") from None
+        raise MissingLibrary("popkit collect", error) from error
     from popkit.collecting.progress import Progress
 
     options = options_of(args)

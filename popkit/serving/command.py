@@ -10,7 +10,7 @@ import ssl
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from popkit.errors import EXIT_FINE, MissingExtra, UsageError
+from popkit.errors import EXIT_FINE, MissingLibrary, UsageError
 from popkit.output import say, tell
 from popkit.serving.faults import DEFAULT_RATE, KINDS, Faults
 from popkit.serving.limits import MAX_BODY, MAX_CONNECTIONS, Limits
@@ -58,9 +58,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from popkit.serving.server import Server
     except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
-            raise
-        raise MissingExtra("popkit serve", "serve") from None
+        raise MissingLibrary("popkit serve", error) from error
     tls, token, limits = _tls(args), _token(args), Limits(_at_least_one(args, "max_body"), _at_least_one(args, "max_connections"))
     if not args.host:
         raise UsageError("--host: expected an address; an empty one would let every machine in")
