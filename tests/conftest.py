@@ -94,3 +94,11 @@ def copy_of(tmp_path: Path) -> Callable[[str], Copy]:
         return Copy(name, tmp_path / f"{name}-{len(made)}")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands of an installed popkit: its wheel with the default dependencies alone, away from the clone."""
+    from tests.installed import install
+
+    return install(tmp_path_factory.mktemp("installed") / "environment")

@@ -278,7 +278,8 @@ def test_how_to_call_it_is_said_to_whoever_gives_too_little_or_too_much() -> Non
 
 
 def test_wrong_usage(tmp_path: Path) -> None:
-    for args in ([tmp_path], [tmp_path / "\x1b[2J"], ["a" * 300], ["a", "b"], [CASES / "intact", tmp_path / "none.json"], [CASES / "intact", FILE]):
+    no_cases = [tmp_path], [tmp_path / "\x1b[2J"], ["a" * 300], ["a", "b"]
+    for args in (*no_cases, [CASES / "intact", tmp_path / "none.json"], [CASES / "intact", FILE]):
         ran = run(*args)
         assert (ran.returncode, ran.stdout) == (2, "")
         assert "Traceback" not in ran.stderr
