@@ -6,6 +6,9 @@ A class says what the world is like when it is raised. Exit codes are those of e
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 from popkit.text import for_terminal
 
 EXIT_FINE = 0
@@ -80,6 +83,5 @@ class MissingLibrary(PopkitError):
     exit_code = EXIT_USAGE
 
     def __init__(self, what: str, error: ModuleNotFoundError) -> None:
-        super().__init__(
-            f"{what} needs {error.name}, which this Python does not have; install popkit again, in its clone: pip install -e ."
-        )
+        pip = f"{shlex.quote(sys.executable)} -m pip install -e ."
+        super().__init__(f"{what} needs {error.name}, which this Python does not have; install popkit again, in its clone: {pip}")

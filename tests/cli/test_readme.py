@@ -8,6 +8,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import tomllib
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from popkit.errors import MissingLibrary
+from popkit.cli import main
 from tests.conftest import CASES, ROOT
 from tests.installed import clone, environment_of
 from tests.serving.harness import served
@@ -176,10 +177,36 @@ def test_a_pip_line_that_would_fetch_a_strangers_package_is_noticed(target: str)
     assert wrong_pip_lines(f"run: pip install {target}, and go on")
 
 
+@pytest.mark.parametrize(
+    ("library", "module", "arguments"),
+    [
+        ("aiohttp", "popkit.serving.server", ["serve", CASES / CASE]),
+        ("aiohttp", "popkit.collecting.collect", ["collect", "--rpc", "http://127.0.0.1:1", "--grant", GRANT, "--out", "{}/case"]),
+        ("papermill", "popkit.reporting.run", ["investigate", CASES / CASE, "--out", "{}/report"]),
+    ],
+)
+def test_a_missing_library_is_said_with_the_line_that_brings_it(
+    library: str,
+    module: str,
+    arguments: list[str | Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    assert main([str(word).format(tmp_path) for word in arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"popkit {arguments[0]} needs {library}, which this Python does not have" in said.err
+    assert f"{sys.executable} -m pip install -e ." in said.err
+    assert wrong_pip_lines(said.err) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_pip_line_installs_the_clone() -> None:
     kinds = ("popkit/**/*.py", "popkit/**/*.j2", "notebooks/*.ipynb", "**/README.md", "tests/*.py", "Makefile", "pyproject.toml")
     places = [path for kind in kinds for path in ROOT.glob(kind) if ".venv" not in path.parts]
     texts = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in places}
-    texts["what is said of a missing library"] = str(MissingLibrary("popkit serve", ModuleNotFoundError(name="aiohttp")))
     assert {place: wrong for place, text in texts.items() if (wrong := wrong_pip_lines(text))} == {}
     assert sum("pip install" in text for text in texts.values()) >= 4

@@ -278,14 +278,6 @@ def test_a_case_that_cannot_be_trusted_is_not_served(copy_of: Callable[[str], Co
     assert command("--port", "0").returncode == 2
 
 
-def test_a_missing_library_is_named_with_its_pip_line(tmp_path: Path) -> None:
-    (tmp_path / "aiohttp.py").write_text("raise ModuleNotFoundError('no', name='aiohttp')")
-    done = command(CASES / "unused", "--port", "0", PYTHONPATH=str(tmp_path))
-    assert done.returncode == 2
-    assert "needs aiohttp, which this Python does not have" in done.stderr
-    assert "pip install -e ." in done.stderr
-
-
 @pytest.mark.parametrize(
     ("host", "status"),
     [
