@@ -18,7 +18,7 @@ LAB_INSTALLED  := $(VENV)/.installed-lab
 TEST_INSTALLED := $(VENV)/.installed-test
 
 # pip is quiet while it works: whoever waits is to know how long.
-INSTALLING := Installing into $(VENV): it takes 2 minutes on an idle machine with a good line, and says nothing meanwhile.
+INSTALLING := Installing into $(VENV): it takes 2 to 5 minutes, and says nothing meanwhile.
 
 # `notebooks` is also a directory: without .PHONY make would call it up to date and do nothing.
 .PHONY: help demo install lab test notebooks bench mutants clean
@@ -47,7 +47,7 @@ export SHOW_DEMO
 
 # `investigate` exits 1 when a grant is broken, and the recorded incident is one: 1 is the right answer here and 0 a
 # wrong one. A crash of Python is 1 as well, so the last run is cleared away and what this one wrote must say "broken".
-demo: $(INSTALLED) ## install popkit and investigate a recorded incident: 2 minutes the first time, then 15 seconds
+demo: $(INSTALLED) ## install popkit and investigate a recorded incident: 2 to 5 minutes the first time, then 15 seconds
 	@rm -rf $(DEMO_OUT)
 	@echo "$(BIN)/popkit investigate $(DEMO_CASE) --out $(DEMO_OUT)"
 	@code=0; $(BIN)/popkit investigate $(DEMO_CASE) --out $(DEMO_OUT) || code=$$?; \
