@@ -7,6 +7,7 @@ A class says what the world is like when it is raised. Exit codes are those of e
 from __future__ import annotations
 
 from popkit.text import for_terminal
+from popkit.texts import Language, speak
 
 EXIT_FINE = 0
 EXIT_WRONG = 1
@@ -24,6 +25,14 @@ class PopkitError(Exception):
     def __str__(self) -> str:
         """The message as one visible line: it may quote a file's name, or what somebody typed."""
         return for_terminal(super().__str__())
+
+    def in_language(self, language: Language) -> str:
+        """The message in a language, as one visible line; English where it was raised with words of that language alone."""
+        return for_terminal(speak(self.args[0], language)) if len(self.args) == 1 else str(self)
+
+    def lines_in(self, language: Language) -> list[str]:
+        """Lines to show below the message: what there is to choose from, where the error knows."""
+        return []
 
 
 class CaseUnreadable(PopkitError):
