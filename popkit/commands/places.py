@@ -92,8 +92,9 @@ def grant_option(words: Text) -> Option:
 
 
 def _grants_of_the_case(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    case = ctx.params.get("case") or next(iter(ctx.args), "")  # an option without its value keeps click from sorting the words
     with suppress(OSError, ValueError, TypeError, KeyError):
-        grants = json.loads(Path(ctx.params["case"], "case.json").read_bytes())["grants"]
+        grants = json.loads(Path(case, "case.json").read_bytes())["grants"]
         return completed(map(str, grants), incomplete)
     return []
 

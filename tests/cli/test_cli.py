@@ -20,7 +20,8 @@ from popkit.errors import UsageError
 from popkit.protocol.errors import PROGRAM_ERRORS
 from popkit.terminal import SYMBOLS
 from popkit.vocabulary import CAUSE_MEANINGS, VERDICT_MEANINGS, explain, vocabulary
-from tests.conftest import CASES, Copy, popkit
+from tests.calling import called as popkit
+from tests.conftest import CASES, Copy
 
 Make = Callable[[str], Copy]
 
@@ -62,7 +63,7 @@ def test_an_error_inside_popkit_is_seventy(monkeypatch: pytest.MonkeyPatch, caps
 
     monkeypatch.setattr("popkit.case.open_case", fault)
     monkeypatch.delenv("POPKIT_TRACEBACK", raising=False)
-    assert main(["diagnose", "x"]) == 70
+    assert main(["diagnose", str(CASES / "intact")]) == 70
     assert "Traceback" not in capsys.readouterr().err
 
 
