@@ -20,6 +20,7 @@ from popkit.diagnosis.result import (
     Row,
     sorted_findings,
 )
+from popkit.evidence.grants import UnknownGrant
 
 HEAD, ZEROS = "ab" * 32, "0" * 64
 
