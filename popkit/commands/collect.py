@@ -26,14 +26,14 @@ SECOND = Text(
     "別の事業者のノード。その一覧を 1 つ目のノードの一覧と突き合わせます",
 )
 HEADER = Text("a header for the nodes, its value from the environment", "ノードに送るヘッダー。値は環境変数から読みます")
-WORKER = Text("the worker", "ワーカー（api-worker）の URL")
+WORKER = Text("the worker", "worker（api-worker）の URL")
 TOKEN = Text("the environment variable that holds the operator's token", "運用者のトークンが入っている環境変数")
 TICKETS = Text(
     "ask the worker for each ticket receipt; every ask appends an audit entry",
-    "参加券レシートを 1 件ずつワーカーに問い合わせます。問い合わせのたびに監査エントリーが 1 件増えます",
+    "参加券レシートを 1 件ずつ worker に問い合わせます。問い合わせのたびに監査エントリが 1 件増えます",
 )
-GRANT = Text("a grant, or AUTHORITY,MINT,GRANT_ID; again for more", "グラント、または AUTHORITY,MINT,GRANT_ID。繰り返し指定できます")
-EVENT = Text("an event of the worker, for its grant; again for more", "ワーカーのイベント。そのグラントを収集します。繰り返し指定できます")
+GRANT = Text("a grant, or AUTHORITY,MINT,GRANT_ID; again for more", "grant、または AUTHORITY,MINT,GRANT_ID。繰り返し指定できます")
+EVENT = Text("an event of the worker, for its grant; again for more", "worker のイベント。その grant を収集します。繰り返し指定できます")
 PROGRAM = Text(
     "list the whole program too: shows which program was deployed when",
     "プログラム全体の一覧も取得します。どの版がいつデプロイされたかが分かります",
@@ -74,7 +74,7 @@ NOTHING = Text(
 )
 WHICH = Text(
     "--rpc: say which grants, with --grant PUBKEY, --event ID or --extend CASE",
-    "--rpc: 対象のグラントを --grant PUBKEY、--event ID、--extend CASE のいずれかで指定してください",
+    "--rpc: 対象の grant を --grant PUBKEY、--event ID、--extend CASE のいずれかで指定してください",
 )
 NEEDS = Text("{flag} needs {other}", "{flag} には {other} も必要です")
 OWN_CLOCK = Text(

@@ -15,13 +15,13 @@ VARIABLE = "_POPKIT_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
 SUMMARY = Text("print the completion script of a shell", "シェル補完スクリプトを表示")
-SHELL = Text("bash, zsh or fish", "bash、zsh、fish のいずれか")
+SHELL = Text("bash, zsh or fish", "`bash`、`zsh`、`fish` のいずれか")
 EXAMPLES = (
     Example(
         'eval "$(popkit completion bash)"',
-        Text("in ~/.bashrc; zsh alike in ~/.zshrc", "~/.bashrc に書きます。zsh も同様に ~/.zshrc に書きます"),
+        Text("in ~/.bashrc; zsh alike in ~/.zshrc", "`~/.bashrc` に書きます。`zsh` も同様に `~/.zshrc` に書きます"),
     ),
-    Example("popkit completion fish > ~/.config/fish/completions/popkit.fish", Text("once, for fish", "fish では一度だけ実行します")),
+    Example("popkit completion fish > ~/.config/fish/completions/popkit.fish", Text("once, for fish", "`fish` では一度だけ実行します")),
 )
 
 

@@ -17,7 +17,7 @@ SUMMARY = Text(
 ABOUT = Text(
     "The exit code says the same as the words: 0 nothing is wrong now, 1 a grant is broken or a finding is critical, "
     "2 wrong usage, 3 cannot tell.",
-    "終了コードは表示と同じ意味です: 0 いま異常なし、1 グラントが壊れているか重大な所見がある、2 使い方の誤り、3 判断できない。",
+    "終了コードは表示と同じ意味です: 0 いま異常なし、1 grant が壊れているかcritical の所見がある、2 使い方の誤り、3 判断できない。",
 )
 JSON = Text(
     "write findings.json there; - writes it to standard output, and nothing else",
@@ -26,13 +26,13 @@ JSON = Text(
 GRANT = Text(
     "this grant alone, by its key or an unambiguous beginning: verdict, exit code, text and --json hold this grant, the findings and "
     "coverage that name it or no grant at all, and the audit chain and records, which all grants share",
-    "このグラントだけを答えます（公開鍵、または一意に決まる先頭部分）。判定・終了コード・表示・--json に入るのは、このグラント、"
-    "このグラントまたはケース全体についての所見と確認範囲、そして全グラント共通の監査チェーンと記録です",
+    "この grant だけを答えます（公開鍵、または一意に決まる先頭部分）。判定・終了コード・表示・--json に入るのは、この grant、"
+    "この grant またはケース全体についての所見と確認範囲、そして全 grant 共通の監査チェーンと記録です",
 )
 LEFT_OUT = Text(
     "Only grant {grant} was asked for; {count} more of the case are left out. popkit diagnose without --grant shows all.",
-    "--grant で指定したグラント {grant} だけの答えです。このケースのほかの {count} 件は含みません。"
-    "--grant なしの popkit diagnose で全件を表示します。",
+    "--grant で指定した grant {grant} だけの答えです。このケースのほかの {count} 件は含みません。"
+    "--grant なしの `popkit diagnose` で全件を表示します。",
 )
 EXAMPLES = (
     Example("popkit diagnose data/cases/cutover", Text("the answer in words", "答えを文章で表示します")),
@@ -41,7 +41,7 @@ EXAMPLES = (
         Text("the words, and the whole answer as a file", "表示に加え、答えの全体をファイルに書きます"),
     ),
     Example(
-        "popkit diagnose CASE --grant CAueH", Text("one grant, by the beginning of its key", "公開鍵の先頭で 1 つのグラントを指定します")
+        "popkit diagnose CASE --grant CAueH", Text("one grant, by the beginning of its key", "公開鍵の先頭で 1 つの grant を指定します")
     ),
 )
 

@@ -29,7 +29,7 @@ from popkit.commands.usage import (
 )
 from popkit.output import say
 from popkit.text import shown
-from popkit.texts import LANGUAGES, Language, Listed, Text, chosen_language
+from popkit.texts import LANGUAGES, Language, Listed, Sentence, Text, chosen_language
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -44,7 +44,7 @@ LANG = Text(
 class Option(click.Option):
     """An option with its words in both languages."""
 
-    def __init__(self, *names: str, words: Text, **rest: Any) -> None:
+    def __init__(self, *names: str, words: Text | Sentence, **rest: Any) -> None:
         super().__init__(names, help=str(words), **rest)
         self.words = words
 
@@ -52,7 +52,7 @@ class Option(click.Option):
 class Argument(click.Argument):
     """A positional argument with its words in both languages."""
 
-    def __init__(self, name: str, words: Text, **rest: Any) -> None:
+    def __init__(self, name: str, words: Text | Sentence, **rest: Any) -> None:
         super().__init__([name], **rest)
         self.words = words
 

@@ -32,7 +32,7 @@ NEAR = Text(
 UNFINISHED = Text(
     "{path}: no such case directory: {partial} is a collection that was interrupted; the popkit collect command that made it goes on, "
     "and with --seal-now it seals what is there",
-    "{path}: そのようなケースのディレクトリはありません。{partial} は中断した収集です。同じ popkit collect コマンドで続きから再開でき、"
+    "{path}: そのようなケースのディレクトリはありません。{partial} は中断した収集です。同じ `popkit collect` コマンドで続きから再開でき、"
     "--seal-now を付けると今ある分で封をします",
 )
 OF_A_CASE = Text(
@@ -60,8 +60,8 @@ INSIDE = Text(
 
 CASE = Text("a case directory", "ケースのディレクトリ")
 ERA = Text(
-    f"the program version to assume where nothing in the evidence decides ({', '.join(ERAS)})",
-    f"証拠から決まらない場合に仮定するプログラムの版（{', '.join(ERAS)}）",
+    "the program version to assume where nothing in the evidence decides ({eras})",
+    "証拠から決まらない場合に仮定するプログラムの版（{eras}）",
 )
 
 
@@ -83,10 +83,10 @@ def case_argument() -> Argument:
 
 def era_option() -> Option:
     """`--era`."""
-    return Option("--era", words=ERA, type=OneOf(ERAS), metavar="ERA")
+    return Option("--era", words=ERA(eras=", ".join(ERAS)), type=OneOf(ERAS), metavar="ERA")
 
 
-def grant_option(words: Text) -> Option:
+def grant_option(words: Text | Sentence) -> Option:
     """`--grant`, whose completion reads the grants of the case that was typed before it."""
     return Option("--grant", words=words, metavar="KEY", shell_complete=_grants_of_the_case)
 

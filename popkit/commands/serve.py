@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8899
 
 SUMMARY = Text(
-    "replay a case as a Solana node and as the worker, on loopback", "ケースを Solana ノードとワーカーとして、ループバックで再生"
+    "replay a case as a Solana node and as the worker, on loopback", "ケースを Solana ノードと worker として、ループバックで再生"
 )
 ABOUT = Text(
     "The first line on standard output is the address. Ctrl-C ends it.",
@@ -30,19 +30,19 @@ HOST = Text(
     "the address to listen on; by default only this machine reaches it",
     "待ち受けるアドレス。既定ではこのマシンからだけ接続できます",
 )
-PORT = Text(f"the port to listen on ({DEFAULT_PORT}); 0 takes a free one", f"待ち受けるポート（{DEFAULT_PORT}）。0 なら空いているポート")
+PORT = Text("the port to listen on ({default}); 0 takes a free one", "待ち受けるポート（{default}）。0 なら空いているポート")
 STRICT = Text(
     "answer an error, not null, for what the case never collected",
     "ケースに収集されていないものには null でなくエラーを返します",
 )
 TOKEN = Text(
     "ask for the bearer token in this variable where the worker does",
-    "ワーカーが要求するところで、この環境変数の bearer トークンを要求します",
+    "worker が要求するところで、この環境変数のトークンを要求します",
 )
-BODY = Text(f"the longest request taken ({MAX_BODY})", f"受け付けるリクエストの最大長（{MAX_BODY}）")
-CONNECTIONS = Text(f"the most connections at once ({MAX_CONNECTIONS})", f"同時接続数の上限（{MAX_CONNECTIONS}）")
+BODY = Text("the longest request taken ({default})", "受け付けるリクエストの最大長（{default}）")
+CONNECTIONS = Text("the most connections at once ({default})", "同時接続数の上限（{default}）")
 CERTIFICATE = Text(
-    "serve https with this certificate (PEM); needs --tls-key", "この証明書（PEM）で https を提供します。--tls-key も必要です"
+    "serve https with this certificate (PEM); needs --tls-key", "この証明書（PEM）で HTTPS を提供します。--tls-key も必要です"
 )
 KEY = Text("the certificate's key (PEM)", "証明書の鍵（PEM）")
 TRACE = Text(
@@ -50,14 +50,14 @@ TRACE = Text(
     "リクエストごとに時刻と内容の JSON を 1 行ずつ追記するファイル",
 )
 FAULT = Text("a fault to show (listed below); again for more", "起こす障害（下の一覧）。繰り返し指定できます")
-FAULT_ON = Text("which of the two peers shows faults (all)", "障害を起こす側（all）")
+FAULT_ON = Text("which of the two peers shows faults (all)", "障害を起こす側（`all`）")
 SEED = Text(
     "the same seed and order of requests give the same faults (0)",
     "シードとリクエストの順序が同じなら、同じ障害になります（0）",
 )
 FAULTS = Text(
     "Faults; rate is the share of requests or of signatures that one takes ({rate}):",
-    "障害の種類。rate は対象となるリクエストまたは署名の割合（{rate}）:",
+    "障害の種類。`rate` は対象となるリクエストまたは署名の割合（{rate}）:",
 )
 TOO_SMALL = Text("{option} {value}: expected a number from 1", "{option} {value}: 1 以上の数を指定してください")
 NO_PORT = Text("--port {value}: expected a number from 0 to 65535", "--port {value}: 0 から 65535 の数を指定してください")
@@ -135,11 +135,11 @@ VERB = Verb(
     [
         case_argument(),
         Option("--host", words=HOST, default="127.0.0.1", metavar="ADDRESS"),
-        Option("--port", words=PORT, type=Number(), default=DEFAULT_PORT, metavar="PORT"),
+        Option("--port", words=PORT(default=DEFAULT_PORT), type=Number(), default=DEFAULT_PORT, metavar="PORT"),
         Option("--strict", words=STRICT, is_flag=True),
         Option("--token-env", words=TOKEN, metavar="NAME"),
-        Option("--max-body", words=BODY, type=Number(), default=MAX_BODY, metavar="BYTES"),
-        Option("--max-connections", words=CONNECTIONS, type=Number(), default=MAX_CONNECTIONS, metavar="N"),
+        Option("--max-body", words=BODY(default=MAX_BODY), type=Number(), default=MAX_BODY, metavar="BYTES"),
+        Option("--max-connections", words=CONNECTIONS(default=MAX_CONNECTIONS), type=Number(), default=MAX_CONNECTIONS, metavar="N"),
         Option("--tls-cert", words=CERTIFICATE, metavar="FILE", type=Place()),
         Option("--tls-key", words=KEY, metavar="FILE", type=Place()),
         Option("--trace", words=TRACE, metavar="FILE", type=Place()),

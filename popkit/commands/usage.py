@@ -24,7 +24,7 @@ NO_SUCH_VERB = Text("{name} is no command; they are {verbs}", "{name} という�
 NEAR_VERB = Text("{name} is no command; did you mean {near}?", "{name} というコマンドはありません。{near} ではありませんか")
 A_PLACE = Text(
     "{name} is no command but a place; did you mean: popkit diagnose {name}",
-    "{name} はコマンドではなくパスです。次のように入力しますか: popkit diagnose {name}",
+    "{name} はコマンドではなくパスです。次のように入力しますか: `popkit diagnose {name}`",
 )
 NO_SUCH_OPTION = Text("{option}: no such option", "{option}: このオプションはありません")
 NEAR_OPTION = Text("{option}: no such option; did you mean {near}?", "{option}: このオプションはありません。{near} ではありませんか")

@@ -13,11 +13,11 @@ from popkit.texts import Language, Text
 
 SUMMARY = Text(
     "numbered checks of a claim, or of everything, that trust no server",
-    "クレーム 1 件または全体を、サーバーを信頼せずに番号付きで検証",
+    "claim 1 件または全体を、サーバーを信頼せずに番号付きで検証",
 )
 NAME = Text(
     "a signature, receipt account, entry hash or confirmation code; none: everything",
-    "署名、レシートアカウント、エントリーハッシュ、確認コード。なければ全体",
+    "署名、レシートアカウント、entry hash、確認コード。なければ全体",
 )
 JSON = Text(
     "write the checks there as JSON; - writes them to standard output, and nothing else",
@@ -30,7 +30,7 @@ STANDALONE = Text(
 GRANT = Text(
     "this grant alone, by its key or an unambiguous beginning: its chain and its claims, beside the case, the audit chain and the "
     "records, which all grants share",
-    "このグラントだけを検証します（公開鍵、または一意に決まる先頭部分）。対象はそのチェーンとクレーム、そして全グラント共通のケース・"
+    "この grant だけを検証します（公開鍵、または一意に決まる先頭部分）。対象はそのチェーンと claim、そして全 grant 共通のケース・"
     "監査チェーン・記録です",
 )
 ALONE = Text(
@@ -40,7 +40,7 @@ ALONE = Text(
 WROTE = Text("wrote {path}; run it without popkit:", "{path} を書きました。popkit なしで実行できます:")
 EXAMPLES = (
     Example("popkit verify data/cases/intact", Text("everything in the case", "ケースの全体を検証します")),
-    Example("popkit verify CASE SIGNATURE", Text("one claim, every check of it", "クレーム 1 件のすべての検証項目を表示します")),
+    Example("popkit verify CASE SIGNATURE", Text("one claim, every check of it", "claim 1 件のすべての検証項目を表示します")),
 )
 
 

@@ -13,14 +13,14 @@ LISTED = 12
 
 NONE = Text(
     "no grant of the case is {name}, or begins so; it has {candidates}",
-    "このケースに {name}、またはそれで始まるグラントはありません。ケースにあるのは {candidates} です",
+    "このケースに {name}、またはそれで始まる grant はありません。ケースにあるのは {candidates} です",
 )
 SEVERAL = Text(
     "{name} begins {count} of the case's grants; give more of the key of the one that is meant: {candidates}",
-    "{name} で始まるグラントがこのケースに{count}件あります。目的のグラントの公開鍵を、もう少し長く指定してください: {candidates}",
+    "{name} で始まる grant がこのケースに {count} 件あります。目的の grant の公開鍵を、もう少し長く指定してください: {candidates}",
 )
-NO_GRANTS = Text("no grants", "グラントが 1 件もない状態")
-AND_MORE = Text("{count} more", "ほか{count}件")
+NO_GRANTS = Text("no grants", "grant が 1 件もない状態")
+AND_MORE = Text("{count} more", "ほか {count} 件")
 
 
 class UnknownGrant(UsageError, KeyError):
