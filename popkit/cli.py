@@ -14,7 +14,7 @@ import click
 
 from popkit import __version__
 from popkit.commands.completion import VARIABLE
-from popkit.commands.grammar import Option, Spoken, Verbs
+from popkit.commands.grammar import Chosen, Option, Verbs
 from popkit.commands.help import Example
 from popkit.commands.usage import misuse
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, PopkitError
@@ -105,7 +105,7 @@ def _run(args: list[str], language: Language) -> int:
 
         return shell_complete(cli, {}, "popkit", VARIABLE, os.environ[VARIABLE])
     try:
-        with cli.make_context("popkit", args, obj=Spoken(language)) as ctx:
+        with cli.make_context("popkit", args, obj=Chosen(language)) as ctx:
             return int(cli.invoke(ctx))
     except click.exceptions.Exit as ended:
         return ended.exit_code

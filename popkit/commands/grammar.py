@@ -116,11 +116,11 @@ def completed(words: Iterable[str], incomplete: str, kind: str = "plain") -> lis
 
 def language_of(ctx: click.Context) -> Language:
     """The language that a command speaks: chosen before it was parsed, as its help and its errors are in it too."""
-    spoken = ctx.find_object(Spoken)
+    spoken = ctx.find_object(Chosen)
     return spoken.language if spoken is not None else chosen_language(None, os.environ)
 
 
-class Spoken:
+class Chosen:
     """What a command line carries through its commands: the language it speaks."""
 
     def __init__(self, language: Language) -> None:
