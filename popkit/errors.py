@@ -10,6 +10,7 @@ import shlex
 import sys
 
 from popkit.text import for_terminal
+from popkit.texts import Language, speak
 
 EXIT_FINE = 0
 EXIT_WRONG = 1
@@ -26,7 +27,15 @@ class PopkitError(Exception):
 
     def __str__(self) -> str:
         """The message as one visible line: it may quote a file's name, or what somebody typed."""
-        return for_terminal(super().__str__())
+        return self.in_language("en")
+
+    def in_language(self, language: Language) -> str:
+        """The message in a language, as one visible line; English where it was raised with words of that language alone."""
+        return for_terminal(speak(self.args[0], language) if len(self.args) == 1 else super().__str__())
+
+    def lines_in(self, language: Language) -> list[str]:
+        """Lines to show below the message: what there is to choose from, where the error knows."""
+        return []
 
 
 class CaseUnreadable(PopkitError):

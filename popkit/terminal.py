@@ -7,6 +7,7 @@ from collections import Counter
 from popkit.diagnosis.began import since
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, ascending
 from popkit.text import Line, page, shown
+from popkit.texts import Language
 from popkit.verification.verify import Verification
 from popkit.wording import counted, utc
 
@@ -17,7 +18,7 @@ SHOWN = 6
 MOST_FINDINGS = 20
 
 
-def diagnosis_text(diagnosis: Diagnosis, colour: bool = False) -> str:
+def diagnosis_text(diagnosis: Diagnosis, colour: bool = False, language: Language = "en") -> str:
     """The whole answer as text, ending with a line end."""
     critical = diagnosis.count("critical")
     guarded = diagnosis.verdict != "broken" and critical > 0
@@ -153,7 +154,7 @@ def _coverage_lines(diagnosis: Diagnosis) -> list[str]:
 MARKS = {"holds": "✓", "violated": "✗", "cannot tell": "?"}
 
 
-def verification_text(verification: Verification, every: bool) -> str:
+def verification_text(verification: Verification, every: bool, language: Language = "en") -> str:
     """A verification as text: one line a section that holds, every numbered check of the others (of all, where `every`)."""
     lines = [f"Case {shown(verification.case)}: exit code {verification.exit_code}"]
     for section in verification.sections:

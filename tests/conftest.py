@@ -4,45 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
 
-from popkit.cli import main
+from tests.calling import called
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "data" / "cases"
 ANSWERS = ROOT / "data" / "answers"
+popkit = called
+"""Run the command line, in this process, as starting Python costs a second a time."""
+os.environ["POPKIT_LANG"] = "en"  # whatever the locale of the machine: tests that are about languages choose their own
 NAMES = sorted(path.name for path in CASES.iterdir() if (path / "case.json").is_file())
 
 
 def answer_of(name: str) -> dict[str, Any]:
     """The recorded answer of a case."""
     return json.loads((ANSWERS / f"{name}.answer.json").read_text())
-
-
-def popkit(*args: str | Path) -> subprocess.CompletedProcess[bytes]:
-    """What a command answers: its exit code and both outputs, run in this process, as starting Python costs a second a time."""
-    out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
-            code = main([*map(str, args)])
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-    return subprocess.CompletedProcess(args, code, out.buffer.getvalue(), err.buffer.getvalue())  # type: ignore[attr-defined]
-
-
-def popkit_process(*args: str | Path, timeout: int = 120) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line in a process of its own, as a user would."""
-    return subprocess.run([sys.executable, "-m", "popkit.cli", *map(str, args)], capture_output=True, timeout=timeout, check=False)
 
 
 def seal(case: Path) -> None:

@@ -14,6 +14,7 @@ from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.tickets import Tickets
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import Evidence
+from popkit.evidence.grants import grant_named
 from popkit.text import for_json
 from popkit.verification.checks import CANNOT_TELL, HOLDS, VIOLATED, Check, ClaimChecks, Records
 from popkit.verification.whole import audit_checks, case_checks, chain_checks, named_record_checks, record_checks
@@ -78,14 +79,17 @@ class Verification:
         return for_json(self.as_json())
 
 
-def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None) -> Verification:
+def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None, grant: str | None = None) -> Verification:
     """Verify a case, or what `names` name: signatures, receipt accounts, entry hashes, audit entries, confirmation codes.
 
-    Raises UsageError for a name that no attempt and no claim record in the case has.
+    `grant`, a public key or an unambiguous beginning of one, leaves out the chains and claims of the others; what all grants share
+    (the case, the audit chain, the records) is verified all the same. Raises UsageError for a name that no attempt and no claim
+    record in the case has, UnknownGrant for a grant that it does not have.
     """
     facts = Facts(evidence, era)
     records, tickets = facts.claim_records, Tickets(facts)
-    lines = {grant: facts.line(grant) for grant in facts.header.grants}
+    wanted = facts.header.grants if grant is None else [grant_named(grant, facts.header.grants)]
+    lines = {name: facts.line(name) for name in wanted}
     by_signature: dict[str, list[ClaimRecord]] = defaultdict(list)
     for record in records:
         by_signature[record.tx_signature or ""].append(record)
@@ -101,8 +105,8 @@ def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None
             sections.append(Section("record", name, list(named_record_checks(facts, told, reached))))
     if names:
         return Verification(facts.header.case, sections)
-    for grant, line in lines.items():
-        sections.append(Section("chain", grant, list(chain_checks(facts, line))))
+    for name, line in lines.items():
+        sections.append(Section("chain", name, list(chain_checks(facts, line))))
         sections += [_claim(facts, line, attempt, by_signature, tickets) for attempt in [*line.chain.accepted, *line.chain.forged]]
     sections.append(Section("audit", "audit chain and ticket receipts", list(audit_checks(facts))))
     sections.append(Section("records", "the worker's claim records against the chain", list(record_checks(facts, tickets))))

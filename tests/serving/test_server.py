@@ -229,8 +229,8 @@ def test_tls(tmp_path: Path) -> None:
         (["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], "not a certificate and its key"),
         (["--trace", "/nonexistent/trace"], "cannot be written"),
         (["--trace", str(CASES / "cutover" / "trace")], "lies inside the case"),
-        (["--seed", "x"], "invalid int value"),
-        (["--fault-on", "x"], "invalid choice"),
+        (["--seed", "x"], "--seed x: expected a whole number"),
+        (["--fault-on", "x"], "--fault-on x: expected one of all, rpc and worker"),
     ],
 )
 def test_wrong_usage_ends_with_2(args: list[str], said: str) -> None:
