@@ -47,7 +47,15 @@ def parser() -> argparse.ArgumentParser:
 
     verify = commands.add_parser("verify", help="numbered checks of a claim, or of everything, that trust no server")
     verify.add_argument("case", help="a case directory")
-    verify.add_argument("name", nargs="*", help="a signature, receipt account, entry hash or confirmation code; none: everything")
+    verify.add_argument(
+        "name",
+        nargs="*",
+        help="a claim's signature, receipt, entry hash or code, a wallet, a grant, or the beginning of one; none: everything",
+    )
+    verify.add_argument(
+        "--all", action="store_true", help="show every check of everything, and not the totals and what does not hold alone"
+    )
+    verify.add_argument("--lang", choices=("en", "ja"), help="the language of the words; else POPKIT_LANG, else the locale's")
     verify.add_argument("--json", metavar="FILE", help="write the checks there as JSON; - writes them to standard output, and nothing else")
     verify.add_argument(
         "--standalone", metavar="FILE", help="write check.py, which checks a case without popkit, there and stop; - is standard output"
@@ -101,7 +109,8 @@ def _investigate(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     from popkit.evidence.bundle import Evidence
-    from popkit.terminal import verification_text
+    from popkit.terminal_verification import verification_text
+    from popkit.texts import chosen_language
     from popkit.verification.verify import verify
 
     if args.json not in (None, "-"):
@@ -115,7 +124,8 @@ def _verify(args: argparse.Namespace) -> int:
         return verification.exit_code
     if args.json is not None:
         write_file(Path(args.json), text)
-    write(verification_text(verification, every=bool(args.name)))
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    write(verification_text(verification, args.all, chosen_language(args.lang, os.environ), colour))
     return verification.exit_code
 
 
