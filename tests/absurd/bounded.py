@@ -18,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from traceback import print_exc
 
-CPU_SECONDS = 30
+CPU_SECONDS = 15
 """A case of some hundred kilobytes takes a tenth of a second; what reads the largest damage of it in quadratic time takes minutes."""
-MEMORY = 1 << 30
+MEMORY = 1 << 29
 """Bytes of address space beyond what the imports take."""
 
 
@@ -37,10 +37,14 @@ class Ran:
 
 
 class Bounded:
-    """A warm process that runs popkit's commands under the bounds; used as a context manager's value (`bounded`)."""
+    """A warm process that runs popkit's commands under the bounds; used as a context manager's value (`bounded`).
+
+    `most_cpu` (seconds) and `most_memory` (bytes) are the greatest that a command took.
+    """
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self._process, self._folder = process, folder
+        self.most_cpu, self.most_memory = 0.0, 0
 
     def run(self, *args: str | Path) -> Ran:
         """Run `popkit ARGS…` and give how it ended."""
@@ -50,6 +54,7 @@ class Bounded:
         self._process.stdin.write(json.dumps([str(self._folder), words]) + "\n")
         self._process.stdin.flush()
         code, cpu, peak = json.loads(self._process.stdout.readline())
+        self.most_cpu, self.most_memory = max(self.most_cpu, cpu), max(self.most_memory, peak)
         out, err = ((self._folder / name).read_text("utf-8", "surrogateescape") for name in ("out", "err"))
         return Ran(words, code, out, err, cpu, peak)
 

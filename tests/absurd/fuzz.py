@@ -252,6 +252,7 @@ def main() -> int:
             for fault in broken:
                 print(f"--seed {args.seed} --only {number}: {base.path.name}, {done}: {fault}", flush=True)
     print(f"{sum(counts.values())} examples, {wrong} with faults: {dict(counts.most_common())}")
+    print(f"the greatest work of a command: {runner.most_cpu:.1f} s of processor time; the greatest memory: {runner.most_memory >> 20} MB")
     return min(wrong, 1)
 
 
