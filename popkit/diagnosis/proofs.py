@@ -455,12 +455,12 @@ class WorkerLine:
     @cached_property
     def repeated(self) -> set[str]:
         """Proofs of `path` for a claimer and period that an older one of it is for: the receipt of the first will stand in their way."""
-        seen: set[tuple[str, int]] = set()
+        earlier: set[tuple[str, int]] = set()
         found = set()
         for proof in self.path:
-            if (proof.claimer, proof.period_index) in seen:
+            if (proof.claimer, proof.period_index) in earlier:
                 found.add(proof.entry_hash)
-            seen.add((proof.claimer, proof.period_index))
+            earlier.add((proof.claimer, proof.period_index))
         return found
 
     @cached_property
