@@ -45,7 +45,7 @@ def run(options: Options, only_say: bool, language: Language) -> int:
 
 def dry_run(options: Options, language: Language = "en") -> str:
     """What a collection would ask, peer by peer, without asking anything."""
-    from popkit.collecting.worker import ENDPOINTS
+    from popkit.collecting.worker import ENDPOINTS, ONE_MOMENT
 
     lines = ["popkit collect would ask, and has asked nothing:", ""]
     if options.rpc is not None:
@@ -68,6 +68,10 @@ def dry_run(options: Options, language: Language = "en") -> str:
         asked = [endpoint for endpoint in ENDPOINTS if options.has_token or not endpoint.master]
         lines += [f"worker {options.worker.shown}" + ("" if options.has_token else ", without a token: public endpoints alone")]
         lines += [f"  GET {endpoint.path}" for endpoint in asked]
+        if options.has_token and options.rpc is not None:
+            lines += [
+                f"  The first of these is asked before anything else, and again, alone, where the rest takes over {ONE_MOMENT:.0f} s."
+            ]
         appended = sum(endpoint.appends for endpoint in asked)
         if options.tickets:
             lines += [

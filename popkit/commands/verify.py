@@ -8,7 +8,7 @@ from popkit.commands.grammar import Argument, Option, Place, Verb
 from popkit.commands.help import Example
 from popkit.commands.places import case_argument, case_directory, era_option, grant_option, refuse_inside, write_file
 from popkit.errors import EXIT_FINE, UsageError
-from popkit.output import say, show, write
+from popkit.output import has_colour, say, show, write
 from popkit.texts import Language, Text
 
 SUMMARY = Text(
@@ -16,8 +16,8 @@ SUMMARY = Text(
     "claim 1 件または全体を、サーバーを信頼せずに番号付きで検証",
 )
 NAME = Text(
-    "a signature, receipt account, entry hash or confirmation code; none: everything",
-    "署名、レシートアカウント、entry hash、確認コード。なければ全体",
+    "a claim's signature, receipt, entry hash or code, a wallet, a grant, or the beginning of one; none: everything",
+    "claim の署名、レシート、entry hash、確認コード、ウォレット、grant、またはその先頭部分。なければ全体",
 )
 JSON = Text(
     "write the checks there as JSON; - writes them to standard output, and nothing else",
@@ -26,6 +26,10 @@ JSON = Text(
 STANDALONE = Text(
     "write check.py, which checks a case without popkit, there and stop; - is standard output",
     "popkit なしでケースを検証する check.py をそこに書いて終了します。- なら標準出力",
+)
+ALL = Text(
+    "show every check of everything, not only the totals and what does not hold",
+    "合計と満たさない項目だけでなく、すべての検証項目を表示します",
 )
 GRANT = Text(
     "this grant alone, by its key or an unambiguous beginning: its chain and its claims, beside the case, the audit chain and the "
@@ -45,11 +49,18 @@ EXAMPLES = (
 
 
 def run(
-    case: str, name: tuple[str, ...], json: str | None, standalone: str | None, grant: str | None, era: str | None, language: Language
+    case: str,
+    name: tuple[str, ...],
+    json: str | None,
+    standalone: str | None,
+    grant: str | None,
+    era: str | None,
+    every: bool,
+    language: Language,
 ) -> int:
     """Verify a case, one grant of it, or what was named; returns the exit code of the verification."""
     from popkit.evidence.bundle import Evidence
-    from popkit.terminal import verification_text
+    from popkit.terminal_verification import verification_text
     from popkit.verification.verify import verify
 
     if standalone is not None:
@@ -66,7 +77,7 @@ def run(
         return verification.exit_code
     if json is not None:
         write_file(Path(json), text)
-    show(verification_text(verification, every=bool(name), language=language))
+    show(verification_text(verification, every, language, has_colour()))
     return verification.exit_code
 
 
@@ -93,6 +104,7 @@ VERB = Verb(
         Option("--json", words=JSON, metavar="FILE", type=Place()),
         Option("--standalone", words=STANDALONE, metavar="FILE", type=Place()),
         grant_option(GRANT),
+        Option("--all", "every", words=ALL, is_flag=True),
         era_option(),
     ],
     summary=SUMMARY,

@@ -9,7 +9,8 @@ from typing import Any
 import popkit
 from popkit.diagnosis.result import Diagnosis
 from popkit.evidence.bundle import Evidence
-from popkit.verification.verify import Verification, verify
+from popkit.verification.model import Verification
+from popkit.verification.verify import verify
 from tests.simulation.case import write_case
 
 
@@ -34,7 +35,7 @@ class Checked:
     def titles(self, status: str, subject: str | None = None) -> set[str]:
         """The titles of the checks of one status, of one kind of section or of all."""
         sections = [s for s in self.verified.sections if subject in (None, s.subject)]
-        return {check.title for section in sections for check in section.checks if check.status == status}
+        return {str(check.title) for section in sections for check in section.checks if check.status == status}
 
     @property
     def outcome(self) -> tuple[int, set[str]]:
