@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from popkit.texts import Counted, Listed, Moment, Noun, Text, chosen_language
+from popkit.texts import Counted, Listed, Moment, Noun, Text, chosen_language, sentence
 
 PROOFS = Noun("proof", "proofs", "件の証明")
 
