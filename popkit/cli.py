@@ -18,6 +18,7 @@ from popkit.collecting.command import add_collect_arguments
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, CannotWrite, PopkitError, UsageError
 from popkit.output import Arguments, drop_stdout, say, tell, write
 from popkit.serving.command import add_serve_arguments
+from popkit.texts import LANGUAGES, chosen_language
 
 EXIT_INTERRUPTED = 130
 _OF_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
@@ -35,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     diagnose.add_argument("case", help="a case directory")
     diagnose.add_argument("--json", metavar="FILE", help="write findings.json there; - writes it to standard output, and nothing else")
     diagnose.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
+    diagnose.add_argument("--all", action="store_true", help="list every finding, and lists in full")
+    diagnose.add_argument("--lang", choices=LANGUAGES, help="the language of the answer; else POPKIT_LANG's, else the locale's")
     diagnose.set_defaults(run=_diagnose)
 
     investigate = commands.add_parser("investigate", help="run the notebooks and write report, findings and manifest")
@@ -63,8 +66,9 @@ def parser() -> argparse.ArgumentParser:
     add_serve_arguments(serving)
     serving.set_defaults(run=_serve)
 
-    explain = commands.add_parser("explain", help="what a verdict, cause, finding code or program error means, and what to do")
-    explain.add_argument("word", nargs="?", help="the word; without one, the list of all")
+    explain = commands.add_parser("explain", help="what a verdict, cause, finding code, error, term or cited rule means, and what to do")
+    explain.add_argument("word", nargs="*", help="the word, or a rule that a finding cites; without one, the list of all")
+    explain.add_argument("--lang", choices=LANGUAGES, help="the language of the answer; else POPKIT_LANG's, else the locale's")
     explain.set_defaults(run=_explain)
     return top
 
@@ -83,7 +87,8 @@ def _diagnose(args: argparse.Namespace) -> int:
         write_file(Path(args.json), text)
     from popkit.terminal import diagnosis_text
 
-    write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    write(diagnosis_text(diagnosis, colour, language=chosen_language(args.lang, os.environ), every=args.all))
     return diagnosis.exit_code
 
 
@@ -148,17 +153,10 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _explain(args: argparse.Namespace) -> int:
-    from popkit.vocabulary import explain, vocabulary
+    from popkit.vocabulary import explain, vocabulary_lines
 
-    if args.word:
-        say(str(explain(args.word)).split("\n"))
-        return EXIT_FINE
-    kind = ""
-    for word in vocabulary().values():
-        if word.kind.split(",")[0] != kind:
-            kind = word.kind.split(",")[0]
-            say(["", kind])
-        say([f"  {word.word:<32} {word.meaning.split('. ')[0]}"])
+    language = chosen_language(args.lang, os.environ)
+    say(str(explain(" ".join(args.word), language)).split("\n") if args.word else vocabulary_lines(language))
     return EXIT_FINE
 
 

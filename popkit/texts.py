@@ -98,7 +98,7 @@ def sentence(en: str, ja: str, /, **values: object) -> Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """A noun as it is counted: English in both numbers, Japanese with its counter ("件の証明")."""
+    """A noun as it is counted: English in both numbers, Japanese with its counter ("証明 {n} 件")."""
 
     one: str
     many: str
@@ -111,7 +111,7 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A number with its noun: '1 proof', '6 proofs', '6件の証明'."""
+    """A number with its noun: '1 proof', '6 proofs', '証明 6 件'."""
 
     number: int
     noun: Noun
@@ -119,7 +119,7 @@ class Counted:
     def in_language(self, language: Language) -> str:
         """The number and the noun, in one language."""
         if language == "ja":
-            return f"{self.number}{self.noun.ja}"
+            return self.noun.ja.format(n=self.number)
         return f"{self.number} {self.noun.one if self.number == 1 else self.noun.many}"
 
     def __str__(self) -> str:
@@ -161,6 +161,11 @@ class Listed:
         if language == "ja":
             return (" または " if self.or_ else "、").join(words)
         return (" or " if self.or_ else " and ").join([*([", ".join(words[:-1])] if words[:-1] else []), *words[-1:]])
+
+    @property
+    def sentence(self) -> Sentence:
+        """The things as a sentence of their own."""
+        return sentence("{items}", "{items}", items=self)
 
     def __str__(self) -> str:
         return self.in_language("en")

@@ -81,7 +81,8 @@ def _misses(body: dict[str, Any], records: AuditRecords, tampering: Tampering, r
     if tampering.removed:
         why.append(
             sentence(
-                "the worker compares with no stored head and no other source: rows missing from the ends, or a tail written anew, do not show",
+                "the worker compares with no stored head and no other source: rows missing from the ends, or a tail written anew, "
+                "do not show",
                 "worker は保存された head や他の記録と照合しないため、両端の行の欠落や末尾の書き換えが見えません",
             )
         )

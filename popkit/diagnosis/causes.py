@@ -116,11 +116,11 @@ def abandoned_proof(incident: Incident) -> Cause | None:
 
 _REFUSED_AND_LOST = Text(
     "{proofs} past the chain's head can land no more; the program refused at least one of them",
-    "チェーンの head より先にある{proofs}は、もう取り込まれません。少なくとも 1 件はプログラムが拒否しました",
+    "チェーンの head より先にある {proofs}は、もう取り込まれません。少なくとも 1 件はプログラムが拒否しました",
 )
 _NEVER_SENT = Text(
     "{proofs} past the chain's head can land no more; the evidence holds no transaction that sent one of them",
-    "チェーンの head より先にある{proofs}は、もう取り込まれません。これらを送信したトランザクションは証拠にありません",
+    "チェーンの head より先にある {proofs}は、もう取り込まれません。これらを送信したトランザクションは証拠にありません",
 )
 
 
@@ -130,7 +130,7 @@ def _abandoned_before(incident: Incident) -> Cause | None:
         return None
     why = sentence(
         "claims were refused while they waited for {proofs} that never landed",
-        "取り込まれなかった{proofs}を待っている間に、claim が拒否されました",
+        "取り込まれなかった {proofs}を待っている間に、claim が拒否されました",
         proofs=PROOFS(len(lost)),
     )
     return _cause("abandoned_proof", why, entries=lost)
@@ -221,7 +221,7 @@ def worker_head_reset(incident: Incident) -> Cause | None:
     if reset:
         why = sentence(
             "the worker issued {proofs} from GENESIS on a grant that already had state",
-            "すでに状態のある grant に対して、worker が GENESIS から{proofs}を発行しました",
+            "すでに状態のある grant に対して、worker が GENESIS から {proofs}を発行しました",
             proofs=PROOFS(len(reset)),
         )
         return _cause("worker_head_reset", why, entries=[p.entry_hash for p in reset])
@@ -284,7 +284,7 @@ def worker_head_rollback(incident: Incident) -> Cause | None:
     if rolled:
         why = sentence(
             "the worker issued {proofs} from an entry older than its newest one",
-            "worker が、自身の最新のエントリより古いエントリから{proofs}を発行しました",
+            "worker が、自身の最新のエントリより古いエントリから {proofs}を発行しました",
             proofs=PROOFS(len(rolled)),
         )
         return _cause("worker_head_rollback", why, entries=[p.entry_hash for p in rolled])

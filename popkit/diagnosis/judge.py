@@ -114,7 +114,8 @@ class Judge:
             why = sentence(
                 "under strict rules {because}; under relaxed rules no proof waits for another, and only a date suggests which rules "
                 "were in force",
-                "strict の規則では、{because}。relaxed の規則ではどの proof も他を待ちませんが、どちらの規則が有効だったかは日付から推定するしかありません",
+                "strict の規則では、{because}。relaxed の規則ではどの proof も他を待ちませんが、"
+                "どちらの規則が有効だったかは日付から推定するしかありません",
                 because=outcome.because,
             )
             need = sentence(
@@ -164,9 +165,11 @@ class Judge:
         entry = outcome.line.unattested[-1].entry_hash[:8]
         trusted.cannot_tell(
             sentence(
-                "the worker's head rests on an anchor that nothing else attests ({entry}): the verdict is {without} without that anchor and "
+                "the worker's head rests on an anchor that nothing else attests ({entry}): the verdict is {without} without that "
+                "anchor and "
                 "{with_it} with it",
-                "worker の head は、他に裏付けのないアンカー（{entry}）だけに基づいています。このアンカーを除けば {without}、含めれば {with_it} です",
+                "worker の head は、他に裏付けのないアンカー（{entry}）だけに基づいています。このアンカーを除けば {without}、"
+                "含めれば {with_it} です",
                 entry=entry,
                 without=trusted.verdict,
                 with_it=outcome.verdict,
@@ -257,7 +260,8 @@ class Judge:
                 sentence(
                     "a refused claim and a younger accepted one stand on different branches; only the worker's records show which branch "
                     "is the worker's",
-                    "拒否された claim と、それより新しい受理された claim が別々の枝にあります。どちらが worker の枝かは worker の記録でしか分かりません",
+                    "拒否された claim と、それより新しい受理された claim が別々の枝にあります。どちらが worker の枝かは worker "
+                    "の記録でしか分かりません",
                 ),
                 _RECORDS_OR_STORAGE(),
             )
@@ -296,7 +300,7 @@ class Judge:
         if lost is not None:
             outcome.because = sentence(
                 "the worker's head is {proofs} ahead of the chain's head; {entry} was never accepted and can land no more",
-                "worker の head はチェーンの head より{proofs}だけ先にあります。{entry} は受理されておらず、もう取り込まれません",
+                "worker の head はチェーンの head より {proofs}分先にあります。{entry} は受理されておらず、もう取り込まれません",
                 proofs=PROOFS(len(line.path)),
                 entry=lost.entry_hash[:8],
             )
@@ -307,7 +311,8 @@ class Judge:
                 outcome.because = sentence(
                     "the worker's head is {proofs} ahead of the chain's head; {entry} and an earlier proof are for one claimer and "
                     "period, and the program accepts only one of them",
-                    "worker の head はチェーンの head より{proofs}だけ先にあります。{entry} とそれ以前の proof は同じ claimer と期間のもので、"
+                    "worker の head はチェーンの head より {proofs}分先にあります。{entry} とそれ以前の proof は同じ claimer "
+                    "と期間のもので、"
                     "プログラムはどちらか一方しか受理しません",
                     proofs=PROOFS(len(line.path)),
                     entry=proof.entry_hash[:8],
@@ -335,7 +340,8 @@ class Judge:
             return outcome.cannot_tell(
                 sentence(
                     "a receipt or a record shows a claim whose transaction is not in the evidence; that claim may carry a proof on the way",
-                    "トランザクションが証拠にない claim を、レシートまたは記録が示しています。この claim は未確定の proof のものかもしれません",
+                    "トランザクションが証拠にない claim を、レシートまたは記録が示しています。この claim は未確定の proof "
+                    "のものかもしれません",
                 ),
                 sentence("PopState and the receipts, read at one moment", "同じ時点で読み取った PopState とレシート"),
             )
@@ -343,7 +349,8 @@ class Judge:
             sentence(
                 "the worker's head is {proofs} ahead of the chain's head, but the chain was read at {when}, while they could still land: "
                 "whether they landed since is not known",
-                "worker の head はチェーンの head より{proofs}だけ先にありますが、チェーンを読み取った時点（{when}）ではまだ取り込まれる可能性がありました。"
+                "worker の head はチェーンの head より {proofs}分先にありますが、チェーンを読み取った時点（{when}）"
+                "ではまだ取り込まれる可能性がありました。"
                 "その後取り込まれたかどうかは分かりません",
                 proofs=PROOFS(len(line.path)),
                 when=Moment(fates.read_at),
@@ -385,7 +392,7 @@ class Judge:
         outcome.heals_until = until
         outcome.because = sentence(
             "{proofs} on the chain's head can still land",
-            "チェーンの head の上にある{proofs}は、まだ取り込まれる可能性があります",
+            "チェーンの head の上にある {proofs}は、まだ取り込まれる可能性があります",
             proofs=proofs,
         )
         return "in_flight"
@@ -457,7 +464,8 @@ class Judge:
                 outcome.because = sentence(
                     "the worker's first proof past the chain's head follows that head by its global link and another entry by its stream "
                     "link",
-                    "チェーンの head の次にある worker の proof は、global リンクでは head に続きますが、stream リンクでは別のエントリに続いています",
+                    "チェーンの head の次にある worker の proof は、global リンクでは head に続きますが、stream "
+                    "リンクでは別のエントリに続いています",
                 )
             else:
                 outcome.because = sentence(
@@ -483,9 +491,11 @@ class Judge:
         read_at = outcome.fates.read_at
         if read_at is not None and read_at - issued_at > SKEW_SECONDS:
             outcome.because = sentence(
-                "the proof {parent} never landed; its oldest known child was issued {seconds} s before the chain was read, so that it can "
+                "the proof {parent} never landed; its oldest known child was issued {seconds} s before the chain was read, so "
+                "that it can "
                 "land no more",
-                "proof {parent} は取り込まれていません。それに続く最も古い proof は、チェーンの読み取りより {seconds} 秒前に発行されているため、"
+                "proof {parent} は取り込まれていません。それに続く最も古い proof は、チェーンの読み取りより {seconds} "
+                "秒前に発行されているため、"
                 "もう取り込まれません",
                 parent=parent[:8],
                 seconds=read_at - issued_at,
@@ -517,7 +527,8 @@ class Judge:
         first = outcome.reports[0]
         return outcome.cannot_tell(
             sentence(
-                "wallets report {error} from {at} on, and no claim was accepted since; wallets do not sign their reports, so that only the "
+                "wallets report {error} from {at} on, and no claim was accepted since; wallets do not sign their reports, so that "
+                "only the "
                 "worker's records can show whether a proof was lost",
                 "ウォレットが {at} 以降 {error} を報告しており、それ以降 claim は受理されていません。ウォレットの報告には署名がないため、"
                 "proof が失われたかどうかは worker の記録でしか確認できません",
@@ -538,7 +549,8 @@ class Judge:
             outcome.cannot_tell(
                 sentence(
                     "a chain rule refused claims, and no claim was accepted since; the next proof may still follow the chain's head",
-                    "チェーンの規則により claim が拒否され、それ以降受理された claim はありません。次の proof がチェーンの head に続く可能性は残っています",
+                    "チェーンの規則により claim が拒否され、それ以降受理された claim はありません。次の proof がチェーンの head "
+                    "に続く可能性は残っています",
                 ),
                 sentence("a claim that was accepted after the refusals", "拒否の後に受理された claim"),
             )
@@ -567,8 +579,10 @@ class Judge:
             return None
         if any((anchor := as_anchor(entry)) is not None and anchor.grant == line.chain.grant for entry in line.records.doubtful):
             return sentence(
-                "the bucket holds two objects after its newest entry: one append failed, and whether that append was of a proof is not known",
-                "監査バケットの最新エントリの後にオブジェクトが 2 つあります。追記の 1 つが失敗しており、それが proof のものかどうか分かりません",
+                "the bucket holds two objects after its newest entry: one append failed, and whether that append was of a proof "
+                "is not known",
+                "監査バケットの最新エントリの後にオブジェクトが 2 つあります。追記の 1 つが失敗しており、それが proof "
+                "のものかどうか分かりません",
             )
         if line.records.damaged and (LIST not in line.records.sources or LIST in line.records.damaged):
             return sentence(
@@ -631,8 +645,10 @@ class Judge:
                     read=Moment(read),
                 )
             return sentence(
-                "the worker's newest record is of {until}, and the chain was read at {read}: which proofs were issued in between is not known",
-                "worker の最新の記録は {until} のもので、チェーンは {read} に読み取られています。その間にどの proof が発行されたか分かりません",
+                "the worker's newest record is of {until}, and the chain was read at {read}: which proofs were issued in between "
+                "is not known",
+                "worker の最新の記録は {until} のもので、チェーンは {read} に読み取られています。その間にどの proof "
+                "が発行されたか分かりません",
                 until=Moment(until),
                 read=Moment(read),
             )

@@ -6,14 +6,14 @@ import pytest
 
 from popkit.texts import Counted, Listed, Moment, Noun, Text, chosen_language, sentence
 
-PROOFS = Noun("proof", "proofs", "件の証明")
+PROOFS = Noun("proof", "proofs", "証明 {n} 件")
 
 
 def test_a_sentence_puts_its_values_into_the_language_that_is_asked_for() -> None:
     inner = Text("the chain was read at {when}", "チェーンは {when} に読み取られました")(when=Moment(1771830023))
     outer = Text("{count}: {why}", "{count}: {why}")(count=Counted(2, PROOFS), why=inner)
     assert str(outer) == "2 proofs: the chain was read at 2026-02-23 07:00:23 UTC"
-    assert outer.in_language("ja") == "2件の証明: チェーンは 2026-02-23 07:00:23 UTC に読み取られました"
+    assert outer.in_language("ja") == "証明 2 件: チェーンは 2026-02-23 07:00:23 UTC に読み取られました"
     assert str(Counted(1, PROOFS)) == "1 proof"
 
 
