@@ -94,7 +94,7 @@ def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) 
         why = noise[row]
         message_entry: str | None = hashes["entry_hash"][row] if has else None
         if why is None and not accepted and _came_after(claims, row, first_accepted.get(message_entry or "")):
-            why = "already accepted"
+            why = _ALREADY_ACCEPTED
         found[text["grant"][row]].append(
             Attempt(
                 row=row,
@@ -136,6 +136,7 @@ def _came_after(claims: ClaimTable, row: int, accepted: int | None) -> bool:
     return accepted < int(claims.slot[row]) or in_the_way
 
 
+_ALREADY_ACCEPTED = Text("the proof was already accepted", "proof はすでに受理されています")
 _NO_PROOF = Text("the claim carries no proof", "claim に proof が含まれていません")
 _SIGNATURE_FAILS = Text("the proof's signature does not verify", "proof の署名を検証できません")
 _HASH_FAILS = Text("the proof's entry hash is not that of its fields", "proof の entry hash が各フィールドと一致しません")

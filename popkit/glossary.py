@@ -60,7 +60,15 @@ _TERMS = (
     Term("entry", "エントリ", Text(
         "One link of a chain, named by its hash: a proof's entry hash, or a row of the audit chain.",
         "チェーンの 1 要素で、ハッシュで識別します。proof の entry hash、または監査チェーンの行です。",
-    ), ("entry hash",)),
+    )),
+    Term("entry hash", "entry hash", Text(
+        "The hash of a proof's fields (or of an audit entry's canonical form), by which the next one names it.",
+        "proof の各フィールド（または監査エントリの正規化した形）のハッシュです。次の要素はこの値で親を指します。",
+    )),
+    Term("audit hash", "audit hash", Text(
+        "The field of a proof that names its audit entry, or the ticket receipt that it rests on.",
+        "proof のフィールドで、対応する監査エントリ、または元になった参加券レシートを指します。",
+    )),
     Term("GENESIS", "GENESIS", Text(
         "The start of a chain: 64 zeros in place of a parent.", "チェーンの起点です。親の代わりに 64 桁のゼロを使います。"
     )),
@@ -97,6 +105,10 @@ _TERMS = (
         "One of the two chains that a proof or an audit entry links into: the global one, and that of its grant or event.",
         "proof や監査エントリがつながる 2 つの系列のうち、grant またはイベントごとのものです（もう一方は global です）。",
     )),
+    Term("global", "global", Text(
+        "The first of the two links of a proof or an audit entry: to the entry before it, whatever its stream.",
+        "proof や監査エントリの 2 つのリンクのうち、stream に関係なく直前のエントリを指すものです。",
+    ), ("global link",)),
     Term("in flight", "未確定", Text(
         "Issued, not yet accepted, and still able to land.", "発行済みでまだ受理されておらず、取り込まれる可能性が残っている状態です。"
     ), ("on the way",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from html import escape
 
 from popkit.collecting.outcomes import RULES, Outcome, Rule
@@ -132,6 +133,11 @@ class _Speaker:
 
 def vocabulary(language: Language = "en") -> dict[str, Explanation]:
     """Every word that `explain` lists: verdicts, causes, finding codes, errors, ends of a collector's request, terms and rule sources."""
+    return dict(_words(language))
+
+
+@cache
+def _words(language: Language) -> dict[str, Explanation]:
     speaker = _Speaker(language)
     words: dict[str, Explanation] = {}
     for known in speaker.words():
@@ -172,7 +178,7 @@ def explain(word: str, language: Language = "en") -> Explanation:
 
     Raises UsageError for a word nobody uses, with near ones.
     """
-    words = vocabulary(language)
+    words = _words(language)
     if word in words:
         return words[word]
     names = {name.lower(): name for name in words}

@@ -99,7 +99,7 @@ def _misses(body: dict[str, Any], records: AuditRecords, tampering: Tampering, r
         why.append(
             sentence(
                 "of the storage's two copies of a row the worker reads one (audit_history, not audit_entry), and it reads no sink's time",
-                "worker は、ストレージにある 2 つの写しのうち audit_history だけを読み、audit_entry と sink の時刻を読みません",
+                "worker は、ストレージにある 2 つの写しのうち audit_history だけを読み、audit_entry と書き込み先の時刻を読みません",
             )
         )
     if not receipts_hold:

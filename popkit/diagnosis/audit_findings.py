@@ -24,7 +24,7 @@ _MISSING_ENTRY = Text(
 )
 _CANONICAL = Text("the canonical payload of the entry under its key", "キーに対応するエントリの正規化された内容")
 _OTHER_TEXT = Text("the object holds another text than its entry", "オブジェクトの内容がエントリと異なります")
-_NAMED_OBJECT = Text("the object that the entry's sinks name", "エントリの sinks が示すオブジェクト")
+_NAMED_OBJECT = Text("the object that the entry's sinks name", "エントリの書き込み先の記録が示すオブジェクト")
 _MISSING_OBJECT = Text("the export lacks the object that the entry names", "エントリが示すオブジェクトがエクスポートにありません")
 _UNNAMED = Text("no later entry names the object", "このオブジェクトを参照する後のエントリがありません")
 _BOTH_COPIES = Text("both copies of the entry, audit_history and audit_entry", "エントリの 2 つの写し（audit_history と audit_entry）")

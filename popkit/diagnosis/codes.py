@@ -273,7 +273,7 @@ _TABLE = (
                      "エクスポートを保存し、ストレージにエントリが残っていないか確認してください。")),
     Code("bucket_object_missing", "critical", rule="reference §3.9",
          meaning=Text("The bucket object that an entry's sinks name is missing from an otherwise whole export.",
-                      "エントリの sinks が示すバケットのオブジェクトが、他は完全なエクスポートの中にありません。"),
+                      "エントリの書き込み先の記録が示すバケットのオブジェクトが、他は完全なエクスポートの中にありません。"),
          advice=Text("Export the bucket again; if the object is still missing, it was removed.",
                      "バケットを再エクスポートしてください。それでもなければ、オブジェクトは削除されています。")),
     Code("bucket_orphan", "info", rule="reference §3.9", context=("observed",),

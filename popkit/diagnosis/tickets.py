@@ -102,7 +102,8 @@ class Tickets:
         if entry is not None and receipts_made_by(entry):
             anew = sentence(
                 "the entry {entry} makes a receipt of another hash: the entry, or its sinks, were written anew after the proof",
-                "エントリ {entry} から作られるレシートのハッシュが異なります。エントリまたはその sinks が proof の後に書き直されています",
+                "エントリ {entry} から作られるレシートのハッシュが異なります。"
+                "エントリまたはその書き込み先の記録が proof の後に書き直されています",
                 entry=named,
             )
             return Answer(False, anew)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from popkit.texts import Counted, Listed, Moment, Noun, Text, chosen_language, sentence
+from popkit.texts import Counted, Listed, Moment, Noun, Text, chosen_language
 
 PROOFS = Noun("proof", "proofs", "証明 {n} 件")
 

@@ -320,7 +320,7 @@ def test_the_server_misses_what_is_wrong_at_the_ends(tmp_path: Path) -> None:
     files[INTEGRITY] = {"status": 200, "body": body}
     checks = [c for s in Checked(tmp_path, files).verified.sections for c in s.checks if c.title == "the server's own check says the same"]
     assert [c.status for c in checks] == ["cannot tell"]
-    assert "it looks at no stored head and at no beginning" in checks[0].observed
+    assert "the worker looks at no stored head and at no beginning" in checks[0].observed
 
 
 def test_the_newest_claim_left_out_is_not_all_fine(tmp_path: Path) -> None:
