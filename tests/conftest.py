@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 import zstandard
+
+from popkit.texts import VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "data" / "cases"
@@ -26,8 +29,9 @@ def answer_of(name: str) -> dict[str, Any]:
 
 
 def popkit(*args: str | Path, timeout: int = 120) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line as a user would."""
-    return subprocess.run([sys.executable, "-m", "popkit.cli", *map(str, args)], capture_output=True, timeout=timeout, check=False)
+    """Run the command line as a user would, in English whatever the locale of whoever runs the tests."""
+    command, words = [sys.executable, "-m", "popkit.cli", *map(str, args)], {**os.environ, VARIABLE: "en"}
+    return subprocess.run(command, capture_output=True, timeout=timeout, check=False, env=words)
 
 
 def seal(case: Path) -> None:

@@ -15,6 +15,7 @@ from popkit.glossary import GLOSSARY
 from popkit.meanings import AUDIT_VERDICTS
 from popkit.sources import SOURCES
 from popkit.terminal import diagnosis_text
+from popkit.text import for_terminal
 from popkit.vocabulary import vocabulary
 
 _JSON = ("null", "ok", "true", "false")
@@ -24,8 +25,8 @@ OF_OTHERS = frozenset(
 """Names of others' things, JSON's words, and what the runbook's steps are called."""
 _QUOTED = re.compile(r"「[^」]*」|`[^`]*`")
 _WORD = re.compile(r"-{0,2}[A-Za-z0-9_][A-Za-z0-9_.:/()\[\]=-]*[A-Za-z0-9_)]|[A-Za-z]")
-_IDENTIFIER = re.compile(r".*[0-9_./:()\[\]=-].*|[a-z]+[A-Z].*|[A-Z][a-z]+[A-Z].*|[A-Z]+")
-"""What no English word looks like: digits, underscores, paths, hyphens, camel case, capitals alone."""
+_IDENTIFIER = re.compile(r".*[0-9_./:()\[\]=-].*|[a-z]+[A-Z].*|[A-Z][a-z]+[A-Z].*|[A-Z]+|[0-9a-f]{8,}")
+"""What no English word looks like: digits, underscores, paths, hyphens, camel case, capitals alone, hashes."""
 
 
 @cache
@@ -51,6 +52,7 @@ def whole_in_japanese(diagnosis: Diagnosis) -> None:
     for grant in diagnosis.grants:
         names |= {*grant.titles, *grant.events}
     names |= {finding.where[1] for finding in diagnosis.findings}
+    names |= {for_terminal(name) for name in names}
     for every in (False, True):
         for line in diagnosis_text(diagnosis, language="ja", every=every).splitlines():
             assert left_in_english(line, names) == [], line

@@ -62,7 +62,7 @@ class ReceiptCheck:
         if not self.wrong:
             return sentence("the receipt says the same", "レシートの内容は一致しています")
         return sentence(
-            "the receipt differs in {fields}", "レシートの次の項目が異なります: {fields}", fields=Listed(self.wrong, between=", ")
+            "the receipt differs in {fields}", "レシートの次の項目が異なります: 「{fields}」", fields=Listed(self.wrong, between=", ")
         )
 
 

@@ -24,7 +24,7 @@ from popkit.texts import Listed, Sentence, Text, sentence
 from popkit.wording import ACCEPTED_CLAIMS, CLAIMS
 
 TRANSACTIONS = "rpc/transactions.jsonl"
-_NOT_IN_EVIDENCE = Text("not in the evidence: {fields}", "証拠にないもの: {fields}")
+_NOT_IN_EVIDENCE = Text("not in the evidence: {fields}", "証拠にないもの: 「{fields}」")
 
 
 @dataclass(frozen=True, slots=True)
