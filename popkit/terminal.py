@@ -28,8 +28,8 @@ AUDIT_WIDTH = 14
 
 _ABOUT = Text("case {case}, as of {at}, exit code {exit}", "ケース {case}、{at} 時点、終了コード {exit}")
 _GRANT = Text("grant {grant}", "grant {grant}")
-_BUT = Text("{mark}, BUT {findings}", "{mark}、ただし{findings}があります")
-_CRITICAL = Text("critical findings", " critical の所見")
+_BUT = Text("{mark}, BUT {findings}", "{mark}、ただし {findings}があります")
+_CRITICAL = Text("critical findings", "critical の所見")
 _MORE = Text("{items} and {more} more", "{items}、ほか {more} 件")
 _BECAUSE, _SINCE = Text("because", "理由"), Text("since", "発生時期")
 _LAST_GOOD, _FIRST_BAD = Text("last good", "直近正常点"), Text("first bad", "最初の異常")

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from string import Formatter
 from typing import Any, Literal, Protocol, runtime_checkable
+from unicodedata import east_asian_width
 
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -88,7 +89,18 @@ class Sentence(str):
 
 
 def _filled(text: Text, values: Mapping[str, object], language: Language) -> str:
-    return text.in_language(language).format_map({name: speak(value, language) for name, value in values.items()})
+    """A text with its values in a language. The space that Japanese puts before Latin letters goes where a value begins with others."""
+    parts: list[str] = []
+    for before, name, _, _ in _pieces(text.in_language(language)):
+        spoken = speak(values[name], language) if name else ""
+        is_tight = language == "ja" and before.endswith(" ") and east_asian_width(spoken[:1] or "a") == "W"
+        parts += [before[:-1] if is_tight and not before.endswith(": ") else before, spoken]
+    return "".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _pieces(template: str) -> tuple[tuple[str, str | None, str | None, str | None], ...]:
+    return tuple(Formatter().parse(template))
 
 
 def sentence(en: str, ja: str, /, **values: object) -> Sentence:
