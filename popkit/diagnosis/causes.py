@@ -115,12 +115,12 @@ def abandoned_proof(incident: Incident) -> Cause | None:
 
 
 _REFUSED_AND_LOST = Text(
-    "{proofs} past the chain's head can land no more; the program refused at least one of them",
-    "チェーンの head より先にある {proofs}は、もう取り込まれません。少なくとも 1 件はプログラムが拒否しました",
+    "{proofs} past the chain's head can land no more after a refusal by the program",
+    "チェーンの head より先にある {proofs}は、プログラムに拒否され、もう取り込まれません",
 )
 _NEVER_SENT = Text(
-    "{proofs} past the chain's head can land no more; the evidence holds no transaction that sent one of them",
-    "チェーンの head より先にある {proofs}は、もう取り込まれません。これらを送信したトランザクションは証拠にありません",
+    "{proofs} past the chain's head can land no more; the evidence shows no attempt to send what was lost",
+    "チェーンの head より先にある {proofs}は、もう取り込まれません。失われた proof を送信した形跡は証拠にありません",
 )
 
 

@@ -73,7 +73,7 @@ def test_abandoned_and_what_came_behind(tmp_path: Path) -> None:
     assert found_in(incident) == {
         "abandoned_proof": Cause(
             "abandoned_proof",
-            "1 proof past the chain's head can land no more; the evidence holds no transaction that sent one of them",
+            "1 proof past the chain's head can land no more; the evidence shows no attempt to send what was lost",
             (lost.entry,),
         )
     }
@@ -116,7 +116,7 @@ def test_the_first_of_all_that_was_refused(tmp_path: Path) -> None:
     ticket = send(world, handle, "ann", proof)
     world.tick(900)
     found = found_in(incident_of(tmp_path, world.collect(), handle))
-    assert found["abandoned_proof"].seen == "1 proof past the chain's head can land no more; the program refused at least one of them"
+    assert found["abandoned_proof"].seen == "1 proof past the chain's head can land no more after a refusal by the program"
     assert found["genesis_mismatch"] == Cause(
         "genesis_mismatch", "no proof of the grant was ever accepted: the lost proof was its first", (proof.entry,)
     )

@@ -138,7 +138,7 @@ def _cause(title: str, cause: Cause) -> Block:
         "which means": meaning,
         "what to do": advice,
         "rests on": Lines((*map(Code, keys[:4]), *more)) if keys else None,
-        "would be ruled out by": RULED_OUT_BY.get(cause.name),
+        "ruled out if": RULED_OUT_BY.get(cause.name),
     }
     return Facts(title, rows)
 
