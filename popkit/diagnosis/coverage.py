@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from popkit.audit.entries import LIST
 from popkit.chain import GrantChain
-from popkit.diagnosis.evidence_findings import PROBLEMS, listed_and_given, logical_name
+from popkit.diagnosis.evidence_findings import listed_and_given, logical_name, problem_named
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.judge import Judgement
 from popkit.diagnosis.result import Coverage, Finding, Row
@@ -233,7 +233,7 @@ def _problem_rows(facts: Facts) -> Iterator[Row]:
         if problem.code not in ("no_manifest", "time_in_milliseconds"):
             file = logical_name(problem.place.file)
             yield Row(
-                file, None, problem.code, sentence("{file}: {problem}", "{file}: {problem}", file=file, problem=PROBLEMS[problem.code])
+                file, None, problem.code, sentence("{file}: {problem}", "{file}: {problem}", file=file, problem=problem_named(problem.code))
             )
 
 

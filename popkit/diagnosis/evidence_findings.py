@@ -21,15 +21,22 @@ PROBLEMS = {
     "damaged_compression": Text("the file cannot be decompressed to its end", "ファイルを最後まで展開できません"),
     "document_too_large": Text("the document is larger than any may be and was not read", "文書が上限より大きいため読み取っていません"),
     "unreadable_document": Text("the document cannot be read", "文書を読み取れません"),
+    "unreadable_inner_instructions": Text("inner instructions cannot be read", "内部命令を読み取れません"),
     "garbled_part": Text("a part of a line cannot be used", "行の一部を使用できません"),
     "worker_refused": Text("the worker answered with an error", "worker がエラーを返しました"),
     "contradictory_lines": Text("lines of one key hold different values", "同じキーの行に異なる値があります"),
     "transaction_unavailable": Text("the node answered null for a transaction", "ノードがトランザクションについて null を返しました"),
 }
 """What is wrong with a part of the evidence, by the code of its problem."""
+_OTHER_PROBLEM = Text("a part cannot be used ({code})", "使用できない部分があります（{code}）")
 _ONE_VALUE = Text("one value per key", "キーごとに値が 1 つであること")
 _SECONDS = Text("unix seconds", "UNIX 秒")
 _WHAT_THEY_DID = Text("what {transactions} did", "{transactions}の内容")
+
+
+def problem_named(code: str) -> str:
+    """What a problem's code means, in both languages; the code itself where it has no words of its own."""
+    return PROBLEMS[code]() if code in PROBLEMS else _OTHER_PROBLEM(code=code)
 
 
 def logical_name(file: str) -> str:
@@ -68,7 +75,7 @@ def evidence_findings(facts: Facts) -> Iterator[Finding]:
                 "evidence_unreadable",
                 None,
                 (file, code),
-                observed=sentence("{parts}: {problem}", "{parts}: {problem}", parts=PARTS(count), problem=PROBLEMS[code]),
+                observed=sentence("{parts}: {problem}", "{parts}: {problem}", parts=PARTS(count), problem=problem_named(code)),
                 not_checked=sentence("the content of {parts} that could not be used", "使用できなかった{parts}の内容", parts=PARTS(count)),
             )
     yield from listed_and_given(facts)

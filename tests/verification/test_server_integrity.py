@@ -298,7 +298,7 @@ def test_the_second_copy_of_a_row(tmp_path: Path) -> None:
     row = next(r for r in files[STORAGE] if r["key"].startswith("audit_entry:"))
     row["value"]["event"] = "SOMETHING_ELSE"
     asked = ask(tmp_path, files, server)
-    asked.which_is_right(True, "of the storage's two copies of a row it reads one: audit_history, not audit_entry")
+    asked.which_is_right(True, "of the storage's two copies of a row the worker reads one (audit_history, not audit_entry)")
     assert asked.found.audit.edited == [row["value"]["entry_hash"]]
 
 
@@ -337,7 +337,7 @@ def test_a_sink_s_time_in_one_of_the_copies(tmp_path: Path) -> None:
     row = next(r for r in files[STORAGE] if r["key"].startswith("audit_entry:"))
     row["value"]["immutable"]["sinks"][0]["at"] = "2020-01-01T00:00:00.000Z"
     asked = ask(tmp_path, files, server)
-    asked.which_is_right(True, "and no sink's time")
+    asked.which_is_right(True, "and it reads no sink's time")
     assert asked.found.audit.edited == [row["value"]["entry_hash"]]
 
 
@@ -568,7 +568,7 @@ def test_what_was_done_after_its_answer(tmp_path: Path) -> None:
     busy(world, 2)
     key = next(k for k in world.worker.bucket if world.worker.entries[-2]["entry_hash"] in k and "/entry/" in k)
     world.worker.bucket[key] += " "
-    ask(tmp_path, world.collect(), server).which_is_right(True, "what was found may be younger than its answer")
+    ask(tmp_path, world.collect(), server).which_is_right(True, "the fault may be younger than the worker's answer")
 
 
 def test_words_of_a_verdict() -> None:
