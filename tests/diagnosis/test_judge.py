@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from popkit.diagnosis.judge import Judge, Judgement, burnt
+from popkit.diagnosis.judge import Judge
+from popkit.diagnosis.judgement import Judgement, burnt
 from popkit.protocol.keys import PROGRAM_ID
 from tests.diagnosis.judged import (
     ACCOUNTS,
