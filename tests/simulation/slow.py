@@ -317,6 +317,7 @@ class Slow:
         """Whether a receipt is of a claim that nothing shows, while entries are unseen: it may be that of any proof for its period."""
         shown = {(c.claimer, c.period) for c in self.accepted()}
         shown |= {(p.claimer, p.period) for p in self.issued if p.entry in self.unseen()}
+        shown |= {(c.claimer, c.period) for c in self.claims if c.proof_holds and c.message.entry_hash in self.unseen()}
         return bool(self.unseen()) and self.has_claimed(claimer, period) and (claimer, period) not in shown
 
     def first_bad(self) -> str | None:
