@@ -31,7 +31,7 @@ COUNTED = {
 }
 
 HEADLINES = {
-    HOLDS: Text("EVERYTHING HOLDS", "すべて成立"),
+    HOLDS: Text("EVERY CHECK HOLDS", "検査はすべて成立"),
     VIOLATED: Text("VIOLATED", "違反あり"),
     CANNOT_TELL: Text("CANNOT TELL", "判定不能"),
 }
@@ -73,6 +73,12 @@ SECTION = Text("{what}: {status}, {checks}", "{what}: {status}、{checks}")
 EXPECTED, OBSERVED = Text("expected", "期待"), Text("observed", "実際")
 AT, RULE = Text("at", "場所"), Text("rule", "根拠")
 MORE_SECTIONS = Text("{count} more; --all shows them", "ほか {count} 件（--all で表示）")
+ANOTHER_QUESTION = Text(
+    "These checks are of what was accepted and recorded. Whether the worker's next proof can still be accepted is another question: "
+    "`popkit diagnose CASE` answers it.",
+    "以上は、受理および記録された内容の検査です。worker が次に発行する proof が受理されるかどうかは別の問題で、"
+    "`popkit diagnose CASE` で確認できます。",
+)
 HOW_TO_SEE_MORE = Text(
     "`popkit verify CASE NAME` shows every check of one claim, wallet or grant; --all shows every check of everything.",
     "`popkit verify CASE NAME` で特定の claim、ウォレット、grant のすべての検査を、--all で全対象のすべての検査を表示します。",
@@ -98,7 +104,7 @@ def verification_text(verification: Verification, every: bool = False, language:
         return page(lines)
     lines += _violated(verification.sections, language)
     lines += _not_made(verification.sections, language)
-    return page([*lines, "", HOW_TO_SEE_MORE.in_language(language)])
+    return page([*lines, "", ANOTHER_QUESTION.in_language(language), HOW_TO_SEE_MORE.in_language(language)])
 
 
 def _totals(verification: Verification, language: Language) -> Iterator[str]:
