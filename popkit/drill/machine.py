@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from hashlib import sha256
 
 from solders.message import MessageV0
@@ -9,7 +10,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from popkit.drill import program, runtime, system, token
-from popkit.drill.ledger import Ledger
+from popkit.drill.ledger import LAMPORTS_PER_BYTE, Account, Ledger
 from popkit.drill.runtime import Context, Failure, Instruction, Meta, Signed
 from popkit.protocol.ed25519 import THIS_INSTRUCTION
 from popkit.protocol.keys import (
@@ -17,15 +18,21 @@ from popkit.protocol.keys import (
     COMPUTE_BUDGET_PROGRAM,
     ED25519_PROGRAM,
     PROGRAM_ID,
+    RENT_SYSVAR,
     SYSTEM_PROGRAM,
     TOKEN_PROGRAM,
     b58encode,
+    key_bytes,
     verify_strict,
 )
 
 MEMO_PROGRAM = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
 TABLE_PROGRAM = "AddressLookupTab1e1111111111111111111111111"
 WRAPPER_PROGRAM = str(Pubkey(sha256(b"a program that claims for others").digest()))
+NATIVE_LOADER = "NativeLoader1111111111111111111111111111111"
+LOADER = "BPFLoader2111111111111111111111111111111111"
+UPGRADEABLE_LOADER = "BPFLoaderUpgradeab1e11111111111111111111111"
+PROGRAM_DATA = str(Pubkey.find_program_address([key_bytes(PROGRAM_ID)], Pubkey.from_string(UPGRADEABLE_LOADER))[0])
 _TABLE_HEAD = 56
 
 
@@ -90,6 +97,18 @@ runtime.PROGRAMS.update(
 )
 
 
+def built_in() -> dict[str, Account]:
+    """The accounts that every cluster has: programs and sysvars, with the lamports that recordings show."""
+    native = (SYSTEM_PROGRAM, COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM)
+    found = {key: Account(1, NATIVE_LOADER, b"", executable=True) for key in native}
+    loaded = ((TOKEN_PROGRAM, 929_020_800), (ATA_PROGRAM, 731_913_600), (MEMO_PROGRAM, 521_498_880), (WRAPPER_PROGRAM, 1_141_440))
+    found |= {key: Account(lamports, LOADER, b"", executable=True) for key, lamports in loaded}
+    rent = LAMPORTS_PER_BYTE // 2
+    found[RENT_SYSVAR] = Account(1_009_200, "Sysvar1111111111111111111111111111111111111", struct.pack("<QdB", rent, 2.0, 50))
+    found[PROGRAM_ID] = Account(1_141_440, UPGRADEABLE_LOADER, b"\2\0\0\0" + key_bytes(PROGRAM_DATA), executable=True)
+    return found
+
+
 def read_signed(transaction: VersionedTransaction, ledger: Ledger) -> tuple[Signed, dict[str, list[str]]]:
     """A transaction with its looked-up addresses in place, and those as `loadedAddresses` has them. Raises Unreadable."""
     message = transaction.message
@@ -125,6 +144,4 @@ def read_signed(transaction: VersionedTransaction, ledger: Ledger) -> tuple[Sign
 
 def table_data(addresses: list[str]) -> bytes:
     """The bytes of a lookup table that holds these addresses."""
-    from popkit.protocol.keys import key_bytes
-
     return bytes([1, 0, 0, 0]).ljust(_TABLE_HEAD, b"\xff") + b"".join(map(key_bytes, addresses))

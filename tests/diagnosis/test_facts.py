@@ -15,17 +15,17 @@ from popkit.audit.event_links import event_link
 from popkit.audit.receipts import ReceiptCheck
 from popkit.diagnosis.facts import EventLink, Facts
 from popkit.diagnosis.proofs import Proof
+from popkit.drill.addresses import grant_address, receipt_address
+from popkit.drill.case import write_case
+from popkit.drill.world import World, sound
 from popkit.eras import EARLIEST, only
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol import canonical
 from popkit.protocol.keys import PROGRAM_ID
-from tests.addresses import grant_address, receipt_address
 from tests.diagnosis.audit_rows import PLACE, SECOND, hashes, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table
 from tests.diagnosis.small_chains import claim
-from tests.simulation.case import write_case
-from tests.simulation.world import World, sound
 
 WORLD = World()
 SCHOOL, MINT = WORLD.address("school"), WORLD.address("mint")

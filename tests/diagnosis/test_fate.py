@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from popkit.diagnosis.fate import CAN_LAND, LANDED, LOST, NOT_KNOWN, Fates
+from popkit.drill.case import collect_at
+from popkit.drill.worker import Proof as Issued
+from popkit.drill.world import GrantHandle, World, sound
 from tests.diagnosis.judged import (
     ACCOUNTS,
     SIGNATURES,
@@ -20,9 +23,6 @@ from tests.diagnosis.judged import (
     read_earlier,
     receipt,
 )
-from tests.simulation.case import collect_at
-from tests.simulation.worker import Proof as Issued
-from tests.simulation.world import GrantHandle, World, sound
 
 
 def fate(fates: Fates, issued: Issued) -> str:

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 
 from popkit.diagnosis.judge import Judge, Judgement, burnt
+from popkit.drill.case import collect_at
+from popkit.drill.machine import WRAPPER_PROGRAM
+from popkit.drill.worker import GENESIS
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.protocol.keys import PROGRAM_ID
 from tests.diagnosis.judged import (
     ACCOUNTS,
@@ -27,9 +31,6 @@ from tests.diagnosis.judged import (
     read_earlier,
     receipt,
 )
-from tests.simulation.case import collect_at
-from tests.simulation.program import GENESIS, WRAPPER_PROGRAM
-from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 
 def undecided(judgement: Judgement, *named: str) -> None:

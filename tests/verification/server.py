@@ -9,7 +9,7 @@ from collections import Counter
 from hashlib import sha256
 from typing import Any
 
-from tests.simulation.worker import Worker, canonical, digest
+from popkit.drill.worker import Worker, canonical, digest
 
 LINKS = {"global_chain_break": "prev_hash", "stream_chain_break": "stream_prev_hash"}
 

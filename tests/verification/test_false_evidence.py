@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from popkit.drill import addresses as pda
+from popkit.drill.case import _account as account_row
+from popkit.drill.world import GrantHandle, Landed, World, sound
 from popkit.protocol import canonical
 from popkit.protocol.accounts import ClaimReceipt, PopState, TokenAccount, encode_account
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM
-from tests import addresses as pda
 from tests.attacks.build import account, leave_out, rewrite_account, row_of
-from tests.simulation.case import _account as account_row
-from tests.simulation.world import GrantHandle, Landed, World, sound
 from tests.verification.checked import Checked
 
 ACCOUNTS, STORAGE, RECEIPTS, LOGS = "rpc/accounts.jsonl", "worker/storage.jsonl", "worker/ticket-receipts.jsonl", "worker/audit-logs.json"
@@ -200,7 +200,7 @@ def test_a_stream_link_that_skips_its_predecessor(names: str, severity: str, tmp
 
 def first_form(world: World, stream: str) -> dict[str, Any]:
     """A row of the first form: its predecessor is its event's, and it has no stream_prev_hash."""
-    from tests.simulation.worker import digest, iso
+    from popkit.drill.worker import digest, iso
 
     row = {"ts": iso(world.ms), "event": "EVENT_X", "eventId": stream, "actor": {"type": "s", "id": "x"}, "data": {}}
     row["prev_hash"] = world.worker.last.get(stream, "GENESIS")

@@ -6,11 +6,11 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
+from popkit.drill import addresses as pda
+from popkit.drill.case import _account
+from popkit.drill.worker import iso
 from popkit.protocol.accounts import encode_account
 from popkit.protocol.keys import PROGRAM_ID, TOKEN_PROGRAM
-from tests import addresses as pda
-from tests.simulation.case import _account
-from tests.simulation.worker import iso
 from tests.worlds.plays import Play
 from tests.worlds.timed import Moment
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.drill.ledger import Ledger
+from popkit.drill.worker import Proof, Worker
+from popkit.drill.world import GrantHandle, Landed, World
 from popkit.protocol.accounts import Grant
-from tests.simulation.program import Ledger
-from tests.simulation.worker import Proof, Worker
-from tests.simulation.world import GrantHandle, Landed, World
 
 STRICT = ("strict", "strict_v2")
 

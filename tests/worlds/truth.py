@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.simulation.program import ERRORS, GENESIS
-from tests.simulation.world import START, GrantHandle
+from popkit.drill.worker import ERRORS, GENESIS
+from popkit.drill.world import START, GrantHandle
 from tests.worlds.plays import Play
 from tests.worlds.timed import STRICT, Moment, Tried
 

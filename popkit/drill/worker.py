@@ -14,7 +14,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 if TYPE_CHECKING:
-    from tests.simulation.world import GrantHandle, World
+    from popkit.drill.world import GrantHandle, World
 
 GENESIS = "0" * 64
 
