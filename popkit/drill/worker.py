@@ -99,7 +99,7 @@ class Worker:
     def append(self, event: str, stream: str, actor: dict[str, str], data: dict[str, Any]) -> dict[str, Any]:
         """Append one audit entry at the worker's time; it takes `step_ms`."""
         ts = iso(self.clock)
-        entry = {
+        entry: dict[str, Any] = {
             "ts": ts,
             "event": event,
             "eventId": stream,

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from popkit.drill import addresses as pda
-from popkit.drill.case import _account as account_row
+from popkit.drill.case import account_json
+from popkit.drill.ledger import Account
 from popkit.drill.world import GrantHandle, Landed, World, sound
 from popkit.protocol import canonical
 from popkit.protocol.accounts import ClaimReceipt, PopState, TokenAccount, encode_account
@@ -48,7 +49,7 @@ def show_as_accepted(files: dict[str, Any], handle: GrantHandle, landed: Landed,
     rewrite_account(files, handle.vault, TokenAccount, amount=int(vault_amount(held)) - 1)
     if time is not None:
         receipt = account(files, pda.receipt_address(handle.address, claimer, 0))
-        receipt["account"] = account_row(encode_account(ClaimReceipt(handle.address, claimer, 0, time)), PROGRAM_ID)
+        receipt["account"] = account_json(Account(1503360, PROGRAM_ID, encode_account(ClaimReceipt(handle.address, claimer, 0, time))))
 
 
 def vault_amount(row: dict[str, Any]) -> int:
