@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from popkit.drill.world import GrantHandle, World
 
 GENESIS = "0" * 64
+LATER = ("D", "E")
+REUSED_SECONDS = 480
+_CODE = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Refused(Exception):
+    """The worker refuses a request; the text is its message."""
+
+
+class SinkFailed(Exception):
+    """The immutable sink did not take an entry, so that the append throws and the request ends with 503."""
 
 
 def canonical(value: object) -> str:
@@ -83,6 +95,9 @@ class Worker:
         self.receipts: dict[tuple[str, str], dict[str, Any]] = {}
         self.step_ms, self.lag_ms = 7, 0
         self.offset_ms = 0
+        self.claimed_at: dict[tuple[str, str], str] = {}
+        self.cached: dict[tuple[Any, ...], Proof] = {}
+        self.failing: tuple[str, ...] = ()  # events whose entries the sink does not take
         self.numeric = False  # whether clients write a period as a number, as some do
 
     @property
@@ -97,7 +112,9 @@ class Worker:
     # audit chain
 
     def append(self, event: str, stream: str, actor: dict[str, str], data: dict[str, Any]) -> dict[str, Any]:
-        """Append one audit entry at the worker's time; it takes `step_ms`."""
+        """Append one audit entry at the worker's time; it takes `step_ms`. Raises SinkFailed for what the sink does not take."""
+        if event.startswith(self.failing) and self.failing:
+            raise SinkFailed(f"immutable sink failed for {event}")
         ts = iso(self.clock)
         entry: dict[str, Any] = {
             "ts": ts,
@@ -160,6 +177,51 @@ class Worker:
         self.append("EVENT_CREATE", event, {"type": "master", "id": "master"}, {**data, "eventId": event, "createdByAdminId": "master"})
         self.api("POST", "/v1/school/events", status=201)
         return event
+
+    def create_event(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Keep an event that an operator made; its id tells when, as the real one's does."""
+        number, digits = self.clock, ""
+        while number:
+            number, digit = divmod(number, 36)
+            digits = _BASE36[digit] + digits
+        event = f"evt-{digits}"
+        self.events[event] = {"id": event, **row}
+        created = {"createdByAdminId": "master", "createdByAdminName": "Master Operator", "createdBySource": "master"}
+        data = {name: value for name, value in row.items() if name != "state"} | {"eventId": event} | created
+        self.append("EVENT_CREATE", event, {"type": "master", "id": "master"}, data)
+        return self.events[event]
+
+    def take_part(
+        self, row: dict[str, Any], wallet: str, token: str, signature: str | None, receipt: str | None
+    ) -> tuple[bool, str, dict[str, Any] | None]:
+        """A participation, or the transaction of one: (already there, confirmation code, ticket receipt)."""
+        event, subject = row["id"], wallet or token
+        seen = self.claims.get((event, subject))
+        code = seen or "".join(_CODE[byte % 32] for byte in sha256(f"{self.name}{event}{subject}".encode()).digest()[:6])
+        if seen is None or (signature is not None and self.model in LATER):
+            transfer = {
+                "mode": "onchain" if signature else "offchain",
+                "asset": "ticket_token",
+                "amount": row.get("ticketTokenAmount") or 1,
+                "mint": row.get("solanaMint"),
+                "txSignature": signature,
+                "receiptPubkey": receipt,
+                "sender": {"type": "grant_authority", "id": row.get("solanaAuthority") or f"grant:{event}"},
+                "recipient": {"type": "wallet" if wallet else "join_token", "id": subject},
+            }
+            data = {
+                "eventId": event,
+                "status": "already" if seen else "created",
+                "confirmationCode": code,
+                "transfer": transfer,
+                "pii": {"walletAddress": wallet} if wallet else {"joinToken": token},
+            }
+            self.claims[event, subject] = code  # stored before the entry, so that a sink's failure leaves it without one
+            self.claimed_at.setdefault((event, subject), iso(self.clock))
+            entry = self.append("WALLET_CLAIM", event, {"type": "wallet", "id": subject}, data)
+            if seen is None:
+                self._ticket_receipt(entry, event, code, subject)
+        return seen is not None, code, self.receipts.get((event, code))
 
     def event_of(self, grant: str) -> str:
         """The event of a grant: the first linked; the id alone where this worker never linked one."""
@@ -241,8 +303,24 @@ class Worker:
         `answered` is the status of the answer: 503 where a sink failed after the head had moved, so that no client got the proof.
         """
         event = event or self.event_of(grant)
+        if self.model != "A" and code is None and (event, wallet) not in self.claims:
+            self.claim_record(grant, wallet, None, None, event)
+        pair = None if expected is None else (expected, expected)
+        proof = self.answer_proof(grant, wallet, period, pair, event, None if self.model == "A" else code or self.claims[event, wallet])
+        body = {"eventId": event, "grant": grant, "claimer": wallet, "periodIndex": period if self.numeric else str(period)}
+        self.api("POST", "/v1/school/pop-proof", event, answered, body)
+        return proof
+
+    def answer_proof(
+        self, grant: str, wallet: str, period: int, expected: tuple[str, str] | None, event: str, code: str | None
+    ) -> Proof:
+        """A proof as the worker issues it: the anchor first, then the heads, then the signature. Model E hands out a young one again."""
+        asked = (event, code, grant, wallet, period, expected)
+        young = self.cached.get(asked)
+        if self.model == "E" and young is not None and 0 <= self.clock // 1000 - young.issued_at <= REUSED_SECONDS:
+            return young
         stored = self.heads.get(grant, [GENESIS, GENESIS])
-        prev, stream = (expected, expected) if expected is not None else stored
+        prev, stream = expected if expected is not None else stored
         issued_at = self.clock // 1000
         data: dict[str, Any] = {
             "eventId": event,
@@ -254,14 +332,12 @@ class Worker:
         }
         audit = None
         if self.model != "A":
-            if code is None and (event, wallet) not in self.claims:
-                self.claim_record(grant, wallet, None, None, event)
-            receipt = self.receipts[event, code or self.claims[event, wallet]]
+            receipt = self.receipts[event, code or ""]
             audit = receipt["receiptHash"]
             data |= {"confirmationCode": receipt["confirmationCode"], "receiptId": receipt["receiptId"], "receiptHash": audit}
             data["receiptVerifiedAt"] = iso(self.clock)
             issued_at = self.clock // 1000
-        if self.model == "D":
+        if self.model in LATER:
             data |= {"hashSource": "storage" if expected is None else "client_onchain", "popChainAdvanced": expected is None}
             data |= {"storedPrevHash": stored[0], "storedStreamPrevHash": stored[1]}
         self.world.ms += self.lag_ms
@@ -280,13 +356,12 @@ class Worker:
         }
         if self.model != "A":
             record |= {k: data[k] for k in ("confirmationCode", "receiptId", "receiptHash")} | {"anchorEntryHash": proof.anchor}
-        if self.model == "D":
+        if self.model in LATER:
             record |= {k: data[k] for k in ("hashSource", "storedPrevHash", "storedStreamPrevHash", "popChainAdvanced")}
         self.history[f"pop_chain:history:{iso(self.clock)}:{proof.entry}"] = record
         if expected is None:
             self.heads[grant] = [proof.entry, proof.entry]
-        body = {"eventId": event, "grant": grant, "claimer": wallet, "periodIndex": period if self.numeric else str(period)}
-        self.api("POST", "/v1/school/pop-proof", event, answered, body)
+        self.cached[asked] = proof
         return proof
 
     # the ways it fails
@@ -328,7 +403,7 @@ class Worker:
         """The seven answers of its API, asked one after the other; each asking appends an entry."""
         pages: dict[str, Any] = {}
         status = {"enforceOnchainPop": True, "signerConfigured": True, "signerPubkey": self.signer, "error": None}
-        if self.model == "D":
+        if self.model in LATER:
             status |= {"signerMode": "legacy", "signerDerivationPath": None, "legacySignerEnabled": True}
         pages["pop-status"] = status
         self.api("GET", "/v1/school/pop-status")

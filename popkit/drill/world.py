@@ -24,14 +24,15 @@ from popkit.drill import addresses as pda
 from popkit.drill.calls import budget_calls, grant_call, proof_call, wrapped
 from popkit.drill.ledger import EMPTY, Account, Ledger, minimum_balance
 from popkit.drill.machine import TABLE_PROGRAM, built_in, read_signed, table_data
-from popkit.drill.runtime import Instruction, Moment, Outcome, execute, token_balances
+from popkit.drill.runtime import Instruction, Meta, Moment, Outcome, execute, token_balances
 from popkit.drill.token import MINT_SIZE, create_associated, mint_data
 from popkit.drill.worker import GENESIS, Proof, Worker
 from popkit.protocol.accounts import TokenAccount, encode_account
-from popkit.protocol.keys import TOKEN_PROGRAM
+from popkit.protocol.keys import SYSTEM_PROGRAM, TOKEN_PROGRAM
 
 START = {"pre_pop": 1771500000, "strict": 1771830000, "strict_v2": 1772250000, "relaxed": 1773600000, "head": 1773700000}
 FIRST_SLOT = 443489000
+SLOT_MS = 400
 MONTH = 30 * 86400
 RECENT_SLOTS = 100
 ENOUGH = 1_000_000_000
@@ -93,7 +94,9 @@ class World:
         self.name, self.build = name, build
         self.start = START[build] if start is None else start
         self.ms = self.start * 1000
+        self.first_slot, self.slot_ms = FIRST_SLOT, SLOT_MS
         self.ledger = Ledger(built_in())
+        self.ledgers: list[tuple[int, Ledger]] = [(FIRST_SLOT, self.ledger)]
         self.grants: dict[str, GrantHandle] = {}
         self.landed: list[Landed] = []
         self.reports: list[dict[str, Any]] = []
@@ -109,7 +112,18 @@ class World:
 
     @property
     def slot(self) -> int:
-        return FIRST_SLOT + (self.ms - self.start * 1000) // 400
+        return self.first_slot + (self.ms - self.start * 1000) // self.slot_ms
+
+    def time_of(self, slot: int) -> int:
+        """The unix second in which a slot began."""
+        return (self.start * 1000 + (slot - self.first_slot) * self.slot_ms) // 1000
+
+    def ledger_at(self, slot: int) -> Ledger:
+        """The ledger as it stood at the end of a slot."""
+        for begun, ledger in reversed(self.ledgers):
+            if begun <= slot:
+                return ledger
+        return self.ledgers[0][1]
 
     def tick(self, seconds: float) -> None:
         """Let time pass."""
@@ -164,6 +178,7 @@ class World:
         outcome = execute(before, signed, Moment(self.now, self.build, self.blockhash(self.slot)))
         assert outcome.charged, outcome.err
         self.ledger = outcome.ledger
+        self.ledgers.append((self.slot, self.ledger))
         meta = {
             "err": outcome.err,
             "status": {"Ok": None} if outcome.err is None else {"Err": outcome.err},
@@ -187,6 +202,14 @@ class World:
         }
         self.landed.append(Landed(str(transaction.signatures[0]), self.slot, self.now, result, signed.keys))
         return self.landed[-1]
+
+    def airdrop(self, address: str, lamports: int) -> Landed:
+        """Lamports from the drill's faucet, by a transaction of its own."""
+        faucet = self.address("faucet")
+        if self.ledger.accounts.get(faucet, EMPTY).lamports < lamports + ENOUGH:
+            self.ledger.fund(faucet, 1000 * lamports + 1000 * ENOUGH)
+        data = b"\2\0\0\0" + lamports.to_bytes(8, "little")
+        return self.send([Instruction(SYSTEM_PROGRAM, data, (Meta(faucet, True, True), Meta(address, False, True)))], "faucet")
 
     def _try(self, calls: list[Instruction], payer: str) -> Outcome:
         """What would become of a transaction now."""
