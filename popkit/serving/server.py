@@ -34,7 +34,9 @@ _TURN = 0.05
 class Server:
     """Node and worker behind one address. Every Date header says the clock of the chain, which in a replay stands still."""
 
-    def __init__(self, node: Hindered, worker: WorkerReplay, worker_faults: Faults, trace: Trace, limits: Limits | None = None) -> None:
+    def __init__(
+        self, node: Hindered, worker: WorkerReplay | None, worker_faults: Faults, trace: Trace, limits: Limits | None = None
+    ) -> None:
         self.node, self.worker, self.worker_faults, self.trace = node, worker, worker_faults, trace
         self.limits = limits or Limits()
         self._number = 0
@@ -102,6 +104,7 @@ class Server:
         if request.method not in ("GET", "HEAD"):
             body = b'{"error":"popkit serve: a replay accepts no writes"}'
             return web.Response(status=405, body=body, content_type="application/json", headers={"Allow": "GET, HEAD"})
+        assert self.worker is not None, "a server without a replayed worker answers in a way of its own"
         reply = self.worker.get(request.path, request.query, request.headers.get("Authorization"))
         return web.Response(status=reply.status, body=reply.body, content_type="application/json")
 
