@@ -18,6 +18,7 @@ from aiohttp import WSMsgType, web
 from popkit.drill.chain import Chain
 from popkit.drill.desk import Desk
 from popkit.drill.node import LiveNode
+from popkit.drill.worker import Worker
 from popkit.drill.world import World
 from popkit.serving.faults import Faults
 from popkit.serving.hindered import Hindered
@@ -69,6 +70,15 @@ class Drill:
     def __post_init__(self) -> None:
         self.clock, self.chain = Clock(self.world), Chain(self.world)
         self.desk = Desk(self.world.worker, self.token)
+
+    @property
+    def worker(self) -> Worker:
+        return self.desk.worker
+
+    @property
+    def genesis(self) -> str:
+        """The genesis hash of this drill, which no cluster has."""
+        return LiveNode(self.chain).genesis
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Addresses]:

@@ -95,6 +95,7 @@ class World:
         self.start = START[build] if start is None else start
         self.ms = self.start * 1000
         self.first_slot, self.slot_ms = FIRST_SLOT, SLOT_MS
+        self.pace = [(self.start * 1000, FIRST_SLOT, SLOT_MS)]  # since when, from which slot on, milliseconds a slot
         self.ledger = Ledger(built_in())
         self.ledgers: list[tuple[int, Ledger]] = [(FIRST_SLOT, self.ledger)]
         self.grants: dict[str, GrantHandle] = {}
@@ -112,11 +113,13 @@ class World:
 
     @property
     def slot(self) -> int:
-        return self.first_slot + (self.ms - self.start * 1000) // self.slot_ms
+        begun, first, length = self.pace[-1]
+        return first + (self.ms - begun) // length
 
     def time_of(self, slot: int) -> int:
         """The unix second in which a slot began."""
-        return (self.start * 1000 + (slot - self.first_slot) * self.slot_ms) // 1000
+        begun, first, length = next((row for row in reversed(self.pace) if row[1] <= slot), self.pace[0])
+        return (begun + (slot - first) * length) // 1000
 
     def ledger_at(self, slot: int) -> Ledger:
         """The ledger as it stood at the end of a slot."""
@@ -215,6 +218,22 @@ class World:
         """What would become of a transaction now."""
         signed, _ = read_signed(self.sign(calls, payer), self.ledger)
         return execute(self.ledger, signed, Moment(self.now, self.build, self.blockhash(self.slot)))
+
+    def live(self, slot_ms: int) -> None:
+        """From now on slots are that long; what was stays where it is."""
+        begun, first, length = self.pace[-1]
+        elapsed = self.slot - first
+        self.pace.append((begun + elapsed * length, first + elapsed, slot_ms))
+        self.slot_ms = slot_ms
+
+    def handle(self, authority: str, mint: str, number: int) -> GrantHandle:
+        """Where a grant of that authority, mint and id lives, whoever makes it."""
+        address = pda.grant_address(authority, mint, number)
+        known = self.grants.get(address)
+        if known is None:
+            addresses = (pda.vault_address(address), pda.pop_config_address(authority), pda.pop_state_address(address))
+            known = self.grants[address] = GrantHandle(address, number, authority, mint, *addresses)
+        return known
 
     # the school
 

@@ -10,7 +10,6 @@ from popkit.drill.stage import WORDS, Stage
 from popkit.drill.worker import GENESIS
 from popkit.texts import Text
 
-
 Change = Callable[[Stage], object]
 
 

@@ -57,5 +57,5 @@ ACTS = (
         "グラントの最初の証明が送信されません。"), abandoned, eras=STRICT, begins=True),
     Act("in-flight", Text("Evidence is taken seconds after a proof was issued: it may still land.",
         "証明の発行直後に証拠を集めます。まだ取り込まれる可能性があります。"),
-        in_flight, eras=STRICT, mixes=False, ends=True, wait=(5, 300)),
+        in_flight, eras=STRICT, mixes=False, ends=True, wait=(15, 300)),
 )  # fmt: skip

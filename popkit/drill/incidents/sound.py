@@ -62,7 +62,7 @@ def rotated(stage: Stage) -> None:
 
 
 ACTS = (
-    Act("intact", Text("Nothing goes wrong.", "何も起きません。"), nothing, eras=ERAS, mixes=False, wait=(5, 300)),
+    Act("intact", Text("Nothing goes wrong.", "何も起きません。"), nothing, eras=ERAS, mixes=False, wait=(15, 300)),
     Act("unused", Text("A grant is ready, and nobody has claimed yet.", "グラントは準備済みで、まだ誰も請求していません。"),
         unused, eras=ERAS, begins=True, mixes=False),
     Act("pause-retry", Text("A claim is refused while the grant is paused and accepted afterwards.",
