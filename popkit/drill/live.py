@@ -6,6 +6,9 @@ Wallets of the world claim on request, as the app does: they ask the worker and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -111,10 +114,19 @@ class LiveServer(Server):
         super().__init__(Hindered(node, faults), None, worker_faults or Faults(), Trace(None), limits)
         self.drill, self.live = drill, node
 
+    @asynccontextmanager
+    async def listening(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+        """Listen on a port and on the one above it: web3.js looks for the WebSocket there unless it is told another place."""
+        port = port or _free_pair(host)
+        async with super().listening(host, port, tls) as url:
+            assert self._runner is not None
+            await web.TCPSite(self._runner, host, port + 1).start()
+            yield url
+
     async def _respond(self, request: web.Request, seen: Any) -> web.StreamResponse:
         self.drill.clock.turn()
         if request.headers.get("Upgrade", "").lower() == "websocket" and self._is_for_us(request):
-            return await self._socket(request)
+            return await self._subscriptions(request)
         return await super()._respond(request, seen)
 
     async def _from_worker(self, request: web.Request) -> web.Response:
@@ -124,7 +136,7 @@ class LiveServer(Server):
             return web.Response(status=status, text=answer)
         return web.Response(status=status, body=msgspec.json.encode(answer), content_type="application/json")
 
-    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+    async def _subscriptions(self, request: web.Request) -> web.WebSocketResponse:
         """signatureSubscribe and signatureUnsubscribe: one notification a subscription, at the commitment that it asked for."""
         socket = web.WebSocketResponse(heartbeat=20.0)
         await socket.prepare(request)
@@ -171,3 +183,14 @@ class LiveServer(Server):
                 await socket.send_str(msgspec.json.encode(body).decode())
                 return
             await asyncio.sleep(POLL_SECONDS)
+
+
+def _free_pair(host: str) -> int:
+    """A free port whose next one is free too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind((host, 0))
+            port = int(first.getsockname()[1])
+            with contextlib.suppress(OSError, OverflowError):
+                second.bind((host, port + 1))
+                return port
