@@ -65,9 +65,9 @@ class Incident:
             act.play(stage)
             stage.wait(5, 40)
         stage.wait(*self.acts[-1].wait)
-        # Somebody opens the event's page, as phones do all day: the worker's records go on to now.
-        stage.worker.api("GET", "/v1/school/events")
-        stage.wait(1)
+        for _ in range(2):  # somebody opens the event's page, as phones do all day: the worker's records go on to now
+            stage.worker.api("GET", "/v1/school/events")
+            stage.wait(1, 5)
         return stage
 
 
