@@ -6,7 +6,7 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any
 
-from popkit.drill.worker import Refused, digest, iso
+from popkit.drill.worker import LATER, Refused, digest, iso
 from popkit.protocol.keys import is_pubkey
 
 if TYPE_CHECKING:
@@ -117,6 +117,13 @@ def claim(desk: Desk, asked: Asked) -> Answer:
         signature = receipt = None
     already, code, held = worker.take_part(row, wallet, token, signature, receipt)
     found: dict[str, Any] = {"success": True, "eventName": row["title"], "alreadyJoined": already, "confirmationCode": code}
+    if worker.model in LATER and signature:
+        url = f"https://explorer.solana.com/tx/{signature}?cluster=devnet"
+        found |= {"txSignature": signature, "receiptPubkey": receipt, "explorerTxUrl": url}
+    if worker.model == "E":
+        most = row.get("maxClaimsPerInterval", 1)
+        quota = {"claimIntervalDays": row.get("claimIntervalDays", 30), "maxClaimsPerInterval": most}
+        found["claimQuota"] = quota | {"claimsUsedInCurrentInterval": 0, "remainingClaimsInCurrentInterval": most, "canClaimNow": True}
     return 200, found if held is None else found | {"ticketReceipt": held}
 
 
@@ -147,7 +154,8 @@ def transfers(desk: Desk, asked: Asked) -> Answer:
     master = asked.path.startswith("/api/master/")
     limit = min(max(int(asked.query.get("limit", "50")), 1), 200)
     event = asked.query.get("eventId") or None
-    newest = sorted(desk.worker.entries, key=lambda entry: (entry["ts"], entry["entry_hash"]), reverse=True)[: min(1000, limit * 6)]
+    scanned = min(1000, limit * (8 if desk.is_later and event else 6))  # 8 is an estimate: the recordings show more than 6 there
+    newest = sorted(desk.worker.entries, key=lambda entry: (entry["ts"], entry["entry_hash"]), reverse=True)[:scanned]
     rows = [entry for entry in newest if entry["event"] in ("WALLET_CLAIM", "USER_CLAIM") and event in (None, entry["eventId"])]
     items = [_transfer(entry, master, desk.worker.model == "E") for entry in rows[:limit]]
     view = ("master", "master_full") if master else ("admin", "admin_transfer_visible_no_pii")

@@ -14,7 +14,7 @@ from typing import Any
 
 from popkit.drill import counter
 from popkit.drill.integrity import integrity
-from popkit.drill.worker import SinkFailed, Worker, iso, mask
+from popkit.drill.worker import SinkFailed, Worker, digest, iso, mask
 
 ROTATION = dict.fromkeys(("enabled", "index", "intervalDays", "startUnix", "nextRotateAtUnix", "pathTemplate")) | {"enabled": False}
 LATER = ("D", "E")
@@ -26,6 +26,10 @@ UNAUTHORIZED = (401, {"error": "Unauthorized"})
 NOT_FOUND = (404, {"success": False, "error": {"code": "not_found", "message": "イベントが見つかりません"}})
 BOTS = ("bot", "crawler", "spider", "curl", "wget", "python", "scrapy", "headless")
 WORDS = ("bot", "auto", "script", "spam", "mass")
+WARNED = "不正発行またはBot操作の疑いを検知しました"
+WARNING = "このまま続行すると、管理者アカウントはリアルタイム凍結され、運営者の手動ロック解除が必要になります。"
+FREEZING = "不正発行/Bot警告後に継続操作が行われたため、管理者アカウントをリアルタイム凍結しました。解除は運営者の手動操作が必要です。"
+FROZEN = "この管理者アカウントは現在フリーズ中です。運営者によるロック解除が必要です。"
 EVENTS_A_DAY, READS_A_MINUTE, WARNING_SECONDS = 30, 300, 120
 _REDACTED = ("password", "pin", "token", "authorization", "secret", "private")
 _EVENT = re.compile(r"/v1/school/events/([^/]+)(/claimants|/close)?")
@@ -56,8 +60,9 @@ class Desk:
     token: str
     down: bool = False
     signer_error: str | None = None
-    frozen: bool = False
-    warned: dict[str, float] = field(default_factory=dict)
+    frozen: dict[str, Any] | None = None
+    warning: str = ""
+    warned_until: float = 0.0
     attempts: list[float] = field(default_factory=list)
     created: list[float] = field(default_factory=list)
     reads: list[float] = field(default_factory=list)
@@ -247,44 +252,48 @@ class Desk:
         if same is not None:
             return 409, {"error": f"on-chain grant config already linked to event: {same}"}
         if self.is_later and len([at for at in self.created if at > self.now - 86400]) >= EVENTS_A_DAY:
-            return 429, {"error": "event issue limit exceeded", "code": "event_issue_limit_exceeded"}
+            limit = {"limitPerWindow": EVENTS_A_DAY, "retryAfterSec": int(86400 - (self.now - min(self.created)))}
+            return 429, {"error": "event issuance limit exceeded", "code": "event_issue_limit_exceeded", **limit}
         self.created.append(self.now)
         row = {"title": title, "datetime": moment, "host": host, "state": "published", **links, "ticketTokenAmount": amount}
+        row |= {"riskProfile": "school_internal"} if self.is_later else {}
         row |= {"claimIntervalDays": body.get("claimIntervalDays", 30), "maxClaimsPerInterval": body.get("maxClaimsPerInterval", 1)}
         return 201, self._without_nothing(self.worker.create_event(row))
 
     def _guarded(self, asked: Asked, text: str) -> Answer | None:
         """The later workers' security warnings, and the freeze of an operator who overrides one."""
-        if self.frozen:
-            return 423, {"error": "account is frozen", "code": "account_frozen"}
+        if self.frozen is not None:
+            return 423, {**self.frozen, "message": FROZEN}
         self.attempts = [at for at in self.attempts if at > self.now - 60] + [self.now]
         signals = ["bot_like_user_agent"] if any(word in asked.agent for word in BOTS) else []
         signals += ["suspicious_keyword"] if any(word in text.lower() for word in WORDS) else []
         signals += ["rapid_issue_attempts"] if len(self.attempts) >= 3 else []
-        pending = self.warned.get("operator", 0.0) > self.now
-        if asked.override and pending:
-            self.frozen = True
-            return 423, {"error": "account is frozen", "code": "account_frozen"}
+        if asked.override and self.warned_until > self.now:
+            head: dict[str, Any] = {"code": "account_frozen", "alertColor": "red", "unlockRequired": True, "message": FREEZING}
+            why = {"reason": "proceeded_after_security_warning", "warningId": self.warning}
+            self.frozen = {**head, "frozenAt": iso(self.worker.clock), **why}
+            return 423, self.frozen
         if not signals:
             return None
-        self.warned["operator"] = self.now + WARNING_SECONDS
-        name = f"warn-{int(self.now * 1000):x}"
-        return 409, {"error": "security warning", "code": "security_warning", "warning": {"id": name, "signals": signals}}
+        self.warned_until = self.now + WARNING_SECONDS
+        self.warning = f"warn-{digest([self.worker.name, self.worker.clock])[:10]}-{len(signals)}"
+        shown = {"alertColor": "red", "title": WARNED, "message": WARNING, "detectedAt": iso(self.worker.clock)}
+        warning = {"id": self.warning, **shown, "signals": signals, "freezeOnProceed": True}
+        return 409, {"code": "security_warning", "message": WARNING, "warning": warning}
 
     def _unlock(self, asked: Asked) -> Answer:
         if not self.is_later:
             return 404, "Not Found"
         if not asked.authorized:
             return UNAUTHORIZED
-        self.frozen = False
-        self.warned.clear()
+        self.frozen, self.warned_until = None, 0.0
         return 200, {"success": True}
 
     def _close(self, asked: Asked, name: str) -> Answer:
         if not asked.authorized:
             return UNAUTHORIZED
-        if self.frozen:
-            return 423, {"error": "account is frozen", "code": "account_frozen"}
+        if self.frozen is not None:
+            return 423, {**self.frozen, "message": FROZEN}
         row = self.worker.events.get(name)
         if row is None:
             return NOT_FOUND

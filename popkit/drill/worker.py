@@ -133,7 +133,8 @@ class Worker:
             "r2_stream": f"audit/immutable/stream/{folder}/{moment}_{entry['entry_hash']}.json",
         }
         self.bucket.update(dict.fromkeys(keys.values(), text))
-        sinks = [{"sink": sink, "ref": ref, "at": ts} for sink, ref in keys.items()]
+        refs = {**keys, "kv_index": f"audit:immutable:{entry['entry_hash']}"}
+        sinks = [{"sink": sink, "ref": ref, "at": ts} for sink, ref in refs.items()]
         immutable = {"mode": "required", "payload_hash": sha256(text.encode()).hexdigest(), "sinks": sinks}
         self.entries.append({**entry, "immutable": immutable})
         self.last["global"] = self.last[stream] = entry["entry_hash"]
