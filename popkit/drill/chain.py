@@ -137,11 +137,13 @@ def _as_landed(block: Block) -> Landed:
 
 @dataclass(frozen=True, slots=True)
 class ChainView:
-    """What the chain shows at one commitment."""
+    """What the chain shows at one commitment; nothing from before slot `oldest`, and times `seconds` off."""
 
     chain: Chain
     slot: int
     ledger: Ledger
+    oldest: int = 0
+    seconds: int = 0
 
     def account(self, key: str) -> Account | None:
         held = self.ledger.accounts.get(key)
@@ -153,12 +155,12 @@ class ChainView:
 
     def listed(self, address: str) -> list[Listed]:
         finalized = self.chain.slot_at("finalized")
-        rows = [row for row in self.chain.rows(address) if row.slot <= self.slot]
+        rows = [row for row in self.chain.rows(address) if self.oldest <= row.slot <= self.slot]
         return [_with_status(row, "finalized" if row.slot <= finalized else "confirmed") for row in reversed(rows)]
 
     def transaction(self, signature: str) -> Landed | None:
         landed = self.chain.landed(signature)
-        return landed if landed is not None and landed.slot <= self.slot else None
+        return landed if landed is not None and self.oldest <= landed.slot <= self.slot else None
 
     def slot_of(self, signature: str) -> int | None:
         landed = self.transaction(signature)
@@ -184,7 +186,7 @@ class ChainView:
             raise RpcError(params.BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
         if slot < self.chain.world.first_slot:
             raise RpcError(params.LONG_TERM_SLOT_SKIPPED, f"Slot {slot} was skipped, or missing in long-term storage")
-        return self.chain.world.time_of(slot)
+        return self.chain.world.time_of(slot) + self.seconds
 
 
 def _with_status(row: Listed, word: str) -> Listed:

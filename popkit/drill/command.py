@@ -26,7 +26,7 @@ SEALED = Text("The answer is sealed: SHA-256 {digest}", "答えは封印され�
 NEXT = Text("Next, type:", "次に入力するもの:")
 PASSED = Text("It is {now} now, slot {slot}.", "現在 {now}、スロット {slot} です。")
 HAPPENED = Text("What happened: {told}", "起きたこと: {told}")
-TRUE = Text("What is true:", "正しい答え:")
+TRUE = Text("What was true when the drill began:", "演習開始時点での正しい答え:")
 HOLDS = Text("The seal holds: these bytes have the digest that stood at the start.",
     "封印は有効です。開始時に示したダイジェストと一致します。")  # fmt: skip
 STOPPED = Text("The drill has ended; its folder stays: {folder}", "演習を終了しました。フォルダーは残ります: {folder}")
@@ -88,19 +88,22 @@ def list_incidents(everything: bool, lang: str | None) -> None:
 @click.option("--seed", type=int, default=None, help="the same seed gives the same world; by default a new one")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("drill"), show_default=True, help="the drill's folder")
 @click.option("--slot-ms", type=click.IntRange(50, 2000), default=200, show_default=True, help="milliseconds a slot")
-@click.option("--fault", "faults", multiple=True, metavar="KIND[:VALUE]", help="a fault of the first node, as popkit serve has them")
+@click.option("--fault", "faults", multiple=True, metavar="KIND[:VALUE]",
+    help="a fault of the first node: those of popkit serve, and lost-answer, late, dropped, null-status, other-genesis, …")
+@click.option("--second-fault", "second_faults", multiple=True, metavar="KIND[:VALUE]", help="a fault of the second node")
 @click.option("--behind", type=click.IntRange(0, 10_000), default=0, help="slots that the second node lags")
 @language_option
-def start(name: str | None, era: str | None, seed: int | None, out: Path, slot_ms: int, faults: tuple[str, ...], behind: int,
-    lang: str | None) -> None:  # fmt: skip
+def start(name: str | None, era: str | None, seed: int | None, out: Path, slot_ms: int, faults: tuple[str, ...],
+    second_faults: tuple[str, ...], behind: int, lang: str | None) -> None:  # fmt: skip
     """Start a drill and say where it is, and what to type next."""
     from popkit.drill import running
-    from popkit.serving.faults import Faults
+    from popkit.drill.faults import split
 
-    Faults(0, faults)  # refuses what is no fault, before anything is started
+    for specs in (faults, second_faults):
+        split(specs, 0)  # refuses what is no fault, before anything is started
     language, number = _language(lang), random.SystemRandom().randrange(1 << 32) if seed is None else seed
     incident, chosen = _incident(name, era) if name else surprise(era, number)
-    state = running.start(out, running.Wanted(incident.name, chosen, number, slot_ms, faults, behind))
+    state = running.start(out, running.Wanted(incident.name, chosen, number, slot_ms, faults, second_faults, behind))
     _say(STARTED(), language)
     rows = {"RPC": state["rpc"], "second RPC": state["second_rpc"], "worker": state["worker"], "grant": state["grant"]}
     rows |= {"event": state["event"], "keys": str(out / "keys"), "worker token": state["worker_token_file"]}
@@ -160,6 +163,18 @@ def claim(count: int, folder: Path) -> None:
     click.echo(f"{found['event']}  {found['grant']}")
     for outcome, number in found["outcomes"].items():
         click.echo(f"  {number:>4}  {outcome}")
+
+
+@drill.command(help="Make something go wrong or right again: WHAT is worker-down, worker-up, sink-fails, sink-works, backup, restore, "
+    "key-rotated, clock (with seconds) or doubled.")
+@click.argument("what")
+@click.argument("value", required=False)
+@folder_option
+def upset(what: str, value: str | None, folder: Path) -> None:
+    """Upset the running drill's worker."""
+    from popkit.drill import running
+
+    click.echo(running.ask(folder, "upset", upset=what, value=value)["done"])
 
 
 @drill.command(help="Show where the running drill stands; the answer stays sealed.")

@@ -20,6 +20,7 @@ from aiohttp import WSMsgType, web
 
 from popkit.drill.chain import Chain
 from popkit.drill.desk import Desk
+from popkit.drill.faults import split
 from popkit.drill.node import LiveNode
 from popkit.drill.worker import Worker
 from popkit.drill.world import World
@@ -58,13 +59,14 @@ class Clock:
 
 @dataclass(slots=True)
 class Drill:
-    """A world that runs, with everything that listens. `faults` are those of both nodes and the worker."""
+    """A world that runs, with everything that listens. `faults` are those of the first node, `second_faults` of the other."""
 
     world: World
     token: str
-    faults: Faults = field(default_factory=Faults)
-    second_faults: Faults = field(default_factory=Faults)
-    worker_faults: Faults = field(default_factory=Faults)
+    faults: tuple[str, ...] = ()
+    second_faults: tuple[str, ...] = ()
+    worker_faults: tuple[str, ...] = ()
+    seed: int = 0
     behind: int = 0
     clock: Clock = field(init=False)
     chain: Chain = field(init=False)
@@ -88,12 +90,14 @@ class Drill:
         """Listen on three free ports of loopback: two nodes over one chain, and the worker."""
         async with AsyncExitStack() as stack:
             urls = []
-            for number, faults in enumerate((self.faults, self.second_faults)):
-                node = LiveNode(self.chain, f"node {number + 1}", self.behind if number else 0)
+            for number, specs in enumerate((self.faults, self.second_faults)):
+                faults, living = split(specs, self.seed + number)
+                node = LiveNode(self.chain, f"node {number + 1}", self.behind if number else 0, living)
                 server = LiveServer(self, node, faults)
                 urls.append(await stack.enter_async_context(server.listening(HOST, 0)))
             node = LiveNode(self.chain, "worker")
-            urls.append(await stack.enter_async_context(LiveServer(self, node, Faults(), self.worker_faults).listening(HOST, 0)))
+            worker = LiveServer(self, node, Faults(), Faults(self.seed, self.worker_faults))
+            urls.append(await stack.enter_async_context(worker.listening(HOST, 0)))
             yield Addresses(*urls)
 
 
@@ -127,7 +131,11 @@ class LiveServer(Server):
         self.drill.clock.turn()
         if request.headers.get("Upgrade", "").lower() == "websocket" and self._is_for_us(request):
             return await self._subscriptions(request)
-        return await super()._respond(request, seen)
+        response = await super()._respond(request, seen)
+        if seen.calls["sendTransaction"] and self.live.living.strikes("lost-answer", seen.number) and request.transport is not None:
+            seen.faults.add("drop")  # what was sent has been taken; only its answer is lost
+            request.transport.abort()
+        return response
 
     async def _from_worker(self, request: web.Request) -> web.Response:
         body = await request.read()

@@ -5,7 +5,6 @@ Errors have the shape and the words of Agave's RPC service, as recorded.
 
 from __future__ import annotations
 
-import random
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +21,7 @@ from popkit.drill.machine import Unreadable, read_signed
 from popkit.drill.runtime import LAMPORTS_PER_SIGNATURE, WORDS, Outcome, ui_amount
 from popkit.protocol.keys import TOKEN_PROGRAM, b58decode, b58encode
 from popkit.serving import accounts, params, transactions
+from popkit.serving.faults import Faults
 from popkit.serving.ledger import Account
 from popkit.serving.node import MAX_ACCOUNTS, SHARED, Node
 from popkit.serving.params import RpcError
@@ -44,22 +44,28 @@ REFUSALS = {
 
 
 class LiveNode(Node):
-    """One node over a chain. `behind` are slots that it lags; `fate` decides what becomes of a transaction that is sent to it."""
+    """One node over a chain. `behind` are slots that it lags; `living` are its faults that only a living node can show."""
 
-    def __init__(self, chain: Chain, name: str = "node", behind: int = 0) -> None:
+    def __init__(self, chain: Chain, name: str = "node", behind: int = 0, living: Faults | None = None) -> None:
         super().__init__()
-        self.chain, self.name, self.behind = chain, name, behind
-        self.genesis = b58encode(sha256(f"popkit drill {chain.world.name}".encode()).digest())
-        self.lose = random.Random(0)
-        self.drop_rate, self.late_slots = 0.0, 0
+        self.chain, self.name, self.behind, self.living = chain, name, behind, living or Faults()
+        self.began = chain.slot
+        cluster = "another" if "other-genesis" in self.living.faults else "this"
+        self.genesis = b58encode(sha256(f"popkit drill {chain.world.name} {cluster}".encode()).digest())
+        self._asked: set[str] = set()
 
     @property
     def clock(self) -> int:
-        return self.chain.world.now
+        wrong = self.living.faults.get("clock")
+        return self.chain.world.now + (int(float(wrong.value)) if wrong else 0)
 
     def view(self, commitment: str) -> ChainView:
-        slot = max(self.chain.world.first_slot, self.chain.slot_at(commitment) - self.behind)
-        return ChainView(self.chain, slot, self.chain.world.ledger_at(slot))
+        slot = self.chain.slot_at(commitment) - self.behind
+        if "stands-still" in self.living.faults:
+            slot = min(slot, self.began)
+        oldest = self.began if "forgets" in self.living.faults else 0
+        slot = max(self.chain.world.first_slot, slot)
+        return ChainView(self.chain, slot, self.chain.world.ledger_at(slot), oldest, self.clock - self.chain.world.now)
 
     def standing(self, config: dict[str, Any], said: int | None) -> tuple[ChainView, int]:
         _, slot = super().standing(config, said)
@@ -203,11 +209,20 @@ class LiveNode(Node):
             err, outcome = self._tried(transaction, view)
             if err is not None:
                 raise RpcError(PREFLIGHT, f"Transaction simulation failed: {words(err)}", _preflight_data(err, outcome))
-        if holds and self.lose.random() >= self.drop_rate:
-            due = self.chain.world.ms + self.late_slots * self.chain.world.slot_ms
-            self.chain.waiting.append(Waiting(transaction, due))
+        if holds and not self.living.strikes("dropped", signature):
+            late = self.living.strikes("late", signature)
+            slots = int(float(late.value)) if late else 0
+            self.chain.waiting.append(Waiting(transaction, self.chain.world.ms + slots * self.chain.world.slot_ms))
             self.chain.advance()
         return signature
+
+    def _statuses(self, given: Any, slot: int | None) -> Any:
+        found = super()._statuses(given, slot)
+        for at, signature in enumerate(given[0]):
+            if signature not in self._asked and self.living.strikes("null-status", signature):
+                found["value"][at] = None
+            self._asked.add(signature)
+        return found
 
     def _simulate(self, given: Any, slot: int | None) -> Any:
         text, config = params.arguments(given, 1, 2)
@@ -319,6 +334,7 @@ LiveNode.methods = {
     "getLatestBlockhash": LiveNode._latest_blockhash,
     "getMinimumBalanceForRentExemption": LiveNode._rent,
     "getRecentPrioritizationFees": LiveNode._fees,
+    "getSignatureStatuses": LiveNode._statuses,
     "getTokenAccountBalance": LiveNode._token_balance,
     "getVersion": LiveNode._version,
     "isBlockhashValid": LiveNode._is_blockhash_valid,

@@ -14,6 +14,17 @@ from popkit.drill.world import GrantHandle
 from popkit.protocol.error_table import names_of
 from popkit.texts import LANGUAGES, speak
 
+UPSETS = {
+    "worker-down": "the worker answers nothing but 503",
+    "worker-up": "the worker answers again",
+    "sink-fails": "the immutable sink takes nothing: proofs and claims end with 503",
+    "sink-works": "the immutable sink works again",
+    "backup": "a backup of the worker's storage was taken",
+    "restore": "the backup was put back; the bucket stays",
+    "key-rotated": "the worker signs with a new key; pop-config names the old one",
+    "clock": "the worker's clock was moved",
+    "doubled": "a second worker with a copy of the key issued a proof, which was sent",
+}
 MOST_SECONDS = 400 * 86400
 MOST_CLAIMS = 200
 
@@ -28,12 +39,13 @@ class Hands:
     digest: str
     revealed: bool = False
     _count: int = field(default=0)
+    _backup: dict[str, Any] | None = None
 
     def answer(self, what: str, given: Any) -> dict[str, Any]:
         """The answer to one request. Raises ValueError for what cannot be done, KeyError for what is not known."""
         self.drill.clock.turn()
         self.drill.chain.advance()
-        return {"clock": self.clock, "claim": self.claim, "status": self.status, "reveal": self.reveal}[what](given)
+        return {"clock": self.clock, "claim": self.claim, "upset": self.upset, "status": self.status, "reveal": self.reveal}[what](given)
 
     def clock(self, given: Any) -> dict[str, Any]:
         """Let time pass."""
@@ -80,6 +92,36 @@ class Hands:
             if row["state"] == "published" and all(row.get(name) for name in ("solanaMint", "solanaAuthority", "solanaGrantId")):
                 return self.drill.world.handle(row["solanaAuthority"], row["solanaMint"], int(row["solanaGrantId"])), event
         raise ValueError("no published event names a grant")
+
+    def upset(self, given: Any) -> dict[str, Any]:
+        """Something of the worker goes wrong, or right again."""
+        worker, what = self.drill.worker, str(given["upset"])
+        value = given.get("value")
+        if what in ("worker-down", "worker-up"):
+            self.drill.desk.down = what == "worker-down"
+        elif what in ("sink-fails", "sink-works"):
+            worker.failing = ("API_POST", "POP_CLAIM", "WALLET") if what == "sink-fails" else ()
+        elif what == "backup":
+            self._backup = worker.backup()
+        elif what == "restore" and self._backup is not None:
+            worker.restore(self._backup)
+        elif what == "key-rotated":
+            self._count += 1
+            worker.key = self.drill.world.key(f"rotated {self._count}")
+        elif what == "clock":
+            worker.offset_ms += int(1000 * float(value or 0))
+        elif what == "doubled":
+            self._count += 1
+            grant, _ = self.newest()
+            clone = worker.clone(f"double {self._count}")
+            clone.receipts, clone.claims = dict(worker.receipts), dict(worker.claims)
+            wallet = f"guest {self._count}"
+            expected = self.drill.world.head(grant) if worker.model in LATER else None
+            proof = clone.issue(grant.address, self.drill.world.address(wallet), expected=expected)
+            self.drill.world.claim(grant, proof, wallet)
+        else:
+            raise ValueError(f"expected one of {', '.join(UPSETS)} (restore needs a backup first), observed {what}")
+        return {"done": UPSETS[what]}
 
     def status(self, given: Any) -> dict[str, Any]:
         """Where the drill stands, without what is sealed."""

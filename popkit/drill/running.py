@@ -35,13 +35,14 @@ KEYS = {"authority": "school"}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a drill is started with. `faults` are those of `popkit serve`, of the first node."""
+    """What a drill is started with. `faults` are those of the first node, `second_faults` of the second."""
 
     incident: str
     era: str
     seed: int
     slot_ms: int = 200
     faults: tuple[str, ...] = ()
+    second_faults: tuple[str, ...] = ()
     behind: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def ask(folder: Path, what: str, **given: Any) -> dict[str, Any]:
 def main(folder: Path) -> None:
     """The process: play the incident, listen, and answer the command line until it is stopped."""
     given: dict[str, Any] = json.load(sys.stdin)
-    wanted = Wanted(**{**given, "faults": tuple(given["faults"])})
+    wanted = Wanted(**{**given, "faults": tuple(given["faults"]), "second_faults": tuple(given["second_faults"])})
     asyncio.run(_run(folder, wanted))
 
 
@@ -110,7 +111,6 @@ async def _run(folder: Path, wanted: Wanted) -> None:
     from popkit.drill.live import HOST, Drill
     from popkit.drill.people import Hands
     from popkit.drill.rehearsal import sealed
-    from popkit.serving.faults import Faults
 
     incident = INCIDENTS[wanted.incident]
     stage = incident.play(wanted.era, wanted.seed)
@@ -118,7 +118,7 @@ async def _run(folder: Path, wanted: Wanted) -> None:
     token, nonce, key = (secrets.token_hex(16) for _ in range(3))
     truth = stage.truth()
     digest, body = sealed(truth, nonce)
-    drill = Drill(stage.world, token, faults=Faults(wanted.seed, wanted.faults), behind=wanted.behind)
+    drill = Drill(stage.world, token, faults=wanted.faults, second_faults=wanted.second_faults, seed=wanted.seed, behind=wanted.behind)
     hands = Hands(drill, incident.told, body.decode(), digest)
     stop = asyncio.Event()
 
