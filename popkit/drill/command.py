@@ -45,7 +45,7 @@ def _say(text: object, language: Language) -> None:
     click.echo(speak(text, language))
 
 
-def _incident(name: str, era: str | None) -> tuple[Incident, str]:
+def incident_of(name: str, era: str | None) -> tuple[Incident, str]:
     """An incident by name and an era that it can happen in. Raises UsageError."""
     from popkit.drill.incidents import INCIDENTS
     from popkit.texts import Listed
@@ -102,7 +102,7 @@ def start(name: str | None, era: str | None, seed: int | None, out: Path, slot_m
     for specs in (faults, second_faults):
         split(specs, 0)  # refuses what is no fault, before anything is started
     language, number = _language(lang), random.SystemRandom().randrange(1 << 32) if seed is None else seed
-    incident, chosen = _incident(name, era) if name else surprise(era, number)
+    incident, chosen = incident_of(name, era) if name else surprise(era, number)
     state = running.start(out, running.Wanted(incident.name, chosen, number, slot_ms, faults, second_faults, behind))
     _say(STARTED(), language)
     rows = {"RPC": state["rpc"], "second RPC": state["second_rpc"], "worker": state["worker"], "grant": state["grant"]}
@@ -214,7 +214,7 @@ def stop(folder: Path, lang: str | None) -> None:
     """Stop the drill's process."""
     from popkit.drill import running
 
-    running.ask(folder, "stop")
+    running.stop(folder)
     _say(STOPPED(folder=folder), _language(lang))
 
 
@@ -232,7 +232,7 @@ def case(name: str, era: str | None, seed: int, out: Path, lang: str | None) -> 
 
     if out.exists():
         raise UsageError(f"{out}: exists already; a case is written once")
-    incident, chosen = _incident(name, era)
+    incident, chosen = incident_of(name, era)
     stage = incident.play(chosen, seed)
     write_case(out, stage.world.collect(reports=True))
     answer = out.with_name(f"{out.name}.answer.json")
@@ -255,7 +255,7 @@ def run(context: click.Context, names: tuple[str, ...], era: str | None, seeds: 
     from popkit.drill import rehearsal
     from popkit.drill.incidents import INCIDENTS
 
-    chosen = [_incident(name, None)[0] for name in names] or [i for i in INCIDENTS.values() if mixtures or len(i.acts) == 1]
+    chosen = [incident_of(name, None)[0] for name in names] or [i for i in INCIDENTS.values() if mixtures or len(i.acts) == 1]
     play = rehearsal.over_http if over_http else rehearsal.in_process
     found: list[Compared] = []
     with tempfile.TemporaryDirectory(prefix="popkit-drill-") as folder:

@@ -29,6 +29,9 @@ from popkit.errors import UsageError
 
 STATE = "drill.json"
 START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+_STARTED: dict[Path, subprocess.Popen[bytes]] = {}
+"""Drills that this process started: whoever starts and stops one in one process waits for its end."""
 KEYS = {"authority": "school"}
 """The operator's keys by file, and whose they are in the world."""
 
@@ -64,6 +67,7 @@ def start(folder: Path, wanted: Wanted) -> dict[str, Any]:
     # By the pipe, so that neither the list of processes nor the folder tells what the incident is.
     child.stdin.write(json.dumps(wanted.as_json()).encode())
     child.stdin.close()
+    _STARTED[folder] = child
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and child.poll() is None:
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -95,6 +99,17 @@ def ask(folder: Path, what: str, **given: Any) -> dict[str, Any]:
     except OSError as error:
         text = f"the drill in {folder} does not answer ({error}); if its process has ended, remove {folder / STATE}"
         raise UsageError(text) from None
+
+
+def stop(folder: Path) -> None:
+    """End a running drill, and wait until it has. Raises UsageError as `ask` does."""
+    ask(folder, "stop")
+    child = _STARTED.pop(folder, None)
+    if child is not None:
+        child.wait(STOP_SECONDS)
+    until = time.monotonic() + STOP_SECONDS
+    while (folder / STATE).exists() and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def main(folder: Path) -> None:
