@@ -1,9 +1,5 @@
-# Two words from a fresh clone:
-#
-#   make demo    installs what the notebooks need and investigates a recorded incident
-#   make test    installs what the tests need and runs every check
-#
-# Both start from nothing but Python 3.11 or later and leave the rest of the system alone.
+# `make` lists what there is. Every word starts from nothing but Python 3.11 or later, installs what it needs into
+# .venv and leaves the rest of the system alone.
 
 # One install at a time: two pips in one environment undo each other's work, whatever -j says.
 .NOTPARALLEL:
@@ -15,13 +11,20 @@ BIN  := $(VENV)/bin
 # The interpreter that makes the environment; `make PYTHON=/path/to/python3.12 demo` chooses another.
 PYTHON ?=
 
-# A stamp per extra, inside the environment so that both vanish together, and older than pyproject.toml
+# A stamp per extra, inside the environment so that all vanish together, and older than pyproject.toml
 # when a dependency changed: repeating a target then costs nothing unless there is something to install.
-NOTEBOOKS_INSTALLED := $(VENV)/.installed-notebooks
-TEST_INSTALLED      := $(VENV)/.installed-test
+INSTALLED      := $(VENV)/.installed
+LAB_INSTALLED  := $(VENV)/.installed-lab
+TEST_INSTALLED := $(VENV)/.installed-test
+
+# pip is quiet while it works: whoever waits is to know how long.
+INSTALLING := Installing into $(VENV): it takes 2 to 5 minutes, and says nothing meanwhile.
 
 # `notebooks` is also a directory: without .PHONY make would call it up to date and do nothing.
-.PHONY: demo test notebooks bench mutants clean
+.PHONY: help demo install lab test notebooks bench mutants clean
+
+help: ## list these words
+	@awk -F ' *## ' '/^[a-z]+:.* ## / { sub(/:.*/, "", $$1); printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 DEMO_CASE := data/cases/cutover
 DEMO_OUT  := out/demo
@@ -36,6 +39,7 @@ print("\nThe recorded incident was found to be:", found["verdict"])
 for grant in found["grants"]:
     print(f"  grant {grant['grant']}:", grant["verdict"], *(f"({cause})" for cause in grant["causes"]))
 print("The report:", *(sorted(map(str, out.rglob("*.html"))) or [str(out)]), sep="\n  ")
+print(f"The command is {sys.argv[2]}; after `source {sys.argv[3]}` it is `popkit` in this shell.")
 if found["verdict"] != "broken":
     sys.exit(f"demo: expected the verdict broken, observed {found['verdict']}")
 endef
@@ -43,47 +47,59 @@ export SHOW_DEMO
 
 # `investigate` exits 1 when a grant is broken, and the recorded incident is one: 1 is the right answer here and 0 a
 # wrong one. A crash of Python is 1 as well, so the last run is cleared away and what this one wrote must say "broken".
-demo: $(NOTEBOOKS_INSTALLED)
+demo: $(INSTALLED) ## install popkit and investigate a recorded incident: 2 to 5 minutes the first time, then 15 seconds
 	@rm -rf $(DEMO_OUT)
 	@echo "$(BIN)/popkit investigate $(DEMO_CASE) --out $(DEMO_OUT)"
 	@code=0; $(BIN)/popkit investigate $(DEMO_CASE) --out $(DEMO_OUT) || code=$$?; \
 	if [ $$code -ne 1 ]; then \
 	    echo "demo: expected exit code 1 (a broken grant), observed $$code" >&2; exit 1; \
 	fi; \
-	$(BIN)/python -c "$$SHOW_DEMO" $(DEMO_OUT)
+	$(BIN)/python -c "$$SHOW_DEMO" $(DEMO_OUT) $(BIN)/popkit $(BIN)/activate
 
-test: $(TEST_INSTALLED)
+install: $(INSTALLED) ## install popkit with every verb into .venv, and run nothing
+
+lab: $(LAB_INSTALLED) ## install JupyterLab as well and open the notebooks in a browser
+	$(BIN)/jupyter lab notebooks
+
+test: $(TEST_INSTALLED) ## install the tests' libraries and run ruff, mypy and every test: 20 minutes on two cores
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2
 
-notebooks: $(NOTEBOOKS_INSTALLED)
+notebooks: $(INSTALLED) ## run the notebooks in notebooks/ again on the bundled case, outputs and all
 	$(BIN)/python -m popkit.reporting.regenerate
 
-# Hours on two cores for all rooms; `make mutants ROOMS=protocol` takes minutes, ROOMS='findings --sample 27' a fifth of a room.
-mutants: $(TEST_INSTALLED)
+# `make mutants ROOMS=protocol` takes minutes, ROOMS='findings --sample 27' a fifth of a room.
+mutants: $(TEST_INSTALLED) ## change one thing at a time and ask whether a test notices: hours for all rooms
 	$(BIN)/pip install --quiet -e '.[mutants]'
 	$(BIN)/python tests/mutants.py $(ROOMS)
 
-bench: $(TEST_INSTALLED)
+bench: $(TEST_INSTALLED) ## measure the claims path and the collector
 	$(BIN)/python tests/bench_claims.py
 	$(BIN)/python -m tests.bench_collect
 
 # The environment stays, as it costs a download (`rm -rf .venv` removes it); of out/ only the demo goes, as the
 # other reports there are somebody's work.
-clean:
+clean: ## remove what was built and cached; .venv and reports other than the demo's stay
 	rm -rf $(DEMO_OUT) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . \( -path ./.git -o -path ./$(VENV) -o -path ./data \) -prune -o \
 	    -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
-$(NOTEBOOKS_INSTALLED): pyproject.toml | $(BIN)/pip
-	$(BIN)/pip install -e '.[notebooks]'
+$(INSTALLED): pyproject.toml | $(BIN)/pip
+	@echo "$(INSTALLING)"
+	$(BIN)/pip install --quiet -e .
 	@touch $@
 
-# The test extra contains the notebooks extra: both are up to date afterwards.
+# The other installs contain the default one: it is up to date afterwards.
+$(LAB_INSTALLED): pyproject.toml | $(BIN)/pip
+	@echo "$(INSTALLING)"
+	$(BIN)/pip install --quiet -e '.[lab]'
+	@touch $@ $(INSTALLED)
+
 $(TEST_INSTALLED): pyproject.toml | $(BIN)/pip
-	$(BIN)/pip install -e '.[test]'
-	@touch $@ $(NOTEBOOKS_INSTALLED)
+	@echo "$(INSTALLING)"
+	$(BIN)/pip install --quiet -e '.[test]'
+	@touch $@ $(INSTALLED)
 
 # pip is the last thing venv puts in place: without it an environment is half made, and is finished in place. The
 # version is asked of the interpreter itself, as a name on PATH may be a shim that starts nothing.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from popkit.diagnosis.diagnose import diagnose_facts
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Diagnosis
-from popkit.errors import MissingExtra, UsageError
+from popkit.errors import UsageError
 from popkit.evidence.bundle import Evidence
+from popkit.evidence.grants import grant_named
 from popkit.text import for_html, shown
 from popkit.wording import counted, utc
 
@@ -51,11 +52,8 @@ class Case:
         return claims_frame(self.facts.claims, self.facts.eras.at, claimed_at)
 
     def chain(self, grant: str) -> ChainView:
-        """The chain of a grant, by its public key or an unambiguous beginning of it. Raises UsageError for an unknown one."""
-        found = [name for name in self.grants if name.startswith(grant)]
-        if len(found) != 1:
-            raise UsageError(f"{grant!r} names {len(found)} of the case's grants: {', '.join(self.grants)}")
-        return ChainView(self, found[0])
+        """The chain of a grant, by its public key or an unambiguous beginning of it. Raises UnknownGrant, a UsageError."""
+        return ChainView(self, grant_named(grant, self.grants))
 
     def diagnose(self) -> Diagnosis:
         """Verdict, causes, heads, impact, audit, reconciliation, coverage and findings; computed once."""
@@ -116,10 +114,8 @@ class ChainView:
     @property
     def links(self) -> pd.DataFrame:
         """One row an accepted claim with a proof: entry, both parents, whether the parent was the head, the head after it, era."""
-        try:
-            import pandas as pd
-        except ImportError:
-            raise MissingExtra("The chain's table", "pandas") from None
+        import pandas as pd
+
         columns = {
             "signature": "string", "slot": "uint64", "entry_hash": "string", "prev_hash": "string", "stream_prev_hash": "string",
             "follows_head": "bool", "head_after": "string", "era": "string",

@@ -1,215 +1,127 @@
-"""The command line: parse, call, render, exit. It holds no logic.
+"""The command line: parse, call, exit. It holds no logic; the verbs stand in `popkit.commands`.
 
 Exit codes, in every command: 0 nothing is wrong now, 1 something is, 2 wrong usage, 3 cannot tell, 70 a fault inside popkit.
 """
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
+
+import click
 
 from popkit import __version__
-from popkit.collecting.command import add_collect_arguments
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, CannotWrite, PopkitError, UsageError
-from popkit.output import Arguments, drop_stdout, say, tell, write
-from popkit.serving.command import add_serve_arguments
+from popkit.commands.completion import VARIABLE
+from popkit.commands.grammar import Chosen, Option, Verbs
+from popkit.commands.help import Example
+from popkit.commands.usage import misuse
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, PopkitError
+from popkit.output import drop_stdout, say, tell
+from popkit.texts import Language, Text, chosen_language
 
 EXIT_INTERRUPTED = 130
 _OF_WRITING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """Failures that only an output can have: a full disk, a quota, a place that is read-only."""
-ERAS = ("pre_pop", "strict", "strict_v2", "relaxed")
+
+ABOUT = Text(
+    "From the evidence of a PoP chain incident to an answer that can be defended.",
+    "PoP チェーンの障害の証拠から、根拠を示せる答えを出します。",
+)
+EXIT_CODES = Text(
+    "Exit codes: 0 nothing is wrong now, 1 something is, 2 wrong usage, 3 cannot tell, 70 a fault inside popkit.",
+    "終了コード: 0 いま異常なし、1 異常あり、2 使い方の誤り、3 判断できない、70 popkit 内部の障害。",
+)
+VERSION = Text("print the version and stop", "版を表示して終了します")
+COMMAND_HELP = Text("what a command takes, with an example", "コマンドの引数と例を表示します")
+EXAMPLES = (
+    Example("popkit diagnose data/cases/cutover", Text("the answer to a recorded incident", "記録済みの障害に答えます")),
+    Example("popkit diagnose --help", COMMAND_HELP),
+)
+NO_READING = Text("{file}: cannot be read: {why}", "{file}: 読めません: {why}")
+NO_WRITING = Text("{file}: cannot be written: {why}", "{file}: 書けません: {why}")
+A_FILE = Text("a file", "ファイル")
+INTERRUPTED = Text("interrupted", "中断しました")
+FAULT = Text(
+    "a fault inside popkit: {what} (POPKIT_TRACEBACK=1 shows where)",
+    "popkit 内部の障害です: {what}（POPKIT_TRACEBACK=1 で場所を表示します）",
+)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line's grammar."""
-    top = Arguments(prog="popkit", description="From the evidence of a PoP chain incident to an answer that can be defended.")
-    top.add_argument("--version", action="version", version=f"popkit {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    diagnose = commands.add_parser("diagnose", help="verdict, last good, first bad, cause, impact and what to do now, in seconds")
-    diagnose.add_argument("case", help="a case directory")
-    diagnose.add_argument("--json", metavar="FILE", help="write findings.json there; - writes it to standard output, and nothing else")
-    diagnose.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
-    diagnose.set_defaults(run=_diagnose)
-
-    investigate = commands.add_parser("investigate", help="run the notebooks and write report, findings and manifest")
-    investigate.add_argument("case", help="a case directory")
-    investigate.add_argument(
-        "--out", required=True, metavar="DIR", help="where the report goes; must not exist, be empty or hold an earlier report"
-    )
-    investigate.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
-    investigate.set_defaults(run=_investigate)
-
-    verify = commands.add_parser("verify", help="numbered checks of a claim, or of everything, that trust no server")
-    verify.add_argument("case", help="a case directory")
-    verify.add_argument("name", nargs="*", help="a signature, receipt account, entry hash or confirmation code; none: everything")
-    verify.add_argument("--json", metavar="FILE", help="write the checks there as JSON; - writes them to standard output, and nothing else")
-    verify.add_argument(
-        "--standalone", metavar="FILE", help="write check.py, which checks a case without popkit, there and stop; - is standard output"
-    )
-    verify.add_argument("--era", choices=ERAS, help="the program version to assume where nothing in the evidence decides")
-    verify.set_defaults(run=_verify)
-
-    collecting = commands.add_parser("collect", help="turn a live system, or exports of it, into a case, and state how complete it is")
-    add_collect_arguments(collecting)
-    collecting.set_defaults(run=_collect)
-
-    serving = commands.add_parser("serve", help="replay a case as a Solana node and as the worker, on loopback")
-    add_serve_arguments(serving)
-    serving.set_defaults(run=_serve)
-
-    explain = commands.add_parser("explain", help="what a verdict, cause, finding code or program error means, and what to do")
-    explain.add_argument("word", nargs="?", help="the word; without one, the list of all")
-    explain.set_defaults(run=_explain)
-    return top
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        say([f"popkit {__version__}"])
+        ctx.exit(EXIT_FINE)
 
 
-def _diagnose(args: argparse.Namespace) -> int:
-    from popkit.case import open_case
-
-    if args.json not in (None, "-"):
-        _refuse_inside(Path(args.json), Path(args.case))
-    diagnosis = open_case(args.case, args.era).diagnose()
-    text = diagnosis.dumps()
-    if args.json == "-":
-        write(text)
-        return diagnosis.exit_code
-    if args.json is not None:
-        write_file(Path(args.json), text)
-    from popkit.terminal import diagnosis_text
-
-    write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
-    return diagnosis.exit_code
-
-
-def _investigate(args: argparse.Namespace) -> int:
-    from popkit.reporting.investigate import investigate
-    from popkit.terminal import diagnosis_text
-
-    out = Path(args.out)
-    _refuse_inside(out, Path(args.case))
-    diagnosis = investigate(args.case, out, progress=tell, era=args.era)
-    write(diagnosis_text(diagnosis, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
-    say(["", f"Report: {out / 'report.html'}"])
-    return diagnosis.exit_code
-
-
-def _verify(args: argparse.Namespace) -> int:
-    from popkit.evidence.bundle import Evidence
-    from popkit.terminal import verification_text
-    from popkit.verification.verify import verify
-
-    if args.json not in (None, "-"):
-        _refuse_inside(Path(args.json), Path(args.case))
-    if args.standalone is not None:
-        return _standalone(Path(args.standalone), args)
-    verification = verify(Evidence(args.case), args.name, args.era)
-    text = verification.dumps()
-    if args.json == "-":
-        write(text)
-        return verification.exit_code
-    if args.json is not None:
-        write_file(Path(args.json), text)
-    write(verification_text(verification, every=bool(args.name)))
-    return verification.exit_code
-
-
-def _standalone(target: Path, args: argparse.Namespace) -> int:
-    """Write check.py and stop; what else was asked for would go unanswered."""
-    from importlib.resources import files
-
-    if args.name or args.json is not None:
-        raise UsageError("--standalone writes check.py and stops: leave out names and --json")
-    text = files("popkit.verification").joinpath("check.py").read_text("utf-8")
-    if args.standalone == "-":
-        write(text)
-        return EXIT_FINE
-    _refuse_inside(target, Path(args.case))
-    write_file(target, text)
-    say([f"wrote {target}; run it without popkit:", f"  python3 {target} {args.case} findings.json"])
-    return EXIT_FINE
-
-
-def _collect(args: argparse.Namespace) -> int:
-    from popkit.collecting.command import run
-
-    return run(args)
-
-
-def _serve(args: argparse.Namespace) -> int:
-    from popkit.serving.command import run
-
-    return run(args)
-
-
-def _explain(args: argparse.Namespace) -> int:
-    from popkit.vocabulary import explain, vocabulary
-
-    if args.word:
-        say(str(explain(args.word)).split("\n"))
-        return EXIT_FINE
-    kind = ""
-    for word in vocabulary().values():
-        if word.kind.split(",")[0] != kind:
-            kind = word.kind.split(",")[0]
-            say(["", kind])
-        say([f"  {word.word:<32} {word.meaning.split('. ')[0]}"])
-    return EXIT_FINE
-
-
-def _refuse_inside(target: Path, case: Path) -> None:
-    """A case is evidence: nothing is written into it."""
-    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(case)):
-        raise UsageError(f"{target}: lies inside the case, which is read-only evidence; choose a place outside it")
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write a text file whole or not at all. Raises CannotWrite when the place cannot be written.
-
-    What is there and is no file (a pipe, a terminal, a device) is written to as it is, and not replaced by a file.
-    """
-    data = text.encode("utf-8", "replace")
-    partial = path.parent / f".{path.name}.partial"
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-            return
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise CannotWrite(str(path), error) from None
+cli = Verbs(
+    about=ABOUT,
+    examples=EXAMPLES,
+    epilogue=lambda language: ["", EXIT_CODES.in_language(language)],
+    params=[
+        Option("-V", "--version", words=VERSION, is_flag=True, is_eager=True, expose_value=False, callback=_show_version),
+    ],
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code. Errors go to standard error, without a traceback."""
-    args = parser().parse_args(argv)
+    args = list(sys.argv[1:] if argv is None else argv)
+    language = chosen_language(typed_language(args), os.environ)
     try:
-        return int(args.run(args))
+        return _run(args, language)
+    except click.UsageError as error:
+        for line in misuse(error, language):
+            tell(line)
+        return EXIT_USAGE
     except PopkitError as error:
-        tell(f"popkit: {error}")
+        tell(f"popkit: {error.in_language(language)}")
+        for line in error.lines_in(language):
+            tell(line)
         return error.exit_code
     except BrokenPipeError:
         drop_stdout()  # whoever read us has gone
         return EXIT_INTERNAL
     except OSError as error:
         is_output = error.errno in _OF_WRITING
-        tell(f"popkit: {error.filename or 'a file'}: cannot be {'written' if is_output else 'read'}: {error.strerror or error}")
+        sentence = (NO_WRITING if is_output else NO_READING)(file=error.filename or A_FILE, why=error.strerror or error)
+        tell(f"popkit: {sentence.in_language(language)}")
         return EXIT_USAGE if is_output else EXIT_CANNOT_TELL
     except KeyboardInterrupt:
-        tell("popkit: interrupted")
+        tell(f"popkit: {INTERRUPTED.in_language(language)}")
         return EXIT_INTERRUPTED
     except Exception as error:
         if os.environ.get("POPKIT_TRACEBACK"):
             raise
-        tell(f"popkit: a fault inside popkit: {type(error).__name__}: {str(error)[:1000]} (POPKIT_TRACEBACK=1 shows where)")
+        tell(f"popkit: {FAULT(what=f'{type(error).__name__}: {str(error)[:1000]}').in_language(language)}")
         return EXIT_INTERNAL
+
+
+def _run(args: list[str], language: Language) -> int:
+    """Run a command with click's own errors let through: its `main` ends a broken pipe with 1, which is an answer here."""
+    if os.environ.get(VARIABLE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "popkit", VARIABLE, os.environ[VARIABLE])
+    try:
+        with cli.make_context("popkit", args, obj=Chosen(language)) as ctx:
+            return int(cli.invoke(ctx))
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+
+
+def typed_language(args: Sequence[str]) -> str | None:
+    """What `--lang` says, wherever it stands: help and errors, which come before anything is parsed, are in that language too."""
+    found = None
+    for index, word in enumerate(args):
+        if word == "--":
+            break
+        if word == "--lang":
+            found = args[index + 1] if index + 1 < len(args) else None
+        elif word.startswith("--lang="):
+            found = word.removeprefix("--lang=")
+    return found
 
 
 if __name__ == "__main__":

@@ -6,7 +6,11 @@ A class says what the world is like when it is raised. Exit codes are those of e
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 from popkit.text import for_terminal
+from popkit.texts import Language, speak
 
 EXIT_FINE = 0
 EXIT_WRONG = 1
@@ -23,7 +27,15 @@ class PopkitError(Exception):
 
     def __str__(self) -> str:
         """The message as one visible line: it may quote a file's name, or what somebody typed."""
-        return for_terminal(super().__str__())
+        return self.in_language("en")
+
+    def in_language(self, language: Language) -> str:
+        """The message in a language, as one visible line; English where it was raised with words of that language alone."""
+        return for_terminal(speak(self.args[0], language) if len(self.args) == 1 else super().__str__())
+
+    def lines_in(self, language: Language) -> list[str]:
+        """Lines to show below the message: what there is to choose from, where the error knows."""
+        return []
 
 
 class CaseUnreadable(PopkitError):
@@ -70,11 +82,15 @@ class CannotWrite(PopkitError):
         super().__init__(f"{where}: cannot be written: {error.strerror or error}")
 
 
-class MissingExtra(PopkitError):
-    """A part of popkit was asked for whose libraries are not installed; the message gives the pip line."""
+class MissingLibrary(PopkitError):
+    """A library that every installation of popkit has is not there: the environment is older than this popkit, or half made.
 
-    code = "missing_extra"
+    The pip line names the clone and never a distribution: whoever owns that name on a package index could be a stranger.
+    """
+
+    code = "missing_library"
     exit_code = EXIT_USAGE
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs libraries that are not installed: pip install 'popkit[{extra}]'")
+    def __init__(self, what: str, error: ModuleNotFoundError) -> None:
+        pip = f"{shlex.quote(sys.executable)} -m pip install -e ."
+        super().__init__(f"{what} needs {error.name}, which this Python does not have; install popkit again, in its clone: {pip}")

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from popkit import plots
-from popkit.errors import MissingExtra
 from popkit.reporting.blocks import Block, Group, Note
 from popkit.reporting.views.audit import audit_summary, how_to_check_without_popkit, receipts, reconciliation
 from popkit.reporting.views.chain import (
@@ -102,10 +101,8 @@ class Gallery:
         return "\n".join(picture.alt for picture in self.pictures)
 
     def _ipython_display_(self) -> None:
-        try:
-            from IPython.display import display
-        except ImportError:
-            raise MissingExtra("Showing pictures in a notebook", "notebooks") from None
+        from IPython.display import display
+
         for picture in self.pictures:
             data, metadata = picture._repr_mimebundle_()
             display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]

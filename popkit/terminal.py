@@ -7,7 +7,7 @@ from collections import Counter
 from popkit.diagnosis.began import since
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, ascending
 from popkit.text import Line, page, shown
-from popkit.verification.verify import Verification
+from popkit.texts import Language
 from popkit.wording import counted, utc
 
 SYMBOLS = {"broken": "✗", "inconclusive": "?", "in_flight": "…", "recovered": "✓", "intact": "✓", "unused": "-"}
@@ -17,7 +17,7 @@ SHOWN = 6
 MOST_FINDINGS = 20
 
 
-def diagnosis_text(diagnosis: Diagnosis, colour: bool = False) -> str:
+def diagnosis_text(diagnosis: Diagnosis, colour: bool = False, language: Language = "en") -> str:
     """The whole answer as text, ending with a line end."""
     critical = diagnosis.count("critical")
     guarded = diagnosis.verdict != "broken" and critical > 0
@@ -148,23 +148,3 @@ def _coverage_lines(diagnosis: Diagnosis) -> list[str]:
     if diagnosis.coverage.complete:
         return ["", "Coverage: everything in the case was checked."]
     return ["", "Coverage: not checked:", *(f"  - {row.text}" for row in ascending(diagnosis.coverage.not_checked))]
-
-
-MARKS = {"holds": "✓", "violated": "✗", "cannot tell": "?"}
-
-
-def verification_text(verification: Verification, every: bool) -> str:
-    """A verification as text: one line a section that holds, every numbered check of the others (of all, where `every`)."""
-    lines = [f"Case {shown(verification.case)}: exit code {verification.exit_code}"]
-    for section in verification.sections:
-        lines.append("")
-        lines.append(
-            f"{MARKS[section.status]} {section.subject} {shown(section.name)}: {section.status}, {counted(len(section.checks), 'check')}"
-        )
-        for number, check in enumerate(section.checks, 1):
-            if every or check.status == "violated" or section.status == "cannot tell" == check.status:
-                lines.append(f"  {number:>2}. {MARKS[check.status]} {check.title}")
-                lines.append(f"        expected {check.expected}")
-                lines.append(f"        observed {check.observed}")
-                lines.append(f"        at {' '.join(part for part in check.where if part)}; rule: {check.rule}")
-    return page(lines)

@@ -10,6 +10,7 @@ from popkit.diagnosis.causes import CAUSES, RULED_OUT_BY
 from popkit.diagnosis.codes import CODES
 from popkit.errors import UsageError
 from popkit.protocol.errors import CHAIN_RULE_ERRORS, ERAS, FRAMEWORK_ERRORS, PROGRAM_ERRORS
+from popkit.texts import Language
 
 VERDICT_MEANINGS: dict[str, tuple[str, str]] = {
     "broken": (
@@ -197,7 +198,7 @@ def _next(rule: Rule) -> str:
     return "It is asked again, with patience." if rule.again else "The case says what is missing for it; popkit collect --extend asks anew."
 
 
-def explain(word: str) -> Explanation:
+def explain(word: str, language: Language = "en") -> Explanation:
     """Explain a verdict, cause, finding code, program error name or number. Raises UsageError for a word nobody uses, with near ones."""
     words = vocabulary()
     if word in words:

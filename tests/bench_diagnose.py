@@ -1,6 +1,11 @@
-"""How diagnosis grows with a grant: `python tests/bench_diagnose.py` prints seconds a thousand claims for chains of several lengths.
+"""How diagnosis grows with a grant: `python -m tests.bench_diagnose [CLAIMS...]` prints seconds a thousand claims, for several lengths.
 
-The chains are made here: real keys, real signatures, one claim a slot, no worker (so the verdict is inconclusive by design).
+The cases are made here: real keys, real signatures, one claim a slot. Four kinds:
+
+    sound      every claim is accepted; no worker was collected, so the verdict is inconclusive by design
+    lost       a proof was lost, and every claim after it, each on the one before, was refused; no worker
+    stored     the same, and the worker's storage was exported, whose head stands at the lost proof
+    recovered  the same, and at last a claim on the chain's head was accepted, where the stored head now stands
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ import json
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from solders.hash import Hash
@@ -25,8 +31,10 @@ from popkit.protocol import accounts, keys, message
 from popkit.protocol.ed25519 import build_proof_instruction
 from popkit.protocol.instructions import build_instruction
 
+KINDS = ("sound", "lost", "stored", "recovered")
 START = 1771718400
 SLOT = 443_000_000
+BROKEN_CHAIN = 6026
 
 
 def key(n: int) -> Keypair:
@@ -39,16 +47,17 @@ def instruction(program: str, data: bytes, metas: list) -> Instruction:  # type:
     )
 
 
-def row(signer: Keypair, slot: int, calls: list[Instruction]) -> dict:  # type: ignore[type-arg]
+def row(signer: Keypair, slot: int, calls: list[Instruction], error: int | None = None) -> dict:  # type: ignore[type-arg]
     tx = Transaction([signer], Message.new_with_blockhash(calls, signer.pubkey(), Hash.default()), Hash.default())
-    meta = {"err": None, "logMessages": [], "innerInstructions": [], "preTokenBalances": [], "postTokenBalances": []}
+    err = None if error is None else {"InstructionError": [1, {"Custom": error}]}
+    meta = {"err": err, "logMessages": [], "innerInstructions": [], "preTokenBalances": [], "postTokenBalances": []}
     wire = base64.b64encode(bytes(tx)).decode()
     result = {"slot": slot, "blockTime": START + slot - SLOT, "version": "legacy", "transaction": [wire, "base64"], "meta": meta}
     return {"signature": str(tx.signatures[0]), "result": result}
 
 
-def write_case(folder: Path, count: int) -> None:
-    """A sound chain of `count` claims on one grant."""
+def write_case(folder: Path, count: int, kind: str = "sound") -> None:
+    """A chain of `count` claims on one grant, of one of the KINDS."""
     authority, worker, mint = key(1), key(2), str(key(3).pubkey())
     owner = str(authority.pubkey())
     grant = pda.grant_address(owner, mint, 7)
@@ -61,49 +70,85 @@ def write_case(folder: Path, count: int) -> None:
     signer = {"signer_pubkey": str(worker.pubkey())}
     data, metas = build_instruction("upsert_pop_config", signer, {"pop_config": shared["pop_config"], "authority": owner})
     rows.append(row(authority, SLOT + 1, [instruction(keys.PROGRAM_ID, data, metas)]))
-    head = message.GENESIS_HASH
-    for i in range(count):
-        wallet = key(1000 + i)
-        claimer, slot = str(wallet.pubkey()), SLOT + 2 + i
-        issued = START + slot - SLOT
-        entry = message.entry_hash(2, head, head, f"{i + 1:064x}", grant, claimer, 0, issued)
-        body = message.encode_message(message.PopMessage(2, grant, claimer, 0, head, head, f"{i + 1:064x}", entry, issued))
-        proof = build_proof_instruction(bytes(worker.pubkey()), bytes(worker.sign_message(body)), body)
+
+    def proof(number: int, parent: str) -> tuple[str, bytes]:
+        """The entry hash and the message of a claimer's proof on a parent."""
+        claimer, audit, issued = str(key(1000 + number).pubkey()), f"{number + 1:064x}", START + number + 2
+        entry = message.entry_hash(2, parent, parent, audit, grant, claimer, 0, issued)
+        return entry, message.encode_message(message.PopMessage(2, grant, claimer, 0, parent, parent, audit, entry, issued))
+
+    def claim(number: int, parent: str, error: int | None = None) -> str:
+        """A claim of a claimer's proof, as a row; gives the entry hash."""
+        wallet, (entry, body) = key(1000 + number), proof(number, parent)
+        claimer = str(wallet.pubkey())
+        sign = build_proof_instruction(bytes(worker.pubkey()), bytes(worker.sign_message(body)), body)
         names = {**shared, "claimer": claimer, "claimer_ata": claimer, "receipt": pda.receipt_address(grant, claimer, 0)}
         data, metas = build_instruction("claim_grant", {"period_index": 0}, names)
-        rows.append(
-            row(wallet, slot, [Instruction(Pubkey.from_string(keys.ED25519_PROGRAM), proof, []), instruction(keys.PROGRAM_ID, data, metas)])
-        )
-        head = entry
-    state = accounts.encode_account(accounts.PopState(grant, head, head, 0, START + count + 1, True, 255))
-    (folder / "rpc").mkdir(parents=True)
+        calls = [Instruction(Pubkey.from_string(keys.ED25519_PROGRAM), sign, []), instruction(keys.PROGRAM_ID, data, metas)]
+        rows.append(row(wallet, SLOT + 2 + number, calls, error))
+        return entry
+
+    def record(number: int) -> dict[str, object]:
+        """The worker's history record of the newest claimer's proof."""
+        issued = START + number + 2
+        value = {"grant": grant, "claimer": str(key(1000 + number).pubkey()), "periodIndex": 0, "issuedAt": issued, "entryHash": head,
+                 "prevHash": parent, "streamPrevHash": parent, "auditHash": f"{number + 1:064x}"}  # fmt: skip
+        stamp = datetime.fromtimestamp(issued, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        return {"key": f"pop_chain:history:{stamp}:{head}", "value": value}
+
+    head = claim(0, message.GENESIS_HASH)
+    stored: str | None = None
+    if kind == "sound":
+        for number in range(1, count):
+            head = claim(number, head)
+        last = count - 1
+    else:
+        lost, _ = proof(1, head)
+        tip, last = lost, 0
+        stored = lost if kind == "stored" else None
+        for number in range(2, count):
+            tip = claim(number, tip, BROKEN_CHAIN)
+        if kind == "recovered":
+            last, parent = count + 700, head
+            stored = head = claim(last, parent)
+    state = accounts.encode_account(accounts.PopState(grant, head, head, 0, START + last + 2, True, 255))
+    read_at = last + 32 if kind == "recovered" else count + 1500
     header = {
         "case": "bench",
         "cluster": "localnet",
         "program_id": keys.PROGRAM_ID,
         "grants": [grant],
         "events": [],
-        "collected_at": START + count + 99,
+        "collected_at": START + read_at,
     }
+    (folder / "rpc").mkdir(parents=True)
     (folder / "case.json").write_text(json.dumps(header))
     (folder / "rpc" / "transactions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     account = {"data": [base64.b64encode(state).decode(), "base64"], "owner": keys.PROGRAM_ID}
-    kept = {"pubkey": shared["pop_state"], "slot": SLOT + count + 99, "account": account}
+    kept = {"pubkey": shared["pop_state"], "slot": SLOT + read_at, "account": account}
     (folder / "rpc" / "accounts.jsonl").write_text(json.dumps(kept) + "\n")
+    if stored is not None:
+        (folder / "worker").mkdir()
+        storage: list[dict[str, object]] = [{"key": f"pop_chain:lastHash:{of}:{grant}", "value": stored} for of in ("global", "stream")]
+        if kind == "recovered":
+            storage.append(record(last))
+        (folder / "worker" / "storage.jsonl").write_text("".join(json.dumps(r) + "\n" for r in storage))
 
 
 def main(counts: list[int]) -> None:
-    for count in counts:
-        with tempfile.TemporaryDirectory() as folder:
-            case = Path(folder, "case")
-            write_case(case, count)
-            start = time.perf_counter()
-            diagnosis = popkit.open_case(case).diagnose()
-            took = time.perf_counter() - start
-            chain = diagnosis.grants[0].judgement.line.chain
-            assert len(chain.linked) == count
-            assert chain.head == chain.links_head
-            print(f"{count:>7} claims: {took:7.2f} s, {took / count * 1000:6.3f} s a thousand, {diagnosis.verdict}")
+    for kind in KINDS:
+        for count in counts:
+            with tempfile.TemporaryDirectory() as folder:
+                case = Path(folder, "case")
+                write_case(case, count, kind)
+                start = time.perf_counter()
+                diagnosis = popkit.open_case(case).diagnose()
+                took = time.perf_counter() - start
+                line = diagnosis.grants[0].judgement.line
+                causes = ", ".join(cause.name for cause in diagnosis.grants[0].causes) or "no cause"
+                assert len(line.proofs) + (kind != "sound") == count + (kind == "recovered")
+                speed = f"{took / count * 1000:6.3f} s a thousand"
+                print(f"{kind:<9} {count:>7} claims: {took:7.2f} s, {speed}, {diagnosis.verdict}, {causes}", flush=True)
 
 
 if __name__ == "__main__":

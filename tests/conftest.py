@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,20 @@ from typing import Any
 import pytest
 import zstandard
 
+from tests.calling import called
+
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "data" / "cases"
 ANSWERS = ROOT / "data" / "answers"
+popkit = called
+"""Run the command line, in this process, as starting Python costs a second a time."""
+os.environ["POPKIT_LANG"] = "en"  # whatever the locale of the machine: tests that are about languages choose their own
 NAMES = sorted(path.name for path in CASES.iterdir() if (path / "case.json").is_file())
 
 
 def answer_of(name: str) -> dict[str, Any]:
     """The recorded answer of a case."""
     return json.loads((ANSWERS / f"{name}.answer.json").read_text())
-
-
-def popkit(*args: str | Path, timeout: int = 120) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line as a user would."""
-    return subprocess.run([sys.executable, "-m", "popkit.cli", *map(str, args)], capture_output=True, timeout=timeout, check=False)
 
 
 def seal(case: Path) -> None:
@@ -94,3 +93,11 @@ def copy_of(tmp_path: Path) -> Callable[[str], Copy]:
         return Copy(name, tmp_path / f"{name}-{len(made)}")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands of an installed popkit: its wheel with the default dependencies alone, away from the clone."""
+    from tests.installed import install
+
+    return install(tmp_path_factory.mktemp("installed") / "environment")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from popkit.claims.table import PROOF_PLACES, ClaimTable
-from popkit.errors import MissingExtra
 from popkit.text import shown
 
 if TYPE_CHECKING:
@@ -73,13 +72,11 @@ COLUMNS: tuple[Column, ...] = (
 def claims_frame(claims: ClaimTable, eras: Callable[[int, int | None], Any], claimed_at: Callable[[str], int | None]) -> pd.DataFrame:
     """The claims table as a DataFrame: one row a claim attempt, columns as in `COLUMNS`, ascending by slot and signature.
 
-    `eras(slot, block_time)` gives the era, `claimed_at(receipt)` a receipt's time. Raises MissingExtra without pandas and pyarrow.
+    `eras(slot, block_time)` gives the era, `claimed_at(receipt)` a receipt's time.
     """
-    try:
-        import pandas as pd
-        import pyarrow as pa
-    except ImportError:
-        raise MissingExtra("The claims table", "pandas") from None
+    import pandas as pd
+    import pyarrow as pa
+
     from popkit.claims.table import hex_strings, key_strings
 
     tx = claims.transactions

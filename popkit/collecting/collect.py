@@ -134,6 +134,8 @@ class Collection:
         if options.worker is not None:
             peer = self._peer("worker", options.worker, session, options.worker_conduct)
             self.asked = Worker(peer, self.work, self.progress, options.has_token)
+            if options.events or options.rpc is not None:
+                self.taker.moment.worker = await self.asked.first_list()
             if options.events:
                 await self._grants_of_events(self.asked)
         if options.rpc is not None:
@@ -188,8 +190,6 @@ class Collection:
 
     async def _grants_of_events(self, worker: Worker) -> None:
         """The grants of the events that were named, from the worker's own list."""
-        if self.options.has_token:  # before anything else: each request that follows pushes one older entry out of it
-            await worker.one(workers.LIST, "first", None)
         said = await worker.one(workers.EVENTS, "first", None)
         if isinstance(said, str):
             raise CollectionStopped(f"the worker's event list is needed to find the grants of --event: {said}")

@@ -1,16 +1,14 @@
-"""`popkit collect`: its arguments, what it would ask (`--dry-run`), and what it says at the end."""
+"""`popkit collect`: what it would ask (`--dry-run`), running it, and what it says at the end."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, MissingExtra, UsageError
-from popkit.output import tell, write
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, MissingLibrary
+from popkit.output import show, tell
 from popkit.text import page
+from popkit.texts import Language, Text
 from popkit.wording import counted
 
 if TYPE_CHECKING:
@@ -18,154 +16,36 @@ if TYPE_CHECKING:
     from popkit.collecting.completeness import Statement
     from popkit.collecting.options import Options
 
-
-def add_collect_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `popkit collect` takes to a parser."""
-    add = parser.add_argument
-    add("--rpc", metavar="URL", help="a Solana node; env:NAME reads the URL from an environment variable")
-    add("--second-rpc", metavar="URL", help="another provider's node: its lists are held against the first one's")
-    add("--rpc-header", action="append", default=[], metavar="NAME=VARIABLE", help="a header for the nodes, its value from the environment")
-    add("--worker", metavar="URL", help="the worker")
-    add("--worker-token-env", metavar="NAME", help="the environment variable that holds the operator's token")
-    add("--ticket-receipts", action="store_true", help="ask the worker for each ticket receipt; every ask appends an audit entry")
-    add("--grant", action="append", default=[], metavar="PUBKEY", help="a grant, or AUTHORITY,MINT,GRANT_ID; again for more")
-    add("--event", action="append", default=[], metavar="ID", help="an event of the worker, for its grant; again for more")
-    add("--program", action="store_true", help="list the whole program too: shows which program was deployed when")
-    add("--from", dest="exports", action="append", nargs="+", default=[], metavar="PATH", help="exports: folders, archives, files")
-    add("--extend", metavar="CASE", help="an earlier case: what it holds is taken over, and what is newer is asked for")
-    add("--out", required=True, metavar="CASE", help="the case to make; must not exist")
-    add("--name", help="the case's name; by default that of --out")
-    add("--collected-at", type=int, metavar="UNIX", help="with --from alone: when the exports were made, if they do not say so")
-    add("--program-id", help=argparse.SUPPRESS)
-    add("--rate", metavar="N[/SECONDS]", help="requests to a node in any such window (8/1)")
-    add(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="METHOD=N[/SECONDS]",
-        help="calls of a method, those in a batch each (every=40/10)",
-    )
-    add("--batch", type=int, default=40, metavar="N", help="transactions asked for in one request (40); shrinks when the node wants it")
-    add("--page", type=int, default=1000, metavar="N", help="signatures a page (1000)")
-    add("--parallel", type=int, default=4, metavar="N", help="requests at once (4)")
-    add("--attempts", type=int, default=8, metavar="N", help="failures in a row before a node is given up (8)")
-    add("--timeout", type=float, default=60.0, metavar="SECONDS", help="for one answer (60)")
-    add("--dry-run", action="store_true", help="say what would be asked, and ask nothing")
-    add("--seal-now", action="store_true", help="ask nothing more: seal what an interrupted collection has, stating what is missing")
+STOPPED = Text(
+    "stopped; what was received is kept in {folder}, and the same command goes on",
+    "停止しました。受信した分は {folder} に残っており、同じコマンドで続きから再開できます",
+)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Collect; 0 when the case is complete, 3 when something could not be had. Raises PopkitError."""
+def run(options: Options, only_say: bool, language: Language) -> int:
+    """Collect, or with `only_say` say what would be asked; 0 when the case is complete, 3 when something could not be had."""
     try:
         from popkit.collecting.collect import collect
     except ModuleNotFoundError as error:
-        if error.name != "aiohttp":
-            raise
-        raise MissingExtra("popkit collect", "collect") from None
+        raise MissingLibrary("popkit collect", error) from error
     from popkit.collecting.progress import Progress
 
-    options = options_of(args)
-    if args.dry_run:
-        write(dry_run(options))
+    if only_say:
+        show(dry_run(options, language))
         return EXIT_FINE
     try:
         collected = collect(options, Progress(sys.stderr))
     except KeyboardInterrupt:
         tell("")
-        tell(f"popkit: stopped; what was received is kept in {options.out}.collecting, and the same command goes on")
+        tell(f"popkit: {STOPPED(folder=f'{options.out}.collecting').in_language(language)}")
         raise
-    write(summary(collected))
+    show(summary(collected, language))
     return EXIT_FINE if collected.complete else EXIT_CANNOT_TELL
 
 
-def options_of(args: argparse.Namespace) -> Options:
-    """The parameters of a collection, checked. Raises UsageError before anything is asked or written."""
-    from popkit.collecting.address import bearer, read_address
-    from popkit.collecting.limits import read_rate
-    from popkit.collecting.names import read_grant
-    from popkit.collecting.options import WORKER_CONDUCT, Options
-    from popkit.collecting.peer import Conduct
-    from popkit.protocol.keys import PROGRAM_ID, is_pubkey
-
-    exports = tuple(Path(path) for group in args.exports for path in group)
-    _check(args, exports)
-    program = args.program_id or PROGRAM_ID
-    if not is_pubkey(program):
-        raise UsageError(f"--program-id {program[:60]!r} is not a public key")
-    headers = dict(_pair(text, "--rpc-header", "NAME=VARIABLE") for text in args.rpc_header)
-    limits = {method: read_rate(rate) for method, rate in (_pair(text, "--limit", "METHOD=N/SECONDS") for text in args.limit)}
-    conduct = Conduct(attempts=args.attempts, timeout=args.timeout, methods={m: r for m, r in limits.items() if m != "every"})
-    if args.rate:
-        conduct = replace(conduct, requests=read_rate(args.rate))
-    if "every" in limits:
-        conduct = replace(conduct, every_method=limits["every"])
-    worker = read_address(args.worker) if args.worker else None
-    if worker is not None and args.worker_token_env:
-        worker = bearer(worker, args.worker_token_env)
-    out = Path(args.out)
-    return Options(
-        out=out,
-        name=args.name or out.name,
-        rpc=read_address(args.rpc, headers) if args.rpc else None,
-        second=read_address(args.second_rpc, headers) if args.second_rpc else None,
-        worker=worker,
-        has_token=bool(args.worker_token_env),
-        grants=tuple(sorted({read_grant(text, program) for text in args.grant})),
-        events=tuple(sorted(set(args.event))),
-        list_program=args.program,
-        exports=exports,
-        extend=Path(args.extend) if args.extend else None,
-        program_id=program,
-        collected_at=args.collected_at,
-        conduct=conduct,
-        worker_conduct=replace(WORKER_CONDUCT, timeout=args.timeout),
-        batch=args.batch,
-        page=args.page,
-        parallel=args.parallel,
-        seal_now=args.seal_now,
-        tickets=args.ticket_receipts,
-    )
-
-
-def _check(args: argparse.Namespace, exports: tuple[Path, ...]) -> None:
-    """What does not go together, said before anything is asked."""
-    if not args.rpc and not args.worker and not exports:
-        raise UsageError("nothing to collect from: give --rpc URL, --worker URL or --from PATH")
-    if args.rpc and not (args.grant or args.event or args.extend):
-        raise UsageError("--rpc: say which grants, with --grant PUBKEY, --event ID or --extend CASE")
-    for flag, value, needs, has in (
-        ("--event", args.event, "--worker", args.worker),
-        ("--second-rpc", args.second_rpc, "--rpc", args.rpc),
-        ("--ticket-receipts", args.ticket_receipts, "--worker", args.worker),
-        ("--worker-token-env", args.worker_token_env, "--worker", args.worker),
-        ("--extend", args.extend, "--rpc or --from", args.rpc or exports),
-    ):
-        if value and not has:
-            raise UsageError(f"{flag} needs {needs}")
-    if args.collected_at is not None and args.rpc:
-        raise UsageError("--collected-at is for exports alone: with --rpc the cluster's own clock is read")
-    for flag, number in (("--batch", args.batch), ("--page", args.page), ("--parallel", args.parallel), ("--attempts", args.attempts)):
-        if number < 1:
-            raise UsageError(f"{flag} {number}: expected at least 1")
-    if args.timeout <= 0:
-        raise UsageError(f"--timeout {args.timeout:g}: expected a number of seconds above 0")
-    if args.page > 1000:
-        raise UsageError(f"--page {args.page}: a node gives at most 1000 signatures a page")
-    for path in (*exports, *([Path(args.extend)] if args.extend else [])):
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or directory")
-
-
-def _pair(text: str, flag: str, shape: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise UsageError(f"{flag}: expected {shape}")  # never quoted: somebody may have put the secret itself there
-    return name, value
-
-
-def dry_run(options: Options) -> str:
+def dry_run(options: Options, language: Language = "en") -> str:
     """What a collection would ask, peer by peer, without asking anything."""
-    from popkit.collecting.worker import ENDPOINTS
+    from popkit.collecting.worker import ENDPOINTS, ONE_MOMENT
 
     lines = ["popkit collect would ask, and has asked nothing:", ""]
     if options.rpc is not None:
@@ -188,6 +68,10 @@ def dry_run(options: Options) -> str:
         asked = [endpoint for endpoint in ENDPOINTS if options.has_token or not endpoint.master]
         lines += [f"worker {options.worker.shown}" + ("" if options.has_token else ", without a token: public endpoints alone")]
         lines += [f"  GET {endpoint.path}" for endpoint in asked]
+        if options.has_token and options.rpc is not None:
+            lines += [
+                f"  The first of these is asked before anything else, and again, alone, where the rest takes over {ONE_MOMENT:.0f} s."
+            ]
         appended = sum(endpoint.appends for endpoint in asked)
         if options.tickets:
             lines += [
@@ -201,7 +85,7 @@ def dry_run(options: Options) -> str:
     return page([*lines, "", f"and would write {options.out}"])
 
 
-def summary(collected: Collected) -> str:
+def summary(collected: Collected, language: Language = "en") -> str:
     """What was collected, how complete each address is and why, and what to do next."""
     head = "✓ complete" if collected.complete else "? incomplete"
     if collected.complete and collected.not_asked:

@@ -44,15 +44,12 @@ class MomentTaker:
     def __init__(self, seen: Seen, progress: Progress, fresh: float, clock: Callable[[], float], facts: Callable[[], Facts]) -> None:
         self.seen, self.progress, self.fresh, self.clock, self.facts = seen, progress, fresh, clock, facts
         self.moment = Moment(clock())
-        self.is_asked = False
 
     async def worker(self, worker: Worker | None, tag: str) -> None:
         """Ask the worker, if there is one: everything once, and from then on its list alone, when a moment has passed."""
         if worker is not None:
             self.progress.enter("asking the worker", len(workers.ENDPOINTS))
-            before = self.moment.worker if self.is_asked else None
-            self.moment.worker = await worker.all(tag, self.fresh, before)
-            self.is_asked = True
+            self.moment.worker = await worker.all(tag, self.fresh, self.moment.worker)
 
     async def accounts(self, state: State, node: Node, grants: list[str], tag: str) -> None:
         """Core accounts at one slot, every receipt, and what time it was then."""

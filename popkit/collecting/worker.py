@@ -99,11 +99,12 @@ class Worker:
         answers before are of this moment still, nothing is asked.
         """
         seen = WorkerSeen() if before is None else WorkerSeen(dict(before.said), dict(before.missing))
+        asked_before = {*seen.said, *seen.missing} - {LIST.name}
         now = self.work.clock()
         for endpoint in ENDPOINTS:
             old = seen.said.get(endpoint.name)
             is_of_this_moment = old is not None and 0 <= now - old.at <= ONE_MOMENT
-            if before is not None and (is_of_this_moment or endpoint is not LIST):
+            if is_of_this_moment or endpoint.name in asked_before:
                 continue
             if endpoint.master and not self.has_token:
                 seen.missing[endpoint.name] = NO_TOKEN
@@ -116,6 +117,11 @@ class Worker:
                 seen.missing[endpoint.name] = said
             self.progress.step()
         return seen
+
+    async def first_list(self) -> WorkerSeen:
+        """The list of entries before anything else is asked of anyone: while a long history is read, claims push it out of the window."""
+        said = await self.one(LIST, "first", None) if self.has_token else NO_TOKEN
+        return WorkerSeen({LIST.name: said}) if isinstance(said, Said) else WorkerSeen()
 
     async def one(self, endpoint: Endpoint, tag: str, max_age: float | None, also: Also = _nothing) -> Said | str:
         """One endpoint's answer as kept, or why there is none. `also` makes further lines of the case from a good answer's body."""

@@ -45,10 +45,7 @@ class Incident:
 
     def is_doomed(self, proof: Proof) -> bool:
         """Whether a proof can land no more: it is lost, or the second on the way for one claimer and period."""
-        if self.fates.of(proof) == LOST:
-            return True
-        before = [(p.claimer, p.period_index) for p in takewhile(lambda p: p is not proof, self.judgement.line.path)]
-        return proof in self.judgement.line.path and (proof.claimer, proof.period_index) in before
+        return self.fates.of(proof) == LOST or proof.entry_hash in self.judgement.line.repeated
 
     @property
     def broken(self) -> bool:
@@ -124,19 +121,32 @@ def _abandoned_before(incident: Incident) -> Cause | None:
 def abandoned_once(incident: Incident) -> list[str]:
     """The proofs that claims refused by a strict chain rule waited for and that never landed, ascending: of a break that is over."""
     line, found = incident.judgement.line, set()
+    bottoms: dict[str, Proof] = {}
     for attempt in incident.chain_refused:
         top = line.proofs[str(attempt.entry_hash)]
         if top.landed or top.issuer == "foreign":
             continue
-        bottom = top
-        while (parent := line.proofs.get(bottom.prev_hash)) is not None and not parent.landed:
-            bottom = parent
+        bottom = _bottom_under(top, line.proofs, bottoms)
         ground = bottom.prev_hash == GENESIS_HASH or bottom.prev_hash in line.proofs or bottom.prev_hash in line.chain.accepted_entries
         if not ground and not bottom.follows_chain:
             found.add(bottom.prev_hash)
         elif ground and bottom is not top and incident.fates.of(bottom) == LOST:
             found.add(bottom.entry_hash)
     return sorted(found)
+
+
+def _bottom_under(top: Proof, proofs: dict[str, Proof], bottoms: dict[str, Proof]) -> Proof:
+    """The lowest proof under one, itself among them, down to where a claim landed or nothing is known.
+
+    `bottoms` remembers it for every proof on the way: refused claims that stand on one another share most of their way.
+    """
+    way, cursor = [top.entry_hash], top
+    while cursor.entry_hash not in bottoms and (parent := proofs.get(cursor.prev_hash)) is not None and not parent.landed:
+        cursor = parent
+        way.append(cursor.entry_hash)
+    bottom = bottoms.get(cursor.entry_hash, cursor)
+    bottoms.update(dict.fromkeys(way, bottom))
+    return bottom
 
 
 def genesis_mismatch(incident: Incident) -> Cause | None:

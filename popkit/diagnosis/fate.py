@@ -71,13 +71,17 @@ class Fates:
     @cached_property
     def _refused_too_late(self) -> frozenset[str]:
         found: set[str] = set()
+        refused: list[tuple[int, Proof]] = []
         for top in self.line.proofs.values():
             times = [a.block_time for a in top.refused if a.block_time is not None and a.broke_chain_rule]
-            if not times or top.landed:
-                continue
+            if times and not top.landed:
+                refused.append((max(times), top))
+        reached: set[str] = set()
+        for time, top in sorted(refused, key=lambda pair: -pair[0]):  # the latest first: who comes to a place again, comes earlier
             cursor = self.line.proofs.get(top.prev_hash)
-            while cursor is not None and not cursor.landed:
-                if max(times) > self.last_second(cursor):
+            while cursor is not None and not cursor.landed and cursor.entry_hash not in reached:
+                reached.add(cursor.entry_hash)
+                if time > self.last_second(cursor):
                     found.add(cursor.entry_hash)
                 cursor = self.line.proofs.get(cursor.prev_hash)
         return frozenset(found)

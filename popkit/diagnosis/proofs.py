@@ -324,18 +324,35 @@ class WorkerLine:
         if proof.issuer != "unknown":
             return False
         newest = self.newest_record
-        return self._descends(proof, self._recorded_head[0], through_landed=False) or (
-            newest is not None and proof.issued_at * 1000 + 999 > newest
-        )
+        return proof.entry_hash in self._above_the_recorded_head or (newest is not None and proof.issued_at * 1000 + 999 > newest)
 
-    def _descends(self, proof: Proof, entry: str | None, through_landed: bool = True) -> bool:
-        """Whether a proof stands on an entry, by the links of known proofs; `through_landed`: also where claims landed in between."""
+    @cached_property
+    def _above_the_recorded_head(self) -> set[str]:
+        """Proofs that stand on the head of the worker's records, no claim that landed in between."""
+        return self._above(self._recorded_head[0], through_landed=False)
+
+    def _above(self, entry: str | None, through_landed: bool = True) -> set[str]:
+        """The proofs that stand on an entry, by the links of known proofs; `through_landed`: also where claims landed in between."""
+        children: dict[str, list[Proof]] = defaultdict(list)
+        for proof in self.proofs.values():
+            children[proof.prev_hash].append(proof)
+        found: set[str] = set()
+        todo = [] if entry is None else children.pop(entry, [])
+        while todo:
+            proof = todo.pop()
+            found.add(proof.entry_hash)
+            if through_landed or not proof.landed:
+                todo += children.pop(proof.entry_hash, [])
+        return found
+
+    def _below(self, proof: Proof) -> set[str]:
+        """The entries that a proof stands on, by the links of known proofs."""
+        found: set[str] = set()
         cursor: Proof | None = proof
-        while cursor is not None and (through_landed or cursor is proof or not cursor.landed):
-            if cursor.prev_hash == entry:
-                return True
+        while cursor is not None and cursor.prev_hash not in found:
+            found.add(cursor.prev_hash)
             cursor = self.proofs.get(cursor.prev_hash)
-        return False
+        return found
 
     @cached_property
     def _recorded_head(self) -> tuple[str | None, str | None]:
@@ -421,7 +438,8 @@ class WorkerLine:
             return False
         proof = self.proofs[self.head]
         younger = [a for a in self.chain.linked if a.issued_at is not None and a.issued_at > proof.issued_at]
-        return any(not self._descends(proof, a.entry_hash) for a in younger)
+        ground = self._below(proof)
+        return any(a.entry_hash not in ground for a in younger)
 
     @cached_property
     def path(self) -> list[Proof]:
@@ -433,6 +451,17 @@ class WorkerLine:
             path.append(self.proofs[cursor])
             cursor = self.proofs[cursor].prev_hash
         return path[::-1]
+
+    @cached_property
+    def repeated(self) -> set[str]:
+        """Proofs of `path` for a claimer and period that an older one of it is for: the receipt of the first will stand in their way."""
+        earlier: set[tuple[str, int]] = set()
+        found = set()
+        for proof in self.path:
+            if (proof.claimer, proof.period_index) in earlier:
+                found.add(proof.entry_hash)
+            earlier.add((proof.claimer, proof.period_index))
+        return found
 
     @cached_property
     def root(self) -> str | None:
@@ -514,10 +543,16 @@ class WorkerLine:
         return False
 
     def _is_past_the_newest(self, proof: Proof) -> bool:
-        newest = self._newest_issue
-        if isinstance(newest, HistoryRow) and self._descends(proof, newest.entry_hash):
-            return True
-        recorded = {p.entry_hash for p in self.proofs.values() if p.from_worker}
-        if proof.prev_hash in recorded:
+        if proof.entry_hash in self._above_the_newest_history or proof.prev_hash in self._recorded:
             return True
         return self.newest_record is None or proof.issued_at * 1000 > self.newest_record
+
+    @cached_property
+    def _above_the_newest_history(self) -> set[str]:
+        """Proofs that stand on the worker's newest, where only the storage's history tells of that one."""
+        newest = self._newest_issue
+        return self._above(newest.entry_hash) if isinstance(newest, HistoryRow) else set()
+
+    @cached_property
+    def _recorded(self) -> set[str]:
+        return {proof.entry_hash for proof in self.proofs.values() if proof.from_worker}

@@ -6,7 +6,7 @@ One object is the source of JSON, prose and exit code alike.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from popkit.diagnosis.began import Began
@@ -15,6 +15,7 @@ from popkit.diagnosis.codes import CODES, SEVERITIES
 from popkit.diagnosis.judge import VERDICTS, Judgement
 from popkit.diagnosis.people import Hit
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
+from popkit.evidence.grants import grant_named
 from popkit.text import for_html, for_json, shown
 from popkit.wording import counted
 
@@ -268,11 +269,22 @@ class Diagnosis:
         return EXIT_CANNOT_TELL if any(g.verdict == "inconclusive" for g in self.grants) or not self.grants else EXIT_FINE
 
     def grant(self, grant: str) -> GrantDiagnosis:
-        """The diagnosis of one grant, by its public key or an unambiguous beginning of it. Raises KeyError."""
-        found = [g for g in self.grants if g.grant.startswith(grant)]
-        if len(found) != 1:
-            raise KeyError(grant)
-        return found[0]
+        """The diagnosis of one grant, by its public key or an unambiguous beginning of it. Raises UnknownGrant, which is a KeyError."""
+        wanted = grant_named(grant, [g.grant for g in self.grants])
+        return next(g for g in self.grants if g.grant == wanted)
+
+    def of_grant(self, grant: str) -> Diagnosis:
+        """The answer to one grant alone, by its public key or an unambiguous beginning of it. Raises UnknownGrant.
+
+        It holds the grant, the findings and coverage that name it or no grant at all, and audit and reconciliation whole: all grants
+        share the worker's records. Findings about the evidence stay, whatever their severity, as they say how far the answer goes.
+        Verdict and exit code follow from what is left.
+        """
+        found = self.grant(grant)
+        about = (None, found.grant)
+        checked, not_checked = ([row for row in rows if row.grant in about] for rows in (self.coverage.checked, self.coverage.not_checked))
+        findings = [finding for finding in self.findings if finding.grant in about]
+        return replace(self, grants=[found], coverage=Coverage(checked, not_checked), findings=findings)
 
     def without_last_good(self, grant: GrantDiagnosis) -> str:
         """In words, what is known where a grant has no last good claim: that claims are unread is not that there are none."""

@@ -13,7 +13,6 @@ from functools import cache, cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from popkit.errors import MissingExtra
 from popkit.text import for_terminal
 
 if TYPE_CHECKING:
@@ -66,11 +65,9 @@ def _family() -> list[str]:
 @contextmanager
 def style() -> Iterator[None]:
     """matplotlib's own defaults with this package's changes, whatever a matplotlibrc says; undone afterwards."""
-    try:
-        import matplotlib
-        import matplotlib.style
-    except ImportError:
-        raise MissingExtra("A picture", "notebooks") from None
+    import matplotlib
+    import matplotlib.style
+
     changes: dict[Any, Any] = {**_STYLE, "font.family": _family()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

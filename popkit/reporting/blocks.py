@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from popkit.errors import MissingExtra
 from popkit.reporting.text import is_japanese, is_moment
 from popkit.text import for_markdown, for_markdown_code, for_notebook, shown
 
@@ -153,10 +152,8 @@ class Table(Block):
     @property
     def frame(self) -> pd.DataFrame:
         """The table as a DataFrame of strings."""
-        try:
-            import pandas as pd
-        except ImportError:
-            raise MissingExtra("A table as a DataFrame", "pandas") from None
+        import pandas as pd
+
         return pd.DataFrame([[_text(cell) for cell in row] for row in self.rows], columns=list(self.columns), dtype="string[pyarrow]")
 
     def markdown(self) -> str:
@@ -239,11 +236,9 @@ def _visible(value: object) -> object:
 
 @cache
 def environment() -> Any:
-    """The package's templates, autoescaped; raises MissingExtra without jinja2."""
-    try:
-        import jinja2
-    except ImportError:
-        raise MissingExtra("A table in HTML", "notebooks") from None
+    """The package's templates, autoescaped."""
+    import jinja2
+
     loader = jinja2.PackageLoader("popkit.reporting", "templates")
     made = jinja2.Environment(
         loader=loader,

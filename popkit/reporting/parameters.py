@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from popkit.errors import MissingExtra, UsageError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from popkit.errors import UsageError
 from popkit.protocol.errors import ERAS
 
 if TYPE_CHECKING:
     from popkit.case import Case
 
-try:
-    from pydantic import BaseModel, ConfigDict, Field, ValidationError
-except ImportError:
-    raise MissingExtra("Running notebooks", "notebooks") from None
 
 
 class Parameters(BaseModel):

@@ -16,7 +16,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from popkit import __version__
-from popkit.errors import MissingExtra, PopkitError
+from popkit.errors import PopkitError
 from popkit.reporting.blocks import Mark, environment
 from popkit.reporting.normal import HIDDEN
 from popkit.reporting.text import count, utc
@@ -88,10 +88,7 @@ def _split_title(source: str) -> tuple[str, str]:
 
 def _prose(source: str) -> str:
     """The notebooks' own prose as HTML: headings one level down, raw HTML and links as text."""
-    try:
-        import mistune
-    except ImportError:
-        raise MissingExtra("A report", "notebooks") from None
+    import mistune
 
     class Deeper(mistune.HTMLRenderer):
         def heading(self, text: str, level: int, **_: Any) -> str:

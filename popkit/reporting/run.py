@@ -13,19 +13,15 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from popkit.errors import EXIT_INTERNAL, MissingExtra, PopkitError
-from popkit.reporting.sources import NAMES, notebooks_folder
+import nbformat
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 
-try:
-    import nbformat
-    import papermill
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-    from jupyter_core.utils import ensure_event_loop
-except ImportError:
-    raise MissingExtra("Running notebooks", "notebooks") from None
-
+from popkit.errors import EXIT_INTERNAL, PopkitError
 from popkit.reporting.normal import dumps, normal
+from popkit.reporting.sources import NAMES, notebooks_folder
 
 Progress = Callable[[str], object]
 CELL_TIMEOUT = 900

@@ -23,6 +23,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -53,6 +54,12 @@ LEFT_BY_SYSTEMS = re.compile(  # and inside the bucket's streams, whose folders 
     r"\.trashes|\.fseventsd|\.temporaryitems|\.documentrevisions-v100|\$recycle\.bin|system volume information|@eadir)/",
     re.IGNORECASE,
 )
+USAGE = """usage: python3 check.py CASE [findings.json]
+
+  CASE           a case's directory: the one that holds case.json
+  findings.json  what `popkit diagnose CASE --json findings.json` wrote, to be held against the case
+
+exit codes: 0 all hold, 1 something is violated, 2 wrong usage, 3 something could not be told"""
 UNREADABLE = Exception  # malformed input raises nearly anything
 
 # ---- base58, ed25519 (RFC 8032, 5.1) and addresses: textbook, held to other implementations by popkit's tests ----
@@ -735,13 +742,20 @@ def check(path: Path, *findings: Any) -> int:
 
 
 def main(arguments: list[str]) -> int:
+    if arguments in (["-h"], ["--help"]):
+        print(USAGE)
+        return 0
+    if not 1 <= len(arguments) <= 2:
+        print(USAGE, file=sys.stderr)
+        return 2
+    path, *given = map(Path, arguments)
+    if not os.path.isfile(path / "case.json"):  # unlike Path.is_file, no error for a folder that may not be entered
+        print(f"check.py: {visible(path)} is no case: expected a directory with a case.json in it", file=sys.stderr)
+        return 2
     try:
-        path, *given = map(Path, arguments)
-        if len(given) > 1 or not (path / "case.json").is_file():
-            raise ValueError(f"expected a case and at most one findings.json, observed {' '.join(arguments)}")
         findings = [json.loads(file.read_bytes()) for file in given]
     except UNREADABLE as error:
-        print(f"usage: python3 check.py CASE [findings.json]; {visible(error)}", file=sys.stderr)
+        print(f"check.py: {visible(given[0])} is no findings.json: {visible(error)}", file=sys.stderr)
         return 2
     return check(path, *findings)
 

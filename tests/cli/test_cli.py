@@ -14,13 +14,15 @@ import pytest
 
 import popkit as package
 from popkit.cli import main
+from popkit.commands import VERBS
 from popkit.diagnosis.causes import CAUSES, RULED_OUT_BY
 from popkit.diagnosis.codes import CODES
 from popkit.errors import UsageError
 from popkit.protocol.errors import PROGRAM_ERRORS
 from popkit.terminal import SYMBOLS
 from popkit.vocabulary import CAUSE_MEANINGS, VERDICT_MEANINGS, explain, vocabulary
-from tests.conftest import CASES, Copy, popkit
+from tests.calling import called as popkit
+from tests.conftest import CASES, Copy
 
 Make = Callable[[str], Copy]
 
@@ -62,7 +64,7 @@ def test_an_error_inside_popkit_is_seventy(monkeypatch: pytest.MonkeyPatch, caps
 
     monkeypatch.setattr("popkit.case.open_case", fault)
     monkeypatch.delenv("POPKIT_TRACEBACK", raising=False)
-    assert main(["diagnose", "x"]) == 70
+    assert main(["diagnose", str(CASES / "intact")]) == 70
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -193,6 +195,13 @@ def modules_after(statement: str) -> set[str]:
 
 def test_importing_popkit_is_cheap() -> None:
     assert not modules_after("import popkit") & {"pandas", "matplotlib", "pyarrow", "numpy", "papermill"}
+
+
+def test_the_help_loads_every_verb_and_nothing_heavy() -> None:
+    loaded = modules_after("from popkit.cli import main; main(['--help'])")
+    assert {f"popkit.commands.{name}" for name in VERBS} <= loaded
+    assert not loaded & {"pandas", "numpy", "matplotlib", "pyarrow", "papermill", "aiohttp", "msgspec", "solders", "rich", "argparse"}
+    assert not modules_after("from popkit.cli import main; main(['-V'])") & {f"popkit.commands.{name}" for name in ("diagnose", "serve")}
 
 
 def test_diagnosing_needs_neither_pandas_nor_matplotlib() -> None:

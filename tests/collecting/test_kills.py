@@ -13,6 +13,7 @@ from pathlib import Path
 from popkit.evidence.custody import check_custody, read_custody
 from tests.collecting.collected import collected, options_for
 from tests.conftest import CASES, popkit
+from tests.interrupts import started
 from tests.serving.harness import requests_of, served
 
 KILLS = 50
@@ -83,18 +84,15 @@ def test_a_collector_killed_fifty_times_ends_with_the_same_case(tmp_path: Path) 
 
 
 def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     out, grant = tmp_path / "case", options_for("intact", "http://127.0.0.1:1", tmp_path).grants[0]
     with served(CASES / "intact", "--fault", "slow:0.3") as url:
         command = ["collect", "--rpc", url, "--grant", grant, "--out", str(out), "--rate", "9999", "--limit", "every=9999"]
-        process = subprocess.Popen([sys.executable, "-m", "popkit.cli", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        custody = tmp_path / "case.collecting/custody.jsonl"
-        while process.poll() is None and (not custody.is_file() or custody.stat().st_size < 3000):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        with started(*command) as process:
+            custody = tmp_path / "case.collecting/custody.jsonl"
+            while process.poll() is None and (not custody.is_file() or custody.stat().st_size < 3000):
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
         assert process.returncode == 130
         assert b"the same command goes on" in said
         assert not out.exists()

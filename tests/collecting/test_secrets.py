@@ -32,6 +32,7 @@ from popkit.evidence.custody import CUSTODY, check_custody, read_custody
 from tests.collecting.collected import header_of
 from tests.collecting.scripted import Request, http, scripted
 from tests.conftest import CASES
+from tests.interrupts import started
 from tests.serving.certificate import write_certificate
 from tests.serving.harness import served
 
@@ -152,16 +153,16 @@ def test_neither_tls_nor_a_closed_port_says_a_key(out: Path, tmp_path: Path) -> 
 
 def test_an_interrupted_run_says_no_key(out: Path) -> None:
     with served(CASES / CASE, "--fault", "slow:2") as url:
-        command = [sys.executable, "-m", "popkit.cli", "collect", "--grant", header_of(CASE)["grants"][0], "--out", str(out), *all_to(url)]
+        command = ["collect", "--grant", header_of(CASE)["grants"][0], "--out", str(out), *all_to(url)]
         environment = {**os.environ, **VARIABLES, "POPKIT_TRACEBACK": "1"}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-        record = out.with_name("case.collecting") / "custody.jsonl"
-        for _ in range(600):
-            if record.is_file() and b'"ask"' in record.read_bytes():
-                break
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=30)
+        with started(*command, env=environment) as process:
+            record = out.with_name("case.collecting") / "custody.jsonl"
+            for _ in range(600):
+                if record.is_file() and b'"ask"' in record.read_bytes():
+                    break
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"the same command goes on" in said[1]
     assert leaks(out.parent, *said) == []

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+import popkit
 from popkit.diagnosis.fate import CAN_LAND, LANDED, LOST, NOT_KNOWN, Fates
 from popkit.drill.case import collect_at
 from popkit.drill.worker import Proof as Issued
 from popkit.drill.world import GrantHandle, World, sound
+from tests.bench_diagnose import write_case
 from tests.diagnosis.judged import (
     ACCOUNTS,
     SIGNATURES,
@@ -281,3 +283,20 @@ def test_a_pop_state_older_than_the_claims_is_not_the_head(tmp_path: Path) -> No
     assert certain(tmp_path / "listed", files, handle)
     assert not certain(tmp_path / "not listed", {k: v for k, v in files.items() if k != SIGNATURES}, handle)
     assert ACCOUNTS in files
+
+
+def test_the_work_on_a_long_line_grows_with_its_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    last_second = Fates.last_second
+    monkeypatch.setattr(Fates, "last_second", lambda self, proof: asked.append(proof.entry_hash) or last_second(self, proof))
+    counts = []
+    for count in (20, 40):
+        write_case(tmp_path / str(count), count, "lost")
+        asked.clear()
+        facts = popkit.open_case(tmp_path / str(count)).facts
+        fates = Fates(facts, facts.line(facts.header.grants[0]))
+        found = {fates.of(proof) for proof in fates.line.proofs.values()}
+        assert LANDED in found
+        assert CAN_LAND not in found
+        counts.append(len(asked))
+    assert counts[1] <= 2 * counts[0] + 10

@@ -241,13 +241,14 @@ def test_opening_twice_forms_raises_for_library_users(copy_of: Make) -> None:
         Evidence(case.path).read_all()
 
 
-def test_a_file_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(path: str, era: str | None = None) -> None:
         raise PermissionError(13, "Permission denied", f"{path}/rpc/accounts.jsonl")
 
     monkeypatch.setattr("popkit.case.open_case", refuse)
-    assert main(["diagnose", "some-case"]) == 3
-    assert "some-case/rpc/accounts.jsonl: cannot be read: Permission denied" in capsys.readouterr().err
+    (tmp_path / "case.json").write_text("{}")
+    assert main(["diagnose", str(tmp_path)]) == 3
+    assert f"{tmp_path}/rpc/accounts.jsonl: cannot be read: Permission denied" in capsys.readouterr().err
 
 
 def test_every_recording_reads_without_a_problem() -> None:

@@ -26,6 +26,7 @@ from popkit.reporting.investigate import check_place, investigate
 from popkit.reporting.run import NotebookFailed
 from popkit.reporting.sources import NAMES
 from tests.conftest import CASES, ROOT, Copy
+from tests.installed import clone, environment_of
 
 CASE = CASES / "cutover"
 FILES = ["findings.json", "manifest-sha256.txt", *(f"notebooks/{name}.ipynb" for name in NAMES), "report.html", "report.md"]
@@ -81,25 +82,23 @@ def test_it_writes_what_it_says_and_leaves_nothing_beside_it(report: Path) -> No
     }
 
 
-def test_another_time_place_and_environment_give_the_same_bytes(report: Path, tmp_path: Path) -> None:
-    shutil.copytree(CASE, tmp_path / "elsewhere" / "事件 2")
-    env = {
-        **os.environ,
-        "TZ": "Asia/Tokyo",
-        "LC_ALL": "C",
-        "HOME": str(tmp_path),
-        "SECRET_TOKEN": "hunter2",
-        "MPLCONFIGDIR": str(tmp_path / "mpl"),
-    }
-    (tmp_path / "mpl").mkdir()
-    (tmp_path / "mpl" / "matplotlibrc").write_text("figure.dpi: 33\nlines.linewidth: 9\nfont.family: serif\n")
-    command = [sys.executable, "-m", "popkit.cli", "investigate", "elsewhere/事件 2", "--out", "out"]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, timeout=120, check=False)
-    assert done.returncode == 1, done.stderr.decode()
-    one, two = tree(report), tree(tmp_path / "out")
+def test_make_demo_in_another_time_place_and_environment_gives_the_same_bytes(report: Path, installed: Path, tmp_path: Path) -> None:
+    """An installed popkit, away from its sources and from a Python that holds more than the default dependencies."""
+    folder = clone(tmp_path / "elsewhere" / "事件 2", installed)
+    shutil.copytree(CASE, folder / "data" / "cases" / CASE.name)
+    mpl = tmp_path / "mpl"
+    mpl.mkdir()
+    (mpl / "matplotlibrc").write_text("figure.dpi: 33\nlines.linewidth: 9\nfont.family: serif\n")
+    env = environment_of(tmp_path, TZ="Asia/Tokyo", LC_ALL="C", SECRET_TOKEN="hunter2", MPLCONFIGDIR=str(mpl))
+    done = subprocess.run(["make", "demo"], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    for line in ("The recorded incident was found to be: broken", "  out/demo/report.html", "The command is .venv/bin/popkit"):
+        assert line in done.stdout
+    one, two = tree(report), tree(folder / "out" / "demo")
     assert [name for name in one if one[name] != two[name]] == []
     for text in two.values():
         assert str(tmp_path).encode() not in text
+        assert str(installed.parent).encode() not in text
         assert b"hunter2" not in text
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 import popkit as package
-from popkit.terminal import diagnosis_text, verification_text
+from popkit.terminal import diagnosis_text
+from popkit.terminal_verification import verification_text
+from popkit.texts import LANGUAGES
 from popkit.verification.verify import verify
 from tests.conftest import CASES, popkit, seal
 
@@ -116,8 +118,9 @@ def test_escapes_anywhere_reach_no_output(seed: int, tmp_path: Path) -> None:
         seal(case)
         opened = package.open_case(case)
         diagnosis = opened.diagnose()
-        checks = verification_text(verify(opened.evidence), every=True)
-        for text in (diagnosis_text(diagnosis), diagnosis.dumps(), diagnosis._repr_html_(), checks):
+        verified = verify(opened.evidence)
+        checks = [verification_text(verified, every, language) for every in (True, False) for language in LANGUAGES]
+        for text in (diagnosis_text(diagnosis), diagnosis.dumps(), diagnosis._repr_html_(), *checks):
             assert is_clean(text)
 
 

@@ -10,7 +10,8 @@ import popkit
 from popkit.diagnosis.result import Diagnosis
 from popkit.drill.case import write_case
 from popkit.evidence.bundle import Evidence
-from popkit.verification.verify import Verification, verify
+from popkit.verification.model import Verification
+from popkit.verification.verify import verify
 
 
 class Checked:
@@ -34,7 +35,7 @@ class Checked:
     def titles(self, status: str, subject: str | None = None) -> set[str]:
         """The titles of the checks of one status, of one kind of section or of all."""
         sections = [s for s in self.verified.sections if subject in (None, s.subject)]
-        return {check.title for section in sections for check in section.checks if check.status == status}
+        return {str(check.title) for section in sections for check in section.checks if check.status == status}
 
     @property
     def outcome(self) -> tuple[int, set[str]]:

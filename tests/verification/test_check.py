@@ -266,11 +266,24 @@ def test_the_command_line(name: str, tmp_path: Path) -> None:
         assert "7. cannot tell: a gap: its parent 50c1966b" in ran.stdout
 
 
-def test_wrong_usage(tmp_path: Path) -> None:
-    for args in ([], ["a", "b", "c"], ["--help"], [tmp_path], [CASES / "intact", tmp_path / "none.json"], [CASES / "intact", FILE]):
+def test_how_to_call_it_is_said_to_whoever_gives_too_little_or_too_much() -> None:
+    for args in ([], ["a", "b", "c"]):
         ran = run(*args)
-        assert ran.returncode == 2
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert ran.stderr == f"{CHECK.USAGE}\n"
+    asked = run("--help")
+    assert (asked.returncode, asked.stdout, asked.stderr) == (0, f"{CHECK.USAGE}\n", "")
+    for word in ("CASE", "findings.json", "exit codes"):
+        assert word in asked.stdout
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    no_cases = [tmp_path], [tmp_path / "\x1b[2J"], ["a" * 300], ["a", "b"]
+    for args in (*no_cases, [CASES / "intact", tmp_path / "none.json"], [CASES / "intact", FILE]):
+        ran = run(*args)
+        assert (ran.returncode, ran.stdout) == (2, "")
         assert "Traceback" not in ran.stderr
+        assert "\x1b" not in ran.stderr
         assert len(ran.stderr.splitlines()) == 1
 
 

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import zstandard
 
+import popkit as package
+from popkit.chain import GrantChain
 from popkit.errors import UsageError
 from popkit.evidence.bundle import Evidence
-from popkit.verification.verify import Verification, verify
-from tests.conftest import CASES, NAMES, Copy, popkit
+from popkit.verification.model import Verification
+from popkit.verification.verify import verify
+from tests.conftest import CASES, NAMES, Copy, popkit, seal
 
 Make = Callable[[str], Copy]
 VIOLATED = {
-    "audit-tampered": ("audit", {"rows that do not hash to what they say", "entries gone from where they must stand"}),
+    "audit-tampered": ("audit", {"every row of the audit chain hashes to what it says", "no entry is gone from where it must stand"}),
     "foreign-issuer": ("claim", {"the worker's records hold the proof"}),
-    "receipts-tampered": ("audit", {"ticket receipts that do not say what their entry says"}),
-    "unbacked-records": ("records", {"records of claims that are not on chain"}),
+    "receipts-tampered": ("audit", {"every ticket receipt says what its entry says"}),
+    "unbacked-records": ("records", {"the claim of every claim record is on chain"}),
 }
 CANNOT_TELL = ("abandoned-no-worker", "no-bucket", "rpc-gap", "rpc-tail-gap")
 
 
 def violated(verification: Verification, subject: str) -> set[str]:
     """The titles of violated checks of one kind of section."""
-    return {c.title for s in verification.sections if s.subject == subject for c in s.checks if c.status == "violated"}
+    return {str(c.title) for s in verification.sections if s.subject == subject for c in s.checks if c.status == "violated"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,7 +57,7 @@ def test_a_claim_is_found_by_signature_receipt_entry_and_confirmation_code() -> 
     assert len(by_signature.checks) >= 18
     for name in (record["transfer"]["receiptPubkey"], code, record["entryHash"]):
         assert verify(evidence, [name]).sections[1:] == [by_signature]
-    entry = next(c.observed for c in by_signature.checks if c.title == "its entry hash is that of its fields")
+    entry = next(c.observed for c in by_signature.checks if str(c.title) == "its entry hash is that of its fields")
     assert verify(evidence, [entry]).sections[1:] == [by_signature]
 
 
@@ -59,6 +67,85 @@ def test_a_name_that_nothing_has() -> None:
     ran = popkit("verify", CASES / "cutover", "nobody")
     assert ran.returncode == 2
     assert ran.stdout == b""
+
+
+def chain_of(name: str) -> GrantChain:
+    opened = package.open_case(CASES / name)
+    return opened.facts.chain(opened.grants[0])
+
+
+def test_a_grant_stands_for_its_chain_and_its_claims() -> None:
+    chain = chain_of("intact")
+    found = verify(Evidence(CASES / "intact"), [chain.grant[:8]])
+    assert found.names == (chain.grant,)
+    assert [(s.subject, s.name) for s in found.sections[1:]] == [
+        ("chain", chain.grant), *(("claim", attempt.signature) for attempt in chain.accepted),
+    ]  # fmt: skip
+
+
+def test_a_wallet_stands_for_its_claims_and_for_the_refused_ones_that_nothing_replaced() -> None:
+    accepted = chain_of("intact").accepted[3]
+    found = verify(Evidence(CASES / "intact"), [accepted.claimer])
+    assert [s.name for s in found.sections[1:]] == [accepted.signature]
+    chain = chain_of("out-of-order")
+    healed = next(a for a in chain.refused if any((b.claimer, b.period_index) == (a.claimer, a.period_index) for b in chain.accepted))
+    names = [s.name for s in verify(Evidence(CASES / "out-of-order"), [healed.claimer]).sections[1:]]
+    assert healed.signature not in names
+    assert set(names) <= {attempt.signature for attempt in chain.accepted}
+    refused = next(a for a in chain_of("abandoned-proof").refused)
+    named = verify(Evidence(CASES / "abandoned-proof"), [refused.claimer])
+    assert refused.signature in [s.name for s in named.sections]
+    assert named.exit_code == 1
+
+
+def test_a_beginning_stands_for_the_one_name_that_begins_so() -> None:
+    attempt = chain_of("intact").accepted[0]
+    whole = verify(Evidence(CASES / "intact"), [attempt.signature])
+    begun = verify(Evidence(CASES / "intact"), [attempt.signature[:12]])
+    assert (begun.names, begun.dumps()) == ((attempt.signature,), whole.dumps())
+
+
+def test_a_beginning_of_several_names_lists_them_alone() -> None:
+    chain = chain_of("intact")
+    signatures = sorted(attempt.signature for attempt in chain.accepted)
+    first = next(a[0] for a, b in pairwise(signatures) if a[0] == b[0])
+    with pytest.raises(UsageError, match=f"^{first} is the beginning of ") as raised:
+        verify(Evidence(CASES / "intact"), [first])
+    text = str(raised.value)
+    assert raised.value.exit_code == 2
+    listed = re.findall(r"[0-9A-Za-z]{20,}", text)
+    assert listed
+    assert all(name.startswith(first) for name in listed)
+    assert "(signature)" in text
+    assert "で始まる名前が" in raised.value.args[0].in_language("ja")
+
+
+def test_a_slip_of_the_hand_names_what_is_near_and_nonsense_the_kinds() -> None:
+    signature = chain_of("intact").accepted[0].signature
+    slip = signature[:20] + ("2" if signature[20] != "2" else "3") + signature[21:]
+    with pytest.raises(UsageError, match="near it: ") as raised:
+        verify(Evidence(CASES / "intact"), [slip])
+    assert f"{signature} (signature)" in str(raised.value)
+    for nonsense in ("nobody", "", "\x1b[2J"):
+        with pytest.raises(UsageError, match=r"one of these: signature, receipt account, .*wallet and grant$") as raised:
+            verify(Evidence(CASES / "intact"), [nonsense])
+        assert "\x1b" not in str(raised.value)
+
+
+def test_a_custody_record_that_was_packed_or_left_out_is_not_held_to_hold(tmp_path: Path) -> None:
+    case = tmp_path / "case"
+    shutil.copytree(CASES / "unused", case)
+    header = json.loads((case / "case.json").read_text())
+    header["sources"]["custody"] = {"lines": 1, "head": "0" * 64}
+    (case / "case.json").write_text(json.dumps(header))
+    for name in ("", "custody.jsonl.zst"):
+        if name:
+            (case / name).write_bytes(zstandard.compress(b"{}\n"))
+        seal(case)
+        found = verify(Evidence(case))
+        [check] = [c for s in found.sections for c in s.checks if str(c.title) == "the custody record holds"]
+        assert (check.status, found.exit_code) == ("cannot tell", 3)
+        assert f"unpack {name or 'custody.jsonl'}" in str(check.observed)
 
 
 def test_a_refused_claim_is_said_to_be_refused() -> None:
@@ -74,7 +161,7 @@ def test_a_refused_claim_is_said_to_be_refused() -> None:
 
 def test_checks_of_an_allowlisted_grant_follow_the_merkle_proof() -> None:
     verification = verify(Evidence(CASES / "allowlist"))
-    checks = [c for s in verification.sections for c in s.checks if c.title == "the claimer is under the grant's allowlist root"]
+    checks = [c for s in verification.sections for c in s.checks if str(c.title) == "the claimer is under the grant's allowlist root"]
     assert {c.status for c in checks} == {"holds"}
     outside = json.loads((CASES / "allowlist" / "client" / "errors.jsonl").read_text())["signature"]
     refused = verify(Evidence(CASES / "allowlist"), [outside])
@@ -83,7 +170,7 @@ def test_checks_of_an_allowlisted_grant_follow_the_merkle_proof() -> None:
 
 def test_terms_and_signers_are_those_of_the_slot() -> None:
     rewritten = verify(Evidence(CASES / "terms-rewritten"))
-    amounts = {c.expected for s in rewritten.sections for c in s.checks if c.title == "one period's amount reached the claimer"}
+    amounts = {str(c.expected) for s in rewritten.sections for c in s.checks if str(c.title) == "one period's amount reached the claimer"}
     assert amounts == {"1", "3"}
     assert rewritten.exit_code == 0
     rotated = verify(Evidence(CASES / "signer-mismatch"))
@@ -98,9 +185,9 @@ def test_where_the_server_says_otherwise_it_is_said_which_is_right(says: bool, c
     answer["body"]["ok"] = says
     path.write_text(json.dumps(answer))
     case.seal()
-    checks = [c for s in verify(Evidence(case.path)).sections for c in s.checks if c.title == "the server's own check says the same"]
+    checks = [c for s in verify(Evidence(case.path)).sections for c in s.checks if str(c.title) == "the server's own check says the same"]
     assert [c.status for c in checks] == ["cannot tell"]
-    assert "the recomputed result counts" in checks[0].observed
+    assert "the recomputed result counts" in str(checks[0].observed)
 
 
 def test_json_through_the_command_line_is_the_same() -> None:
@@ -118,7 +205,8 @@ def test_text_names_what_was_expected_and_observed() -> None:
     text = ran.stdout.decode()
     assert ran.returncode == 1
     assert "✗ claim 4ha3XpWD" in text
-    assert "expected a record of audit_hash" in text
+    assert "expected: a record of audit_hash" in text
+    assert "observed: the worker's audit chain, which is complete over that time, does not hold it" in text
     assert "rule: reference §3.2; invariants X1, X2" in text
 
 

@@ -1,0 +1,52 @@
+"""`popkit explain`: what a word means, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from popkit.commands.grammar import Argument, Verb, completed
+from popkit.commands.help import Example
+from popkit.errors import EXIT_FINE
+from popkit.output import say
+from popkit.texts import Language, Text
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+SUMMARY = Text(
+    "what a verdict, cause, finding code or program error means, and what to do",
+    "判定、原因、所見コード、プログラムのエラーの意味と対処",
+)
+WORD = Text("the word; without one, the list of all", "調べる語。なければ全部の一覧")
+EXAMPLES = (
+    Example("popkit explain PopHashChainBroken", Text("an error of the program", "プログラムのエラーの意味を表示します")),
+    Example("popkit explain 6026", Text("the same by its number", "番号でも調べられます")),
+)
+
+
+def run(word: str | None, language: Language) -> int:
+    """Explain a word, or list them all."""
+    from popkit.vocabulary import explain, vocabulary
+
+    if word:
+        say(str(explain(word, language=language)).split("\n"))
+        return EXIT_FINE
+    lines, kind = [], ""
+    for entry in vocabulary().values():
+        if entry.kind.split(",")[0] != kind:
+            kind = entry.kind.split(",")[0]
+            lines += ["", kind]
+        lines.append(f"  {entry.word:<32} {entry.meaning.split('. ')[0]}")
+    say(lines)
+    return EXIT_FINE
+
+
+def _known(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from popkit.vocabulary import vocabulary
+
+    return completed(vocabulary(), incomplete)
+
+
+VERB = Verb("explain", run, [Argument("word", WORD, required=False, shell_complete=_known)], summary=SUMMARY, examples=EXAMPLES)
