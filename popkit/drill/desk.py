@@ -67,6 +67,9 @@ class Desk:
     created: list[float] = field(default_factory=list)
     reads: list[float] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.worker.has_index = True
+
     @property
     def now(self) -> float:
         return self.worker.clock / 1000

@@ -98,6 +98,7 @@ class Worker:
         self.claimed_at: dict[tuple[str, str], str] = {}
         self.cached: dict[tuple[Any, ...], Proof] = {}
         self.failing: tuple[str, ...] = ()  # events whose entries the sink does not take
+        self.has_index = False  # whether a key-value store is told of each entry as well
         self.numeric = False  # whether clients write a period as a number, as some do
 
     @property
@@ -133,7 +134,7 @@ class Worker:
             "r2_stream": f"audit/immutable/stream/{folder}/{moment}_{entry['entry_hash']}.json",
         }
         self.bucket.update(dict.fromkeys(keys.values(), text))
-        refs = {**keys, "kv_index": f"audit:immutable:{entry['entry_hash']}"}
+        refs = {**keys, "kv_index": f"audit:immutable:{entry['entry_hash']}"} if self.has_index else keys
         sinks = [{"sink": sink, "ref": ref, "at": ts} for sink, ref in refs.items()]
         immutable = {"mode": "required", "payload_hash": sha256(text.encode()).hexdigest(), "sinks": sinks}
         self.entries.append({**entry, "immutable": immutable})

@@ -81,7 +81,6 @@ def test_what_is_no_step_hides_none_beside_it(tmp_path: Path) -> None:
     assert found == [("set_paused", 1), ("set_paused", 2), ("set_paused", 1)]
 
 
-@pytest.mark.usefixtures("unchecked")
 def test_a_transaction_whose_inner_instructions_cannot_be_read_hides_none_after_it(tmp_path: Path) -> None:
     world = World()
     handle = world.grant()
@@ -130,7 +129,6 @@ def test_steps_of_one_slot_stand_as_in_their_block(tmp_path: Path) -> None:
     assert order("one not told", 0, 1, None, 2) == [2, 0, 1, 3], "what is not told stands first"
 
 
-@pytest.mark.usefixtures("unchecked")
 def test_steps_within_one_call_stand_as_they_were_called(tmp_path: Path) -> None:
     world = World()
     handle = world.grant()

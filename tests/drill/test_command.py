@@ -5,23 +5,41 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
+from popkit.cli import main
 from popkit.drill import notebook, running
-from popkit.drill.command import drill
-from popkit.errors import EXIT_WRONG, UsageError
+from popkit.errors import EXIT_USAGE, EXIT_WRONG
 from tests.conftest import ROOT
 
 
-def ask(*words: object) -> Result:
-    return CliRunner().invoke(drill, [str(word) for word in words])
+@dataclass
+class Asked:
+    """What a command ended with and said."""
+
+    exit_code: int
+    output: str
+    errors: str
 
 
-def test_a_drill_from_start_to_stop(tmp_path: Path) -> None:
+@pytest.fixture
+def ask(capfd: pytest.CaptureFixture[str]) -> Callable[..., Asked]:
+    """`popkit drill …` in this process."""
+
+    def run(*words: object) -> Asked:
+        code = main(["drill", *map(str, words)])
+        said = capfd.readouterr()
+        return Asked(code, said.out, said.err)
+
+    return run
+
+
+def test_a_drill_from_start_to_stop(ask: Callable[..., Asked], tmp_path: Path) -> None:
     folder = tmp_path / "night"
     started = ask("start", "abandoned-quiet", "--era", "strict", "--seed", 3, "--out", folder)
     try:
@@ -37,7 +55,7 @@ def test_a_drill_from_start_to_stop(tmp_path: Path) -> None:
         assert ask("clock", "+900", "--drill", folder).exit_code == 0
         assert running.ask(folder, "status")["now"] >= before + 900
         again = ask("start", "intact", "--out", folder)
-        assert isinstance(again.exception, UsageError)
+        assert (again.exit_code, "holds a drill already" in again.errors) == (EXIT_USAGE, True)
         opened = ask("reveal", "--drill", folder, "--lang", "ja")
         assert opened.exit_code == 0
         assert "封印は有効です" in opened.output
@@ -47,26 +65,26 @@ def test_a_drill_from_start_to_stop(tmp_path: Path) -> None:
     finally:
         assert ask("stop", "--drill", folder).exit_code == 0
     gone = ask("status", "--drill", folder)
-    assert isinstance(gone.exception, UsageError)
+    assert (gone.exit_code, "no drill runs there" in gone.errors) == (EXIT_USAGE, True)
 
 
-def test_what_is_asked_wrongly(tmp_path: Path) -> None:
+def test_what_is_asked_wrongly(ask: Callable[..., Asked], tmp_path: Path) -> None:
     for words in (["start", "nothing"], ["start", "genesis-abandoned", "--era", "relaxed"], ["start", "intact", "--fault", "nothing"]):
         found = ask(*words, "--out", tmp_path / "none")
-        assert isinstance(found.exception, UsageError), found.output
+        assert found.exit_code == EXIT_USAGE, found
     assert not (tmp_path / "none").exists()
-    assert ask("clock", "soon", "--drill", tmp_path).exit_code != 0
+    assert ask("clock", "soon", "--drill", tmp_path).exit_code == EXIT_USAGE
 
 
-def test_a_case_and_its_answer(tmp_path: Path) -> None:
+def test_a_case_and_its_answer(ask: Callable[..., Asked], tmp_path: Path) -> None:
     case = tmp_path / "evidence"
     assert ask("case", "paused-midway", "--era", "relaxed", "--seed", 4, "--out", case).exit_code == 0
     answer = json.loads((tmp_path / "evidence.answer.json").read_text())
     assert (answer["verdict"], answer["causes"]) == ("intact", ["paused"])
-    assert isinstance(ask("case", "paused-midway", "--out", case).exception, UsageError)
+    assert ask("case", "paused-midway", "--out", case).exit_code == EXIT_USAGE
 
 
-def test_a_table_of_runs_ends_with_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_runs_ends_with_what_it_found(ask: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch) -> None:
     good = ask("run", "intact", "--era", "head")
     assert (good.exit_code, "1 of 1 answers are right" in good.output) == (0, True)
     monkeypatch.setattr("popkit.drill.stage.Stage.first_bad", lambda stage: "something else")
@@ -75,7 +93,7 @@ def test_a_table_of_runs_ends_with_what_it_found(monkeypatch: pytest.MonkeyPatch
     assert "0 of 1" in bad.output
 
 
-def test_the_list_shows_every_incident_in_either_language() -> None:
+def test_the_list_shows_every_incident_in_either_language(ask: Callable[..., Asked]) -> None:
     english, japanese = ask("list").output, ask("list", "--all", "--lang", "ja").output
     assert "A wallet takes a proof and never sends it" in english
     assert len(japanese.splitlines()) > len(english.splitlines()) > 20
