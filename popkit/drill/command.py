@@ -7,7 +7,7 @@ import json
 import random
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from popkit.errors import EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.output import say, tell
@@ -91,18 +91,24 @@ def start(name: str | None, era: str | None, seed: int | None, out: str, slot_ms
     rows |= {"event": state["event"], "keys": str(folder / "keys"), "worker token": state["worker_token_file"]}
     lines = [speak(STARTED(), language), *(f"  {label:<13} {value}" for label, value in rows.items())]
     lines += [speak(SEALED(digest=state["answer_sha256"]), language), "", speak(NEXT(), language)]
-    say([*lines, *(f"  {line}" for line in commands(state, folder))])
+    say([*lines, *(f"  {line}" for line in commands(folder))])
     return EXIT_FINE
 
 
-def commands(state: dict[str, Any], folder: Path) -> list[str]:
+def commands(folder: Path) -> list[str]:
     """What a person types next, in the order of the night."""
     case = f"{folder.name}-case"
     collect = (
-        f"POPKIT_TOKEN=$(cat {state['worker_token_file']}) popkit collect --rpc {state['rpc']} --second-rpc {state['second_rpc']}"
-        f" --worker {state['worker']} --worker-token-env POPKIT_TOKEN --grant {state['grant']} --out {case}"
+        "popkit collect --rpc $DRILL_RPC --second-rpc $DRILL_SECOND_RPC --worker $DRILL_WORKER --worker-token-env DRILL_TOKEN"
+        f" --grant $DRILL_GRANT --out {case}"
     )
-    return [collect, f"popkit diagnose {case}", f"popkit drill reveal --drill {folder}", f"popkit drill stop --drill {folder}"]
+    return [
+        f"source {folder}/env",
+        collect,
+        f"popkit diagnose {case}",
+        f"popkit drill reveal --drill {folder}",
+        f"popkit drill stop --drill {folder}",
+    ]
 
 
 def clock(seconds: str, folder: str, language: Language) -> int:

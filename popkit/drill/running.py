@@ -3,6 +3,7 @@
     DRILL/drill.json        addresses, grant, event, the digest of the sealed answer, and how to reach the process
     DRILL/keys/*.json       the operator's keys, made for this drill, in the format of solana-keygen
     DRILL/worker-token      the operator's token for the worker
+    DRILL/env               addresses, token and grant for a shell: `source DRILL/env`
 
 The answer itself is in the process's memory alone until `reveal`. Everything listens on loopback.
 """
@@ -176,6 +177,9 @@ async def _run(folder: Path, wanted: Wanted) -> None:
             "control": f"http://{HOST}:{port}",
             "control_token": key,
         }
+        known = {"RPC": listening.rpc, "SECOND_RPC": listening.second_rpc, "WORKER": listening.worker, "TOKEN": token}
+        known["GRANT"] = stage.grant.address
+        _write_privately(folder / "env", "".join(f"export DRILL_{name}={value}\n" for name, value in known.items()))
         _write_privately(folder / STATE, json.dumps(state, indent=1) + "\n")
         try:
             await stop.wait()
