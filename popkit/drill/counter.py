@@ -121,10 +121,17 @@ def claim(desk: Desk, asked: Asked) -> Answer:
         url = f"https://explorer.solana.com/tx/{signature}?cluster=devnet"
         found |= {"txSignature": signature, "receiptPubkey": receipt, "explorerTxUrl": url}
     if worker.model == "E":
-        most = row.get("maxClaimsPerInterval", 1)
-        quota = {"claimIntervalDays": row.get("claimIntervalDays", 30), "maxClaimsPerInterval": most}
-        found["claimQuota"] = quota | {"claimsUsedInCurrentInterval": 0, "remainingClaimsInCurrentInterval": most, "canClaimNow": True}
+        found["claimQuota"] = _quota(row, worker.clock, used=bool(signature))
     return 200, found if held is None else found | {"ticketReceipt": held}
+
+
+def _quota(row: dict[str, Any], clock: int, used: bool) -> dict[str, Any]:
+    """What the newest worker says of claims to come: only one with a transaction uses the interval up."""
+    days, most = row.get("claimIntervalDays") or 30, row.get("maxClaimsPerInterval", 1)
+    left = most - used if isinstance(most, int) else most
+    head = {"claimIntervalDays": days, "maxClaimsPerInterval": most, "claimsUsedInCurrentInterval": int(used)}
+    found = head | {"remainingClaimsInCurrentInterval": left, "canClaimNow": left != 0}
+    return found | {"nextAvailableAt": clock + days * 86_400_000} if left == 0 else found
 
 
 def _failed(code: str, message: str) -> Answer:

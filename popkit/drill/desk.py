@@ -10,11 +10,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from popkit.drill import counter
 from popkit.drill.integrity import integrity
-from popkit.drill.worker import SinkFailed, Worker, digest, iso, mask
+from popkit.drill.security import Security
+from popkit.drill.worker import SinkFailed, Worker, iso, mask
 
 ROTATION = dict.fromkeys(("enabled", "index", "intervalDays", "startUnix", "nextRotateAtUnix", "pathTemplate")) | {"enabled": False}
 LATER = ("D", "E")
@@ -24,13 +26,8 @@ SEEDS = (
 )
 UNAUTHORIZED = (401, {"error": "Unauthorized"})
 NOT_FOUND = (404, {"success": False, "error": {"code": "not_found", "message": "イベントが見つかりません"}})
-BOTS = ("bot", "crawler", "spider", "curl", "wget", "python", "scrapy", "headless")
-WORDS = ("bot", "auto", "script", "spam", "mass")
-WARNED = "不正発行またはBot操作の疑いを検知しました"
-WARNING = "このまま続行すると、管理者アカウントはリアルタイム凍結され、運営者の手動ロック解除が必要になります。"
-FREEZING = "不正発行/Bot警告後に継続操作が行われたため、管理者アカウントをリアルタイム凍結しました。解除は運営者の手動操作が必要です。"
-FROZEN = "この管理者アカウントは現在フリーズ中です。運営者によるロック解除が必要です。"
-EVENTS_A_DAY, READS_A_MINUTE, WARNING_SECONDS = 30, 300, 120
+LOGINS, LOGIN_SECONDS = 20, 300
+EVENTS_A_DAY, READS_A_MINUTE = 30, 300
 _REDACTED = ("password", "pin", "token", "authorization", "secret", "private")
 _EVENT = re.compile(r"/v1/school/events/([^/]+)(/claimants|/close)?")
 Answer = tuple[int, Any]
@@ -60,15 +57,14 @@ class Desk:
     token: str
     down: bool = False
     signer_error: str | None = None
-    frozen: dict[str, Any] | None = None
-    warning: str = ""
-    warned_until: float = 0.0
-    attempts: list[float] = field(default_factory=list)
+    security: Security = field(init=False)
     created: list[float] = field(default_factory=list)
     reads: list[float] = field(default_factory=list)
+    logins: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.worker.has_index = True
+        self.security = Security(self.worker)
 
     @property
     def now(self) -> float:
@@ -123,9 +119,10 @@ class Desk:
         event = _EVENT.fullmatch(asked.path)
         body_event = asked.body.get("eventId") if isinstance(asked.body, dict) else None
         stream = event[1] if event else body_event if isinstance(body_event, str) and body_event else "system"
-        route = "/v1/school/events/:eventId" + (event[2] or "") if event else asked.path
+        is_known = event is not None and (event[2] != "/close" or self.is_later)
+        route = "/v1/school/events/:eventId" + (event[2] or "") if event is not None and is_known else asked.path
         data: dict[str, Any] = {
-            "route": asked.path,
+            "route": route,
             "method": asked.method,
             "status": status,
             "statusClass": f"{status // 100}xx",
@@ -140,9 +137,11 @@ class Desk:
         name = f"API_{asked.method}_" + route.strip("/").upper().replace("/", "_").replace("-", "_").replace(":", "")
         self.worker.append(name, stream, self._actor(asked), data)
 
-    @staticmethod
-    def _actor(asked: Asked) -> dict[str, str]:
-        if asked.path.startswith(("/api/master/", "/api/admin/")) or (asked.method, asked.path) == ("POST", "/v1/school/events"):
+    def _actor(self, asked: Asked) -> dict[str, str]:
+        event = _EVENT.fullmatch(asked.path)
+        of_event = event is not None and (event[2] == "/claimants" or (event[2] == "/close" and self.is_later))
+        of_operators = asked.path.startswith(("/api/master/", "/api/admin/"))
+        if of_operators or of_event or (asked.method, asked.path) == ("POST", "/v1/school/events"):
             return {"type": "operator", "id": "authenticated" if asked.authorized else "anonymous"}
         if asked.path.startswith("/api/audit/"):
             return {"type": "auditor", "id": "public"}
@@ -247,15 +246,18 @@ class Desk:
         amount = _positive(body["ticketTokenAmount"]) if body.get("ticketTokenAmount") is not None else None
         if body.get("ticketTokenAmount") is not None and amount is None:
             return 400, {"error": "ticketTokenAmount must be a positive integer"}
-        guarded = self._guarded(asked, f"{title} {host}") if self.is_later else None
+        if body.get("claimIntervalDays") is not None and _positive(body["claimIntervalDays"]) is None:
+            return 400, {"error": "claimIntervalDays must be a positive integer"}
+        guarded = self.security.refuses(asked.agent, f"{title} {host}", asked.override) if self.is_later else None
         if guarded is not None:
             return guarded
         links = {name: _trimmed(body.get(name)) for name in ("solanaMint", "solanaAuthority", "solanaGrantId")}
         same = next((row["id"] for row in self.worker.events.values() if all(links.values()) and links.items() <= row.items()), None)
         if same is not None:
             return 409, {"error": f"on-chain grant config already linked to event: {same}"}
-        if self.is_later and len([at for at in self.created if at > self.now - 86400]) >= EVENTS_A_DAY:
-            limit = {"limitPerWindow": EVENTS_A_DAY, "retryAfterSec": int(86400 - (self.now - min(self.created)))}
+        self.created = [at for at in self.created if at > self.now - 86400]
+        if self.is_later and len(self.created) >= EVENTS_A_DAY:
+            limit = {"limitPerWindow": EVENTS_A_DAY, "retryAfterSec": ceil(86400 - (self.now - min(self.created)))}
             return 429, {"error": "event issuance limit exceeded", "code": "event_issue_limit_exceeded", **limit}
         self.created.append(self.now)
         row = {"title": title, "datetime": moment, "host": host, "state": "published", **links, "ticketTokenAmount": amount}
@@ -263,45 +265,28 @@ class Desk:
         row |= {"claimIntervalDays": body.get("claimIntervalDays", 30), "maxClaimsPerInterval": body.get("maxClaimsPerInterval", 1)}
         return 201, self._without_nothing(self.worker.create_event(row))
 
-    def _guarded(self, asked: Asked, text: str) -> Answer | None:
-        """The later workers' security warnings, and the freeze of an operator who overrides one."""
-        if self.frozen is not None:
-            return 423, {**self.frozen, "message": FROZEN}
-        self.attempts = [at for at in self.attempts if at > self.now - 60] + [self.now]
-        signals = ["bot_like_user_agent"] if any(word in asked.agent for word in BOTS) else []
-        signals += ["suspicious_keyword"] if any(word in text.lower() for word in WORDS) else []
-        signals += ["rapid_issue_attempts"] if len(self.attempts) >= 3 else []
-        if asked.override and self.warned_until > self.now:
-            head: dict[str, Any] = {"code": "account_frozen", "alertColor": "red", "unlockRequired": True, "message": FREEZING}
-            why = {"reason": "proceeded_after_security_warning", "warningId": self.warning}
-            self.frozen = {**head, "frozenAt": iso(self.worker.clock), **why}
-            return 423, self.frozen
-        if not signals:
-            return None
-        self.warned_until = self.now + WARNING_SECONDS
-        self.warning = f"warn-{digest([self.worker.name, self.worker.clock])[:10]}-{len(signals)}"
-        shown = {"alertColor": "red", "title": WARNED, "message": WARNING, "detectedAt": iso(self.worker.clock)}
-        warning = {"id": self.warning, **shown, "signals": signals, "freezeOnProceed": True}
-        return 409, {"code": "security_warning", "message": WARNING, "warning": warning}
-
     def _unlock(self, asked: Asked) -> Answer:
         if not self.is_later:
             return 404, "Not Found"
-        if not asked.authorized:
-            return UNAUTHORIZED
-        self.frozen, self.warned_until = None, 0.0
-        return 200, {"success": True}
+        return self.security.unlock(asked.body) if asked.authorized else UNAUTHORIZED
+
+    def _freeze_status(self, asked: Asked) -> Answer:
+        if not self.is_later:
+            return 404, "Not Found"
+        return (200, self.security.status()) if asked.authorized else UNAUTHORIZED
 
     def _close(self, asked: Asked, name: str) -> Answer:
         if not asked.authorized:
             return UNAUTHORIZED
-        if self.frozen is not None:
-            return 423, {**self.frozen, "message": FROZEN}
+        if self.security.frozen is not None:
+            return 423, self.security.frozen_body()
         row = self.worker.events.get(name)
         if row is None:
-            return NOT_FOUND
+            return 404, {"error": "event not found"}
+        by = {"closedByAdminId": "master", "closedByAdminName": "Master Operator", "closedBySource": "master"}
+        data = {"eventId": name, "previousState": row["state"], "nextState": "ended", **by}
         row["state"] = "ended"
-        self.worker.append("EVENT_CLOSE", name, {"type": "master", "id": "master"}, {"eventId": name, "state": "ended"})
+        self.worker.append("EVENT_CLOSE", name, {"type": "master", "id": "master"}, data)
         return 200, self._event(name)
 
     # the operator's pages
@@ -327,6 +312,17 @@ class Desk:
             return 200, head | {"admins": []}
         found = {"limit": int(asked.query.get("limit", "100")), "total": 0, "indexBuiltAt": iso(self.worker.clock), "items": []}
         return 200, head | {"query": asked.query.get("q", "")} | found
+
+    def _login(self, asked: Asked) -> Answer:
+        """POST admin/login: the token is the password; the later workers count the failures."""
+        self.logins = [at for at in self.logins if at > self.now - LOGIN_SECONDS]
+        if self.is_later and len(self.logins) >= LOGINS:
+            return 429, {"error": "too many requests", "code": "rate_limited", "bucket": "admin_login", "retryAfterSec": LOGIN_SECONDS}
+        self.logins.append(self.now)
+        given = asked.body.get("password") if isinstance(asked.body, dict) else None
+        if not isinstance(given, str) or not hmac.compare_digest(given.encode(), self.token.encode()):
+            return 401, {"error": "invalid password"}
+        return 200, {"ok": True, "role": "master"}
 
     def _log(self, asked: Asked) -> Answer:
         """POST /v1/audit/log: whoever holds the token may append any event, without a row of its own."""
@@ -385,6 +381,8 @@ _ROUTES: dict[tuple[str, str], Callable[[Desk, Asked], Answer]] = {
     ("POST", "/v1/school/pop-proof"): counter.pop_proof,
     ("POST", "/v1/school/claims"): counter.claim,
     ("POST", "/v1/school/admin/security/unlock"): Desk._unlock,
+    ("GET", "/v1/school/admin/security/freeze-status"): Desk._freeze_status,
+    ("POST", "/api/admin/login"): Desk._login,
     ("POST", "/api/audit/receipts/verify"): counter.verify,
     ("POST", "/api/audit/receipts/verify-code"): counter.verify_code,
     ("GET", "/api/master/audit-logs"): Desk._logs,

@@ -200,12 +200,13 @@ class Worker:
         event, subject = row["id"], wallet or token
         seen = self.claims.get((event, subject))
         code = seen or "".join(_CODE[byte % 32] for byte in sha256(f"{self.name}{event}{subject}".encode()).digest()[:6])
+        off_chain = self.model == "E" and signature is None  # the newest worker calls it a receipt, and no tokens
         if seen is None or (signature is not None and self.model in LATER):
             transfer = {
                 "mode": "onchain" if signature else "offchain",
-                "asset": "ticket_token",
-                "amount": row.get("ticketTokenAmount") or 1,
-                "mint": row.get("solanaMint"),
+                "asset": "participation_receipt" if off_chain else "ticket_token",
+                "amount": None if off_chain else row.get("ticketTokenAmount") or 1,
+                "mint": None if off_chain else row.get("solanaMint"),
                 "txSignature": signature,
                 "receiptPubkey": receipt,
                 "sender": {"type": "grant_authority", "id": row.get("solanaAuthority") or f"grant:{event}"},
@@ -383,6 +384,31 @@ class Worker:
         """Put a backup back: the whole storage, or the proof heads alone. The bucket is outside and stays."""
         for name in ("heads",) if only_heads else backup:
             setattr(self, name, copy.deepcopy(backup[name]))
+
+    def load(self, storage: dict[str, Any], bucket: dict[str, str]) -> None:
+        """Put an export of a storage and its bucket in the place of everything; the signing key is outside and stays."""
+        rows = {key: value for key, value in storage.items() if key.startswith("audit_history:")}
+        by_parent = {entry["prev_hash"]: entry for entry in rows.values()}
+        self.entries, at = [], "GENESIS"
+        while at in by_parent:
+            self.entries.append(by_parent[at])
+            at = by_parent[at]["entry_hash"]
+        parts: dict[str, dict[str, Any]] = {}
+        for key, value in storage.items():
+            family, _, name = key.partition(":")
+            parts.setdefault(family, {})[name] = value
+        self.last = {name.removeprefix("lastHash:"): value for name, value in parts.get("audit", {}).items()}
+        self.events = dict(parts.get("event", {}))
+        chain = parts.get("pop_chain", {})
+        grants = {name.removeprefix("lastHash:global:") for name in chain if name.startswith("lastHash:global:")}
+        self.heads = {grant: [chain[f"lastHash:global:{grant}"], chain[f"lastHash:stream:{grant}"]] for grant in grants}
+        self.history = {key: value for key, value in storage.items() if key.startswith("pop_chain:history:")}
+        codes = {tuple(name.split(":", 1)): value for name, value in parts.get("claim", {}).items()}
+        self.claims = {(event, subject): value["code"] for (event, subject), value in codes.items()}
+        self.claimed_at = {(event, subject): iso(value["at"]) for (event, subject), value in codes.items()}
+        receipts = {tuple(name.split(":", 1)): row for name, row in parts.get("ticket_receipt", {}).items()}
+        self.receipts = {(event, code): row for (event, code), row in receipts.items()}
+        self.bucket, self.cached = dict(bucket), {}
 
     # what it exports
 
