@@ -10,7 +10,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from popkit.drill import program, runtime, system, token
-from popkit.drill.ledger import LAMPORTS_PER_BYTE, Account, Ledger
+from popkit.drill.ledger import LAMPORTS_PER_BYTE, Account, Ledger, minimum_balance
 from popkit.drill.runtime import Context, Failure, Instruction, Meta, Signed
 from popkit.protocol.ed25519 import THIS_INSTRUCTION
 from popkit.protocol.keys import (
@@ -97,8 +97,8 @@ runtime.PROGRAMS.update(
 )
 
 
-def built_in() -> dict[str, Account]:
-    """The accounts that every cluster has: programs and sysvars, with the lamports that recordings show."""
+def built_in(build: str, slot: int, authority: str) -> dict[str, Account]:
+    """The accounts that every cluster has: programs and sysvars, with the lamports that recordings show; and the deployed build."""
     native = (SYSTEM_PROGRAM, COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM)
     found = {key: Account(1, NATIVE_LOADER, b"", executable=True) for key in native}
     loaded = ((TOKEN_PROGRAM, 929_020_800), (ATA_PROGRAM, 731_913_600), (MEMO_PROGRAM, 521_498_880), (WRAPPER_PROGRAM, 1_141_440))
@@ -106,7 +106,15 @@ def built_in() -> dict[str, Account]:
     rent = LAMPORTS_PER_BYTE // 2
     found[RENT_SYSVAR] = Account(1_009_200, "Sysvar1111111111111111111111111111111111111", struct.pack("<QdB", rent, 2.0, 50))
     found[PROGRAM_ID] = Account(1_141_440, UPGRADEABLE_LOADER, b"\2\0\0\0" + key_bytes(PROGRAM_DATA), executable=True)
+    found[PROGRAM_DATA] = program_data(build, slot, authority)
     return found
+
+
+def program_data(build: str, slot: int, authority: str) -> Account:
+    """The ProgramData account of a deployed build: slot, upgrade authority, and bytes that are no program, but one build's alone."""
+    head = b"\3\0\0\0" + slot.to_bytes(8, "little") + b"\1" + key_bytes(authority)
+    data = head + f"popkit drill: grant_program, build {build}".encode().ljust(256, b"\0")
+    return Account(minimum_balance(len(data)), UPGRADEABLE_LOADER, data)
 
 
 def read_signed(transaction: VersionedTransaction, ledger: Ledger) -> tuple[Signed, dict[str, list[str]]]:

@@ -18,8 +18,6 @@ from popkit.drill.incidents import INCIDENTS
 from popkit.drill.live import Addresses, Drill
 from popkit.drill.stage import Stage, Truth
 
-NONCE_BYTES = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Compared:

@@ -15,7 +15,6 @@ from popkit.protocol.keys import (
     ATA_PROGRAM,
     COMPUTE_BUDGET_PROGRAM,
     ED25519_PROGRAM,
-    INSTRUCTIONS_SYSVAR,
     PROGRAM_ID,
     SYSTEM_PROGRAM,
     TOKEN_PROGRAM,
@@ -333,7 +332,3 @@ def ui_amount(amount: int, places: int) -> str:
         return str(amount)
     text = str(amount).rjust(places + 1, "0")
     return f"{text[:-places]}.{text[-places:]}".rstrip("0").rstrip(".")
-
-
-def is_sysvar(key: str) -> bool:
-    return key.startswith("Sysvar") or key == INSTRUCTIONS_SYSVAR

@@ -96,7 +96,7 @@ class World:
         self.ms = self.start * 1000
         self.first_slot, self.slot_ms = FIRST_SLOT, SLOT_MS
         self.pace = [(self.start * 1000, FIRST_SLOT, SLOT_MS)]  # since when, from which slot on, milliseconds a slot
-        self.ledger = Ledger(built_in())
+        self.ledger = Ledger(built_in(build, FIRST_SLOT - 1000, self.address("program authority")))
         self.ledgers: list[tuple[int, Ledger]] = [(FIRST_SLOT, self.ledger)]
         self.grants: dict[str, GrantHandle] = {}
         self.landed: list[Landed] = []
