@@ -11,6 +11,7 @@ from popkit.claims.table import PROOF_PLACES, ClaimTable
 from popkit.eras import EARLIEST, Shown, only, since
 from popkit.history import History
 from popkit.protocol.errors import CHAIN_RULE_ERRORS, ERAS, TransactionFailure
+from popkit.texts import Text
 
 
 class Attempt(NamedTuple):
@@ -93,7 +94,7 @@ def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) 
         why = noise[row]
         message_entry: str | None = hashes["entry_hash"][row] if has else None
         if why is None and not accepted and _came_after(claims, row, first_accepted.get(message_entry or "")):
-            why = "already accepted"
+            why = _ALREADY_ACCEPTED
         found[text["grant"][row]].append(
             Attempt(
                 row=row,
@@ -135,6 +136,18 @@ def _came_after(claims: ClaimTable, row: int, accepted: int | None) -> bool:
     return accepted < int(claims.slot[row]) or in_the_way
 
 
+_ALREADY_ACCEPTED = Text("the proof was already accepted", "proof はすでに受理されています")
+_NO_PROOF = Text("the claim carries no proof", "claim に proof が含まれていません")
+_SIGNATURE_FAILS = Text("the proof's signature does not verify", "proof の署名を検証できません")
+_HASH_FAILS = Text("the proof's entry hash is not that of its fields", "proof の entry hash が各フィールドと一致しません")
+_OTHER_GRANT = Text("the proof names another grant", "proof が別の grant を指しています")
+_OTHER_CLAIMER = Text("the proof names another claimer", "proof が別の claimer を指しています")
+_OTHER_PERIOD = Text("the proof names another period", "proof が別の期間を指しています")
+_OTHER_KEY = Text(
+    "the proof is signed by a key that was never the grant's", "proof が、この grant のものになったことのない鍵で署名されています"
+)
+
+
 def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
     """Why an attempt does not count: None for the issuer's own, 'forged' when its transaction cannot be what it says it is.
 
@@ -147,22 +160,22 @@ def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
     if accepted and pre_pop:
         return None
     if not claims.has_message[row] or (accepted and PROOF_PLACES[int(claims.proof_place[row])] != "preceding"):
-        return "forged" if accepted else "no proof"
+        return "forged" if accepted else _NO_PROOF
     same_grant = (claims.hashes["message_grant"][row] == claims.keys["grant"][row]).all()
     same_claimer = (claims.hashes["message_claimer"][row] == claims.keys["claimer"][row]).all()
     checks = (
-        (bool(claims.proof_signature_holds[row]), "the proof's signature does not hold"),
-        (bool(claims.entry_hash_holds[row]), "the proof's entry hash does not hold"),
-        (bool(same_grant), "the proof names another grant"),
-        (bool(same_claimer and claims.claimer_signed[row]), "the proof names another claimer"),
+        (bool(claims.proof_signature_holds[row]), _SIGNATURE_FAILS),
+        (bool(claims.entry_hash_holds[row]), _HASH_FAILS),
+        (bool(same_grant), _OTHER_GRANT),
+        (bool(same_claimer and claims.claimer_signed[row]), _OTHER_CLAIMER),
         # refused for it, a proof is still the issuer's, and may land in its own period
-        (not accepted or claims.message_period_index[row] == claims.period_index[row], "the proof names another period"),
+        (not accepted or claims.message_period_index[row] == claims.period_index[row], _OTHER_PERIOD),
     )
     for holds, why in checks:
         if not holds:
             return "forged" if accepted else why
     if not accepted and claims.key_text["signer"][row] not in keys:
-        return "the proof is signed by a key that was never the grant's"
+        return _OTHER_KEY
     return None
 
 

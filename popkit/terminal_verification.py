@@ -22,12 +22,12 @@ NAMES_SHOWN, REASONS_SHOWN = 3, 5
 BEGINNING = 12
 """Characters of a name in a row of names; `verify` takes such a beginning for the name."""
 
-CHECKS = Noun("check", "checks", " 件の検査")
-REASONS = Noun("other reason", "other reasons", " 件の他の理由")
+CHECKS = Noun("check", "checks", "{n} 件の検査")
+REASONS = Noun("other reason", "other reasons", "{n} 件の他の理由")
 COUNTED = {
-    "chain": Noun("grant", "grants", " 件の grant"),
-    "claim": Noun("claim", "claims", " 件の claim"),
-    "record": Noun("record", "records", " 件の記録"),
+    "chain": Noun("grant", "grants", "{n} 件の grant"),
+    "claim": Noun("claim", "claims", "{n} 件の claim"),
+    "record": Noun("record", "records", "{n} 件の記録"),
 }
 
 HEADLINES = {
@@ -58,9 +58,9 @@ EACH = {HOLDS: Text("all of {count} hold", "{count} 件すべて成立"), VIOLAT
         CANNOT_TELL: Text("none of {count} can be told", "{count} 件すべて判定不能")}  # fmt: skip
 OF_ALL = Text("of {count}, {parts}", "{count} 件のうち、{parts}")
 TOTALS = {
-    HOLDS: Noun("holds", "hold", " 件が成立"),
-    VIOLATED: Noun("is violated", "are violated", " 件が違反"),
-    CANNOT_TELL: Noun("cannot tell", "cannot tell", " 件が判定不能"),
+    HOLDS: Noun("holds", "hold", "{n} 件が成立"),
+    VIOLATED: Noun("is violated", "are violated", "{n} 件が違反"),
+    CANNOT_TELL: Noun("cannot tell", "cannot tell", "{n} 件が判定不能"),
 }
 ALL_CHECKS = Text("single checks", "個々の検査")
 NOT_MADE = Text("Checks that could not be made, and why:", "行えなかった検査とその理由:")

@@ -1,4 +1,5 @@
-"""What holds for every diagnosis of whatever case: it says why, fills what its codes promise, and names places that the case holds."""
+"""What holds for every diagnosis of whatever case: it says why, fills what its codes promise, names places that the case
+holds, and is whole in Japanese."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis
 from popkit.history import LATEST
 from popkit.reporting.places import Places
 from tests.conftest import ROOT
+from tests.japanese import whole_in_japanese
 
 OF_WHAT_IS_NOT_THERE = (
     "proof_lost",
@@ -77,6 +79,7 @@ def held_to_its_words(path: Path) -> Diagnosis:
         if finding.where[1] in slots and finding.code != "outcome_contradictory":  # there two answers tell two slots
             assert finding.slot == slots[finding.where[1]], finding
         assert finding.code in OF_WHAT_IS_NOT_THERE or _is_there(finding, places, raw), finding
+    whole_in_japanese(found)
     return found
 
 

@@ -16,21 +16,61 @@ from functools import partial
 from typing import Any
 
 from popkit.protocol.canonical import CanonicalError, dumps, parse
+from popkit.texts import Listed, Sentence, Text
 
-WAYS = {
-    "utf-16": ("is UTF-16, as PowerShell's `>` writes it", "save it as UTF-8"),
-    "bom": ("begins with a byte order mark", "save it as UTF-8 without one"),
-    "encoding": ("was read in another encoding than UTF-8", "copy the bytes, without reading them as text"),
-    "banner": ("has a tool's own words around it, as wrangler's banner", "save with the tool's own option for a file (wrangler: --file)"),
-    "html": ("has HTML's escapes", "save the answer itself, not a page that shows it"),
-    "line end": ("has white space added at its ends", "copy the bytes, without an editor or a shell's redirection"),
-    "slashes": ("has every slash escaped", "copy the bytes, without reading the JSON"),
-    "escapes": ("has characters written as \\u escapes", "copy the bytes, without reading the JSON"),
-    "layout": ("is the same JSON written anew: its layout or the order of its keys", "copy the bytes, without reading the JSON"),
-    "dates": ("has its dates written anew, as PowerShell's ConvertFrom-Json does", "save with Invoke-WebRequest -OutFile, or curl -o"),
-    "trimmed dates": ("has the last zeros of its dates cut off, as PowerShell does", "save with Invoke-WebRequest -OutFile, or curl -o"),
-    "NFC": ("has its letters composed (Unicode NFC)", "copy the bytes, without a tool that normalises text"),
-    "NFD": ("has its letters decomposed (Unicode NFD)", "copy the bytes, without a tool that normalises text"),
+_BYTES = Text("copy the bytes, without reading them as text", "テキストとして読み込まず、バイト列のままコピーしてください")
+_JSON_BYTES = Text("copy the bytes, without reading the JSON", "JSON として読み込まず、バイト列のままコピーしてください")
+_PLAIN_BYTES = Text(
+    "copy the bytes, without a tool that normalises text", "テキストを正規化するツールを使わず、バイト列のままコピーしてください"
+)
+_BY_CURL = Text("save with Invoke-WebRequest -OutFile, or curl -o", "`Invoke-WebRequest -OutFile` または `curl -o` で保存してください")
+WAYS: dict[str, tuple[Text, Text]] = {
+    "utf-16": (
+        Text("is UTF-16, as PowerShell's `>` writes it", "UTF-16 です（PowerShell の `>` による）"),
+        Text("save it as UTF-8", "UTF-8 で保存してください"),
+    ),
+    "bom": (
+        Text("begins with a byte order mark", "先頭に BOM が付いています"),
+        Text("save it as UTF-8 without one", "BOM なしの UTF-8 で保存してください"),
+    ),
+    "encoding": (Text("was read in another encoding than UTF-8", "UTF-8 以外の文字コードとして読まれています"), _BYTES),
+    "banner": (
+        Text("has a tool's own words around it, as wrangler's banner", "前後にツール自身の出力（`wrangler` のバナーなど）が付いています"),
+        Text(
+            "save with the tool's own option for a file (wrangler: --file)",
+            "ツールのファイル保存オプション（`wrangler --file`）で保存してください",
+        ),
+    ),
+    "html": (
+        Text("has HTML's escapes", "HTML のエスケープが含まれています"),
+        Text("save the answer itself, not a page that shows it", "表示用のページではなく、応答そのものを保存してください"),
+    ),
+    "line end": (
+        Text("has white space added at its ends", "末尾に空白が追加されています"),
+        Text(
+            "copy the bytes, without an editor or a shell's redirection",
+            "エディタやシェルのリダイレクトを使わず、バイト列のままコピーしてください",
+        ),
+    ),
+    "slashes": (Text("has every slash escaped", "すべてのスラッシュがエスケープされています"), _JSON_BYTES),
+    "escapes": (Text("has characters written as \\u escapes", "文字が `\\u` エスケープで書かれています"), _JSON_BYTES),
+    "layout": (
+        Text("is the same JSON written anew: its layout or the order of its keys", "同じ JSON が別の書式またはキー順で書き直されています"),
+        _JSON_BYTES,
+    ),
+    "dates": (
+        Text(
+            "has its dates written anew, as PowerShell's ConvertFrom-Json does",
+            "日付が書き直されています（PowerShell の ConvertFrom-Json による）",
+        ),
+        _BY_CURL,
+    ),
+    "trimmed dates": (
+        Text("has the last zeros of its dates cut off, as PowerShell does", "日付の末尾のゼロが削られています（PowerShell による）"),
+        _BY_CURL,
+    ),
+    "NFC": (Text("has its letters composed (Unicode NFC)", "文字が合成形（Unicode NFC）になっています"), _PLAIN_BYTES),
+    "NFD": (Text("has its letters decomposed (Unicode NFD)", "文字が分解形（Unicode NFD）になっています"), _PLAIN_BYTES),
 }
 """What a tool did to a text, and how to export without it."""
 _ONLY_WHERE_NEEDED = frozenset({"encoding", "slashes", "escapes", "trimmed dates", "NFC", "NFD"})
@@ -70,10 +110,23 @@ class Alteration:
     ways: tuple[str, ...]
     texts: int
 
+    @property
+    def sentence(self) -> Sentence:
+        """What the tool did and how to export without it, in either language."""
+        return _ALTERED(
+            texts=self.texts,
+            done=Listed(tuple(WAYS[way][0] for way in self.ways), between="; "),
+            again=Listed(tuple(dict.fromkeys(WAYS[way][1] for way in self.ways)), between="; "),
+        )
+
     def __str__(self) -> str:
-        done = "; ".join(WAYS[way][0] for way in self.ways)
-        again = "; ".join(dict.fromkeys(WAYS[way][1] for way in self.ways))
-        return f"each of {self.texts} texts {done}. Every hash holds without that. To export again: {again}"
+        return str(self.sentence)
+
+
+_ALTERED = Text(
+    "each of {texts} texts {done}. Every hash holds without that. To export again: {again}",
+    "{texts} 件のテキストすべてに同じ変更があります: {done}。この変更を除けばすべてのハッシュが一致します。再エクスポートの方法: {again}",
+)
 
 
 def restored(readings: Iterable[Reading | None]) -> Alteration | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from popkit.audit.entries import GENESIS, LIST, STORAGE, AuditEntry, AuditRecords
 from popkit.audit.extents import Exported, StorageExtent
 from popkit.evidence.worker import StoredRow
+from popkit.texts import sentence
 
 HEAD_KEY = "audit:lastHash:"
 
@@ -62,7 +63,7 @@ def wrong_stream_links(records: AuditRecords) -> list[WrongStreamLink]:
         if expected is None:
             other = records.entries.get(link)
             is_wrong = other is not None and other.event_id != stream
-            expected = GENESIS if whole else "an entry of the same stream"
+            expected = GENESIS if whole else sentence("an entry of the same stream", "同じ stream のエントリ")
         else:
             is_wrong = link != expected
         if is_wrong:

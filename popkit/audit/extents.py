@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
+from popkit.texts import Sentence, Text
+
 ENTRY_FOLDER, STREAM_FOLDER = "audit/immutable/entry/", "audit/immutable/stream/"
 HEADS = "pop_chain:lastHash:"
 TWINS = ("pop_chain:lastHash:global:", "pop_chain:lastHash:stream:")
@@ -101,8 +103,30 @@ class Cut:
     key: str
     absent: int
 
+    @property
+    def sentence(self) -> Sentence:
+        """What is wrong with the listing, in either language."""
+        return _CUTS[self.kind](scope=self.scope, key=self.key, absent=self.absent)
+
     def __str__(self) -> str:
-        return f"the listing of {self.scope} {self.kind} {self.key}: {self.absent} of the objects named elsewhere lie beyond it"
+        return str(self.sentence)
+
+
+WHOLE_BUCKET = Text("the bucket", "バケット")
+_CUTS = {
+    "ends at": Text(
+        "the listing of {scope} ends at {key}: {absent} of the objects that other evidence names lie beyond it",
+        "{scope} の一覧が {key} で終わっています。他の証拠が参照しているオブジェクトのうち {absent} 件がその先にあります",
+    ),
+    "begins at": Text(
+        "the listing of {scope} begins at {key}: {absent} of the objects that other evidence names lie before it",
+        "{scope} の一覧が {key} から始まっています。他の証拠が参照しているオブジェクトのうち {absent} 件がその前にあります",
+    ),
+    "lacks a page after": Text(
+        "the listing of {scope} lacks a page after {key}: {absent} of the objects that other evidence names lie there",
+        "{scope} の一覧に {key} の後のページが欠けています。他の証拠が参照しているオブジェクトのうち {absent} 件がそこにあります",
+    ),
+}
 
 
 class BucketExtent:
@@ -178,7 +202,7 @@ class BucketExtent:
             if scope is not None and folder_of(key) in self._scopes:
                 there = self._scopes[scope]
                 places.add((scope, "ends at" if key > there[-1] else "begins at", there[-1] if key > there[-1] else there[0]))
-        return sorted(Cut(scope or "the bucket", kind, key, self._beyond(scope, kind, key)) for scope, kind, key in places)
+        return sorted(Cut(scope or WHOLE_BUCKET(), kind, key, self._beyond(scope, kind, key)) for scope, kind, key in places)
 
     def _beyond(self, scope: str, kind: str, key: str) -> int:
         """How many expected keys of a listing come after the key that it ends at, or before the one that it begins at."""
@@ -201,7 +225,7 @@ class BucketExtent:
         first, last = bisect_left(self._keys, gone[0]), bisect_left(self._keys, gone[-1])
         if first != last or not first:
             return None
-        return Cut("the bucket", "lacks a page after", self._keys[first - 1], len(gone))
+        return Cut(WHOLE_BUCKET(), "lacks a page after", self._keys[first - 1], len(gone))
 
 
 def folder_of(key: str) -> str:

@@ -16,6 +16,7 @@ from popkit.audit.entries import AuditEntry, AuditRecords, milliseconds
 from popkit.audit.reading import is_sink_of
 from popkit.evidence.lines import Place
 from popkit.protocol import canonical
+from popkit.texts import Listed, Sentence, sentence
 
 VERIFY_ENDPOINT = "/api/audit/receipts/verify"
 RECEIPT_TYPE = "participation_audit_receipt"
@@ -50,11 +51,19 @@ class ReceiptCheck:
         return bool(self.wrong)
 
     @property
-    def observed(self) -> str:
+    def observed(self) -> Sentence:
         """What was seen, in words. An absent entry speaks against the receipt or against the chain: it cannot say which."""
         if "entry" in self.wrong:
-            return "its entry is not in the audit chain, which is whole over that time: the receipt is false, or the chain was rewritten"
-        return f"differs in {', '.join(self.wrong)}" if self.wrong else "the same"
+            return sentence(
+                "the receipt's entry is not in the audit chain, which is whole over that time: the receipt is false, or the chain was "
+                "rewritten",
+                "レシートのエントリが、その期間について完全な監査チェーンにありません。レシートが偽物か、チェーンが書き換えられています",
+            )
+        if not self.wrong:
+            return sentence("the receipt says the same", "レシートの内容は一致しています")
+        return sentence(
+            "the receipt differs in {fields}", "レシートの次の項目が異なります: 「{fields}」", fields=Listed(self.wrong, between=", ")
+        )
 
 
 def subjects_of(entry: AuditEntry) -> list[str]:

@@ -13,6 +13,7 @@ from popkit.audit.ends import older_than_parent
 from popkit.audit.entries import AuditEntry, AuditRecords
 from popkit.audit.tampering import Tampering
 from popkit.evidence.bundle import Evidence
+from popkit.texts import Listed, Sentence, sentence
 
 CHAIN_BREAKS = frozenset({"global_chain_break", "stream_chain_break"})
 
@@ -23,17 +24,24 @@ class ServerVerdict:
 
     says: bool
     recomputed: bool
-    why: tuple[str, ...]
+    why: tuple[Sentence, ...]
 
     @property
     def agrees(self) -> bool:
         return self.says == self.recomputed
 
     @property
-    def text(self) -> str:
-        """In words: `ok true: the recomputed result counts: …`."""
-        told = f"ok {str(self.says).lower()}"
-        return f"{told}; both say the same" if self.agrees else f"{told}; the recomputed result counts: {'; '.join(self.why)}"
+    def text(self) -> Sentence:
+        """In words: `ok true; the recomputed result counts: …`."""
+        ok = str(self.says).lower()
+        if self.agrees:
+            return sentence("ok {ok}; both say the same", "ok {ok}。再計算の結果と一致しています", ok=ok)
+        return sentence(
+            "ok {ok}; the recomputed result counts: {why}",
+            "ok {ok}。再計算の結果を正とします: {why}",
+            ok=ok,
+            why=Listed(self.why, between="; "),
+        )
 
 
 def server_verdict(
@@ -55,49 +63,108 @@ def server_verdict(
     return ServerVerdict(body["ok"], holds, tuple(why))
 
 
-def _misses(body: dict[str, Any], records: AuditRecords, tampering: Tampering, receipts_hold: bool, ends_hold: bool) -> list[str]:
+def _misses(body: dict[str, Any], records: AuditRecords, tampering: Tampering, receipts_hold: bool, ends_hold: bool) -> list[Sentence]:
     """Why the worker sees nothing wrong where something is."""
-    why = []
+    why: list[Sentence] = []
     if body.get("checked") == 0:
-        why.append("it checked no row at all, and finds nothing wrong with none")
+        why.append(sentence("the worker checked no row at all", "worker は 1 行も検査していません"))
     window = _window(body, records)
     first = min((entry.ts for entry in window), default="")
     if any(_time(records, entry) < first for entry in [*tampering.edited, *tampering.removed]):
-        why.append(f"it reads the newest {body.get('limit')} rows alone: what is older it never checks")
+        why.append(
+            sentence(
+                "the worker reads the newest {limit} rows alone and never checks older ones",
+                "worker は最新の {limit} 行しか読まず、それより古い行を検査しません",
+                limit=body.get("limit"),
+            )
+        )
     if tampering.removed:
-        why.append("it compares with no stored head and no other source: rows gone from the ends, or a tail written anew, do not show")
+        why.append(
+            sentence(
+                "the worker compares with no stored head and no other source: rows missing from the ends, or a tail written anew, "
+                "do not show",
+                "worker は保存された head や他の記録と照合しないため、両端の行の欠落や末尾の書き換えが見えません",
+            )
+        )
     if (tampering.edited_objects or tampering.missing_objects) and body.get("verifyImmutable") is not True:
-        why.append("it did not read the bucket")
+        why.append(sentence("the worker did not read the bucket", "worker はバケットを読んでいません"))
     if any("/stream/" in key for key in [*tampering.edited_objects, *tampering.missing_objects]):
-        why.append("of the bucket's two objects of an entry it reads one: r2_entry, not r2_stream")
+        why.append(
+            sentence(
+                "of the bucket's two objects of an entry the worker reads one: r2_entry, not r2_stream",
+                "worker は、バケットにある 1 エントリ 2 つのオブジェクトのうち r2_entry だけを読み、r2_stream を読みません",
+            )
+        )
     if tampering.edited and not why:
-        why.append("of the storage's two copies of a row it reads one: audit_history, not audit_entry; and no sink's time")
+        why.append(
+            sentence(
+                "of the storage's two copies of a row the worker reads one (audit_history, not audit_entry), and it reads no sink's time",
+                "worker は、ストレージにある 2 つの写しのうち audit_history だけを読み、audit_entry と書き込み先の時刻を読みません",
+            )
+        )
     if not receipts_hold:
-        why.append("it looks at no ticket receipt")
+        why.append(sentence("the worker looks at no ticket receipt", "worker は参加券レシートを検査しません"))
     if not ends_hold:
-        why.append("it looks at no stored head and at no beginning, and at links inside its window alone")
-    return why or ["what was found may be younger than its answer"]
+        why.append(
+            sentence(
+                "the worker looks at no stored head and at no beginning, and at links inside its window alone",
+                "worker は保存された head とチェーンの先頭を検査せず、検査範囲内のリンクしか見ません",
+            )
+        )
+    return why or [sentence("the fault may be younger than the worker's answer", "worker の応答より後に起きた異常かもしれません")]
 
 
-def _false_alarms(body: dict[str, Any], records: AuditRecords) -> list[str]:
+def _false_alarms(body: dict[str, Any], records: AuditRecords) -> list[Sentence]:
     """Why the worker raises an alarm where nothing is wrong."""
     told = body.get("issues")
     issues = [issue for issue in told if isinstance(issue, dict)] if isinstance(told, list) else []
     codes = {str(issue.get("code")) for issue in issues}
     window = _window(body, records)
-    why = []
+    why: list[Sentence] = []
     cut = _cut_millisecond(window, records)
     if cut is not None and codes & CHAIN_BREAKS:
-        why.append(f"its window cuts through the rows of one millisecond, {cut}, which it orders by hash and not by link")
+        why.append(
+            sentence(
+                "the worker's window cuts through the rows of one millisecond, {cut}, which it orders by hash and not by link",
+                "worker の検査範囲の境目が同一ミリ秒（{cut}）の行の途中にあり、worker はそれらをリンク順ではなくハッシュ順に並べます",
+                cut=cut,
+            )
+        )
     if any(older.hash in {entry.hash for entry in window} for older in older_than_parent(records)) and codes & CHAIN_BREAKS:
-        why.append("its window is by time, and the worker's clock was set back: rows that belong into it by link lie outside")
+        why.append(
+            sentence(
+                "the worker's window is by time, and its clock was set back: rows that belong into the window by link lie outside",
+                "worker の検査範囲は時刻で決まりますが、時計が戻されたため、リンク上は範囲内の行が範囲外になっています",
+            )
+        )
     if any(issue.get("code") == "stream_chain_break" and issue.get("eventId") == "global" for issue in issues):
-        why.append("a stream named 'global' shares the key of the global head: anybody's request with that eventId does it")
+        why.append(
+            sentence(
+                "a stream named 'global' shares the key of the global head: anybody's request with that eventId does it",
+                "「global」という名前の stream が global の head とキーを共有しています。その eventId のリクエストは誰でも送れます",
+            )
+        )
     if any(entry.stream_prev_hash is None for entry in window) and codes & CHAIN_BREAKS:
-        why.append("rows of the first form, without stream_prev_hash, follow their event's last row and not the global one")
+        why.append(
+            sentence(
+                "rows of the first form, without stream_prev_hash, follow their event's last row and not the global one",
+                "stream_prev_hash のない初期形式の行は、global ではなくイベントごとの直前の行に続いています",
+            )
+        )
     if "immutable_receipt_missing" in codes and any(entry.immutable is None for entry in window):
-        why.append("rows that were written while no immutable sink was on have no receipt of one")
-    return why or [f"nothing of it is found again: {', '.join(sorted(codes)) or 'it names no issue'}"]
+        why.append(
+            sentence(
+                "rows that were written while no immutable sink was on have no receipt of one",
+                "不変ストレージへの書き込みが無効だった間の行には、その受領記録がありません",
+            )
+        )
+    return why or [
+        sentence(
+            "recomputing finds none of the issues that the worker names: {issues}",
+            "worker が挙げた問題は再計算では一つも見つかりません: {issues}",
+            issues=Listed(tuple(sorted(codes)), between=", ") if codes else sentence("none named", "指摘なし"),
+        )
+    ]
 
 
 def _window(body: dict[str, Any], records: AuditRecords) -> list[AuditEntry]:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from popkit.texts import Text
+
 
 class Outcome(StrEnum):
     """The named ends of one request, or of one call inside a batch."""
@@ -46,38 +48,73 @@ class Outcome(StrEnum):
 class Rule:
     """What an outcome means and what the collector does: ask again (`again`), and ask for less at once (`shrink`)."""
 
-    meaning: str
+    meaning: Text
     again: bool = True
     shrink: bool = False
 
 
 RULES: dict[Outcome, Rule] = {
-    Outcome.OK: Rule("answered", again=False),
-    Outcome.RATE_LIMITED: Rule("the peer asks for fewer requests (429)", shrink=True),
-    Outcome.TOO_LARGE: Rule("the peer asks for smaller requests (413), or refuses a batch as a whole", shrink=True),
-    Outcome.TIMEOUT: Rule("no whole answer within the time allowed", shrink=True),
-    Outcome.SERVER_ERROR: Rule("the peer failed (HTTP 5xx)"),
-    Outcome.NO_CONNECTION: Rule("no connection, or it was closed without an answer"),
-    Outcome.TLS_FAILED: Rule("the peer could not prove who it is (TLS)", again=False),
-    Outcome.REDIRECTED: Rule("the peer sends elsewhere; a redirect is never followed", again=False),
-    Outcome.UNAUTHORIZED: Rule("the peer wants another authorisation (401 or 403)", again=False),
-    Outcome.REFUSED: Rule("the peer refused the request (another HTTP 4xx)", again=False),
-    Outcome.BLOCKED: Rule("a firewall's page came instead of an answer (401 or 403): it blocks this machine or client", again=False),
-    Outcome.HTML_PAGE: Rule("a web page came instead of an answer"),
-    Outcome.WRONG_ENCODING: Rule("the answer is compressed in a way that was not asked for"),
-    Outcome.WRONG_CONTENT_TYPE: Rule("the answer says that it is not JSON"),
-    Outcome.BODY_CUT: Rule("the answer ended before its end", shrink=True),
-    Outcome.BODY_ENDLESS: Rule("the answer is larger than any answer may be, and was cut off", shrink=True),
-    Outcome.NOT_JSON: Rule("the answer is not JSON"),
-    Outcome.NOT_JSON_RPC: Rule("the answer is JSON, but not a JSON-RPC answer"),
-    Outcome.WRONG_IDS: Rule("the ids of a batch's answers are not those that were asked", shrink=True),
-    Outcome.DUPLICATE_IDS: Rule("a batch's answers hold an id twice", shrink=True),
-    Outcome.WRONG_ANSWER: Rule("the answer is about something else than what was asked", shrink=True),
-    Outcome.SLOT_WENT_BACK: Rule("the answer is of an older slot than one given before"),
-    Outcome.UNAVAILABLE: Rule("the node does not have it, which is not the same as that it is not there", again=False),
-    Outcome.NODE_BEHIND: Rule("the node is behind the cluster"),
-    Outcome.RPC_ERROR: Rule("the node answered with an error"),
-    Outcome.METHOD_MISSING: Rule("the node does not offer this method", again=False),
+    Outcome.OK: Rule(Text("answered", "応答がありました"), again=False),
+    Outcome.RATE_LIMITED: Rule(
+        Text("the peer asks for fewer requests (429)", "相手がリクエスト数を減らすよう求めています（429）"), shrink=True
+    ),
+    Outcome.TOO_LARGE: Rule(
+        Text(
+            "the peer asks for smaller requests (413), or refuses a batch as a whole",
+            "相手がリクエストを小さくするよう求めている（413）か、バッチ全体を拒否しています",
+        ),
+        shrink=True,
+    ),
+    Outcome.TIMEOUT: Rule(Text("no whole answer within the time allowed", "制限時間内に応答が揃いませんでした"), shrink=True),
+    Outcome.SERVER_ERROR: Rule(Text("the peer failed (HTTP 5xx)", "相手側で障害が起きています（HTTP 5xx）")),
+    Outcome.NO_CONNECTION: Rule(Text("no connection, or it was closed without an answer", "接続できないか、応答なしに切断されました")),
+    Outcome.TLS_FAILED: Rule(Text("the peer could not prove who it is (TLS)", "相手の身元を確認できません（TLS）"), again=False),
+    Outcome.REDIRECTED: Rule(
+        Text("the peer sends elsewhere; a redirect is never followed", "相手が別の場所へ転送しようとしています。転送には従いません"),
+        again=False,
+    ),
+    Outcome.UNAUTHORIZED: Rule(
+        Text("the peer wants another authorisation (401 or 403)", "相手が別の認証を求めています（401 または 403）"), again=False
+    ),
+    Outcome.REFUSED: Rule(
+        Text("the peer refused the request (another HTTP 4xx)", "相手がリクエストを拒否しました（その他の HTTP 4xx）"), again=False
+    ),
+    Outcome.BLOCKED: Rule(
+        Text(
+            "a firewall's page came instead of an answer (401 or 403): it blocks this machine or client",
+            "応答の代わりにファイアウォールのページが返りました（401 または 403）。この端末またはクライアントが遮断されています",
+        ),
+        again=False,
+    ),
+    Outcome.HTML_PAGE: Rule(Text("a web page came instead of an answer", "応答の代わりに Web ページが返りました")),
+    Outcome.WRONG_ENCODING: Rule(
+        Text("the answer is compressed in a way that was not asked for", "要求していない方式で圧縮された応答です")
+    ),
+    Outcome.WRONG_CONTENT_TYPE: Rule(Text("the answer says that it is not JSON", "応答が JSON ではないと示しています")),
+    Outcome.BODY_CUT: Rule(Text("the answer ended before its end", "応答が途中で終わりました"), shrink=True),
+    Outcome.BODY_ENDLESS: Rule(
+        Text("the answer is larger than any answer may be, and was cut off", "応答が上限より大きいため打ち切りました"), shrink=True
+    ),
+    Outcome.NOT_JSON: Rule(Text("the answer is not JSON", "応答が JSON ではありません")),
+    Outcome.NOT_JSON_RPC: Rule(Text("the answer is JSON, but not a JSON-RPC answer", "応答は JSON ですが、JSON-RPC の応答ではありません")),
+    Outcome.WRONG_IDS: Rule(
+        Text("the ids of a batch's answers are not those that were asked", "バッチの応答の ID が、要求したものと異なります"), shrink=True
+    ),
+    Outcome.DUPLICATE_IDS: Rule(Text("a batch's answers hold an id twice", "バッチの応答に同じ ID が 2 つあります"), shrink=True),
+    Outcome.WRONG_ANSWER: Rule(
+        Text("the answer is about something else than what was asked", "要求とは別のものについての応答です"), shrink=True
+    ),
+    Outcome.SLOT_WENT_BACK: Rule(Text("the answer is of an older slot than one given before", "以前の応答より古いスロットの応答です")),
+    Outcome.UNAVAILABLE: Rule(
+        Text(
+            "the node does not have it, which is not the same as that it is not there",
+            "ノードがデータを持っていません（存在しないこととは異なります）",
+        ),
+        again=False,
+    ),
+    Outcome.NODE_BEHIND: Rule(Text("the node is behind the cluster", "ノードがクラスターより遅れています")),
+    Outcome.RPC_ERROR: Rule(Text("the node answered with an error", "ノードがエラーを返しました")),
+    Outcome.METHOD_MISSING: Rule(Text("the node does not offer this method", "ノードがこのメソッドを提供していません"), again=False),
 }
 
 # Codes with which a node says that it has no answer: cleaned up, skipped, not in long-term storage, of a newer version, of another epoch, …

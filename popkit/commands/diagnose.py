@@ -29,6 +29,7 @@ GRANT = Text(
     "この grant だけを答えます（公開鍵、または一意に決まる先頭部分）。判定・終了コード・表示・--json に入るのは、この grant、"
     "この grant またはケース全体についての所見と確認範囲、そして全 grant 共通の監査チェーンと記録です",
 )
+ALL = Text("list every finding, and lists in full", "すべての所見と、省略なしの一覧を表示します")
 LEFT_OUT = Text(
     "Only grant {grant} was asked for; {count} more of the case are left out. popkit diagnose without --grant shows all.",
     "--grant で指定した grant {grant} だけの答えです。このケースのほかの {count} 件は含みません。"
@@ -46,7 +47,7 @@ EXAMPLES = (
 )
 
 
-def run(case: str, json: str | None, grant: str | None, era: str | None, language: Language) -> int:
+def run(case: str, json: str | None, grant: str | None, era: str | None, every: bool, language: Language) -> int:
     """Diagnose a case, or one grant of it; returns the exit code of the answer."""
     from popkit.case import open_case
     from popkit.terminal import diagnosis_text
@@ -62,7 +63,7 @@ def run(case: str, json: str | None, grant: str | None, era: str | None, languag
         return diagnosis.exit_code
     if json is not None:
         write_file(Path(json), text)
-    show(diagnosis_text(diagnosis, colour=has_colour(), language=language))
+    show(diagnosis_text(diagnosis, colour=has_colour(), language=language, every=every))
     more = len(whole.grants) - len(diagnosis.grants)
     if more:
         say(["", LEFT_OUT(grant=diagnosis.grants[0].grant, count=more).in_language(language)])
@@ -77,6 +78,7 @@ VERB = Verb(
         Option("--json", words=JSON, metavar="FILE", type=Place()),
         grant_option(GRANT),
         era_option(),
+        Option("--all", "every", words=ALL, is_flag=True),
     ],
     summary=SUMMARY,
     about=ABOUT,

@@ -16,30 +16,22 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 SUMMARY = Text(
-    "what a verdict, cause, finding code or program error means, and what to do",
-    "判定、原因、所見コード、プログラムのエラーの意味と対処",
+    "what a verdict, cause, finding code, error, term or cited rule means, and what to do",
+    "判定、原因、所見コード、エラー、用語、引用された規則の意味と対処",
 )
 WORD = Text("the word; without one, the list of all", "調べる語。なければ全部の一覧")
 EXAMPLES = (
     Example("popkit explain PopHashChainBroken", Text("an error of the program", "プログラムのエラーの意味を表示します")),
     Example("popkit explain 6026", Text("the same by its number", "番号でも調べられます")),
+    Example("popkit explain invariant X1", Text("a rule that a finding cites", "所見が引用する規則の意味を表示します")),
 )
 
 
-def run(word: str | None, language: Language) -> int:
-    """Explain a word, or list them all."""
-    from popkit.vocabulary import explain, vocabulary
+def run(word: tuple[str, ...], language: Language) -> int:
+    """Explain a word (or a term or citation of several), or list them all."""
+    from popkit.vocabulary import explain, vocabulary_lines
 
-    if word:
-        say(str(explain(word, language=language)).split("\n"))
-        return EXIT_FINE
-    lines, kind = [], ""
-    for entry in vocabulary().values():
-        if entry.kind.split(",")[0] != kind:
-            kind = entry.kind.split(",")[0]
-            lines += ["", kind]
-        lines.append(f"  {entry.word:<32} {entry.meaning.split('. ')[0]}")
-    say(lines)
+    say(str(explain(" ".join(word), language)).split("\n") if word else vocabulary_lines(language))
     return EXIT_FINE
 
 
@@ -49,4 +41,4 @@ def _known(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return completed(vocabulary(), incomplete)
 
 
-VERB = Verb("explain", run, [Argument("word", WORD, required=False, shell_complete=_known)], summary=SUMMARY, examples=EXAMPLES)
+VERB = Verb("explain", run, [Argument("word", WORD, nargs=-1, shell_complete=_known)], summary=SUMMARY, examples=EXAMPLES)

@@ -14,7 +14,8 @@ from popkit.attempts import Attempt
 from popkit.diagnosis.causes import Incident, abandoned_once
 from popkit.diagnosis.proofs import Proof
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
-from popkit.wording import utc
+from popkit.texts import Moment as Time
+from popkit.texts import Sentence, Text
 
 EXACT, AT_LATEST, AT_EARLIEST = "exact", "at_latest", "at_earliest"
 
@@ -48,18 +49,22 @@ class Began:
         return {name: moment.as_json() if moment is not None else None for name, moment in moments.items()}
 
 
-_SURE = {EXACT: "", AT_LATEST: " at the latest", AT_EARLIEST: " at the earliest"}
+_SURE = {
+    EXACT: Text("{at}: {what}", "{at}: {what}"),
+    AT_LATEST: Text("{at} at the latest: {what}", "遅くとも {at}: {what}"),
+    AT_EARLIEST: Text("{at} at the earliest: {what}", "早くとも {at}: {what}"),
+}
 _WHAT = {
-    "lost_proof_issued": "the lost proof was issued",
-    "first_wallet_refused": "the first wallet reported a refusal",
-    "first_refusal_landed": "the first refusal landed",
+    "lost_proof_issued": Text("the lost proof was issued", "失われた proof が発行されました"),
+    "first_wallet_refused": Text("the first wallet reported a refusal", "最初のウォレットが拒否を報告しました"),
+    "first_refusal_landed": Text("the first refusal landed on chain", "最初の拒否がオンチェーンに記録されました"),
 }
 
 
-def since(began: Began) -> list[str]:
+def since(began: Began) -> list[Sentence]:
     """The moments of a break that are known, each as a sentence for people."""
     known = [(what, moment) for name, what in _WHAT.items() if (moment := getattr(began, name)) is not None]
-    return [f"{utc(moment.time)}{_SURE[moment.certainty]}: {what}" for what, moment in known]
+    return [_SURE[moment.certainty](at=Time(moment.time), what=what) for what, moment in known]
 
 
 def began(incident: Incident) -> Began | None:

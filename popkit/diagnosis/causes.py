@@ -16,7 +16,8 @@ from popkit.diagnosis.fate import LOST, Fates
 from popkit.diagnosis.judge import Judgement
 from popkit.diagnosis.proofs import Proof
 from popkit.protocol.message import GENESIS_HASH
-from popkit.wording import counted
+from popkit.texts import Listed, Sentence, Text, sentence
+from popkit.wording import CLAIMS, PROOFS, SIGNED_PROOFS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Cause:
     """A cause with its evidence: `entries` and `signatures` it rests on, `seen` in words."""
 
     name: str
-    seen: str
+    seen: Sentence
     entries: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
 
@@ -83,7 +84,7 @@ class Incident:
         return [a for a in attempts if self.judgement.line.proofs[str(a.entry_hash)].issuer != "foreign"]
 
 
-def _cause(name: str, seen: str, attempts: list[Attempt] | None = None, entries: list[str] | None = None) -> Cause:
+def _cause(name: str, seen: Sentence, attempts: list[Attempt] | None = None, entries: list[str] | None = None) -> Cause:
     signatures = tuple(sorted({a.signature for a in attempts or []}))
     hashes = {str(a.entry_hash) for a in attempts or [] if a.entry_hash} | set(entries or [])
     return Cause(name, seen, tuple(sorted(hashes)), signatures)
@@ -102,20 +103,34 @@ def abandoned_proof(incident: Incident) -> Cause | None:
     dead = [p for p in standing if incident.is_doomed(p)]
     lost = dead or [p for p in incident.judgement.line.path if standing and incident.is_doomed(p)]
     if lost:
-        how = "refused" if any(p.refused for p in lost) else "never sent, as far as the evidence goes"
-        return _cause("abandoned_proof", f"{counted(len(lost), 'proof')} on the chain's head, {how}", entries=[p.entry_hash for p in lost])
+        how = _REFUSED_AND_LOST if any(p.refused for p in lost) else _NEVER_SENT
+        return _cause("abandoned_proof", how(proofs=PROOFS(len(lost))), entries=[p.entry_hash for p in lost])
     if incident.first_unknown_parent:
-        return _cause("abandoned_proof", "refused claims wait for a proof that never landed", entries=incident.first_unknown_parent)
+        why = sentence("refused claims wait for a proof that never landed", "拒否された claim は、取り込まれなかった proof を待っています")
+        return _cause("abandoned_proof", why, entries=incident.first_unknown_parent)
     return None
+
+
+_REFUSED_AND_LOST = Text(
+    "{proofs} past the chain's head can land no more after a refusal by the program",
+    "チェーンの head より先にある {proofs}は、プログラムに拒否され、もう取り込まれません",
+)
+_NEVER_SENT = Text(
+    "{proofs} past the chain's head can land no more; the evidence shows no attempt to send what was lost",
+    "チェーンの head より先にある {proofs}は、もう取り込まれません。失われた proof を送信した形跡は証拠にありません",
+)
 
 
 def _abandoned_before(incident: Incident) -> Cause | None:
     lost = abandoned_once(incident)
     if not lost:
         return None
-    return _cause(
-        "abandoned_proof", f"claims were refused while they waited for {counted(len(lost), 'proof')} that never landed", entries=lost
+    why = sentence(
+        "claims were refused while they waited for {proofs} that never landed",
+        "取り込まれなかった {proofs}を待っている間に、claim が拒否されました",
+        proofs=PROOFS(len(lost)),
     )
+    return _cause("abandoned_proof", why, entries=lost)
 
 
 def abandoned_once(incident: Incident) -> list[str]:
@@ -156,12 +171,18 @@ def genesis_mismatch(incident: Incident) -> Cause | None:
         return None
     if incident.judgement.verdict == "recovered":
         first = [e for e in lost.entries if e in line.proofs and line.proofs[e].prev_hash == GENESIS_HASH]
-        return (
-            _cause("genesis_mismatch", "the proof that refused claims waited for was the grant's first", entries=first) if first else None
+        why = sentence(
+            "the proof that the refused claims waited for was the grant's first",
+            "拒否された claim が待っていた proof は、この grant の最初のものでした",
         )
+        return _cause("genesis_mismatch", why, entries=first) if first else None
     if line.chain.head != GENESIS_HASH or line.chain.linked or not incident.fates.head_is_certain:
         return None
-    return Cause("genesis_mismatch", "no proof of the grant was ever accepted: the lost one was its first", lost.entries)
+    why = sentence(
+        "no proof of the grant was ever accepted: the lost proof was its first",
+        "この grant の proof は一度も受理されていません。失われた proof が最初のものでした",
+    )
+    return Cause("genesis_mismatch", why, lost.entries)
 
 
 def out_of_order(incident: Incident) -> Cause | None:
@@ -174,7 +195,12 @@ def out_of_order(incident: Incident) -> Cause | None:
             late.append(attempt)
     if not late:
         return None
-    return _cause("out_of_order", f"{counted(len(late), 'claim')} refused for coming before the one to follow; both landed later", late)
+    why = sentence(
+        "the program refused {claims} that landed before the claim to follow; the proofs of both landed later",
+        "{claims}が、先に取り込まれるはずの claim より前に届いて拒否されました。両方の proof は後で取り込まれています",
+        claims=CLAIMS(len(late)),
+    )
+    return _cause("out_of_order", why, late)
 
 
 def foreign_issuer(incident: Incident) -> Cause | None:
@@ -183,9 +209,12 @@ def foreign_issuer(incident: Incident) -> Cause | None:
     if not foreign:
         return None
     landed = [a for p in foreign for a in ([p.accepted] if p.accepted else []) + p.refused]
-    return _cause(
-        "foreign_issuer", f"{counted(len(foreign), 'validly signed proof')} missing from the worker's complete audit chain", landed
+    why = sentence(
+        "the worker's audit chain, complete over that time, holds no entry of {proofs}",
+        "その期間について完全な worker の監査チェーンに、{proofs}のエントリがありません",
+        proofs=SIGNED_PROOFS(len(foreign)),
     )
+    return _cause("foreign_issuer", why, landed)
 
 
 def worker_head_reset(incident: Incident) -> Cause | None:
@@ -200,11 +229,18 @@ def worker_head_reset(incident: Incident) -> Cause | None:
     ]
     reset = [p for p in reset if _had_a_head(incident, p)]
     if reset:
-        seen = f"{counted(len(reset), 'proof')} issued from GENESIS on a grant that has state"
-        return _cause("worker_head_reset", seen, entries=[p.entry_hash for p in reset])
+        why = sentence(
+            "the worker issued {proofs} from GENESIS on a grant that already had state",
+            "すでに状態のある grant に対して、worker が GENESIS から {proofs}を発行しました",
+            proofs=PROOFS(len(reset)),
+        )
+        return _cause("worker_head_reset", why, entries=[p.entry_hash for p in reset])
     issued_here = any(p.issuer == "this_worker" for p in line.proofs.values())
     if incident.broken and issued_here and line.head == GENESIS_HASH and line.head_source == "storage":
-        return Cause("worker_head_reset", "the worker's storage holds no head for a grant that has state")
+        why = sentence(
+            "the worker's storage holds no head for a grant that has state", "状態のある grant の head が、worker のストレージにありません"
+        )
+        return Cause("worker_head_reset", why)
     return None
 
 
@@ -256,14 +292,19 @@ def worker_head_rollback(incident: Incident) -> Cause | None:
             newest = proof
         known |= {proof.entry_hash, proof.prev_hash} - {GENESIS_HASH}
     if rolled:
-        return _cause(
-            "worker_head_rollback", f"{counted(len(rolled), 'proof')} issued from an entry older than the worker's newest",
-            entries=[p.entry_hash for p in rolled],
-        )  # fmt: skip
+        why = sentence(
+            "the worker issued {proofs} from an entry older than its newest one",
+            "worker が、自身の最新のエントリより古いエントリから {proofs}を発行しました",
+            proofs=PROOFS(len(rolled)),
+        )
+        return _cause("worker_head_rollback", why, entries=[p.entry_hash for p in rolled])
     behind = line.head in line.chain.accepted_entries and line.head != line.chain.head
     own_newer = newest is not None and newest.entry_hash != line.head and line.head in known
     if incident.broken and line.head_source == "storage" and behind and own_newer:
-        return Cause("worker_head_rollback", "the worker's stored head is older than its own newest proof", (str(line.head),))
+        why = sentence(
+            "the worker's stored head is older than its newest proof", "worker に保存された head が、worker の最新の proof より古いものです"
+        )
+        return Cause("worker_head_rollback", why, (str(line.head),))
     return None
 
 
@@ -273,14 +314,14 @@ def stream_divergence(incident: Incident) -> Cause | None:
     refused = [a for a in incident.chain_refused if a.error == "PopStreamChainBroken"]
     issued = [p for p in line.proofs.values() if p.from_worker and not p.landed and p.prev_hash != p.stream_prev_hash]
     if refused or (issued and incident.broken):
-        return _cause(
-            "stream_divergence",
-            "proofs follow the chain by their global link and not by their stream link",
-            refused,
-            [p.entry_hash for p in issued],
+        why = sentence(
+            "proofs follow the chain by their global link and another entry by their stream link",
+            "proof が、global リンクではチェーンに続き、stream リンクでは別のエントリに続いています",
         )
+        return _cause("stream_divergence", why, refused, [p.entry_hash for p in issued])
     if incident.broken and line.stored_heads_differ:
-        return Cause("stream_divergence", "the worker's two stored heads differ", (str(line.stored_stream_head),))
+        why = sentence("the worker's two stored heads differ", "worker に保存された 2 つの head が一致しません")
+        return Cause("stream_divergence", why, (str(line.stored_stream_head),))
     return None
 
 
@@ -300,12 +341,26 @@ def signer_mismatch(incident: Incident) -> Cause | None:
     others = {None, *history.signers_ever(authority)} - {facts.signer_now}
     reported = [entry for entry in told if history.signer_named_by(authority, issued[entry]) in others]
     if wrong:
-        return _cause("signer_mismatch", "proofs were signed by a key that pop-config did not name at that slot", wrong, reported)
+        why = sentence(
+            "proofs were signed by a key that pop-config did not name at that slot",
+            "proof が、そのスロットの pop-config にない鍵で署名されていました",
+        )
+        return _cause("signer_mismatch", why, wrong, reported)
     if reported:
-        return _cause("signer_mismatch", "a wallet reports that its proof, which is lost, was signed by a wrong key", entries=reported)
+        why = sentence(
+            "a wallet reports that the program refused its proof, which is lost, for a wrong signer",
+            "失われた proof について、signer が誤っているためプログラムに拒否された、とウォレットが報告しています",
+        )
+        return _cause("signer_mismatch", why, entries=reported)
     differs = now is not None and facts.signer_now is not None and facts.signer_now != now and not history.is_closed(grant)
     if differs and facts.status_counts(authority):
-        return Cause("signer_mismatch", f"the worker signs with {facts.signer_now}, pop-config names {now}")
+        why = sentence(
+            "the worker signs with {worker}, while pop-config names {named}",
+            "worker は {worker} で署名していますが、pop-config の signer は {named} です",
+            worker=facts.signer_now,
+            named=now,
+        )
+        return Cause("signer_mismatch", why)
     return None
 
 
@@ -326,7 +381,12 @@ def burnt_by(name: str, incident: Incident) -> Cause | None:
     told = [entry for entry, r in _reported_on_head(incident).items() if r.error in errors and r.failure.layer == "program"]
     if not attempts and not told:
         return None
-    return _cause(name, f"a proof was refused with {' or '.join(errors)} and never accepted", attempts, told)
+    why = sentence(
+        "the program refused a proof with {errors} and never accepted it",
+        "プログラムが proof を {errors} で拒否し、その後も受理していません",
+        errors=Listed(errors, or_=True),
+    )
+    return _cause(name, why, attempts, told)
 
 
 def _reported_on_head(incident: Incident) -> dict[str, ReportedFailure]:
@@ -352,13 +412,21 @@ def duplicate_claim(incident: Incident) -> Cause | None:
             told.append(entry)
     if not attempts and not told:
         return None
-    return _cause("duplicate_claim", "a proof was issued for a period whose receipt already existed", attempts, told)
+    why = sentence(
+        "a proof was issued for a period whose receipt already existed", "レシートがすでに存在する期間に対して proof が発行されました"
+    )
+    return _cause("duplicate_claim", why, attempts, told)
 
 
 def grant_reuse(incident: Incident) -> Cause | None:
     """Two events linked to one grant: a broken guard, named even when the chain holds."""
     events = incident.facts.events_of(incident.judgement.grant)
-    return Cause("grant_reuse", f"linked to {' and '.join(events)}") if len(events) > 1 else None
+    why = sentence(
+        "the grant is linked to the events {events}",
+        "この grant は複数のイベントに紐付けられています: {events}",
+        events=Listed(tuple(events)),
+    )
+    return Cause("grant_reuse", why) if len(events) > 1 else None
 
 
 CAUSES: dict[str, Callable[[Incident], Cause | None]] = {
@@ -375,25 +443,50 @@ CAUSES: dict[str, Callable[[Incident], Cause | None]] = {
     "grant_reuse": grant_reuse,
 }
 
-RULED_OUT_BY: dict[str, str] = {
-    "abandoned_proof": "an accepted claim that carries the proof, or a proof younger than 600 s",
-    "genesis_mismatch": "an accepted claim of the grant that carries a proof",
-    "out_of_order": "the refused proof, or the one it follows, never landing",
-    "foreign_issuer": "an anchor (or ticket receipt hash) of the proof in the worker's audit chain, or a gap in that chain over its time",
-    "worker_head_reset": "the proof being the grant's first, or another issuer's",
-    "worker_head_rollback": "every proof of the worker standing on its newest one, or heads taken from the chain",
-    "stream_divergence": "both links naming the same entry",
-    "signer_mismatch": "pop-config naming the proof's signer at that slot, by its upserts",
-    "duplicate_claim": "no receipt of another proof for that claimer and period, or another program's Custom(0)",
-    "proof_expired": "the proof accepted later, or not on the chain's head when it was refused",
-    "not_in_allowlist": "the proof accepted later, or not on the chain's head when it was refused",
-    "paused": "the proof accepted after the pause",
-    "grant_expired": "the proof accepted, or not on the chain's head when it was refused",
-    "vault_empty": "the proof accepted after funding",
-    "wrong_period": "the proof accepted, or not on the chain's head when it was refused",
-    "grant_reuse": "one event alone linked to the grant",
-    "unexplained": "any of the other causes",
+_ACCEPTED_OR_OFF_HEAD = Text(
+    "the proof was accepted later, or did not stand on the chain's head when it was refused",
+    "その proof が後で受理されたこと、または拒否された時点でチェーンの head の上になかったこと",
+)
+RULED_OUT_BY: dict[str, Text] = {
+    "abandoned_proof": Text(
+        "an accepted claim carries the proof, or the proof is younger than 600 s",
+        "その proof を含む claim が受理されていること、または proof が発行から 600 秒以内であること",
+    ),
+    "genesis_mismatch": Text("an accepted claim of the grant carries a proof", "proof を含むこの grant の claim が受理されていること"),
+    "out_of_order": Text(
+        "the refused proof, or the proof that it follows, never landed",
+        "拒否された proof、またはその親の proof が一度も取り込まれていないこと",
+    ),
+    "foreign_issuer": Text(
+        "the worker's audit chain holds an anchor (or the ticket receipt hash) of the proof, or has a gap over its time",
+        "worker の監査チェーンにその proof のアンカー（または参加券レシートのハッシュ）があること、またはその時期に欠落があること",
+    ),
+    "worker_head_reset": Text(
+        "the proof was the grant's first, or another issuer's", "その proof が grant の最初のもの、または別の発行者のものであること"
+    ),
+    "worker_head_rollback": Text(
+        "every proof of the worker stands on its newest one, or the worker takes heads from the chain",
+        "worker のすべての proof が直前の proof に続いていること、または worker が head をチェーンから取得していること",
+    ),
+    "stream_divergence": Text("both links name the same entry", "両方のリンクが同じエントリを指していること"),
+    "signer_mismatch": Text(
+        "pop-config named the proof's signer at that slot, by its upserts",
+        "更新履歴によれば、そのスロットの pop-config に proof の signer があったこと",
+    ),
+    "duplicate_claim": Text(
+        "no receipt of another proof exists for that claimer and period, or the Custom(0) is another program's",
+        "その claimer と期間について別の proof のレシートがないこと、または Custom(0) が別のプログラムのものであること",
+    ),
+    "proof_expired": _ACCEPTED_OR_OFF_HEAD,
+    "not_in_allowlist": _ACCEPTED_OR_OFF_HEAD,
+    "paused": Text("the proof was accepted after the pause", "一時停止の後にその proof が受理されたこと"),
+    "grant_expired": _ACCEPTED_OR_OFF_HEAD,
+    "vault_empty": Text("the proof was accepted after funding", "入金の後にその proof が受理されたこと"),
+    "wrong_period": _ACCEPTED_OR_OFF_HEAD,
+    "grant_reuse": Text("one event alone is linked to the grant", "この grant に紐付くイベントが 1 つだけであること"),
+    "unexplained": Text("the evidence shows any of the other causes", "他のいずれかの原因が証拠から確認できること"),
 }
+"""What would have ruled each cause out."""
 
 
 def causes_of(incident: Incident) -> list[Cause]:
@@ -402,5 +495,10 @@ def causes_of(incident: Incident) -> list[Cause]:
         return [c for c in (signer_mismatch(incident), grant_reuse(incident)) if c is not None]
     found = [cause for find in CAUSES.values() if (cause := find(incident)) is not None]
     if incident.broken and not [c for c in found if c.name != "grant_reuse"]:
-        found.append(Cause("unexplained", f"looked for and not found: {', '.join(CAUSES)}"))
+        why = sentence(
+            "the evidence shows none of the known causes: {causes}",
+            "既知の原因のいずれも証拠から確認できません: {causes}",
+            causes=Listed(tuple(CAUSES), between=", "),
+        )
+        found.append(Cause("unexplained", why))
     return sorted(found, key=lambda c: c.name)

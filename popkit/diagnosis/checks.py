@@ -12,9 +12,16 @@ from popkit.diagnosis.result import Finding
 from popkit.history import Terms
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import vault_address
-from popkit.wording import counted
+from popkit.texts import Listed, Sentence, Text, sentence
+from popkit.wording import ACCEPTED_CLAIMS
 
 TRANSACTIONS, ACCOUNTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl"
+_RECEIPT = Text("grant {grant}, claimer {claimer}, period {period}", "grant {grant}、claimer {claimer}、期間 {period}")
+_NO_ACCOUNT = Text("no account exists at the receipt's address", "レシートのアドレスにアカウントがありません")
+_NO_RECEIPT = Text("the account at the receipt's address is no receipt", "レシートのアドレスにあるアカウントはレシートではありません")
+_PERIOD = Text("period {period}", "期間 {period}")
+_EXPIRED = Text("the grant expired at unix second {at}", "grant は UNIX 秒 {at} に期限切れになりました")
+_AT_LEAST = Text("at least {amount}", "{amount} 以上")
 
 
 def claim_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
@@ -34,7 +41,7 @@ def claim_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
             continue
         yield from _terms(facts, chain, attempt, terms)
     if blind:
-        text = f"amount and period of {counted(blind, 'accepted claim')}"
+        text = sentence("amount and period of {claims}", "{claims}の金額と期間", claims=ACCEPTED_CLAIMS(blind))
         yield Finding("terms_unknown", chain.grant, (TRANSACTIONS, chain.grant), not_checked=text)
 
 
@@ -51,17 +58,23 @@ def _receipt(facts: Facts, chain: GrantChain, attempt: Attempt) -> Iterator[Find
     row = facts.accounts[attempt.receipt]
     where = (ACCOUNTS, attempt.receipt)
     receipt = facts.receipt(attempt.receipt)
-    wanted = f"grant {chain.grant}, claimer {attempt.claimer}, period {attempt.period_index}"
+    wanted = _RECEIPT(grant=chain.grant, claimer=attempt.claimer, period=attempt.period_index)
     if receipt is None:
-        seen = "no account" if not row.exists else "an account that is no receipt"
-        yield Finding("receipt_contradicts_claim", chain.grant, where, wanted, seen, slot=attempt.slot)
+        other = _NO_RECEIPT if row.exists else _NO_ACCOUNT
+        yield Finding("receipt_contradicts_claim", chain.grant, where, wanted, other(), slot=attempt.slot)
         return
     if (receipt.grant, receipt.claimer, receipt.period_index) != (chain.grant, attempt.claimer, attempt.period_index):
-        seen = f"grant {receipt.grant}, claimer {receipt.claimer}, period {receipt.period_index}"
+        seen = _RECEIPT(grant=receipt.grant, claimer=receipt.claimer, period=receipt.period_index)
         yield Finding("receipt_contradicts_claim", chain.grant, where, wanted, seen, slot=attempt.slot)
     if attempt.issued_at is not None and abs(receipt.claimed_at - attempt.issued_at) > SKEW_SECONDS:
-        expected = f"claimed_at within {SKEW_SECONDS} s of issued_at {attempt.issued_at}"
-        yield Finding("receipt_contradicts_claim", chain.grant, where, expected, f"claimed_at {receipt.claimed_at}", slot=attempt.slot)
+        expected = sentence(
+            "claimed_at within {seconds} s of issued_at {issued}",
+            "claimed_at が issued_at {issued} から {seconds} 秒以内であること",
+            seconds=SKEW_SECONDS,
+            issued=attempt.issued_at,
+        )
+        at = sentence("claimed_at is {at}", "claimed_at は {at} です", at=receipt.claimed_at)
+        yield Finding("receipt_contradicts_claim", chain.grant, where, expected, at, slot=attempt.slot)
 
 
 def _signer(facts: Facts, chain: GrantChain, attempt: Attempt, authority: str | None) -> Iterator[Finding]:
@@ -69,7 +82,9 @@ def _signer(facts: Facts, chain: GrantChain, attempt: Attempt, authority: str | 
         return
     if facts.history.signer_holds(authority, attempt.slot, attempt.signer) is False:
         where, named = (TRANSACTIONS, attempt.signature), facts.history.signers_at(authority, attempt.slot) or set()
-        yield Finding("signer_mismatch", chain.grant, where, " or ".join(sorted(named)), attempt.signer, slot=attempt.slot)
+        yield Finding(
+            "signer_mismatch", chain.grant, where, Listed(tuple(sorted(named)), or_=True).sentence, attempt.signer, slot=attempt.slot
+        )
 
 
 def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: list[Terms]) -> Iterator[Finding]:
@@ -78,15 +93,17 @@ def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: list[Terms]
     moved = facts.claims.amount_moved[attempt.row]
     amounts = dict.fromkeys(t.amount_per_period for t in terms)
     if moved is not None and moved not in amounts and not shares_account(facts, attempt):
-        yield Finding("amount_differs", chain.grant, where, " or ".join(map(str, amounts)), str(moved), slot=attempt.slot)
+        yield Finding("amount_differs", chain.grant, where, Listed(tuple(amounts), or_=True).sentence, str(moved), slot=attempt.slot)
     receipt = facts.receipt(attempt.receipt)
     periods = dict.fromkeys(t.period_at(receipt.claimed_at) for t in terms) if receipt is not None else {}
     if periods and attempt.period_index not in periods:
-        expected = f"period {' or '.join(map(str, periods))}"
-        yield Finding("period_differs", chain.grant, where, expected, f"period {attempt.period_index}", slot=attempt.slot)
+        wanted, other = _PERIOD(period=Listed(tuple(periods), or_=True)), _PERIOD(period=attempt.period_index)
+        yield Finding("period_differs", chain.grant, where, wanted, other, slot=attempt.slot)
     refused = [t.refuses(receipt.claimed_at if receipt is not None else None) for t in terms]
     if None not in refused and facts.history.terms_are_confirmed(chain.grant):
-        yield Finding("claim_not_allowed", chain.grant, where, f"refused with {refused[0]}", "accepted", slot=attempt.slot)
+        wanted = sentence("the program refuses the claim with {error}", "claim が {error} で拒否されること", error=refused[0])
+        accepted = sentence("the claim is accepted", "claim が受理されています")
+        yield Finding("claim_not_allowed", chain.grant, where, wanted, accepted, slot=attempt.slot)
 
 
 def shares_account(facts: Facts, attempt: Attempt) -> bool:
@@ -110,16 +127,18 @@ def grant_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
     where = (ACCOUNTS, grant)
     account = history.account(grant)
     if history.is_paused(grant):
-        yield Finding("grant_paused", grant, where, observed="paused")
+        yield Finding("grant_paused", grant, where, observed=sentence("the grant is paused", "grant は一時停止中です"))
     if history.is_closed(grant):
-        yield Finding("grant_closed", grant, where, observed="closed")
+        yield Finding("grant_closed", grant, where, observed=sentence("the grant is closed", "grant は閉じられています"))
     if account is not None and 0 < account.expires_at < facts.now:
-        yield Finding("grant_over", grant, where, observed=f"expires_at {account.expires_at}")
+        yield Finding("grant_over", grant, where, observed=_EXPIRED(at=account.expires_at))
     if account is not None and facts.vault_is_short(grant):
         where_ = (ACCOUNTS, vault_address(grant, facts.header.program_id))
-        yield Finding("vault_low", grant, where_, f"at least {account.amount_per_period}", str(facts.vault_amount(grant)))
+        yield Finding("vault_low", grant, where_, _AT_LEAST(amount=account.amount_per_period), str(facts.vault_amount(grant)))
     for receipt in facts.receipts_without_claims(grant):
-        yield Finding("claim_unseen", grant, (ACCOUNTS, receipt), "the claim that made it", "not returned by this RPC node")
+        made = sentence("the claim that made the receipt", "このレシートを作成した claim")
+        missing = sentence("the node did not return that claim's transaction", "ノードがその claim のトランザクションを返していません")
+        yield Finding("claim_unseen", grant, (ACCOUNTS, receipt), made, missing)
     creations = [step for step in history.of_grant(grant) if step.name == "create_grant"]
     for before, again in pairwise(creations):
         old, new = history.terms_at(grant, before.slot), history.terms_at(grant, again.slot)
@@ -128,5 +147,12 @@ def grant_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
             yield Finding("terms_rewritten", grant, (TRANSACTIONS, again.signature), _terms_text(old), _terms_text(new), slot=again.slot)
 
 
-def _terms_text(terms: Terms) -> str:
-    return f"amount {terms.amount_per_period}, period {terms.period_seconds} s, start {terms.start_ts}, expires {terms.expires_at}"
+def _terms_text(terms: Terms) -> Sentence:
+    return sentence(
+        "amount {amount}, period {period} s, start {start}, expires {expires}",
+        "金額 {amount}、期間 {period} 秒、開始 {start}、期限 {expires}",
+        amount=terms.amount_per_period,
+        period=terms.period_seconds,
+        start=terms.start_ts,
+        expires=terms.expires_at,
+    )

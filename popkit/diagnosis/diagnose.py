@@ -28,6 +28,11 @@ from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis, Reconciliation, sorted_findings
 from popkit.diagnosis.tickets import ticket_findings
 from popkit.evidence.bundle import Evidence
+from popkit.texts import Text, sentence
+
+_RECORDED = Text("the transaction {signature}", "トランザクション {signature}")
+_ITS_RECORD = Text("a claim record of the claimer", "claimer の claim 記録")
+_NO_RECORD = Text("the worker holds no record of the claim", "worker にこの claim の記録がありません")
 
 
 def diagnose(evidence: Evidence, era: str | None = None) -> Diagnosis:
@@ -54,7 +59,9 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
     reconciliation, reconciler, record_findings = _reconcile(facts, grants)
     findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
     coverage = coverage_of(facts, [g.judgement for g in grants], reconciler.not_checked, findings)
-    return Diagnosis(facts.header.case, facts.now, grants, audit, reconciliation, coverage, sorted_findings(findings))
+    return Diagnosis(
+        facts.header.case, facts.now, grants, audit, reconciliation, coverage, sorted_findings(findings), frozenset(facts.evidence.files)
+    )
 
 
 def _diagnose_grant(facts: Facts, judge: Judge, grant: str) -> tuple[GrantDiagnosis, list[Finding]]:
@@ -112,16 +119,16 @@ def _reconcile(facts: Facts, grants: list[GrantDiagnosis]) -> tuple[Reconciliati
                 "record_unbacked",
                 grant,
                 (record.file, record.key),
-                f"transaction {record.tx_signature}",
-                "neither transaction nor receipt",
+                _RECORDED(signature=record.tx_signature),
+                sentence("the chain holds neither the transaction nor a receipt", "チェーンにトランザクションもレシートもありません"),
             )
         )
     for record, why in reconciler.undecided:
         grant, where = sorted(reconciler.grants_of[record.event_id])[0], (record.file, record.key)
-        findings.append(Finding("record_unchecked", grant, where, f"transaction {record.tx_signature}", why))
+        findings.append(Finding("record_unchecked", grant, where, _RECORDED(signature=record.tx_signature), why))
     unsynced = reconciler.unsynced()
     for signature, grant, slot in unsynced:
-        findings.append(Finding("claim_unsynced", grant, (TRANSACTIONS, signature), "a claim record of its claimer", "none", slot=slot))
+        findings.append(Finding("claim_unsynced", grant, (TRANSACTIONS, signature), _ITS_RECORD(), _NO_RECORD(), slot=slot))
     abandoned = set()
     for diagnosis in grants:
         abandoned |= set(lost_proofs(Incident(facts, diagnosis.judgement, [], [], {})))

@@ -12,7 +12,36 @@ from popkit.diagnosis.result import Finding, Row
 from popkit.evidence.collection import incomplete_addresses
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import receipt_address
-from popkit.wording import counted
+from popkit.texts import Listed, Sentence, Text, sentence
+from popkit.wording import CLAIM_RECORDS
+
+_MADE_LATER = Text("the record was made after the chain was read", "記録がチェーンの読み取りより後に作られています")
+_NO_RECEIPT_ACCOUNT = Text(
+    "the receipt account that the record names was not collected", "記録が示すレシートアカウントが収集されていません"
+)
+_TRANSACTIONS_MISSING = Text(
+    "claim records against the chain: transactions are missing from the evidence",
+    "claim 記録とチェーンの照合（証拠にトランザクションの欠落があります）",
+)
+_WITHOUT_TRANSACTION = Text("{records} without a transaction: {why}", "トランザクションのない {records}（{why}）")
+_NO_CLAIM = Text("the transaction holds no claim of the event's grant", "トランザクションに、イベントの grant への claim がありません")
+_ACCEPTED_OF = Text("an accepted claim of {claimers}", "{claimers} の受理された claim")
+_ACCEPTED_OF_GRANT = Text("an accepted claim of the grant", "この grant の受理された claim")
+_NO_EVENT = Text("claims that the worker does not know: no event is linked", "worker が把握していない claim（紐付くイベントがありません）")
+_SHORT_RECORDS = Text(
+    "claims that the worker does not know: its records do not reach back to the grant's creation",
+    "worker が把握していない claim（worker の記録が grant の作成時点まで遡れません）",
+)
+_AFTER_NEWEST = Text("whether the worker learnt of claims after its newest record", "worker が最新の記録より後の claim を把握したかどうか")
+
+
+def _named_by(attempt: Attempt) -> Sentence:
+    """The claim of the transaction that a record names."""
+    if attempt.accepted:
+        return sentence("an accepted claim of {claimer}", "{claimer} の受理された claim", claimer=attempt.claimer)
+    return sentence(
+        "a claim of {claimer}, refused with {error}", "{claimer} の claim（{error} で拒否）", claimer=attempt.claimer, error=attempt.error
+    )
 
 
 class Reconciler:
@@ -26,7 +55,7 @@ class Reconciler:
         self.facts = facts
         self.records = facts.claim_records
         self.not_checked: list[Row] = []
-        self.undecided: list[tuple[ClaimRecord, str]] = []
+        self.undecided: list[tuple[ClaimRecord, Sentence]] = []
         self._periods = {grant: {a.period_index for a in facts.chain(grant).accepted} | {0} for grant in facts.header.grants}
         self.grants_of: dict[str, set[str]] = defaultdict(set)
         for link in facts.event_links:
@@ -60,20 +89,18 @@ class Reconciler:
         missing, found = False, []
         for record in told:
             if self._is_late(record):
-                self.undecided.append((record, "made after the chain was read"))
+                self.undecided.append((record, _MADE_LATER()))
             elif not all(whole[grant] for grant in self.grants_of[record.event_id]):
                 missing = True
             elif (held := self._has_receipt(record)) is None:
-                self.undecided.append((record, "its receipt account was not collected"))
+                self.undecided.append((record, _NO_RECEIPT_ACCOUNT()))
             elif not held:
                 found.append(record)
         if missing:
-            what = "claim records against the chain: transactions are missing from the evidence"
-            self.not_checked.append(Row("claim_records", None, "not_given", what))
+            self.not_checked.append(Row("claim_records", None, "not_given", _TRANSACTIONS_MISSING()))
         for why, count in Counter(why for _, why in self.undecided).items():
-            self.not_checked.append(
-                Row("claim_records", None, "undecided", f"{counted(count, 'claim record')} without a transaction: {why}")
-            )
+            text = _WITHOUT_TRANSACTION(records=CLAIM_RECORDS(count), why=why)
+            self.not_checked.append(Row("claim_records", None, "undecided", text))
         return found
 
     def _is_late(self, record: ClaimRecord) -> bool:
@@ -120,13 +147,11 @@ class Reconciler:
             known = [(grant, attempt) for grant, attempt in attempts[record.tx_signature] if grant in grants]
             if any(a.accepted and (not record.wallets or a.claimer in record.wallets) for _, a in known):
                 continue
-            seen = "no claim of the event's grant"
-            if known:
-                attempt = known[0][1]
-                seen = f"claimer {attempt.claimer}, {'accepted' if attempt.accepted else f'refused with {attempt.error}'}"
-            wanted = f"an accepted claim of {' or '.join(record.wallets) or 'the grant'}"
+            found = _named_by(known[0][1]) if known else _NO_CLAIM()
+            holders = Listed(record.wallets, or_=True)
+            wanted = _ACCEPTED_OF(claimers=holders) if record.wallets else _ACCEPTED_OF_GRANT()
             slot = known[0][1].slot if known else None
-            yield Finding("record_contradicted", sorted(grants)[0], (record.file, record.key), wanted, seen, slot=slot)
+            yield Finding("record_contradicted", sorted(grants)[0], (record.file, record.key), wanted, found, slot=slot)
 
     def unsynced(self) -> list[tuple[str, str, int]]:
         """(signature, grant, slot) of accepted claims of which the worker holds no record.
@@ -139,12 +164,11 @@ class Reconciler:
             chain, line = self.facts.chain(grant), self.facts.line(grant)
             events = set(self.facts.events_of(grant))
             if chain.accepted and not events:
-                self.not_checked.append(Row("claim_records", grant, "no_event", "claims that the worker does not know: no event is linked"))
+                self.not_checked.append(Row("claim_records", grant, "no_event", _NO_EVENT()))
             if not chain.accepted or not events:
                 continue
             if not (line.records_since_creation or self.facts.evidence.storage is not None):
-                what = "claims that the worker does not know: its records do not reach back to the grant's creation"
-                self.not_checked.append(Row("claim_records", grant, "partial", what))
+                self.not_checked.append(Row("claim_records", grant, "partial", _SHORT_RECORDS()))
                 continue
             newest = line.records.newest
             known = {w for r in self.records if r.event_id in events for w in r.wallets}
@@ -154,8 +178,7 @@ class Reconciler:
                 if attempt.signature in named or attempt.receipt in named or (attempt.claimer in known and not is_gated):
                     continue
                 if newest is not None and attempt.block_time is not None and attempt.block_time * 1000 > newest.ts_ms:
-                    what = "whether the worker learnt of claims after its newest record"
-                    self.not_checked.append(Row("claim_records", grant, "older", what))
+                    self.not_checked.append(Row("claim_records", grant, "older", _AFTER_NEWEST()))
                     continue
                 found.append((attempt.signature, grant, attempt.slot))
         return sorted(found)

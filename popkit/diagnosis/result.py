@@ -17,10 +17,13 @@ from popkit.diagnosis.people import Hit
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.evidence.grants import grant_named
 from popkit.text import for_html, for_json, shown
+from popkit.texts import Language, Sentence, Text, speak
 from popkit.wording import counted
 
 SCHEMA = "popkit.findings/2"
 _BIG = 1 << 53
+SUFFIXES = (".zst", ".gz")
+"""How the name of a compressed file may end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ class GrantDiagnosis:
     events: list[str]
     titles: list[str]
     people: list[Hit] = field(default_factory=list)
-    steps: list[str] = field(default_factory=list)
+    steps: list[Sentence] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
@@ -213,8 +216,13 @@ class Row:
 
     @property
     def text(self) -> str:
+        """The row as one line, in English: the grant it is about, and the detail."""
+        return self.in_language("en")
+
+    def in_language(self, language: Language) -> str:
         """The row as one line: the grant it is about, and the detail."""
-        return f"{self.grant}: {self.detail}" if self.grant else self.detail
+        detail = speak(self.detail, language)
+        return f"{self.grant}: {detail}" if self.grant else detail
 
 
 @dataclass(slots=True)
@@ -241,11 +249,20 @@ def ascending(rows: Iterable[Row]) -> list[Row]:
     return sorted(set(rows), key=lambda row: (row.grant or "", row.part, row.why, row.detail))
 
 
+_UNREAD = Text(
+    "not known: the node did not give transactions, or they could not be read",
+    "不明: ノードが返さなかった、または読み取れないトランザクションがあります",
+)
+_NONE_IN_CASE = Text("none: no accepted claim of this grant is in the case", "なし: この grant の受理された claim がケースにありません")
+_NONE_ACCEPTED = Text("none: no claim of this grant was accepted", "なし: この grant で受理された claim はありません")
+
+
 @dataclass(slots=True)
 class Diagnosis:
     """The answer to a case: `verdict`, `exit_code`, one `GrantDiagnosis` a grant, audit, reconciliation, coverage, findings.
 
-    `as_json()` is findings.json as Python values, `dumps()` its canonical text; nothing in it depends on when or where it was made.
+    `files` are the names of the case's files, as they are packed. `as_json()` is findings.json as Python values, `dumps()` its canonical
+    text; nothing in it depends on when or where it was made.
     """
 
     case: str
@@ -255,6 +272,13 @@ class Diagnosis:
     reconciliation: Reconciliation
     coverage: Coverage
     findings: list[Finding]
+    files: frozenset[str] = frozenset()
+
+    def file(self, logical: str) -> str:
+        """The file of the case that a finding's `where` means: with the suffix of its compression, where it has one."""
+        if logical in self.files:
+            return logical
+        return next((logical + suffix for suffix in SUFFIXES if logical + suffix in self.files), logical)
 
     @property
     def verdict(self) -> str:
@@ -286,16 +310,14 @@ class Diagnosis:
         findings = [finding for finding in self.findings if finding.grant in about]
         return replace(self, grants=[found], coverage=Coverage(checked, not_checked), findings=findings)
 
-    def without_last_good(self, grant: GrantDiagnosis) -> str:
+    def without_last_good(self, grant: GrantDiagnosis) -> Sentence:
         """In words, what is known where a grant has no last good claim: that claims are unread is not that there are none."""
         unread = any(
             f.code == "transaction_missing" or (f.code == "evidence_unreadable" and f.where[0].startswith("rpc/")) for f in self.findings
         )
         if unread or grant.unseen_entries:
-            return "not known: transactions were not given, or could not be read"
-        if grant.heads.get("on_chain") is None:
-            return "none: no accepted claim of this grant is in the case"
-        return "none: no claim of this grant was accepted"
+            return _UNREAD()
+        return (_NONE_IN_CASE if grant.heads.get("on_chain") is None else _NONE_ACCEPTED)()
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -20,9 +20,11 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import Proof
 from popkit.diagnosis.result import Finding
 from popkit.protocol import canonical
-from popkit.wording import counted
+from popkit.texts import Listed, Sentence, Text, sentence
+from popkit.wording import ACCEPTED_CLAIMS, CLAIMS
 
 TRANSACTIONS = "rpc/transactions.jsonl"
+_NOT_IN_EVIDENCE = Text("not in the evidence: {fields}", "証拠にないもの: 「{fields}」")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Answer:
     """A three-valued answer: `holds` is None where the evidence does not tell; `seen` says in words what it rests on."""
 
     holds: bool | None
-    seen: str
+    seen: Sentence
 
 
 class Tickets:
@@ -78,23 +80,40 @@ class Tickets:
             check = self._stored[proof.audit_hash][0][0]
             unknown = [name for name in check.unknown if name != SINK_TIMES]
             if check.is_bad:
-                return Answer(False, f"receipt {check.receipt_id}: {check.observed}")
-            return Answer(None if unknown else True, f"not in the evidence: {', '.join(unknown)}" if unknown else "a receipt that verifies")
+                why = sentence("receipt {receipt}: {wrong}", "レシート {receipt}: {wrong}", receipt=check.receipt_id, wrong=check.observed)
+                return Answer(False, why)
+            if unknown:
+                return Answer(None, _NOT_IN_EVIDENCE(fields=Listed(tuple(unknown), between=", ")))
+            return Answer(True, sentence("a receipt that verifies", "検証に成功したレシート"))
         if self.receipt_of(proof) is not None:
-            return Answer(True, "the receipt that its audit entry makes")
+            return Answer(True, sentence("the receipt that its audit entry makes", "監査エントリから作られるレシート"))
         return self._unbacked(proof)
 
     def _unbacked(self, proof: Proof) -> Answer:
         """No receipt hashes to the proof's audit hash: whether that is a gap in the evidence, or contradicts the audit chain."""
-        unknown = Answer(None, "neither the receipt nor its entry's own row is in the evidence")
+        neither = sentence(
+            "neither the receipt nor its entry's own row is in the evidence", "証拠に、レシートもそのエントリの行もありません"
+        )
+        unknown = Answer(None, neither)
         if proof.anchor is None or proof.anchor.receipt_id is None:
             return unknown
         named, records = proof.anchor.receipt_id, self.facts.audit
         entry = records.entries.get(named)
         if entry is not None and receipts_made_by(entry):
-            return Answer(False, f"entry {named} makes a receipt of another hash: it, or its sinks, were written anew after the proof")
+            anew = sentence(
+                "the entry {entry} makes a receipt of another hash: the entry, or its sinks, were written anew after the proof",
+                "エントリ {entry} から作られるレシートのハッシュが異なります。"
+                "エントリまたはその書き込み先の記録が proof の後に書き直されています",
+                entry=named,
+            )
+            return Answer(False, anew)
         if entry is None and records.walk_back(proof.anchor.anchor_hash)[-1].prev_hash == GENESIS:
-            return Answer(False, f"entry {named}, which the anchor names, is not in the audit chain, which is whole before the proof")
+            absent = sentence(
+                "the entry {entry}, which the anchor names, is not in the audit chain, which is whole before the proof",
+                "アンカーが示すエントリ {entry} が、proof より前について完全な監査チェーンにありません",
+                entry=named,
+            )
+            return Answer(False, absent)
         return unknown
 
     def holder(self, proof: Proof, grant: str) -> Answer:
@@ -102,19 +121,30 @@ class Tickets:
         receipt = self.receipt_of(proof)
         audit = receipt.get("audit") if receipt is not None else None
         if receipt is None or not isinstance(audit, dict):
-            return Answer(None, "the receipt is not in the evidence")
+            return Answer(None, sentence("the receipt is not in the evidence", "レシートが証拠にありません"))
         event, linked = str(audit.get("eventId")), self.facts.events_of(grant)
         if linked and event not in linked:
-            return Answer(False, f"a ticket of event {event}, which is not linked to the grant")
+            other = sentence(
+                "a ticket of the event {event}, which is not linked to the grant",
+                "この grant に紐付いていないイベント {event} の参加券です",
+                event=event,
+            )
+            return Answer(False, other)
         told = str(receipt.get("subjectCommitment"))
         if told == canonical.subject_commitment(event, proof.claimer):
-            return Answer(True, "the claimer's")
+            return Answer(True, sentence("the claimer's ticket", "claimer 本人の参加券"))
         wallets = self._wallets.get(told, set())
         if proof.claimer in wallets:
-            return Answer(True, "of somebody who used that wallet")
+            return Answer(True, sentence("a ticket of somebody who used that wallet", "そのウォレットを使った人の参加券"))
         if wallets:
-            return Answer(False, f"of somebody whose records name {' and '.join(sorted(wallets))}")
-        return Answer(None, "of a subject whose wallets are not in the evidence")
+            other = sentence(
+                "a ticket of somebody whose records name {wallets}",
+                "記録上のウォレットが {wallets} である人の参加券です",
+                wallets=Listed(tuple(sorted(wallets))),
+            )
+            return Answer(False, other)
+        unnamed = sentence("a ticket of a subject whose wallets are not in the evidence", "ウォレットが証拠にない人の参加券です")
+        return Answer(None, unnamed)
 
     def gated_claims(self) -> Iterator[tuple[str, Attempt, Proof]]:
         """(grant, claim, proof) of every accepted claim whose proof commits to a ticket receipt."""
@@ -144,21 +174,27 @@ def ticket_findings(facts: Facts) -> Iterator[Finding]:
         where = (TRANSACTIONS, attempt.signature)
         backing, holder = tickets.backing(proof), tickets.holder(proof, grant)
         if backing.holds is False:
-            wanted = f"a ticket receipt of hash {proof.audit_hash} that says what its entry says"
+            wanted = sentence(
+                "a ticket receipt of hash {hash} that says what its entry says",
+                "エントリの内容と一致する、ハッシュ {hash} の参加券レシート",
+                hash=proof.audit_hash,
+            )
             yield Finding("ticket_receipt_contradicts_proof", grant, where, wanted, backing.seen, slot=attempt.slot)
         if backing.holds is None:
             unseen[grant].append(attempt)
         if holder.holds is False:
-            yield Finding("ticket_receipt_of_another", grant, where, f"a ticket of {attempt.claimer}", holder.seen, slot=attempt.slot)
+            own = sentence("a ticket of {claimer}", "{claimer} の参加券", claimer=attempt.claimer)
+            yield Finding("ticket_receipt_of_another", grant, where, own, holder.seen, slot=attempt.slot)
     for told, claims in tickets.reused.items():
         claimers = sorted({attempt.claimer for _, attempt in claims})
         grant, first = claims[0]
-        seen = f"{counted(len(claims), 'claim')} of {' and '.join(claimers)}"
+        several = sentence("{claims} of {claimers}", "{claimers} の {claims}", claims=CLAIMS(len(claims)), claimers=Listed(tuple(claimers)))
+        once = sentence(
+            "one claim by the receipt of hash {hash}", "ハッシュ {hash} のレシートによる claim が 1 件だけであること", hash=told
+        )
         severity = "warning" if len(claimers) > 1 else "info"
         where = (TRANSACTIONS, first.signature)
-        yield Finding(
-            "ticket_receipt_reused", grant, where, f"one claim by the receipt of hash {told}", seen, slot=first.slot, severity=severity
-        )
+        yield Finding("ticket_receipt_reused", grant, where, once, several, slot=first.slot, severity=severity)
     for grant, attempts in unseen.items():
-        text = f"the ticket receipts behind {counted(len(attempts), 'accepted claim')}"
+        text = sentence("the ticket receipts behind {claims}", "{claims}の元になった参加券レシート", claims=ACCEPTED_CLAIMS(len(attempts)))
         yield Finding("ticket_receipt_unseen", grant, (TRANSACTIONS, attempts[0].signature), not_checked=text, slot=attempts[0].slot)

@@ -27,7 +27,7 @@ from popkit.verification.model import (
     known,
 )
 
-SECONDS = Noun("second", "seconds", " 秒")
+SECONDS = Noun("second", "seconds", "{n} 秒")
 
 RECORDED = Text("the worker's records hold the proof", "worker の記録に proof があること")
 RECORD_OF = Text("a record of audit_hash {audit_hash}", "audit_hash {audit_hash} の記録")

@@ -25,7 +25,7 @@ from popkit.verification.model import (
     Check,
 )
 
-ENTRIES = Noun("entry", "entries", "件のエントリ")
+ENTRIES = Noun("entry", "entries", "{n}件のエントリ")
 ALL = Text("all of them", "すべて")
 ALL_BUT = Text("all but {items}", "{items} を除くすべて")
 

@@ -17,9 +17,9 @@ from popkit.protocol.pda import pop_state_address, vault_address
 from popkit.texts import Counted, Listed, Noun, Text
 from popkit.verification.model import ACCOUNTS, CANNOT_TELL, HOLDS, NONE, TRANSACTIONS, VIOLATED, Check, equal
 
-MISSING_ENTRIES = Noun("named entry", "named entries", "件のエントリ")
-RECEIPT_ACCOUNTS = Noun("receipt", "receipts", "件のレシート")
-ACCEPTED_CLAIMS = Noun("accepted claim", "accepted claims", "件の受理された claim")
+MISSING_ENTRIES = Noun("named entry", "named entries", "{n}件のエントリ")
+RECEIPT_ACCOUNTS = Noun("receipt", "receipts", "{n}件のレシート")
+ACCEPTED_CLAIMS = Noun("accepted claim", "accepted claims", "{n}件の受理された claim")
 
 SEALED = Text("every file is the one that was sealed", "すべてのファイルが封印時のものであること")
 MANIFEST_DIGESTS = Text("each file's SHA-256 is the one in the manifest", "各ファイルの SHA-256 がマニフェストの値です")

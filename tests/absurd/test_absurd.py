@@ -251,8 +251,6 @@ def test_depth_is_that_of_brackets_outside_of_texts() -> None:
         parse(DEEP)
 
 
-
-
 def test_a_log_whose_lines_begin_with_dates_is_no_json_and_soon_given_up(tmp_path: Path) -> None:
     line = '2026-02-22T10:00:00.000Z [info] GET /v1/school/events 200 {"a": 1}\n'
     assert len(list(parts(line * 10_000))) == 50
@@ -314,5 +312,3 @@ def test_an_impossible_time_of_a_block_does_not_stop_a_picture(when: int, copy_o
     for draw in (plots.chain_over_time, plots.heads, plots.fork_lanes, plots.impact):
         assert draw(opened, opened.grants[0]).png
     assert len(opened.claims)
-
-

@@ -32,7 +32,7 @@ def test_a_whole_case_has_every_part_and_breaks_no_rule(whole: Whole, tmp_path: 
         assert fuzz.faults(base, base.path, untouched, runner, tmp_path, thorough=True) == []
 
 
-@settings(max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(number=st.integers(0, 1 << 40))
 def test_a_spoilt_file_breaks_no_rule(whole: Whole, tmp_path_factory: pytest.TempPathFactory, number: int) -> None:
     bases, runner = whole

@@ -29,6 +29,7 @@ from popkit.verification.attacks import (
 from popkit.verification.verify import verify
 from tests.attacks.build import RECIPES, VECTORS, dumps, write_mutant
 from tests.conftest import popkit as run
+from tests.japanese import whole_in_japanese
 from tests.simulation.expect import codes
 
 VECTORS_READ: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8"))["vectors"]
@@ -79,6 +80,7 @@ def test_popkit_says_what_the_table_says(vector: dict[str, Any], tmp_path: Path)
     critical, warnings = codes(after, "critical"), codes(after, "warning") - codes(before, "warning")
     assert critical == (set(vector["finding_codes"]) if vector["outcome"] == FOUND else set())
     assert (after.verdict, after.exit_code) == (vector["verdict"], vector["exit_code"])
+    whole_in_japanese(after)
     if vector["outcome"] == CANNOT_TELL:
         assert warnings == set(vector["finding_codes"])
         assert not after.coverage.complete or vector["name"] in WHOLE_AND_STILL_OPEN

@@ -169,7 +169,7 @@ def test_a_truncated_last_line_is_said_and_the_rest_judged(copy_of: Make) -> Non
     (case.path / "rpc/transactions.jsonl").write_text(text[: -len(lines[-1]) // 2])
     diagnosis = case.diagnose()
     assert (diagnosis.verdict, diagnosis.exit_code) == ("broken", 1)
-    assert "rpc/transactions.jsonl: truncated line" in {row.detail for row in diagnosis.coverage.not_checked}
+    assert "rpc/transactions.jsonl: the last line is cut off" in {row.detail for row in diagnosis.coverage.not_checked}
     places = [str(p.place) for p in Evidence(case.path).read_all().problems if p.code == "truncated_line"]
     assert places == [f"rpc/transactions.jsonl:{len(lines)}"]
 

@@ -160,4 +160,4 @@ def test_claims_that_could_not_be_read_are_not_said_to_be_none(case: Copy) -> No
     found = case.diagnose()
     text = diagnosis_text(found)
     assert "no claim of this grant was accepted" not in text
-    assert "not known: transactions were not given, or could not be read" in text
+    assert "not known: the node did not give transactions, or they could not be read" in text

@@ -148,7 +148,7 @@ def test_issues_of_the_server_that_are_none(issues: Any) -> None:
     evidence: Any = SimpleNamespace(answers={"audit-integrity": answer})
     found = server_verdict(evidence, records, find_tampering(records, ()), True)
     assert found is not None
-    assert found.why == ("nothing of it is found again: it names no issue",)
+    assert found.why == ("recomputing finds none of the issues that the worker names: none named",)
 
 
 # -- stream links --

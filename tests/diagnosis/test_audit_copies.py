@@ -27,7 +27,7 @@ BANNER = "\n ⛅️ wrangler 4.22.0\n──────────────�
 def chain() -> list[dict[str, Any]]:
     """Rows of which some hold slashes, letters beyond ASCII, composed and decomposed alike, and dates with trailing zeros."""
     rows: list[dict[str, Any]] = []
-    titles = ("plain", "caf\u00e9 / \u304c", "a<b> & \"c\"", "\U0001f600 z", "plain / too", "\u00e9t\u00e9", "x < y / z")
+    titles = ("plain", "caf\u00e9 / \u304c", 'a<b> & "c"', "\U0001f600 z", "plain / too", "\u00e9t\u00e9", "x < y / z")
     for n, title in enumerate(titles):
         prev = rows[-1]["entry_hash"] if rows else GENESIS
         rows.append(row(n * 1000 + 120, prev, prev, data={"title": title, "at": "2026-02-23T05:00:00.100Z", "number": 1.5}))

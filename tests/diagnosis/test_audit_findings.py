@@ -66,7 +66,7 @@ def test_an_edited_row_of_the_list_or_of_the_storage() -> None:
     rows = line(3)
     edited = {**rows[1], "data": {"n": 9}}
     entry = rows[1]["entry_hash"]
-    wanted, seen = "a row that hashes to its entry_hash", "it does not"
+    wanted, seen = "a row that hashes to its entry_hash", "the row hashes to another value"
     for file, records in (
         (AUDIT_LOGS, records_of([rows[0], edited, rows[2]])),
         (STORAGE, records_of(None, stored([rows[0], edited, rows[2]]))),
@@ -93,7 +93,13 @@ def test_a_removed_entry_and_the_source_that_lacks_it() -> None:
     ):
         found = audit(records, Tampering(removed=[entry]))
         assert (found.verdict, found.removed, found.edited) == ("violated", [entry], []), file
-        wanted = Finding("audit_entry_removed", None, (file, entry), "the entry that later evidence names", "it is gone")
+        wanted = Finding(
+            "audit_entry_removed",
+            None,
+            (file, entry),
+            "the audit entry that later evidence names",
+            "the audit entry that later evidence names is missing from the worker's records here",
+        )
         assert found.findings == [wanted], file
 
 
@@ -105,23 +111,47 @@ def test_a_removed_entry_and_the_source_that_lacks_it() -> None:
     [
         (
             {"edited_objects": ["key"]},
-            Finding("bucket_object_edited", None, (BUCKET, "key"), "the canonical payload of the entry under its key", "another text"),
+            Finding(
+                "bucket_object_edited",
+                None,
+                (BUCKET, "key"),
+                "the canonical payload of the entry under its key",
+                "the object holds another text than its entry",
+            ),
             "violated",
         ),
         (
             {"missing_objects": ["key"]},
-            Finding("bucket_object_missing", None, (BUCKET, "key"), "the object that the entry's sinks name", "not in the export"),
+            Finding(
+                "bucket_object_missing",
+                None,
+                (BUCKET, "key"),
+                "the object that the entry's sinks name",
+                "the export lacks the object that the entry names",
+            ),
             "violated",
         ),
-        ({"orphans": ["entry"]}, Finding("bucket_orphan", None, (BUCKET, "entry"), observed="no later entry names it"), "holds"),
+        ({"orphans": ["entry"]}, Finding("bucket_orphan", None, (BUCKET, "entry"), observed="no later entry names the object"), "holds"),
         (
             {"half_copies": ["entry"]},
-            Finding("storage_copy_missing", None, (STORAGE, "entry"), "audit_history and audit_entry", "one of the two"),
+            Finding(
+                "storage_copy_missing",
+                None,
+                (STORAGE, "entry"),
+                "both copies of the entry, audit_history and audit_entry",
+                "the storage holds one of the two copies",
+            ),
             "holds",
         ),
         (
             {"export_is_partial": True},
-            Finding("bucket_export_partial", None, (BUCKET, ""), "every object that sinks name", "most are not there"),
+            Finding(
+                "bucket_export_partial",
+                None,
+                (BUCKET, ""),
+                "every object that other evidence names",
+                "the export lacks most of those objects",
+            ),
             "holds",
         ),
     ],
@@ -140,7 +170,9 @@ def history_row(grant: str, holds: bool) -> HistoryRow:
 def test_a_history_record_that_does_not_hash_to_what_it_says() -> None:
     for grant, of in ((GRANT, GRANT), (OTHER, None)):
         found = audit(records_of(line(2)), history=[history_row(grant, True), history_row(grant, False)])
-        assert found.findings == [Finding("history_record_false", of, (STORAGE, "history key"), "a hash of its fields", "entry")]
+        assert found.findings == [
+            Finding("history_record_false", of, (STORAGE, "history key"), "an entry hash that is the hash of the record's fields", "entry")
+        ]
         assert found.verdict == "violated", "its finding is critical"
 
 
@@ -151,11 +183,15 @@ def test_bad_ticket_receipts_and_what_the_worker_says_of_them() -> None:
     checks = [check("b", "event", "issuedAt"), check("a", "subject", accepts=True), check("c", accepts=True), check("d", "x", accepts=None)]
     found = audit(records_of(line(2)), checks=[*checks, *checks])
     assert (found.verdict, found.bad_receipts, found.server_accepts, found.checked) == ("violated", ["a", "b", "d"], ["a"], 10)
-    wanted = "what its audit entry says"
-    seen = {"a": "differs in subject", "b": "differs in event, issuedAt", "d": "differs in x"}
+    wanted = "what the receipt's audit entry says"
+    seen = {"a": "the receipt differs in subject", "b": "the receipt differs in event, issuedAt", "d": "the receipt differs in x"}
     bad = [Finding("ticket_receipt_bad", None, (RECEIPTS, name), wanted, text) for name, text in seen.items()]
     passes = Finding(
-        "ticket_receipt_server_accepts", None, (RECEIPTS, "a"), "refused by the worker's check", "the worker's check passes it"
+        "ticket_receipt_server_accepts",
+        None,
+        (RECEIPTS, "a"),
+        "the worker's check refuses the receipt",
+        "the worker's check passes the receipt",
     )
     assert found.findings == [*bad, passes]
 
@@ -168,11 +204,11 @@ def test_a_bad_ticket_receipt_of_the_storage_is_found_there() -> None:
 
 def test_ticket_receipts_of_which_the_entry_is_not_there() -> None:
     one = audit(records_of(line(2)), checks=[check("a", unknown=("entry",)), check("b", unknown=("sinks",))])
-    text = "1 receipt whose audit entry is not in the evidence"
+    text = "1 ticket receipt whose audit entry is not in the evidence"
     assert one.findings == [Finding("ticket_receipt_unchecked", None, (RECEIPTS, ""), not_checked=text)]
     assert (one.verdict, one.bad_receipts) == ("holds", [])
     [two] = audit(checks=[check("a", unknown=("sinks", "entry")), check("b", unknown=("entry",))]).findings
-    assert two.not_checked == "2 receipts whose audit entry is not in the evidence"
+    assert two.not_checked == "2 ticket receipts whose audit entry is not in the evidence"
 
 
 # -- ends, beginnings, stream links --
@@ -199,7 +235,11 @@ def test_a_chain_that_begins_again() -> None:
     rows = [*line(2), row(9000, eventId="again", data={"n": 7})]
     found = audit(records_of(rows))
     where = (AUDIT_LOGS, rows[2]["entry_hash"])
-    assert found.findings == [Finding("audit_chain_restarted", None, where, "one entry that begins it", "another one")]
+    assert found.findings == [
+        Finding(
+            "audit_chain_restarted", None, where, "one entry that begins the audit chain", "this entry begins the audit chain once more"
+        )
+    ]
     assert found.verdict == "holds"
 
 
@@ -228,10 +268,10 @@ def differs(ok: str, text: str) -> Finding:
 def test_what_the_worker_says_of_itself() -> None:
     records = records_of(line(2))
     assert audit(records, answers=said(True)).findings == []
-    false = "ok false; the recomputed result counts: nothing of it is found again: it names no issue"
+    false = "ok false; the recomputed result counts: recomputing finds none of the issues that the worker names: none named"
     assert audit(records, answers=said(False)).findings == [differs("true", false)]
     bad = audit(records, answers=said(True), checks=[check("a", "event")])
-    told = "ok true; the recomputed result counts: it looks at no ticket receipt"
+    told = "ok true; the recomputed result counts: the worker looks at no ticket receipt"
     assert [f for f in bad.findings if f.code == "server_verdict_differs"] == [differs("false", told)]
     assert [f.code for f in audit(records, answers=said(False), checks=[check("a", "event")]).findings] == ["ticket_receipt_bad"]
 
@@ -246,5 +286,5 @@ def test_what_the_worker_does_not_look_at(what: str) -> None:
         rows.append(row(2000, rows[1]["entry_hash"], "gone", data={"n": 2}))
     found = audit(records_of(rows, storage, objects(rows)), answers=said(True), storage=storage)
     told = [f for f in found.findings if f.code == "server_verdict_differs"]
-    why = "it looks at no stored head and at no beginning, and at links inside its window alone"
+    why = "the worker looks at no stored head and at no beginning, and at links inside its window alone"
     assert told == [differs("false", f"ok true; the recomputed result counts: {why}")]

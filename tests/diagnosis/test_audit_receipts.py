@@ -38,7 +38,7 @@ def test_a_true_receipt() -> None:
     told = row(100, *hashes(before), event="WALLET_CLAIM", eventId="evt", data=claim_row()["data"])
     receipt = receipt_of(told)
     assert checked(receipt, *before, told) == ReceiptCheck(receipt["receiptId"], (), (), True, PLACE)
-    assert checked(receipt, *before, told).observed == "the same"
+    assert checked(receipt, *before, told).observed == "the receipt says the same"
     assert checked(receipt, *before, told, bucket=True) == ReceiptCheck(receipt["receiptId"], (), ("audit.immutableSinks.at",), True, PLACE)
     assert checked(receipt, told).server_accepts is True, "its predecessors may stand in the server's storage"
 
@@ -62,7 +62,7 @@ def test_each_field_that_differs_is_named(field: str, value: Any) -> None:
     held[field.removeprefix("audit.")] = value
     check = checked(rehashed(receipt), told)
     assert check.wrong == (WRONG[field],)
-    assert check.observed == f"differs in {WRONG[field]}"
+    assert check.observed == f"the receipt differs in {WRONG[field]}"
     assert check.is_bad
     assert check.place == PLACE
 

@@ -71,7 +71,11 @@ def test_abandoned_and_what_came_behind(tmp_path: Path) -> None:
     world.tick(900)
     incident = incident_of(tmp_path, world.collect(), handle)
     assert found_in(incident) == {
-        "abandoned_proof": Cause("abandoned_proof", "1 proof on the chain's head, never sent, as far as the evidence goes", (lost.entry,))
+        "abandoned_proof": Cause(
+            "abandoned_proof",
+            "1 proof past the chain's head can land no more; the evidence shows no attempt to send what was lost",
+            (lost.entry,),
+        )
     }
     assert incident.on_head[0].entry_hash == lost.entry
     assert incident.unknown_parents == []
@@ -112,11 +116,13 @@ def test_the_first_of_all_that_was_refused(tmp_path: Path) -> None:
     ticket = send(world, handle, "ann", proof)
     world.tick(900)
     found = found_in(incident_of(tmp_path, world.collect(), handle))
-    assert found["abandoned_proof"].seen == "1 proof on the chain's head, refused"
+    assert found["abandoned_proof"].seen == "1 proof past the chain's head can land no more after a refusal by the program"
     assert found["genesis_mismatch"] == Cause(
-        "genesis_mismatch", "no proof of the grant was ever accepted: the lost one was its first", (proof.entry,)
+        "genesis_mismatch", "no proof of the grant was ever accepted: the lost proof was its first", (proof.entry,)
     )
-    assert found["paused"] == Cause("paused", "a proof was refused with Paused and never accepted", (proof.entry,), (ticket.signature,))
+    assert found["paused"] == Cause(
+        "paused", "the program refused a proof with Paused and never accepted it", (proof.entry,), (ticket.signature,)
+    )
 
 
 def test_a_sound_grant_has_no_cause(tmp_path: Path) -> None:
@@ -136,7 +142,10 @@ def test_out_of_order_names_the_refused(tmp_path: Path) -> None:
     found = found_in(incident_of(tmp_path, world.collect(), handle))
     assert found == {
         "out_of_order": Cause(
-            "out_of_order", "1 claim refused for coming before the one to follow; both landed later", (second.entry,), (refused.signature,)
+            "out_of_order",
+            "the program refused 1 claim that landed before the claim to follow; the proofs of both landed later",
+            (second.entry,),
+            (refused.signature,),
         )
     }
 
@@ -152,7 +161,10 @@ def test_a_foreign_issuer_names_what_landed_and_what_was_refused(tmp_path: Path)
     world.tickets(handle, "eve")
     incident = incident_of(tmp_path, world.collect(), handle)
     assert found_in(incident)["foreign_issuer"] == Cause(
-        "foreign_issuer", "1 validly signed proof missing from the worker's complete audit chain", (refused.entry,), (refused.signature,)
+        "foreign_issuer",
+        "the worker's audit chain, complete over that time, holds no entry of 1 validly signed proof",
+        (refused.entry,),
+        (refused.signature,),
     )
     assert incident.own(incident.chain_refused) == []
     assert refused.entry not in lost_proofs(incident)
@@ -183,7 +195,7 @@ def test_a_wrong_signer_by_claim_by_report_and_by_configuration(tmp_path: Path) 
     world.worker.key = world.key("second signer")
     incident = incident_of(tmp_path / "now", world.collect(), handle)
     named, now = incident.facts.history.signer_now(handle.authority), world.worker.signer
-    assert signer_mismatch(incident) == Cause("signer_mismatch", f"the worker signs with {now}, pop-config names {named}")
+    assert signer_mismatch(incident) == Cause("signer_mismatch", f"the worker signs with {now}, while pop-config names {named}")
     proof = world.worker.issue(handle.address, world.address("cat"))
     assert world.simulate(handle, proof, "cat").error == 6018
     told = signer_mismatch(incident_of(tmp_path / "on its way", world.collect(reports=True), handle))
@@ -196,7 +208,7 @@ def test_a_wrong_signer_by_claim_by_report_and_by_configuration(tmp_path: Path) 
     world.tick(700)
     lost = hide(world.collect(reports=True), refused.signature)
     told = signer_mismatch(incident_of(tmp_path / "told", lost, handle))
-    reported = "a wallet reports that its proof, which is lost, was signed by a wrong key"
+    reported = "a wallet reports that the program refused its proof, which is lost, for a wrong signer"
     assert told == Cause("signer_mismatch", reported, (proof.entry,)), "of a lost proof on the head, its wallet's report names the rule"
     world.switch(handle, "close_grant", {})
     files = hide(world.collect(), refused.signature)
@@ -298,7 +310,7 @@ def test_a_stored_head_that_is_gone_or_older(tmp_path: Path) -> None:
     assert found == {"worker_head_reset": Cause("worker_head_reset", "the worker's storage holds no head for a grant that has state")}
     world.worker.heads[handle.address] = [done[0].entry, done[0].entry]
     found = found_in(incident_of(tmp_path / "older", world.collect(storage=True), handle))
-    seen = "the worker's stored head is older than its own newest proof"
+    seen = "the worker's stored head is older than its newest proof"
     assert found == {"worker_head_rollback": Cause("worker_head_rollback", seen, (done[0].entry,))}
 
 
@@ -309,7 +321,7 @@ def test_a_rollback_names_each_proof_from_an_older_head(tmp_path: Path) -> None:
     behind = world.ticket(handle, "dan")
     world.tick(900)
     rolled = worker_head_rollback(incident_of(tmp_path, world.collect(), handle))
-    seen = "1 proof issued from an entry older than the worker's newest"
+    seen = "the worker issued 1 proof from an entry older than its newest one"
     assert rolled == Cause("worker_head_rollback", seen, (wrong.entry,))
     assert behind.proof.prev == wrong.entry
 
@@ -332,7 +344,7 @@ def test_a_stream_that_diverged(tmp_path: Path) -> None:
     quiet = world.worker.issue(handle.address, world.address("cat"))
     world.simulate(handle, quiet, "cat")
     issued = found_in(incident_of(tmp_path / "issued", world.collect(), handle))
-    seen = "proofs follow the chain by their global link and not by their stream link"
+    seen = "proofs follow the chain by their global link and another entry by their stream link"
     assert issued["stream_divergence"] == Cause("stream_divergence", seen, (quiet.entry,))
     world.tick(900)
     told = found_in(incident_of(tmp_path / "told", world.collect(worker=False, reports=True), handle))
@@ -361,7 +373,7 @@ def test_a_burnt_proof_by_its_rule_and_no_other(tmp_path: Path, name: str) -> No
     assert set(found) == {"abandoned_proof", name}
     assert (found[name].entries, found[name].signatures) == ((proof.entry,), (ticket.signature,))
     assert incident.burnt[0].failure is not None
-    assert f"was refused with {incident.burnt[0].error}" in found[name].seen or name == "wrong_period"
+    assert f"refused a proof with {incident.burnt[0].error}" in found[name].seen or name == "wrong_period"
     others = {
         "another claim's failure in that transaction": incident.burnt[0]._replace(own_failure=False),
         "another program's error of that name": incident.burnt[0]._replace(failure=replace(incident.burnt[0].failure, layer="anchor")),
@@ -396,7 +408,7 @@ def test_two_events_on_one_grant(tmp_path: Path) -> None:
     world, handle, _ = sound()
     first, second = world.worker.event_of(handle.address), world.worker.open_event(handle, "Again")
     found = found_in(incident_of(tmp_path, world.collect(), handle))
-    assert found == {"grant_reuse": Cause("grant_reuse", f"linked to {' and '.join(sorted((first, second)))}")}
+    assert found == {"grant_reuse": Cause("grant_reuse", f"the grant is linked to the events {' and '.join(sorted((first, second)))}")}
 
 
 def test_in_flight_has_no_cause_but_what_is_wrong_anyway(tmp_path: Path) -> None:
@@ -413,7 +425,7 @@ def test_a_break_that_nothing_explains_says_what_was_looked_for(tmp_path: Path) 
     world.worker.heads[handle.address] = ["ab" * 32, "ab" * 32]
     found = found_in(incident_of(tmp_path, world.collect(storage=True), handle))
     assert set(found) == {"unexplained"}
-    assert found["unexplained"].seen == f"looked for and not found: {', '.join(CAUSES)}"
+    assert found["unexplained"].seen == f"the evidence shows none of the known causes: {', '.join(CAUSES)}"
 
 
 # -- reports --

@@ -113,8 +113,8 @@ WANTED = f"grant {GRANT}, claimer {ANN}, period 1"
 @pytest.mark.parametrize(
     ("held", "seen"),
     [
-        (account(None), "no account"),
-        (account(NOW), "an account that is no receipt"),
+        (account(None), "no account exists at the receipt's address"),
+        (account(NOW), "the account at the receipt's address is no receipt"),
         (written(grant=OTHER), f"grant {OTHER}, claimer {ANN}, period 1"),
         (written(claimer=BOB), f"grant {GRANT}, claimer {BOB}, period 1"),
         (written(period_index=2), f"grant {GRANT}, claimer {ANN}, period 2"),
@@ -134,7 +134,7 @@ def test_a_receipt_that_says_something_else(held: Any, seen: str, slot: int | No
 def test_a_receipt_of_another_time(claimed_at: int, wrong: bool) -> None:
     found = of_claims(of_ann(), accounts={RECEIPT: written(claimed_at=claimed_at)})
     told = [f for f in found if f.code == "receipt_contradicts_claim"]
-    expected, seen = f"claimed_at within 600 s of issued_at {ISSUED}", f"claimed_at {claimed_at}"
+    expected, seen = f"claimed_at within 600 s of issued_at {ISSUED}", f"claimed_at is {claimed_at}"
     assert told == ([Finding("receipt_contradicts_claim", GRANT, (ACCOUNTS, RECEIPT), expected, seen, slot=20)] if wrong else [])
 
 
@@ -157,7 +157,7 @@ def test_a_signer_that_pop_config_did_not_name_at_that_slot() -> None:
 
 
 def test_a_signer_of_which_nothing_can_be_told() -> None:
-    assert of_claims(of_ann(signer=None), steps=BEGUN) == [], "no proof"
+    assert of_claims(of_ann(signer=None), steps=BEGUN) == [], "the claim carries no proof"
     assert of_claims(of_ann(signer=SECOND), steps=(created(10),)) == [], "no upsert is known"
     alone = of_claims(of_ann(signer=SECOND), steps=(named(9, FIRST),))
     assert [f.code for f in alone] == ["terms_unknown"], "whose grant it is is not known"
@@ -222,7 +222,11 @@ def test_a_claim_that_the_terms_refuse(claimed_at: int | None, rule: str | None)
     claims = (of_ann(period_index=period, issued_at=claimed_at),)
     assert of_claims(*claims, accounts=accounts, steps=BEGUN) == [], "a change of terms may be missing: nothing confirms them"
     found = of_claims(*claims, accounts=accounts | {GRANT: account(None)}, steps=(*BEGUN, step("close_grant", 90)))
-    assert found == ([] if rule is None else [Finding("claim_not_allowed", GRANT, WHERE, f"refused with {rule}", "accepted", slot=20)])
+    assert found == (
+        []
+        if rule is None
+        else [Finding("claim_not_allowed", GRANT, WHERE, f"the program refuses the claim with {rule}", "the claim is accepted", slot=20)]
+    )
 
 
 def test_a_claim_while_the_grant_was_paused() -> None:
@@ -230,7 +234,9 @@ def test_a_claim_while_the_grant_was_paused() -> None:
     assert [of_claims(of_ann(slot), steps=steps) for slot in (19, 20, 22, 23)] == [[], [], [], []]
     assert of_claims(of_ann(21), steps=steps) == [], "nothing confirms that no step is missing"
     closed = {"steps": (*steps, step("close_grant", 90)), "accounts": {GRANT: account(None)}}
-    assert of_claims(of_ann(21), **closed) == [Finding("claim_not_allowed", GRANT, WHERE, "refused with Paused", "accepted", slot=21)]
+    assert of_claims(of_ann(21), **closed) == [
+        Finding("claim_not_allowed", GRANT, WHERE, "the program refuses the claim with Paused", "the claim is accepted", slot=21)
+    ]
 
 
 def test_claims_of_which_the_terms_are_not_known() -> None:
@@ -265,13 +271,13 @@ def stands(**fields: Any) -> SimpleNamespace:
 
 def test_a_grant_that_is_paused_closed_or_over() -> None:
     where = (ACCOUNTS, GRANT)
-    assert of_grant(accounts={GRANT: stands(paused=True)}) == [Finding("grant_paused", GRANT, where, observed="paused")]
-    assert of_grant(steps=(created(10), step("close_grant", 12))) == [Finding("grant_closed", GRANT, where, observed="closed")]
-    over = [Finding("grant_over", GRANT, where, observed="expires_at 5000")]
+    assert of_grant(accounts={GRANT: stands(paused=True)}) == [Finding("grant_paused", GRANT, where, observed="the grant is paused")]
+    assert of_grant(steps=(created(10), step("close_grant", 12))) == [Finding("grant_closed", GRANT, where, observed="the grant is closed")]
+    over = [Finding("grant_over", GRANT, where, observed="the grant expired at unix second 5000")]
     assert [of_grant(accounts={GRANT: account(NOW)}, now=now) for now in (5000, 5001)] == [[], over]
     assert of_grant(accounts={GRANT: stands(expires_at=0)}, now=9000) == []
     told = of_grant(accounts={GRANT: stands(expires_at=1)}, now=9000)
-    assert told == [Finding("grant_over", GRANT, where, observed="expires_at 1")]
+    assert told == [Finding("grant_over", GRANT, where, observed="the grant expired at unix second 1")]
 
 
 def test_a_vault_that_holds_less_than_one_period_s_amount() -> None:
@@ -286,7 +292,10 @@ def test_a_vault_that_holds_less_than_one_period_s_amount() -> None:
 def test_receipts_whose_claims_nobody_gave() -> None:
     another = WORLD.address("another receipt")
     accounts = {RECEIPT: written(), another: written(claimer=BOB)}
-    unseen = [Finding("claim_unseen", GRANT, (ACCOUNTS, a), "the claim that made it", "not returned by this RPC node") for a in accounts]
+    unseen = [
+        Finding("claim_unseen", GRANT, (ACCOUNTS, a), "the claim that made the receipt", "the node did not return that claim's transaction")
+        for a in accounts
+    ]
     assert of_grant(of_ann(), accounts=accounts) == unseen[1:]
     assert sorted(of_grant(accounts=accounts), key=str) == sorted(unseen, key=str)
 

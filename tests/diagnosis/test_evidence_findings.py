@@ -44,8 +44,8 @@ def test_lines_that_cannot_be_read_are_one_finding_a_file_and_kind(tmp_path: Pat
     path = damaged(tmp_path / "plain", files, signatures=["{no", "json"], accounts=["[}"])
     found = of(held_to_its_words(path), "evidence_unreadable")
     assert {(f.where, f.observed) for f in found} == {
-        ((SIGNATURES, "unreadable_line"), "2 parts: unreadable line"),
-        ((ACCOUNTS, "unreadable_line"), "1 part: unreadable line"),
+        ((SIGNATURES, "unreadable_line"), "2 parts: a line cannot be read"),
+        ((ACCOUNTS, "unreadable_line"), "1 part: a line cannot be read"),
     }
     packed = path / "rpc" / "signatures.jsonl"
     (path / "rpc" / "signatures.jsonl.gz").write_bytes(gzip.compress(packed.read_bytes()))
@@ -68,7 +68,10 @@ def test_transactions_that_were_listed_and_not_given(tmp_path: Path) -> None:
     assert of(diagnose(tmp_path / "whole", files), "transaction_missing") == []
     gone = hide(copy.deepcopy(files), *(t.signature for t in done), listed=True)
     [finding] = of(diagnose(tmp_path / "gone", gone), "transaction_missing")
-    assert (finding.where, finding.observed) == ((TRANSACTIONS, min(t.signature for t in done)), "2 listed and not in the case")
+    assert (finding.where, finding.observed) == (
+        (TRANSACTIONS, min(t.signature for t in done)),
+        "the node lists 2 listed transactions that the case does not hold",
+    )
     unlisted = {name: rows for name, rows in gone.items() if name != SIGNATURES}
     assert of(diagnose(tmp_path / "unlisted", unlisted), "transaction_missing") == []
     null = copy.deepcopy(files)
@@ -76,7 +79,9 @@ def test_transactions_that_were_listed_and_not_given(tmp_path: Path) -> None:
         if row["signature"] == done[0].signature:
             row["result"] = None
     [finding] = of(diagnose(tmp_path / "null", null), "transaction_missing")
-    assert (finding.where, finding.observed) == ((TRANSACTIONS, ""), "null for 1 transaction"), "the node says that it has none"
+    assert (finding.where, finding.observed) == ((TRANSACTIONS, ""), "the node answered null for 1 transaction"), (
+        "the node says that it has none"
+    )
 
 
 @pytest.mark.parametrize("what", ["slot", "err"])

@@ -219,7 +219,7 @@ def test_a_receipt_as_old_as_pop_state_is_another_s_where_rules_are_strict(build
         assert fate(fates_of(tmp_path / "below", hidden, handle), done[1].proof) == NOT_KNOWN
 
 
-@pytest.mark.parametrize("by", ["receipt", "record", "neither"])
+@pytest.mark.parametrize("by", ["receipt", "record", "no accepted claim carries the proof, and it can land no more"])
 def test_without_pop_state_a_receipt_or_a_record_may_be_of_the_proof(tmp_path: Path, by: str) -> None:
     world, handle, _ = sound()
     issued, _, files = landed_and_hidden(world, handle, tell=by == "record")
@@ -228,7 +228,7 @@ def test_without_pop_state_a_receipt_or_a_record_may_be_of_the_proof(tmp_path: P
     if by != "receipt":
         forget(files, receipt(world, handle, "cat"))
     fates = fates_of(tmp_path, files, handle)
-    assert fates.may_have_landed(fates.line.proofs[issued.entry]) is (by != "neither")
+    assert fates.may_have_landed(fates.line.proofs[issued.entry]) is (by != "no accepted claim carries the proof, and it can land no more")
     assert fate(fates, issued) == NOT_KNOWN
 
 

@@ -142,16 +142,18 @@ def test_nothing_of_a_grant(tmp_path: Path) -> None:
     files = world.collect()
     addresses = (there.address, there.state, there.vault)
     created = world.landed[-1].signature
-    undecided(judged(tmp_path / "nothing", hide(forget(copy.deepcopy(files), *addresses), created), there), "nothing of the grant")
+    undecided(
+        judged(tmp_path / "nothing", hide(forget(copy.deepcopy(files), *addresses), created), there), "neither an account nor a transaction"
+    )
     for name, left in {
         "its creation": forget(copy.deepcopy(files), *addresses),
         "an absent PopState": hide(copy.deepcopy(files), created),
     }.items():
-        assert "nothing of the grant" not in judged(tmp_path / name, left, there).because, name
+        assert "neither an account nor a transaction" not in judged(tmp_path / name, left, there).because, name
     alone = hide(
         forget(copy.deepcopy(files), handle.address, handle.state), *(t.signature for t in world.landed if t is not done[1].landed)
     )
-    assert "nothing of the grant" not in judged(tmp_path / "a claim", alone, handle).because
+    assert "neither an account nor a transaction" not in judged(tmp_path / "a claim", alone, handle).because
 
 
 def test_a_refused_claim_is_something_of_a_grant(tmp_path: Path) -> None:
@@ -160,7 +162,7 @@ def test_a_refused_claim_is_something_of_a_grant(tmp_path: Path) -> None:
     refused = world.ticket(handle, "dan")
     files = world.collect(worker=False)
     hide(forget(files, handle.address, handle.state), *(t.signature for t in world.landed if t is not refused.landed))
-    assert "nothing of the grant" not in judged(tmp_path, files, handle).because
+    assert "neither an account nor a transaction" not in judged(tmp_path, files, handle).because
 
 
 def test_a_break_is_a_break_though_the_chain_s_evidence_does_not_add_up(tmp_path: Path) -> None:
@@ -393,10 +395,10 @@ def lost_and_maybe_landed(world: World, handle: GrantHandle, tell: bool = True) 
 def test_whether_a_proof_landed_is_not_known_without_pop_state_and_with_transactions_missing(tmp_path: Path) -> None:
     world, handle, _ = sound()
     last, files = lost_and_maybe_landed(world, handle)
-    undecided(judged(tmp_path, hide(files, last.signature, listed=True), handle), "no PopState")
+    undecided(judged(tmp_path, hide(files, last.signature, listed=True), handle), "PopState was not collected")
 
 
-@pytest.mark.parametrize("by", ["receipt", "record", "neither"])
+@pytest.mark.parametrize("by", ["receipt", "record", "no accepted claim carries the proof, and it can land no more"])
 def test_a_receipt_or_a_record_tells_of_a_landed_proof(tmp_path: Path, by: str) -> None:
     world, handle, _ = sound()
     last, files = lost_and_maybe_landed(world, handle, tell=by == "record")
@@ -404,7 +406,7 @@ def test_a_receipt_or_a_record_tells_of_a_landed_proof(tmp_path: Path, by: str) 
     if by != "receipt":
         forget(files, receipt(world, handle, "cat"))
     told = judged(tmp_path, files, handle)
-    (broken if by == "neither" else undecided)(told)
+    (broken if by == "no accepted claim carries the proof, and it can land no more" else undecided)(told)
 
 
 def test_pop_state_outweighs_a_record_of_a_landed_proof(tmp_path: Path) -> None:
@@ -695,13 +697,13 @@ def test_behaviour_that_shows_relaxed_rules_needs_no_records_of_the_worker(tmp_p
     undecided(judged(tmp_path / "by date", world.collect(worker=False), handle))
 
 
-@pytest.mark.parametrize("what", ["no records", "not to the anchor", "not to the creation"])
+@pytest.mark.parametrize("what", ["the case holds no records of the worker", "not to the anchor", "not to the creation"])
 def test_what_of_the_worker_s_records_is_missing(tmp_path: Path, what: str) -> None:
     world, handle, done = sound() if what != "not to the creation" else (World(), None, [])
     handle = handle or world.grant()
     for _ in range(60):
         world.worker.api("GET", "/v1/school/events")
-    told = judged(tmp_path, world.collect(worker=what != "no records", bucket=False), handle)
+    told = judged(tmp_path, world.collect(worker=what != "the case holds no records of the worker", bucket=False), handle)
     undecided(told, *(t.entry[:8] for t in done[-1:]))
     assert not told.is_sound
 

@@ -60,9 +60,12 @@ def test_a_break_and_what_was_lost(tmp_path: Path) -> None:
     assert told(found, "chain_broken") == [Finding("chain_broken", grant, at(last), wanted, because, slot=last.landed.slot)]
     places = [(TRANSACTIONS, t.entry) for t in refused] + [(AUDIT_LOGS, lost.entry)]
     wanted = "an accepted claim, or an age of at most 600 s"
-    assert told(found, "proof_lost") == [Finding("proof_lost", grant, where, wanted, "neither") for where in sorted(places)]
+    assert told(found, "proof_lost") == [
+        Finding("proof_lost", grant, where, wanted, "no accepted claim carries the proof, and it can land no more")
+        for where in sorted(places)
+    ]
     first = refused[0]
-    seen, where = f"2 refused, the first with PopHashChainBroken on {lost.entry[:16]}", "claims on the chain's head"
+    seen, where = f"2 refused attempts, the first with PopHashChainBroken on the parent {lost.entry[:16]}", "claims on the chain's head"
     assert told(found, "claims_refused") == [Finding("claims_refused", grant, at(first), where, seen, slot=first.landed.slot)]
     assert not told(found, "proof_burnt", "proof_repeated", "entry_unseen", "noise", "worker_records_missing", "signer_unknown")
 
@@ -83,7 +86,9 @@ def test_a_loss_under_relaxed_rules_is_worth_a_word_alone(tmp_path: Path) -> Non
     issued(world, handle, "cat")
     world.tick(900)
     found = diagnosed(tmp_path, world.collect())
-    assert [(f.severity, f.observed) for f in told(found, "proof_lost")] == [("info", "neither")]
+    assert [(f.severity, f.observed) for f in told(found, "proof_lost")] == [
+        ("info", "no accepted claim carries the proof, and it can land no more")
+    ]
     assert not told(found, "chain_broken", "claims_refused")
 
 
@@ -113,7 +118,16 @@ def test_a_proof_burnt_by_another_rule(tmp_path: Path) -> None:
     burnt = Ticket(proof, world.claim(handle, proof, "cat"))
     world.tick(900)
     found = diagnosed(tmp_path, world.collect())
-    assert told(found, "proof_burnt") == [Finding("proof_burnt", handle.address, at(burnt), "accepted", "Paused", slot=burnt.landed.slot)]
+    assert told(found, "proof_burnt") == [
+        Finding(
+            "proof_burnt",
+            handle.address,
+            at(burnt),
+            "the program accepts the claim",
+            "the program refused the claim with Paused",
+            slot=burnt.landed.slot,
+        )
+    ]
     assert not told(found, "claims_refused")
 
 
@@ -123,7 +137,7 @@ def test_two_proofs_on_the_way_for_one_claimer(tmp_path: Path) -> None:
     found = diagnosed(tmp_path, world.collect())
     wanted = f"one proof on the way for {world.address('cat')}, period 0"
     where = (AUDIT_LOGS, second.entry)
-    assert told(found, "proof_repeated") == [Finding("proof_repeated", handle.address, where, wanted, f"also {first.entry}")]
+    assert told(found, "proof_repeated") == [Finding("proof_repeated", handle.address, where, wanted, f"the proof {first.entry} as well")]
     assert (found.verdict, found.exit_code) == ("broken", 1), "not both can land"
     world.tick(900)
     assert told(diagnosed(tmp_path / "later", world.collect()), "proof_repeated") == told(found, "proof_repeated")
@@ -135,7 +149,7 @@ def test_two_proofs_on_the_way_for_one_claimer(tmp_path: Path) -> None:
         (0, 100, None, "in_flight"),
         (0, 300, None, "broken"),  # its period ended meanwhile: issued rightly, and never sent
         (1, 100, None, "in_flight"),  # it begins soon enough
-        (2, 100, "0 to 1", "broken"),  # it begins when the proof is too old
+        (2, 100, "0-1", "broken"),  # it begins when the proof is too old
         (1, 300, None, "in_flight"),
     ],
 )
@@ -146,8 +160,8 @@ def test_a_proof_on_the_way_that_its_period_does_not_let_land(
     proof = world.worker.issue(handle.address, world.address("cat"), period)
     world.tick(wait)
     found = diagnosed(tmp_path, world.collect())
-    where, text = (AUDIT_LOGS, proof.entry), f"a proof for period {wanted}, in which it can land"
-    told_of = [Finding("proof_out_of_period", handle.address, where, text, f"period {period}")]
+    where, text = (AUDIT_LOGS, proof.entry), f"a proof for period {wanted}, in which the proof can land"
+    told_of = [Finding("proof_out_of_period", handle.address, where, text, f"the proof is for period {period}")]
     assert found.verdict == verdict
     assert told(found, "proof_out_of_period") == ([] if wanted is None else told_of)
 
@@ -163,7 +177,7 @@ def test_a_proof_on_the_way_of_which_the_terms_are_not_known(tmp_path: Path) -> 
     found = diagnosed(tmp_path / "account", files)
     assert (found.verdict, len(told(found, "proof_out_of_period"))) == ("broken", 1), "the grant's account states them"
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.address]
-    found = diagnosed(tmp_path / "neither", files)
+    found = diagnosed(tmp_path / "no accepted claim carries the proof, and it can land no more", files)
     assert (found.verdict, told(found, "proof_out_of_period")) == ("in_flight", [])
 
 
@@ -175,7 +189,11 @@ def test_an_entry_that_the_chain_names_and_nothing_carries(tmp_path: Path) -> No
     files = world.collect()
     for name in (TRANSACTIONS, SIGNATURES):
         files[name] = [row for row in files[name] if row["signature"] != done[1].signature]
-    where, wanted, seen = (TRANSACTIONS, done[1].entry), "its transaction in the evidence", "not returned by this RPC node"
+    where, wanted, seen = (
+        (TRANSACTIONS, done[1].entry),
+        "the claim's transaction in the evidence",
+        "the node did not return the transaction",
+    )
     assert told(diagnosed(tmp_path, files), "entry_unseen") == [Finding("entry_unseen", handle.address, where, wanted, seen)]
 
 
@@ -195,7 +213,7 @@ def of_state(files: dict[str, Any], handle: GrantHandle, head: str | None) -> di
 def test_a_pop_state_that_the_claims_do_not_lead_to(tmp_path: Path) -> None:
     world, handle, done = sound("relaxed", "D")
     files = world.collect()
-    for name, head, seen in (("older", done[0].entry, done[0].entry), ("none", None, "no PopState")):
+    for name, head, seen in (("older", done[0].entry, done[0].entry), ("none", None, "the grant has no PopState")):
         found = diagnosed(tmp_path / name, of_state(files, handle, head))
         [finding] = told(found, "state_contradicts_claims")
         assert (finding.where, finding.observed, finding.severity) == ((ACCOUNTS, handle.state), seen, "critical"), name
@@ -221,9 +239,11 @@ def test_claims_in_an_order_that_their_links_deny(tmp_path: Path) -> None:
     found = diagnosed(tmp_path, edited(world.collect(), done[0].signature, slot=late))
     wrong = {f.where[1]: f for f in told(found, "order_contradicts_links")}
     assert set(wrong) == {done[1].signature, done[2].signature}, "the first one's parent is nobody's claim"
-    parent = f"its parent {done[1].proof.prev} as the head at that slot"
+    parent = f"the claim's parent {done[1].proof.prev} is the head at that slot"
     where, slot = at(done[1]), done[1].landed.slot
-    assert wrong[done[1].signature] == Finding("order_contradicts_links", handle.address, where, parent, "another head", slot=slot)
+    assert wrong[done[1].signature] == Finding(
+        "order_contradicts_links", handle.address, where, parent, "another entry is the head at that slot", slot=slot
+    )
 
 
 def test_two_accepted_claims_of_one_period(tmp_path: Path) -> None:
@@ -231,9 +251,9 @@ def test_two_accepted_claims_of_one_period(tmp_path: Path) -> None:
     twin = world.claim(handle, done[1].proof, "bob", budget=True)
     assert twin.error == 0
     found = diagnosed(tmp_path, edited(world.collect(), twin.signature, err=None))
-    seen = f"another one of {world.address('bob')}, period 0"
+    seen = f"another accepted claim of {world.address('bob')} for period 0"
     where = (TRANSACTIONS, twin.signature)
-    wanted = Finding("period_claimed_twice", handle.address, where, "one accepted claim", seen, slot=twin.slot)
+    wanted = Finding("period_claimed_twice", handle.address, where, "one accepted claim for a claimer and period", seen, slot=twin.slot)
     assert told(found, "period_claimed_twice") == [wanted]
 
 
@@ -241,9 +261,9 @@ def test_a_transaction_that_cannot_be_what_was_executed(tmp_path: Path) -> None:
     world, handle, done = sound("strict", "A", "ann", "bob")
     refused = world.claim(handle, done[1].proof, "cat")  # bob's proof for cat's claim
     assert refused.error == 6022
-    wanted = "what was signed and executed"
+    wanted = "the transaction that was signed and executed"
     found = diagnosed(tmp_path / "proof", edited(world.collect(), refused.signature, err=None))
-    seen = "its proof is not one that the program accepts"
+    seen = "the transaction's proof is not one that the program accepts"
     where = (TRANSACTIONS, refused.signature)
     assert told(found, "forged_transaction") == [Finding("forged_transaction", handle.address, where, wanted, seen, slot=refused.slot)]
     files = json.loads(json.dumps(world.collect()))
@@ -252,7 +272,7 @@ def test_a_transaction_that_cannot_be_what_was_executed(tmp_path: Path) -> None:
     wire[-1] ^= 1
     row["result"]["transaction"][0] = base64.b64encode(bytes(wire)).decode()
     found = diagnosed(tmp_path / "signature", files)
-    first, seen = done[0].landed, "its own signatures do not hold"
+    first, seen = done[0].landed, "the transaction's own signatures do not verify"
     assert told(found, "forged_transaction") == [Finding("forged_transaction", handle.address, at(done[0]), wanted, seen, slot=first.slot)]
 
 
@@ -266,11 +286,16 @@ def test_a_fork_of_two_issuers_and_what_it_is_beside(tmp_path: Path) -> None:
     theirs = world.ticket(handle, "cat", worker=clone)
     assert theirs.landed.error == 0
     found = diagnosed(tmp_path, world.collect())
-    fork = Finding("fork", handle.address, (TRANSACTIONS, done[-1].entry), "one child", "2 children")
+    fork = Finding("fork", handle.address, (TRANSACTIONS, done[-1].entry), "one proof on this parent", "2 proofs on this parent")
     low, high = sorted((ours.entry, theirs.entry))
-    both = Finding("equivocation", handle.address, (TRANSACTIONS, low), "one proof", f"also {high}")
+    both = Finding(
+        "equivocation", handle.address, (TRANSACTIONS, low), "one proof for a claimer and period on one parent", f"the proof {high} as well"
+    )
     assert told(found, "fork", "race", "equivocation", "repeat_proof") == [both, fork]
-    wanted, seen = "an anchor in the worker's audit chain, which is complete over that time", f"audit_hash {theirs.proof.audit}"
+    wanted, seen = (
+        "an anchor in the worker's audit chain, which is complete over that time",
+        f"the audit chain holds no entry for the proof's audit_hash {theirs.proof.audit}",
+    )
     foreign = Finding("foreign_issuer", handle.address, at(theirs), wanted, seen, slot=theirs.landed.slot)
     assert told(found, "foreign_issuer", "issuer_unknown") == [foreign]
 
@@ -286,8 +311,14 @@ def test_a_race_and_a_repeat(tmp_path: Path) -> None:
     assert world.claim(handle, proofs[1], "cat").error == 0
     low, high = sorted(p.entry for p in proofs)
     assert told(diagnosed(tmp_path, world.collect()), "fork", "race", "equivocation", "repeat_proof") == [
-        Finding("race", handle.address, (TRANSACTIONS, head), "one child", "2 children"),
-        Finding("repeat_proof", handle.address, (TRANSACTIONS, low), "one proof", f"also {high}"),
+        Finding("race", handle.address, (TRANSACTIONS, head), "one proof on this parent", "2 proofs on this parent"),
+        Finding(
+            "repeat_proof",
+            handle.address,
+            (TRANSACTIONS, low),
+            "one proof for a claimer and period on one parent",
+            f"the proof {high} as well",
+        ),
     ]
 
 
@@ -310,7 +341,9 @@ def test_an_anchor_that_no_history_record_bears_out(tmp_path: Path) -> None:
     files[STORAGE] = [row for row in files[STORAGE] if not row["key"].endswith(done[1].entry)]
     wanted = f"a record of {done[1].entry} under pop_chain:history:"
     slot = done[1].landed.slot
-    found = Finding("history_record_missing", handle.address, at(done[1]), wanted, "an anchor alone", slot=slot)
+    found = Finding(
+        "history_record_missing", handle.address, at(done[1]), wanted, "the storage holds the proof's anchor and no record of it", slot=slot
+    )
     assert told(diagnosed(tmp_path, files), "history_record_missing") == [found]
 
 
@@ -364,7 +397,7 @@ def test_a_stream_that_diverged_and_where_it_shows(tmp_path: Path) -> None:
     stored = diagnosed(tmp_path / "stored", world.collect(storage=True))
     seen = next(c.seen for c in stored.grants[0].causes if c.name == "stream_divergence")
     where = (STORAGE, f"pop_chain:lastHash:stream:{grant}")
-    assert told(stored, "stream_divergence") == [Finding("stream_divergence", grant, where, "equal links", seen)]
+    assert told(stored, "stream_divergence") == [Finding("stream_divergence", grant, where, "both links name one entry", seen)]
     [quiet] = issued(world, handle, "cat")
     issue = diagnosed(tmp_path / "issued", world.collect())
     assert [f.where for f in told(issue, "stream_divergence")] == [(AUDIT_LOGS, quiet.entry)]
@@ -412,7 +445,11 @@ def test_attempts_that_are_nobody_s_of_the_grant(tmp_path: Path) -> None:
     again = world.claim(handle, done[-1].proof, "bob", budget=True)
     one = diagnosed(tmp_path / "one", world.collect())
     wanted = Finding(
-        "noise", handle.address, (TRANSACTIONS, again.signature), observed="1 refused attempt: already accepted", slot=again.slot
+        "noise",
+        handle.address,
+        (TRANSACTIONS, again.signature),
+        observed="1 refused attempt: the proof was already accepted",
+        slot=again.slot,
     )
     assert told(one, "noise") == [wanted]
     world.tick(5)
@@ -421,7 +458,7 @@ def test_attempts_that_are_nobody_s_of_the_grant(tmp_path: Path) -> None:
     world.claim(handle, None, "mallory")
     [two] = told(diagnosed(tmp_path / "two", world.collect()), "noise")
     assert two.where[1] == again.signature
-    assert two.observed == "3 refused attempts: already accepted, no proof, the proof names another claimer"
+    assert two.observed == "3 refused attempts: the claim carries no proof, the proof names another claimer, the proof was already accepted"
 
 
 # -- the worker --
@@ -432,9 +469,13 @@ def test_what_is_missing_of_the_worker_s_records(tmp_path: Path) -> None:
     grant = handle.address
     assert not told(diagnosed(tmp_path / "whole", world.collect()), "worker_records_missing", "worker_records_stale", "signer_unknown")
     found = diagnosed(tmp_path / "none", world.collect(worker=False))
-    where, wanted, unchecked = (AUDIT_LOGS, grant), "records back to the chain's head", "proofs that were issued and never sent"
+    where, wanted, unchecked = (
+        (AUDIT_LOGS, grant),
+        "records of the worker back to the chain's head",
+        "proofs that were issued and never sent",
+    )
     assert told(found, "worker_records_missing") == [
-        Finding("worker_records_missing", grant, where, wanted, "no records", unchecked),
+        Finding("worker_records_missing", grant, where, wanted, "the case holds no records of the worker", unchecked),
     ]
     signer = Finding(
         "signer_unknown", grant, ("worker/pop-status.json", grant), not_checked="the worker's present signer against pop-config"
@@ -443,7 +484,7 @@ def test_what_is_missing_of_the_worker_s_records(tmp_path: Path) -> None:
     for _ in range(60):
         world.worker.api("GET", "/v1/school/events")
     window = diagnosed(tmp_path / "window", world.collect(bucket=False))
-    seen = "records that do not reach the chain's head"
+    seen = "the worker's records do not reach the chain's head"
     assert told(window, "worker_records_missing") == [Finding("worker_records_missing", grant, where, wanted, seen, unchecked)]
 
 
@@ -455,7 +496,13 @@ def test_records_that_end_before_the_last_claim(tmp_path: Path) -> None:
     world.tick(60)
     world.tickets(handle, "cat")
     found = diagnosed(tmp_path, {**world.collect(worker=False), **older})
-    wanted = Finding("worker_records_stale", handle.address, (AUDIT_LOGS, entry), "records up to the chain's moment", "older ones")
+    wanted = Finding(
+        "worker_records_stale",
+        handle.address,
+        (AUDIT_LOGS, entry),
+        "records of the worker up to the chain's moment",
+        "the worker's records end before that moment",
+    )
     assert told(found, "worker_records_stale") == [wanted]
 
 
@@ -465,7 +512,13 @@ def test_stored_heads_alone_that_end_before_the_last_claim(tmp_path: Path) -> No
     world.tick(60)
     world.tickets(handle, "cat")
     found = diagnosed(tmp_path, {**world.collect(worker=False), STORAGE: older})
-    wanted = Finding("worker_records_stale", handle.address, (STORAGE, handle.address), "records up to the chain's moment", "older ones")
+    wanted = Finding(
+        "worker_records_stale",
+        handle.address,
+        (STORAGE, handle.address),
+        "records of the worker up to the chain's moment",
+        "the worker's records end before that moment",
+    )
     assert told(found, "worker_records_stale") == [wanted]
 
 
@@ -484,7 +537,7 @@ def test_refusals_that_wallets_alone_tell_of(tmp_path: Path) -> None:
     one[REPORTS] = one[REPORTS][:1]
     world.tick(900)
     seen = f"2 reports of PopHashChainBroken, the first at {utc(moments[0])}"
-    wanted = Finding("wallets_report_break", handle.address, (REPORTS, world.address("dan")), "no refusal", seen)
+    wanted = Finding("wallets_report_break", handle.address, (REPORTS, world.address("dan")), "wallets report no refusal", seen)
     assert told(diagnosed(tmp_path / "two", world.collect(reports=True)), "wallets_report_break") == [wanted]
     [told_once] = told(diagnosed(tmp_path / "one", one), "wallets_report_break")
     assert told_once.observed == f"1 report of PopHashChainBroken, the first at {utc(moments[0])}"
@@ -523,7 +576,7 @@ def test_a_proof_of_which_the_second_of_issue_is_not_certain(tmp_path: Path) -> 
     world, handle, _ = sound()
     [lost] = issued(world, handle, "cat")
     found = diagnosed(tmp_path / "list", world.collect())
-    seen = f"issued at {utc(lost.issued_at)}, the anchor's whole second"
+    seen = f"the proof's second of issue is assumed: {utc(lost.issued_at)}, the anchor's whole second"
     wanted = "a record that confirms the second of issue"
     assert told(found, "head_assumed") == [Finding("head_assumed", handle.address, (AUDIT_LOGS, lost.entry), wanted, seen)]
     assert not told(diagnosed(tmp_path / "storage", world.collect(storage=True)), "head_assumed")
@@ -542,7 +595,7 @@ def test_records_younger_than_the_last_moment_at_which_proofs_could_land(tmp_pat
 
     assert told(asked_at(until * 1000 + 500), "chain_read_early") == []
     found = asked_at((until + 1) * 1000)
-    wanted, seen = f"no record after {utc(until)}", f"one of {utc(until + 1)}"
+    wanted, seen = f"no record after {utc(until)}", f"a record of {utc(until + 1)}"
     early = Finding("chain_read_early", handle.address, ("case.json", "collected_at"), wanted, seen)
     assert told(found, "chain_read_early", "evidence_contradictory") == [early]
     assert (early.severity, found.verdict, found.exit_code) == ("warning", "in_flight", 0)
@@ -560,7 +613,7 @@ def test_a_transaction_younger_than_the_last_moment_at_which_proofs_could_land(t
     created = next(row for row in files[TRANSACTIONS] if row["signature"] == world.landed[1].signature)
     created["result"]["blockTime"] = until + late
     found = told(diagnosed(tmp_path, files), "chain_read_early")
-    assert [f.observed for f in found] == ([f"one of {utc(until + late)}"] if contradicts else [])
+    assert [f.observed for f in found] == ([f"a record of {utc(until + late)}"] if contradicts else [])
 
 
 def test_a_foreign_proof_beside_proofs_that_nobody_sent(tmp_path: Path) -> None:
@@ -583,7 +636,7 @@ def test_an_era_that_nothing_shows(tmp_path: Path) -> None:
     [assumed] = told(found, "era_assumed")
     assert (assumed.grant, assumed.where, assumed.slot) == (handle.address, at(done[0]), done[0].landed.slot)
     assert assumed.observed is not None
-    assert assumed.observed.split(", by ")[0] in eras
+    assert assumed.observed.split(" is assumed, by ")[0] in eras
 
 
 def test_an_era_that_behaviour_shows_is_not_assumed(tmp_path: Path) -> None:
@@ -608,7 +661,7 @@ def test_an_older_program_after_a_newer_one(tmp_path: Path) -> None:
         assert world.claim(handle, proof, wallet).error == (6026 if wallet == "eve" else None)
         world.tick(2)
     found = diagnosed(tmp_path / "strict again", world.collect())
-    wanted, seen = "one program replaced by the next", "an older one after a newer one"
+    wanted, seen = "each program is replaced by a newer one", "an older program's behaviour after a newer one's"
     where = (TRANSACTIONS, handle.address)
     assert told(found, "era_contradictory") == [Finding("era_contradictory", handle.address, where, wanted, seen)]
 
@@ -642,9 +695,16 @@ def test_records_that_the_chain_does_not_hold_and_claims_that_nobody_told_of(tmp
     assert early.reconciliation.unbacked_records == []
     world.tick(700)
     found = diagnosed(tmp_path / "late", world.collect())
-    wanted, seen = f"transaction {made_up}", "neither transaction nor receipt"
+    wanted, seen = f"the transaction {made_up}", "the chain holds neither the transaction nor a receipt"
     assert told(found, "record_unbacked") == [Finding("record_unbacked", handle.address, (AUDIT_LOGS, told_in), wanted, seen)]
-    unsynced = Finding("claim_unsynced", handle.address, at(quiet), "a claim record of its claimer", "none", slot=quiet.landed.slot)
+    unsynced = Finding(
+        "claim_unsynced",
+        handle.address,
+        at(quiet),
+        "a claim record of the claimer",
+        "the worker holds no record of the claim",
+        slot=quiet.landed.slot,
+    )
     assert told(found, "claim_unsynced") == [unsynced]
     assert found.reconciliation.unbacked_records == [made_up]
     assert found.reconciliation.unsynced_claims == [quiet.signature]
@@ -661,8 +721,8 @@ def test_a_record_that_the_chain_as_it_was_read_can_neither_back_nor_deny(tmp_pa
     files = world.collect()
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != receipt]
     found = diagnosed(tmp_path, files)
-    why = "its receipt account was not collected"
-    wanted = Finding("record_unchecked", handle.address, (AUDIT_LOGS, entry), f"transaction {made_up}", why)
+    why = "the receipt account that the record names was not collected"
+    wanted = Finding("record_unchecked", handle.address, (AUDIT_LOGS, entry), f"the transaction {made_up}", why)
     assert told(found, "record_unchecked") == [wanted]
     assert (found.reconciliation.unbacked_records, found.exit_code) == ([], 0)
     assert f"1 claim record without a transaction: {why}" in [row.text for row in found.coverage.not_checked]

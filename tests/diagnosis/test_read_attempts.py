@@ -38,7 +38,7 @@ def test_an_attempt_whole() -> None:
 def test_an_attempt_without_a_message_or_of_the_first_version() -> None:
     [bare] = read({"has_message": False, "place": None})
     assert (bare.has_proof, bare.signer, bare.prev_hash, bare.stream_prev_hash, bare.audit_hash, bare.entry_hash) == (False, *[None] * 5)
-    assert (bare.issued_at, bare.message_period_index, bare.period_index, bare.noise) == (None, None, 7, "no proof")
+    assert (bare.issued_at, bare.message_period_index, bare.period_index, bare.noise) == (None, None, 7, "the claim carries no proof")
     [first] = read({"message_version": 1})
     assert (first.audit_hash, first.entry_hash, first.prev_hash) == (None, "entry 23", "prev 20")
 
@@ -51,15 +51,17 @@ def test_attempts_are_those_of_the_grants_asked_for() -> None:
 
 def test_an_entry_that_came_again_after_it_was_accepted() -> None:
     accepted = {"accepted": True, "slot": 8}
-    assert [a.noise for a in read(accepted, {})] == [None, "already accepted"]
-    assert [a.noise for a in read({}, accepted)] == ["already accepted", None], "in whatever order the rows stand"
+    assert [a.noise for a in read(accepted, {})] == [None, "the proof was already accepted"]
+    assert [a.noise for a in read({}, accepted)] == ["the proof was already accepted", None], "in whatever order the rows stand"
     assert [a.noise for a in read(accepted, {"slot": 7})] == [None, None]
     assert [a.noise for a in read(accepted, {"entry": 24})] == [None, None], "another entry"
     forged = {**accepted, "holds": False}
     assert [a.noise for a in read(forged, {})] == ["forged", None], "a forged acceptance accepts nothing"
     twice = {**accepted, "slot": 12}
-    assert [a.noise for a in read(twice, accepted, {"slot": 9})] == [None, None, "already accepted"], "the first landing counts"
-    assert [a.noise for a in read(accepted, twice, {"slot": 9})] == [None, None, "already accepted"]
+    assert [a.noise for a in read(twice, accepted, {"slot": 9})] == [None, None, "the proof was already accepted"], (
+        "the first landing counts"
+    )
+    assert [a.noise for a in read(accepted, twice, {"slot": 9})] == [None, None, "the proof was already accepted"]
     stranger = {"signer": 9, "slot": 11}
     [_, told] = read(accepted, stranger)
     assert told.noise == "the proof is signed by a key that was never the grant's", "what it is is said before what it came after"
@@ -72,10 +74,10 @@ def test_an_entry_that_came_again_after_it_was_accepted() -> None:
     ("change", "why"),
     [
         ({}, None),
-        ({"has_message": False}, "no proof"),
+        ({"has_message": False}, "the claim carries no proof"),
         ({"place": "elsewhere"}, None),
-        ({"proof_signature_holds": False}, "the proof's signature does not hold"),
-        ({"entry_hash_holds": False}, "the proof's entry hash does not hold"),
+        ({"proof_signature_holds": False}, "the proof's signature does not verify"),
+        ({"entry_hash_holds": False}, "the proof's entry hash is not that of its fields"),
         ({"message_grant": 9}, "the proof names another grant"),
         ({"message_claimer": 9}, "the proof names another claimer"),
         ({"claimer_signed": False}, "the proof names another claimer"),
@@ -84,7 +86,7 @@ def test_an_entry_that_came_again_after_it_was_accepted() -> None:
         ({"holds": None}, None),
         ({"holds": False}, "forged"),
         ({"account_count": 9}, None),
-        ({"account_count": 9, "has_message": False}, "no proof"),
+        ({"account_count": 9, "has_message": False}, "the claim carries no proof"),
     ],
 )
 def test_a_refused_attempt_that_is_not_the_issuer_s(change: dict[str, Any], why: str | None) -> None:

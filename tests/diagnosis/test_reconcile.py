@@ -215,7 +215,7 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
     for period, known in ((0, False), (1, True), (2, False)):
         told = record("made up", BOB, receipt=receipt_address(GRANT, BOB, period))
         made = reconciler(told, attempts=attempts)
-        unknown = "1 claim record without a transaction: its receipt account was not collected"
+        unknown = "1 claim record without a transaction: the receipt account that the record names was not collected"
         assert (made.unbacked(), details(made)) == (([told], []) if known else ([], [unknown])), period
     other = record("made up", BOB, receipt=ELSEWHERE)
     made = reconciler(other)
@@ -223,18 +223,21 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
     twice = [record(name, BOB, receipt=receipt_address(GRANT, BOB, 0)) for name in ("one", "two")]
     made = reconciler(*twice, other)
     assert made.unbacked() == [other]
-    assert details(made) == ["2 claim records without a transaction: its receipt account was not collected"]
-    assert made.undecided == [(record, "its receipt account was not collected") for record in twice]
+    assert details(made) == ["2 claim records without a transaction: the receipt account that the record names was not collected"]
+    assert made.undecided == [(record, "the receipt account that the record names was not collected") for record in twice]
 
 
 def test_a_record_of_after_the_chain_was_read_cannot_be_told() -> None:
     moments = (NOW - 600) * 1000 + 999, (NOW - 599) * 1000
     told = [ClaimRecord("evt", (BOB,), f"at {ms}", None, f"key {ms}", "file", None, ms) for ms in moments]
     made = reconciler(*told)
-    assert (made.unbacked(), details(made)) == ([told[0]], ["1 claim record without a transaction: made after the chain was read"])
-    assert made.undecided == [(told[1], "made after the chain was read")]
+    assert (made.unbacked(), details(made)) == (
+        [told[0]],
+        ["1 claim record without a transaction: the record was made after the chain was read"],
+    )
+    assert made.undecided == [(told[1], "the record was made after the chain was read")]
     made = reconciler(told[1], ClaimRecord("evt", (BOB,), "later", None, "key", "file", None, NOW * 2000), state=False)
-    assert (made.unbacked(), details(made)) == ([], ["2 claim records without a transaction: made after the chain was read"])
+    assert (made.unbacked(), details(made)) == ([], ["2 claim records without a transaction: the record was made after the chain was read"])
 
 
 # -- records that the chain contradicts --
@@ -254,7 +257,7 @@ def test_records_that_the_chain_bears_out() -> None:
 
 
 def test_a_record_of_somebody_else_s_claim() -> None:
-    seen = f"claimer {ANN}, accepted"
+    seen = f"an accepted claim of {ANN}"
     told = Finding("record_contradicted", GRANT, WHERE, f"an accepted claim of {BOB}", seen, slot=20)
     assert contradicted(record("landed", BOB)) == [told]
     two = contradicted(record("landed", BOB, ELSEWHERE))
@@ -268,7 +271,7 @@ def test_a_record_of_somebody_else_s_claim() -> None:
 def test_a_record_of_a_refused_claim() -> None:
     refused = {GRANT: [of("landed", accepted=False, failure=REFUSED, own_failure=True)]}
     [told] = contradicted(record("landed", ANN), attempts=refused, accounts={})
-    seen = f"claimer {ANN}, refused with PopHashChainBroken"
+    seen = f"a claim of {ANN}, refused with PopHashChainBroken"
     assert told == Finding("record_contradicted", GRANT, WHERE, f"an accepted claim of {ANN}", seen, slot=20)
     [nobody] = contradicted(ClaimRecord("evt", (), "landed", None, "key", "file"), attempts=refused, accounts={})
     assert nobody.expected == "an accepted claim of the grant"
@@ -276,7 +279,7 @@ def test_a_record_of_a_refused_claim() -> None:
 
 def test_a_record_of_a_transaction_that_claims_nothing_of_the_grant() -> None:
     [told] = contradicted(record("landed", ANN), attempts={GRANT: []}, accounts={})
-    wanted, seen = f"an accepted claim of {ANN}", "no claim of the event's grant"
+    wanted, seen = f"an accepted claim of {ANN}", "the transaction holds no claim of the event's grant"
     assert told == Finding("record_contradicted", GRANT, WHERE, wanted, seen)
     both = {"grants": [GRANT, OTHER], "links": [("evt", GRANT), ("other", OTHER)]}
     elsewhere = {GRANT: [], OTHER: [of("landed")]}
@@ -290,7 +293,7 @@ def test_a_record_of_a_transaction_that_claims_nothing_of_the_grant() -> None:
 
 def test_a_record_of_a_forged_claim_is_of_a_claim_all_the_same() -> None:
     forged = {GRANT: [of("landed", BOB, noise="forged")]}
-    assert [f.observed for f in contradicted(record("landed", ANN), attempts=forged, accounts={})] == [f"claimer {BOB}, accepted"]
+    assert [f.observed for f in contradicted(record("landed", ANN), attempts=forged, accounts={})] == [f"an accepted claim of {BOB}"]
     assert contradicted(record("landed", BOB), attempts=forged, accounts={}) == []
 
 

@@ -68,7 +68,7 @@ def test_sound_claims_rest_on_their_claimers_tickets(tmp_path: Path, build: str,
     assert not NEW & codes(found)
     assert set(answers) == {t.signature for t in done}
     seen = "a receipt that verifies" if parts else "the receipt that its audit entry makes"
-    assert set(answers.values()) == {(Answer(True, seen), Answer(True, "the claimer's"))}
+    assert set(answers.values()) == {(Answer(True, seen), Answer(True, "the claimer's ticket"))}
     assert statuses(verified, VERIFIES) == statuses(verified, OWNER) == ["holds"] * 2
     assert statuses(verified, SHARED) == ["holds"]
     assert verified.exit_code == 0
@@ -138,7 +138,7 @@ def test_a_receipt_whose_entry_is_not_there_cannot_be_told(tmp_path: Path) -> No
     world, _, done = sound("strict_v2", "B", "ann", "bob")
     files = {name: rows for name, rows in world.collect(receipts=True).items() if name == RECEIPTS or not name.startswith("worker/")}
     _, verified, answers = asked(tmp_path, files)
-    assert answers[done[0].signature] == (Answer(None, "not in the evidence: entry"), Answer(True, "the claimer's"))
+    assert answers[done[0].signature] == (Answer(None, "not in the evidence: entry"), Answer(True, "the claimer's ticket"))
     assert statuses(verified, VERIFIES) == ["cannot tell"] * 2
 
 
@@ -162,9 +162,11 @@ def test_an_entry_written_anew_makes_another_receipt_than_the_chain_commits_to(t
     assert told.expected == f"a ticket receipt of hash {done[1].proof.audit} that says what its entry says"
     if receipts:
         old = next(r for r in kept if r["receiptHash"] == done[1].proof.audit)
-        assert told.observed.startswith(f"receipt {old['receiptId']}: its entry is not in the audit chain, which is whole over that time")
+        assert told.observed.startswith(
+            f"receipt {old['receiptId']}: the receipt's entry is not in the audit chain, which is whole over that time"
+        )
     else:
-        assert told.observed.endswith("makes a receipt of another hash: it, or its sinks, were written anew after the proof")
+        assert told.observed.endswith("makes a receipt of another hash: the entry, or its sinks, were written anew after the proof")
     assert answers[done[0].signature][0].holds is True, "nothing before it is touched"
     assert statuses(verified, VERIFIES) == ["holds", "violated"]
     assert found.exit_code == verified.exit_code == 1
@@ -183,7 +185,7 @@ def test_an_entry_that_the_anchor_names_and_a_whole_chain_does_not_hold(tmp_path
     files["worker/r2.jsonl"] = worker.bucket_rows()
     _, _, answers = asked(tmp_path / "whole", copy.deepcopy(files))
     assert answers[done[0].signature][0] == Answer(
-        False, f"entry {'ab' * 32}, which the anchor names, is not in the audit chain, which is whole before the proof"
+        False, f"the entry {'ab' * 32}, which the anchor names, is not in the audit chain, which is whole before the proof"
     )
     first = worker.entries[0]["entry_hash"]
     files["worker/r2.jsonl"] = [row for row in files["worker/r2.jsonl"] if first not in row["key"]]
@@ -203,7 +205,7 @@ def test_another_wallet_s_ticket_is_said_and_called_no_forgery(tmp_path: Path) -
     assert (told.grant, told.where[1], told.severity) == (handle.address, taken.signature, "warning")
     assert told.slot == taken.landed.slot
     assert told.expected == f"a ticket of {world.address('eve')}"
-    assert told.observed == f"of somebody whose records name {world.address('bob')}"
+    assert told.observed == f"a ticket of somebody whose records name {world.address('bob')}"
     assert answers[done[1].signature][1].holds is True, "bob's own claim is his"
     reused = finding(found, "ticket_receipt_reused")
     assert (reused.grant, reused.where, reused.severity) == (handle.address, (TRANSACTIONS, done[1].signature), "warning")
@@ -216,10 +218,10 @@ def test_another_wallet_s_ticket_is_said_and_called_no_forgery(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("told", "holds", "seen"), [
-    ("at once", True, "of somebody who used that wallet"),
-    ("later", True, "of somebody who used that wallet"),
-    ("never", None, "of a subject whose wallets are not in the evidence"),
-    ("another", False, "of somebody whose records name"),
+    ("at once", True, "a ticket of somebody who used that wallet"),
+    ("later", True, "a ticket of somebody who used that wallet"),
+    ("never", None, "a ticket of a subject whose wallets are not in the evidence"),
+    ("another", False, "a ticket of somebody whose records name"),
 ])  # fmt: skip
 def test_a_user_s_ticket_is_of_the_wallets_that_the_user_used(tmp_path: Path, told: str, holds: bool | None, seen: str) -> None:
     world, handle, _ = sound("strict_v2", "B", "ann")
@@ -282,7 +284,7 @@ def test_a_ticket_of_an_event_of_another_grant(tmp_path: Path) -> None:
     ticket = land(world, handle, "bob", event=world.worker.event_of(other.address))
     found, _, answers = asked(tmp_path, world.collect())
     event = world.worker.event_of(other.address)
-    assert answers[ticket.signature][1] == Answer(False, f"a ticket of event {event}, which is not linked to the grant")
+    assert answers[ticket.signature][1] == Answer(False, f"a ticket of the event {event}, which is not linked to the grant")
     assert finding(found, "ticket_receipt_of_another").where[1] == ticket.signature
 
 
@@ -292,7 +294,7 @@ def test_an_event_is_held_against_nothing_where_no_link_is_known(tmp_path: Path)
     files = {name: rows for name, rows in files.items() if name == RECEIPTS or not name.startswith("worker/")}
     files["case.json"]["events"] = []
     _, _, answers = asked(tmp_path, files)
-    assert answers[done[0].signature][1] == Answer(True, "the claimer's")
+    assert answers[done[0].signature][1] == Answer(True, "the claimer's ticket")
 
 
 # -- how often it was used --

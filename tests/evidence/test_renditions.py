@@ -181,7 +181,7 @@ def test_garbled_calls_of_a_program_that_could_make_a_claim_are_not_checked(copy
     case.write(FILE, [*others, row])
     found = case.diagnose()
     assert (found.verdict, found.exit_code) == ("intact", 0)
-    assert f"{FILE}: unreadable inner instructions" in {row.detail for row in found.coverage.not_checked}
+    assert f"{FILE}: inner instructions cannot be read" in {row.detail for row in found.coverage.not_checked}
 
 
 @pytest.mark.parametrize("part", ["preTokenBalances", "postTokenBalances", "loadedAddresses"])
@@ -195,7 +195,7 @@ def test_a_garbled_part_costs_that_part(part: str, copy_of: Make) -> None:
     case.change(FILE, garble)
     found = case.diagnose()
     assert (found.verdict, found.exit_code) == ("intact", 0)
-    assert f"{FILE}: garbled part" in {row.detail for row in found.coverage.not_checked}
+    assert f"{FILE}: a part of a line cannot be used" in {row.detail for row in found.coverage.not_checked}
 
 
 def test_an_outcome_that_only_status_tells_is_read(copy_of: Make) -> None:

@@ -669,7 +669,7 @@ def test_a_claim_that_landed_after_the_chain_was_read_is_no_false_record(tmp_pat
     found = diagnose(tmp_path, {**world.collect(), **chain})
     assert (found.reconciliation.unbacked_records, "record_unbacked" in codes(found)) == ([], False)
     [row] = [row for row in found.coverage.not_checked if row.part == "claim_records"]
-    assert row.detail == "1 claim record without a transaction: made after the chain was read"
+    assert row.detail == "1 claim record without a transaction: the record was made after the chain was read"
     [told] = found.grants
     assert told.last_good is not None
     assert (told.last_good["signature"], told.verdict, found.exit_code) == (done[-1].signature, "in_flight", 0)

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
-from popkit.texts import Counted, Listed, Moment, Noun, Text, chosen_language
+from popkit.texts import Counted, Listed, Moment, Noun, Text, chosen_language, sentence
 
-PROOFS = Noun("proof", "proofs", "件の証明")
+PROOFS = Noun("proof", "proofs", "証明 {n} 件")
 
 
 def test_a_sentence_puts_its_values_into_the_language_that_is_asked_for() -> None:
     inner = Text("the chain was read at {when}", "チェーンは {when} に読み取られました")(when=Moment(1771830023))
     outer = Text("{count}: {why}", "{count}: {why}")(count=Counted(2, PROOFS), why=inner)
     assert str(outer) == "2 proofs: the chain was read at 2026-02-23 07:00:23 UTC"
-    assert outer.in_language("ja") == "2件の証明: チェーンは 2026-02-23 07:00:23 UTC に読み取られました"
+    assert outer.in_language("ja") == "証明 2 件: チェーンは 2026-02-23 07:00:23 UTC に読み取られました"
     assert str(Counted(1, PROOFS)) == "1 proof"
 
 
 def test_a_list_is_joined_as_each_language_joins() -> None:
     assert [str(Listed(("a", "b", "c")[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert Listed(("a", "b", "c")).in_language("ja") == "a、b、c"
+
+
+def test_japanese_puts_a_space_before_latin_letters_alone() -> None:
+    text = Text("on {what}", "上にある {what}")
+    assert text(what="proof").in_language("ja") == "上にある proof"
+    assert text(what=Text("a proof", "証明")()).in_language("ja") == "上にある証明"
+    assert sentence("a: {what}", "甲: {what}", what=Text("b", "乙")()).in_language("ja") == "甲: 乙"
+    assert str(text(what="証明")) == "on 証明"
+
+
+def test_a_sentence_is_its_english_and_is_copied_whole() -> None:
+    said = sentence("{n} rows", "{n} 行", n=3)
+    assert said == "3 rows"
+    assert copy.deepcopy([said])[0].in_language("ja") == pickle.loads(pickle.dumps(said)).in_language("ja") == "3 行"
+    assert sorted([said, sentence("a", "乙")]) == ["3 rows", "a"]
 
 
 def test_an_unknown_time_and_one_past_all_calendars_are_said() -> None:

@@ -323,7 +323,7 @@ def test_the_server_misses_what_is_wrong_at_the_ends(tmp_path: Path) -> None:
     sections = Checked(tmp_path, files).verified.sections
     checks = [c for s in sections for c in s.checks if c.title == SERVER_SAYS_THE_SAME]
     assert [c.status for c in checks] == ["cannot tell"]
-    assert "it looks at no stored head and at no beginning" in str(checks[0].observed)
+    assert "the worker looks at no stored head and at no beginning" in str(checks[0].observed)
 
 
 def test_the_newest_claim_left_out_is_not_all_fine(tmp_path: Path) -> None:

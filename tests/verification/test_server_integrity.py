@@ -131,7 +131,7 @@ def test_what_is_older_than_its_window(tmp_path: Path, later: int, limit: int, m
     asked = collected(tmp_path, world, limit)
     assert asked.found.audit.edited == [stated]
     if missed:
-        asked.which_is_right(True, f"it reads the newest {limit} rows alone: what is older it never checks")
+        asked.which_is_right(True, f"the worker reads the newest {limit} rows alone and never checks older ones")
     else:
         asked.both_say_the_same(False)
 
@@ -141,7 +141,7 @@ def test_the_newest_rows_deleted_that_a_proof_on_chain_names(tmp_path: Path) -> 
     del world.worker.entries[-4:]
     refit(world.worker)
     asked = collected(tmp_path, world)
-    asked.which_is_right(True, "it compares with no stored head and no other source: rows gone from the ends")
+    asked.which_is_right(True, "the worker compares with no stored head and no other source: rows missing from the ends")
     assert done[-1].proof.anchor in asked.found.audit.removed
     assert "audit_end_differs" not in codes(asked.found), "whoever deleted them made the heads fit"
 
@@ -184,8 +184,8 @@ def test_every_row_deleted(tmp_path: Path, heads: str) -> None:
     if heads == "deleted":
         files[STORAGE] = [row for row in files[STORAGE] if not row["key"].startswith("audit:lastHash:")]
     asked = ask(tmp_path, files, server)
-    asked.which_is_right(True, "it checked no row at all, and finds nothing wrong with none")
-    assert "it reads the newest" not in asked.said, "it has no window"
+    asked.which_is_right(True, "the worker checked no row at all")
+    assert "the worker reads the newest" not in asked.said, "it has no window"
     assert {t.proof.anchor for t in done} <= set(asked.found.audit.removed), "proofs on chain rest on them, and the bucket has them"
     ends = {f.where[1] for f in asked.found.findings if f.code == "audit_end_differs"}
     assert "logs" in ends
@@ -213,7 +213,7 @@ def test_a_tail_written_anew_with_its_hashes(tmp_path: Path, bucket: str) -> Non
     asked.which_is_right(True, "a tail written anew, do not show")
     if bucket == "as it was":
         assert old in asked.found.audit.removed
-        assert "it did not read the bucket" in asked.said
+        assert "the worker did not read the bucket" in asked.said
     else:
         assert done[1].proof.anchor in asked.found.audit.removed, "the proof on chain and the history name it"
 
@@ -283,7 +283,7 @@ def test_stored_heads_of_streams(tmp_path: Path) -> None:
     world.worker.last[event] = world.worker.entries[0]["entry_hash"]
     asked = collected(tmp_path, world)
     assert asked.ok
-    assert asked.said.startswith(f"ok true; {RIGHT}it looks at no stored head"), "it never compares with one (reference §3.10)"
+    assert asked.said.startswith(f"ok true; {RIGHT}the worker looks at no stored head"), "it never compares with one (reference §3.10)"
     assert "server_verdict_differs" in codes(asked.found)
     [told] = [f for f in asked.found.findings if f.code == "audit_end_differs"]
     newest = next(e["entry_hash"] for e in reversed(world.worker.entries) if e["eventId"] == event)
@@ -299,7 +299,7 @@ def test_the_second_copy_of_a_row(tmp_path: Path) -> None:
     row = next(r for r in files[STORAGE] if r["key"].startswith("audit_entry:"))
     row["value"]["event"] = "SOMETHING_ELSE"
     asked = ask(tmp_path, files, server)
-    asked.which_is_right(True, "of the storage's two copies of a row it reads one: audit_history, not audit_entry")
+    asked.which_is_right(True, "of the storage's two copies of a row the worker reads one (audit_history, not audit_entry)")
     assert asked.found.audit.edited == [row["value"]["entry_hash"]]
 
 
@@ -318,7 +318,7 @@ def test_the_bucket_s_second_object(tmp_path: Path, folder: str, how: str) -> No
     if folder == "entry":
         asked.both_say_the_same(False)
     else:
-        asked.which_is_right(True, "of the bucket's two objects of an entry it reads one: r2_entry, not r2_stream")
+        asked.which_is_right(True, "of the bucket's two objects of an entry the worker reads one: r2_entry, not r2_stream")
 
 
 @pytest.mark.parametrize("asked_for", [{"immutable": False}, {"mode": "off"}])
@@ -327,7 +327,7 @@ def test_a_check_that_was_told_not_to_read_the_bucket(tmp_path: Path, asked_for:
     key = sorted(k for k in world.worker.bucket if "/entry/" in k)[4]
     world.worker.bucket[key] += " "
     asked = collected(tmp_path, world, **asked_for)
-    asked.which_is_right(True, "it did not read the bucket")
+    asked.which_is_right(True, "the worker did not read the bucket")
     assert asked.found.audit.edited_objects == [key]
 
 
@@ -338,7 +338,7 @@ def test_a_sink_s_time_in_one_of_the_copies(tmp_path: Path) -> None:
     row = next(r for r in files[STORAGE] if r["key"].startswith("audit_entry:"))
     row["value"]["immutable"]["sinks"][0]["at"] = "2020-01-01T00:00:00.000Z"
     asked = ask(tmp_path, files, server)
-    asked.which_is_right(True, "and no sink's time")
+    asked.which_is_right(True, "and it reads no sink's time")
     assert asked.found.audit.edited == [row["value"]["entry_hash"]]
 
 
@@ -354,7 +354,7 @@ def test_a_sink_s_time_in_every_copy_shows_by_a_ticket_receipt_alone(tmp_path: P
     files = world.collect(storage=True)
     asked = ask(tmp_path, {**files, "worker/ticket-receipts.jsonl": kept} if receipt else files, server)
     if receipt:
-        asked.which_is_right(True, "it looks at no ticket receipt")
+        asked.which_is_right(True, "the worker looks at no ticket receipt")
         assert asked.found.audit.bad_receipts == [row["entry_hash"]]
     else:
         asked.both_say_the_same(True)
@@ -376,7 +376,7 @@ def test_false_ticket_receipts(tmp_path: Path) -> None:
     receipt["subjectCommitment"] = "11" * 32
     receipt["receiptHash"] = digest({k: v for k, v in receipt.items() if k != "receiptHash"})
     asked = collected(tmp_path, world)
-    asked.which_is_right(True, "it looks at no ticket receipt")
+    asked.which_is_right(True, "the worker looks at no ticket receipt")
     assert asked.found.audit.server_accepts == [receipt["receiptId"]]
 
 
@@ -501,9 +501,11 @@ def test_an_alarm_that_is_not_found_again_is_named(tmp_path: Path) -> None:
     server = audit_integrity(world.worker)
     server["body"] |= {"ok": False, "issues": [{"code": "entry_hash_mismatch"}, {"code": "global_chain_break"}]}
     asked = ask(tmp_path / "codes", world.collect(), server)
-    asked.which_is_right(False, "nothing of it is found again: entry_hash_mismatch, global_chain_break")
+    asked.which_is_right(False, "recomputing finds none of the issues that the worker names: entry_hash_mismatch, global_chain_break")
     server["body"]["issues"] = []
-    ask(tmp_path / "none", world.collect(), server).which_is_right(False, "nothing of it is found again: it names no issue")
+    ask(tmp_path / "none", world.collect(), server).which_is_right(
+        False, "recomputing finds none of the issues that the worker names: none named"
+    )
 
 
 @pytest.mark.parametrize("code", ["entry_hash_mismatch", "immutable_receipt_missing", "global_chain_break"])
@@ -534,14 +536,18 @@ def test_an_answer_that_does_not_say_how_much_it_checked(tmp_path: Path, checked
     world.grant()
     server = audit_integrity(world.worker, 3)
     server["body"] |= {"ok": False, "issues": [{"code": "global_chain_break"}], "checked": checked}
-    ask(tmp_path, world.collect(), server).which_is_right(False, "nothing of it is found again: global_chain_break")
+    ask(tmp_path, world.collect(), server).which_is_right(
+        False, "recomputing finds none of the issues that the worker names: global_chain_break"
+    )
 
 
 def test_a_broken_stream_of_another_name(tmp_path: Path) -> None:
     world, _, _ = sound()
     server = audit_integrity(world.worker)
     server["body"] |= {"ok": False, "issues": [{"code": "stream_chain_break", "eventId": "evt"}]}
-    ask(tmp_path, world.collect(), server).which_is_right(False, "nothing of it is found again: stream_chain_break")
+    ask(tmp_path, world.collect(), server).which_is_right(
+        False, "recomputing finds none of the issues that the worker names: stream_chain_break"
+    )
 
 
 @pytest.mark.parametrize(("at", "older"), [(50, False), (51, True)])
@@ -554,7 +560,7 @@ def test_the_oldest_row_of_its_window_is_in_it(tmp_path: Path, at: int, older: b
     files[STORAGE] = [r for r in files[STORAGE] if not (r["key"].startswith("audit_") and r["value"]["entry_hash"] == gone["entry_hash"])]
     asked = ask(tmp_path, files, server)
     assert asked.found.audit.removed == [gone["entry_hash"]]
-    assert ("it reads the newest 50 rows alone" in asked.said) is older
+    assert ("the worker reads the newest 50 rows alone" in asked.said) is older
 
 
 def test_what_was_done_after_its_answer(tmp_path: Path) -> None:
@@ -563,7 +569,7 @@ def test_what_was_done_after_its_answer(tmp_path: Path) -> None:
     busy(world, 2)
     key = next(k for k in world.worker.bucket if world.worker.entries[-2]["entry_hash"] in k and "/entry/" in k)
     world.worker.bucket[key] += " "
-    ask(tmp_path, world.collect(), server).which_is_right(True, "what was found may be younger than its answer")
+    ask(tmp_path, world.collect(), server).which_is_right(True, "the fault may be younger than the worker's answer")
 
 
 def test_words_of_a_verdict() -> None:

@@ -134,7 +134,8 @@ def _by_hand(case: Case, grant: str) -> list[str | tuple[str, str]]:
         lost = f"The proof {g.missing_entries[0]} is in no accepted claim; the worker's anchor of it names the chain's head as prevHash:"
         steps.append((lost, f"grep -rn {chain.head} worker/"))
     steps.append(
-        "An entry hash is SHA-256 over the plain concatenation of: the text we-ne:pop:v2, prev_hash, stream_prev_hash, audit_hash, grant, "
+        "An entry hash is SHA-256 over the plain concatenation of: the text we-ne:pop:v2, prev_hash, stream_prev_hash, "
+        "audit_hash, grant, "
         "claimer (32 bytes each), period_index (8 bytes, unsigned), issued_at (8 bytes, signed), both little-endian. Version 1 has no "
         "audit_hash and begins we-ne:pop:v1."
     )

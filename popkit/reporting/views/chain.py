@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from popkit.diagnosis.causes import RULED_OUT_BY, Cause
+from popkit.meanings import CAUSE_MEANINGS
 from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Note, Table
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
 from popkit.reporting.views.choice import examined, grant_mark, named
-from popkit.vocabulary import CAUSE_MEANINGS
 
 if TYPE_CHECKING:
     from popkit.case import Case
@@ -138,7 +138,7 @@ def _cause(title: str, cause: Cause) -> Block:
         "which means": meaning,
         "what to do": advice,
         "rests on": Lines((*map(Code, keys[:4]), *more)) if keys else None,
-        "would be ruled out by": RULED_OUT_BY.get(cause.name),
+        "ruled out if": RULED_OUT_BY.get(cause.name),
     }
     return Facts(title, rows)
 

@@ -11,11 +11,11 @@ from popkit.diagnosis.result import Finding, ascending
 from popkit.errors import CaseUnreadable
 from popkit.evidence.collection import stated_addresses
 from popkit.evidence.custody import CUSTODY, PROVES, check_custody
+from popkit.meanings import VERDICT_MEANINGS
 from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
 from popkit.reporting.views.choice import case_mark, examined, grant_mark, named
-from popkit.vocabulary import VERDICT_MEANINGS
 
 if TYPE_CHECKING:
     from popkit.case import Case

@@ -6,7 +6,8 @@ from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Mark
 from popkit.verification.attacks import ATTACKERS, ATTACKS, CANNOT_BE_FOUND, Attack, outcome_counts
 
 WORTH = (
-    "An “intact” says that no signed claim was changed, that no proof of the worker's stands between the two heads, and that its records "
+    "An “intact” says that no signed claim was changed, that no proof of the worker's stands between the two heads, and that "
+    "its records "
     "hang together. It does not say that the node left out nothing that nothing else names, nor what the operator wrote after the last "
     "proof on chain. The last column says which evidence would."
 )
