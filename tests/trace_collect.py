@@ -26,7 +26,7 @@ from popkit.collecting.address import read_address
 from popkit.collecting.collect import Collected, Collection
 from popkit.collecting.options import Options
 from popkit.collecting.worker import ENDPOINTS, LIST, NEWEST
-from popkit.drill.worker import iso
+from popkit.drill.proofs import iso
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import read_custody
 from popkit.serving import envelope

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from popkit.drill.machine import WRAPPER_PROGRAM
+from popkit.drill.proofs import Proof
 from popkit.drill.runtime import Instruction, Meta
-from popkit.drill.worker import Proof
 from popkit.protocol.ed25519 import build_proof_instruction
 from popkit.protocol.instructions import build_instruction
 from popkit.protocol.keys import COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, PROGRAM_ID, key_bytes

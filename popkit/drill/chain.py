@@ -13,12 +13,12 @@ from solders.hash import Hash
 from solders.message import Message, MessageV0
 from solders.transaction import VersionedTransaction
 
+from popkit.drill.bank import Landed as Block
 from popkit.drill.case import account_json
 from popkit.drill.ledger import EMPTY, Ledger
 from popkit.drill.machine import Unreadable, read_signed
 from popkit.drill.runtime import Moment, Outcome, Signed, execute
 from popkit.drill.system import is_advance, nonce_value
-from popkit.drill.world import Landed as Block
 from popkit.drill.world import World
 from popkit.protocol.keys import key_bytes
 from popkit.serving import params

@@ -6,7 +6,9 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any
 
-from popkit.drill.worker import LATER, Refused, digest, iso
+from popkit.drill.proofs import digest, iso
+from popkit.drill.store import LATER
+from popkit.drill.worker import Refused
 from popkit.protocol.keys import is_pubkey
 
 if TYPE_CHECKING:

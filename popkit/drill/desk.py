@@ -15,8 +15,10 @@ from typing import Any
 
 from popkit.drill import counter
 from popkit.drill.integrity import integrity
+from popkit.drill.proofs import iso, mask
 from popkit.drill.security import Security
-from popkit.drill.worker import SinkFailed, Worker, iso, mask
+from popkit.drill.store import SinkFailed
+from popkit.drill.worker import Worker
 
 ROTATION = dict.fromkeys(("enabled", "index", "intervalDays", "startUnix", "nextRotateAtUnix", "pathTemplate")) | {"enabled": False}
 LATER = ("D", "E")

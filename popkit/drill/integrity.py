@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from popkit.drill.worker import Worker, canonical, digest, iso
+from popkit.drill.proofs import canonical, digest, iso
+from popkit.drill.worker import Worker
 
 
 def integrity(worker: Worker, query: Mapping[str, str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from popkit.drill import addresses
 from popkit.drill.live import Drill
-from popkit.drill.worker import LATER
+from popkit.drill.store import LATER
 from popkit.drill.world import GrantHandle
 from popkit.protocol.error_table import names_of
 from popkit.texts import LANGUAGES, speak

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from popkit.drill.worker import Worker, digest, iso
+from popkit.drill.proofs import digest, iso
+from popkit.drill.worker import Worker
 
 BOTS = ("bot", "crawler", "spider", "curl", "wget", "python", "scrapy", "headless")
 WORDS = ("bot", "auto", "script", "spam", "mass")

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from popkit.drill import addresses
+from popkit.drill.bank import Landed
 from popkit.drill.calls import grant_call
+from popkit.drill.proofs import Proof
 from popkit.drill.runtime import Outcome
-from popkit.drill.worker import LATER, Proof, Worker
-from popkit.drill.world import START, GrantHandle, Landed, Ticket, World
+from popkit.drill.store import LATER
+from popkit.drill.worker import Worker
+from popkit.drill.world import START, GrantHandle, Ticket, World
 
 MODELS = {"pre_pop": "A", "strict": "A", "strict_v2": "B", "relaxed": "D", "head": "E"}
 ERAS = tuple(MODELS)

@@ -22,7 +22,8 @@ from solders.keypair import Keypair
 
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case
-from popkit.drill.worker import Proof, Worker, canonical, digest, sign_proof
+from popkit.drill.proofs import Proof, canonical, digest, sign_proof
+from popkit.drill.worker import Worker
 from popkit.drill.world import START, GrantHandle, Ticket, World
 from popkit.protocol.accounts import ClaimReceipt, PopConfig, PopState, TokenAccount, decode_account, decode_token_account, encode_account
 from popkit.verification.attacks import ATTACKS, Attack

@@ -15,7 +15,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from popkit.drill.worker import GENESIS, digest
+from popkit.drill.proofs import GENESIS, digest
 from popkit.protocol.accounts import ClaimReceipt, PopState, decode_account
 from popkit.protocol.keys import ED25519_PROGRAM, PROGRAM_ID
 

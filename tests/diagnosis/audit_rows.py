@@ -21,7 +21,7 @@ CODE = "ABC234"
 
 def ts(ms: int) -> str:
     """A time of the worker, so many milliseconds after a fixed second."""
-    from popkit.drill.worker import iso
+    from popkit.drill.proofs import iso
 
     return iso(SECOND * 1000 + ms)
 

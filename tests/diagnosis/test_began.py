@@ -10,7 +10,7 @@ import pytest
 
 from popkit.diagnosis.began import AT_LATEST, EXACT, Began, Moment
 from popkit.diagnosis.result import GrantDiagnosis
-from popkit.drill.worker import Proof
+from popkit.drill.proofs import Proof
 from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.diagnosis.judged import SIGNATURES, STORAGE, hide
 from tests.simulation.expect import diagnose

@@ -25,7 +25,7 @@ from popkit.diagnosis.judge import Judge, burnt
 from popkit.diagnosis.storage_history import HistoryRow, read_history
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case
-from popkit.drill.worker import GENESIS
+from popkit.drill.proofs import GENESIS
 from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow

@@ -14,7 +14,7 @@ import pytest
 from popkit.diagnosis.judge import Judge, Judgement, burnt
 from popkit.drill.case import collect_at
 from popkit.drill.machine import WRAPPER_PROGRAM
-from popkit.drill.worker import GENESIS
+from popkit.drill.proofs import GENESIS
 from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.protocol.keys import PROGRAM_ID
 from tests.diagnosis.judged import (

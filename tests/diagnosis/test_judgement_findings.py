@@ -13,7 +13,7 @@ import pytest
 from popkit.diagnosis.result import Diagnosis, Finding
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case
-from popkit.drill.worker import Proof
+from popkit.drill.proofs import Proof
 from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.wording import utc
 from tests.held import held_to_its_words

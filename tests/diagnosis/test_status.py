@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from popkit.diagnosis.status import WorkerStatus, read_status
-from popkit.drill.worker import iso
+from popkit.drill.proofs import iso
 from popkit.drill.world import GrantHandle, World, sound
 from tests.diagnosis.judged import facts_of
 from tests.simulation.expect import codes, diagnose

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import popkit
+from popkit.drill.bank import Landed
 from popkit.drill.calls import grant_call, wrapped
 from popkit.drill.case import write_case
 from popkit.drill.runtime import Instruction, Meta, Outcome
-from popkit.drill.world import GrantHandle, Landed, World, sound
+from popkit.drill.world import GrantHandle, World, sound
 from popkit.history import AdminStep
 from popkit.protocol.keys import PROGRAM_ID, b58encode
 
@@ -32,7 +33,7 @@ def pausing(handle: GrantHandle, paused: bool) -> Instruction:
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that accepts whatever it is sent, and does nothing."""
-    monkeypatch.setattr("popkit.drill.world.execute", lambda ledger, signed, moment: Outcome(None, (), ledger, (), 5000, 0, charged=True))
+    monkeypatch.setattr("popkit.drill.bank.execute", lambda ledger, signed, moment: Outcome(None, (), ledger, (), 5000, 0, charged=True))
 
 
 def test_every_step_with_its_transaction(tmp_path: Path) -> None:

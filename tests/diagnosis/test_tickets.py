@@ -14,7 +14,7 @@ from popkit.audit.receipts import receipts_made_by
 from popkit.diagnosis.result import Diagnosis
 from popkit.diagnosis.tickets import Answer, Tickets
 from popkit.drill.case import write_case
-from popkit.drill.worker import digest, sign_proof
+from popkit.drill.proofs import digest, sign_proof
 from popkit.drill.world import MONTH, GrantHandle, Ticket, World, sound
 from popkit.evidence.bundle import Evidence
 from popkit.verification.model import Verification

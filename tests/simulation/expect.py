@@ -10,7 +10,7 @@ from typing import Any
 
 from popkit.diagnosis.result import Diagnosis
 from popkit.drill.case import write_case
-from popkit.drill.worker import Proof
+from popkit.drill.proofs import Proof
 from popkit.drill.world import GrantHandle, Ticket
 from tests.held import held_to_its_words
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from popkit.drill.worker import GENESIS, Proof, sign_proof
+from popkit.drill.proofs import GENESIS, Proof, sign_proof
 from popkit.drill.world import Ticket, World
 
 BUILDS = [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D"), ("head", "D")]

@@ -351,7 +351,7 @@ def test_tail_of_the_storage_removed(tmp_path: Path, bucket: bool) -> None:
 
 @pytest.mark.parametrize("told", ["plainly", "with a new hash"])
 def test_ticket_receipt_altered(tmp_path: Path, told: str) -> None:
-    from popkit.drill.worker import digest
+    from popkit.drill.proofs import digest
 
     world, handle, done = sound()
     files = world.collect(receipts=True)

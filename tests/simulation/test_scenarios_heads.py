@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from popkit.drill.worker import GENESIS
+from popkit.drill.proofs import GENESIS
 from popkit.drill.world import sound
 from tests.simulation.expect import ANY, bad, diagnose, expect
 

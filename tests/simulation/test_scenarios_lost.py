@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from popkit.drill.case import collect_at
-from popkit.drill.worker import GENESIS, sign_proof
+from popkit.drill.proofs import GENESIS, sign_proof
 from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.simulation.expect import ANY, bad, diagnose, expect
 

@@ -9,7 +9,7 @@ import pytest
 
 from popkit.drill import addresses as pda
 from popkit.drill.case import collect_at
-from popkit.drill.worker import Proof
+from popkit.drill.proofs import Proof
 from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
 

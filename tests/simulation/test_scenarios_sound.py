@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from popkit.drill import addresses as pda
+from popkit.drill.bank import Landed
 from popkit.drill.calls import grant_call
-from popkit.drill.worker import GENESIS, Proof, sign_proof
-from popkit.drill.world import GrantHandle, Landed, Ticket, World, sound
+from popkit.drill.proofs import GENESIS, Proof, sign_proof
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.protocol.keys import ATA_PROGRAM
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from popkit.drill import addresses as pda
+from popkit.drill.bank import Landed
 from popkit.drill.case import account_json
 from popkit.drill.ledger import Account
-from popkit.drill.world import GrantHandle, Landed, World, sound
+from popkit.drill.world import GrantHandle, World, sound
 from popkit.protocol import canonical
 from popkit.protocol.accounts import ClaimReceipt, PopState, TokenAccount, encode_account
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM
@@ -202,7 +203,7 @@ def test_a_stream_link_that_skips_its_predecessor(names: str, severity: str, tmp
 
 def first_form(world: World, stream: str) -> dict[str, Any]:
     """A row of the first form: its predecessor is its event's, and it has no stream_prev_hash."""
-    from popkit.drill.worker import digest, iso
+    from popkit.drill.proofs import digest, iso
 
     row = {"ts": iso(world.ms), "event": "EVENT_X", "eventId": stream, "actor": {"type": "s", "id": "x"}, "data": {}}
     row["prev_hash"] = world.worker.last.get(stream, "GENESIS")

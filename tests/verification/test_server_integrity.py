@@ -15,7 +15,8 @@ import popkit
 from popkit.audit.server import ServerVerdict, server_verdict
 from popkit.diagnosis.result import Diagnosis
 from popkit.drill.case import write_case
-from popkit.drill.worker import Worker, digest, iso
+from popkit.drill.proofs import digest, iso
+from popkit.drill.worker import Worker
 from popkit.drill.world import World, sound
 from popkit.evidence.bundle import Evidence
 from popkit.verification.model import Verification

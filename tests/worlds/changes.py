@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from popkit.drill.worker import GENESIS
+from popkit.drill.proofs import GENESIS
 from popkit.protocol.accounts import decode_account, encode_account
 from tests.worlds.parts import PARTS, Taken, take
 from tests.worlds.plays import Play

@@ -8,7 +8,7 @@ from typing import Any
 
 from popkit.drill import addresses as pda
 from popkit.drill.case import account_json
-from popkit.drill.worker import iso
+from popkit.drill.proofs import iso
 from popkit.protocol.keys import PROGRAM_ID
 from tests.worlds.plays import Play
 from tests.worlds.timed import Moment

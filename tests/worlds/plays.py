@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from popkit.drill import addresses as pda
-from popkit.drill.worker import GENESIS, Proof, Worker, sign_proof
+from popkit.drill.proofs import GENESIS, Proof, sign_proof
+from popkit.drill.worker import Worker
 from popkit.drill.world import MONTH, START, GrantHandle, Ticket
 from tests.worlds.timed import STRICT, TimedWorld
 

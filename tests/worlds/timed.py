@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.drill.bank import Landed
 from popkit.drill.ledger import Ledger
-from popkit.drill.worker import Proof, Worker
-from popkit.drill.world import GrantHandle, Landed, World
+from popkit.drill.proofs import Proof
+from popkit.drill.worker import Worker
+from popkit.drill.world import GrantHandle, World
 from popkit.protocol.accounts import Grant
 
 STRICT = ("strict", "strict_v2")

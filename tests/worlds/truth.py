@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from popkit.drill.worker import GENESIS
+from popkit.drill.proofs import GENESIS
 from popkit.drill.world import START, GrantHandle
 from popkit.protocol.error_table import FRAMEWORK_ERRORS, PROGRAM_ERRORS
 from tests.worlds.plays import Play

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from popkit.drill.incidents.act import Act
+from popkit.drill.proofs import GENESIS
 from popkit.drill.stage import WORDS, Stage
-from popkit.drill.worker import GENESIS
 from popkit.texts import Text
 
 Change = Callable[[Stage], object]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from popkit.drill.incidents.act import Act
+from popkit.drill.proofs import sign_proof
 from popkit.drill.stage import ERAS, Stage
-from popkit.drill.worker import sign_proof
 from popkit.texts import Text
 
 
