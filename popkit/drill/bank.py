@@ -167,7 +167,7 @@ class Bank:
         data = b"\2\0\0\0" + lamports.to_bytes(8, "little")
         return self.send([Instruction(SYSTEM_PROGRAM, data, (Meta(faucet, True, True), Meta(address, False, True)))], "faucet")
 
-    def tried(self, calls: list[Instruction], payer: str) -> Outcome:
+    def would_be(self, calls: list[Instruction], payer: str) -> Outcome:
         """What would become of a transaction now."""
         signed, _ = read_signed(self.sign(calls, payer), self.ledger)
         return execute(self.ledger, signed, Moment(self.now, self.build, self.blockhash(self.slot)))

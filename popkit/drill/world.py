@@ -223,7 +223,7 @@ class World(Bank):
 
     def simulate(self, handle: GrantHandle, proof: Proof | None, wallet: str, period: int = 0, tell: bool = True, **shape: Any) -> Outcome:
         """A wallet simulates a claim, is refused, sends nothing, and (with `tell`) reports what it saw."""
-        outcome = self.tried(self.claim_calls(handle, proof, wallet, period, **shape), wallet)
+        outcome = self.would_be(self.claim_calls(handle, proof, wallet, period, **shape), wallet)
         if tell:
             self.report(handle, wallet, outcome.err, list(outcome.logs))
         return outcome
