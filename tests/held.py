@@ -12,7 +12,7 @@ import jsonschema
 import popkit
 from popkit.diagnosis.codes import CODES
 from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.judge import Judgement
+from popkit.diagnosis.judgement import Judgement
 from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis
 from popkit.history import LATEST
 from popkit.reporting.places import Places

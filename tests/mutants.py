@@ -55,7 +55,9 @@ ROOMS = {
         (),
         (*(f"tests/diagnosis/test_{name}.py" for name in ("chain", "eras", "moments")), *SCENARIOS),
     ),
-    "judge": Room(("popkit/diagnosis/judge.py", "popkit/diagnosis/fate.py"), (), ("tests/diagnosis",)),
+    "judge": Room(
+        tuple(f"popkit/diagnosis/{name}.py" for name in ("judge", "judgement", "wedge", "soundness", "fate")), (), ("tests/diagnosis",)
+    ),
     "audit": Room(
         ("popkit/audit/*.py",),
         (),

@@ -13,7 +13,7 @@ from itertools import takewhile
 from popkit.attempts import Attempt
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.fate import LOST, Fates
-from popkit.diagnosis.judge import Judgement
+from popkit.diagnosis.judgement import Judgement
 from popkit.diagnosis.proofs import Proof
 from popkit.protocol.message import GENESIS_HASH
 from popkit.texts import Listed, Sentence, Text, sentence

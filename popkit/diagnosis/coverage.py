@@ -8,7 +8,7 @@ from popkit.audit.entries import LIST
 from popkit.chain import GrantChain
 from popkit.diagnosis.evidence_findings import listed_and_given, logical_name, problem_named
 from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.judge import Judgement
+from popkit.diagnosis.judgement import Judgement
 from popkit.diagnosis.result import Coverage, Finding, Row
 from popkit.evidence.collection import incomplete_addresses, left_out_by_worker, missing_parts
 from popkit.protocol.pda import pop_config_address, vault_address

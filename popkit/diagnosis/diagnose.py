@@ -21,7 +21,8 @@ from popkit.diagnosis.impact import (
     missing_entries,
     reports_by_proof,
 )
-from popkit.diagnosis.judge import Judge, burnt
+from popkit.diagnosis.judge import Judge
+from popkit.diagnosis.judgement import burnt
 from popkit.diagnosis.judgement_findings import judgement_findings
 from popkit.diagnosis.people import people_hit
 from popkit.diagnosis.reconcile import Reconciler

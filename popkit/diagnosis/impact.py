@@ -9,7 +9,7 @@ from popkit.chain import Fork, GrantChain
 from popkit.diagnosis.causes import Incident
 from popkit.diagnosis.facts import Facts, ReportedFailure
 from popkit.diagnosis.fate import LOST
-from popkit.diagnosis.judge import Judgement
+from popkit.diagnosis.judgement import Judgement
 from popkit.diagnosis.proofs import PARENTS_FROM_CLIENTS, Proof
 from popkit.diagnosis.result import GrantDiagnosis
 

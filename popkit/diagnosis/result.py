@@ -12,7 +12,7 @@ from typing import Any
 from popkit.diagnosis.began import Began
 from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.codes import CODES, SEVERITIES
-from popkit.diagnosis.judge import VERDICTS, Judgement
+from popkit.diagnosis.judgement import VERDICTS, Judgement
 from popkit.diagnosis.people import Hit
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.evidence.grants import grant_named

@@ -8,7 +8,8 @@ from typing import Any
 import popkit
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.fate import Fates
-from popkit.diagnosis.judge import Judge, Judgement
+from popkit.diagnosis.judge import Judge
+from popkit.diagnosis.judgement import Judgement
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case
 from popkit.drill.world import GrantHandle, World

@@ -21,7 +21,8 @@ from popkit.diagnosis.impact import (
     missing_entries,
     reports_by_proof,
 )
-from popkit.diagnosis.judge import Judge, burnt
+from popkit.diagnosis.judge import Judge
+from popkit.diagnosis.judgement import burnt
 from popkit.diagnosis.storage_history import HistoryRow, read_history
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case

@@ -9,7 +9,7 @@ import pytest
 
 from popkit.diagnosis.causes import CAUSES
 from popkit.diagnosis.codes import CODES, SEVERITIES
-from popkit.diagnosis.judge import VERDICTS
+from popkit.diagnosis.judgement import VERDICTS
 from popkit.diagnosis.result import Finding, sorted_findings
 from tests.conftest import ROOT
 

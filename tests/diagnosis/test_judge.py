@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from popkit.diagnosis.judge import Judge, Judgement, burnt
+from popkit.diagnosis.judge import Judge
+from popkit.diagnosis.judgement import Judgement, burnt
 from popkit.drill.case import collect_at
 from popkit.drill.machine import WRAPPER_PROGRAM
 from popkit.drill.proofs import GENESIS

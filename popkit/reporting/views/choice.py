@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from popkit.diagnosis.judge import VERDICTS
+from popkit.diagnosis.judgement import VERDICTS
 from popkit.plots.series import grant_title
 from popkit.reporting.blocks import Mark
 from popkit.reporting.text import count

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from popkit.diagnosis.began import since
 from popkit.diagnosis.codes import CODES, SEVERITIES
-from popkit.diagnosis.judge import VERDICTS
+from popkit.diagnosis.judgement import VERDICTS
 from popkit.diagnosis.result import Finding, ascending
 from popkit.errors import CaseUnreadable
 from popkit.evidence.collection import stated_addresses
