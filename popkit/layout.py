@@ -67,13 +67,13 @@ def _cut(line: str, plain: str, pieces: list[tuple[int, int, int]]) -> list[str]
     import io
 
     from rich.console import Console
-    from rich.text import Text
+    from rich.text import Text as Styled
 
-    drawn = Text.from_ansi(line)
+    drawn = Styled.from_ansi(line)
     made = io.StringIO()
     console = Console(file=made, force_terminal=True, color_system="standard", no_color=False, highlight=False, markup=False)
     for start, end, indent in pieces:
-        console.print(Text(" " * indent) + drawn[start:end], soft_wrap=True)
+        console.print(Styled(" " * indent) + drawn[start:end], soft_wrap=True)
     return made.getvalue().splitlines()
 
 

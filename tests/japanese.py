@@ -52,6 +52,7 @@ def whole_in_japanese(diagnosis: Diagnosis) -> None:
     for grant in diagnosis.grants:
         names |= {*grant.titles, *grant.events}
     names |= {finding.where[1] for finding in diagnosis.findings}
+    names |= {*diagnosis.reconciliation.unbacked_records, *diagnosis.audit.bad_receipts, *diagnosis.audit.edited_objects}
     names |= {for_terminal(name) for name in names}
     for every in (False, True):
         for line in diagnosis_text(diagnosis, language="ja", every=every).splitlines():

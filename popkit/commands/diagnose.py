@@ -24,7 +24,7 @@ JSON = Text(
     "findings.json の書き出し先。- なら標準出力に findings.json だけを書きます",
 )
 GRANT = Text(
-    "this grant alone, by its key or an unambiguous beginning: verdict, exit code, text and --json hold this grant, the findings and "
+    "one grant alone, by its key or an unambiguous beginning: verdict, exit code, text and --json hold this grant, the findings and "
     "coverage that name it or no grant at all, and the audit chain and records, which all grants share",
     "この grant だけを答えます（公開鍵、または一意に決まる先頭部分）。判定・終了コード・表示・--json に入るのは、この grant、"
     "この grant またはケース全体についての所見と確認範囲、そして全 grant 共通の監査チェーンと記録です",

@@ -32,7 +32,7 @@ ALL = Text(
     "合計と満たさない項目だけでなく、すべての検証項目を表示します",
 )
 GRANT = Text(
-    "this grant alone, by its key or an unambiguous beginning: its chain and its claims, beside the case, the audit chain and the "
+    "one grant alone, by its key or an unambiguous beginning: its chain and its claims, beside the case, the audit chain and the "
     "records, which all grants share",
     "この grant だけを検証します（公開鍵、または一意に決まる先頭部分）。対象はそのチェーンと claim、そして全 grant 共通のケース・"
     "監査チェーン・記録です",

@@ -24,16 +24,19 @@ Records = Mapping[str, list[ClaimRecord]]
 ACCEPTED = Text("the transaction was accepted", "トランザクションが受理されたこと")
 WAS_ACCEPTED = Text("the program accepted it", "プログラムが受理しています")
 WAS_REFUSED = Text("the program refused it with {error}", "プログラムが {error} で拒否しています")
-SIGNATURES = Text("its signatures hold, its own name among them", "トランザクションの署名がすべて正しいこと（その名前である署名を含む）")
+SIGNATURES = Text(
+    "the transaction's signatures hold, and one of them is its name",
+    "トランザクションの署名がすべて正しいこと（その名前である署名を含む）",
+)
 OVER_ITS_BYTES = Text("every signature is one over its bytes", "すべての署名がそのバイト列に対するものです")
 SIGNATURES_HOLD = {
     None: Text("the node's answer does not carry the signed bytes", "ノードの応答に署名対象のバイト列がありません"),
     True: Text("every signature verifies", "すべての署名を検証できます"),
     False: Text("a signature does not verify", "検証できない署名があります"),
 }
-CLAIMER_SIGNED = Text("the claimer signed it", "claimer が署名したこと")
-HAS_THE_CLAIMER_S = Text("it carries a signature of the claimer", "claimer の署名があります")
-LACKS_THE_CLAIMER_S = Text("it carries no signature of the claimer", "claimer の署名がありません")
+CLAIMER_SIGNED = Text("the claimer signed the transaction", "claimer が署名したこと")
+HAS_THE_CLAIMER_S = Text("the transaction carries a signature of the claimer", "claimer の署名があります")
+LACKS_THE_CLAIMER_S = Text("the transaction carries no signature of the claimer", "claimer の署名がありません")
 
 BEFORE_PROOFS = Text("no proof had been accepted before it", "それより前に proof が受理されていないこと")
 PROGRAM_BEFORE = Text(
@@ -46,29 +49,32 @@ PROOFS_BEFORE = Text("proofs were accepted from slot {slot} on", "スロット {
 PROOF_PLACE = Text("an ed25519 instruction stands right before the claim", "claim の直前に ed25519 命令があること")
 PLACES = (
     Text("the transaction holds no such instruction", "トランザクションにその命令がありません"),
-    Text("it stands right before the claim, its indices 0xFFFF", "claim の直前にあり、インデックスは 0xFFFF です"),
-    Text("it stands elsewhere in the transaction", "トランザクションの別の位置にあります"),
+    Text("the instruction stands right before the claim, with the indices 0xFFFF", "claim の直前にあり、インデックスは 0xFFFF です"),
+    Text("the instruction stands elsewhere in the transaction", "トランザクションの別の位置にあります"),
 )
-PROOF_SIGNATURE = Text("its signature verifies, strictly", "proof の署名を厳密に検証できること")
+PROOF_SIGNATURE = Text("the proof's signature verifies, strictly", "proof の署名を厳密に検証できること")
 VERIFIES = Text("the signature verifies", "署名を検証できます")
 FAILS = Text("the signature does not verify", "署名を検証できません")
 STRICTLY = Text("the ed25519 precompile's strict rule", "ed25519 precompile の厳密な規則")
-SIGNER = Text("its signer is the one that pop-config named at that slot", "signer がそのスロットの pop-config に設定された鍵であること")
-CONFIG = Text("its pop-config is that of the grant's authority", "pop-config が grant の authority のものであること")
+SIGNER = Text(
+    "the proof's signer is the one that pop-config named at that slot",
+    "signer がそのスロットの pop-config に設定された鍵であること",
+)
+CONFIG = Text("the claim's pop-config is that of the grant's authority", "pop-config が grant の authority のものであること")
 
 READABLE = Text("the message can be read", "メッセージを読み取れること")
 MESSAGE_SIZES = Text(
-    "it is 177 bytes of version 1, or 209 of version 2", "バージョン 1 の 177 バイト、またはバージョン 2 の 209 バイトです"
+    "the message is 177 bytes of version 1, or 209 of version 2", "バージョン 1 の 177 バイト、またはバージョン 2 の 209 バイトです"
 )
-NEITHER_SIZE = Text("it is neither", "どちらでもありません")
-VERSION = Text("the {era} program takes its version", "{era} のプログラムがそのバージョンを受け付けること")
-NAMES_GRANT = Text("it names the grant", "proof がその grant を指していること")
-NAMES_CLAIMER = Text("it names the claimer", "proof がその claimer を指していること")
-NAMES_PERIOD = Text("it names the period", "proof がその期間を指していること")
-ENTRY_HASH = Text("its entry hash is that of its fields", "entry hash が各フィールドから計算した値と一致すること")
+NEITHER_SIZE = Text("the message is neither", "どちらでもありません")
+VERSION = Text("the {era} program takes the message's version", "{era} のプログラムがそのバージョンを受け付けること")
+NAMES_GRANT = Text("the proof names the grant", "proof がその grant を指していること")
+NAMES_CLAIMER = Text("the proof names the claimer", "proof がその claimer を指していること")
+NAMES_PERIOD = Text("the proof names the period", "proof がその期間を指していること")
+ENTRY_HASH = Text("the proof's entry hash is that of its fields", "entry hash が各フィールドから計算した値と一致すること")
 LINKS = {
-    "global": Text("its global link names the chain's head", "prev_hash がチェーンの head を指していること"),
-    "stream": Text("its stream link names the chain's head", "stream_prev_hash がチェーンの head を指していること"),
+    "global": Text("the proof's global link names the chain's head", "prev_hash がチェーンの head を指していること"),
+    "stream": Text("the proof's stream link names the chain's head", "stream_prev_hash がチェーンの head を指していること"),
 }
 ANY_PARENT = Text("any parent is accepted", "どの親でも受理されます")
 RELAXED_RULE = Text("program commit 5ceddca: any parent is accepted", "プログラムのコミット 5ceddca: どの親でも受理される")

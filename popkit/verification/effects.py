@@ -48,7 +48,9 @@ HISTORY_RECORD = Text("a record under pop_chain:history:", "pop_chain:history: �
 THERE = Text("the storage holds it", "ストレージにあります")
 NOT_THERE = Text("the storage does not hold it", "ストレージにありません")
 
-TICKET_VERIFIES = Text("its audit hash is a ticket receipt that verifies", "audit hash が、検証できる参加券レシートのものであること")
+TICKET_VERIFIES = Text(
+    "the proof's audit hash is a ticket receipt that verifies", "audit hash が、検証できる参加券レシートのものであること"
+)
 EVERY_FIELD = Text("every field says what its audit entry says", "すべての項目が監査エントリと同じです")
 TICKET_IS_CLAIMER_S = Text("the ticket is the claimer's", "参加券が claimer のものであること")
 TICKET_OF = Text("a ticket of {claimer}", "{claimer} の参加券")
@@ -73,11 +75,11 @@ TAKES_CLAIMS = Text(
 TOOK_CLAIMS = Text("the grant took claims", "grant は受付中でした")
 NO_TERMS = Text("the evidence holds no terms of the grant", "証拠に grant の条件がありません")
 REFUSES = Text("the program refuses such a claim with {error}", "プログラムはその claim を {error} で拒否します")
-UNDER_ROOT = Text("the claimer is under the grant's allowlist root", "claimer が grant の allowlist root に含まれること")
+UNDER_ROOT = Text("the claimer is under the grant's allowlist root", "claimer が grant の許可リストに含まれること")
 PROOF_UNDER = Text("a Merkle proof that leads to {root}", "{root} に至る Merkle proof")
 NO_MERKLE_PROOF = Text("claim_grant carries no Merkle proof", "claim_grant に Merkle proof がありません")
 LEADS_THERE = Text("the Merkle proof leads there", "Merkle proof はそこに至ります")
-LEADS_ELSEWHERE = Text("the Merkle proof leads to another root", "Merkle proof は別の root に至ります")
+LEADS_ELSEWHERE = Text("the Merkle proof leads to another root", "Merkle proof は別のハッシュに至ります")
 
 NO_RECORD_OF_REFUSED = Text("no record, as the claim was refused", "記録なし（claim は拒否されています）")
 HAS_RECORD = Text("the worker holds a record of it", "worker に記録があります")

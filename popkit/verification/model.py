@@ -19,7 +19,7 @@ NOT_IN_EVIDENCE = Text("the evidence does not hold it", "証拠にありませ�
 NONE = Text("none", "なし")
 RECORD_SAYS_THE_SAME = Text("the worker's record says the same", "worker の記録が同じ内容であること")
 SERVER_SAYS_THE_SAME = Text("the server's own check says the same", "サーバー自身の検査結果が同じであること")
-SINK_TIMES_ARE_THE_ENTRY_S = Text("its sinks' times are the entry's", "書き込み先の時刻がエントリと同じであること")
+SINK_TIMES_ARE_THE_ENTRY_S = Text("the times of the entry's sinks are the entry's own", "書き込み先の時刻がエントリと同じであること")
 NONE_OLDER_THAN_ITS_PARENT = Text("no entry is older than the one it follows", "直前のエントリより古いエントリがないこと")
 OPTIONAL = frozenset({RECORD_SAYS_THE_SAME, SERVER_SAYS_THE_SAME, SINK_TIMES_ARE_THE_ENTRY_S, NONE_OLDER_THAN_ITS_PARENT})
 """Checks of what proves nothing either way: that they cannot tell leaves a claim verified."""

@@ -38,7 +38,7 @@ CUSTODY_GONE = Text(
 )
 CUSTODY_RULE = Text(
     "popkit collect writes it; it shows no more than that the record was not altered since",
-    "popkit collect が記録します。以後に変更されていないことだけを示します",
+    "`popkit collect` が記録します。以後に変更されていないことだけを示します",
 )
 
 FROM_GENESIS = Text("the first proof starts from GENESIS", "最初の proof が GENESIS から始まること")
@@ -73,7 +73,7 @@ NO_ACCOUNT = Text("the account does not exist", "アカウントが存在しま�
 TOKEN_ACCOUNT = Text("a token account", "トークンアカウント")
 NO_TOKEN_ACCOUNT = Text("the account's data are no token account's", "データがトークンアカウントのものではありません")
 VAULT_IS_GRANT_S = Text("the vault is the grant's", "vault が grant のものであること")
-VAULT_NAMES = Text("mint {mint}, owner {owner}, of {program}", "mint {mint}、owner {owner}、プログラム {program}")
+VAULT_NAMES = Text("mint {mint}, owner {owner}, of {program}", "mint {mint}、所有者 {owner}、プログラム {program}")
 ALL_FOR_BALANCE = Text("funding, every claim and the vault", "入金、すべての claim、vault")
 NOT_ALL_FOR_BALANCE = Text("the evidence does not hold them all", "証拠に揃っていません")
 MORE_THAN_FUNDED = Text(

@@ -221,7 +221,7 @@ def held(trace: Path, conduct: Conduct, to_worker: bool = False) -> dict[str, in
     [
         ["429:0.2:0.2", "drop:0.2", "slow:0.1:0.3"],
         ["server-error:0.2", "cut:0.3"],
-        ["reorder:0.5"],
+        ["reorder:1"],
     ],
     ids=["429-drop-slow", "5xx-cut", "reorder"],
 )

@@ -24,7 +24,7 @@ from tests.simulation.expect import codes
 
 TRANSACTIONS, RECEIPTS, LOGS = "rpc/transactions.jsonl", "worker/ticket-receipts.jsonl", "worker/audit-logs.json"
 VERIFIES, OWNER, SHARED = (
-    "its audit hash is a ticket receipt that verifies",
+    "the proof's audit hash is a ticket receipt that verifies",
     "the ticket is the claimer's",
     "no ticket receipt stands behind claims of several wallets",
 )

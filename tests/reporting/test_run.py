@@ -71,7 +71,7 @@ def test_a_grant_may_be_named_by_its_beginning(case: Any) -> None:
         ({"CASE": "x", "GRANT": 0}, "GRANT must be a string"),
         ({"CASE": ""}, "CASE must be a string that is not empty"),
         ({}, "CASE is missing"),
-        ({"CASE": "x", "GRANT": "nobody"}, "'nobody' names"),
+        ({"CASE": "x", "GRANT": "nobody"}, "no grant of the case is 'nobody'"),
         ({"CASE": "x", "ERA": "later"}, "'later' is no era"),
     ],
 )

@@ -314,9 +314,11 @@ class Slow:
         return not self.has_claimed(m.claimer, m.period_index) if self.relaxed else m.prev_hash in self.heads_at(claim)
 
     def may_have_landed_unseen(self, claimer: str, period: int) -> bool:
-        """Whether a receipt is of a claim that no transaction is, while entries are unseen: it may be that of any proof for its period."""
-        by_transaction = any((c.claimer, c.period) == (claimer, period) for c in self.accepted())
-        return bool(self.unseen()) and self.has_claimed(claimer, period) and not by_transaction
+        """Whether a receipt is of a claim that nothing shows, while entries are unseen: it may be that of any proof for its period."""
+        shown = {(c.claimer, c.period) for c in self.accepted()}
+        shown |= {(p.claimer, p.period) for p in self.issued if p.entry in self.unseen()}
+        shown |= {(c.claimer, c.period) for c in self.claims if c.proof_holds and c.message.entry_hash in self.unseen()}
+        return bool(self.unseen()) and self.has_claimed(claimer, period) and (claimer, period) not in shown
 
     def first_bad(self) -> str | None:
         for claim in self.claims:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import os
 import random
 import tempfile
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.simulation.expect import codes, diagnose, expect
 from tests.simulation.history import BUILDS, PARTS, leave_out, play, steps
 
 bounded = settings(derandomize=True, deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
-thorough = settings(bounded, max_examples=400)
+thorough = settings(bounded, max_examples=int(os.environ.get("POPKIT_EXAMPLES", "120")))
 
 
 def ask(files: dict[str, Any]) -> Diagnosis:
@@ -205,7 +206,7 @@ def test_later_refusals_never_change_what_was_first(build: tuple[str, str], told
 
 
 @given(st.sampled_from(BUILDS[:3]), steps, st.sampled_from([0, 300, 700]), st.sampled_from(PARTS), st.randoms(use_true_random=False))
-@settings(bounded, max_examples=80)
+@settings(bounded, max_examples=40)
 def test_less_evidence_decides_less_and_never_otherwise(
     build: tuple[str, str], told: list[tuple[str, int]], wait: int, part: str, chance: random.Random
 ) -> None:

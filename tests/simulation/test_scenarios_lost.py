@@ -298,7 +298,7 @@ def test_a_wallet_that_asks_twice_while_its_first_proof_is_on_its_way(tmp_path: 
         affected=affected,
     )
     told = [(f.where[1], f.observed, f.severity) for f in found.findings if f.code == "proof_repeated"]
-    assert told == ([(again.entry, f"also {first.entry}", "warning")] if period == 0 else [])
+    assert told == ([(again.entry, f"the proof {first.entry} as well", "warning")] if period == 0 else [])
     assert {cause.entries for cause in found.grants[0].causes} == {(again.entry,)}
     assert (found.exit_code, again.prev) == (1, between.entry)
 

@@ -177,7 +177,7 @@ def test_a_claim_s_links_are_held_against_the_heads_before_it(tmp_path: Path) ->
     again = world.claim(handle, done[1].proof, "bob", budget=True)
     assert again.error == 0
     files = whole(world)
-    titles = ("its global link names the chain's head", "its stream link names the chain's head")
+    titles = ("the proof's global link names the chain's head", "the proof's stream link names the chain's head")
 
     def links(signature: str) -> set[tuple[str, str, str]]:
         [section] = Checked(tmp_path / signature[:8], files, signature).verified.sections[1:]

@@ -57,7 +57,7 @@ def test_a_claim_is_found_by_signature_receipt_entry_and_confirmation_code() -> 
     assert len(by_signature.checks) >= 18
     for name in (record["transfer"]["receiptPubkey"], code, record["entryHash"]):
         assert verify(evidence, [name]).sections[1:] == [by_signature]
-    entry = next(c.observed for c in by_signature.checks if str(c.title) == "its entry hash is that of its fields")
+    entry = next(c.observed for c in by_signature.checks if str(c.title) == "the proof's entry hash is that of its fields")
     assert verify(evidence, [entry]).sections[1:] == [by_signature]
 
 
@@ -154,8 +154,8 @@ def test_a_refused_claim_is_said_to_be_refused() -> None:
     assert verification.exit_code == 1
     assert violated(verification, "claim") == {
         "the transaction was accepted",
-        "its global link names the chain's head",
-        "its stream link names the chain's head",
+        "the proof's global link names the chain's head",
+        "the proof's stream link names the chain's head",
     }
 
 
