@@ -113,9 +113,7 @@ class Bank:
         if self.ledger.accounts.get(str(owner), EMPTY).lamports < ENOUGH:
             self.ledger.fund(str(owner), 10 * ENOUGH)
         if not v0:
-            return VersionedTransaction(
-                Message.new_with_blockhash(items, owner, recent), [self.key(role) for role in (payer, *others)]
-            )
+            return VersionedTransaction(Message.new_with_blockhash(items, owner, recent), [self.key(role) for role in (payer, *others)])
         tables = [AddressLookupTableAccount(self.key("table").pubkey(), [Pubkey.from_string(k) for k in lookup])] if lookup else []
         if lookup:
             data = table_data(list(lookup))

@@ -1,8 +1,8 @@
 """What `05_rehearse.ipynb` calls: a drill from start to write-up, with the time that each step took.
 
-    from popkit.drill import notebook
-    drill = notebook.start("", "strict", "", "drill")
-    notebook.collect(drill)
+from popkit.drill import notebook
+drill = notebook.start("", "strict", "", "drill")
+notebook.collect(drill)
 """
 
 from __future__ import annotations

@@ -253,5 +253,3 @@ def create_associated(payer: str, owner: str, mint: str, idempotent: bool = Fals
 def mint_data(decimals: int, authority: str, supply: int = 0) -> bytes:
     """The bytes of a mint that one key may mint for."""
     return b"\1\0\0\0" + key_bytes(authority) + supply.to_bytes(8, "little") + bytes([decimals]) + b"\1" + bytes(36)
-
-

@@ -181,9 +181,7 @@ class Worker(Store):
         self.api("POST", "/v1/school/pop-proof", event, answered, body)
         return proof
 
-    def answer_proof(
-        self, grant: str, wallet: str, period: int, expected: tuple[str, str] | None, event: str, code: str | None
-    ) -> Proof:
+    def answer_proof(self, grant: str, wallet: str, period: int, expected: tuple[str, str] | None, event: str, code: str | None) -> Proof:
         """A proof as the worker issues it: the anchor first, then the heads, then the signature. Model E hands out a young one again."""
         asked = (event, code, grant, wallet, period, expected)
         young = self.cached.get(asked)

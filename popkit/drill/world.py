@@ -289,4 +289,3 @@ def sound(build: str = "strict", model: str = "A", *wallets: str, **terms: Any) 
     world = World(build, model)
     handle = world.grant(**terms)
     return world, handle, world.tickets(handle, *(wallets or ("ann", "bob")))
-
