@@ -26,10 +26,10 @@ from solders.pubkey import Pubkey
 from solders.transaction import Transaction
 
 import popkit
+from popkit.drill import addresses as pda
 from popkit.protocol import accounts, keys, message
 from popkit.protocol.ed25519 import build_proof_instruction
 from popkit.protocol.instructions import build_instruction
-from tests import addresses as pda
 
 KINDS = ("sound", "lost", "stored", "recovered")
 START = 1771718400

@@ -26,6 +26,7 @@ from popkit.collecting.address import read_address
 from popkit.collecting.collect import Collected, Collection
 from popkit.collecting.options import Options
 from popkit.collecting.worker import ENDPOINTS, LIST, NEWEST
+from popkit.drill.proofs import iso
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import read_custody
 from popkit.serving import envelope
@@ -34,7 +35,6 @@ from popkit.serving.worker import WorkerReplay
 from tests.collecting.collected import QUICK
 from tests.conftest import CASES
 from tests.diagnosis.audit_rows import row
-from tests.simulation.worker import iso
 
 ROWS_OF_A_CLAIM = ("POP_CLAIM_PROOF_ANCHOR", "API_POST_V1_SCHOOL_POP_PROOF", "WALLET_CLAIM")
 LANDING = 40

@@ -239,21 +239,37 @@ class Verbs(click.Group):
         return verb
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name in VERBS or ctx.resilient_parsing or name.startswith("-"):
+        name, verbs = args[0], self.list_commands(ctx)
+        if name in verbs or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        near = get_close_matches(name.lower(), VERBS, 1, 0.6)
+        near = get_close_matches(name.lower(), verbs, 1, 0.6)
         if near:
             raise Misuse(NEAR_VERB(name=shown(name), near=near[0]), ctx)
         if Path(name).exists():
             raise Misuse(A_PLACE(name=shown(name)), ctx)
-        raise Misuse(NO_SUCH_VERB(name=repr(shown(name)), verbs=Listed(VERBS)), ctx)
+        raise Misuse(NO_SUCH_VERB(name=repr(shown(name)), verbs=Listed(tuple(verbs))), ctx)
 
     def get_usage(self, ctx: click.Context) -> str:
         return usage_line(self, ctx)
 
 
+class Family(Verbs):
+    """A verb that has verbs of its own, all of them in one module."""
+
+    def __init__(self, name: str, verbs: Sequence[Verb], *, summary: Text, about: Text, examples: Sequence[Example] = ()) -> None:
+        super().__init__(about=about, examples=examples, epilogue=lambda language: [], params=[])
+        self.name, self.summary, self.help = name, summary, str(summary)
+        self.verbs = {verb.name or "": verb for verb in verbs}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self.verbs.get(cmd_name)
+
+
 @click.pass_context
 def _needs_a_verb(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
-        raise Misuse(NO_VERB(verbs=Listed(VERBS)), ctx)
+        assert isinstance(ctx.command, Verbs)
+        raise Misuse(NO_VERB(verbs=Listed(tuple(ctx.command.list_commands(ctx)))), ctx)

@@ -42,7 +42,7 @@ def usage_line(command: click.Command, ctx: click.Context) -> str:
 
 def help_lines(command: click.Command, ctx: click.Context, language: Language) -> list[str]:
     """The help of a command or of the whole command line."""
-    from popkit.commands.grammar import Argument, Option, Verb, Verbs
+    from popkit.commands.grammar import Argument, Family, Option, Verb, Verbs
 
     assert isinstance(command, Verb | Verbs)
     lines = [f"{USAGE.in_language(language)} {usage_line(command, ctx)}", ""]
@@ -52,7 +52,7 @@ def help_lines(command: click.Command, ctx: click.Context, language: Language) -
         lines += command.about.in_language(language).split("\n")
     if isinstance(command, Verbs):
         verbs = [(name, command.get_command(ctx, name)) for name in command.list_commands(ctx)]
-        rows = [(name, verb.summary.in_language(language)) for name, verb in verbs if isinstance(verb, Verb)]
+        rows = [(name, verb.summary.in_language(language)) for name, verb in verbs if isinstance(verb, Verb | Family)]
         lines += _section(COMMANDS.in_language(language), rows)
     arguments = [param for param in command.params if isinstance(param, Argument)]
     options = [param for param in command.params if isinstance(param, Option) and not param.hidden]

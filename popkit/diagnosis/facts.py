@@ -127,13 +127,27 @@ class Facts:
         return max(newest, default=None)
 
     @cached_property
+    def _worker_clock_ahead(self) -> float:
+        """Seconds that the worker's clock is ahead of the collector's, by what runtime-status said when it was asked; 0.0 where it did not.
+
+        The machine that collects may have a clock that is wrong by hours; what it noted must not make the records look younger.
+        """
+        for answer in reversed(self.evidence.asked.get("runtime-status", [])):
+            stated = answer.body.get("checkedAt") if answer.is_ok and isinstance(answer.body, dict) else None
+            at_ms = milliseconds(stated) if isinstance(stated, str) else None
+            if at_ms is not None and answer.asked_at is not None:
+                return at_ms / 1000 - answer.asked_at
+        return 0.0
+
+    @cached_property
     def _lists_asked_for(self) -> list[tuple[float, set[str]]]:
-        """(when a collector asked, the hashes shown) of each audit list that was asked for over HTTP."""
+        """(when a collector asked, by the worker's clock; the hashes shown) of each audit list that was asked for over HTTP."""
         found = []
+        ahead = self._worker_clock_ahead
         for answer in self.evidence.earlier_lists:
             rows = answer.body.get("logs") if answer.is_ok else None
             if answer.asked_at is not None and isinstance(rows, list):
-                found.append((answer.asked_at, {str(row.get("entry_hash")) for row in rows if isinstance(row, dict)}))
+                found.append((answer.asked_at + ahead, {str(row.get("entry_hash")) for row in rows if isinstance(row, dict)}))
         return found
 
     @cached_property

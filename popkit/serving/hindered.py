@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from popkit.serving.faults import UNAVAILABLE_CODES, Faults
+from popkit.serving.node import Node
 from popkit.serving.params import EXCLUDED_FROM_INDEX, RpcError
-from popkit.serving.replay import Replay
 
 _NULL = msgspec.Raw(b"null")
 _SLOTS_BACK = 150
@@ -22,7 +22,7 @@ _OF_CURSORS = (-32020,)
 class Hindered:
     """Answers like a Replay, with faults. `answer` adds the names of the faults that showed to `shown`."""
 
-    def __init__(self, replay: Replay, faults: Faults) -> None:
+    def __init__(self, replay: Node, faults: Faults) -> None:
         self.replay, self.faults = replay, faults
         self._asked: set[str] = set()
         self._has_hidden = False
@@ -51,9 +51,9 @@ class Hindered:
 
     def _slot(self, number: int, shown: set[str]) -> int:
         if not self.faults.strikes("slot-back", number):
-            return self.replay.slot
+            return self.replay.view("finalized").slot
         shown.add("slot-back")
-        return max(0, self.replay.slot - self.faults.number("slot-back", number, 1, _SLOTS_BACK))
+        return max(0, self.replay.view("finalized").slot - self.faults.number("slot-back", number, 1, _SLOTS_BACK))
 
     def _transaction(self, given: Any, number: int, shown: set[str]) -> msgspec.Raw:
         result = self.replay.answer("getTransaction", given)  # first, so that a wrong question stays one
@@ -66,8 +66,8 @@ class Hindered:
         if is_first and self.faults.strikes("null-once", signature):
             shown.add("null-once")
             return _NULL
-        landed = self.replay.ledger.transactions.get(signature)
-        self._unavailable(_OF_TRANSACTIONS, signature, number, shown, slot=landed.slot if landed else self.replay.slot)
+        landed = self.replay.view("finalized").transaction(signature)
+        self._unavailable(_OF_TRANSACTIONS, signature, number, shown, slot=landed.slot if landed else self.replay.view("finalized").slot)
         return result
 
     def _unavailable(self, codes: tuple[int, ...], key: str, number: int, shown: set[str], **known: object) -> None:

@@ -32,12 +32,13 @@ _TURN = 0.05
 
 
 class Server:
-    """Node and worker of one case behind one address. The clock stands at the case's collected_at: every Date header says so."""
+    """Node and worker behind one address. Every Date header says the clock of the chain, which in a replay stands still."""
 
-    def __init__(self, node: Hindered, worker: WorkerReplay, worker_faults: Faults, trace: Trace, limits: Limits | None = None) -> None:
+    def __init__(
+        self, node: Hindered, worker: WorkerReplay | None, worker_faults: Faults, trace: Trace, limits: Limits | None = None
+    ) -> None:
         self.node, self.worker, self.worker_faults, self.trace = node, worker, worker_faults, trace
         self.limits = limits or Limits()
-        self._date = formatdate(node.replay.header.collected_at, usegmt=True)
         self._number = 0
         self._runner: web.AppRunner | None = None
         self._host = "localhost"
@@ -50,7 +51,7 @@ class Server:
         return app
 
     async def _dated(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Date"] = self._date
+        response.headers["Date"] = formatdate(self.node.replay.clock, usegmt=True)
         response.headers["Server"] = "popkit-serve"
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -82,7 +83,7 @@ class Server:
         early = await before_answer(request, faults, seen)
         if early is not None:
             return early
-        response = self._from_worker(request) if asked is None else await self._from_node(asked, seen)
+        response = await self._from_worker(request) if asked is None else await self._from_node(asked, seen)
         return await after_answer(request, response, faults, seen)
 
     def _is_for_us(self, request: web.Request) -> bool:
@@ -99,10 +100,11 @@ class Server:
         server = self._runner.server if self._runner else None
         return server is not None and len(server.connections) > self.limits.max_connections
 
-    def _from_worker(self, request: web.Request) -> web.Response:
+    async def _from_worker(self, request: web.Request) -> web.Response:
         if request.method not in ("GET", "HEAD"):
             body = b'{"error":"popkit serve: a replay accepts no writes"}'
             return web.Response(status=405, body=body, content_type="application/json", headers={"Allow": "GET, HEAD"})
+        assert self.worker is not None, "a server without a replayed worker answers in a way of its own"
         reply = self.worker.get(request.path, request.query, request.headers.get("Authorization"))
         return web.Response(status=reply.status, body=reply.body, content_type="application/json")
 

@@ -20,12 +20,13 @@ from urllib.parse import quote
 
 from solders.keypair import Keypair
 
+from popkit.drill import addresses as pda
+from popkit.drill.case import write_case
+from popkit.drill.proofs import Proof, canonical, digest, sign_proof
+from popkit.drill.worker import Worker
+from popkit.drill.world import START, GrantHandle, Ticket, World
 from popkit.protocol.accounts import ClaimReceipt, PopConfig, PopState, TokenAccount, decode_account, decode_token_account, encode_account
 from popkit.verification.attacks import ATTACKS, Attack
-from tests import addresses as pda
-from tests.simulation.case import write_case
-from tests.simulation.worker import Proof, Worker, canonical, digest, sign_proof
-from tests.simulation.world import START, GrantHandle, Ticket, World
 
 Files = dict[str, Any]
 VECTORS = Path(__file__).resolve().parents[2] / "data" / "attacks" / "vectors.json"

@@ -15,9 +15,9 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
+from popkit.drill.proofs import GENESIS, digest
 from popkit.protocol.accounts import ClaimReceipt, PopState, decode_account
 from popkit.protocol.keys import ED25519_PROGRAM, PROGRAM_ID
-from tests.simulation.worker import GENESIS, digest
 
 Checker = Callable[[Path], set[str]]
 NOT_HASHED = ("entry_hash", "immutable")

@@ -10,6 +10,7 @@ import pytest
 
 import popkit
 from popkit.diagnosis.codes import CODES
+from popkit.drill.case import write_case
 from popkit.errors import ManifestMismatch
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.manifest import MANIFEST
@@ -29,7 +30,6 @@ from popkit.verification.verify import verify
 from tests.attacks.build import RECIPES, VECTORS, dumps, write_mutant
 from tests.conftest import popkit as run
 from tests.japanese import whole_in_japanese
-from tests.simulation.case import write_case
 from tests.simulation.expect import codes
 
 VECTORS_READ: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8"))["vectors"]

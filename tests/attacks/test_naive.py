@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from popkit.drill.case import write_case
 from popkit.verification.attacks import ATTACKS, FOUND, UNREADABLE
 from tests.attacks.build import RECIPES, Stage, write_mutant
 from tests.attacks.naive import CHECKERS, goes_on
-from tests.simulation.case import write_case
 
 FINDABLE = {a.name: set(a.finding_codes) for a in ATTACKS if a.outcome == FOUND and a.verdict != UNREADABLE and not a.pending}
 

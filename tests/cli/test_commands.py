@@ -13,7 +13,8 @@ import popkit as package
 from popkit.cli import cli, main
 from popkit.commands import VERBS
 from popkit.commands.completion import VARIABLE
-from popkit.commands.grammar import Argument, Option, Verb
+from popkit.commands.drill import VERB as DRILL
+from popkit.commands.grammar import Argument, Family, Option, Verb
 from popkit.errors import UsageError
 from popkit.evidence.grants import UnknownGrant, grant_named
 from popkit.texts import LANGUAGES
@@ -21,9 +22,9 @@ from tests.calling import called
 from tests.conftest import CASES
 
 
-def verb(name: str) -> Verb:
+def verb(name: str) -> Verb | Family:
     found = cli.get_command(click.Context(cli), name)
-    assert isinstance(found, Verb)
+    assert isinstance(found, Verb | Family)
     return found
 
 
@@ -36,12 +37,23 @@ def test_every_verb_has_help_with_an_example_in_both_languages(name: str) -> Non
         assert called("--lang", language, name, "--help").stdout == ran.stdout
         pages[language] = ran.stdout.decode()
         assert f"  $ {verb(name).examples[0].command}\n" in pages[language]
-        assert verb(name).summary.in_language(language) in pages[language]
+        held = verb(name)
+        assert (held.about if isinstance(held, Family) else held.summary).in_language(language) in pages[language]
         for param in verb(name).params:
             if isinstance(param, Option | Argument) and not getattr(param, "hidden", False):
                 assert param.words.in_language(language) in pages[language]
     assert "usage: popkit" in pages["en"]
     assert "使い方: popkit" in pages["ja"]
+
+
+@pytest.mark.parametrize("name", list(DRILL.verbs))
+def test_every_verb_of_the_drill_has_help_in_both_languages(name: str) -> None:
+    for language in LANGUAGES:
+        page = called("drill", name, "--lang", language, "-h").stdout.decode()
+        assert DRILL.verbs[name].summary.in_language(language) in page
+        for param in DRILL.verbs[name].params:
+            if isinstance(param, Option | Argument):
+                assert param.words.in_language(language) in page
 
 
 def test_the_whole_help_lists_every_verb_in_the_language_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from popkit.collecting.completeness import CANNOT_TELL, HOLDS, VIOLATED, Seen, S
 from popkit.collecting.listing import Listing, Row
 from popkit.collecting.state import AccountsSeen
 from popkit.diagnosis.facts import Facts
+from popkit.drill.addresses import pop_config_address
 from popkit.protocol.keys import PROGRAM_ID
-from tests.addresses import pop_config_address
 from tests.conftest import CASES
 
 CASE = "intact"

@@ -9,9 +9,9 @@ import pytest
 
 from popkit.audit.event_links import event_link, event_links
 from popkit.diagnosis.facts import Facts
+from popkit.drill.addresses import grant_address
 from popkit.evidence.bundle import Evidence
 from popkit.protocol.keys import PROGRAM_ID
-from tests.addresses import grant_address
 from tests.conftest import CASES, NAMES
 
 AUTHORITY = "6MVimhATeGJrvNWYJcozsxMCWQK78oEM1sd6KqpMq3Kz"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from popkit.drill.addresses import pop_config_address, vault_address
+from popkit.drill.world import World
 from popkit.history import ZERO_ROOT, AdminStep, History, Terms
 from popkit.protocol.accounts import Grant
 from popkit.protocol.keys import PROGRAM_ID
-from tests.addresses import pop_config_address, vault_address
-from tests.simulation.world import World
 
 WORLD = World()
 SCHOOL, MINT, GRANT, OTHER = (WORLD.address(role) for role in ("school", "mint", "grant", "other grant"))

@@ -8,10 +8,10 @@ from typing import Any
 
 from popkit.audit.entries import GENESIS, AuditEntry, AuditRecords, as_entry
 from popkit.audit.reading import read_audit
+from popkit.drill.world import World
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import BucketObject, StoredRow
 from popkit.protocol import canonical
-from tests.simulation.world import World
 
 PLACE = Place("worker/somewhere.jsonl", 7, None, "digest")
 WALLET, GRANT = World().address("ann"), World().grant().address
@@ -21,7 +21,7 @@ CODE = "ABC234"
 
 def ts(ms: int) -> str:
     """A time of the worker, so many milliseconds after a fixed second."""
-    from tests.simulation.worker import iso
+    from popkit.drill.proofs import iso
 
     return iso(SECOND * 1000 + ms)
 

@@ -10,9 +10,9 @@ from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.fate import Fates
 from popkit.diagnosis.judge import Judge
 from popkit.diagnosis.judgement import Judgement
-from tests import addresses as pda
-from tests.simulation.case import write_case
-from tests.simulation.world import GrantHandle, World
+from popkit.drill import addresses as pda
+from popkit.drill.case import write_case
+from popkit.drill.world import GrantHandle, World
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
 STORAGE, BUCKET, LOGS = "worker/storage.jsonl", "worker/r2.jsonl", "worker/audit-logs.json"

@@ -12,11 +12,11 @@ import popkit
 from popkit.attempts import Attempt, _came_after
 from popkit.diagnosis.facts import ReportedFailure
 from popkit.diagnosis.records import ClaimRecord, read_claim_records
+from popkit.drill.case import write_case
+from popkit.drill.world import World, sound
 from popkit.evidence.lines import Place
 from popkit.protocol.errors import Layer, TransactionFailure
 from tests.diagnosis.small_chains import REFUSED
-from tests.simulation.case import write_case
-from tests.simulation.world import World, sound
 
 WORLD = World()
 ANN, BOB, MINT, RECEIPT = (WORLD.address(role) for role in ("ann", "bob", "mint", "receipt"))

@@ -10,10 +10,10 @@ import pytest
 
 from popkit.diagnosis.began import AT_LATEST, EXACT, Began, Moment
 from popkit.diagnosis.result import GrantDiagnosis
+from popkit.drill.proofs import Proof
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.diagnosis.judged import SIGNATURES, STORAGE, hide
 from tests.simulation.expect import diagnose
-from tests.simulation.worker import Proof
-from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 
 def asked(path: Path, files: dict[str, Any], handle: GrantHandle) -> GrantDiagnosis:

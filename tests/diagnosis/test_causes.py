@@ -24,13 +24,13 @@ from popkit.diagnosis.impact import (
 from popkit.diagnosis.judge import Judge
 from popkit.diagnosis.judgement import burnt
 from popkit.diagnosis.storage_history import HistoryRow, read_history
+from popkit.drill import addresses as pda
+from popkit.drill.case import write_case
+from popkit.drill.proofs import GENESIS
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol.message import GENESIS_HASH, entry_hash
-from tests import addresses as pda
-from tests.simulation.case import write_case
-from tests.simulation.program import GENESIS
-from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from popkit.chain import Fork, PopStateSeen, in_landing_order, read_state
+from popkit.drill.addresses import pop_state_address
+from popkit.drill.world import World
 from popkit.eras import EraTimeline, Shown, only
 from popkit.evidence.lines import Place
 from popkit.evidence.rpc import AccountRow
 from popkit.protocol.accounts import ClaimReceipt, PopState, encode_account
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.protocol.message import GENESIS_HASH
-from tests.addresses import pop_state_address
 from tests.diagnosis.small_chains import RELAXED, UNKNOWN, chain, claim, refusal, seen
-from tests.simulation.world import World
 
 ANN, BOB, CAT = claim("ann"), claim("bob", "ann", 20), claim("cat", "bob", 30)
 

@@ -12,10 +12,10 @@ from popkit.attempts import Attempt
 from popkit.diagnosis.checks import claim_findings, grant_findings, shares_account
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Finding
+from popkit.drill.addresses import vault_address
 from popkit.history import AdminStep
 from popkit.protocol.accounts import ClaimReceipt, Grant, TokenAccount, encode_account
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58decode
-from tests.addresses import vault_address
 from tests.diagnosis.admin_steps import (
     CONFIG,
     FIRST,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from popkit.diagnosis.result import Coverage, Row, ascending
+from popkit.drill.case import write_case
+from popkit.drill.world import GrantHandle, World, sound
 from tests.diagnosis.judged import ACCOUNTS, BUCKET, LOGS, SIGNATURES, STORAGE, TRANSACTIONS, account, forget, hide, read_earlier, receipt
-from tests.simulation.case import write_case
 from tests.simulation.expect import diagnose
-from tests.simulation.world import GrantHandle, World, sound
 
 RECEIPTS, REPORTS = "worker/ticket-receipts.jsonl", "client/errors.jsonl"
 Place = tuple[str, str | None, str]

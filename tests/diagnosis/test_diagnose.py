@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from popkit.diagnosis.diagnose import _titles, diagnose
+from popkit.drill.case import write_case
+from popkit.drill.world import Ticket, World, sound
 from popkit.evidence.bundle import Evidence
 from popkit.wording import utc
-from tests.simulation.case import write_case
-from tests.simulation.world import Ticket, World, sound
 
 
 def titles(*events: str, answer: Any = None, is_ok: bool = True, storage: dict[str, Any] | None = None) -> list[str]:

@@ -12,11 +12,11 @@ import pytest
 
 from popkit.diagnosis.evidence_findings import logical_name
 from popkit.diagnosis.result import Diagnosis, Finding
+from popkit.drill.case import write_case
+from popkit.drill.world import sound
 from tests.diagnosis.judged import ACCOUNTS, SIGNATURES, TRANSACTIONS, hide
 from tests.held import held_to_its_words
-from tests.simulation.case import write_case
 from tests.simulation.expect import diagnose
-from tests.simulation.world import sound
 
 
 def of(found: Diagnosis, *codes: str) -> list[Finding]:

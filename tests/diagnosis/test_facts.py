@@ -15,17 +15,17 @@ from popkit.audit.event_links import event_link
 from popkit.audit.receipts import ReceiptCheck
 from popkit.diagnosis.facts import EventLink, Facts
 from popkit.diagnosis.proofs import Proof
+from popkit.drill.addresses import grant_address, receipt_address
+from popkit.drill.case import write_case
+from popkit.drill.world import World, sound
 from popkit.eras import EARLIEST, only
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol import canonical
 from popkit.protocol.keys import PROGRAM_ID
-from tests.addresses import grant_address, receipt_address
 from tests.diagnosis.audit_rows import PLACE, SECOND, hashes, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table
 from tests.diagnosis.small_chains import claim
-from tests.simulation.case import write_case
-from tests.simulation.world import World, sound
 
 WORLD = World()
 SCHOOL, MINT = WORLD.address("school"), WORLD.address("mint")
@@ -421,3 +421,15 @@ def test_what_cannot_be_decoded_is_a_problem_of_the_evidence(tmp_path: Path) -> 
     facts = popkit.open_case(write_case(tmp_path, files)).facts
     assert [problem.place.file for problem in facts.evidence.problems] == ["rpc/transactions.jsonl"]
     assert (facts.now, facts.accounts == facts.evidence.accounts) == (files["case.json"]["collected_at"], True)
+
+
+@pytest.mark.parametrize("ahead", [0, 7200, -7200])
+def test_a_list_asked_for_is_dated_by_the_clock_of_the_worker(ahead: int) -> None:
+    """A collector's clock may be hours wrong: what the worker said of the time, when it was asked, sets its notes right."""
+    asked = 1_790_000_000
+    status = SimpleNamespace(is_ok=True, body={"checkedAt": "2026-09-21T14:13:20.000Z"}, asked_at=asked - ahead)
+    shown = SimpleNamespace(is_ok=True, body={"logs": [{"entry_hash": "ab"}]}, asked_at=asked + 30 - ahead)
+    evidence = SimpleNamespace(asked={"runtime-status": [status]}, earlier_lists=[shown])
+    seconds = ask("_worker_clock_ahead", evidence=evidence)
+    assert seconds == ahead
+    assert ask("_lists_asked_for", evidence=evidence, _worker_clock_ahead=seconds) == [(asked + 30, {"ab"})]

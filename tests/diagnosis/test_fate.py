@@ -10,6 +10,9 @@ import pytest
 
 import popkit
 from popkit.diagnosis.fate import CAN_LAND, LANDED, LOST, NOT_KNOWN, Fates
+from popkit.drill.case import collect_at
+from popkit.drill.proofs import Proof as Issued
+from popkit.drill.world import GrantHandle, World, sound
 from tests.bench_diagnose import write_case
 from tests.diagnosis.judged import (
     ACCOUNTS,
@@ -22,9 +25,6 @@ from tests.diagnosis.judged import (
     read_earlier,
     receipt,
 )
-from tests.simulation.case import collect_at
-from tests.simulation.worker import Proof as Issued
-from tests.simulation.world import GrantHandle, World, sound
 
 
 def fate(fates: Fates, issued: Issued) -> str:

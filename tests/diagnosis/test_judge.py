@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import pytest
 
 from popkit.diagnosis.judge import Judge
 from popkit.diagnosis.judgement import Judgement, burnt
+from popkit.drill.case import collect_at
+from popkit.drill.machine import WRAPPER_PROGRAM
+from popkit.drill.proofs import GENESIS
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.protocol.keys import PROGRAM_ID
 from tests.diagnosis.judged import (
     ACCOUNTS,
@@ -28,9 +33,6 @@ from tests.diagnosis.judged import (
     read_earlier,
     receipt,
 )
-from tests.simulation.case import collect_at
-from tests.simulation.program import GENESIS, WRAPPER_PROGRAM
-from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 
 def undecided(judgement: Judgement, *named: str) -> None:
@@ -269,7 +271,7 @@ def test_a_stored_stream_head_is_held_against_pop_state_s_own(tmp_path: Path) ->
     """PopState's two heads are always one; where a program were to keep them apart, the stream head counts."""
     world, handle, done = sound()
     state = world.ledger.states[handle.state]
-    object.__setattr__(state, "last_stream_hash", done[0].entry)
+    world.ledger.states[handle.state] = replace(state, last_stream_hash=done[0].entry)
     world.worker.heads[handle.address][1] = done[0].entry
     assert judged(tmp_path / "both", world.collect(storage=True), handle).verdict == "intact"
     world.worker.heads[handle.address][1] = done[1].entry

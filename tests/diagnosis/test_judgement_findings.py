@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from popkit.diagnosis.result import Diagnosis, Finding
+from popkit.drill import addresses as pda
+from popkit.drill.case import write_case
+from popkit.drill.proofs import Proof
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.wording import utc
-from tests import addresses as pda
 from tests.held import held_to_its_words
-from tests.simulation.case import write_case
-from tests.simulation.worker import Proof
-from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
 AUDIT_LOGS, STORAGE, OBJECTS, REPORTS = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2", "client/errors.jsonl"

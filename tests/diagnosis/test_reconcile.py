@@ -12,9 +12,9 @@ from popkit.attempts import Attempt
 from popkit.diagnosis.reconcile import Reconciler
 from popkit.diagnosis.records import ClaimRecord
 from popkit.diagnosis.result import Finding
+from popkit.drill.addresses import receipt_address
 from popkit.protocol.accounts import ClaimReceipt
 from popkit.protocol.keys import PROGRAM_ID
-from tests.addresses import receipt_address
 from tests.diagnosis.admin_steps import GRANT, OTHER, WORLD, account
 from tests.diagnosis.small_chains import REFUSED, claim
 

@@ -12,16 +12,16 @@ import pytest
 
 import popkit
 from popkit.diagnosis.result import Diagnosis
+from popkit.drill import addresses as pda
+from popkit.drill.case import write_case
+from popkit.drill.world import GrantHandle, World, sound
 from popkit.errors import PopkitError
 from popkit.evidence.bundle import Evidence
 from popkit.protocol import canonical
 from popkit.verification.verify import verify
-from tests import addresses as pda
 from tests.attacks.build import account, hashed, leave_out
 from tests.conftest import seal
-from tests.simulation.case import write_case
 from tests.simulation.expect import codes, diagnose
-from tests.simulation.world import GrantHandle, World, sound
 from tests.spoil import spoilt
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from popkit.diagnosis.status import WorkerStatus, read_status
+from popkit.drill.proofs import iso
+from popkit.drill.world import GrantHandle, World, sound
 from tests.diagnosis.judged import facts_of
 from tests.simulation.expect import codes, diagnose
-from tests.simulation.worker import iso
-from tests.simulation.world import GrantHandle, World, sound
 
 RUNTIME, POP = "worker/runtime-status.json", "worker/pop-status.json"
 

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 import popkit
+from popkit.drill.bank import Landed
+from popkit.drill.calls import grant_call, wrapped
+from popkit.drill.case import write_case
+from popkit.drill.runtime import Instruction, Meta, Outcome
+from popkit.drill.world import GrantHandle, World, sound
 from popkit.history import AdminStep
 from popkit.protocol.keys import PROGRAM_ID, b58encode
-from tests.simulation.case import write_case
-from tests.simulation.program import Call, Outcome
-from tests.simulation.world import GrantHandle, Landed, World, grant_call, sound, wrapped
 
 TRANSACTIONS, SIGNATURES = "rpc/transactions.jsonl", "rpc/signatures.jsonl"
 
@@ -23,7 +25,7 @@ def steps(path: Path, files: dict[str, Any]) -> list[AdminStep]:
     return popkit.open_case(write_case(path, files)).facts.history.steps
 
 
-def pausing(handle: GrantHandle, paused: bool) -> Call:
+def pausing(handle: GrantHandle, paused: bool) -> Instruction:
     where = {"grant": handle.address, "mint": handle.mint, "authority": handle.authority}
     return grant_call("set_paused", {"paused": paused}, where)
 
@@ -31,7 +33,7 @@ def pausing(handle: GrantHandle, paused: bool) -> Call:
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that accepts whatever it is sent, and does nothing."""
-    monkeypatch.setattr("tests.simulation.world.execute", lambda ledger, calls, now, build: Outcome(None, [], ledger, []))
+    monkeypatch.setattr("popkit.drill.bank.execute", lambda ledger, signed, moment: Outcome(None, (), ledger, (), 5000, 0, charged=True))
 
 
 def test_every_step_with_its_transaction(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_steps_that_were_refused_or_are_not_signed_do_not_count(tmp_path: Path) 
 def test_what_is_no_step_hides_none_beside_it(tmp_path: Path) -> None:
     world = World()
     handle = world.grant()
-    unknown = Call(PROGRAM_ID, b"\xff" * 16, ((handle.address, False, True),))
+    unknown = Instruction(PROGRAM_ID, b"\xff" * 16, (Meta(handle.address, False, True),))
     claim = world.claim_call(handle, "ann")
     world.send([unknown, pausing(handle, True), pausing(handle, False)], "school")
     world.tick(5)
@@ -80,7 +82,6 @@ def test_what_is_no_step_hides_none_beside_it(tmp_path: Path) -> None:
     assert found == [("set_paused", 1), ("set_paused", 2), ("set_paused", 1)]
 
 
-@pytest.mark.usefixtures("unchecked")
 def test_a_transaction_whose_inner_instructions_cannot_be_read_hides_none_after_it(tmp_path: Path) -> None:
     world = World()
     handle = world.grant()
@@ -129,7 +130,6 @@ def test_steps_of_one_slot_stand_as_in_their_block(tmp_path: Path) -> None:
     assert order("one not told", 0, 1, None, 2) == [2, 0, 1, 3], "what is not told stands first"
 
 
-@pytest.mark.usefixtures("unchecked")
 def test_steps_within_one_call_stand_as_they_were_called(tmp_path: Path) -> None:
     world = World()
     handle = world.grant()

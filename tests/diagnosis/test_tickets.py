@@ -13,14 +13,14 @@ import popkit
 from popkit.audit.receipts import receipts_made_by
 from popkit.diagnosis.result import Diagnosis
 from popkit.diagnosis.tickets import Answer, Tickets
+from popkit.drill.case import write_case
+from popkit.drill.proofs import digest, sign_proof
+from popkit.drill.world import MONTH, GrantHandle, Ticket, World, sound
 from popkit.evidence.bundle import Evidence
 from popkit.verification.model import Verification
 from popkit.verification.verify import verify
 from tests.conftest import CASES, NAMES
-from tests.simulation.case import write_case
 from tests.simulation.expect import codes
-from tests.simulation.worker import digest, sign_proof
-from tests.simulation.world import MONTH, GrantHandle, Ticket, World, sound
 
 TRANSACTIONS, RECEIPTS, LOGS = "rpc/transactions.jsonl", "worker/ticket-receipts.jsonl", "worker/audit-logs.json"
 VERIFIES, OWNER, SHARED = (

@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import popkit as package
+from popkit.drill.case import write_case
 from popkit.evidence.bundle import Evidence
 from popkit.protocol.keys import b58decode, b58encode
 from tests.conftest import CASES, Copy
 from tests.evidence.renditions import CHECKABLE, ENCODINGS, encoded, mixed
-from tests.simulation.case import write_case
 from tests.simulation.history import BUILDS, play, steps
 from tests.verification.standalone import CHECK, numbers, outcome
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popkit.drill import addresses as pda
 from popkit.protocol import accounts
 from popkit.protocol.accounts import (
     AccountError,
@@ -24,7 +25,6 @@ from popkit.protocol.accounts import (
     encode_account,
 )
 from popkit.protocol.keys import PROGRAM_ID, TOKEN_PROGRAM, b58encode
-from tests import addresses as pda
 from tests.protocol import support as ref
 
 key = st.binary(min_size=32, max_size=32).map(b58encode)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from popkit.drill.addresses import grant_address
 from popkit.protocol import keys
 from popkit.protocol.accounts import (
     AccountError,
@@ -29,7 +30,6 @@ from popkit.protocol.transaction import TransactionError, decode_json, decode_re
 from popkit.protocol.transaction_json import _count, _data, _text
 from popkit.protocol.transaction_json import json_version as _json_version
 from popkit.protocol.wire import Reader, compact_bytes
-from tests.addresses import grant_address
 from tests.protocol.test_transaction import loaded_of, wire_of
 
 EVERY = frozenset(ERAS)

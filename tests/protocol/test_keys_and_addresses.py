@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from solders.keypair import Keypair
 
+from popkit.drill import addresses as pda
 from popkit.protocol import keys
 from popkit.protocol.keys import b58decode, b58encode, is_pubkey, is_signature, verify_strict
-from tests import addresses as pda
 from tests.protocol import support as ref
 
 GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from popkit.diagnosis.result import Diagnosis
+from popkit.drill.case import write_case
+from popkit.drill.proofs import Proof
+from popkit.drill.world import GrantHandle, Ticket
 from tests.held import held_to_its_words
-from tests.simulation.case import write_case
-from tests.simulation.worker import Proof
-from tests.simulation.world import GrantHandle, Ticket
 
 ANY = object()
 """Not expected: the design does not decide it."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.simulation.program import GENESIS
-from tests.simulation.worker import Proof, sign_proof
-from tests.simulation.world import Ticket, World
+from popkit.drill.proofs import GENESIS, Proof, sign_proof
+from popkit.drill.world import Ticket, World
 
 BUILDS = [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D"), ("head", "D")]
 STEPS = (

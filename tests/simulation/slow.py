@@ -15,12 +15,12 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
+from popkit.drill.addresses import pop_state_address, receipt_address
 from popkit.protocol.accounts import decode_account
 from popkit.protocol.ed25519 import read_proof
 from popkit.protocol.instructions import decode_instruction
 from popkit.protocol.keys import ED25519_PROGRAM, PROGRAM_ID
 from popkit.protocol.message import PopMessage, decode_message, entry_hash
-from tests.addresses import pop_state_address, receipt_address
 
 GENESIS = "0" * 64
 CHAIN_RULES = {6026, 6027, 6028}

@@ -17,10 +17,10 @@ from solders.message import Message
 from solders.transaction import VersionedTransaction
 
 from popkit.diagnosis.result import Diagnosis
+from popkit.drill.world import GrantHandle, Ticket, World
 from tests.simulation import slow
 from tests.simulation.expect import codes, diagnose, expect
 from tests.simulation.history import BUILDS, PARTS, leave_out, play, steps
-from tests.simulation.world import GrantHandle, Ticket, World
 
 bounded = settings(derandomize=True, deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 thorough = settings(bounded, max_examples=int(os.environ.get("POPKIT_EXAMPLES", "120")))

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests import addresses as pda
-from tests.simulation.case import collect_at
+from popkit.drill import addresses as pda
+from popkit.drill.case import collect_at
+from popkit.drill.worker import Worker
+from popkit.drill.world import Ticket, World, sound
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
-from tests.simulation.worker import Worker
-from tests.simulation.world import Ticket, World, sound
 
 
 def without(files: dict[str, Any], signature: str) -> dict[str, Any]:
@@ -351,7 +351,7 @@ def test_tail_of_the_storage_removed(tmp_path: Path, bucket: bool) -> None:
 
 @pytest.mark.parametrize("told", ["plainly", "with a new hash"])
 def test_ticket_receipt_altered(tmp_path: Path, told: str) -> None:
-    from tests.simulation.worker import digest
+    from popkit.drill.proofs import digest
 
     world, handle, done = sound()
     files = world.collect(receipts=True)

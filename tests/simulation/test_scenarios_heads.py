@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from popkit.drill.proofs import GENESIS
+from popkit.drill.world import sound
 from tests.simulation.expect import ANY, bad, diagnose, expect
-from tests.simulation.program import GENESIS
-from tests.simulation.world import sound
 
 
 def test_head_rolled_back(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from popkit.drill.world import Ticket, World, sound
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
-from tests.simulation.world import Ticket, World, sound
 
 
 def test_signer_rotated_and_no_proof_issued_since(tmp_path: Path) -> None:

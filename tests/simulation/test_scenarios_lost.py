@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.case import collect_at
+from popkit.drill.case import collect_at
+from popkit.drill.proofs import GENESIS, sign_proof
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.simulation.expect import ANY, bad, diagnose, expect
-from tests.simulation.program import GENESIS
-from tests.simulation.worker import sign_proof
-from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 
 def lost_then(world: World, handle: GrantHandle, wallet: str, error: int, period: int = 0, **shape: Any) -> Ticket:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.simulation.expect import ANY, bad, diagnose, expect
-from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 
 def test_the_later_proof_arrives_first_and_never_comes_back(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests import addresses as pda
-from tests.simulation.case import collect_at
+from popkit.drill import addresses as pda
+from popkit.drill.case import collect_at
+from popkit.drill.proofs import Proof
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
-from tests.simulation.worker import Proof
-from tests.simulation.world import GrantHandle, Ticket, World, sound
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
 LOGS, STORAGE = "worker/audit-logs.json", "worker/storage.jsonl"

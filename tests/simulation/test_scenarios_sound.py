@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from popkit.drill import addresses as pda
+from popkit.drill.bank import Landed
+from popkit.drill.calls import grant_call
+from popkit.drill.proofs import GENESIS, Proof, sign_proof
+from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.protocol.keys import ATA_PROGRAM
-from tests import addresses as pda
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
-from tests.simulation.program import GENESIS
-from tests.simulation.worker import Proof, sign_proof
-from tests.simulation.world import GrantHandle, Landed, Ticket, World, grant_call, sound
 
 
 @pytest.mark.parametrize(("build", "model"), [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D"), ("head", "D")])

@@ -8,10 +8,10 @@ from typing import Any
 
 import popkit
 from popkit.diagnosis.result import Diagnosis
+from popkit.drill.case import write_case
 from popkit.evidence.bundle import Evidence
 from popkit.verification.model import Verification
 from popkit.verification.verify import verify
-from tests.simulation.case import write_case
 
 
 class Checked:

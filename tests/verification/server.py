@@ -9,7 +9,8 @@ from collections import Counter
 from hashlib import sha256
 from typing import Any
 
-from tests.simulation.worker import Worker, canonical, digest
+from popkit.drill.proofs import canonical, digest
+from popkit.drill.worker import Worker
 
 LINKS = {"global_chain_break": "prev_hash", "stream_chain_break": "stream_prev_hash"}
 

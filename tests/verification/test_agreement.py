@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from popkit import open_case
+from popkit.drill.case import write_case
 from popkit.errors import ManifestMismatch
 from popkit.verification.attacks import ATTACKS, UNREADABLE, Attack
 from tests.attacks.build import write_mutant
 from tests.held import held_to_its_words
-from tests.simulation.case import write_case
 from tests.simulation.history import BUILDS, PARTS, leave_out, play, steps
 from tests.verification.standalone import CHECK, numbers, outcome
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from popkit import open_case
+from popkit.drill.case import write_case
+from popkit.drill.world import Ticket, World, sound
 from popkit.protocol.accounts import PopConfig, PopState
 from tests.attacks.build import account, leave_out, rewrite_account, row_of
 from tests.conftest import Copy
-from tests.simulation.case import write_case
-from tests.simulation.world import Ticket, World, sound
 from tests.verification.standalone import CHECK, numbers, outcome, run
 
 Make = Callable[[str], Copy]

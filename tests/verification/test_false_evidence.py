@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from popkit.drill import addresses as pda
+from popkit.drill.bank import Landed
+from popkit.drill.case import account_json
+from popkit.drill.ledger import Account
+from popkit.drill.world import GrantHandle, World, sound
 from popkit.protocol import canonical
 from popkit.protocol.accounts import ClaimReceipt, PopState, TokenAccount, encode_account
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM
 from popkit.verification.model import SERVER_SAYS_THE_SAME
-from tests import addresses as pda
 from tests.attacks.build import account, leave_out, rewrite_account, row_of
-from tests.simulation.case import _account as account_row
-from tests.simulation.world import GrantHandle, Landed, World, sound
 from tests.verification.checked import Checked
 
 ACCOUNTS, STORAGE, RECEIPTS, LOGS = "rpc/accounts.jsonl", "worker/storage.jsonl", "worker/ticket-receipts.jsonl", "worker/audit-logs.json"
@@ -49,7 +51,7 @@ def show_as_accepted(files: dict[str, Any], handle: GrantHandle, landed: Landed,
     rewrite_account(files, handle.vault, TokenAccount, amount=int(vault_amount(held)) - 1)
     if time is not None:
         receipt = account(files, pda.receipt_address(handle.address, claimer, 0))
-        receipt["account"] = account_row(encode_account(ClaimReceipt(handle.address, claimer, 0, time)), PROGRAM_ID)
+        receipt["account"] = account_json(Account(1503360, PROGRAM_ID, encode_account(ClaimReceipt(handle.address, claimer, 0, time))))
 
 
 def vault_amount(row: dict[str, Any]) -> int:
@@ -201,7 +203,7 @@ def test_a_stream_link_that_skips_its_predecessor(names: str, severity: str, tmp
 
 def first_form(world: World, stream: str) -> dict[str, Any]:
     """A row of the first form: its predecessor is its event's, and it has no stream_prev_hash."""
-    from tests.simulation.worker import digest, iso
+    from popkit.drill.proofs import digest, iso
 
     row = {"ts": iso(world.ms), "event": "EVENT_X", "eventId": stream, "actor": {"type": "s", "id": "x"}, "data": {}}
     row["prev_hash"] = world.worker.last.get(stream, "GENESIS")

@@ -14,14 +14,15 @@ import pytest
 import popkit
 from popkit.audit.server import ServerVerdict, server_verdict
 from popkit.diagnosis.result import Diagnosis
+from popkit.drill.case import write_case
+from popkit.drill.proofs import digest, iso
+from popkit.drill.worker import Worker
+from popkit.drill.world import World, sound
 from popkit.evidence.bundle import Evidence
 from popkit.verification.model import Verification
 from popkit.verification.verify import verify
 from tests.attacks.build import amount_of, claim_row, rehash_from
-from tests.simulation.case import write_case
 from tests.simulation.expect import codes
-from tests.simulation.worker import Worker, digest, iso
-from tests.simulation.world import World, sound
 from tests.verification.server import audit_integrity
 
 INTEGRITY, STORAGE, BUCKET, LOGS = "worker/audit-integrity.json", "worker/storage.jsonl", "worker/r2.jsonl", "worker/audit-logs.json"

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests import addresses as pda
+from popkit.drill import addresses as pda
+from popkit.drill.calls import grant_call, proof_call
+from popkit.drill.world import MONTH, World, sound
 from tests.attacks.build import account, row_of
-from tests.simulation.world import MONTH, World, grant_call, proof_call, sound
 from tests.verification.checked import Checked
 from tests.verification.test_false_evidence import relaxed_world, whole
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.drill.proofs import GENESIS
 from popkit.protocol.accounts import decode_account, encode_account
-from tests.simulation.program import GENESIS
 from tests.worlds.parts import PARTS, Taken, take
 from tests.worlds.plays import Play
 from tests.worlds.timed import Moment

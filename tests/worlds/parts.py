@@ -6,11 +6,10 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from popkit.protocol.accounts import encode_account
-from popkit.protocol.keys import PROGRAM_ID, TOKEN_PROGRAM
-from tests import addresses as pda
-from tests.simulation.case import _account
-from tests.simulation.worker import iso
+from popkit.drill import addresses as pda
+from popkit.drill.case import account_json
+from popkit.drill.proofs import iso
+from popkit.protocol.keys import PROGRAM_ID
 from tests.worlds.plays import Play
 from tests.worlds.timed import Moment
 
@@ -144,9 +143,7 @@ def _accounts(play: Play, taken: Taken, chance: random.Random | None) -> list[di
     for address in sorted(asked):
         moment = at["accounts"] if chance is None else chance.choice(later)
         taken.rows[address] = moment
-        ledger = moment.ledger
-        held = (ledger.grants | ledger.configs | ledger.states | ledger.receipts).get(address) or ledger.tokens.get(address)
-        owner = TOKEN_PROGRAM if address in ledger.tokens else PROGRAM_ID
-        account = None if held is None else _account(encode_account(held), owner)
+        held = moment.ledger.accounts.get(address)
+        account = None if held is None else account_json(held)
         rows.append({"pubkey": address, "slot": moment.slot, "account": account})
     return rows

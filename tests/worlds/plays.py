@@ -10,10 +10,10 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests import addresses as pda
-from tests.simulation.program import GENESIS
-from tests.simulation.worker import Proof, Worker, sign_proof
-from tests.simulation.world import MONTH, START, GrantHandle, Ticket
+from popkit.drill import addresses as pda
+from popkit.drill.proofs import GENESIS, Proof, sign_proof
+from popkit.drill.worker import Worker
+from popkit.drill.world import MONTH, START, GrantHandle, Ticket
 from tests.worlds.timed import STRICT, TimedWorld
 
 CLIENT_PARENTS_DAY = 1772600000

@@ -21,13 +21,13 @@ from typing import Any
 
 import zstandard
 
+from popkit.drill.addresses import pop_state_address, receipt_address
 from popkit.protocol.accounts import PopState, decode_account, encode_account
 from popkit.protocol.ed25519 import read_proof
 from popkit.protocol.instructions import decode_instruction
 from popkit.protocol.keys import ED25519_PROGRAM, PROGRAM_ID
 from popkit.protocol.message import PopMessage, decode_message
 from popkit.protocol.transaction import decode_wire
-from tests.addresses import pop_state_address, receipt_address
 from tests.worlds.run import answer
 
 GENESIS = "0" * 64

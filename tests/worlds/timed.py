@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.drill.bank import Landed
+from popkit.drill.ledger import Ledger
+from popkit.drill.proofs import Proof
+from popkit.drill.worker import Worker
+from popkit.drill.world import GrantHandle, World
 from popkit.protocol.accounts import Grant
-from tests.simulation.program import Ledger
-from tests.simulation.worker import Proof, Worker
-from tests.simulation.world import GrantHandle, Landed, World
 
 STRICT = ("strict", "strict_v2")
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.simulation.program import ERRORS, GENESIS
-from tests.simulation.world import START, GrantHandle
+from popkit.drill.proofs import GENESIS
+from popkit.drill.world import START, GrantHandle
+from popkit.protocol.error_table import FRAMEWORK_ERRORS, PROGRAM_ERRORS
 from tests.worlds.plays import Play
 from tests.worlds.timed import STRICT, Moment, Tried
 
 CHAIN_RULES = {6026, 6027, 6028}
 SKEW = 600
-NAMES = {number: name for name, (number, _, _) in ERRORS.items()}
+NAMES = {PROGRAM_ERRORS[name][1].get("strict", 6030): name for name in PROGRAM_ERRORS} | FRAMEWORK_ERRORS
 BURNT = {
     0: "duplicate_claim",
     6001: "vault_empty",

@@ -8,10 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from popkit.protocol.accounts import encode_account
-from popkit.protocol.keys import PROGRAM_ID, TOKEN_PROGRAM
-from tests import addresses as pda
-from tests.simulation.world import World
+from popkit.drill import addresses as pda
+from popkit.drill.ledger import Account
+from popkit.drill.world import World
+from popkit.protocol.keys import PROGRAM_ID
 
 
 def collect(
@@ -97,27 +97,25 @@ def _signatures(world: World) -> list[dict[str, Any]]:
 
 def _accounts(world: World) -> list[dict[str, Any]]:
     """The accounts a collector would ask for, absent ones as null."""
-    ledger = world.ledger
-    programs = ledger.grants | ledger.configs | ledger.states | ledger.receipts
     asked = {a for h in world.grants.values() for a in (h.address, h.config, h.state, h.vault)}
     asked |= {pda.receipt_address(*attempt) for attempt in world.attempted}
     transfers = (e["data"].get("transfer", {}) for e in world.worker.entries if e["event"] == "WALLET_CLAIM")
     asked |= {t["receiptPubkey"] for t in transfers if t.get("receiptPubkey") is not None}
     rows = []
     for address in sorted(asked):
-        held = programs.get(address) or ledger.tokens.get(address)
-        owner = TOKEN_PROGRAM if address in ledger.tokens else PROGRAM_ID
-        account = None if held is None else _account(encode_account(held), owner)
+        held = world.ledger.accounts.get(address)
+        account = None if held is None else account_json(held)
         rows.append({"pubkey": address, "slot": world.slot, "account": account})
     return rows
 
 
-def _account(data: bytes, owner: str) -> dict[str, Any]:
+def account_json(held: Account) -> dict[str, Any]:
+    """An account as getAccountInfo gives it, in base64."""
     return {
-        "data": [base64.b64encode(data).decode(), "base64"],
-        "executable": False,
-        "lamports": (len(data) + 128) * 6960,
-        "owner": owner,
+        "data": [base64.b64encode(held.data).decode(), "base64"],
+        "executable": held.executable,
+        "lamports": held.lamports,
+        "owner": held.owner,
         "rentEpoch": 18446744073709551615,
-        "space": len(data),
+        "space": len(held.data),
     }

@@ -6,38 +6,23 @@ only when a scenario moves it, so that the same scenario writes the same bytes.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-from solders.address_lookup_table_account import AddressLookupTableAccount
-from solders.hash import Hash
-from solders.instruction import AccountMeta, Instruction
-from solders.keypair import Keypair
-from solders.message import Message, MessageV0
-from solders.pubkey import Pubkey
-from solders.transaction import VersionedTransaction
-
-from popkit.protocol.accounts import TokenAccount
-from popkit.protocol.ed25519 import build_proof_instruction
-from popkit.protocol.instructions import build_instruction
-from popkit.protocol.keys import (
-    ATA_PROGRAM,
-    COMPUTE_BUDGET_PROGRAM,
-    ED25519_PROGRAM,
-    PROGRAM_ID,
-    SYSTEM_PROGRAM,
-    TOKEN_PROGRAM,
-    b58encode,
-)
-from tests import addresses as pda
-from tests.simulation.program import GENESIS, WRAPPER_PROGRAM, Call, Ledger, Outcome, execute
-from tests.simulation.worker import Proof, Worker
+from popkit.drill import addresses as pda
+from popkit.drill.bank import Bank, Landed
+from popkit.drill.calls import budget_calls, grant_call, proof_call, wrapped
+from popkit.drill.ledger import Account, minimum_balance
+from popkit.drill.proofs import GENESIS, Proof
+from popkit.drill.runtime import Instruction, Outcome
+from popkit.drill.token import MINT_SIZE, create_associated, mint_data
+from popkit.drill.worker import Worker
+from popkit.protocol.accounts import TokenAccount, encode_account
+from popkit.protocol.keys import TOKEN_PROGRAM
 
 START = {"pre_pop": 1771500000, "strict": 1771830000, "strict_v2": 1772250000, "relaxed": 1773600000, "head": 1773700000}
-FIRST_SLOT = 443489000
 MONTH = 30 * 86400
+SUPPLY = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -51,25 +36,6 @@ class GrantHandle:
     vault: str
     config: str
     state: str
-
-
-@dataclass(frozen=True)
-class Landed:
-    """A transaction that a block holds."""
-
-    signature: str
-    slot: int
-    time: int
-    result: dict[str, Any]
-    keys: tuple[str, ...]
-
-    @property
-    def err(self) -> Any:
-        return self.result["meta"]["err"]
-
-    @property
-    def error(self) -> int | None:
-        return None if self.err is None else self.err["InstructionError"][1]["Custom"]
 
 
 @dataclass(frozen=True)
@@ -88,128 +54,24 @@ class Ticket:
         return self.landed.signature
 
 
-def grant_call(name: str, args: dict[str, Any], accounts: dict[str, str], legacy: bool = False) -> Call:
-    """An instruction of the grant program."""
-    data, metas = build_instruction(name, args, accounts, legacy=legacy)
-    return Call(PROGRAM_ID, data, tuple((m.pubkey, m.is_signer, m.is_writable) for m in metas), name, args, accounts)
-
-
-def proof_call(proof: Proof) -> Call:
-    """The ed25519 instruction of a proof."""
-    key = bytes(Pubkey.from_string(proof.signer))
-    return Call(ED25519_PROGRAM, build_proof_instruction(key, proof.signature, proof.message), ())
-
-
-def budget_calls() -> list[Call]:
-    """What some wallets put in front."""
-    return [
-        Call(COMPUTE_BUDGET_PROGRAM, b"\x02" + (200_000).to_bytes(4, "little"), ()),
-        Call(COMPUTE_BUDGET_PROGRAM, b"\x03" + (1_000).to_bytes(8, "little"), ()),
-    ]
-
-
-def wrapped(call: Call) -> Call:
-    """The same instruction, invoked by another program."""
-    return Call(WRAPPER_PROGRAM, b"\x07" + call.data, (*call.metas, (PROGRAM_ID, False, False)), inner=call)
-
-
-class World:
-    """The chain, its clock and everybody on it."""
+class World(Bank):
+    """A chain and everybody on it: the school, its worker, and wallets."""
 
     def __init__(self, build: str = "strict", model: str = "A", name: str = "world", start: int | None = None) -> None:
-        self.name, self.build = name, build
-        self.start = START[build] if start is None else start
-        self.ms = self.start * 1000
-        self.ledger = Ledger()
+        super().__init__(build, name, START[build] if start is None else start)
         self.grants: dict[str, GrantHandle] = {}
-        self.landed: list[Landed] = []
         self.reports: list[dict[str, Any]] = []
         self.attempted: set[tuple[str, str, int]] = set()
         self.worker = Worker(self, model)
 
-    # clock and keys
-
-    @property
-    def now(self) -> int:
-        """Unix seconds."""
-        return self.ms // 1000
-
-    @property
-    def slot(self) -> int:
-        return FIRST_SLOT + (self.ms - self.start * 1000) // 400
-
-    def tick(self, seconds: float) -> None:
-        """Let time pass."""
-        self.ms += int(seconds * 1000)
-
-    def key(self, role: str) -> Keypair:
-        """The key of somebody, by role."""
-        return Keypair.from_seed(sha256(f"{self.name}/{role}".encode()).digest())
-
-    def address(self, role: str) -> str:
-        return str(self.key(role).pubkey())
-
-    # transactions
-
-    def send(self, calls: list[Call], payer: str, others: tuple[str, ...] = (), v0: bool = False, lookup: tuple[str, ...] = ()) -> Landed:
-        """Sign a transaction, execute it and put it in a block, whatever comes of it."""
-        instructions = [
-            Instruction(Pubkey.from_string(c.program), c.data, [AccountMeta(Pubkey.from_string(k), s, w) for k, s, w in c.metas])
-            for c in calls
-        ]
-        recent = Hash(sha256(f"{self.name}/block/{len(self.landed)}".encode()).digest())
-        owner, loaded = self.key(payer).pubkey(), {"writable": [], "readonly": []}
-        if v0:
-            table = [AddressLookupTableAccount(self.key("table").pubkey(), [Pubkey.from_string(k) for k in lookup])] if lookup else []
-            message = MessageV0.try_compile(owner, instructions, table, recent)
-            for row in message.address_table_lookups:
-                loaded["writable"] += [lookup[i] for i in row.writable_indexes]
-                loaded["readonly"] += [lookup[i] for i in row.readonly_indexes]
-        else:
-            message = Message.new_with_blockhash(instructions, owner, recent)
-        keys = [str(k) for k in message.account_keys] + loaded["writable"] + loaded["readonly"]
-        transaction = VersionedTransaction(message, [self.key(role) for role in (payer, *others)])
-        outcome = execute(self.ledger, calls, self.now, self.build)
-        before, self.ledger = self.ledger, outcome.ledger
-        meta = {
-            "err": outcome.err,
-            "status": {"Ok": None} if outcome.err is None else {"Err": outcome.err},
-            "fee": 10000,
-            "preBalances": [1] * len(keys),
-            "postBalances": [1] * len(keys),
-            "innerInstructions": self._inner(calls, keys),
-            "logMessages": outcome.logs,
-            "preTokenBalances": _balances(before, keys),
-            "postTokenBalances": _balances(self.ledger, keys),
-            "rewards": [],
-            "loadedAddresses": loaded,
-            "computeUnitsConsumed": 27000,
-        }
-        wire = base64.b64encode(bytes(transaction)).decode()
-        result = {
-            "slot": self.slot,
-            "transaction": [wire, "base64"],
-            "meta": meta,
-            "version": 0 if v0 else "legacy",
-            "blockTime": self.now,
-        }
-        self.landed.append(Landed(str(transaction.signatures[0]), self.slot, self.now, result, tuple(keys)))
-        return self.landed[-1]
-
-    @staticmethod
-    def _inner(calls: list[Call], keys: list[str]) -> list[dict[str, Any]]:
-        """Inner instructions: those of wrappers, which alone a reader cannot do without."""
-        found = []
-        for index, call in enumerate(calls):
-            if call.inner is not None:
-                row = {
-                    "programIdIndex": keys.index(call.inner.program),
-                    "accounts": [keys.index(k) for k, _, _ in call.inner.metas],
-                    "data": b58encode(call.inner.data),
-                    "stackHeight": 2,
-                }
-                found.append({"index": index, "instructions": [row]})
-        return found
+    def handle(self, authority: str, mint: str, number: int) -> GrantHandle:
+        """Where a grant of that authority, mint and id lives, whoever makes it."""
+        address = pda.grant_address(authority, mint, number)
+        known = self.grants.get(address)
+        if known is None:
+            addresses = (pda.vault_address(address), pda.pop_config_address(authority), pda.pop_state_address(address))
+            known = self.grants[address] = GrantHandle(address, number, authority, mint, *addresses)
+        return known
 
     # the school
 
@@ -239,10 +101,14 @@ class World:
             pda.pop_state_address(address),
         )
         self.grants[address] = handle
-        if self.build != "pre_pop" and handle.config not in self.ledger.configs:
+        if self.build != "pre_pop" and handle.config not in self.ledger.accounts:
             self.name_signer(handle, signer or self.worker.signer, authority)
         ata = pda.associated_token_address(owner, mint_key)
-        self.ledger.tokens.setdefault(ata, TokenAccount(mint_key, owner, 1_000_000))
+        if mint_key not in self.ledger.accounts:
+            self.ledger.accounts[mint_key] = Account(minimum_balance(MINT_SIZE), TOKEN_PROGRAM, mint_data(0, owner, SUPPLY))
+        if ata not in self.ledger.accounts:
+            held = encode_account(TokenAccount(mint_key, owner, SUPPLY))
+            self.ledger.accounts[ata] = Account(minimum_balance(len(held)), TOKEN_PROGRAM, held)
         terms = {
             "grant_id": number,
             "amount_per_period": amount,
@@ -269,7 +135,7 @@ class World:
         return handle
 
     @staticmethod
-    def create_call(handle: GrantHandle, terms: dict[str, Any]) -> Call:
+    def create_call(handle: GrantHandle, terms: dict[str, Any]) -> Instruction:
         """create_grant of a grant, with terms."""
         where = {"grant": handle.address, "mint": handle.mint, "vault": handle.vault, "authority": handle.authority}
         return grant_call("create_grant", terms, where)
@@ -296,7 +162,7 @@ class World:
 
     def claim_call(
         self, handle: GrantHandle, wallet: str, period: int = 0, list_proof: list[bytes] | None = None, nine: bool = False
-    ) -> Call:
+    ) -> Instruction:
         """claim_grant, or claim_grant_with_proof when `list_proof` is given, of the wallet of that role."""
         claimer = self.address(wallet)
         where = {
@@ -325,7 +191,7 @@ class World:
         budget: bool = False,
         cpi: bool = False,
         misplaced: bool = False,
-    ) -> list[Call]:
+    ) -> list[Instruction]:
         """The instructions of a claim: token account when missing, proof, claim."""
         claim = self.claim_call(handle, wallet, period, list_proof, nine=proof is None)
         if cpi:
@@ -333,16 +199,8 @@ class World:
         calls = budget_calls() if budget else []
         claimer = self.address(wallet)
         ata = pda.associated_token_address(claimer, handle.mint)
-        if ata not in self.ledger.tokens:
-            metas = (
-                (claimer, True, True),
-                (ata, False, True),
-                (claimer, False, False),
-                (handle.mint, False, False),
-                (SYSTEM_PROGRAM, False, False),
-                (TOKEN_PROGRAM, False, False),
-            )
-            calls.append(Call(ATA_PROGRAM, b"", metas, accounts={"ata": ata, "owner": claimer, "mint": handle.mint}))
+        if ata not in self.ledger.accounts:
+            calls.append(create_associated(claimer, claimer, handle.mint))
         if proof is not None:
             calls.append(proof_call(proof))
         if misplaced:
@@ -365,9 +223,9 @@ class World:
 
     def simulate(self, handle: GrantHandle, proof: Proof | None, wallet: str, period: int = 0, tell: bool = True, **shape: Any) -> Outcome:
         """A wallet simulates a claim, is refused, sends nothing, and (with `tell`) reports what it saw."""
-        outcome = execute(self.ledger, self.claim_calls(handle, proof, wallet, period, **shape), self.now, self.build)
+        outcome = self.would_be(self.claim_calls(handle, proof, wallet, period, **shape), wallet)
         if tell:
-            self.report(handle, wallet, outcome.err, outcome.logs)
+            self.report(handle, wallet, outcome.err, list(outcome.logs))
         return outcome
 
     def report(self, handle: GrantHandle, wallet: str, err: Any, logs: list[str], landed: Landed | None = None) -> None:
@@ -416,12 +274,12 @@ class World:
 
     def head(self, handle: GrantHandle) -> str:
         """The chain's head, as PopState has it."""
-        state = self.ledger.states.get(handle.state)
-        return GENESIS if state is None else state.last_global_hash
+        held = self.ledger.accounts.get(handle.state)
+        return GENESIS if held is None else held.data[40:72].hex()
 
     def collect(self, **parts: bool) -> dict[str, Any]:
         """Every file of a case of this moment; `case.collect` says which parts there are."""
-        from tests.simulation.case import collect
+        from popkit.drill.case import collect
 
         return collect(self, **parts)
 
@@ -431,22 +289,3 @@ def sound(build: str = "strict", model: str = "A", *wallets: str, **terms: Any) 
     world = World(build, model)
     handle = world.grant(**terms)
     return world, handle, world.tickets(handle, *(wallets or ("ann", "bob")))
-
-
-def _balances(ledger: Ledger, keys: list[str]) -> list[dict[str, Any]]:
-    return [
-        {
-            "accountIndex": index,
-            "mint": ledger.tokens[key].mint,
-            "owner": ledger.tokens[key].owner,
-            "programId": TOKEN_PROGRAM,
-            "uiTokenAmount": {
-                "uiAmount": float(ledger.tokens[key].amount),
-                "decimals": 0,
-                "amount": str(ledger.tokens[key].amount),
-                "uiAmountString": str(ledger.tokens[key].amount),
-            },
-        }
-        for index, key in enumerate(keys)
-        if key in ledger.tokens
-    ]

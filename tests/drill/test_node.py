@@ -1,0 +1,142 @@
+"""The calls of a living node beyond those of a replay, and what the runtime does that no recorded claim needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pybase64
+import pytest
+from solders.hash import Hash
+from solders.message import Message
+from solders.transaction import VersionedTransaction
+
+from popkit.drill.chain import Chain
+from popkit.drill.ledger import minimum_balance
+from popkit.drill.machine import MEMO_PROGRAM, PROGRAM_DATA
+from popkit.drill.node import LiveNode
+from popkit.drill.runtime import Instruction, Meta
+from popkit.drill.system import create_account, nonce_value
+from popkit.drill.world import World, sound
+from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, key_bytes
+from popkit.serving.params import RpcError
+
+RECENT_BLOCKHASHES = "SysvarRecentB1ockHashes11111111111111111111"
+
+
+@pytest.fixture
+def world() -> World:
+    made, _, _ = sound("strict", "A", "ann", "bob")
+    made.tick(60)
+    return made
+
+
+def ask(world: World, method: str, *given: Any) -> Any:
+    return msgspec.json.decode(LiveNode(Chain(world)).answer(method, list(given)))
+
+
+def test_a_block_holds_what_landed_in_it(world: World) -> None:
+    landed = world.landed[-1]
+    block = ask(world, "getBlock", landed.slot, {"encoding": "base64", "maxSupportedTransactionVersion": 0})
+    assert [row["transaction"] for row in block["transactions"]] == [landed.result["transaction"]]
+    assert (block["blockTime"], block["parentSlot"]) == (ask(world, "getBlockTime", landed.slot), landed.slot - 1)
+    assert block["previousBlockhash"] == ask(world, "getBlock", landed.slot - 1, {"transactionDetails": "none"})["blockhash"]
+    with pytest.raises(RpcError, match="not available"):
+        ask(world, "getBlock", ask(world, "getSlot") + 100, {})
+
+
+def test_heights_epochs_and_fees(world: World) -> None:
+    latest = ask(world, "getLatestBlockhash", {"commitment": "finalized"})["value"]
+    height = ask(world, "getBlockHeight")
+    assert latest["lastValidBlockHeight"] == height + 150
+    assert ask(world, "isBlockhashValid", latest["blockhash"])["value"] is True
+    epoch = ask(world, "getEpochInfo")
+    assert epoch["absoluteSlot"] == epoch["epoch"] * epoch["slotsInEpoch"] + epoch["slotIndex"] == ask(world, "getSlot")
+    assert len(ask(world, "getRecentPrioritizationFees", [])) == 150
+    payer = world.key("ann").pubkey()
+    for blockhash, fee in ((latest["blockhash"], 5000), (str(Hash.default()), None)):
+        message = Message.new_with_blockhash([], payer, Hash.from_string(blockhash))
+        assert ask(world, "getFeeForMessage", pybase64.b64encode(bytes(message)).decode())["value"] == fee
+    world.tick(100)
+    assert ask(world, "isBlockhashValid", latest["blockhash"])["value"] is False
+
+
+def test_balances_and_the_deployed_program(world: World) -> None:
+    handle = next(iter(world.grants.values()))
+    balance = ask(world, "getTokenAccountBalance", handle.vault)["value"]
+    assert balance == {"amount": "498", "decimals": 0, "uiAmount": 498.0, "uiAmountString": "498"}
+    with pytest.raises(RpcError, match="not a Token account"):
+        ask(world, "getTokenAccountBalance", handle.address)
+    with pytest.raises(RpcError, match="could not find account"):
+        ask(world, "getTokenAccountBalance", world.address("nobody"))
+    program = ask(world, "getAccountInfo", PROGRAM_ID, {"encoding": "base64"})["value"]
+    assert program["executable"] is True
+    assert pybase64.b64decode(program["data"][0])[4:36] == key_bytes(PROGRAM_DATA)
+    data = pybase64.b64decode(ask(world, "getAccountInfo", PROGRAM_DATA, {"encoding": "base64"})["value"]["data"][0])
+    assert b"build strict" in data
+
+
+def test_a_durable_nonce_outlives_blockhashes_and_is_used_up_by_a_failure(world: World) -> None:
+    nonce, authority, size = world.address("nonce"), world.address("ann"), 80
+    make = Instruction(
+        SYSTEM_PROGRAM, create_account(minimum_balance(size), size, SYSTEM_PROGRAM), (Meta(authority, True, True), Meta(nonce, True, True))
+    )
+    sysvars = (Meta(RECENT_BLOCKHASHES, False, False),)
+    start = Instruction(SYSTEM_PROGRAM, b"\6\0\0\0" + key_bytes(authority), (Meta(nonce, False, True), *sysvars))
+    assert world.send([make, start], "ann", ("nonce",)).err is None
+    first = nonce_value(world.ledger.accounts[nonce])
+    assert first is not None
+    advance = Instruction(SYSTEM_PROGRAM, b"\4\0\0\0", (Meta(nonce, False, True), *sysvars, Meta(authority, True, False)))
+    poor = Instruction(
+        SYSTEM_PROGRAM, b"\2\0\0\0" + (1 << 60).to_bytes(8, "little"), (Meta(authority, True, True), Meta(nonce, False, True))
+    )
+    signed = _durable(world, [advance, poor], first)
+    world.tick(3600)
+    node = LiveNode(Chain(world))
+    assert node.chain.refusal(signed, world.ledger) is None
+    assert world.land(signed).err == {"InstructionError": [1, {"Custom": 1}]}
+    assert nonce_value(world.ledger.accounts[nonce]) not in (None, first)
+    world.tick(10)
+    again = _durable(world, [advance], first)
+    assert node.chain.refusal(again, world.ledger) == "BlockhashNotFound"
+    misplaced = _durable(world, [poor, advance], str(nonce_value(world.ledger.accounts[nonce])))
+    assert node.chain.refusal(misplaced, world.ledger) == "BlockhashNotFound"
+
+
+def _durable(world: World, calls: list[Instruction], value: str) -> VersionedTransaction:
+    message = world.sign(calls, "ann").message
+    with_nonce = Message.new_with_compiled_instructions(
+        message.header.num_required_signatures, message.header.num_readonly_signed_accounts, message.header.num_readonly_unsigned_accounts,
+        list(message.account_keys), Hash.from_string(value), list(message.instructions),
+    )  # fmt: skip
+    return VersionedTransaction(with_nonce, [world.key("ann")])
+
+
+def test_a_marker_at_a_seeded_address_stops_a_second_attempt_whole(world: World) -> None:
+    from hashlib import sha256
+
+    from popkit.protocol.keys import b58encode
+
+    base, seed = world.address("ann"), b"plan and step"
+    target = b58encode(sha256(key_bytes(base) + seed + key_bytes(SYSTEM_PROGRAM)).digest())
+    numbers = minimum_balance(0).to_bytes(8, "little") + bytes(8)
+    data = b"\3\0\0\0" + key_bytes(base) + len(seed).to_bytes(8, "little") + seed + numbers + key_bytes(SYSTEM_PROGRAM)
+    mark = Instruction(SYSTEM_PROGRAM, data, (Meta(base, True, True), Meta(target, False, True)))
+    pay = Instruction(
+        SYSTEM_PROGRAM, b"\2\0\0\0" + (10**6).to_bytes(8, "little"), (Meta(base, True, True), Meta(world.address("bob"), False, True))
+    )
+    assert world.send([mark, pay], "ann").err is None
+    before = world.ledger.accounts[world.address("bob")]
+    assert world.send([mark, pay], "ann").err == {"InstructionError": [0, {"Custom": 0}]}
+    assert world.ledger.accounts[world.address("bob")] == before
+
+
+def test_a_memo_is_logged_and_an_unpaid_account_is_refused(world: World) -> None:
+    landed = world.send([Instruction(MEMO_PROGRAM, "お知らせ".encode(), (Meta(world.address("ann"), True, False),))], "ann")
+    assert 'Program log: Memo (len 12): "お知らせ"' in landed.result["meta"]["logMessages"]
+    little = Instruction(
+        SYSTEM_PROGRAM,
+        b"\2\0\0\0" + (5).to_bytes(8, "little"),
+        (Meta(world.address("ann"), True, True), Meta(world.address("new"), False, True)),
+    )
+    assert world.send([little], "ann").err == {"InsufficientFundsForRent": {"account_index": 1}}
