@@ -17,7 +17,7 @@ from popkit.commands.completion import VARIABLE
 from popkit.commands.grammar import Chosen, Option, Verbs
 from popkit.commands.help import Example
 from popkit.commands.usage import misuse
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, PopkitError
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, MissingLibrary, PopkitError
 from popkit.output import drop_stdout, say, tell
 from popkit.texts import Language, Text, chosen_language
 
@@ -80,6 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in error.lines_in(language):
             tell(line)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if os.environ.get("POPKIT_TRACEBACK"):
+            raise
+        return _missing(error, args, language)
     except BrokenPipeError:
         drop_stdout()  # whoever read us has gone
         return EXIT_INTERNAL
@@ -96,6 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         tell(f"popkit: {FAULT(what=f'{type(error).__name__}: {str(error)[:1000]}').in_language(language)}")
         return EXIT_INTERNAL
+
+
+def _missing(error: ModuleNotFoundError, args: Sequence[str], language: Language) -> int:
+    """Say which library is not there: verbs import theirs when they run, so that any of them can meet it."""
+    verb = next((word for word in args if word in cli.list_commands(click.Context(cli))), "")
+    missing = MissingLibrary(f"popkit {verb}".rstrip(), error)
+    tell(f"popkit: {missing.in_language(language)}")
+    return missing.exit_code
 
 
 def _run(args: list[str], language: Language) -> int:

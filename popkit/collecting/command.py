@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, MissingLibrary
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE
 from popkit.output import show, tell
 from popkit.text import page
 from popkit.texts import Language, Text
@@ -24,10 +24,7 @@ STOPPED = Text(
 
 def run(options: Options, only_say: bool, language: Language) -> int:
     """Collect, or with `only_say` say what would be asked; 0 when the case is complete, 3 when something could not be had."""
-    try:
-        from popkit.collecting.collect import collect
-    except ModuleNotFoundError as error:
-        raise MissingLibrary("popkit collect", error) from error
+    from popkit.collecting.collect import collect
     from popkit.collecting.progress import Progress
 
     if only_say:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from popkit.case import open_case
 from popkit.diagnosis.result import SCHEMA
-from popkit.errors import CaseUnreadable, MissingLibrary, UsageError
+from popkit.errors import CaseUnreadable, UsageError
 from popkit.evidence.leftovers import is_leftover
 from popkit.evidence.manifest import MANIFEST, read_manifest, sha256_of
 
@@ -45,12 +45,10 @@ def investigate(
     bytes wherever they are made. Raises UsageError for a place that must not be written, an unknown parameter or grant; what opening
     a case raises; NotebookFailed when a notebook did not run to its end. Nothing is left in `out_dir` after an error.
     """
-    try:
-        from popkit.reporting.parameters import checked
-        from popkit.reporting.render import render
-        from popkit.reporting.run import run_notebooks
-    except ModuleNotFoundError as error:
-        raise MissingLibrary("popkit investigate", error) from error
+    from popkit.reporting.parameters import checked
+    from popkit.reporting.render import render
+    from popkit.reporting.run import run_notebooks
+
     root, out = Path(case_path), Path(os.path.realpath(out_dir))
     case = open_case(root, era)
     given = checked({"CASE": case.name, "ERA": era or "", **(parameters or {})}, case)

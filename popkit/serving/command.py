@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from popkit.errors import EXIT_FINE, MissingLibrary
+from popkit.errors import EXIT_FINE
 from popkit.output import say, tell
 from popkit.serving.faults import Faults
 from popkit.serving.limits import Limits
@@ -35,13 +35,10 @@ def run(case: Path, settings: Settings) -> int:
     from popkit.evidence.bundle import Evidence
     from popkit.serving.hindered import Hindered
     from popkit.serving.replay import Replay
+    from popkit.serving.server import Server
     from popkit.serving.trace import Trace
     from popkit.serving.worker import WorkerReplay
 
-    try:
-        from popkit.serving.server import Server
-    except ModuleNotFoundError as error:
-        raise MissingLibrary("popkit serve", error) from error
     evidence = Evidence(case)
     replay = Replay(evidence, strict=settings.strict, note=lambda what: _note(f"not in the case: {what}"))
     worker = WorkerReplay(evidence, settings.token)
