@@ -335,12 +335,13 @@ class Facts:
 
         return Fates(self, self.line(grant)).read_at
 
-    def is_listed_whole(self, grant: str) -> bool:
-        """Whether the node listed the grant's transactions and gave every one of them."""
+    def is_listed_whole(self, grant: str, *, accepted_alone: bool = False) -> bool:
+        """Whether the node listed the grant's transactions and gave every one of them; `accepted_alone`: every one that did not fail."""
         signatures, transactions = self.evidence.signatures, self.evidence.transactions
         if signatures is None or transactions is None or grant not in (self.history.listed or ()):
             return False
-        return all(signature in self._given or grant not in row.addresses for signature, row in signatures.items())
+        rows = (row for row in signatures.values() if grant in row.addresses and not (accepted_alone and row.err is not None))
+        return all(row.signature in self._given for row in rows)
 
     @cached_property
     def _given(self) -> frozenset[str]:

@@ -94,18 +94,7 @@ class Fates:
     @cached_property
     def head_is_certain(self) -> bool:
         """Whether the chain's head is known: PopState tells it, or the node listed nothing that is not in the case."""
-        if self.chain.state_counts:
-            return True
-        signatures, transactions = self.facts.evidence.signatures, self.facts.evidence.transactions
-        if signatures is None or transactions is None or not self._is_listed:
-            return False
-        have = set(transactions.signature)
-        return all(row.err is not None or row.signature in have or self.grant not in row.addresses for row in signatures.values())
-
-    @property
-    def _is_listed(self) -> bool:
-        listed = self.facts.history.listed
-        return listed is not None and self.grant in listed
+        return self.chain.state_counts or self.facts.is_listed_whole(self.grant, accepted_alone=True)
 
     @cached_property
     def read_at(self) -> int | None:

@@ -199,18 +199,16 @@ def _divergence(facts: Facts, incident: Incident, cause: Cause) -> tuple[str, st
 
 def _proofs_of_one_period(incident: Incident) -> Iterator[Finding]:
     """Proofs on the way that ask for what an earlier one there asks for: only one of the two can land."""
-    first: dict[tuple[str, int], str] = {}
-    for proof in incident.judgement.line.path if incident.judgement.is_strict else ():
-        earlier = first.setdefault((proof.claimer, proof.period_index), proof.entry_hash)
-        if earlier != proof.entry_hash:
-            where = (_told_in(incident, proof.entry_hash), proof.entry_hash)
-            wanted = sentence(
-                "one proof on the way for {claimer}, period {period}",
-                "{claimer} の期間 {period} について、未確定の proof が 1 件だけであること",
-                claimer=proof.claimer,
-                period=proof.period_index,
-            )
-            yield Finding("proof_repeated", incident.judgement.grant, where, wanted, _ALSO(entry=earlier))
+    line = incident.judgement.line
+    for entry, earlier in line.repeated.items() if incident.judgement.is_strict else ():
+        proof, where = line.proofs[entry], (_told_in(incident, entry), entry)
+        wanted = sentence(
+            "one proof on the way for {claimer}, period {period}",
+            "{claimer} の期間 {period} について、未確定の proof が 1 件だけであること",
+            claimer=proof.claimer,
+            period=proof.period_index,
+        )
+        yield Finding("proof_repeated", incident.judgement.grant, where, wanted, _ALSO(entry=earlier))
 
 
 def _proofs_out_of_period(incident: Incident) -> Iterator[Finding]:

@@ -453,15 +453,11 @@ class WorkerLine:
         return path[::-1]
 
     @cached_property
-    def repeated(self) -> set[str]:
-        """Proofs of `path` for a claimer and period that an older one of it is for: the receipt of the first will stand in their way."""
-        earlier: set[tuple[str, int]] = set()
-        found = set()
-        for proof in self.path:
-            if (proof.claimer, proof.period_index) in earlier:
-                found.add(proof.entry_hash)
-            earlier.add((proof.claimer, proof.period_index))
-        return found
+    def repeated(self) -> dict[str, str]:
+        """Proofs of `path` for a claimer and period that an older one of it is for, each with that one, whose receipt bars the way."""
+        first: dict[tuple[str, int], str] = {}
+        pairs = [(p.entry_hash, first.setdefault((p.claimer, p.period_index), p.entry_hash)) for p in self.path]
+        return {entry: earlier for entry, earlier in pairs if entry != earlier}
 
     @cached_property
     def root(self) -> str | None:

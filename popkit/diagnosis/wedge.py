@@ -87,20 +87,16 @@ class Wedge:
                 entry=lost.entry_hash[:8],
             )
             return "broken"
-        asked: set[tuple[str, int]] = set()
-        for proof in line.path:
-            if (proof.claimer, proof.period_index) in asked:
-                outcome.because = sentence(
-                    "the worker's head is {proofs} ahead of the chain's head; {entry} and an earlier proof are for one claimer and "
-                    "period, and the program accepts only one of them",
-                    "worker の head はチェーンの head より {proofs}分先にあります。{entry} とそれ以前の proof は同じ claimer "
-                    "と期間のもので、"
-                    "プログラムはどちらか一方しか受理しません",
-                    proofs=PROOFS(len(line.path)),
-                    entry=proof.entry_hash[:8],
-                )
-                return "broken"
-            asked.add((proof.claimer, proof.period_index))
+        if line.repeated:
+            outcome.because = sentence(
+                "the worker's head is {proofs} ahead of the chain's head; {entry} and an earlier proof are for one claimer and "
+                "period, and the program accepts only one of them",
+                "worker の head はチェーンの head より {proofs}分先にあります。{entry} とそれ以前の proof は同じ claimer "
+                "と期間のもので、プログラムはどちらか一方しか受理しません",
+                proofs=PROOFS(len(line.path)),
+                entry=next(iter(line.repeated))[:8],
+            )
+            return "broken"
         if not fates.are(line.path, CAN_LAND):
             return self._not_known_whether_landed(outcome)
         return self._judge_in_flight(outcome)
