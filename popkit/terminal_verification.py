@@ -74,7 +74,7 @@ EXPECTED, OBSERVED = Text("expected", "期待"), Text("observed", "実際")
 AT, RULE = Text("at", "場所"), Text("rule", "根拠")
 MORE_SECTIONS = Text("{count} more; --all shows them", "ほか {count} 件（--all で表示）")
 ANOTHER_QUESTION = Text(
-    "These checks are of what was accepted and recorded. Whether the worker's next proof can still be accepted is another question: "
+    "What was checked is what was accepted and recorded. Whether the worker's next proof can still be accepted is another question: "
     "`popkit diagnose CASE` answers it.",
     "以上は、受理および記録された内容の検査です。worker が次に発行する proof が受理されるかどうかは別の問題で、"
     "`popkit diagnose CASE` で確認できます。",

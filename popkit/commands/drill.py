@@ -10,7 +10,7 @@ from popkit.texts import Text
 ERAS = ("pre_pop", "strict", "strict_v2", "relaxed", "head")
 FOLDER = Text("the folder of the running drill", "実行中の演習のフォルダー")
 ERA = Text("which program is deployed", "どの版のプログラムが動いているか")
-NAME = Text("an incident, as 'popkit drill list' shows it", "演習の名前（'popkit drill list' で表示）")
+NAME = Text("an incident, as 'popkit drill list' shows it", "演習の名前（`popkit drill list` で表示）")
 SEED = Text("the same seed gives the same world", "同じシードなら同じ世界になります")
 
 
@@ -47,8 +47,8 @@ START = Verb(
             words=Text(
                 "a fault of the first node: those of popkit serve, and lost-answer, late, dropped, null-status, other-genesis, "
                 "stands-still, forgets, clock",
-                "1 台目のノードの障害。popkit serve のものと、lost-answer、late、dropped、null-status、"
-                "other-genesis、stands-still、forgets、clock",
+                "1 台目のノードの障害。`popkit serve` のものと、`lost-answer`、`late`、`dropped`、`null-status`、"
+                "`other-genesis`、`stands-still`、`forgets`、`clock`",
             ),
         ),
         Option(
@@ -92,10 +92,10 @@ UPSET = Verb(
             "what",
             words=Text(
                 "worker-down, worker-up, sink-fails, sink-works, backup, restore, key-rotated, clock or doubled",
-                "worker-down、worker-up、sink-fails、sink-works、backup、restore、key-rotated、clock、doubled のいずれか",
+                "`worker-down`、`worker-up`、`sink-fails`、`sink-works`、`backup`、`restore`、`key-rotated`、`clock`、`doubled` のいずれか",
             ),
         ),
-        Argument("value", words=Text("with clock: seconds", "clock のときの秒数"), required=False),
+        Argument("value", words=Text("with clock: seconds", "`clock` のときの秒数"), required=False),
         _folder(),
     ],
     summary=Text("make something of the worker go wrong, or right again", "ワーカーに障害を起こす、または直す"),

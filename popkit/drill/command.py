@@ -21,7 +21,7 @@ STARTED = Text("A drill runs. Everything in it is made up, and nothing leaves th
     "演習を開始しました。すべて架空のもので、このマシンの外には出ません。")  # fmt: skip
 SEALED = Text("The answer is sealed: SHA-256 {digest}", "答えは封印されています: SHA-256 {digest}")
 NEXT = Text("Next, type:", "次に入力するもの:")
-PASSED = Text("It is {now} now, slot {slot}.", "現在 {now}、スロット {slot} です。")
+PASSED = Text("The time is {now}, slot {slot}.", "現在 {now}、スロット {slot} です。")
 HAPPENED = Text("What happened: {what}", "起きたこと: {what}")
 TRUE = Text("What was true when the drill began:", "演習開始時点での正しい答え:")
 HOLDS = Text("The seal holds: these bytes have the digest that stood at the start.",
@@ -33,7 +33,7 @@ CASE_WRITTEN = Text("Case written: {case}. Its answer: {answer}", "ケースを�
 RIGHT = Text("{right} of {count} answers are right", "{count}件中{right}件の答えが正しい")
 DIFFERS = Text("    {name}: was {done}, popkit says {answered}", "    {name}: 正しくは {done}、popkit の答えは {answered}")
 UNKNOWN = Text("{name}: no such incident; 'popkit drill list' shows them",
-    "{name}: その名前の演習はありません。'popkit drill list' で一覧を表示します")  # fmt: skip
+    "{name}: その名前の演習はありません。`popkit drill list` で一覧を表示します")  # fmt: skip
 NEVER = Text("{name} cannot happen in {era}; it can in {eras}", "{name} は {era} では起こりません。可能な版: {eras}")
 NO_SECONDS = Text("{seconds}: expected a number of seconds, as +900", "{seconds}: 秒数を +900 のように指定してください")
 EXISTS = Text("{place}: exists already; a case is written once", "{place}: すでにあります。ケースは一度だけ書きます")
