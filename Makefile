@@ -61,10 +61,10 @@ install: $(INSTALLED) ## install popkit with every verb into .venv, and run noth
 lab: $(LAB_INSTALLED) ## install JupyterLab as well and open the notebooks in a browser
 	$(BIN)/jupyter lab notebooks
 
-test: $(TEST_INSTALLED) ## install the tests' libraries and run ruff, mypy and every test: 20 minutes on two cores
+test: $(TEST_INSTALLED) ## install the tests' libraries and run ruff, mypy and every test: 15 minutes on two cores
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 notebooks: $(INSTALLED) ## run the notebooks in notebooks/ again on the bundled case, outputs and all
 	$(BIN)/python -m popkit.reporting.regenerate
