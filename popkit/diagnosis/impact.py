@@ -8,7 +8,7 @@ from typing import Any
 from popkit.chain import Fork, GrantChain
 from popkit.diagnosis.causes import Incident
 from popkit.diagnosis.facts import Facts, ReportedFailure
-from popkit.diagnosis.fate import LOST
+from popkit.diagnosis.fate import LOST, NOT_KNOWN
 from popkit.diagnosis.judgement import Judgement
 from popkit.diagnosis.proofs import PARENTS_FROM_CLIENTS, Proof
 from popkit.diagnosis.result import GrantDiagnosis
@@ -98,8 +98,10 @@ def missing_entries(incident: Incident) -> list[str]:
         return []  # without PopState what stands on the chain's head is not known either
     chain = judgement.line.chain
     both = chain.head, chain.stream_head
-    on_head = {p.entry_hash for p in judgement.line.proofs.values() if not p.landed and (p.prev_hash, p.stream_prev_hash) == both}
-    return sorted(on_head | set(incident.first_unknown_parent))
+    on_head = [p for p in judgement.line.proofs.values() if not p.landed and (p.prev_hash, p.stream_prev_hash) == both]
+    if judgement.verdict == "inconclusive":
+        on_head = [p for p in on_head if incident.fates.of(p) != NOT_KNOWN]  # such a one may have landed since
+    return sorted({p.entry_hash for p in on_head} | set(incident.first_unknown_parent))
 
 
 def describe_fork(incident: Incident, fork: Fork) -> dict[str, Any]:
