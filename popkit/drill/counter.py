@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from popkit.drill.proofs import digest, iso
-from popkit.drill.store import LATER
+from popkit.drill.store import LATER, transfer_row
 from popkit.drill.worker import Refused
 from popkit.protocol.keys import is_pubkey
 
@@ -176,15 +176,7 @@ def _transfer(entry: dict[str, Any], master: bool, is_newest: bool) -> dict[str,
     moved = entry["data"]["transfer"]
     if is_newest and moved["mode"] == "offchain":
         moved = {**moved, "asset": "participation_receipt", "amount": None, "mint": None}
-    shown = {
-        "ts": entry["ts"],
-        "event": entry["event"],
-        "eventId": entry["eventId"],
-        "entryHash": entry["entry_hash"],
-        "prevHash": entry["prev_hash"],
-        "streamPrevHash": entry["stream_prev_hash"],
-        "transfer": moved,
-    }
+    shown = {**transfer_row(entry), "transfer": moved}
     return {**shown, "pii": entry["data"]["pii"]} if master else shown
 
 

@@ -168,25 +168,31 @@ class Store:
             pages["audit-logs"] = {"logs": newest}
         self.api("GET", "/api/master/audit-logs")
         rows = [e for e in self.entries if e["event"] == "WALLET_CLAIM"]
-        pages["transfers"] = {
-            "roleView": "master",
-            "strictLevel": "master_full",
-            "checkedAt": iso(self.clock),
-            "limit": 200,
-            "eventId": None,
-            "items": [
-                {
-                    "ts": e["ts"],
-                    "event": e["event"],
-                    "eventId": e["eventId"],
-                    "entryHash": e["entry_hash"],
-                    "prevHash": e["prev_hash"],
-                    "streamPrevHash": e["stream_prev_hash"],
-                    "transfer": e["data"]["transfer"],
-                    "pii": e["data"]["pii"],
-                }
-                for e in reversed(rows)
-            ],
-        }
+        pages["transfers"] = transfers_page(rows, iso(self.clock))
         self.api("GET", "/api/master/transfers")
         return {name: {"status": 200, "body": body} for name, body in pages.items()}
+
+
+def transfer_row(entry: dict[str, Any]) -> dict[str, Any]:
+    """A claim's entry as the transfer that every role sees; the master sees its `pii` as well."""
+    return {
+        "ts": entry["ts"],
+        "event": entry["event"],
+        "eventId": entry["eventId"],
+        "entryHash": entry["entry_hash"],
+        "prevHash": entry["prev_hash"],
+        "streamPrevHash": entry["stream_prev_hash"],
+        "transfer": entry["data"]["transfer"],
+    }
+
+
+def transfers_page(rows: list[dict[str, Any]], checked_at: str) -> dict[str, Any]:
+    """The body of /api/master/transfers: `rows` are claims' entries, the oldest first; it lists the newest first."""
+    return {
+        "roleView": "master",
+        "strictLevel": "master_full",
+        "checkedAt": checked_at,
+        "limit": 200,
+        "eventId": None,
+        "items": [{**transfer_row(entry), "pii": entry["data"]["pii"]} for entry in reversed(rows)],
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +57,6 @@ class WalletReport:
     message: str
     logs: tuple[str, ...]
     place: Place
-
-
-@dataclass(slots=True)
-class WorkerRows:
-    """Everything line-shaped that came from the worker or from wallets; None means not collected, empty means nothing there."""
-
-    bucket: dict[str, BucketObject] | None = None
-    storage: dict[str, StoredRow] | None = None
-    receipts: list[ReceiptRow] | None = None
-    reports: list[WalletReport] | None = None
-    problems: list[Problem] = field(default_factory=list)
 
 
 def read_bucket_files(files: dict[str, Path], digests: dict[str, str] | None, problems: list[Problem]) -> dict[str, BucketObject]:

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from popkit.protocol.keys import key_bytes
-from popkit.protocol.message import GENESIS_HASH, hash_bytes
-
-NO_ALLOWLIST = GENESIS_HASH
+from popkit.protocol.message import hash_bytes
 
 
 def leaf(claimer: str) -> str:

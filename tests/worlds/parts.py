@@ -9,6 +9,7 @@ from typing import Any
 from popkit.drill import addresses as pda
 from popkit.drill.case import account_json
 from popkit.drill.proofs import iso
+from popkit.drill.store import transfers_page
 from popkit.protocol.keys import PROGRAM_ID
 from tests.worlds.plays import Play
 from tests.worlds.timed import Moment
@@ -93,26 +94,7 @@ def _worker_pages(play: Play, at: dict[str, Moment], files: dict[str, Any]) -> N
         "runtime-status": {"ready": True, "checkedAt": iso(moment.clock), "checks": {"popSignerPubkey": moment.signer}},
         "audit-status": {"mode": "required", "operationalReady": True, "primaryImmutableSinkConfigured": True},
         "events": {"items": [{**row, "claimedCount": 0} for row in moment.events.values()]},
-        "transfers": {
-            "roleView": "master",
-            "strictLevel": "master_full",
-            "checkedAt": iso(moment.clock),
-            "limit": 200,
-            "eventId": None,
-            "items": [
-                {
-                    "ts": e["ts"],
-                    "event": e["event"],
-                    "eventId": e["eventId"],
-                    "entryHash": e["entry_hash"],
-                    "prevHash": e["prev_hash"],
-                    "streamPrevHash": e["stream_prev_hash"],
-                    "transfer": e["data"]["transfer"],
-                    "pii": e["data"]["pii"],
-                }
-                for e in reversed(rows)
-            ],
-        },
+        "transfers": transfers_page(rows, iso(moment.clock)),
     }
     listed = sorted(at["list"].entries, key=lambda e: (e["ts"], e["entry_hash"]), reverse=True)[:50]
     bodies["audit-logs"] = {"logs": listed}
