@@ -5,7 +5,6 @@ from __future__ import annotations
 from popkit.texts import Moment, Noun
 
 ATTEMPTS = Noun("refused attempt", "refused attempts", "拒否された試行 {n} 件")
-CHILDREN = Noun("proof", "proofs", "proof {n} 件")
 CLAIMERS = Noun("claimer", "claimers", "claimer {n} 人")
 CLAIMS = Noun("claim", "claims", "claim {n} 件")
 ACCEPTED_CLAIMS = Noun("accepted claim", "accepted claims", "受理された claim {n} 件")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from popkit.commands.grammar import Option, Place, Verb
 from popkit.commands.help import Example
-from popkit.commands.places import case_argument, case_directory, era_option, grant_option, refuse_inside, write_file
+from popkit.commands.places import case_argument, case_directory, era_option, grant_option, write_file
+from popkit.evidence.outside import refuse_inside
 from popkit.output import has_colour, say, show, write
 from popkit.texts import Language, Text
 

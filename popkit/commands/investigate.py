@@ -6,7 +6,7 @@ from pathlib import Path
 
 from popkit.commands.grammar import Option, Place, Verb
 from popkit.commands.help import Example
-from popkit.commands.places import case_argument, case_directory, era_option, grant_option, refuse_inside
+from popkit.commands.places import case_argument, case_directory, era_option, grant_option
 from popkit.output import has_colour, say, show, tell
 from popkit.texts import Language, Text
 
@@ -36,7 +36,6 @@ def run(case: str, out: str, grant: str | None, era: str | None, language: Langu
     from popkit.reporting.investigate import investigate
     from popkit.terminal import diagnosis_text
 
-    refuse_inside(target, place)
     parameters = {"GRANT": grant} if grant is not None else None
     whole = investigate(place, target, progress=tell, era=era, parameters=parameters)
     diagnosis = whole if grant is None else whole.of_grant(grant)

@@ -1,4 +1,4 @@
-"""The places that verbs take: a case to read, which may be misnamed in many ways, and files to write, never inside a case."""
+"""The places that verbs take: a case to read, which may be misnamed in many ways, and files to write."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import click
 
 from popkit.commands.grammar import Argument, OneOf, Option, Place, completed
 from popkit.errors import CannotWrite, UsageError
+from popkit.protocol.error_table import ERAS
 from popkit.texts import Language, Sentence, Text
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-ERAS = ("pre_pop", "strict", "strict_v2", "relaxed")
 LISTED = 40
 """How many cases of a directory are listed; the rest are counted."""
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z")
@@ -53,10 +53,6 @@ CASES_INSIDE = Text(
     "次のいずれかを入力してください:",
 )
 AND_MORE = Text("and {count} more", "ほか {count} 件")
-INSIDE = Text(
-    "{path}: lies inside the case, which is read-only evidence; choose a place outside it",
-    "{path}: ケースの中です。ケースは読み取り専用の証拠なので、外の場所を指定してください",
-)
 
 CASE = Text("a case directory", "ケースのディレクトリ")
 ERA = Text(
@@ -149,12 +145,6 @@ def _look_around(place: Path, command: str) -> None:
                 raise UsageError(OF_A_CASE(path=place, command=_typed(command, Path(os.path.normpath(place / up)))))
         if (place / "findings.json").is_file() and (place / "report.html").is_file():
             raise UsageError(REPORT(path=place))
-
-
-def refuse_inside(target: Path, case: Path) -> None:
-    """Raise UsageError for a place inside the case: it is evidence, and nothing is written into it."""
-    if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(case)):
-        raise UsageError(INSIDE(path=target))
 
 
 def write_file(path: Path, text: str) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from popkit.commands.grammar import Number, OneOf, Option, Place, Verb
 from popkit.commands.help import Example
-from popkit.commands.places import case_argument, case_directory, refuse_inside
+from popkit.commands.places import case_argument, case_directory
 from popkit.errors import UsageError
+from popkit.evidence.outside import refuse_inside
 from popkit.serving.faults import DEFAULT_RATE, KINDS, Faults
 from popkit.serving.limits import MAX_BODY, MAX_CONNECTIONS, Limits
 from popkit.texts import Language, Text

@@ -15,7 +15,7 @@ from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import pop_state_address
 from popkit.texts import Listed, Moment, Sentence, Text, sentence
-from popkit.wording import ATTEMPTS, CHILDREN, PROOFS, REPORTS
+from popkit.wording import ATTEMPTS, PROOFS, REPORTS
 
 AUDIT_LOGS, STORAGE = "worker/audit-logs.json", "worker/storage.jsonl"
 
@@ -143,7 +143,7 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
         yield Finding("period_claimed_twice", grant, where, wanted, other, slot=attempt.slot)
     for fork in diagnosis.forks:
         yield Finding(
-            fork["kind"], grant, (TRANSACTIONS, fork["parent"]), _ONE_CHILD(), _CHILDREN(children=CHILDREN(len(fork["children"])))
+            fork["kind"], grant, (TRANSACTIONS, fork["parent"]), _ONE_CHILD(), _CHILDREN(children=PROOFS(len(fork["children"])))
         )
     wrong, repeats = equivocations(incident)
     for pair in wrong:

@@ -125,8 +125,7 @@ def page(drill: Rehearsal) -> Table:
     """What a team keeps: how long each step took, what was decided, and what was right."""
     rows = [[speak(STEPS[name], drill.language), f"{seconds:.0f} s"] for name, seconds in drill.took.items()]
     remedy = str(drill.truth.get("remedy", "–"))
-    right = RIGHT if drill.decision == remedy else None
-    note = right() if right is not None else WRONG(remedy=remedy)
+    note = RIGHT() if drill.decision == remedy else WRONG(remedy=remedy)
     return Table("Times since the start", ["step", "time"], rows, note=speak(note, drill.language))
 
 

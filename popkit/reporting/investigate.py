@@ -23,6 +23,7 @@ from popkit.diagnosis.result import SCHEMA
 from popkit.errors import CaseUnreadable, UsageError
 from popkit.evidence.leftovers import is_leftover
 from popkit.evidence.manifest import MANIFEST, read_manifest, sha256_of
+from popkit.evidence.outside import refuse_inside
 
 WORKS_HERE = ".popkit-works-here"
 
@@ -98,8 +99,7 @@ def _clear_left_over(out: Path) -> None:
 
 def check_place(out: Path, case: Path) -> None:
     """Raise UsageError unless a report may be put there: nothing is written into a case, over a file, or over somebody's work."""
-    if out == case or out.is_relative_to(case):
-        raise UsageError(f"{out.name}: lies inside the case, which is read-only evidence; choose a place outside it")
+    refuse_inside(out, case)
     if out.is_symlink():
         raise UsageError(f"{out.name}: is a link that leads nowhere; name a directory")
     if not out.exists():
