@@ -117,7 +117,10 @@ _TABLE = (
             "the old grant's time is over: a new grant on its terms would refuse every claim",
             "元の grant の有効期限が切れています。同じ条件の新しい grant はすべての請求を拒否します",
         ),
-        Text("decide with the school what is owed; make a grant on new terms by hand", "未配布分の扱いを学校と決め、新しい条件の grant を別途作成してください"),
+        Text(
+            "decide with the school what is owed; make a grant on new terms by hand",
+            "未配布分の扱いを学校と決め、新しい条件の grant を別途作成してください",
+        ),
     ),
     Reason(
         "grant_closed",
@@ -158,11 +161,17 @@ _TABLE = (
     Reason(
         "signer_not_known",
         Text("the key that must sign is not known: {why}", "署名すべき鍵がわかりません: {why}"),
-        Text("ask whoever deployed the worker, and type it: --signer PUBLIC_KEY", "ワーカーの配置担当者に確認し、--signer 公開鍵 で入力してください"),
+        Text(
+            "ask whoever deployed the worker, and type it: --signer PUBLIC_KEY",
+            "ワーカーの配置担当者に確認し、--signer 公開鍵 で入力してください",
+        ),
     ),
     Reason(
         "zero_signer",
-        Text("the signer is 32 zero bytes, which the program accepts and nobody can sign for", "署名者がゼロ 32 バイトです。プログラムは受け付けますが、誰も署名できません"),
+        Text(
+            "the signer is 32 zero bytes, which the program accepts and nobody can sign for",
+            "署名者がゼロ 32 バイトです。プログラムは受け付けますが、誰も署名できません",
+        ),
         Text("type the worker's public key", "ワーカーの公開鍵を入力してください"),
     ),
     Reason(
@@ -220,7 +229,10 @@ _TABLE = (
     ),
     Reason(
         "one_endpoint",
-        Text("both endpoints are {endpoint}: one node cannot vouch for itself", "接続先が両方とも {endpoint} です。同じノードでは確認になりません"),
+        Text(
+            "both endpoints are {endpoint}: one node cannot vouch for itself",
+            "接続先が両方とも {endpoint} です。同じノードでは確認になりません",
+        ),
         Text("name a second endpoint of another provider", "別の提供元の接続先を二つ目に指定してください"),
     ),
     Reason(
@@ -229,7 +241,10 @@ _TABLE = (
             "this machine's clock and the cluster's differ by {seconds} s; {limit} s are allowed",
             "このマシンとクラスターの時計が {seconds} 秒ずれています。許容は {limit} 秒です",
         ),
-        Text("set this machine's clock, or wait until the node has caught up", "このマシンの時計を合わせるか、ノードが追いつくまで待ってください"),
+        Text(
+            "set this machine's clock, or wait until the node has caught up",
+            "このマシンの時計を合わせるか、ノードが追いつくまで待ってください",
+        ),
     ),
     Reason(
         "history_missing",
@@ -241,8 +256,14 @@ _TABLE = (
     ),
     Reason(
         "other_program",
-        Text("the program is not as it was: {field} was {was}, is {now}", "プログラムが変わっています。{field} は {was} でしたが、いまは {now} です"),
-        Text("find out who upgraded it, collect and diagnose again, and plan anew", "誰が更新したか確認し、収集と診断をやり直して計画し直してください"),
+        Text(
+            "the program is not as it was: {field} was {was}, is {now}",
+            "プログラムが変わっています。{field} は {was} でしたが、いまは {now} です",
+        ),
+        Text(
+            "find out who upgraded it, collect and diagnose again, and plan anew",
+            "誰が更新したか確認し、収集と診断をやり直して計画し直してください",
+        ),
     ),
     # The new grant
     Reason(
@@ -262,11 +283,17 @@ _TABLE = (
             "the worker issued a proof for the new grant {grant} already ({count}): its head is not GENESIS any more",
             "ワーカーが新しい grant {grant} の proof をすでに {count} 件発行しており、head が GENESIS ではありません",
         ),
-        Text("give this address up with 'popkit cutover abandon', and plan anew", "`popkit cutover abandon` でこのアドレスを放棄し、計画し直してください"),
+        Text(
+            "give this address up with 'popkit cutover abandon', and plan anew",
+            "`popkit cutover abandon` でこのアドレスを放棄し、計画し直してください",
+        ),
     ),
     Reason(
         "future_start",
-        Text("the start {start} is after now ({now}): the first proof would be burnt", "開始 {start} が現在（{now}）より後です。最初の proof が失われます"),
+        Text(
+            "the start {start} is after now ({now}): the first proof would be burnt",
+            "開始 {start} が現在（{now}）より後です。最初の proof が失われます",
+        ),
         Text("leave --start out: the latest period boundary is taken", "--start を省略してください。直近の期間の境界を使います"),
     ),
     Reason(
@@ -307,7 +334,10 @@ _TABLE = (
     Reason(
         "worker_unreachable",
         Text("the worker does not answer: {why}", "ワーカーが応答しません: {why}"),
-        Text("check its URL and token; a new event cannot be made without it", "URL とトークンを確認してください。ワーカーなしでは新しいイベントを作れません"),
+        Text(
+            "check its URL and token; a new event cannot be made without it",
+            "URL とトークンを確認してください。ワーカーなしでは新しいイベントを作れません",
+        ),
     ),
     Reason(
         "another_worker",
@@ -315,7 +345,10 @@ _TABLE = (
             "the worker's audit list does not continue the case's: this is another worker, or it was restored",
             "ワーカーの監査一覧がケースの続きになっていません。別のワーカーか、復元されたものです",
         ),
-        Text("name the worker of the case; where it was restored, collect and diagnose again", "ケースのワーカーを指定してください。復元された場合は収集と診断をやり直してください"),
+        Text(
+            "name the worker of the case; where it was restored, collect and diagnose again",
+            "ケースのワーカーを指定してください。復元された場合は収集と診断をやり直してください",
+        ),
     ),
     Reason(
         "worker_not_ready",
@@ -340,13 +373,19 @@ _TABLE = (
     Reason(
         "already_linked",
         Text("the event {event} is linked to the new grant already", "イベント {event} がすでに新しい grant に紐付いています"),
-        Text("find out who made it: another operator may be ahead of you", "誰が作ったか確認してください。別の担当者が先に進めているかもしれません"),
+        Text(
+            "find out who made it: another operator may be ahead of you",
+            "誰が作ったか確認してください。別の担当者が先に進めているかもしれません",
+        ),
     ),
     # Steps
     Reason(
         "stale_plan",
         Text("the plan is {age} hours old; {limit} hours are allowed", "計画が {age} 時間前のものです。許容は {limit} 時間です"),
-        Text("collect, diagnose and plan anew; the old plan stays readable", "収集・診断・計画をやり直してください。古い計画はそのまま読めます"),
+        Text(
+            "collect, diagnose and plan anew; the old plan stays readable",
+            "収集・診断・計画をやり直してください。古い計画はそのまま読めます",
+        ),
     ),
     Reason(
         "draft",
@@ -371,12 +410,18 @@ _TABLE = (
     Reason(
         "unknown_outcome",
         Text("an attempt of step {step} was sent, and how it ended is not known", "手順 {step} の送信結果がわかっていません"),
-        Text("'popkit cutover resolve RUN {step}' looks again and shows what a person can decide", "`popkit cutover resolve RUN {step}` で再確認し、選択肢を確認してください"),
+        Text(
+            "'popkit cutover resolve RUN {step}' looks again and shows what a person can decide",
+            "`popkit cutover resolve RUN {step}` で再確認し、選択肢を確認してください",
+        ),
     ),
     Reason(
         "landed_failed",
         Text("the transaction landed and failed: {error}", "トランザクションは取り込まれましたが失敗しました: {error}"),
-        Text("read the error; nothing is retried by itself, and a new attempt needs a new confirmation", "エラーを確認してください。自動では再試行しません。再試行には新しい確認が必要です"),
+        Text(
+            "read the error; nothing is retried by itself, and a new attempt needs a new confirmation",
+            "エラーを確認してください。自動では再試行しません。再試行には新しい確認が必要です",
+        ),
     ),
     Reason(
         "would_fail",
@@ -385,25 +430,36 @@ _TABLE = (
     ),
     Reason(
         "other_effect",
-        Text("the simulation changes {what} otherwise than planned: expected {was}, got {now}", "シミュレーションの結果が計画と違います。{what}: 予定 {was}、結果 {now}"),
+        Text(
+            "the simulation changes {what} otherwise than planned: expected {was}, got {now}",
+            "シミュレーションの結果が計画と違います。{what}: 予定 {was}、結果 {now}",
+        ),
         Text("stop: something that the plan does not know is at work", "中止してください。計画にない要因があります"),
     ),
     Reason(
         "wrong_result",
-        Text("{what} is not as planned after the step: expected {was}, got {now}", "手順のあとの {what} が計画と違います。予定 {was}、結果 {now}"),
-        Text("stop, and show this to a second person; the journal holds both", "中止し、別の担当者に見せてください。両方の値がジャーナルにあります"),
+        Text(
+            "{what} is not as planned after the step: expected {was}, got {now}",
+            "手順のあとの {what} が計画と違います。予定 {was}、結果 {now}",
+        ),
+        Text(
+            "stop, and show this to a second person; the journal holds both",
+            "中止し、別の担当者に見せてください。両方の値がジャーナルにあります",
+        ),
     ),
     Reason(
         "fee_above_cap",
         Text("the fee would be {fee} lamports; the plan allows {cap}", "手数料が {fee} lamports になります。計画の上限は {cap} です"),
-        Text("wait until fees fall, or plan anew with a higher --fee-cap", "手数料が下がるのを待つか、--fee-cap を上げて計画し直してください"),
+        Text(
+            "wait until fees fall, or plan anew with a higher --fee-cap", "手数料が下がるのを待つか、--fee-cap を上げて計画し直してください"
+        ),
     ),
     Reason(
         "not_green",
         Text("the new grant is not verified: {why}", "新しい grant の検証が終わっていません: {why}"),
         Text("do not announce it and do not close the old event", "告知せず、元のイベントも閉じないでください"),
     ),
-)  # fmt: skip
+)
 
 REASONS: dict[str, Reason] = {reason.code: reason for reason in _TABLE}
 
