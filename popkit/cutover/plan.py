@@ -183,7 +183,7 @@ class People(_Part, frozen=True, kw_only=True):
     """Who is owed, by period of the old grant. Null where the case cannot tell.
 
     `owed_now` can claim on the new grant; `owed_before` cannot be served by a new grant; `may_claim_twice` have a receipt of this
-    period on the old grant, which the new one does not know. `last_full_period_claims` is what the default amount reckons with.
+    period on the old grant, which the new one does not know.
     """
 
     period: int
@@ -191,17 +191,22 @@ class People(_Part, frozen=True, kw_only=True):
     owed_now: Group | None
     owed_before: Group | None
     may_claim_twice: Group
-    last_full_period: int | None
-    last_full_period_claims: int
 
 
 class Amount(_Part, frozen=True, kw_only=True):
-    """What the new vault gets, in base units, and where the figure is from."""
+    """What the new vault gets, in base units, and what was reckoned: claims owed now, claims of a period, the operator's own claim.
+
+    `reckoned_period` is the last full period of the old grant, or the running one where none is full.
+    """
 
     base_units: str
     source: Literal["proposed", "given"]
-    owed_now: str | None
-    last_full_period: str
+    owed_claims: int | None
+    reckoned_period: int
+    reckoned_period_is_full: bool
+    reckoned_claims: int
+    canary_claims: int
+    amount_per_claim: str
 
 
 class Money(_Part, frozen=True, kw_only=True):
