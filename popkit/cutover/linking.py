@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from popkit.audit.event_links import event_link
-from popkit.cutover.anchors import is_continuation, names_grant
+from popkit.cutover.anchors import Look
+from popkit.cutover.continuation import is_continuation
 from popkit.cutover.errors import Silent
 from popkit.cutover.plan import Event, NewGrant, WorkerSeen
 from popkit.cutover.reasons import stop
@@ -13,7 +15,6 @@ from popkit.cutover.worker import WorkerDesk, can_close, words_that_warn
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import GrantDiagnosis
 from popkit.protocol.accounts import Grant
-from popkit.protocol.canonical import entry_hash
 from popkit.texts import Listed
 
 AGAIN = "(再開)"
@@ -31,21 +32,21 @@ def worker_seen(desk: WorkerDesk, facts: Facts) -> WorkerSeen:
         raise stop("worker_not_ready", why=Listed(tuple(map(str, issues))) if isinstance(issues, list) and issues else "ready: false")
     if frozen.is_frozen:
         raise stop("worker_frozen")
-    continues = is_continuation([entry.payload for entry in facts.audit.ordered], logs)
-    if continues is False:
-        raise stop("another_worker")
+    continues = is_continuation([entry.raw for entry in facts.audit.ordered if "r2" not in entry.place.file], logs)
+    if continues.is_same is False:
+        raise stop("another_worker", why=continues.words)
     signer = status.get("signerPubkey")
     return WorkerSeen(
         signer=signer if isinstance(signer, str) else None,
-        newest_entry=_newest(logs),
-        continues_case=continues,
+        newest_entry=Look.of(logs, 0.0, []).newest,
+        continues_case=continues.is_same,
         can_close_events=_can_close(desk, model_of(facts)),
     )
 
 
 def model_of(facts: Facts) -> str | None:
     """The model of the worker that wrote the newest anchor of the case; None where there is none."""
-    newest = max(facts.anchors, key=lambda anchor: anchor.issued_at, default=None)
+    newest = max(facts.anchors, key=lambda anchor: anchor.ts_ms, default=None)
     return newest.model if newest is not None else None
 
 
@@ -54,18 +55,17 @@ def _can_close(desk: WorkerDesk, model: str | None) -> bool | None:
     return known if known is not None else desk.can_close()
 
 
-def _newest(logs: tuple[dict[str, Any], ...]) -> str | None:
-    """The hash of the newest entry of a list: the one that no other of it follows."""
-    parents = {row.get("prev_hash") for row in logs}
-    ends = [row for row in logs if row.get("entry_hash") not in parents]
-    return entry_hash(ends[0]) if len(ends) == 1 else None
-
-
-def refuse_poisoned(desk: WorkerDesk, grant: str) -> None:
-    """Refuse where the newest audit entries name a proof for the new grant. That there is none among them shows little, and says so."""
-    named = [row for row in desk.audit_logs() if names_grant(row, grant)]
+def refuse_poisoned(desk: WorkerDesk, grant: str, facts: Facts) -> list[Look]:
+    """Refuse where the case or the newest audit entries name a proof for the new grant; the looks, for those to come to overlap with."""
+    now = time.time()
+    looks = [
+        Look.of([entry.raw for entry in facts.audit.ordered], facts.header.collected_at, [grant], is_list=False),
+        Look.of(desk.audit_logs(), now, [grant]),
+    ]
+    named = [sighting for look in looks for sighting in look.sightings if sighting.moved]
     if named:
         raise stop("address_poisoned", grant=grant, count=len(named))
+    return looks
 
 
 def linked_grants(desk: WorkerDesk, program: str) -> set[str]:

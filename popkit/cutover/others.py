@@ -12,7 +12,7 @@ from popkit.cutover.survey import created_at
 from popkit.diagnosis.facts import Facts
 from popkit.protocol.accounts import Grant
 from popkit.protocol.ed25519 import ProofDataError, read_proof
-from popkit.protocol.keys import ED25519_PROGRAM
+from popkit.protocol.keys import ED25519_PROGRAM, b58encode
 from popkit.protocol.transaction import TransactionError, decode_result
 from popkit.texts import Listed
 
@@ -90,9 +90,9 @@ def _newest_signer(endpoint: Endpoint, grant: str) -> tuple[str, int] | None:
         except TransactionError:
             continue
         for instruction in read.instructions:
-            if instruction.program_id == ED25519_PROGRAM:
+            if instruction.program == ED25519_PROGRAM and instruction.data is not None:
                 try:
-                    return read_proof(instruction.data).public_key, int(row["slot"])
+                    return b58encode(read_proof(instruction.data).public_key), int(row["slot"])
                 except ProofDataError:
                     continue
     return None

@@ -29,12 +29,12 @@ def refuse_poor(parts: Parts) -> None:
     returns = vault if parts.close_old and source == parts.place.tokens else 0
     if tokens.amount + returns < int(parts.amount.base_units):
         raise stop("poor_source", source=source, held=tokens.amount, needed=parts.amount.base_units, vault=vault)
-    rent = survey.rents(parts.pair.first, survey.SIZES.values())
-    needed = rent[survey.SIZES["grant"]] + rent[survey.SIZES["vault"]] + TRANSACTIONS * parts.limits.fee_cap_lamports
-    needed += rent[0] if parts.marker is not None else 0
+    rent = {name: parts.pair.first.rent(size) for name, size in survey.SIZES.items()}
+    needed = rent["grant"] + rent["vault"] + TRANSACTIONS * parts.limits.fee_cap_lamports
+    needed += rent["empty"] if parts.marker is not None else 0
     left = _lamports(held[parts.roles.payer]) - needed
-    if left < 0 or 0 < left < rent[0]:
-        raise stop("poor_payer", payer=parts.roles.payer, held=_lamports(held[parts.roles.payer]), needed=needed, rent=rent[0])
+    if left < 0 or 0 < left < rent["empty"]:
+        raise stop("poor_payer", payer=parts.roles.payer, held=_lamports(held[parts.roles.payer]), needed=needed, rent=rent["empty"])
 
 
 def money_of(parts: Parts, world: World, fees: Mapping[str, int]) -> Money:
@@ -44,10 +44,10 @@ def money_of(parts: Parts, world: World, fees: Mapping[str, int]) -> Money:
     source = associated_token_address(roles.funder, place.mint)
     held = survey.agreed(pair, list(dict.fromkeys([source, place.mint, roles.payer, roles.funder])))
     tokens = survey.token_account(held[source])
-    rent = survey.rents(pair.first, survey.SIZES.values())
+    rent = {name: pair.first.rent(size) for name, size in survey.SIZES.items()}
     payer, left = _lamports(held[roles.payer]), _lamports(world.get(roles.payer))
-    if 0 < left < rent[0] or left < 0:
-        raise stop("poor_payer", payer=roles.payer, held=payer, needed=payer - left, rent=rent[0])
+    if 0 < left < rent["empty"]:
+        raise stop("poor_payer", payer=roles.payer, held=payer, needed=payer - left, rent=rent["empty"])
     amount = tokens.amount if tokens is not None else None
     mint = _mint(held[place.mint])
     return Money(
@@ -58,7 +58,7 @@ def money_of(parts: Parts, world: World, fees: Mapping[str, int]) -> Money:
         only_in_old_vault=mint[0] is None and (amount or 0) < int(parts.amount.base_units) <= int(parts.old.vault_amount) + (amount or 0),
         payer=roles.payer,
         payer_lamports=payer,
-        rent={name: rent[size] for name, size in survey.SIZES.items()},
+        rent=rent,
         fees=sum(fees.values()),
         payer_after=left,
         funder_lamports=_lamports(held[roles.funder]) if roles.funder != roles.payer else None,

@@ -13,7 +13,7 @@ Each part that finds something wrong raises Stopped with what to do; nothing is 
 from __future__ import annotations
 
 import hashlib
-import time
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,8 @@ from pybase64 import b64encode
 
 from popkit.case import Case
 from popkit.cutover import announcing, linking, others, survey
+from popkit.cutover.calls import GrantPlace, marker_address, marker_seed
+from popkit.cutover.clock import wall
 from popkit.cutover.deciding import Gate, new_grant_id, remedy_of, said_of, signer_of, start_of, terms_of
 from popkit.cutover.endpoint import Held
 from popkit.cutover.keys import Signer as Key
@@ -36,6 +38,7 @@ from popkit.cutover.plan import (
     OldGrant,
     Plan,
     Program,
+    Remedy,
     Roles,
     Terms,
     WorkerSeen,
@@ -43,7 +46,6 @@ from popkit.cutover.plan import (
 from popkit.cutover.reasons import stop
 from popkit.cutover.stepping import Parts, steps_of
 from popkit.cutover.survey import Pair
-from popkit.cutover.transactions import GrantPlace, marker_address, marker_seed
 from popkit.cutover.worker import WorkerDesk
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
 from popkit.evidence.grants import UnknownGrant, grant_named
@@ -78,7 +80,7 @@ class Request:
 
     def now(self) -> float:
         """This machine's clock, in unix seconds; a test may set it."""
-        return time.time() if self.wall is None else self.wall
+        return wall() if self.wall is None else self.wall
 
 
 def make_plan(asked: Request) -> Plan:
@@ -190,7 +192,7 @@ class _Planner:
 
     # 2. the cluster and the old grant
 
-    def _live(self, pair: Pair, remedy: str) -> dict[str, Any]:
+    def _live(self, pair: Pair, remedy: Remedy) -> dict[str, Any]:
         asked, program_id = self.asked, self.facts.header.program_id
         self._refuse_stale()
         newest = max((row for row in (self.case.evidence.signatures or {}).values()), key=lambda row: row.slot, default=None)
@@ -198,7 +200,7 @@ class _Planner:
             pair, self.case.cluster, self.limits, newest_signature=newest.signature if newest else None, wall=asked.now()
         )
         clock = pair.first.clock()
-        now = clock.block_time if clock.block_time is not None else int(asked.now())
+        now = clock.block_time
         held, account = self._old_now(pair)
         place = GrantPlace(program_id, account.authority, account.mint, account.grant_id)
         roles = self._roles(account)
@@ -222,7 +224,7 @@ class _Planner:
         old = self._old(account, held.slot, _data(held[self.name]), _state(held[place.pop_state]), _tokens(held[place.vault]))
         parts = Parts(
             pair=pair, place=place, old=old, new=new, marker=marker, signer=signer, roles=roles, amount=amount, event=event,
-            remedy=remedy, close_old=asked.close_old, can_close=worker.can_close_events, now=now, limits=self.limits,
+            remedy=remedy, close_old=asked.close_old, can_close=worker.can_close_events, init=init, now=now, limits=self.limits,
         )  # fmt: skip
         if amount is not None:
             refuse_poor(parts)
@@ -255,7 +257,7 @@ class _Planner:
             row, found = rows.get(key), held[key]
             if row is not None and row.data != (found.data if found is not None else None):
                 raise stop("case_behind", field=key, was=_short(row.data), now=_short(found.data if found is not None else None))
-        if 0 < account.expires_at <= (pair.first.clock().block_time or self.case.collected_at):
+        if 0 < account.expires_at <= pair.first.clock().block_time:
             raise stop("grant_expired")
         return held, account
 
@@ -296,7 +298,7 @@ class _Planner:
         }
         unused = survey.unused_at(pair, places)
         if self.asked.desk is not None:
-            linking.refuse_poisoned(self.asked.desk, address)
+            linking.refuse_poisoned(self.asked.desk, address, self.facts)
         return NewGrant(
             address=address,
             vault=places["vault"],

@@ -142,8 +142,10 @@ _TABLE = (
     Reason(
         "signer_not_given",
         Text(
-            "the worker says that it signs as {worker}, the last accepted claims were signed by {accepted}: a status page alone decides no key",
-            "ワーカーは {worker} で署名すると答えていますが、最後に受理された請求の署名者は {accepted} です。ステータス画面だけでは鍵を決められません",
+            "the worker says that it signs as {worker}, the last accepted claims were signed by {accepted}: "
+            "a status page alone decides no key",
+            "ワーカーは {worker} で署名すると答えていますが、最後に受理された請求の署名者は {accepted} です。"
+            "ステータス画面だけでは鍵を決められません",
         ),
         Text(
             "ask whoever rotated the key for the public key, and type it: --signer PUBLIC_KEY",
@@ -274,7 +276,8 @@ _TABLE = (
         ),
         Text(
             "find out who made it: another operator may be ahead of you; 'popkit cutover abandon' gives a poisoned address up",
-            "誰が作ったか確認してください。別の担当者が先に進めているかもしれません。汚染された場合は `popkit cutover abandon` で放棄します",
+            "誰が作ったか確認してください。別の担当者が先に進めているかもしれません。"
+            "汚染された場合は `popkit cutover abandon` で放棄します",
         ),
     ),
     Reason(
@@ -342,8 +345,8 @@ _TABLE = (
     Reason(
         "another_worker",
         Text(
-            "the worker's audit list does not continue the case's: this is another worker, or it was restored",
-            "ワーカーの監査一覧がケースの続きになっていません。別のワーカーか、復元されたものです",
+            "the worker's audit list does not continue the case's: {why}",
+            "ワーカーの監査一覧がケースの続きになっていません: {why}",
         ),
         Text(
             "name the worker of the case; where it was restored, collect and diagnose again",

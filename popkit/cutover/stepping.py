@@ -12,8 +12,20 @@ from dataclasses import dataclass
 from pybase64 import b64decode, b64encode
 
 from popkit.cutover import survey
-from popkit.cutover.endpoint import Held
+from popkit.cutover.calls import (
+    Call,
+    GrantPlace,
+    close_grant,
+    create_grant,
+    fund_grant,
+    marker,
+    set_allowlist_root,
+    set_paused,
+    upsert_pop_config,
+)
+from popkit.cutover.decoding import decoded
 from popkit.cutover.effects import after
+from popkit.cutover.endpoint import Held
 from popkit.cutover.plan import (
     Amount,
     Change,
@@ -31,23 +43,11 @@ from popkit.cutover.plan import (
 )
 from popkit.cutover.reasons import stop
 from popkit.cutover.survey import Pair
-from popkit.cutover.transactions import (
-    Call,
-    GrantPlace,
-    close_grant,
-    create_grant,
-    decoded,
-    fund_grant,
-    marker,
-    message_of,
-    set_allowlist_root,
-    set_paused,
-    upsert_pop_config,
-    writable_of,
-)
+from popkit.cutover.transactions import message_of, writable_of
 from popkit.history import ZERO_ROOT
 from popkit.protocol.instructions import AccountMeta
 from popkit.protocol.pda import associated_token_address
+from popkit.protocol.transaction_model import Instruction as Called
 from popkit.texts import Text
 
 FREEZE, LAST_GOOD, CLOSE_OLD, SWITCH, CREATE, FUND, SIGNER = "0", "1", "2.0", "2", "2.1", "2.2", "2.3"
@@ -81,6 +81,7 @@ class Parts:
     remedy: Remedy
     close_old: bool
     can_close: bool | None
+    init: bool | None
     now: int
     limits: Limits
 
@@ -105,7 +106,8 @@ def calls_of(parts: Parts, marker_rent: int) -> dict[str, list[Call]]:
     """The calls of every step that signs something, by step, in the order of the steps."""
     if parts.remedy == "signer":
         return {SIGNER: [_upsert(parts)]}
-    assert parts.new is not None and parts.amount is not None
+    assert parts.new is not None
+    assert parts.amount is not None
     found: dict[str, list[Call]] = {}
     if not parts.old.terms.paused:
         found[FREEZE] = [set_paused(parts.place)]
@@ -147,26 +149,19 @@ def steps_of(parts: Parts) -> tuple[list[StepPlan], World, dict[str, int], list[
 
     Raises Stopped where a step's calls would be refused by the accounts as both endpoints hold them.
     """
-    empty = survey.rents(parts.pair.first, [0])[0]
-    calls = calls_of(parts, empty)
+    rent = parts.pair.first.rent
+    calls = calls_of(parts, rent(0))
     keys = [key for step, made in calls.items() for key in writable_of(made, _payer(parts, step))]
     world: World = dict(survey.agreed(parts.pair, list(dict.fromkeys(keys)))) if keys else {}
-    sizes: dict[int, int] = {}
-
-    def rent(size: int) -> int:
-        if size not in sizes:
-            sizes[size] = survey.rents(parts.pair.first, [size])[size]
-        return sizes[size]
-
     signed: dict[str, tuple[list[Instruction], list[Change]]] = {}
     fees: dict[str, int] = {}
     for step, made in calls.items():
         payer = _payer(parts, step)
         fees[step] = 0 if parts.roles.is_multisig else _fee(parts.pair, made, payer)
         before = world
-        world = before | after(made, before, payer, fees[step], rent, parts.now)
+        world = before | after(made, before, payer, fees[step], rent, parts.now, rewrites=parts.init is not True)
         touched = writable_of(made, payer)
-        signed[step] = [instruction_of(call) for call in made], changes(before, world, touched, payer, _names(parts))
+        signed[step] = [instruction_of(call, parts.place.program) for call in made], changes(before, world, touched, payer, _names(parts))
     not_checked = [Words(en=str(s), ja=s.in_language("ja")) for s in (ONE_BY_ONE(step=step) for step in calls if step in (FUND, SIGNER))]
     return _all_steps(parts, signed), world, fees, not_checked
 
@@ -177,17 +172,15 @@ def _payer(parts: Parts, step: str) -> str:
 
 def _fee(pair: Pair, calls: Sequence[Call], payer: str) -> int:
     """What the node asks for these calls, without a priority fee, in lamports."""
-    blockhash = pair.first.ask("getLatestBlockhash", [{"commitment": "finalized"}])["value"]["blockhash"]
-    message = message_of(calls, payer, blockhash)
-    found = pair.first.ask("getFeeForMessage", [b64encode(message).decode(), {"commitment": "finalized"}])["value"]
-    if not isinstance(found, int):
-        raise stop("endpoints_disagree", what="getFeeForMessage", first=found, second="")
-    return found
+    fee = pair.first.fee(message_of(calls, payer, pair.first.blockhash().blockhash))
+    if fee is None:
+        raise stop("endpoints_disagree", what="getFeeForMessage", first="null", second="-")
+    return fee
 
 
-def instruction_of(call: Call) -> Instruction:
+def instruction_of(call: Call, program: str) -> Instruction:
     """A call as a plan keeps it: bytes, accounts in order, and its arguments decoded from those bytes."""
-    read = decoded(call)
+    read = decoded(0, Called(call.program, tuple(meta.pubkey for meta in call.metas), call.data), program)
     return Instruction(
         name=call.name,
         program=call.program,
@@ -244,7 +237,8 @@ def _all_steps(parts: Parts, signed: Mapping[str, tuple[list[Instruction], list[
             _step(SIGNER, "signer", "idempotent", AUTHORITY, "pop-config", config, signed),
             _step(VERIFY, "verification", "pure", OPERATOR, "", "", signed),
         ]
-    assert new is not None and amount is not None
+    assert new is not None
+    assert amount is not None
     steps = [
         _step(FREEZE, "freeze", "idempotent", AUTHORITY, "old grant", tail(old.address), signed),
         _step(LAST_GOOD, "last good", "pure", OPERATOR, "", "", signed),

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pybase64 import b64encode
 from solders.pubkey import Pubkey
 
+from popkit.cutover.calls import GrantPlace, create_grant
 from popkit.cutover.endpoint import Accounts, Endpoint, Held, NodeRefused
 from popkit.cutover.errors import Stopped
 from popkit.cutover.plan import Block, Cluster, Limits, Program, canonical
 from popkit.cutover.reasons import stop
-from popkit.cutover.transactions import GrantPlace, create_grant, message_of, unsigned
+from popkit.cutover.transactions import message_of, unsigned
 from popkit.eras import EraAt
 from popkit.protocol.accounts import DISCRIMINATORS, AccountError, Grant, TokenAccount, decode_grant, decode_token_account
 from popkit.protocol.genesis import UNKNOWN, cluster_of
@@ -27,7 +28,11 @@ from popkit.protocol.keys import b58encode, key_bytes
 UPGRADEABLE_LOADER = "BPFLoaderUpgradeab1e11111111111111111111111"
 PROGRAM_DATA_HEADER = 45
 """Bytes before the program in a ProgramData account: kind, slot, whether there is an upgrade authority, and which."""
+SKIPPED = (-32007, -32009)
+"""Codes of a slot without a block, and of one that this node does not keep."""
 GRANT_SIZE = 178
+PAGE, MOST_PAGES = 1000, 20
+"""Signatures in a page, and how many pages of a grant's list are worth asking for."""
 AUTHORITY_OFFSET = 8
 SIZES = {"grant": GRANT_SIZE, "vault": 165, "pop_config": 73, "pop_state": 122, "receipt": 88, "token_account": 165, "empty": 0}
 """Bytes of the accounts that rent is asked for."""
@@ -48,7 +53,7 @@ class Pair:
 def cluster_seen(pair: Pair, case_cluster: str, limits: Limits, *, newest_signature: str | None, wall: float | None = None) -> Cluster:
     """Which cluster both endpoints are on. Raises Stopped where they are not on one, or not on the case's."""
     first, second = pair.first, pair.second
-    if first.is_same_as(second):
+    if first.address.url == second.address.url:
         raise stop("one_endpoint", endpoint=first.shown)
     genesis, other = str(first.ask("getGenesisHash", [])), str(second.ask("getGenesisHash", []))
     if genesis != other:
@@ -76,15 +81,14 @@ def cluster_seen(pair: Pair, case_cluster: str, limits: Limits, *, newest_signat
 
 def _common_block(pair: Pair, limits: Limits, wall: float | None) -> Block:
     """A finalized block that both endpoints have, by slot and hash; its time is held against this machine's clock."""
-    slot = min(pair.first.finalized_slot(), pair.second.finalized_slot())
+    slot = min(pair.first.slot(), pair.second.slot())
     first, second = (_block(endpoint, slot) for endpoint in (pair.first, pair.second))
     if first["blockhash"] != second["blockhash"]:
         raise stop("endpoints_disagree", what=f"getBlock {slot}", first=first["blockhash"], second=second["blockhash"])
     clock = pair.first.clock()
-    if clock.block_time is not None:
-        apart = abs((time.time() if wall is None else wall) - clock.block_time)
-        if apart > limits.clock_seconds:
-            raise stop("clock_off", seconds=round(apart), limit=limits.clock_seconds)
+    apart = abs((time.time() if wall is None else wall) - clock.block_time)
+    if apart > limits.clock_seconds:
+        raise stop("clock_off", seconds=round(apart), limit=limits.clock_seconds)
     return Block(slot=first["slot"], blockhash=first["blockhash"], time=first["blockTime"])
 
 
@@ -96,12 +100,22 @@ def _block(endpoint: Endpoint, slot: int) -> dict[str, Any]:
         try:
             found = endpoint.ask("getBlock", [at, config])
         except NodeRefused as refused:
-            if refused.rpc_code in (-32007, -32009):  # skipped, or not stored: the one before
+            if refused.number in SKIPPED:  # skipped, or not stored: the one before
                 continue
             raise
         if isinstance(found, dict):
             return {"slot": at, "blockhash": str(found.get("blockhash")), "blockTime": found.get("blockTime")}
     raise stop("endpoints_disagree", what=f"getBlock {slot}", first="", second="")
+
+
+def block_at(endpoint: Endpoint, slot: int) -> str | None:
+    """The hash of the block of one slot; None where the node does not hold it any more."""
+    config = {"encoding": "json", "transactionDetails": "none", "rewards": False, "commitment": "finalized"}
+    try:
+        found = endpoint.ask("getBlock", [slot, config | {"maxSupportedTransactionVersion": 1}])
+    except NodeRefused:
+        return None
+    return str(found["blockhash"]) if isinstance(found, dict) else None
 
 
 def program_seen(endpoint: Endpoint, program_id: str, era: EraAt, init: bool | None) -> Program:
@@ -150,7 +164,7 @@ def grants_of(endpoint: Endpoint, program_id: str, authority: str) -> dict[str, 
     config = {"encoding": "base64", "commitment": "finalized", "filters": filters}
     found: dict[str, Grant] = {}
     for row in endpoint.ask("getProgramAccounts", [program_id, config]):
-        held = Held.of(row["account"])
+        held = endpoint.held(row["account"])
         if held is not None and held.data[:8] == DISCRIMINATORS[Grant]:
             found[row["pubkey"]] = decode_grant(held.data)
     return found
@@ -158,13 +172,12 @@ def grants_of(endpoint: Endpoint, program_id: str, authority: str) -> dict[str, 
 
 def created_at(endpoint: Endpoint, grant: str) -> int | None:
     """The slot of a grant's oldest transaction that the node lists; None where its list is longer than is worth asking for."""
-    before, oldest = None, None
-    for _ in range(20):
-        page = endpoint.signatures(grant, limit=1000, before=before)
-        if not page:
-            return oldest
-        oldest, before = page[-1]["slot"], page[-1]["signature"]
-        if len(page) < 1000:
+    oldest, config = None, {"commitment": "finalized", "limit": PAGE}
+    for _ in range(MOST_PAGES):
+        page = endpoint.ask("getSignaturesForAddress", [grant, config])
+        if page:
+            oldest, config = page[-1]["slot"], config | {"before": page[-1]["signature"]}
+        if len(page) < PAGE:
             return oldest
     return None
 
@@ -201,11 +214,6 @@ def agreed(pair: Pair, keys: Sequence[str]) -> Accounts:
             time.sleep(0.5)
     key = apart[0]
     raise stop("endpoints_disagree", what=key, first=state_digest(first[key]) or "null", second=state_digest(second[key]) or "null")
-
-
-def rents(endpoint: Endpoint, sizes: Iterable[int]) -> dict[int, int]:
-    """The rent minimum in lamports by size in bytes, as the node says it."""
-    return {size: int(endpoint.ask("getMinimumBalanceForRentExemption", [size])) for size in sorted(set(sizes))}
 
 
 def token_account(held: Held | None) -> TokenAccount | None:

@@ -1,0 +1,121 @@
+"""The look before a step: everything that could have changed since the plan, each as a check that holds, stops, or is worth a note.
+
+A dry run shows all checks; acting raises the first that stops. Drift names the field, what it was and what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from popkit.cutover import survey
+from popkit.cutover.endpoint import Accounts, Held
+from popkit.cutover.errors import Stopped
+from popkit.cutover.plan import Plan, StepPlan
+from popkit.cutover.reasons import stop
+from popkit.cutover.survey import Pair
+from popkit.texts import Sentence, Text, sentence
+
+Result = Literal["holds", "note", "stop", "not checked"]
+CLUSTER = Text("cluster", "クラスター")
+PROGRAM = Text("program", "プログラム")
+ACCOUNTS = Text("accounts", "アカウント")
+PLAN = Text("plan", "計画")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: what, how it is, in words; `stopped` is the error that it raises where it stops the step."""
+
+    what: Text
+    result: Result
+    words: Sentence | Text | str
+    stopped: Stopped | None = None
+
+
+@dataclass(slots=True)
+class Looks:
+    """The checks of one look, in order."""
+
+    checks: list[Check] = field(default_factory=list)
+
+    def add(self, what: Text, ask: Callable[[], Sentence | Text | str | None], result: Result = "holds") -> None:
+        """Make a check: what `ask` says, or the Stopped that it raises. One that says None is left out."""
+        try:
+            words = ask()
+        except Stopped as stopped:
+            self.checks.append(Check(what, "stop", stopped.reason, stopped))
+            return
+        if words is not None:
+            self.checks.append(Check(what, result, words))
+
+    def note(self, what: Text, words: Sentence | Text | str) -> None:
+        """Something worth knowing that does not stop the step."""
+        self.checks.append(Check(what, "note", words))
+
+    def not_checked(self, what: Text, words: Sentence | Text | str) -> None:
+        """Something that could not be looked at."""
+        self.checks.append(Check(what, "not checked", words))
+
+    @property
+    def stopped(self) -> Stopped | None:
+        """The first check that stops, as its error."""
+        return next((check.stopped for check in self.checks if check.stopped is not None), None)
+
+    def refuse(self) -> None:
+        """Raise the first check that stops."""
+        if self.stopped is not None:
+            raise self.stopped
+
+
+def age_of_plan(plan: Plan, now: float) -> Sentence:
+    """How old the plan is. Raises Stopped for a draft, and for one that is too old."""
+    if plan.draft:
+        raise stop("draft")
+    age = now - plan.made_at
+    if age > plan.limits.plan_seconds:
+        raise stop("stale_plan", age=round(age / 3600), limit=plan.limits.plan_seconds // 3600)
+    return sentence("{minutes} minutes old", "{minutes} 分前に作成", minutes=max(round(age / 60), 0))
+
+
+def same_cluster(plan: Plan, pair: Pair, wall: float) -> Sentence:
+    """The plan's cluster, by genesis hash and by the plan's finalized block on both endpoints. Raises Stopped."""
+    assert plan.cluster is not None
+    now = survey.cluster_seen(pair, plan.cluster.name, plan.limits, newest_signature=None, wall=wall)
+    if now.genesis_hash != plan.cluster.genesis_hash:
+        raise stop("drift", field="getGenesisHash", was=plan.cluster.genesis_hash, now=now.genesis_hash)
+    for endpoint in (pair.first, pair.second):
+        found = survey.block_at(endpoint, plan.cluster.block.slot)
+        if found is not None and found != plan.cluster.block.blockhash:
+            raise stop("drift", field=f"getBlock {plan.cluster.block.slot}", was=plan.cluster.block.blockhash, now=found)
+    return sentence("{name}, the same on both endpoints", "{name}（二つの接続先で一致）", name=plan.cluster.name)
+
+
+def same_program(plan: Plan, pair: Pair) -> Sentence:
+    """The program is the one of the plan: its ProgramData's slot, digest and upgrade authority. Raises Stopped."""
+    from popkit.eras import EraAt
+
+    was = plan.program
+    now = survey.program_seen(pair.first, was.program_id, EraAt(was.era, was.era_shown_by, "", ()), was.init)
+    for name in ("kind", "program_data", "slot", "sha256", "upgrade_authority"):
+        if getattr(was, name) != getattr(now, name):
+            raise stop("other_program", field=name, was=getattr(was, name), now=getattr(now, name))
+    return sentence("unchanged since slot {slot}", "スロット {slot} から変更なし", slot=was.slot if was.slot is not None else "-")
+
+
+def drifted(step: StepPlan, held: Accounts, moving: frozenset[str]) -> list[tuple[str, str | None, str | None]]:
+    """(account, was, is) of a step's accounts that are neither as before nor as after; those that are expected to move left out."""
+    rows = []
+    for change in step.changes:
+        now = survey.state_digest(held[change.account])
+        if change.account in moving or change.rule != "none" or now in (change.before, change.after):
+            continue
+        rows.append((f"{change.what} {change.account}", change.before, now))
+    return rows
+
+
+def is_done(step: StepPlan, held: Mapping[str, Held | None], moving: frozenset[str]) -> bool:
+    """Whether every account that the step changes is as it is to be after; those that move by themselves do not tell."""
+    telling = [c for c in step.changes if c.rule == "none" and c.account not in moving and c.before != c.after]
+    return bool(telling) and all(survey.state_digest(held[c.account]) == c.after for c in telling)

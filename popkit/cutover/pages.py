@@ -1,0 +1,340 @@
+"""The pages of a run: the plan, a step, where we are. Each is a reading of the plan and the journal; nothing is asked of anybody."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from popkit.cutover.plan import Plan, StepPlan, Words
+from popkit.cutover.screen import Screen
+from popkit.cutover.transactions import read_aloud
+from popkit.cutover.words import STEPS
+from popkit.texts import Language, Moment, Sentence, Text, sentence
+from popkit.wording import CLAIMERS
+
+if TYPE_CHECKING:
+    from popkit.cutover.run import Run
+
+NAMES: dict[Language, str] = {"en": "plan.md", "ja": "plan.ja.md"}
+KEY_BEGINNING = 8
+
+PLAN = Text("Plan {digest}: cut over grant {grant}", "計画 {digest}: grant {grant} のカットオーバー")
+DRAFT = Text("Draft of a plan for grant {grant}: it can be read and never run", "grant {grant} の計画の下書き: 読めますが、実行できません")
+BROKEN, WHY, SINCE = Text("broken", "障害"), Text("why", "原因"), Text("since", "いつから")
+LAST_GOOD, REMEDY = Text("last good", "直近正常点"), Text("remedy", "復旧方法")
+OVERRIDDEN, CASE = Text("overridden", "担当者の判断"), Text("evidence", "証拠")
+CLUSTER, PROGRAM, WORKER = Text("cluster", "クラスター"), Text("program", "プログラム"), Text("worker", "ワーカー")
+OLD, NEW, TERMS, SIGNER = Text("old grant", "元の grant"), Text("new grant", "新しい grant"), Text("terms", "条件"), Text("signer", "署名者")
+OWED, TWICE, AMOUNT, MONEY = Text("owed", "未受領"), Text("twice", "二重受領"), Text("amount", "入金額"), Text("money", "残高")
+EVENT, OTHERS, ROLES = Text("event", "イベント"), Text("other grants", "ほかの grant"), Text("who signs", "署名する人")
+TELL, NOT_CHECKED, HARM = Text("announce", "告知文"), Text("not checked", "未確認"), Text("harm", "害")
+STEP, LIMITS, READ_ALOUD = Text("step", "手順"), Text("limits", "期限"), Text("read aloud", "指差呼称")
+
+SWITCH = Text(
+    "switch: a new grant from GENESIS; the old chain stays as evidence",
+    "切り替え: 新しい grant で GENESIS から始め、過去チェーンは証跡として残します",
+)
+SIGN = Text("signer: name the right key in pop-config; no new grant", "署名者: pop-config に正しい鍵を設定します。新しい grant は不要です")
+CLOSING = Text(
+    "closing the old grant deletes its Grant and vault accounts for good; PopState, receipts and transactions stay; seal the evidence first",
+    "元の grant を閉じると、Grant と vault のアカウントは永久に消えます。PopState・受領・取引は残ります。先に証拠を封印してください",
+)
+ONLY_THERE = Text(
+    "nobody can mint more and the only tokens lie in the old vault: plan again with --close-old, and read its harm",
+    "追加発行ができず、トークンは元の vault にしかありません。--close-old を付けて計画し直し、その害を確認してください",
+)
+
+
+def plan_screen(plan: Plan, digest: str, run: str) -> Screen:
+    """The whole plan on one screen: what is broken, what is to be done, for whom, with what, and by whom."""
+    short = digest[:12]
+    heading = DRAFT(grant=plan.old_grant.address) if plan.draft else PLAN(digest=short, grant=plan.old_grant.address)
+    screen = Screen(heading)
+    _what(screen, plan)
+    _where(screen, plan)
+    _grants(screen, plan)
+    _people(screen, plan)
+    _money(screen, plan)
+    _event(screen, plan)
+    for step in plan.steps:
+        screen.add(sentence("step {id}", "手順 {id}", id=step.id), _step_line(step))
+    screen.add(TELL(), spoken(plan.announcement))
+    screen.add(NOT_CHECKED(), *(spoken(words) for words in plan.not_checked), tone="note")
+    screen.add(READ_ALOUD(), " ".join(read_aloud(digest)))
+    if not plan.draft and plan.steps:
+        screen.commands = [f"popkit cutover step {shlex.quote(run)} {plan.steps[0].id}"]
+    return screen
+
+
+def _what(screen: Screen, plan: Plan) -> None:
+    broken = plan.broken
+    tone = "stop" if broken.verdict == "broken" else "note"
+    screen.add(BROKEN(), sentence("{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=broken.because), tone=tone)  # type: ignore[arg-type]
+    if broken.causes:
+        screen.add(WHY(), ", ".join(broken.causes))
+    began = (broken.began or {}).get("lost_proof_issued") or (broken.began or {}).get("first_refusal_landed")
+    if began:
+        screen.add(SINCE(), Moment(began["time"]).in_language("en"))
+    if broken.last_good:
+        screen.add(LAST_GOOD(), f"{broken.last_good['signature']} (slot {broken.last_good['slot']})")
+    screen.add(REMEDY(), SWITCH if plan.remedy == "switch" else SIGN)
+    if plan.reason is not None:
+        overrides = ", ".join(plan.overridden) or "-"
+        screen.add(
+            OVERRIDDEN(), sentence("{codes}: “{reason}”", "{codes}: 「{reason}」", codes=overrides, reason=plan.reason), tone="note"
+        )
+    screen.add(CASE(), f"{plan.case.name}, findings.json {plan.case.findings_sha256[:16]}")
+
+
+def _where(screen: Screen, plan: Plan) -> None:
+    if plan.cluster is not None:
+        screen.add(
+            CLUSTER(),
+            sentence(
+                "{name}, genesis {genesis}, both endpoints agree",
+                "{name}、genesis {genesis}、二つの接続先で一致",
+                name=plan.cluster.name,
+                genesis=plan.cluster.genesis_hash[:KEY_BEGINNING],
+            ),
+        )
+    at = f" @ {plan.program.slot}" if plan.program.slot is not None else ""
+    init = {True: "init", False: "init_if_needed", None: "?"}[plan.program.init]
+    screen.add(PROGRAM(), f"{plan.program.program_id[:KEY_BEGINNING]}… {plan.program.kind}{at}, {plan.program.era}, create_grant: {init}")
+    if plan.worker is not None:
+        screen.add(WORKER(), _worker(plan))
+    if plan.signer is not None:
+        screen.add(SIGNER(), _signer(plan))
+    for other in plan.other_grants:
+        if other.effect != "none":
+            screen.add(OTHERS(), f"{other.address}: {other.effect} ({other.why})", tone="note" if other.effect == "helped" else "stop")
+
+
+def _worker(plan: Plan) -> Sentence:
+    assert plan.worker is not None
+    known = {
+        True: Text("its audit list continues the case's", "監査一覧はケースの続きです"),
+        False: Text("its audit list does not continue the case's", "監査一覧がケースの続きではありません"),
+        None: Text("whether it is the case's worker is not known", "ケースのワーカーかどうかは不明です"),
+    }[plan.worker.continues_case]
+    return sentence(
+        "signs as {signer}; {known}", "{signer} で署名。{known}", signer=_short(plan.worker.signer), known=known()
+    )
+
+
+def _signer(plan: Plan) -> Sentence:
+    signer = plan.signer
+    assert signer is not None
+    source = {
+        "last accepted claims": Text("the key of the last accepted claims", "最後に受理された請求の鍵"),
+        "typed by a person": Text("typed by a person", "担当者が入力した鍵"),
+    }[signer.source]
+    if not signer.upsert:
+        return sentence("{key}, as pop-config names it already ({source})", "{key}。pop-config にすでに設定済み（{source}）", key=signer.planned, source=source())  # fmt: skip
+    return sentence(
+        "{key} ({source}) in place of {now}", "{now} に代えて {key}（{source}）", key=signer.planned, source=source(), now=_short(signer.now)
+    )
+
+
+def _grants(screen: Screen, plan: Plan) -> None:
+    old, new = plan.old_grant, plan.new_grant
+    screen.add(OLD(), f"{old.address}, id {old.grant_id}, head {(old.head or 'GENESIS')[:16]}, vault {old.vault_amount}")
+    if new is None:
+        return
+    screen.add(NEW(), sentence(
+        "{address}, id {id}, never used on either endpoint", "{address}、id {id}。どちらの接続先でも未使用", address=new.address, id=new.grant_id,
+    ))  # fmt: skip
+    screen.add(TERMS(), sentence(
+        "{amount} base units every {seconds} s, from {start}, expiry {expiry}; as the old grant's but for the start (was {was})",
+        "{seconds} 秒ごとに {amount}（基本単位）、開始 {start}、期限 {expiry}。開始（元は {was}）以外は元の grant と同じ",
+        amount=new.terms.amount_per_period, seconds=new.terms.period_seconds, start=Moment(new.terms.start_ts),
+        expiry=Moment(new.terms.expires_at) if new.terms.expires_at else "-", was=Moment(old.terms.start_ts),
+    ))  # fmt: skip
+
+
+def _people(screen: Screen, plan: Plan) -> None:
+    people = plan.people
+    if people.owed_now is None or people.owed_before is None:
+        screen.add(OWED(), sentence("not known: the case does not decide who was refused", "不明: 誰が拒否されたかをケースから決められません"), tone="note")  # fmt: skip
+    else:
+        screen.add(OWED(), sentence(
+            "{now} in this period, which ends {ends}", "今の期間（{ends} まで）に {now}",
+            now=CLAIMERS(people.owed_now.count), ends=Moment(people.period_ends_at),
+        ))  # fmt: skip
+        if people.owed_before.count:
+            screen.add(OWED(), sentence(
+                "{before} of earlier periods: a new grant cannot serve them", "過去の期間に {before}。新しい grant では渡せません",
+                before=CLAIMERS(people.owed_before.count),
+            ), tone="note")  # fmt: skip
+    if plan.remedy == "switch" and people.may_claim_twice.count:
+        screen.add(TWICE(), sentence(
+            "{count} could claim again in this period: {amount} base units", "{count}が今の期間にもう一度受け取れます: {amount}（基本単位）",
+            count=CLAIMERS(people.may_claim_twice.count), amount=people.may_claim_twice.amount,
+        ), tone="note")  # fmt: skip
+
+
+def _money(screen: Screen, plan: Plan) -> None:
+    amount, money = plan.amount, plan.money
+    if amount is not None:
+        full = Text("the last full period", "直近の一期間") if amount.reckoned_period_is_full else Text("this period so far", "今の期間のここまで")
+        screen.add(AMOUNT(), sentence(
+            "{units} base units ({owed} owed, {claims} claims of {period}, 1 of the operator's, at {each} each)",
+            "{units}（基本単位）: 未受領 {owed} 件、{period}の請求 {claims} 件、担当者の 1 件、各 {each}",
+            units=amount.base_units, owed="?" if amount.owed_claims is None else amount.owed_claims, claims=amount.reckoned_claims,
+            period=full(), each=amount.amount_per_claim,
+        ))  # fmt: skip
+    if money is None:
+        return
+    screen.add(MONEY(), sentence(
+        "source {source} holds {held}; the payer {payer} keeps {left} of {lamports} lamports",
+        "{source} の残高 {held}。支払者 {payer} の残りは {lamports} lamports のうち {left}",
+        source=_short(money.source), held=money.source_amount or "?", payer=_short(money.payer), left=money.payer_after,
+        lamports=money.payer_lamports,
+    ))  # fmt: skip
+    if money.only_in_old_vault:
+        screen.add(HARM(), CLOSING if any(step.id == "2.0" for step in plan.steps) else ONLY_THERE, tone="stop")
+
+
+def _event(screen: Screen, plan: Plan) -> None:
+    event = plan.event
+    if event is not None:
+        screen.add(EVENT(), sentence(
+            "“{title}”, {when}, {host}; whoever's token makes it sees the claimants", "「{title}」、{when}、{host}。作成したトークンの持ち主が参加者を閲覧できます",
+            title=event.title, when=event.datetime or "-", host=event.host or "-",
+        ))  # fmt: skip
+        if event.others_on_old_grant:
+            screen.add(EVENT(), sentence(
+                "also on the old grant: {events}", "元の grant にはほかに {events} も紐付いています", events=", ".join(event.others_on_old_grant),
+            ), tone="note")  # fmt: skip
+    roles = plan.roles
+    if roles.is_multisig:
+        screen.add(ROLES(), sentence(
+            "the authority {authority} is off the curve: export each step for its multisig", "authority {authority} は曲線外です。各手順をマルチシグ用に書き出します",
+            authority=roles.authority,
+        ), tone="note")  # fmt: skip
+    else:
+        funder = "" if roles.funder == roles.authority else f", funder {roles.funder}"
+        screen.add(ROLES(), f"authority {roles.authority}{funder}")
+
+
+def _step_line(step: StepPlan) -> Sentence:
+    words = STEPS[step.id]
+    return sentence("{heading} ({effect}, {role})", "{heading}（{effect}、{role}）", heading=words.heading, effect=EFFECTS[step.effect](), role=WHO[step.role]())  # fmt: skip
+
+
+EFFECTS = {
+    "pure": Text("changes nothing", "何も変更しない"),
+    "idempotent": Text("may be repeated", "繰り返しても同じ"),
+    "at most once": Text("at most once", "一度だけ"),
+}
+WHO = {
+    "authority": Text("the authority's key", "authority の鍵"),
+    "funder": Text("the funder's key", "入金者の鍵"),
+    "operator": Text("the operator", "担当者"),
+}
+
+
+def spoken(words: Words) -> Sentence:
+    """A text of the plan as a sentence."""
+    return Text(_plain(words.en), _plain(words.ja))()
+
+
+def _plain(text: str) -> str:
+    """Text that holds no value of its own: braces of an event's title are braces."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _short(key: str | None) -> str:
+    return f"{key[:KEY_BEGINNING]}…" if key else "-"
+
+
+TAKES, RISK, EFFECT = Text("input", "入力"), Text("risk", "リスク"), Text("effect", "作用")
+SIGNS, CHANGES, WAITING, UNSURE = Text("is signed", "署名内容"), Text("changes", "変わるもの"), Text("if not done", "しない場合"), Text("if unsure", "結果不明なら")
+LOOK_UP, NOW = Text("look up", "確認値"), Text("state", "状態")
+STATES = {
+    "open": Text("not done yet", "未実施"),
+    "done": Text("❄ done", "❄ 実施済み"),
+    "unknown": Text("sent, and how it ended is not known", "送信済み、結果不明"),
+    "failed": Text("landed and failed", "取り込まれたが失敗"),
+    "waiting": Text("waiting", "待機中"),
+}
+LOOK_UP_LINE = Text("the value of “{what}” on the plan page ({page})", "計画ページ（{page}）の「{what}」の値")
+MOST_CHANGES = 9
+
+
+def step_screen(run: Run, step: StepPlan) -> Screen:
+    """A step on one screen: input, risk, effect, what is signed, what waiting costs; last and alone, what to type."""
+    words = STEPS[step.id]
+    screen = Screen(words.heading)
+    screen.add(NOW(), STATES[run.state(step.id)], tone="good" if run.state(step.id) == "done" else "plain")
+    screen.add(TAKES(), words.takes)
+    screen.add(RISK(), words.risk, tone="note" if step.effect == "at most once" else "plain")
+    screen.add(EFFECT(), sentence("{effect} ({how})", "{effect}（{how}）", effect=words.effect, how=EFFECTS[step.effect]()))
+    signs = [_instruction(one) for one in step.instructions]
+    screen.add(SIGNS(), *signs)
+    touched = [f"{change.what} {change.account}" for change in step.changes]
+    more = len(touched) - MOST_CHANGES
+    screen.add(CHANGES(), *touched[:MOST_CHANGES], *([sentence("and {n} more", "ほか {n} 件", n=more)] if more > 0 else []))
+    screen.add(WAITING(), words.waiting)
+    screen.add(UNSURE(), words.ambiguous)
+    if step.look_up:
+        screen.add(LOOK_UP(), LOOK_UP_LINE(what=step.look_up, page=NAMES["en"]))
+    screen.commands = [f"popkit cutover step {shlex.quote(run.root.name)} {step.id}"]
+    return screen
+
+
+def _instruction(one: object) -> str:
+    args = ", ".join(f"{name} {value}" for name, value in one.args.items())  # type: ignore[attr-defined]
+    return f"{one.name}({args})"  # type: ignore[attr-defined]
+
+
+STATUS = Text("Run {run}, plan {digest}", "実行 {run}、計画 {digest}")
+NEXT, OUTSTANDING, DONE_SO_FAR = Text("next", "次"), Text("outstanding", "未決着"), Text("done", "実施済み")
+ALL_DONE = Text("every step is done", "すべての手順が終わりました")
+GIVEN_UP_WORDS = Text("this run was given up; plan anew", "この実行は放棄されました。計画し直してください")
+
+
+def status_screen(run: Run) -> Screen:
+    """Where we are, what is next, what is outstanding, and what happens if nothing is done."""
+    screen = Screen(STATUS(run=run.root.name, digest=run.digest[:12]))
+    if run.is_given_up:
+        screen.add(NOW(), GIVEN_UP_WORDS, tone="stop")
+        return screen
+    for step in run.plan.steps:
+        state = run.state(step.id)
+        tone = {"done": "good", "unknown": "stop", "failed": "stop"}.get(state, "plain")
+        screen.add(sentence("step {id}", "手順 {id}", id=step.id), sentence("{state}: {name}", "{state}: {name}", state=STATES[state](), name=STEPS[step.id].heading()), tone=tone)  # type: ignore[arg-type]  # fmt: skip
+    unknown = [step.id for step in run.plan.steps if run.state(step.id) == "unknown"]
+    for name in unknown:
+        screen.add(OUTSTANDING(), STEPS[name].ambiguous, tone="stop")
+        screen.commands = [f"popkit cutover resolve {shlex.quote(run.root.name)} {name}"]
+        screen.exit_code = 3
+    following = run.next_step()
+    if following is None:
+        screen.add(NEXT(), ALL_DONE, tone="good")
+    elif not unknown:
+        screen.add(NEXT(), _step_line(following))
+        screen.add(WAITING(), STEPS[following.id].waiting)
+        screen.commands = [f"popkit cutover show {shlex.quote(run.root.name)} {following.id}"]
+    return screen
+
+
+def write_pages(root: Path, plan: Plan, digest: str) -> None:
+    """Write plan.md and plan.ja.md: the plan's screen, then every step, each with the value that confirms it."""
+    for language, name in NAMES.items():
+        parts = [plan_screen(plan, digest, root.name).markdown(language, 1)]
+        parts += [_step_page(step, language) for step in plan.steps]
+        (root / name).write_text("\n".join(parts))
+
+
+def _step_page(step: StepPlan, language: Language) -> str:
+    words = STEPS[step.id]
+    screen = Screen(words.heading)
+    screen.add(TAKES(), words.takes)
+    screen.add(RISK(), words.risk)
+    screen.add(EFFECT(), words.effect)
+    screen.add(SIGNS(), *(_instruction(one) for one in step.instructions))
+    screen.add(CHANGES(), *(f"{c.what} {c.account}: {c.before or 'null'} → {c.after or 'null'} ({c.rule})" for c in step.changes))
+    if step.look_up:
+        screen.add(LOOK_UP(), f"{step.look_up}: {step.value}")
+    return screen.markdown(language)

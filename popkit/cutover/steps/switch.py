@@ -1,0 +1,216 @@
+"""Steps that are a transaction: close the old grant, create, fund and name the signer, together or by roles.
+
+What was done already, by whomever, is found by looking and left out: half a switch by hand is taken over, and nothing is done twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from popkit.cutover import survey
+from popkit.cutover.calls import Call
+from popkit.cutover.effects import after
+from popkit.cutover.endpoint import Accounts
+from popkit.cutover.errors import Stopped
+from popkit.cutover.journal import Entry
+from popkit.cutover.looking import ACCOUNTS, Looks
+from popkit.cutover.reasons import stop
+from popkit.cutover.screen import Screen
+from popkit.cutover.sending import Outcome, dry, prepare, send
+from popkit.cutover.stepping import call_of
+from popkit.cutover.steps.base import Step
+from popkit.cutover.transactions import writable_of
+from popkit.protocol.accounts import AccountError, decode_grant, decode_pop_config
+from popkit.texts import Listed, Sentence, Text, sentence
+
+if TYPE_CHECKING:
+    from popkit.cutover.keys import Signer
+
+FOUND = Text("found done", "実施済みを確認")
+SIMULATION, SIGNS, COSTS, BY_OTHERS = Text("simulation", "シミュレーション"), Text("is signed", "署名内容"), Text("costs", "費用"), Text("by others", "他者による実施")  # noqa: E501
+TRANSACTION, SLOT = Text("transaction", "トランザクション"), Text("slot", "スロット")
+AS_PLANNED = Text("every account is as planned, byte for byte", "すべてのアカウントが計画とバイト単位で一致しています")
+WOULD_BE = Text("succeeds, and leaves every account as planned", "成功し、すべてのアカウントが計画どおりになります")
+ALREADY = Text("found as planned already, not by this run", "この実行以外により、すでに計画どおりの状態です")
+
+
+class Switch(Step):
+    """A step of one transaction. `remaining` are the calls that are still to be made."""
+
+    def calls(self) -> list[Call]:
+        """The plan's calls of this step."""
+        return [call_of(one) for one in self.plan.instructions]
+
+    @property
+    def payer(self) -> str:
+        roles = self.run.plan.roles
+        return roles.funder if self.plan.role == "funder" else roles.payer
+
+    def held(self) -> Accounts:
+        """The accounts that the step may change, from both endpoints, which must agree."""
+        return survey.agreed(self.run.pair(), list(writable_of(self.calls(), self.payer)))
+
+    def look_closer(self, looks: Looks) -> None:
+        looks.add(ACCOUNTS, self._accounts)
+
+    def _accounts(self) -> Sentence:
+        held = self.held()
+        left = self.remaining(held)
+        self.refuse_drift(held, left)
+        if not left:
+            return ALREADY()
+        names = Listed(tuple(call.name for call in left))
+        if len(left) < len(self.calls()):
+            return sentence("to be done still: {calls}; the rest is found done", "残り: {calls}。ほかは実施済みです", calls=names)
+        return sentence("as planned before: {calls} to be done", "計画どおりの状態です。実施するもの: {calls}", calls=names)
+
+    def remaining(self, held: Accounts) -> list[Call]:
+        """The calls whose effect is not there yet. Raises Stopped where something else is there."""
+        calls = self.calls()
+        found = [call for call in calls if not self._is_there(call, held)]
+        made = [call.name for call in found]
+        if made == ["marker"]:
+            return []  # the marker guards what is there already
+        return found
+
+    def _is_there(self, call: Call, held: Accounts) -> bool:
+        plan, new = self.run.plan, self.run.plan.new_grant
+        match call.name:
+            case "marker":
+                return plan.marker is not None and held[plan.marker.address] is not None
+            case "create_grant":
+                assert new is not None
+                account = held[new.address]
+                if account is None or account.owner != plan.program.program_id:
+                    return False
+                self._refuse_other_terms(account.data)
+                return True
+            case "set_allowlist_root":
+                assert new is not None
+                account = held[new.address]
+                return account is not None and decode_grant(account.data).merkle_root == new.terms.merkle_root
+            case "fund_grant":
+                assert new is not None
+                assert plan.amount is not None
+                vault = survey.token_account(held[new.vault])
+                return vault is not None and vault.amount >= int(plan.amount.base_units)
+            case "upsert_pop_config":
+                assert plan.signer is not None
+                account = held[plan.signer.pop_config]
+                return account is not None and decode_pop_config(account.data).signer_pubkey == plan.signer.planned
+            case "set_paused":
+                account = held[plan.old_grant.address]
+                return account is not None and decode_grant(account.data).paused
+            case "close_grant":
+                return held[plan.old_grant.address] is None
+        return False
+
+    def _refuse_other_terms(self, data: bytes) -> None:
+        new = self.run.plan.new_grant
+        assert new is not None
+        try:
+            found = decode_grant(data)
+        except AccountError as error:
+            raise stop("drift", field=new.address, was="null", now=str(error)) from None
+        for name in ("amount_per_period", "period_seconds", "start_ts", "expires_at"):
+            was, now = str(getattr(new.terms, name)), str(getattr(found, name))
+            if was != now:
+                raise stop("drift", field=f"new grant {name}", was=was, now=now)
+
+    def refuse_drift(self, held: Accounts, left: list[Call]) -> None:
+        """Refuse where an account of the step is neither as it was planned from nor as it will be. Raises Stopped, naming it.
+
+        A payer's lamports and the source's tokens move by themselves: they only have to be enough, which the effects show.
+        """
+        plan = self.run.plan
+        signer = plan.signer
+        if any(call.name == "upsert_pop_config" for call in left) and signer is not None:
+            config = held[signer.pop_config]
+            now = decode_pop_config(config.data).signer_pubkey if config is not None else None
+            if now not in (signer.now, signer.planned):
+                raise stop("drift", field="pop-config signer", was=signer.now, now=now)
+        if any(call.name == "create_grant" for call in left) and plan.new_grant is not None:
+            for key in (plan.new_grant.address, plan.new_grant.vault):
+                if held[key] is not None:
+                    raise stop("address_taken", what="account", address=key, how=survey.state_digest(held[key]))
+
+    def expected(self, left: list[Call], held: Accounts, fee: int) -> dict[str, object]:
+        """The accounts as they must be after these calls, from what they are now."""
+        now = self.run.pair().first.clock().block_time
+        rewrites = self.run.plan.program.init is not True
+        return dict(after(left, held, self.payer, fee, self.run.pair().first.rent, now, rewrites=rewrites))
+
+    # dry
+
+    def simulated(self, screen: Screen, looks: Looks) -> None:
+        from popkit.cutover.pages import _instruction
+
+        screen.add(SIGNS(), *(_instruction(one) for one in self.plan.instructions))
+        if looks.stopped is not None:
+            return
+        left = self.remaining(self.held())
+        if not left:
+            return
+        pair = self.run.pair()
+        try:
+            found = dry(pair.first, left, self.payer, after=self._effects, program=self.run.plan.program.program_id)
+        except Stopped as stopped:
+            looks.checks.append(_stopping(stopped))
+            screen.add(SIMULATION(), stopped.reason, tone="stop")
+            return
+        screen.add(SIMULATION(), WOULD_BE, tone="good")
+        screen.add(COSTS(), sentence("{fee} lamports, {units} compute units", "{fee} lamports、{units} compute units", fee=found.fee, units=found.units))  # fmt: skip
+        for words in found.not_checked:
+            looks.not_checked(SIMULATION, words)
+
+    def _effects(self, calls: list[Call], held: Accounts, fee: int) -> dict[str, object]:
+        return self.expected(calls, held, fee)
+
+    # act
+
+    def carry_out(self, looks: Looks) -> Entry:
+        held = self.held()
+        left = self.remaining(held)
+        if not left:
+            return self.done(by="others", found=[c.account for c in self.plan.changes if c.before != c.after])
+        return self.settle(self._sent(left))
+
+    def _sent(self, left: list[Call]) -> Outcome:
+        run, pair = self.run, self.run.pair()
+        keys: list[Signer] = [run.key(self.plan.role)]
+        prepared = prepare(
+            pair.first, left, self.payer, keys, fee_cap=run.plan.limits.fee_cap_lamports, after=self._effects,
+            program=run.plan.program.program_id,
+        )  # fmt: skip
+        self.acting(calls=[call.name for call in left])
+        return send(prepared, pair.first, pair.second, run.attempts, run.journal, self.id, beat=run.beat, sleep=run.sleep)
+
+    def settle(self, outcome: Outcome) -> Entry:
+        """Write how an attempt ended; raise where it is not a success."""
+        facts = {"signature": outcome.signature, "slot": outcome.slot, "fee": outcome.fee}
+        if outcome.kind == "unknown":
+            self.not_known(**facts)
+        if outcome.kind == "expired":
+            self.run.journal.write("expired", self.id, **facts)
+            raise stop("expired", step=self.id)
+        if outcome.kind == "failed":
+            self.failed(stop("landed_failed", error=outcome.error), error=outcome.error, logs=list(outcome.logs), **facts)
+        if outcome.differences:
+            first = outcome.differences[0]
+            error = stop("wrong_result", what=f"{first.account} {first.field}", was=first.expected, now=first.found)
+            self.failed(error, differences=[str(d) for d in outcome.differences], **facts)
+        return self.done(by="us", block_time=outcome.block_time, **facts)
+
+    def result_rows(self, screen: Screen, entry: Entry) -> None:
+        if entry.facts.get("done_by") == "others":
+            screen.add(BY_OTHERS(), ALREADY, tone="good")
+            return
+        screen.add(TRANSACTION(), str(entry.facts.get("signature")), tone="good")
+        screen.add(SLOT(), str(entry.facts.get("slot")))
+        screen.add(ACCOUNTS(), AS_PLANNED, tone="good")
+
+
+def _stopping(stopped: Stopped) -> object:
+    from popkit.cutover.looking import Check
+
+    return Check(SIMULATION, "stop", stopped.reason, stopped)
