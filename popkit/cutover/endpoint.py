@@ -144,6 +144,7 @@ class Endpoint:
         self._rents: dict[int, int] = {}
         self._chance, self._ids = random.Random(), count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._client: AsyncClient | None = None
 
     @property
@@ -169,6 +170,8 @@ class Endpoint:
             with suppress(Exception):  # whatever is wrong with a connection that is given up is of no interest
                 asyncio.run_coroutine_threadsafe(client._provider.close(), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
+        if self._thread is not None:
+            self._thread.join(5)
 
     # asking
 
@@ -205,7 +208,8 @@ class Endpoint:
         """Run on this endpoint's own loop, from any thread; an interrupt ends the request too."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name=f"popkit {self.name}", daemon=True).start()
+            self._thread = threading.Thread(target=_turn, args=(self._loop,), name=f"popkit {self.name}", daemon=True)
+            self._thread.start()
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -246,6 +250,7 @@ class Endpoint:
     def _connected(self) -> AsyncClient:
         from solana.rpc.async_api import AsyncClient
 
+        _silence()
         return AsyncClient(self.address.url, timeout=self.timeout, extra_headers=dict(self.address.headers))
 
     # what is asked, always at finalized
@@ -384,3 +389,20 @@ class Endpoint:
         if type(value) is not int:
             raise self.malformed(method)
         return value
+
+
+def _silence() -> None:
+    """Keep the libraries' loggers from writing URLs."""
+    try:
+        from popkit.cutover.quiet import silence  # type: ignore[import-not-found, unused-ignore]
+    except ModuleNotFoundError:
+        return
+    silence()
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped, and close it."""
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

@@ -37,7 +37,6 @@ def test_a_recorded_cutover_ends_as_it_was_worked_out(era: str) -> None:
     claims = 0
     for row in sent(era):
         read = row.read
-        before = dict.fromkeys(read.account_keys) | row.before
         found = after(calls_of(read), row.before, read.account_keys[0], row.fee, rent, row.clock, strict=era.startswith("strict"))
         assert differences({key: found[key] for key in row.after}, row.after) == [], row.step
         receipts = [each.accounts["receipt"] for each in transactions.read_back(row.wire) if each.name == "claim_grant"]
