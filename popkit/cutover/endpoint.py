@@ -394,7 +394,7 @@ class Endpoint:
 def _silence() -> None:
     """Keep the libraries' loggers from writing URLs."""
     try:
-        from popkit.cutover.quiet import silence  # type: ignore[import-not-found, unused-ignore]
+        from popkit.cutover.quiet import silence  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ModuleNotFoundError:
         return
     silence()
