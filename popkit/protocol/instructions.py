@@ -151,12 +151,13 @@ LEGACY_CLAIM_ACCOUNTS: tuple[str, ...] = tuple(name for name, _ in _LEGACY_CLAIM
 
 _BY_DISCRIMINATOR = {spec.discriminator: spec for spec in _TABLE}
 _ACCOUNTS = {spec.name: spec.accounts for spec in _TABLE}
-_FIXED_ACCOUNTS = {
+FIXED_ACCOUNTS = {
     "token_program": TOKEN_PROGRAM,
     "system_program": SYSTEM_PROGRAM,
     "rent": RENT_SYSVAR,
     "instructions_sysvar": INSTRUCTIONS_SYSVAR,
 }
+"""Accounts of an instruction that are always the same."""
 
 
 def decode_instruction(data: bytes, accounts: Sequence[str]) -> ProgramInstruction:
@@ -204,7 +205,7 @@ def build_instruction(
     data = spec.discriminator + b"".join(_write(args, name, arg, kind) for arg, kind in spec.args)
     listed = []
     for account, flags in metas:
-        key = accounts.get(account, _FIXED_ACCOUNTS.get(account))
+        key = accounts.get(account, FIXED_ACCOUNTS.get(account))
         if key is None:
             raise ValueError(f"{name} needs the account {account}")
         key_bytes(key)
