@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from popkit.collecting.exchange import Answer
 from popkit.collecting.outcomes import RULES, Outcome, outcome_of_error
-from popkit.collecting.peer import Answer, Peer
+from popkit.collecting.peer import Peer
 
 GROW_AFTER = 20
 """So many whole batches in a row and the size doubles again, up to what was set."""

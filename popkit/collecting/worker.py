@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from popkit.collecting.exchange import Answer
 from popkit.collecting.outcomes import RULES, Outcome
-from popkit.collecting.peer import Answer, Peer
+from popkit.collecting.peer import Peer
 from popkit.collecting.progress import Progress
 from popkit.collecting.workspace import Workspace
 
