@@ -6,5 +6,5 @@ imports what its work needs inside of `run`.
 
 from __future__ import annotations
 
-VERBS = ("collect", "serve", "diagnose", "investigate", "verify", "explain", "drill", "completion")
+VERBS = ("collect", "serve", "diagnose", "investigate", "verify", "explain", "cutover", "drill", "completion")
 """Names of verbs, which are those of their modules too, in the order of their use."""

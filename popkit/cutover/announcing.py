@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from popkit.cutover.plan import Event, NewGrant, Words
-from popkit.texts import Sentence, Text
+from popkit.texts import Text, speak
 
 TELL = Text(
     "{title}: tickets are given out anew. Please take part again: the old code and the old QR do not work any more. "
@@ -47,6 +47,6 @@ def of_draft() -> list[Words]:
     return [words(text) for text in NOT_LOOKED]
 
 
-def words(text: Text | Sentence) -> Words:
+def words(text: str) -> Words:
     """A text in both languages, as a plan keeps it."""
-    return Words(en=str(text), ja=text.in_language("ja"))
+    return Words(en=str(text), ja=speak(text, "ja"))

@@ -84,6 +84,12 @@ def create_grant(at: GrantPlace, *, amount_per_period: int, period_seconds: int,
     )
 
 
+def set_allowlist_root(at: GrantPlace, root: str) -> Call:
+    """Say who may claim from a grant, by the root of a Merkle tree (64 hex digits; zeros: everybody)."""
+    where = {"grant": at.grant, "mint": at.mint, "authority": at.authority}
+    return _grant_call(at.program, "set_allowlist_root", {"merkle_root": root}, where)
+
+
 def fund_grant(at: GrantPlace, amount: int, *, funder: str | None = None, source: str | None = None) -> Call:
     """Move base units of the mint into a grant's vault, from the funder's (else the authority's) own token account where none is named."""
     funder = funder or at.authority

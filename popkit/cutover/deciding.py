@@ -14,7 +14,7 @@ from popkit.history import Terms
 from popkit.protocol.accounts import Grant
 from popkit.protocol.keys import key_bytes
 from popkit.protocol.pda import pop_config_address
-from popkit.texts import Moment, Sentence, sentence
+from popkit.texts import Moment, sentence
 
 COPIED = ("foreign_issuer", "equivocation")
 """Findings and causes that say that somebody else holds the worker's key."""
@@ -148,7 +148,3 @@ def terms_of(grant: Grant) -> Terms:
         paused=grant.paused,
     )
 
-
-def said_of(because: str) -> str:
-    """A judgement's reason as English text, which is what a plan keeps."""
-    return str(because) if isinstance(because, Sentence) else because

@@ -34,7 +34,7 @@ def worker_seen(desk: WorkerDesk, facts: Facts) -> WorkerSeen:
         raise stop("worker_frozen")
     continues = is_continuation([entry.raw for entry in facts.audit.ordered if "r2" not in entry.place.file], logs)
     if continues.is_same is False:
-        raise stop("another_worker", why=continues.words)
+        raise stop("another_worker", why=continues.sentence)
     signer = status.get("signerPubkey")
     return WorkerSeen(
         signer=signer if isinstance(signer, str) else None,

@@ -70,7 +70,7 @@ def plan_screen(plan: Plan, digest: str, run: str) -> Screen:
 def _what(screen: Screen, plan: Plan) -> None:
     broken = plan.broken
     tone = "stop" if broken.verdict == "broken" else "note"
-    screen.add(BROKEN(), sentence("{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=broken.because), tone=tone)  # type: ignore[arg-type]
+    screen.add(BROKEN(), sentence("{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=spoken(broken.because)), tone=tone)  # type: ignore[arg-type]
     if broken.causes:
         screen.add(WHY(), ", ".join(broken.causes))
     began = (broken.began or {}).get("lost_proof_issued") or (broken.began or {}).get("first_refusal_landed")

@@ -56,11 +56,18 @@ class OfCase(_Part, frozen=True, kw_only=True):
     collected_at: int
 
 
+class Words(_Part, frozen=True, kw_only=True):
+    """A text in both languages."""
+
+    en: str
+    ja: str
+
+
 class Break(_Part, frozen=True, kw_only=True):
-    """What is broken, as findings.json says it; `because` in English."""
+    """What is broken, as findings.json says it, and why in words."""
 
     verdict: str
-    because: str
+    because: Words
     causes: list[str]
     began: dict[str, Any] | None
     last_good: dict[str, Any] | None
@@ -297,13 +304,6 @@ class StepPlan(_Part, frozen=True, kw_only=True):
     changes: list[Change]
     look_up: str
     value: str
-
-
-class Words(_Part, frozen=True, kw_only=True):
-    """A text in both languages."""
-
-    en: str
-    ja: str
 
 
 class Plan(_Part, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ import hashlib
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pybase64 import b64encode
 
@@ -24,9 +24,8 @@ from popkit.case import Case
 from popkit.cutover import announcing, linking, others, survey
 from popkit.cutover.calls import GrantPlace, marker_address, marker_seed
 from popkit.cutover.clock import wall
-from popkit.cutover.deciding import Gate, new_grant_id, remedy_of, said_of, signer_of, start_of, terms_of
+from popkit.cutover.deciding import Gate, new_grant_id, remedy_of, signer_of, start_of, terms_of
 from popkit.cutover.endpoint import Held
-from popkit.cutover.keys import Signer as Key
 from popkit.cutover.owed import amount_of, people_of
 from popkit.cutover.paying import money_of, refuse_poor
 from popkit.cutover.plan import (
@@ -53,6 +52,9 @@ from popkit.evidence.manifest import MANIFEST
 from popkit.protocol import pda
 from popkit.protocol.accounts import Grant, decode_grant, decode_pop_config, decode_pop_state
 
+if TYPE_CHECKING:
+    from popkit.cutover.keys import Signer as Key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -71,6 +73,7 @@ class Request:
     amount: int | None = None
     title: str | None = None
     start: int | None = None
+    expires: int | None = None
     signer: str | None = None
     reason: str | None = None
     fee_cap: int = Limits().fee_cap_lamports
@@ -129,7 +132,7 @@ class _Planner:
     def _broken(self) -> Break:
         row = self.grant.as_json()
         return Break(
-            because=said_of(self.grant.judgement.because),
+            because=announcing.words(self.grant.judgement.because),
             **{name: row[name] for name in Break.__struct_fields__ if name != "because"},
         )
 
@@ -257,7 +260,8 @@ class _Planner:
             row, found = rows.get(key), held[key]
             if row is not None and row.data != (found.data if found is not None else None):
                 raise stop("case_behind", field=key, was=_short(row.data), now=_short(found.data if found is not None else None))
-        if 0 < account.expires_at <= pair.first.clock().block_time:
+        expires = account.expires_at if self.asked.expires is None else self.asked.expires
+        if 0 < expires <= pair.first.clock().block_time:
             raise stop("grant_expired")
         return held, account
 
@@ -308,7 +312,7 @@ class _Planner:
                 amount_per_period=str(account.amount_per_period),
                 period_seconds=account.period_seconds,
                 start_ts=start,
-                expires_at=account.expires_at,
+                expires_at=account.expires_at if self.asked.expires is None else self.asked.expires,
                 merkle_root=account.merkle_root,
                 paused=False,
             ),

@@ -41,8 +41,8 @@ _TABLE = (
     Reason(
         "nothing_broken",
         Text(
-            "the grant is {verdict}: no proof of its worker is lost, so nothing needs a cutover",
-            "grant は {verdict} です。失われた proof がなく、カットオーバーは不要です",
+            "the grant is {verdict}: nothing stands in the way of its next claim, so nothing needs a cutover",
+            "grant は {verdict} です。次の請求を妨げるものがなく、カットオーバーは不要です",
         ),
         Text(
             "do nothing; where you know more than the case does, say so with --reason",
@@ -118,8 +118,8 @@ _TABLE = (
             "元の grant の有効期限が切れています。同じ条件の新しい grant はすべての請求を拒否します",
         ),
         Text(
-            "decide with the school what is owed; make a grant on new terms by hand",
-            "未配布分の扱いを学校と決め、新しい条件の grant を別途作成してください",
+            "decide with the school until when claims are to be taken, and plan with --expires UNIX_SECONDS (0: never)",
+            "いつまで請求を受け付けるか学校と決め、--expires UNIX秒（0 は無期限）を付けて計画してください",
         ),
     ),
     Reason(
@@ -406,6 +406,25 @@ _TABLE = (
         Text("find out who changed it; plan anew where it is right", "誰が変えたか確認してください。正しい変更なら計画し直してください"),
     ),
     Reason(
+        "still_in_flight",
+        Text(
+            "{count} can still land until {until}: pausing now would burn them",
+            "{count}が {until} までまだ取り込まれる可能性があります。いま一時停止すると失われます",
+        ),
+        Text(
+            "wait until then (popkit waits once, at most 600 s), then decide: --wait-over freezes all the same",
+            "その時刻まで待ってください（popkit は一度だけ、最長 600 秒待ちます）。それでも停止する場合は --wait-over を付けてください",
+        ),
+    ),
+    Reason(
+        "other_answer",
+        Text(
+            "the new case says {now}, the plan was made for {was}",
+            "新しいケースの判定は {now} ですが、計画は {was} に対するものです",
+        ),
+        Text("plan anew from the new case", "新しいケースから計画し直してください"),
+    ),
+    Reason(
         "given_up",
         Text("this run was given up", "この実行は放棄されました"),
         Text("plan anew; the record of this one stays", "計画し直してください。この実行の記録は残ります"),
@@ -417,6 +436,14 @@ _TABLE = (
             "'popkit cutover resolve RUN {step}' looks again and shows what a person can decide",
             "`popkit cutover resolve RUN {step}` で再確認し、選択肢を確認してください",
         ),
+    ),
+    Reason(
+        "expired",
+        Text(
+            "the transaction of step {step} is proven to have expired on both endpoints: it never landed, and nothing was changed",
+            "手順 {step} のトランザクションは、二つの接続先で失効が確認されました。取り込まれておらず、何も変わっていません",
+        ),
+        Text("run the step again; it needs a new confirmation", "手順をもう一度実行してください。新しい確認が必要です"),
     ),
     Reason(
         "landed_failed",

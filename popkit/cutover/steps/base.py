@@ -6,7 +6,7 @@ The journal decides what was done. A step that was done shows its earlier result
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from popkit.cutover.confirmation import Confirmations
 from popkit.cutover.errors import OutcomeUnknown, Stopped
@@ -140,20 +140,20 @@ class Step:
 
     # what they share
 
-    def done(self, *, by: str, **facts: object) -> Entry:
+    def done(self, *, by: str, **facts: Any) -> Entry:
         """Write that the step is done, by 'us' or by 'others'."""
         return self.run.journal.write(DONE, self.id, done_by=by, **facts)
 
-    def acting(self, **facts: object) -> Entry:
+    def acting(self, **facts: Any) -> Entry:
         """Write that something is about to be sent: until its end is written, it is not known."""
         return self.run.journal.write(ACTING, self.id, **facts)
 
-    def failed(self, error: Stopped, **facts: object) -> None:
+    def failed(self, why: Stopped, **facts: Any) -> NoReturn:
         """Write that an attempt ended badly, and raise why."""
-        self.run.journal.write(FAILED, self.id, code=error.code, **facts)
-        raise error
+        self.run.journal.write(FAILED, self.id, code=why.code, **facts)
+        raise why
 
-    def not_known(self, **facts: object) -> None:
+    def not_known(self, **facts: Any) -> NoReturn:
         """Write that nobody knows how an attempt ended, and raise it."""
         self.run.journal.write(UNKNOWN, self.id, **facts)
         raise unknown(self.id)

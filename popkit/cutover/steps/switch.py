@@ -13,7 +13,7 @@ from popkit.cutover.effects import after
 from popkit.cutover.endpoint import Accounts
 from popkit.cutover.errors import Stopped
 from popkit.cutover.journal import Entry
-from popkit.cutover.looking import ACCOUNTS, Looks
+from popkit.cutover.looking import ACCOUNTS, Check, Looks
 from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
 from popkit.cutover.sending import Outcome, dry, prepare, send
@@ -210,7 +210,5 @@ class Switch(Step):
         screen.add(ACCOUNTS(), AS_PLANNED, tone="good")
 
 
-def _stopping(stopped: Stopped) -> object:
-    from popkit.cutover.looking import Check
-
+def _stopping(stopped: Stopped) -> Check:
     return Check(SIMULATION, "stop", stopped.reason, stopped)

@@ -1,0 +1,187 @@
+"""What the verbs of `popkit cutover` do and say. The work is in `planning`, `run` and `steps`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from popkit.errors import EXIT_FINE, UsageError
+from popkit.output import say, show
+from popkit.texts import Language, Text
+
+if TYPE_CHECKING:
+    from popkit.cutover.run import Run
+    from popkit.cutover.screen import Screen
+
+EXISTS = Text("{place}: exists already; a run is made once", "{place}: すでにあります。実行のフォルダーは一度だけ作成します")
+PLANNED = Text("Plan written: {place}. Nothing was changed anywhere. Read {page}, aloud and by two.",
+    "計画を書き出しました: {place}。何も変更していません。{page} を二人で読み上げて確認してください。")  # fmt: skip
+WROTE = Text("wrote {place}", "{place} を書き出しました")
+NEEDS_CONFIRM = Text(
+    "step {step} changes something: it needs --confirm TOKEN:VALUE, not --act", "手順 {step} は変更を伴います。--act でなく --confirm TOKEN:VALUE が必要です"
+)  # fmt: skip
+
+
+def _shown(screen: Screen, language: Language) -> int:
+    show(screen.text(language))
+    return screen.exit_code
+
+
+def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker: str | None, worker_token_env: str | None,
+    authority_key: str | None, funder_key: str | None, wallet_key: str | None, amount: int | None, event_title: str | None,
+    start: int | None, expires: int | None, signer: str | None, reason: str | None, given_up: tuple[str, ...], fee_cap: int | None,
+    close_old: bool, offline: bool, out: str, language: Language) -> int:  # fmt: skip
+    """Look at everything, plan, and write the run."""
+    import popkit
+    from popkit.commands.places import case_directory
+    from popkit.cutover import plan as plans
+    from popkit.cutover.local import Local
+    from popkit.cutover.pages import NAMES, plan_screen
+    from popkit.cutover.planning import Request, make_plan
+    from popkit.cutover.quiet import silence
+    from popkit.cutover.run import create_run
+    from popkit.evidence.outside import refuse_inside
+
+    silence()
+    place = Path(out)
+    if place.exists():
+        raise UsageError(EXISTS(place=place))
+    source = case_directory(case, "cutover plan")
+    refuse_inside(place, source)
+    local = Local(rpc, second_rpc, worker, worker_token_env, authority_key, funder_key, wallet_key)
+    opened = _Peers(local, offline, place)
+    try:
+        request = Request(
+            case=popkit.open_case(source), grant=grant, pair=opened.pair, desk=opened.desk, authority_key=opened.authority,
+            funder_key=opened.funder, amount=amount, title=event_title, start=start, expires=expires, signer=signer, reason=reason,
+            given_up=given_up, close_old=close_old, **({} if fee_cap is None else {"fee_cap": fee_cap}),
+        )  # fmt: skip
+        made = make_plan(request)
+    finally:
+        opened.close()
+    create_run(place, made, local)
+    screen = plan_screen(made, plans.digest(made), place.name)
+    show(screen.text(language))
+    say(["", PLANNED(place=place, page=place / NAMES[language]).in_language(language)])
+    return EXIT_FINE
+
+
+class _Peers:
+    """The peers and keys that a plan is made with."""
+
+    def __init__(self, local: object, offline: bool, run: Path) -> None:
+        from popkit.cutover.endpoint import Endpoint
+        from popkit.cutover.keys import Signer, read_key
+        from popkit.cutover.local import Local
+        from popkit.cutover.survey import Pair
+        from popkit.cutover.worker import WorkerDesk
+
+        assert isinstance(local, Local)
+        self.pair: Pair | None = None
+        self.desk: WorkerDesk | None = None
+        self.authority: Signer | None = None
+        self.funder: Signer | None = None
+        if offline:
+            return
+        self.authority = read_key(local.authority_key, "authority", run) if local.authority_key else None
+        self.funder = read_key(local.funder_key, "funder", run) if local.funder_key else None
+        address = local.desk_address()
+        self.pair = Pair(*(Endpoint(name, local.node(name)) for name in ("rpc", "second_rpc")))
+        self.desk = WorkerDesk(address)
+
+    def close(self) -> None:
+        for peer in (self.pair, self.desk):
+            if peer is not None:
+                peer.close()
+
+
+def _open(run: str, language: Language, **local: str | None) -> Run:
+    from popkit.cutover.run import open_run
+
+    return open_run(Path(run), language=language, **local)
+
+
+def show_run(run: str, step: str | None, language: Language) -> int:
+    """The plan, or one step."""
+    with _open(run, language) as opened:
+        return _shown(opened.show() if step is None else opened.step(step).show(), language)
+
+
+def status(run: str, language: Language) -> int:
+    """Where the run stands."""
+    with _open(run, language) as opened:
+        return _shown(opened.status(), language)
+
+
+def step(run: str, step: str, confirm: str | None, act: bool, wait_over: bool, language: Language, **peers: str | None) -> int:
+    """A dry run of a step, or with a confirmation the step itself."""
+    from popkit.cutover.steps.freeze import Freeze
+
+    with _open(run, language, **peers) as opened:
+        chosen = opened.step(step)
+        if isinstance(chosen, Freeze):
+            chosen.wait_over = wait_over
+        if act and chosen.plan.value and confirm is None:
+            raise UsageError(NEEDS_CONFIRM(step=step))
+        return _shown(chosen.act(confirm) if confirm is not None or act else chosen.dry(), language)
+
+
+def resolve(run: str, step: str, language: Language, **peers: str | None) -> int:
+    """Settle an outcome that is not known, or say what a person can decide."""
+    from popkit.cutover.resolving import resolve as settle
+
+    with _open(run, language, **peers) as opened:
+        return _shown(settle(opened, step), language)
+
+
+def export(run: str, step: str, target: str, out: str, language: Language) -> int:
+    """Write a step's inner instructions for a multisig's own tool."""
+    from popkit.cutover.multisig import export as exported
+    from popkit.cutover.stepping import call_of
+
+    with _open(run, language) as opened:
+        chosen = opened.plan.step(step)
+        place = Path(out)
+        if place.exists():
+            raise UsageError(EXISTS(place=place))
+        calls = [call_of(one) for one in chosen.instructions]
+        body = exported(calls, opened.plan.roles.authority)
+        place.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+        opened.journal.write("exported", step, target=target)
+        say([WROTE(place=place).in_language(language)])
+        return EXIT_FINE
+
+
+def readback(run: str, step: str, address: str, language: Language, **peers: str | None) -> int:
+    """Compare what lies in a multisig's proposal with the plan."""
+    from popkit.cutover.resolving import read_proposal
+
+    with _open(run, language, **peers) as opened:
+        return _shown(read_proposal(opened, step, address), language)
+
+
+def abandon(run: str, confirm: str | None, language: Language, **peers: str | None) -> int:
+    """Give the new grant up."""
+    from popkit.cutover.abandoning import abandon as give_up
+
+    with _open(run, language, **peers) as opened:
+        return _shown(give_up(opened, confirm), language)
+
+
+def record(run: str, language: Language) -> int:
+    """Write the record as of now."""
+    from popkit.cutover.record import write_record
+
+    with _open(run, language) as opened:
+        say([WROTE(place=write_record(opened)).in_language(language)])
+        return EXIT_FINE
+
+
+def verify(record: str, rpc: str, language: Language) -> int:
+    """Hold a record against the chain."""
+    from popkit.cutover.verifying import verify_record
+
+    return _shown(verify_record(Path(record), rpc), language)
+
+

@@ -1,0 +1,133 @@
+"""Step 0: freeze. Collect and diagnose again, wait once for what can still land, pause the old grant, then watch what still arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from popkit.case import Case
+from popkit.cutover.gathering import gather
+from popkit.cutover.journal import Entry
+from popkit.cutover.looking import Looks
+from popkit.cutover.reasons import stop
+from popkit.cutover.screen import Screen
+from popkit.cutover.steps.switch import Switch
+from popkit.diagnosis.result import GrantDiagnosis
+from popkit.texts import Moment, Sentence, Text, sentence
+from popkit.wording import PROOFS
+
+CASE, FLIGHT, ANNOUNCE, ARRIVED = Text("new case", "新しいケース"), Text("on the way", "送信途中"), Text("announce first", "先に告知"), Text("arrived since", "その後の到着")  # noqa: E501
+FALLBACK, AROUND = Text("meanwhile", "その間"), Text("case", "ケース")
+OFF_CHAIN = Text(
+    "take attendance off the chain (on paper, or by the app's off-chain participation); nothing of it is lost",
+    "出席はチェーン外（紙、またはアプリの off-chain 参加）で記録してください。失われるものはありません",
+)
+NOTHING_FLIES = Text("no proof of the old grant can still land", "元の grant の proof で、まだ取り込まれうるものはありません")
+WATCH_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the new case says of the old grant."""
+
+    case: Case
+    grant: GrantDiagnosis
+    until: int | None
+    flying: int
+
+
+class Freeze(Switch):
+    """Pause the old grant, once nothing can land any more or a person says that the waiting is over."""
+
+    wait_over = False
+    """Whether a person decided to freeze although proofs can still land."""
+    _seen: Seen | None = None
+
+    def look_closer(self, looks: Looks) -> None:
+        looks.add(CASE, self._same_answer)
+        looks.add(FLIGHT, self._in_flight)
+        super().look_closer(looks)
+
+    def seen(self) -> Seen:
+        """The old grant, collected and diagnosed anew; once a look."""
+        if self._seen is None:
+            old = self.run.plan.old_grant.address
+            case = gather(self.run, "0-before", old)
+            grant = case.diagnose().grant(old)
+            flying = [p for p in case.facts.line(old).path if not p.landed and p.issued_at + 600 >= case.collected_at]
+            until = max((p.issued_at + 600 for p in flying), default=None)
+            self._seen = Seen(case, grant, until, len(flying))
+        return self._seen
+
+    def _same_answer(self) -> Sentence:
+        seen, plan = self.seen(), self.run.plan
+        if seen.grant.verdict != plan.broken.verdict:
+            raise stop("other_answer", was=plan.broken.verdict, now=seen.grant.verdict)
+        return sentence("{verdict}, as the plan says ({case})", "{verdict}。計画と同じです（{case}）", verdict=seen.grant.verdict, case=seen.case.name)  # fmt: skip
+
+    def _in_flight(self) -> Sentence:
+        seen = self.seen()
+        if not seen.flying:
+            return NOTHING_FLIES()
+        count = PROOFS(seen.flying)
+        if seen.grant.verdict == "broken":
+            # On a broken grant none of them can land in order: what pausing burns was lost before.
+            return sentence("{count} issued in the last 600 s stand behind the lost one, and cannot land", "直近 600 秒に発行された{count}は失われた proof の後ろにあり、取り込まれません", count=count)  # fmt: skip
+        if not self.wait_over:
+            raise stop("still_in_flight", count=count, until=Moment(seen.until))
+        return sentence("{count} can still land; a person decided to freeze all the same", "{count}がまだ取り込まれうる状態ですが、担当者の判断で停止します", count=count)  # fmt: skip
+
+    def act(self, confirm: str | None = None) -> Screen:
+        """As every step; proofs that can still land are waited for once, at most as long as the plan allows."""
+        if self.run.result(self.id) is None and not self.wait_over and self.run.journal.last("waited", self.id) is None:
+            self._wait_once()
+        return super().act(confirm)
+
+    def _wait_once(self) -> None:
+        seen = self.seen()
+        if not seen.flying or seen.grant.verdict == "broken" or seen.until is None:
+            return
+        seconds = min(seen.until - seen.case.collected_at + 1, self.run.plan.limits.wait_for_proofs_seconds)
+        self.run.journal.write("waited", self.id, seconds=seconds, until=seen.until, proofs=seen.flying)
+        self.run.sleep(seconds)
+        self._seen = None
+
+    def carry_out(self, looks: Looks) -> Entry:
+        entry = super().carry_out(looks) if self.plan.instructions else self.done(by="others", found=[])
+        self._watch(entry)
+        return entry
+
+    def _watch(self, entry: Entry) -> None:
+        """Look at what still arrives on the old grant after the pause: counted, with slots."""
+        old, slot = self.run.plan.old_grant.address, entry.facts.get("slot")
+        rows = self.run.pair().first.signatures(old, limit=WATCH_ROWS)
+        later = [row for row in rows if isinstance(slot, int) and row["slot"] > slot]
+        self.run.journal.write(
+            "watched",
+            self.id,
+            arrived=len(later),
+            accepted=sum(row.get("err") is None for row in later),
+            slots=[row["slot"] for row in later],
+        )
+
+    def simulated(self, screen: Screen, looks: Looks) -> None:
+        from popkit.cutover.announcing import pause_notice
+        from popkit.cutover.pages import spoken
+
+        screen.add(ANNOUNCE(), spoken(pause_notice(self._titles())))
+        screen.add(FALLBACK(), OFF_CHAIN)
+        super().simulated(screen, looks)
+
+    def _titles(self) -> list[str]:
+        event = self.run.plan.event
+        return self._seen.grant.titles if self._seen is not None else [event.title] if event is not None else []
+
+    def result_rows(self, screen: Screen, entry: Entry) -> None:
+        if self.plan.instructions or entry.facts.get("done_by") == "others":
+            super().result_rows(screen, entry)
+        watched = self.run.journal.last("watched", self.id)
+        if watched is not None:
+            screen.add(ARRIVED(), sentence(
+                "{n} transactions, {accepted} accepted", "{n} 件、うち受理 {accepted} 件",
+                n=watched.facts["arrived"], accepted=watched.facts["accepted"],
+            ))  # fmt: skip
+        screen.add(FALLBACK(), OFF_CHAIN)

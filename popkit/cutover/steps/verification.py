@@ -1,0 +1,125 @@
+"""Step 4: the new grant, verified without trusting the server that made it.
+
+It is collected anew through the second endpoint; its verdict and each of its first claims are ours, by popkit and by the stand-alone
+checker; what the worker says of itself is recorded beside, and decides nothing. "Nobody claimed yet" is not green.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import as_file, files
+from typing import Any
+
+from popkit.case import Case
+from popkit.cutover.gathering import gather
+from popkit.cutover.journal import Entry
+from popkit.cutover.looking import Looks
+from popkit.cutover.reasons import stop
+from popkit.cutover.screen import Screen
+from popkit.cutover.steps.base import Step
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE
+from popkit.texts import Sentence, Text, sentence
+from popkit.verification.model import VIOLATED
+from popkit.verification.verify import verify
+
+GENESIS = "0" * 64
+VERDICT, CLAIMS, CHECKER, START = Text("verdict", "判定"), Text("first claims", "最初の請求"), Text("stand-alone", "独立検証"), Text("start", "開始")  # noqa: E501
+SERVER = Text("the worker's own", "ワーカー自身の確認")
+MOST_CLAIMS = 10
+HOLDS = Text("holds", "成立")
+
+
+class Verification(Step):
+    """Verify the new grant; under the remedy *signer*, the old one, which goes on."""
+
+    _case: Case | None = None
+
+    @property
+    def grant(self) -> str:
+        plan = self.run.plan
+        return plan.new_grant.address if plan.new_grant is not None else plan.old_grant.address
+
+    def case(self) -> Case:
+        """The grant, collected through the second endpoint; once a look."""
+        if self._case is None:
+            self._case = gather(self.run, "4-after", self.grant, second=True)
+        return self._case
+
+    def look_closer(self, looks: Looks) -> None:
+        looks.add(VERDICT, self._verdict)
+        if looks.stopped is None:
+            looks.add(START, self._genesis)
+            looks.add(CLAIMS, self._claims)
+            looks.add(CHECKER, self._standalone)
+        looks.note(SERVER, self._server())
+
+    def _verdict(self) -> Sentence:
+        diagnosis = self.case().diagnose()
+        grant = diagnosis.grant(self.grant)
+        accepted = self.accepted()
+        if not accepted:
+            raise stop("not_green", why=sentence("nobody claimed yet", "まだ誰も請求していません"))
+        if grant.verdict not in ("intact", "recovered"):
+            raise stop("not_green", why=sentence("{verdict}: {because}", "{verdict}: {because}", verdict=grant.verdict, because=grant.judgement.because))  # fmt: skip
+        critical = [f.code for f in diagnosis.findings if f.severity == "critical" and f.grant in (None, self.grant)]
+        if critical:
+            raise stop("not_green", why=", ".join(sorted(set(critical))))
+        return sentence("{verdict}, {n} claims accepted", "{verdict}。受理された請求 {n} 件", verdict=grant.verdict, n=len(accepted))
+
+    def accepted(self) -> list[Any]:
+        """The accepted claims, in order."""
+        return list(self.case().facts.chain(self.grant).accepted)
+
+    def _genesis(self) -> Sentence:
+        first = self.accepted()[0]
+        signer = self.run.plan.signer
+        if self.run.plan.new_grant is not None and first.prev_hash != GENESIS:
+            raise stop("not_green", why=sentence("the first claim follows {prev}, not GENESIS", "最初の請求が GENESIS でなく {prev} に続いています", prev=first.prev_hash))  # fmt: skip
+        last = self.accepted()[-1]
+        if signer is not None and last.signer != signer.planned:
+            raise stop("not_green", why=sentence("the newest claim was signed by {key}", "最新の請求の署名者は {key} です", key=last.signer))
+        return sentence("GENESIS; signed by the plan's key", "GENESIS から開始。計画の鍵で署名")
+
+    def _claims(self) -> Sentence:
+        checked = [claim.signature for claim in self.accepted()[:MOST_CLAIMS]]
+        found = verify(self.case().evidence, checked)
+        wrong = [(section.name, check.title) for section in found.sections for check in section.checks if check.status == VIOLATED]
+        if wrong:
+            raise stop("not_green", why=sentence("{claim}: {rule}", "{claim}: {rule}", claim=wrong[0][0], rule=wrong[0][1]))
+        open_ = found.counts()["cannot tell"]
+        return sentence(
+            "{n} verified, no rule is violated; {open} checks cannot tell", "{n} 件を検証し、違反した規則はありません。判断できない検査 {open} 件",
+            n=len(checked), open=open_,
+        )  # fmt: skip
+
+    def _standalone(self) -> Sentence:
+        """The checker that shares no code with popkit, run as a stranger would run it."""
+        place = self.case().evidence.root
+        with as_file(files("popkit.verification").joinpath("check.py")) as script:
+            done = subprocess.run([sys.executable, str(script), str(place)], capture_output=True, text=True, check=False)
+        last = next(iter(line for line in done.stdout.splitlines() if VIOLATED in line), "")
+        if done.returncode not in (EXIT_FINE, EXIT_CANNOT_TELL):
+            raise stop("not_green", why=sentence("check.py ends with {code}: {last}", "check.py の終了コード {code}: {last}", code=done.returncode, last=last))  # fmt: skip
+        return sentence("check.py finds no violation (exit code {code})", "check.py も違反を見つけません（終了コード {code}）", code=done.returncode)  # fmt: skip
+
+    def _server(self) -> Sentence:
+        """What the worker says of itself, for the record alone."""
+        integrity = self.run.desk().integrity()
+        return sentence(
+            "audit-integrity says ok: {ok}, {checked} checked; recorded, and not relied on", "audit-integrity は ok: {ok}、{checked} 件。記録のみで、判断には使いません",
+            ok=str(integrity.get("ok")).lower(), checked=integrity.get("checked"),
+        )  # fmt: skip
+
+    def carry_out(self, looks: Looks) -> Entry:
+        integrity = self.run.desk().integrity()
+        claims = self.accepted()[:MOST_CLAIMS]
+        return self.done(
+            by="us", grant=self.grant, verdict=self.case().diagnose().grant(self.grant).verdict, case=self.case().name,
+            claims=[claim.signature for claim in claims], server={"ok": integrity.get("ok"), "checked": integrity.get("checked")},
+        )  # fmt: skip
+
+    def result_rows(self, screen: Screen, entry: Entry) -> None:
+        screen.add(VERDICT(), str(entry.facts["verdict"]), tone="good")
+        screen.add(CLAIMS(), *(str(claim) for claim in entry.facts["claims"]), tone="good")
+        screen.add(SERVER(), str(entry.facts["server"]))
