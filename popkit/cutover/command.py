@@ -183,5 +183,3 @@ def verify(record: str, rpc: str, language: Language) -> int:
     from popkit.cutover.verifying import verify_record
 
     return _shown(verify_record(Path(record), rpc), language)
-
-

@@ -147,4 +147,3 @@ def terms_of(grant: Grant) -> Terms:
         merkle_root=grant.merkle_root,
         paused=grant.paused,
     )
-

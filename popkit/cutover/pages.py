@@ -25,7 +25,12 @@ BROKEN, WHY, SINCE = Text("broken", "障害"), Text("why", "原因"), Text("sinc
 LAST_GOOD, REMEDY = Text("last good", "直近正常点"), Text("remedy", "復旧方法")
 OVERRIDDEN, CASE = Text("overridden", "担当者の判断"), Text("evidence", "証拠")
 CLUSTER, PROGRAM, WORKER = Text("cluster", "クラスター"), Text("program", "プログラム"), Text("worker", "ワーカー")
-OLD, NEW, TERMS, SIGNER = Text("old grant", "元の grant"), Text("new grant", "新しい grant"), Text("terms", "条件"), Text("signer", "署名者")
+OLD, NEW, TERMS, SIGNER = (
+    Text("old grant", "元の grant"),
+    Text("new grant", "新しい grant"),
+    Text("terms", "条件"),
+    Text("signer", "署名者"),
+)
 OWED, TWICE, AMOUNT, MONEY = Text("owed", "未受領"), Text("twice", "二重受領"), Text("amount", "入金額"), Text("money", "残高")
 EVENT, OTHERS, ROLES = Text("event", "イベント"), Text("other grants", "ほかの grant"), Text("who signs", "署名する人")
 TELL, NOT_CHECKED, HARM = Text("announce", "告知文"), Text("not checked", "未確認"), Text("harm", "害")
@@ -81,9 +86,7 @@ def _what(screen: Screen, plan: Plan) -> None:
     screen.add(REMEDY(), SWITCH if plan.remedy == "switch" else SIGN)
     if plan.reason is not None:
         overrides = ", ".join(plan.overridden) or "-"
-        screen.add(
-            OVERRIDDEN(), sentence("{codes}: “{reason}”", "{codes}: 「{reason}」", codes=overrides, reason=plan.reason), tone="note"
-        )
+        screen.add(OVERRIDDEN(), sentence("{codes}: “{reason}”", "{codes}: 「{reason}」", codes=overrides, reason=plan.reason), tone="note")
     screen.add(CASE(), f"{plan.case.name}, findings.json {plan.case.findings_sha256[:16]}")
 
 
@@ -117,9 +120,7 @@ def _worker(plan: Plan) -> Sentence:
         False: Text("its audit list does not continue the case's", "監査一覧がケースの続きではありません"),
         None: Text("whether it is the case's worker is not known", "ケースのワーカーかどうかは不明です"),
     }[plan.worker.continues_case]
-    return sentence(
-        "signs as {signer}; {known}", "{signer} で署名。{known}", signer=_short(plan.worker.signer), known=known()
-    )
+    return sentence("signs as {signer}; {known}", "{signer} で署名。{known}", signer=_short(plan.worker.signer), known=known())
 
 
 def _signer(plan: Plan) -> Sentence:
@@ -132,7 +133,11 @@ def _signer(plan: Plan) -> Sentence:
     if not signer.upsert:
         return sentence("{key}, as pop-config names it already ({source})", "{key}。pop-config にすでに設定済み（{source}）", key=signer.planned, source=source())  # fmt: skip
     return sentence(
-        "{key} ({source}) in place of {now}", "{now} に代えて {key}（{source}）", key=signer.planned, source=source(), now=_short(signer.now)
+        "{key} ({source}) in place of {now}",
+        "{now} に代えて {key}（{source}）",
+        key=signer.planned,
+        source=source(),
+        now=_short(signer.now),
     )
 
 
@@ -176,7 +181,11 @@ def _people(screen: Screen, plan: Plan) -> None:
 def _money(screen: Screen, plan: Plan) -> None:
     amount, money = plan.amount, plan.money
     if amount is not None:
-        full = Text("the last full period", "直近の一期間") if amount.reckoned_period_is_full else Text("this period so far", "今の期間のここまで")
+        full = (
+            Text("the last full period", "直近の一期間")
+            if amount.reckoned_period_is_full
+            else Text("this period so far", "今の期間のここまで")
+        )
         screen.add(AMOUNT(), sentence(
             "{units} base units ({owed} owed, {claims} claims of {period}, 1 of the operator's, at {each} each)",
             "{units}（基本単位）: 未受領 {owed} 件、{period}の請求 {claims} 件、担当者の 1 件、各 {each}",
@@ -249,7 +258,12 @@ def _short(key: str | None) -> str:
 
 
 TAKES, RISK, EFFECT = Text("input", "入力"), Text("risk", "リスク"), Text("effect", "作用")
-SIGNS, CHANGES, WAITING, UNSURE = Text("is signed", "署名内容"), Text("changes", "変わるもの"), Text("if not done", "しない場合"), Text("if unsure", "結果不明なら")
+SIGNS, CHANGES, WAITING, UNSURE = (
+    Text("is signed", "署名内容"),
+    Text("changes", "変わるもの"),
+    Text("if not done", "しない場合"),
+    Text("if unsure", "結果不明なら"),
+)
 LOOK_UP, NOW = Text("look up", "確認値"), Text("state", "状態")
 STATES = {
     "open": Text("not done yet", "未実施"),

@@ -13,7 +13,6 @@ Each part that finds something wrong raises Stopped with what to do; nothing is 
 from __future__ import annotations
 
 import hashlib
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

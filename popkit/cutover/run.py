@@ -1,10 +1,10 @@
 """A run: one plan, its journal, and how this machine reaches the peers. What was done is what the journal says, nothing else.
 
-    run = popkit.open_run("RUN")
-    run.status()                    # where we are, what is next, what is outstanding, what waiting costs
-    run.step("2").show()            # one screen
-    run.step("2").dry()             # looks and simulates; changes nothing
-    run.step("2").act(confirm="TOKEN:VALUE")
+run = popkit.open_run("RUN")
+run.status()                    # where we are, what is next, what is outstanding, what waiting costs
+run.step("2").show()            # one screen
+run.step("2").dry()             # looks and simulates; changes nothing
+run.step("2").act(confirm="TOKEN:VALUE")
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Step:
     @property
     def confirmations(self) -> Confirmations:
         """Tokens of this run, which live in its journal."""
-        return Confirmations(self.run.journal, self.run.digest)
+        return Confirmations(self.run.journal)
 
     # for a person
 
@@ -75,7 +75,7 @@ class Step:
         name = shlex.quote(self.run.root.name)
         if self.plan.value:
             token = self.confirmations.ask(self.id, self.plan.value)
-            screen.add(TOKEN(), token, CONFIRM)
+            screen.add(TOKEN(), token.token, CONFIRM)
             screen.commands = [f"popkit cutover step {name} {self.id} --confirm TOKEN:VALUE"]
         else:
             screen.commands = [f"popkit cutover step {name} {self.id} --act"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from popkit.cutover.anchors import Look, watch
 from popkit.cutover.answers import Answered
 from popkit.cutover.errors import Stopped
 from popkit.cutover.events import compared
@@ -16,12 +15,12 @@ from popkit.cutover.linking import fields_of
 from popkit.cutover.looking import Looks
 from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
+from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
 from popkit.texts import Sentence, Text, sentence
 
 WORKER, EVENT, ANCHORS = Text("worker", "ワーカー"), Text("event", "イベント"), Text("proofs of the new grant", "新しい grant の proof")
 READY = Text("answers, and is not frozen", "応答あり、凍結なし")
-LOOKS = "anchors_looked"
 
 
 def refuse_frozen(step: Step) -> Sentence:
@@ -35,19 +34,6 @@ def refuse_frozen(step: Step) -> Sentence:
     if frozen.warnings:
         raise stop("worker_limited", why=f"{frozen.warnings} warning(s)")
     return READY()
-
-
-def watch_anchors(step: Step, wallet: str | None = None) -> Sentence:
-    """Look once more for proofs of the new grant, together with every earlier look of this run. Raises Stopped where somebody has one."""
-    run, new = step.run, step.run.plan.new_grant
-    assert new is not None
-    earlier = [Look.from_json(entry.facts["look"]) for entry in run.journal.entries if entry.kind == LOOKS]
-    seen = watch(run.desk(), [new.address], earlier)
-    run.journal.write(LOOKS, step.id, look=seen.looks[-1].as_json())
-    others = seen.by_others(wallet)
-    if others:
-        raise stop("address_poisoned", grant=new.address, count=len(others))
-    return seen.sentence(wallet)
 
 
 class LinkEvent(Step):

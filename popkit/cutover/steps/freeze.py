@@ -15,7 +15,12 @@ from popkit.diagnosis.result import GrantDiagnosis
 from popkit.texts import Moment, Sentence, Text, sentence
 from popkit.wording import PROOFS
 
-CASE, FLIGHT, ANNOUNCE, ARRIVED = Text("new case", "新しいケース"), Text("on the way", "送信途中"), Text("announce first", "先に告知"), Text("arrived since", "その後の到着")  # noqa: E501
+CASE, FLIGHT, ANNOUNCE, ARRIVED = (
+    Text("new case", "新しいケース"),
+    Text("on the way", "送信途中"),
+    Text("announce first", "先に告知"),
+    Text("arrived since", "その後の到着"),
+)
 FALLBACK, AROUND = Text("meanwhile", "その間"), Text("case", "ケース")
 OFF_CHAIN = Text(
     "take attendance off the chain (on paper, or by the app's off-chain participation); nothing of it is lost",

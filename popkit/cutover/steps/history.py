@@ -19,7 +19,9 @@ TO_CHANGE = Text("to change", "差し替えるもの")
 LINKS = (
     Text("every QR code of the old event, on walls and screens", "掲示・画面に出ている旧イベントの QR コード"),
     Text("links to the old event in messages, mails and pages", "メッセージ・メール・ページ内の旧イベントへのリンク"),
-    Text("confirmation codes that were given out: they do not work on the new event", "配布済みの確認コード（新しいイベントでは使えません）"),
+    Text(
+        "confirmation codes that were given out: they do not work on the new event", "配布済みの確認コード（新しいイベントでは使えません）"
+    ),
 )
 UNCHANGED = Text("unchanged but for the pause", "一時停止以外に変更なし")
 
@@ -101,5 +103,3 @@ class ForkHandling(Step):
         ids = [] if event is None else [i for i in (event.old_id, *event.others_on_old_grant) if i]
         named = [sentence("the event {event} at the worker", "ワーカーのイベント {event}", event=i) for i in ids]
         return [*LINKS, *named]
-
-

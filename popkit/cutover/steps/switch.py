@@ -5,20 +5,22 @@ What was done already, by whomever, is found by looking and left out: half a swi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from popkit.cutover import survey
+from popkit.cutover.attempts import Outcome, of_step
 from popkit.cutover.calls import Call
-from popkit.cutover.effects import after
 from popkit.cutover.endpoint import Accounts
 from popkit.cutover.errors import Stopped
 from popkit.cutover.journal import Entry
 from popkit.cutover.looking import ACCOUNTS, Check, Looks
+from popkit.cutover.preparing import Rules, dry, prepare
 from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
-from popkit.cutover.sending import Outcome, dry, prepare, send
+from popkit.cutover.sending import send
 from popkit.cutover.stepping import call_of
-from popkit.cutover.steps.base import Step
+from popkit.cutover.steps.anchored import watch_anchors
+from popkit.cutover.steps.base import NOT_CHECKED, Step
 from popkit.cutover.transactions import writable_of
 from popkit.protocol.accounts import AccountError, decode_grant, decode_pop_config
 from popkit.texts import Listed, Sentence, Text, sentence
@@ -27,7 +29,12 @@ if TYPE_CHECKING:
     from popkit.cutover.keys import Signer
 
 FOUND = Text("found done", "実施済みを確認")
-SIMULATION, SIGNS, COSTS, BY_OTHERS = Text("simulation", "シミュレーション"), Text("is signed", "署名内容"), Text("costs", "費用"), Text("by others", "他者による実施")  # noqa: E501
+SIMULATION, SIGNS, COSTS, BY_OTHERS = (
+    Text("simulation", "シミュレーション"),
+    Text("is signed", "署名内容"),
+    Text("costs", "費用"),
+    Text("by others", "他者による実施"),
+)
 TRANSACTION, SLOT = Text("transaction", "トランザクション"), Text("slot", "スロット")
 AS_PLANNED = Text("every account is as planned, byte for byte", "すべてのアカウントが計画とバイト単位で一致しています")
 WOULD_BE = Text("succeeds, and leaves every account as planned", "成功し、すべてのアカウントが計画どおりになります")
@@ -57,12 +64,21 @@ class Switch(Step):
         held = self.held()
         left = self.remaining(held)
         self.refuse_drift(held, left)
+        if any(call.name == "create_grant" for call in left):
+            self._refuse_used()
         if not left:
             return ALREADY()
         names = Listed(tuple(call.name for call in left))
         if len(left) < len(self.calls()):
             return sentence("to be done still: {calls}; the rest is found done", "残り: {calls}。ほかは実施済みです", calls=names)
         return sentence("as planned before: {calls} to be done", "計画どおりの状態です。実施するもの: {calls}", calls=names)
+
+    def _refuse_used(self) -> None:
+        """That the new grant's addresses are unused still: no account, no signature, no proof. Raises Stopped."""
+        new = self.run.plan.new_grant
+        assert new is not None
+        survey.unused_at(self.run.pair(), {"grant": new.address, "vault": new.vault, "PopState": new.pop_state})
+        watch_anchors(self)
 
     def remaining(self, held: Accounts) -> list[Call]:
         """The calls whose effect is not there yet. Raises Stopped where something else is there."""
@@ -134,11 +150,10 @@ class Switch(Step):
                 if held[key] is not None:
                     raise stop("address_taken", what="account", address=key, how=survey.state_digest(held[key]))
 
-    def expected(self, left: list[Call], held: Accounts, fee: int) -> dict[str, object]:
-        """The accounts as they must be after these calls, from what they are now."""
-        now = self.run.pair().first.clock().block_time
-        rewrites = self.run.plan.program.init is not True
-        return dict(after(left, held, self.payer, fee, self.run.pair().first.rent, now, rewrites=rewrites))
+    @property
+    def rules(self) -> Rules:
+        """What the plan's program does with a grant that is there."""
+        return Rules(rewrites=self.run.plan.program.init is not True)
 
     # dry
 
@@ -151,20 +166,21 @@ class Switch(Step):
         left = self.remaining(self.held())
         if not left:
             return
-        pair = self.run.pair()
-        try:
-            found = dry(pair.first, left, self.payer, after=self._effects, program=self.run.plan.program.program_id)
-        except Stopped as stopped:
-            looks.checks.append(_stopping(stopped))
-            screen.add(SIMULATION(), stopped.reason, tone="stop")
-            return
-        screen.add(SIMULATION(), WOULD_BE, tone="good")
-        screen.add(COSTS(), sentence("{fee} lamports, {units} compute units", "{fee} lamports、{units} compute units", fee=found.fee, units=found.units))  # fmt: skip
-        for words in found.not_checked:
-            looks.not_checked(SIMULATION, words)
-
-    def _effects(self, calls: list[Call], held: Accounts, fee: int) -> dict[str, object]:
-        return self.expected(calls, held, fee)
+        found = dry(self.run.pair().first, left, self.payer, rules=self.rules)
+        if found.error is not None:
+            _stop(screen, looks, stop("would_fail", error=found.error))
+        elif found.stopped is not None:
+            _stop(screen, looks, found.stopped)
+        elif found.differences:
+            one = found.differences[0]
+            _stop(screen, looks, stop("other_effect", what=f"{one.account} {one.field}", was=one.expected, now=one.found))
+        else:
+            screen.add(SIMULATION(), WOULD_BE, tone="good")
+        fee, units = ("?" if value is None else value for value in (found.fee, found.units))
+        screen.add(
+            COSTS(), sentence("{fee} lamports, {units} compute units", "{fee} lamports、{units} compute units", fee=fee, units=units)
+        )
+        screen.add(NOT_CHECKED(), *found.not_checked, tone="note")
 
     # act
 
@@ -178,16 +194,13 @@ class Switch(Step):
     def _sent(self, left: list[Call]) -> Outcome:
         run, pair = self.run, self.run.pair()
         keys: list[Signer] = [run.key(self.plan.role)]
-        prepared = prepare(
-            pair.first, left, self.payer, keys, fee_cap=run.plan.limits.fee_cap_lamports, after=self._effects,
-            program=run.plan.program.program_id,
-        )  # fmt: skip
-        self.acting(calls=[call.name for call in left])
+        prepared = prepare(pair.first, left, self.payer, keys, fee_cap_lamports=run.plan.limits.fee_cap_lamports, rules=self.rules)
+        self.acting(calls=[call.name for call in left], attempts_before=len(of_step(run.attempts, self.id)))
         return send(prepared, pair.first, pair.second, run.attempts, run.journal, self.id, beat=run.beat, sleep=run.sleep)
 
     def settle(self, outcome: Outcome) -> Entry:
         """Write how an attempt ended; raise where it is not a success."""
-        facts = {"signature": outcome.signature, "slot": outcome.slot, "fee": outcome.fee}
+        facts: dict[str, Any] = {"signature": outcome.signature, "slot": outcome.slot, "fee": outcome.fee}
         if outcome.kind == "unknown":
             self.not_known(**facts)
         if outcome.kind == "expired":
@@ -210,5 +223,6 @@ class Switch(Step):
         screen.add(ACCOUNTS(), AS_PLANNED, tone="good")
 
 
-def _stopping(stopped: Stopped) -> Check:
-    return Check(SIMULATION, "stop", stopped.reason, stopped)
+def _stop(screen: Screen, looks: Looks, stopped: Stopped) -> None:
+    looks.checks.append(Check(SIMULATION, "stop", stopped.reason, stopped))
+    screen.add(SIMULATION(), stopped.reason, tone="stop")

@@ -24,7 +24,12 @@ from popkit.verification.model import VIOLATED
 from popkit.verification.verify import verify
 
 GENESIS = "0" * 64
-VERDICT, CLAIMS, CHECKER, START = Text("verdict", "判定"), Text("first claims", "最初の請求"), Text("stand-alone", "独立検証"), Text("start", "開始")  # noqa: E501
+VERDICT, CLAIMS, CHECKER, START = (
+    Text("verdict", "判定"),
+    Text("first claims", "最初の請求"),
+    Text("stand-alone", "独立検証"),
+    Text("start", "開始"),
+)
 SERVER = Text("the worker's own", "ワーカー自身の確認")
 MOST_CLAIMS = 10
 HOLDS = Text("holds", "成立")
@@ -78,7 +83,9 @@ class Verification(Step):
             raise stop("not_green", why=sentence("the first claim follows {prev}, not GENESIS", "最初の請求が GENESIS でなく {prev} に続いています", prev=first.prev_hash))  # fmt: skip
         last = self.accepted()[-1]
         if signer is not None and last.signer != signer.planned:
-            raise stop("not_green", why=sentence("the newest claim was signed by {key}", "最新の請求の署名者は {key} です", key=last.signer))
+            raise stop(
+                "not_green", why=sentence("the newest claim was signed by {key}", "最新の請求の署名者は {key} です", key=last.signer)
+            )
         return sentence("GENESIS; signed by the plan's key", "GENESIS から開始。計画の鍵で署名")
 
     def _claims(self) -> Sentence:

@@ -1,0 +1,5 @@
+from popkit.cutover.steps.base import Step
+
+
+class Canary(Step):
+    pass
