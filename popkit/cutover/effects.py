@@ -154,8 +154,8 @@ def _keeps_rent(key: str, before: Held | None, left: Held | None, rent: Rent) ->
     """Refuse what a cluster refuses: an account that a transaction leaves with some lamports, but fewer than its rent minimum."""
     if left is None or left == before or left.lamports >= (least := rent(len(left.data))):
         return
-    if before is not None and before.data == left.data and left.lamports <= before.lamports < least and left.data:
-        return  # it was below its minimum before, and has not grown
+    if before is not None and len(before.data) == len(left.data) and left.lamports <= before.lamports < least:
+        return  # it was below its minimum before (the rate moves), and neither it nor its lamports have grown
     refused(
         sentence(
             "The account {key} would be left with {left} lamports, below the minimum of {least}.",

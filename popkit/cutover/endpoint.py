@@ -281,6 +281,10 @@ class Endpoint:
         """The answer to a method is not of the shape that it must have."""
         return Unanswered(self.shown, f"the answer to {method} has another shape than it must have", passes=False)
 
+    def unanswered(self, why: str) -> Unanswered:
+        """The answer is of no use, for a reason in words."""
+        return Unanswered(self.shown, why)
+
     def accounts(self, keys: Sequence[str]) -> Accounts:
         """These accounts at finalized, never older than what was seen before."""
         wanted, slots = list(dict.fromkeys(keys)), []

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pybase64
 from solders.message import Message, MessageV0
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from popkit import __version__
@@ -18,7 +19,7 @@ from popkit.drill.case import account_json
 from popkit.drill.chain import BLOCKHASH_SLOTS, Chain, ChainView, Waiting, with_blockhash
 from popkit.drill.ledger import EMPTY, minimum_balance
 from popkit.drill.machine import Unreadable, read_signed
-from popkit.drill.runtime import LAMPORTS_PER_SIGNATURE, WORDS, Outcome, ui_amount
+from popkit.drill.runtime import WORDS, Outcome, fee_of, ui_amount
 from popkit.protocol.keys import TOKEN_PROGRAM, b58decode, b58encode
 from popkit.serving import accounts, params, transactions
 from popkit.serving.faults import Faults
@@ -127,7 +128,7 @@ class LiveNode(Node):
 
     def _fee(self, given: Any, slot: int | None) -> Any:
         text, config = params.arguments(given, 1, 2)
-        _, at = self.standing(params.settings(config), slot)
+        view, at = self.standing(params.settings(config), slot)
         try:
             data = pybase64.b64decode(text, validate=True)
             signers = data[1] if data[:1] == b"\x80" else data[0]
@@ -135,7 +136,13 @@ class LiveNode(Node):
         except (ValueError, TypeError, IndexError) as error:
             raise params.invalid(f"failed to deserialize message: {error}") from None
         known = self.chain.last_valid_slot(str(message.recent_blockhash)) is not None
-        return self.in_context(at, LAMPORTS_PER_SIGNATURE * signers if known else None)
+        if not known:
+            return self.in_context(at, None)
+        try:
+            signed, _ = read_signed(VersionedTransaction.populate(message, [Signature.default()] * signers), view.ledger)
+        except Unreadable:
+            raise params.invalid("failed to load addresses of message") from None
+        return self.in_context(at, fee_of(signed))
 
     def _block(self, given: Any, slot: int | None) -> Any:
         wanted, config = params.arguments(given, 1, 2)

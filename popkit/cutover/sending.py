@@ -1,0 +1,289 @@
+"""Sending: the same bytes until they are final or proven expired, on two endpoints; what nobody knows is said to be unknown.
+
+The rules are those of `reference/sending.md` §3 and §4.12 to 13. An attempt is on disk before its first send, so that whatever happens
+to this process, `resume` can find out how it ended. Nothing here builds a second transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from pybase64 import b64decode, b64encode
+
+from popkit.cutover.attempts import Attempt, Outcome, begin, open_attempts, outcome_of, read_attempt, settle
+from popkit.cutover.effects import Difference, at_clock, differences
+from popkit.cutover.endpoint import UNSUPPORTED_VERSION, Endpoint, Held, NodeRefused
+from popkit.cutover.errors import Silent
+from popkit.cutover.preparing import Prepared, Rules, Signer, Simulated, WouldFail, dry, failure_name, prepare
+from popkit.cutover.transactions import digest_of
+from popkit.protocol.transaction import decode_wire
+from popkit.texts import Sentence, sentence
+
+__all__ = [
+    "Attempt", "Outcome", "Prepared", "Rules", "Signer", "Simulated", "WouldFail", "dry", "open_attempts", "prepare", "resume", "send",
+]  # fmt: skip
+
+BEAT = 2.0
+PATIENCE = 150
+"""Beats after which an attempt that is neither final nor proven expired is called unknown."""
+FINAL_LOOKS = 30
+"""Beats in which the endpoints must have come to the slot of a landing."""
+PREFLIGHT, FALSE_SIGNATURE = -32002, -32003
+_LANDED_ALREADY, _NO_BLOCKHASH = "AlreadyProcessed", "BlockhashNotFound"
+
+
+class Journal(Protocol):
+    """Where is written down what is done."""
+
+    def write(self, kind: str, step: str | None = None, **facts: Any) -> Any:
+        """Write one entry, and return when it is on disk."""
+
+
+def send(
+    prepared: Prepared,
+    first: Endpoint,
+    second: Endpoint,
+    attempts: Path,
+    journal: Journal,
+    step: str,
+    *,
+    beat: float = BEAT,
+    patience: int = PATIENCE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
+    """Send a prepared transaction to the first endpoint until it is final or proven expired, and look at what came of it on both.
+
+    The signed bytes are on disk and in the journal before the first send. Raises OutcomeUnknown, having sent nothing, where an earlier
+    attempt of this step is still open. An interrupt leaves an attempt that `resume` settles.
+    """
+    attempt = begin(attempts, step, prepared)
+    journal.write("attempt", step, **attempt.facts)
+    return _Course(attempt, first, second, journal, beat, patience, sleep).run(is_sending=True)
+
+
+def resume(
+    attempt_file: Path,
+    first: Endpoint,
+    second: Endpoint,
+    journal: Journal,
+    step: str,
+    *,
+    beat: float = BEAT,
+    patience: int = PATIENCE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Outcome:
+    """Find out how an attempt ended; the same answer again where it is known already.
+
+    It only looks: whoever confirmed those bytes did so for that moment, and something else may have been done since. It never builds a
+    transaction. Raises Stopped where the file is no attempt of this step.
+    """
+    attempt = read_attempt(attempt_file)
+    if attempt.step != step:
+        raise ValueError(f"{attempt_file.name} is an attempt of step {attempt.step}, not of {step}")
+    known = outcome_of(attempt)
+    if known is not None:
+        return known
+    journal.write("resume", step, **attempt.facts)
+    return _Course(attempt, first, second, journal, beat, patience, sleep).run(is_sending=False)
+
+
+@dataclass(slots=True)
+class _Course:
+    """One attempt on its way: what was sent, what the endpoints answered, how it ended."""
+
+    attempt: Attempt
+    first: Endpoint
+    second: Endpoint
+    journal: Journal
+    beat: float
+    patience: int
+    sleep: Callable[[float], None]
+    refusal: tuple[str, tuple[str, ...]] | None = None
+    """The name and logs of a refusal by which the node will not take these bytes; they are not sent again then."""
+    _answers: set[str] = field(default_factory=set)
+
+    def run(self, *, is_sending: bool) -> Outcome:
+        """Beat by beat until it is final, proven expired, or nobody knows."""
+        for number in range(self.patience):
+            # The blockhash lives for seconds: the first send does not wait for a look.
+            status = None if is_sending and number == 0 else self._status()
+            if status is None and is_sending and self.refusal is None:
+                self._post()
+            elif status is not None and status.get("confirmationStatus") == "finalized":
+                return self._ended(self._landed(status))
+            if status is None and self._is_expired():
+                error, logs = self.refusal or (None, ())
+                return self._ended(Outcome("expired", self.attempt.signature, error=error, logs=logs))
+            self.sleep(self.beat)
+        return self._ended(Outcome("unknown", self.attempt.signature, error=self.refusal[0] if self.refusal else None))
+
+    def _ended(self, outcome: Outcome) -> Outcome:
+        """The journal decides what was done, so that it comes first; the file beside the attempt makes it quick to see."""
+        self.journal.write("outcome", self.attempt.step, attempt=self.attempt.file.name, outcome=outcome.facts())
+        settle(self.attempt, outcome)
+        return outcome
+
+    def _post(self) -> None:
+        """Send the bytes once. Any answer but a refusal of these very bytes leaves everything open."""
+        config = {"encoding": "base64", "skipPreflight": False, "preflightCommitment": "finalized", "maxRetries": 0}
+        if self.first.newest_slot:
+            config["minContextSlot"] = self.first.newest_slot
+        try:
+            answer = self.first.post("sendTransaction", [b64encode(self.attempt.wire).decode(), config])
+            self._note("taken" if answer == self.attempt.signature else "another_signature")
+        except NodeRefused as problem:
+            data = problem.data if isinstance(problem.data, dict) else {}
+            err, logs = data.get("err"), tuple(map(str, data.get("logs") or ()))
+            if problem.number == FALSE_SIGNATURE:
+                self.refusal = ("SignatureFailure", ())
+            elif problem.number == PREFLIGHT and err is not None and err not in (_LANDED_ALREADY, _NO_BLOCKHASH):
+                self.refusal = (str(self._name(err, logs)), logs)
+            self._note(self.refusal[0] if self.refusal else err if isinstance(err, str) else f"refused {problem.number}")
+        except Silent:
+            self._note("no_answer")
+
+    def _note(self, answer: str) -> None:
+        """Each kind of answer is written down once, not at every beat."""
+        if answer not in self._answers:
+            self._answers.add(answer)
+            self.journal.write("sent", self.attempt.step, attempt=self.attempt.file.name, answer=answer)
+
+    def _name(self, err: Any, logs: tuple[str, ...]) -> str | None:
+        return failure_name(err, logs, [instruction.program for instruction in decode_wire(self.attempt.wire).instructions])
+
+    def _status(self) -> dict[str, Any] | None:
+        """What the first endpoint's history says; the second's where that one is silent or does not know it."""
+        for endpoint in (self.first, self.second):
+            with suppress(Silent, NodeRefused):
+                status = endpoint.status(self.attempt.signature)
+                if status is not None:
+                    return status
+        return None
+
+    def _is_expired(self) -> bool:
+        """Whether it is proven that these bytes never landed and never can.
+
+        Both endpoints have finalized a height above the last valid one; only then is history looked at once more, on both, by status and
+        by transaction. Anything but a clear "none" from all of them proves nothing.
+        """
+        both = (self.first, self.second)
+        try:
+            if any(endpoint.height() <= self.attempt.last_valid_height for endpoint in both):
+                return False
+            return all(
+                endpoint.status(self.attempt.signature) is None and endpoint.transaction(self.attempt.signature) is None
+                for endpoint in both
+            )
+        except (Silent, NodeRefused):
+            return False
+
+    def _landed(self, status: Mapping[str, Any]) -> Outcome:
+        """A finalized transaction, fetched and held to what was sent; the accounts after it held to what must be, on both endpoints."""
+        slot, err = int(status["slot"]), status["err"]
+        result, unread = self._fetched(slot)
+        meta = (result or {}).get("meta") or {}
+        logs = tuple(map(str, meta.get("logMessages") or ()))
+        time_ = (result or {}).get("blockTime")
+        outcome = Outcome(
+            "landed" if err is None else "failed",
+            self.attempt.signature,
+            slot=slot,
+            block_time=time_ if type(time_) is int else None,
+            error=self._name(err, logs),
+            logs=logs,
+            fee=meta.get("fee") if type(meta.get("fee")) is int else None,
+        )
+        rows, missing = self._looked(outcome)
+        wrong = () if result is None else self._otherwise(result, meta, err)
+        return replace(outcome, differences=(*wrong, *rows), not_checked=tuple(map(str, (*unread, *missing))))
+
+    def _fetched(self, slot: int) -> tuple[dict[str, Any] | None, list[Sentence]]:
+        """The transaction as either endpoint has it, the first preferred; what could not be read where neither has."""
+        unread = False
+        for _ in range(FINAL_LOOKS):
+            for endpoint in (self.first, self.second):
+                try:
+                    result = endpoint.transaction(self.attempt.signature)
+                    if result is not None and result.get("slot") == slot:
+                        return result, []
+                except NodeRefused as problem:
+                    unread = unread or problem.number == UNSUPPORTED_VERSION
+                except Silent:
+                    continue
+            self.sleep(self.beat)
+        why = _CANNOT_READ if unread else _NOT_FETCHED
+        return None, [why]
+
+    def _otherwise(self, result: Mapping[str, Any], meta: Mapping[str, Any], err: Any) -> tuple[Difference, ...]:
+        """Where the transaction that landed is another than what was sent, or says otherwise than its status."""
+        try:
+            text, encoding = result["transaction"]
+            landed = b64decode(text, validate=True) if encoding == "base64" else b""
+        except (KeyError, TypeError, ValueError):
+            landed = b""
+        rows = (
+            []
+            if landed == self.attempt.wire
+            else [Difference(self.attempt.signature, "bytes", digest_of(self.attempt.wire), digest_of(landed))]
+        )
+        if meta.get("err") != err:
+            rows.append(Difference(self.attempt.signature, "err", str(err), str(meta.get("err"))))
+        return tuple(rows)
+
+    def _looked(self, outcome: Outcome) -> tuple[list[Difference], list[Sentence]]:
+        """The accounts at finalized, no earlier than the landing, on both endpoints: differences, and who could not be asked."""
+        wanted = self._ends(outcome)
+        found = {
+            endpoint.name: self._accounts_since(endpoint, int(outcome.slot or 0), list(wanted)) for endpoint in (self.first, self.second)
+        }
+        rows: list[Difference] = []
+        missing = [_not_looked_at(shown=name) for name, accounts in found.items() if accounts is None]
+        for accounts in found.values():
+            rows += [row for row in differences(wanted, accounts) if row not in rows] if accounts is not None else []
+        if all(accounts is None for accounts in found.values()):
+            rows = differences(wanted, {})  # nobody looked: never taken for equal
+        return rows, missing
+
+    def _ends(self, outcome: Outcome) -> dict[str, Held | None]:
+        """The accounts as they must be: after a success as was worked out, after a failure as before but for the fee."""
+        if outcome.kind == "landed":
+            timed = self.attempt.receipts if outcome.block_time is not None else ()
+            return at_clock(self.attempt.expected, timed, outcome.block_time or 0)
+        ends = dict(self.attempt.before)
+        payer = ends[self.attempt.payer]
+        assert payer is not None  # it could pay, or nothing would have landed
+        left = payer.lamports - self.attempt.fee
+        ends[self.attempt.payer] = replace(payer, lamports=left) if left else None
+        return ends
+
+    def _accounts_since(self, endpoint: Endpoint, slot: int, keys: list[str]) -> Mapping[str, Held | None] | None:
+        """These accounts as an endpoint has them at that slot or later; None where it does not come there in time."""
+        endpoint.newest_slot = max(endpoint.newest_slot, slot)
+        for _ in range(FINAL_LOOKS):
+            with suppress(Silent, NodeRefused):
+                return endpoint.accounts(keys)
+            self.sleep(self.beat)
+        return None
+
+
+_CANNOT_READ = sentence(
+    "The transaction landed in a version that the nodes cannot give: its bytes were not compared.",
+    "トランザクションは、ノードが返せないバージョンで取り込まれています。バイト列は照合していません。",
+)
+_NOT_FETCHED = sentence(
+    "Neither node gave the transaction that landed: its bytes were not compared.",
+    "取り込まれたトランザクションをどちらのノードも返しませんでした。バイト列は照合していません。",
+)
+
+
+def _not_looked_at(shown: str) -> Sentence:
+    return sentence(
+        "The {shown} node did not give the accounts after the landing.",
+        "{shown} のノードが、取り込み後のアカウントを返しませんでした。",
+        shown=shown,
+    )
