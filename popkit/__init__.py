@@ -5,6 +5,7 @@
     case.claims            # one row a claim attempt, a pandas DataFrame
     case.chain(grant)      # the links of one grant
     case.diagnose()        # verdict, causes, heads, impact, findings
+    run = popkit.open_run("RUN")   # a cutover: run.status(), run.step("2").show(), .dry(), .act(confirm="TOKEN:VALUE")
 
 Importing popkit is cheap: pandas and matplotlib are loaded when they are first needed.
 """
@@ -15,12 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from popkit.case import Case, open_case
+    from popkit.cutover.run import Run, open_run
     from popkit.vocabulary import explain
 
 __version__ = "0.1.0"
-__all__ = ["Case", "__version__", "explain", "open_case"]
+__all__ = ["Case", "Run", "__version__", "explain", "open_case", "open_run"]
 
-_HOMES = {"Case": "popkit.case", "open_case": "popkit.case", "explain": "popkit.vocabulary"}
+_HOMES = {
+    "Case": "popkit.case",
+    "open_case": "popkit.case",
+    "explain": "popkit.vocabulary",
+    "Run": "popkit.cutover.run",
+    "open_run": "popkit.cutover.run",
+}
 
 
 def __getattr__(name: str) -> Any:

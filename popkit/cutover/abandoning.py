@@ -59,7 +59,7 @@ def abandon(run: Run, confirm: str | None) -> Screen:
                 return screen.in_language(run.language)
         screen.add(LOOK_UP(), WHAT)
         screen.add(TOKEN(), Confirmations(run.journal).ask(STEP, value).token)
-        screen.commands = [f"popkit cutover abandon {shlex.quote(run.root.name)} --confirm TOKEN:VALUE"]
+        screen.commands = [f"popkit cutover abandon {shlex.quote(str(run.root))} --confirm TOKEN:VALUE"]
         return screen.in_language(run.language)
     with run.journal.held():
         Confirmations(run.journal).check(confirm, STEP, value)

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from popkit.cutover.screen import Screen
 
 EXISTS = Text("{place}: exists already; a run is made once", "{place}: すでにあります。実行のフォルダーは一度だけ作成します")
-PLANNED = Text("Plan written: {place}. Nothing was changed anywhere. Read {page}, aloud and by two.",
-    "計画を書き出しました: {place}。何も変更していません。{page} を二人で読み上げて確認してください。")  # fmt: skip
+PLANNED = Text(
+    "Plan written: {place}. Nothing was changed anywhere. Read {page}, aloud and by two.",
+    "計画を書き出しました: {place}。何も変更していません。{page} を二人で読み上げて確認してください。",
+)
 WROTE = Text("wrote {place}", "{place} を書き出しました")
 NEEDS_CONFIRM = Text(
-    "step {step} changes something: it needs --confirm TOKEN:VALUE, not --act", "手順 {step} は変更を伴います。--act でなく --confirm TOKEN:VALUE が必要です"
-)  # fmt: skip
+    "step {step} changes something: it needs --confirm TOKEN:VALUE, not --act",
+    "手順 {step} は変更を伴います。--act でなく --confirm TOKEN:VALUE が必要です",
+)
 
 
 def _shown(screen: Screen, language: Language) -> int:
@@ -53,15 +56,27 @@ def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker:
     opened = _Peers(local, offline, place)
     try:
         request = Request(
-            case=popkit.open_case(source), grant=grant, pair=opened.pair, desk=opened.desk, authority_key=opened.authority,
-            funder_key=opened.funder, amount=amount, title=event_title, start=start, expires=expires, signer=signer, reason=reason,
-            given_up=given_up, close_old=close_old, **({} if fee_cap is None else {"fee_cap": fee_cap}),
-        )  # fmt: skip
+            case=popkit.open_case(source),
+            grant=grant,
+            pair=opened.pair,
+            desk=opened.desk,
+            authority_key=opened.authority,
+            funder_key=opened.funder,
+            amount=amount,
+            title=event_title,
+            start=start,
+            expires=expires,
+            signer=signer,
+            reason=reason,
+            given_up=given_up,
+            close_old=close_old,
+            **({} if fee_cap is None else {"fee_cap": fee_cap}),
+        )
         made = make_plan(request)
     finally:
         opened.close()
     create_run(place, made, local)
-    screen = plan_screen(made, plans.digest(made), place.name)
+    screen = plan_screen(made, plans.digest(made), str(place))
     show(screen.text(language))
     say(["", PLANNED(place=place, page=place / NAMES[language]).in_language(language)])
     return EXIT_FINE

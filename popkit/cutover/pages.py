@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from popkit.cutover.plan import Plan, StepPlan, Words
-from popkit.cutover.screen import Screen
+from popkit.cutover.screen import Screen, Tone
 from popkit.cutover.transactions import read_aloud
 from popkit.cutover.words import STEPS
+from popkit.protocol.genesis import UNKNOWN
 from popkit.texts import Language, Moment, Sentence, Text, sentence
 from popkit.wording import CLAIMERS
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMES: dict[Language, str] = {"en": "plan.md", "ja": "plan.ja.md"}
 KEY_BEGINNING = 8
+UNNAMED = Text("no public cluster", "公開クラスター以外")
 
 PLAN = Text("Plan {digest}: cut over grant {grant}", "計画 {digest}: grant {grant} のカットオーバー")
 DRAFT = Text("Draft of a plan for grant {grant}: it can be read and never run", "grant {grant} の計画の下書き: 読めますが、実行できません")
@@ -42,7 +44,8 @@ SWITCH = Text(
 )
 SIGN = Text("signer: name the right key in pop-config; no new grant", "署名者: pop-config に正しい鍵を設定します。新しい grant は不要です")
 CLOSING = Text(
-    "closing the old grant deletes its Grant and vault accounts for good; PopState, receipts and transactions stay; seal the evidence first",
+    "closing the old grant deletes its Grant and vault accounts for good; "
+    "PopState, receipts and transactions stay; seal the evidence first",
     "元の grant を閉じると、Grant と vault のアカウントは永久に消えます。PopState・受領・取引は残ります。先に証拠を封印してください",
 )
 ONLY_THERE = Text(
@@ -97,7 +100,7 @@ def _where(screen: Screen, plan: Plan) -> None:
             sentence(
                 "{name}, genesis {genesis}, both endpoints agree",
                 "{name}、genesis {genesis}、二つの接続先で一致",
-                name=plan.cluster.name,
+                name=plan.cluster.name if plan.cluster.name != UNKNOWN else UNNAMED(),
                 genesis=plan.cluster.genesis_hash[:KEY_BEGINNING],
             ),
         )
@@ -131,7 +134,12 @@ def _signer(plan: Plan) -> Sentence:
         "typed by a person": Text("typed by a person", "担当者が入力した鍵"),
     }[signer.source]
     if not signer.upsert:
-        return sentence("{key}, as pop-config names it already ({source})", "{key}。pop-config にすでに設定済み（{source}）", key=signer.planned, source=source())  # fmt: skip
+        return sentence(
+            "{key}, as pop-config names it already ({source})",
+            "{key}。pop-config にすでに設定済み（{source}）",
+            key=signer.planned,
+            source=source(),
+        )
     return sentence(
         "{key} ({source}) in place of {now}",
         "{now} に代えて {key}（{source}）",
@@ -146,36 +154,68 @@ def _grants(screen: Screen, plan: Plan) -> None:
     screen.add(OLD(), f"{old.address}, id {old.grant_id}, head {(old.head or 'GENESIS')[:16]}, vault {old.vault_amount}")
     if new is None:
         return
-    screen.add(NEW(), sentence(
-        "{address}, id {id}, never used on either endpoint", "{address}、id {id}。どちらの接続先でも未使用", address=new.address, id=new.grant_id,
-    ))  # fmt: skip
-    screen.add(TERMS(), sentence(
-        "{amount} base units every {seconds} s, from {start}, expiry {expiry}; as the old grant's but for the start (was {was})",
-        "{seconds} 秒ごとに {amount}（基本単位）、開始 {start}、期限 {expiry}。開始（元は {was}）以外は元の grant と同じ",
-        amount=new.terms.amount_per_period, seconds=new.terms.period_seconds, start=Moment(new.terms.start_ts),
-        expiry=Moment(new.terms.expires_at) if new.terms.expires_at else "-", was=Moment(old.terms.start_ts),
-    ))  # fmt: skip
+    screen.add(
+        NEW(),
+        sentence(
+            "{address}, id {id}, never used on either endpoint",
+            "{address}、id {id}。どちらの接続先でも未使用",
+            address=new.address,
+            id=new.grant_id,
+        ),
+    )
+    screen.add(
+        TERMS(),
+        sentence(
+            "{amount} base units every {seconds} s, from {start}, expiry {expiry}; as the old grant's but for the start (was {was})",
+            "{seconds} 秒ごとに {amount}（基本単位）、開始 {start}、期限 {expiry}。開始（元は {was}）以外は元の grant と同じ",
+            amount=new.terms.amount_per_period,
+            seconds=new.terms.period_seconds,
+            start=Moment(new.terms.start_ts),
+            expiry=Moment(new.terms.expires_at) if new.terms.expires_at else "-",
+            was=Moment(old.terms.start_ts),
+        ),
+    )
 
 
 def _people(screen: Screen, plan: Plan) -> None:
     people = plan.people
     if people.owed_now is None or people.owed_before is None:
-        screen.add(OWED(), sentence("not known: the case does not decide who was refused", "不明: 誰が拒否されたかをケースから決められません"), tone="note")  # fmt: skip
+        screen.add(
+            OWED(),
+            sentence("not known: the case does not decide who was refused", "不明: 誰が拒否されたかをケースから決められません"),
+            tone="note",
+        )
     else:
-        screen.add(OWED(), sentence(
-            "{now} in this period, which ends {ends}", "今の期間（{ends} まで）に {now}",
-            now=CLAIMERS(people.owed_now.count), ends=Moment(people.period_ends_at),
-        ))  # fmt: skip
+        screen.add(
+            OWED(),
+            sentence(
+                "{now} in this period, which ends {ends}",
+                "今の期間（{ends} まで）に {now}",
+                now=CLAIMERS(people.owed_now.count),
+                ends=Moment(people.period_ends_at),
+            ),
+        )
         if people.owed_before.count:
-            screen.add(OWED(), sentence(
-                "{before} of earlier periods: a new grant cannot serve them", "過去の期間に {before}。新しい grant では渡せません",
-                before=CLAIMERS(people.owed_before.count),
-            ), tone="note")  # fmt: skip
+            screen.add(
+                OWED(),
+                sentence(
+                    "{before} of earlier periods: a new grant cannot serve them",
+                    "過去の期間に {before}。新しい grant では渡せません",
+                    before=CLAIMERS(people.owed_before.count),
+                ),
+                tone="note",
+            )
     if plan.remedy == "switch" and people.may_claim_twice.count:
-        screen.add(TWICE(), sentence(
-            "{count} could claim again in this period: {amount} base units", "{count}が今の期間にもう一度受け取れます: {amount}（基本単位）",
-            count=CLAIMERS(people.may_claim_twice.count), amount=people.may_claim_twice.amount,
-        ), tone="note")  # fmt: skip
+        screen.add(
+            TWICE(),
+            sentence(
+                "{count} could claim again in this period: {amount} base units",
+                "{count}が今の期間にもう一度受け取れます: {amount}（基本単位）",
+                count=CLAIMERS(people.may_claim_twice.count),
+                amount=people.may_claim_twice.amount,
+            ),
+            tone="note",
+        )
 
 
 def _money(screen: Screen, plan: Plan) -> None:
@@ -186,20 +226,32 @@ def _money(screen: Screen, plan: Plan) -> None:
             if amount.reckoned_period_is_full
             else Text("this period so far", "今の期間のここまで")
         )
-        screen.add(AMOUNT(), sentence(
-            "{units} base units ({owed} owed, {claims} claims of {period}, 1 of the operator's, at {each} each)",
-            "{units}（基本単位）: 未受領 {owed} 件、{period}の請求 {claims} 件、担当者の 1 件、各 {each}",
-            units=amount.base_units, owed="?" if amount.owed_claims is None else amount.owed_claims, claims=amount.reckoned_claims,
-            period=full(), each=amount.amount_per_claim,
-        ))  # fmt: skip
+        screen.add(
+            AMOUNT(),
+            sentence(
+                "{units} base units ({owed} owed, {claims} claims of {period}, 1 of the operator's, at {each} each)",
+                "{units}（基本単位）: 未受領 {owed} 件、{period}の請求 {claims} 件、担当者の 1 件、各 {each}",
+                units=amount.base_units,
+                owed="?" if amount.owed_claims is None else amount.owed_claims,
+                claims=amount.reckoned_claims,
+                period=full(),
+                each=amount.amount_per_claim,
+            ),
+        )
     if money is None:
         return
-    screen.add(MONEY(), sentence(
-        "source {source} holds {held}; the payer {payer} keeps {left} of {lamports} lamports",
-        "{source} の残高 {held}。支払者 {payer} の残りは {lamports} lamports のうち {left}",
-        source=_short(money.source), held=money.source_amount or "?", payer=_short(money.payer), left=money.payer_after,
-        lamports=money.payer_lamports,
-    ))  # fmt: skip
+    screen.add(
+        MONEY(),
+        sentence(
+            "source {source} holds {held}; the payer {payer} keeps {left} of {lamports} lamports",
+            "{source} の残高 {held}。支払者 {payer} の残りは {lamports} lamports のうち {left}",
+            source=_short(money.source),
+            held=money.source_amount or "?",
+            payer=_short(money.payer),
+            left=money.payer_after,
+            lamports=money.payer_lamports,
+        ),
+    )
     if money.only_in_old_vault:
         screen.add(HARM(), CLOSING if any(step.id == "2.0" for step in plan.steps) else ONLY_THERE, tone="stop")
 
@@ -207,20 +259,37 @@ def _money(screen: Screen, plan: Plan) -> None:
 def _event(screen: Screen, plan: Plan) -> None:
     event = plan.event
     if event is not None:
-        screen.add(EVENT(), sentence(
-            "“{title}”, {when}, {host}; whoever's token makes it sees the claimants", "「{title}」、{when}、{host}。作成したトークンの持ち主が参加者を閲覧できます",
-            title=event.title, when=event.datetime or "-", host=event.host or "-",
-        ))  # fmt: skip
+        screen.add(
+            EVENT(),
+            sentence(
+                "“{title}”, {when}, {host}; whoever's token makes it sees the claimants",
+                "「{title}」、{when}、{host}。作成したトークンの持ち主が参加者を閲覧できます",
+                title=event.title,
+                when=event.datetime or "-",
+                host=event.host or "-",
+            ),
+        )
         if event.others_on_old_grant:
-            screen.add(EVENT(), sentence(
-                "also on the old grant: {events}", "元の grant にはほかに {events} も紐付いています", events=", ".join(event.others_on_old_grant),
-            ), tone="note")  # fmt: skip
+            screen.add(
+                EVENT(),
+                sentence(
+                    "also on the old grant: {events}",
+                    "元の grant にはほかに {events} も紐付いています",
+                    events=", ".join(event.others_on_old_grant),
+                ),
+                tone="note",
+            )
     roles = plan.roles
     if roles.is_multisig:
-        screen.add(ROLES(), sentence(
-            "the authority {authority} is off the curve: export each step for its multisig", "authority {authority} は曲線外です。各手順をマルチシグ用に書き出します",
-            authority=roles.authority,
-        ), tone="note")  # fmt: skip
+        screen.add(
+            ROLES(),
+            sentence(
+                "the authority {authority} is off the curve: export each step for its multisig",
+                "authority {authority} は曲線外です。各手順をマルチシグ用に書き出します",
+                authority=roles.authority,
+            ),
+            tone="note",
+        )
     else:
         funder = "" if roles.funder == roles.authority else f", funder {roles.funder}"
         screen.add(ROLES(), f"authority {roles.authority}{funder}")
@@ -228,7 +297,13 @@ def _event(screen: Screen, plan: Plan) -> None:
 
 def _step_line(step: StepPlan) -> Sentence:
     words = STEPS[step.id]
-    return sentence("{heading} ({effect}, {role})", "{heading}（{effect}、{role}）", heading=words.heading, effect=EFFECTS[step.effect](), role=WHO[step.role]())  # fmt: skip
+    return sentence(
+        "{heading} ({effect}, {role})",
+        "{heading}（{effect}、{role}）",
+        heading=words.heading,
+        effect=EFFECTS[step.effect](),
+        role=WHO[step.role](),
+    )
 
 
 EFFECTS = {
@@ -272,6 +347,7 @@ STATES = {
     "failed": Text("landed and failed", "取り込まれたが失敗"),
     "waiting": Text("waiting", "待機中"),
 }
+STATE_TONES: dict[str, Tone] = {"open": "plain", "done": "good", "unknown": "stop", "failed": "stop", "waiting": "plain"}
 LOOK_UP_LINE = Text("the value of “{what}” on the plan page ({page})", "計画ページ（{page}）の「{what}」の値")
 MOST_CHANGES = 9
 
@@ -293,7 +369,7 @@ def step_screen(run: Run, step: StepPlan) -> Screen:
     screen.add(UNSURE(), words.ambiguous)
     if step.look_up:
         screen.add(LOOK_UP(), LOOK_UP_LINE(what=step.look_up, page=NAMES["en"]))
-    screen.commands = [f"popkit cutover step {shlex.quote(run.root.name)} {step.id}"]
+    screen.commands = [f"popkit cutover step {shlex.quote(str(run.root))} {step.id}"]
     return screen
 
 
@@ -316,12 +392,12 @@ def status_screen(run: Run) -> Screen:
         return screen
     for step in run.plan.steps:
         state = run.state(step.id)
-        tone = {"done": "good", "unknown": "stop", "failed": "stop"}.get(state, "plain")
-        screen.add(sentence("step {id}", "手順 {id}", id=step.id), sentence("{state}: {name}", "{state}: {name}", state=STATES[state](), name=STEPS[step.id].heading()), tone=tone)  # type: ignore[arg-type]  # fmt: skip
+        named = sentence("{state}: {name}", "{state}: {name}", state=STATES[state](), name=STEPS[step.id].heading())
+        screen.add(sentence("step {id}", "手順 {id}", id=step.id), named, tone=STATE_TONES[state])
     unknown = [step.id for step in run.plan.steps if run.state(step.id) == "unknown"]
     for name in unknown:
         screen.add(OUTSTANDING(), STEPS[name].ambiguous, tone="stop")
-        screen.commands = [f"popkit cutover resolve {shlex.quote(run.root.name)} {name}"]
+        screen.commands = [f"popkit cutover resolve {shlex.quote(str(run.root))} {name}"]
         screen.exit_code = 3
     following = run.next_step()
     if following is None:
@@ -329,14 +405,14 @@ def status_screen(run: Run) -> Screen:
     elif not unknown:
         screen.add(NEXT(), _step_line(following))
         screen.add(WAITING(), STEPS[following.id].waiting)
-        screen.commands = [f"popkit cutover show {shlex.quote(run.root.name)} {following.id}"]
+        screen.commands = [f"popkit cutover show {shlex.quote(str(run.root))} {following.id}"]
     return screen
 
 
 def write_pages(root: Path, plan: Plan, digest: str) -> None:
     """Write plan.md and plan.ja.md: the plan's screen, then every step, each with the value that confirms it."""
     for language, name in NAMES.items():
-        parts = [plan_screen(plan, digest, root.name).markdown(language, 1)]
+        parts = [plan_screen(plan, digest, str(root)).markdown(language, 1)]
         parts += [_step_page(step, language) for step in plan.steps]
         (root / name).write_text("\n".join(parts))
 

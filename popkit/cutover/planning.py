@@ -225,9 +225,22 @@ class _Planner:
         event = linking.event_of(desk, self.facts, self.grant, new, account, asked.title) if new is not None and desk is not None else None
         old = self._old(account, held.slot, _data(held[self.name]), _state(held[place.pop_state]), _tokens(held[place.vault]))
         parts = Parts(
-            pair=pair, place=place, old=old, new=new, marker=marker, signer=signer, roles=roles, amount=amount, event=event,
-            remedy=remedy, close_old=asked.close_old, can_close=worker.can_close_events, init=init, now=now, limits=self.limits,
-        )  # fmt: skip
+            pair=pair,
+            place=place,
+            old=old,
+            new=new,
+            marker=marker,
+            signer=signer,
+            roles=roles,
+            amount=amount,
+            event=event,
+            remedy=remedy,
+            close_old=asked.close_old,
+            can_close=worker.can_close_events,
+            init=init,
+            now=now,
+            limits=self.limits,
+        )
         if amount is not None:
             refuse_poor(parts)
         steps, world, fees, not_checked = steps_of(parts)

@@ -66,7 +66,7 @@ def resolve(run: Run, step: str) -> Screen:
     if state == "unknown":
         screen.add(RESULT(), STATES["unknown"], tone="stop")
         screen.add(CHOICES(), *CHOICE, tone="note")
-        screen.commands = [f"popkit cutover resolve {shlex.quote(run.root.name)} {step}"]
+        screen.commands = [f"popkit cutover resolve {shlex.quote(str(run.root))} {step}"]
         screen.exit_code = EXIT_CANNOT_TELL
     else:
         is_bad = state == "failed"

@@ -171,7 +171,7 @@ class Run:
         """The plan on one screen."""
         from popkit.cutover.pages import plan_screen
 
-        return plan_screen(self.plan, self.digest, self.root.name).in_language(self.language)
+        return plan_screen(self.plan, self.digest, str(self.root)).in_language(self.language)
 
 
 def create_run(root: Path, plan: Plan, local: places.Local) -> Run:

@@ -268,6 +268,13 @@ def _step(step: str, name: str, effect: str, role: str, look_up: str, value: str
     signed: Mapping[str, tuple[list[Instruction], list[Change]]]) -> StepPlan:  # fmt: skip
     instructions, changed = signed.get(step, ([], []))
     return StepPlan(
-        id=step, name=name, effect=effect, role=role, optional=step in (CLOSE_OLD, CLOSE_EVENT),  # type: ignore[arg-type]
-        instructions=instructions, changes=changed, look_up=look_up, value=value,
-    )  # fmt: skip
+        id=step,
+        name=name,
+        effect=effect,
+        role=role,
+        optional=step in (CLOSE_OLD, CLOSE_EVENT),  # type: ignore[arg-type]
+        instructions=instructions,
+        changes=changed,
+        look_up=look_up,
+        value=value,
+    )

@@ -88,7 +88,7 @@ def start(name: str | None, era: str | None, seed: int | None, out: str, slot_ms
     folder = Path(out)
     state = running.start(folder, running.Wanted(incident.name, chosen, number, slot_ms, faults, second_faults, behind))
     rows = {"RPC": state["rpc"], "second RPC": state["second_rpc"], "worker": state["worker"], "grant": state["grant"]}
-    rows |= {"event": state["event"], "keys": str(folder / "keys"), "worker token": state["worker_token_file"]}
+    rows |= {"event": state["event"], "keys": state["keys"], "worker token": state["worker_token_file"]}
     lines = [speak(STARTED(), language), *(f"  {label:<13} {value}" for label, value in rows.items())]
     lines += [speak(SEALED(digest=state["answer_sha256"]), language), "", speak(NEXT(), language)]
     say([*lines, *(f"  {line}" for line in commands(folder))])
@@ -102,10 +102,17 @@ def commands(folder: Path) -> list[str]:
         "popkit collect --rpc $DRILL_RPC --second-rpc $DRILL_SECOND_RPC --worker $DRILL_WORKER --worker-token-env DRILL_TOKEN"
         f" --grant $DRILL_GRANT --out {case}"
     )
+    plan = (
+        f"popkit cutover plan {case} --grant $DRILL_GRANT --rpc env:DRILL_RPC --second-rpc env:DRILL_SECOND_RPC --worker env:DRILL_WORKER"
+        " --worker-token-env DRILL_TOKEN --authority-key env:DRILL_AUTHORITY_KEY --wallet-key env:DRILL_WALLET_KEY"
+        f" --out {folder.name}-run"
+    )
     return [
         f"source {folder}/env",
         collect,
         f"popkit diagnose {case}",
+        plan,
+        f"popkit cutover status {folder.name}-run",
         f"popkit drill reveal --drill {folder}",
         f"popkit drill stop --drill {folder}",
     ]

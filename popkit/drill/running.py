@@ -1,9 +1,12 @@
 """A drill as a process of its own: what it keeps in a folder, and how the command line speaks to it.
 
     DRILL/drill.json        addresses, grant, event, the digest of the sealed answer, and how to reach the process
-    DRILL/keys/*.json       the operator's keys, made for this drill, in the format of solana-keygen
     DRILL/worker-token      the operator's token for the worker
-    DRILL/env               addresses, token and grant for a shell: `source DRILL/env`
+    DRILL/clock             by how many seconds the drill's time is apart from this machine's
+    DRILL/env               addresses, token, grant and where the keys lie, for a shell: `source DRILL/env`
+
+The operator's keys, made for this drill, lie in a folder of their own outside of any repository, in the format of solana-keygen; they
+go when the drill stops.
 
 The answer itself is in the process's memory alone until `reveal`. Everything listens on loopback.
 """
@@ -15,9 +18,11 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -33,8 +38,10 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _STARTED: dict[Path, subprocess.Popen[bytes]] = {}
 """Drills that this process started: whoever starts and stops one in one process waits for its end."""
-KEYS = {"authority": "school"}
+KEYS = {"authority": "school", "wallet": "operator's wallet"}
 """The operator's keys by file, and whose they are in the world."""
+POCKET_MONEY = 1_000_000_000
+"""Lamports in the operator's wallet, which takes the first claim on a new grant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,9 @@ async def _run(folder: Path, wanted: Wanted) -> None:
             return web.json_response({"stopped": True})
         given: Mapping[str, Any] = await request.json()
         try:
-            return web.json_response(hands.answer(what, given))
+            answer = hands.answer(what, given)
+            _write_clock(folder, stage.world.now)
+            return web.json_response(answer)
         except (KeyError, ValueError, TypeError) as error:
             return web.Response(status=400, text=f"{what}: {error}")
 
@@ -162,12 +171,15 @@ async def _run(folder: Path, wanted: Wanted) -> None:
         site = web.TCPSite(runner, HOST, 0)
         await site.start()
         port = runner.addresses[0][1]
-        _write_keys(folder, stage.world, token)
+        keys = _write_keys(stage.world)
+        _write_privately(folder / "worker-token", token + "\n")
+        _write_clock(folder, stage.world.now)
         state = {
             "rpc": listening.rpc,
             "second_rpc": listening.second_rpc,
             "worker": listening.worker,
             "worker_token_file": str(folder / "worker-token"),
+            "keys": str(keys),
             "era": wanted.era,
             "grant": stage.grant.address,
             "event": stage.worker.event_of(stage.grant.address),
@@ -178,20 +190,32 @@ async def _run(folder: Path, wanted: Wanted) -> None:
             "control_token": key,
         }
         known = {"RPC": listening.rpc, "SECOND_RPC": listening.second_rpc, "WORKER": listening.worker, "TOKEN": token}
-        known["GRANT"] = stage.grant.address
-        _write_privately(folder / "env", "".join(f"export DRILL_{name}={value}\n" for name, value in known.items()))
+        known |= {"GRANT": stage.grant.address, "SIGNER": stage.worker.signer}
+        known |= {f"{name.upper()}_KEY": str(keys / f"{name}.json") for name in KEYS}
+        lines = [f"export DRILL_{name}={value}" for name, value in known.items()]
+        lines.append(f"export POPKIT_CLOCK_FILE={(folder / 'clock').resolve()}")
+        _write_privately(folder / "env", "\n".join(lines) + "\n")
         _write_privately(folder / STATE, json.dumps(state, indent=1) + "\n")
         try:
             await stop.wait()
         finally:
             (folder / STATE).unlink(missing_ok=True)
+            shutil.rmtree(keys, ignore_errors=True)
             await runner.cleanup()
 
 
-def _write_keys(folder: Path, world: Any, token: str) -> None:
+def _write_keys(world: Any) -> Path:
+    """Write the operator's keys into a new folder that is this user's alone, and put some money into the wallet."""
+    folder = Path(tempfile.mkdtemp(prefix="popkit-drill-keys-"))
     for name, role in KEYS.items():
-        _write_privately(folder / "keys" / f"{name}.json", json.dumps(list(bytes(world.key(role)))) + "\n")
-    _write_privately(folder / "worker-token", token + "\n")
+        _write_privately(folder / f"{name}.json", json.dumps(list(bytes(world.key(role)))) + "\n")
+    world.ledger.fund(world.address(KEYS["wallet"]), POCKET_MONEY)
+    return folder
+
+
+def _write_clock(folder: Path, now: int) -> None:
+    """Say by how much the drill's time is apart from this machine's, for what looks at this machine's clock."""
+    _write_privately(folder / "clock", f"{now - time.time():.3f}\n")
 
 
 def _write_privately(path: Path, text: str) -> None:

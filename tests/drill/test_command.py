@@ -48,7 +48,7 @@ def test_a_drill_from_start_to_stop(ask: Callable[..., Asked], tmp_path: Path) -
         assert {"rpc", "second_rpc", "worker", "grant"} <= state.keys()
         assert state["answer_sha256"] in started.output
         assert "abandoned" not in (folder / "drill.json").read_text() + started.output, "the answer is sealed"
-        assert (folder / "drill.json").stat().st_mode & 0o077 == (folder / "keys" / "authority.json").stat().st_mode & 0o077 == 0
+        assert (folder / "drill.json").stat().st_mode & 0o077 == (Path(state["keys"]) / "authority.json").stat().st_mode & 0o077 == 0
         claimed = ask("claim", 2, "--drill", folder)
         assert "2  simulation refused: PopHashChainBroken" in claimed.output
         before = running.ask(folder, "status")["now"]

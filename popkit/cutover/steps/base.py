@@ -72,7 +72,7 @@ class Step:
             screen.exit_code = EXIT_WRONG
             return screen.in_language(self.run.language)
         screen.add(DRY(), CLEAN, tone="good")
-        name = shlex.quote(self.run.root.name)
+        name = shlex.quote(str(self.run.root))
         if self.plan.value:
             token = self.confirmations.ask(self.id, self.plan.value)
             screen.add(TOKEN(), token.token, CONFIRM)

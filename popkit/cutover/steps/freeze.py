@@ -67,7 +67,9 @@ class Freeze(Switch):
         seen, plan = self.seen(), self.run.plan
         if seen.grant.verdict != plan.broken.verdict:
             raise stop("other_answer", was=plan.broken.verdict, now=seen.grant.verdict)
-        return sentence("{verdict}, as the plan says ({case})", "{verdict}。計画と同じです（{case}）", verdict=seen.grant.verdict, case=seen.case.name)  # fmt: skip
+        return sentence(
+            "{verdict}, as the plan says ({case})", "{verdict}。計画と同じです（{case}）", verdict=seen.grant.verdict, case=seen.case.name
+        )
 
     def _in_flight(self) -> Sentence:
         seen = self.seen()
@@ -76,10 +78,18 @@ class Freeze(Switch):
         count = PROOFS(seen.flying)
         if seen.grant.verdict == "broken":
             # On a broken grant none of them can land in order: what pausing burns was lost before.
-            return sentence("{count} issued in the last 600 s stand behind the lost one, and cannot land", "直近 600 秒に発行された{count}は失われた proof の後ろにあり、取り込まれません", count=count)  # fmt: skip
+            return sentence(
+                "{count} issued in the last 600 s stand behind the lost one, and cannot land",
+                "直近 600 秒に発行された{count}は失われた proof の後ろにあり、取り込まれません",
+                count=count,
+            )
         if not self.wait_over:
             raise stop("still_in_flight", count=count, until=Moment(seen.until))
-        return sentence("{count} can still land; a person decided to freeze all the same", "{count}がまだ取り込まれうる状態ですが、担当者の判断で停止します", count=count)  # fmt: skip
+        return sentence(
+            "{count} can still land; a person decided to freeze all the same",
+            "{count}がまだ取り込まれうる状態ですが、担当者の判断で停止します",
+            count=count,
+        )
 
     def act(self, confirm: str | None = None) -> Screen:
         """As every step; proofs that can still land are waited for once, at most as long as the plan allows."""
@@ -131,8 +141,13 @@ class Freeze(Switch):
             super().result_rows(screen, entry)
         watched = self.run.journal.last("watched", self.id)
         if watched is not None:
-            screen.add(ARRIVED(), sentence(
-                "{n} transactions, {accepted} accepted", "{n} 件、うち受理 {accepted} 件",
-                n=watched.facts["arrived"], accepted=watched.facts["accepted"],
-            ))  # fmt: skip
+            screen.add(
+                ARRIVED(),
+                sentence(
+                    "{n} transactions, {accepted} accepted",
+                    "{n} 件、うち受理 {accepted} 件",
+                    n=watched.facts["arrived"],
+                    accepted=watched.facts["accepted"],
+                ),
+            )
         screen.add(FALLBACK(), OFF_CHAIN)

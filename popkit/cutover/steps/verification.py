@@ -66,7 +66,10 @@ class Verification(Step):
         if not accepted:
             raise stop("not_green", why=sentence("nobody claimed yet", "まだ誰も請求していません"))
         if grant.verdict not in ("intact", "recovered"):
-            raise stop("not_green", why=sentence("{verdict}: {because}", "{verdict}: {because}", verdict=grant.verdict, because=grant.judgement.because))  # fmt: skip
+            raise stop(
+                "not_green",
+                why=sentence("{verdict}: {because}", "{verdict}: {because}", verdict=grant.verdict, because=grant.judgement.because),
+            )
         critical = [f.code for f in diagnosis.findings if f.severity == "critical" and f.grant in (None, self.grant)]
         if critical:
             raise stop("not_green", why=", ".join(sorted(set(critical))))
@@ -80,7 +83,12 @@ class Verification(Step):
         first = self.accepted()[0]
         signer = self.run.plan.signer
         if self.run.plan.new_grant is not None and first.prev_hash != GENESIS:
-            raise stop("not_green", why=sentence("the first claim follows {prev}, not GENESIS", "最初の請求が GENESIS でなく {prev} に続いています", prev=first.prev_hash))  # fmt: skip
+            raise stop(
+                "not_green",
+                why=sentence(
+                    "the first claim follows {prev}, not GENESIS", "最初の請求が GENESIS でなく {prev} に続いています", prev=first.prev_hash
+                ),
+            )
         last = self.accepted()[-1]
         if signer is not None and last.signer != signer.planned:
             raise stop(
@@ -96,9 +104,11 @@ class Verification(Step):
             raise stop("not_green", why=sentence("{claim}: {rule}", "{claim}: {rule}", claim=wrong[0][0], rule=wrong[0][1]))
         open_ = found.counts()["cannot tell"]
         return sentence(
-            "{n} verified, no rule is violated; {open} checks cannot tell", "{n} 件を検証し、違反した規則はありません。判断できない検査 {open} 件",
-            n=len(checked), open=open_,
-        )  # fmt: skip
+            "{n} verified, no rule is violated; {open} checks cannot tell",
+            "{n} 件を検証し、違反した規則はありません。判断できない検査 {open} 件",
+            n=len(checked),
+            open=open_,
+        )
 
     def _standalone(self) -> Sentence:
         """The checker that shares no code with popkit, run as a stranger would run it."""
@@ -107,24 +117,35 @@ class Verification(Step):
             done = subprocess.run([sys.executable, str(script), str(place)], capture_output=True, text=True, check=False)
         last = next(iter(line for line in done.stdout.splitlines() if VIOLATED in line), "")
         if done.returncode not in (EXIT_FINE, EXIT_CANNOT_TELL):
-            raise stop("not_green", why=sentence("check.py ends with {code}: {last}", "check.py の終了コード {code}: {last}", code=done.returncode, last=last))  # fmt: skip
-        return sentence("check.py finds no violation (exit code {code})", "check.py も違反を見つけません（終了コード {code}）", code=done.returncode)  # fmt: skip
+            raise stop(
+                "not_green",
+                why=sentence("check.py ends with {code}: {last}", "check.py の終了コード {code}: {last}", code=done.returncode, last=last),
+            )
+        return sentence(
+            "check.py finds no violation (exit code {code})", "check.py も違反を見つけません（終了コード {code}）", code=done.returncode
+        )
 
     def _server(self) -> Sentence:
         """What the worker says of itself, for the record alone."""
         integrity = self.run.desk().integrity()
         return sentence(
-            "audit-integrity says ok: {ok}, {checked} checked; recorded, and not relied on", "audit-integrity は ok: {ok}、{checked} 件。記録のみで、判断には使いません",
-            ok=str(integrity.get("ok")).lower(), checked=integrity.get("checked"),
-        )  # fmt: skip
+            "audit-integrity says ok: {ok}, {checked} checked; recorded, and not relied on",
+            "audit-integrity は ok: {ok}、{checked} 件。記録のみで、判断には使いません",
+            ok=str(integrity.get("ok")).lower(),
+            checked=integrity.get("checked"),
+        )
 
     def carry_out(self, looks: Looks) -> Entry:
         integrity = self.run.desk().integrity()
         claims = self.accepted()[:MOST_CLAIMS]
         return self.done(
-            by="us", grant=self.grant, verdict=self.case().diagnose().grant(self.grant).verdict, case=self.case().name,
-            claims=[claim.signature for claim in claims], server={"ok": integrity.get("ok"), "checked": integrity.get("checked")},
-        )  # fmt: skip
+            by="us",
+            grant=self.grant,
+            verdict=self.case().diagnose().grant(self.grant).verdict,
+            case=self.case().name,
+            claims=[claim.signature for claim in claims],
+            server={"ok": integrity.get("ok"), "checked": integrity.get("checked")},
+        )
 
     def result_rows(self, screen: Screen, entry: Entry) -> None:
         screen.add(VERDICT(), str(entry.facts["verdict"]), tone="good")
