@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from popkit.cutover import survey
 from popkit.cutover.attempts import of_step
-from popkit.cutover.calls import GrantPlace, close_grant
+from popkit.cutover.calls import close_grant
 from popkit.cutover.confirmation import Confirmations
 from popkit.cutover.errors import OutcomeUnknown
 from popkit.cutover.preparing import Rules, dry, prepare
@@ -15,7 +15,7 @@ from popkit.cutover.reasons import REASONS, stop
 from popkit.cutover.run import ACTING, FAILED, GIVEN_UP, UNKNOWN
 from popkit.cutover.screen import Screen
 from popkit.cutover.sending import resume, send
-from popkit.cutover.stepping import tail
+from popkit.cutover.stepping import place_of_new, tail
 from popkit.errors import EXIT_WRONG
 from popkit.texts import Text
 
@@ -52,7 +52,7 @@ def abandon(run: Run, confirm: str | None) -> Screen:
         screen.add(EFFECT(), CLOSES if held is not None else NOT_THERE)
         screen.add(RISK(), HARM, tone="note")
         if held is not None:
-            found = dry(run.pair().first, [close_grant(_place(run))], run.plan.roles.authority, rules=Rules(rewrites=True))
+            found = dry(run.pair().first, [close_grant(place_of_new(run.plan))], run.plan.roles.authority, rules=Rules(rewrites=True))
             if found.error is not None:
                 screen.add(RESULT(), REASONS["would_fail"].stop(error=found.error).reason, tone="stop")
                 screen.exit_code = EXIT_WRONG
@@ -72,12 +72,6 @@ def abandon(run: Run, confirm: str | None) -> Screen:
     return screen.in_language(run.language)
 
 
-def _place(run: Run) -> GrantPlace:
-    plan = run.plan
-    assert plan.new_grant is not None
-    return GrantPlace(plan.program.program_id, plan.old_grant.authority, plan.old_grant.mint, int(plan.new_grant.grant_id))
-
-
 def _close(run: Run) -> str:
     """Close the new grant; an earlier attempt that is open is settled first. Raises Stopped or OutcomeUnknown."""
     pair, earlier = run.pair(), of_step(run.attempts, STEP)
@@ -86,7 +80,7 @@ def _close(run: Run) -> str:
         outcome: Outcome = resume(earlier[-1].file, pair.first, pair.second, run.journal, STEP, **how)  # type: ignore[arg-type]
     else:
         prepared = prepare(
-            pair.first, [close_grant(_place(run))], run.plan.roles.authority, [run.key("authority")],
+            pair.first, [close_grant(place_of_new(run.plan))], run.plan.roles.authority, [run.key("authority")],
             fee_cap_lamports=run.plan.limits.fee_cap_lamports, rules=Rules(rewrites=True),
         )  # fmt: skip
         run.journal.write(ACTING, STEP, calls=["close_grant"])

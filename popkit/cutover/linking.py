@@ -38,6 +38,7 @@ def worker_seen(desk: WorkerDesk, facts: Facts) -> WorkerSeen:
     signer = status.get("signerPubkey")
     return WorkerSeen(
         signer=signer if isinstance(signer, str) else None,
+        model=model_of(facts),
         newest_entry=Look.of(logs, 0.0, []).newest,
         continues_case=continues.is_same,
         can_close_events=_can_close(desk, model_of(facts)),

@@ -113,9 +113,13 @@ class Program(_Part, frozen=True, kw_only=True):
 
 
 class WorkerSeen(_Part, frozen=True, kw_only=True):
-    """The worker as it answered: whom it signs as, the newest entry of its audit list, and whether that continues the case's."""
+    """The worker as it answered: whom it signs as, the newest entry of its audit list, and whether that continues the case's.
+
+    `model` (A to D) is that of the case's newest anchor, null where it has none.
+    """
 
     signer: str | None
+    model: str | None
     newest_entry: str | None
     continues_case: bool | None
     can_close_events: bool | None

@@ -35,6 +35,7 @@ from popkit.cutover.plan import (
     Marker,
     NewGrant,
     OldGrant,
+    Plan,
     Remedy,
     Roles,
     Signer,
@@ -100,6 +101,13 @@ class Parts:
 def tail(address: str) -> str:
     """The letters of an address that a person looks up."""
     return address[-SUFFIX:]
+
+
+def place_of_new(plan: Plan) -> GrantPlace:
+    """Where a plan's new grant lives."""
+    assert plan.new_grant is not None
+    old = plan.old_grant
+    return GrantPlace(plan.program.program_id, old.authority, old.mint, int(plan.new_grant.grant_id))
 
 
 def calls_of(parts: Parts, marker_rent: int) -> dict[str, list[Call]]:

@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from popkit.cutover.confirmation import Confirmations
-from popkit.cutover.errors import OutcomeUnknown, Stopped
+from popkit.cutover.errors import NotConfirmed, OutcomeUnknown, Stopped
 from popkit.cutover.journal import Entry
 from popkit.cutover.looking import CLUSTER, PLAN, PROGRAM, Looks, age_of_plan, same_cluster, same_program
 from popkit.cutover.pages import step_screen
@@ -31,6 +31,8 @@ STOPS = Text("this step would stop: {reason}", "この手順は中止されま�
 IN_ORDER = Text("every step before it is done", "前の手順はすべて実施済みです")
 CONFIRM = Text("with the token, a colon, and the value looked up", "トークン、コロン、確認した値を続けて入力")
 AGAIN = Text("done already at {when}; shown as it was", "{when} に実施済み。当時の結果を表示しています")
+NO_TOKEN = Text("no token counts for step {step} now", "手順 {step} に有効なトークンがありません")
+DRY_FIRST = Text("run step {step} dry first: it prints one", "先に手順 {step} を予行してください。トークンが表示されます")
 FROZEN = "❄"
 
 
@@ -39,6 +41,7 @@ class Step:
 
     def __init__(self, run: Run, plan: StepPlan) -> None:
         self.run, self.plan = run, plan
+        self._stopped: Stopped | None = None
 
     @property
     def id(self) -> str:
@@ -65,7 +68,7 @@ class Step:
         screen = Screen(STEPS[self.id].heading)
         _show(screen, looks)
         self.simulated(screen, looks)
-        stopped = looks.stopped
+        self._stopped = stopped = looks.stopped
         self.run.journal.write(LOOKED, self.id, dry=True, checks=_rows(looks), stopped=stopped.code if stopped is not None else None)
         if stopped is not None:
             screen.add(DRY(), STOPS(reason=stopped.reason), stopped.advice, tone="stop")
@@ -102,6 +105,19 @@ class Step:
 
         write_record(self.run)
         return self._result(entry)
+
+    def token(self) -> str:
+        """The token that counts for this step now. Raises NotConfirmed where none was asked for, or it is too old."""
+        asked = self.confirmations.outstanding(self.id)
+        if asked is None:
+            raise NotConfirmed("no_token", NO_TOKEN(step=self.id), DRY_FIRST(step=self.id))
+        return asked.token
+
+    def why_not(self) -> Stopped:
+        """Why the newest look at this step stopped it. Raises LookupError where it did not."""
+        if self._stopped is None:
+            raise LookupError(f"step {self.id} was not stopped")
+        return self._stopped
 
     # for each kind of step to say
 

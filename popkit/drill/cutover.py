@@ -1,0 +1,162 @@
+"""A cutover of a drill's incident, unattended: the same plan, steps and journal as on the real night, with a person who types at once.
+
+What a person looks up on the plan page is read from the plan. Time is the drill's: waiting lets it pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import popkit
+from popkit.cutover.clock import VARIABLE as CLOCK
+from popkit.cutover.endpoint import Endpoint
+from popkit.cutover.errors import Stopped
+from popkit.cutover.keys import read_key
+from popkit.cutover.local import Local
+from popkit.cutover.planning import Request, make_plan
+from popkit.cutover.run import Run, create_run
+from popkit.cutover.survey import Pair
+from popkit.cutover.worker import WorkerDesk
+from popkit.drill.case import write_case
+from popkit.drill.incidents import INCIDENTS
+from popkit.drill.live import Drill
+from popkit.drill.rehearsal import background
+from popkit.drill.running import POCKET_MONEY
+
+if TYPE_CHECKING:
+    from popkit.cutover.screen import Screen
+    from popkit.drill.stage import Stage
+
+TOKEN = "the drill's own"
+FUNDER, WALLET, AUTHORITY = "funder", "operator's wallet", "school"
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """A living incident with a case of it, and what a cutover of it needs; `names` are the variables that hold keys and addresses."""
+
+    stage: Stage
+    drill: Drill
+    case: Path
+    folder: Path
+    names: dict[str, str] = field(default_factory=dict)
+
+    def local(self, *, by_roles: bool = False) -> Local:
+        """References to the drill's nodes, worker and keys; `by_roles`: the tokens are somebody else's."""
+        names = self.names
+        return Local(
+            rpc=f"env:{names['rpc']}",
+            second_rpc=f"env:{names['second_rpc']}",
+            worker=f"env:{names['worker']}",
+            worker_token_env=names["token"],
+            authority_key=f"env:{names[AUTHORITY]}",
+            funder_key=f"env:{names[FUNDER]}" if by_roles else None,
+            wallet_key=f"env:{names[WALLET]}",
+        )
+
+    def plan(self, *, by_roles: bool = False, name: str = "run", **asked: object) -> Run:
+        """Plan a cutover of the incident's grant and open its run. Raises Stopped where the plan is refused."""
+        local = self.local(by_roles=by_roles)
+        pair = Pair(*(Endpoint(each, local.node(each), sleep=self.sleep) for each in ("rpc", "second_rpc")))
+        desk = WorkerDesk(local.desk_address(), sleep=self.sleep)
+        try:
+            request = Request(
+                case=popkit.open_case(self.case),
+                grant=self.stage.grant.address,
+                pair=pair,
+                desk=desk,
+                authority_key=read_key(f"env:{self.names[AUTHORITY]}", "authority", None),
+                funder_key=read_key(f"env:{self.names[FUNDER]}", "funder", None) if by_roles else None,
+                **asked,  # type: ignore[arg-type]
+            )
+            plan = make_plan(request)
+        finally:
+            pair.close()
+            desk.close()
+        run = create_run(self.folder / name, plan, local)
+        run.sleep = self.sleep
+        return run
+
+    def sleep(self, seconds: float) -> None:
+        """Let the drill's time pass."""
+        self.drill.clock.skip(seconds)
+        self.drill.chain.advance()
+        self.set_clock()
+
+    def set_clock(self) -> None:
+        """Say by how much the drill's time is apart from this machine's."""
+        (self.folder / "clock").write_text(f"{self.stage.world.now - time.time():.3f}\n")
+
+
+def confirmed(run: Run, step: str) -> Screen:
+    """One step as a person does it: a dry run, the value looked up on the plan page, and the step itself. Raises Stopped."""
+    chosen = run.step(step)
+    dry = chosen.dry()
+    if dry.exit_code:
+        raise chosen.why_not()
+    return chosen.act(f"{chosen.token()}:{chosen.plan.value}" if chosen.plan.value else None)
+
+
+def carried_out(run: Run) -> list[str]:
+    """Every step of a plan, in order; the ids of those that were done. Raises Stopped."""
+    for step in run.plan.steps:
+        confirmed(run, step.id)
+    return [step.id for step in run.plan.steps if run.state(step.id) == "done"]
+
+
+@contextmanager
+def rehearsing(incident: str, era: str, seed: int = 0, *, faults: tuple[str, ...] = (), second_faults: tuple[str, ...] = (),
+    worker_faults: tuple[str, ...] = (), behind: int = 0) -> Iterator[Rehearsal]:  # fmt: skip
+    """An incident played and brought up on loopback, with a case of it; keys and addresses are in environment variables meanwhile."""
+    stage = INCIDENTS[incident].play(era, seed)
+    world = stage.world
+    with tempfile.TemporaryDirectory(prefix="popkit-rehearsal-") as named:
+        folder = Path(named)
+        case = write_case(folder / "case", world.collect(reports=True))
+        world.live(200)
+        drill = Drill(world, TOKEN, faults=faults, second_faults=second_faults, worker_faults=worker_faults, seed=seed, behind=behind)
+        with background(drill) as at:
+            known = {"rpc": at.rpc, "second_rpc": at.second_rpc, "worker": at.worker, "token": TOKEN}
+            for role in (AUTHORITY, FUNDER, WALLET):
+                known[role] = str(_write_key(folder, world.key(role)))
+                if role != AUTHORITY:
+                    world.ledger.fund(world.address(role), POCKET_MONEY)
+            names = {name: "POPKIT_REHEARSAL_" + re.sub(r"\W", "_", name).upper() for name in known}
+            held = Rehearsal(stage, drill, case, folder, names)
+            with _environment({names[name]: value for name, value in known.items()} | {CLOCK: str(folder / "clock")}):
+                held.set_clock()
+                yield held
+
+
+def _write_key(folder: Path, key: object) -> Path:
+    place = folder / "keys" / f"{len(list((folder / 'keys').glob('*')))}.json" if (folder / "keys").is_dir() else folder / "keys" / "0.json"
+    place.parent.mkdir(exist_ok=True)
+    place.touch(mode=0o600)
+    place.write_text(json.dumps(list(bytes(key))))  # type: ignore[call-overload]
+    return place
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+__all__ = ["Rehearsal", "Stopped", "carried_out", "confirmed", "rehearsing"]
