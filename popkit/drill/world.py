@@ -224,7 +224,7 @@ class World(Bank):
     def simulate(self, handle: GrantHandle, proof: Proof | None, wallet: str, period: int = 0, tell: bool = True, **shape: Any) -> Outcome:
         """A wallet simulates a claim, is refused, sends nothing, and (with `tell`) reports what it saw."""
         outcome = self.would_be(self.claim_calls(handle, proof, wallet, period, **shape), wallet)
-        if tell:
+        if tell and outcome.err is not None:
             self.report(handle, wallet, outcome.err, list(outcome.logs))
         return outcome
 
