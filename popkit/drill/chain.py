@@ -87,17 +87,19 @@ class Chain:
         """Why a transaction cannot be executed at all, by its blockhash or because it has run before; None when it can."""
         if self.knows(str(transaction.signatures[0])):
             return "AlreadyProcessed"
-        recent = str(transaction.message.recent_blockhash)
-        if self.last_valid_slot(recent) is not None:
-            return None
         try:
-            signed, _ = read_signed(transaction, ledger)
+            return None if self.lives(transaction, ledger) else "BlockhashNotFound"
         except Unreadable:
             return "AddressLookupTableNotFound"
+
+    def lives(self, transaction: VersionedTransaction, ledger: Ledger) -> bool:
+        """Whether a transaction's blockhash is accepted now, or is the value of the nonce that it advances first. Raises Unreadable."""
+        recent = str(transaction.message.recent_blockhash)
+        if self.last_valid_slot(recent) is not None:
+            return True
+        signed, _ = read_signed(transaction, ledger)
         first = signed.instructions[0] if signed.instructions else None
-        if first is not None and is_advance(first) and nonce_value(ledger.accounts.get(first.metas[0].key, EMPTY)) == recent:
-            return None
-        return "BlockhashNotFound"
+        return first is not None and is_advance(first) and nonce_value(ledger.accounts.get(first.metas[0].key, EMPTY)) == recent
 
     def last_valid_slot(self, blockhash: str) -> int | None:
         """The newest slot in which a blockhash is still accepted; None when it is too old, or none of this chain's."""

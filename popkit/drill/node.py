@@ -11,15 +11,17 @@ from typing import Any
 import msgspec
 import pybase64
 from solders.message import Message, MessageV0
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from popkit import __version__
+from popkit.drill import holdings
 from popkit.drill.case import account_json
 from popkit.drill.chain import BLOCKHASH_SLOTS, Chain, ChainView, Waiting, with_blockhash
 from popkit.drill.ledger import EMPTY, minimum_balance
 from popkit.drill.machine import Unreadable, read_signed
-from popkit.drill.runtime import LAMPORTS_PER_SIGNATURE, WORDS, Outcome, ui_amount
-from popkit.protocol.keys import TOKEN_PROGRAM, b58decode, b58encode
+from popkit.drill.runtime import WORDS, Outcome, fee_of
+from popkit.protocol.keys import b58decode, b58encode
 from popkit.serving import accounts, params, transactions
 from popkit.serving.faults import Faults
 from popkit.serving.ledger import Account
@@ -127,15 +129,15 @@ class LiveNode(Node):
 
     def _fee(self, given: Any, slot: int | None) -> Any:
         text, config = params.arguments(given, 1, 2)
-        _, at = self.standing(params.settings(config), slot)
+        view, at = self.standing(params.settings(config), slot)
         try:
             data = pybase64.b64decode(text, validate=True)
-            signers = data[1] if data[:1] == b"\x80" else data[0]
             message = MessageV0.from_bytes(data[1:]) if data[:1] == b"\x80" else Message.from_bytes(data)
+            transaction = VersionedTransaction.populate(message, [Signature.default()] * message.header.num_required_signatures)
+            signed, _ = read_signed(transaction, view.ledger)
         except (ValueError, TypeError, IndexError) as error:
             raise params.invalid(f"failed to deserialize message: {error}") from None
-        known = self.chain.last_valid_slot(str(message.recent_blockhash)) is not None
-        return self.in_context(at, LAMPORTS_PER_SIGNATURE * signers if known else None)
+        return self.in_context(at, fee_of(signed) if self.chain.lives(transaction, view.ledger) else None)
 
     def _block(self, given: Any, slot: int | None) -> Any:
         wanted, config = params.arguments(given, 1, 2)
@@ -170,20 +172,6 @@ class LiveNode(Node):
         key = params.pubkey(key)
         view, at = self.standing(params.settings(config), slot)
         return self.in_context(at, view.ledger.accounts.get(key, EMPTY).lamports)
-
-    def _token_balance(self, given: Any, slot: int | None) -> Any:
-        key, config = params.arguments(given, 1, 2)
-        key = params.pubkey(key)
-        view, at = self.standing(params.settings(config), slot)
-        held = view.ledger.accounts.get(key, EMPTY)
-        if held is EMPTY:
-            raise params.invalid("Invalid param: could not find account")
-        if held.owner != TOKEN_PROGRAM or len(held.data) != 165:
-            raise params.invalid("Invalid param: not a Token account")
-        mint = view.ledger.accounts.get(b58encode(held.data[:32]), EMPTY)
-        amount, places = int.from_bytes(held.data[64:72], "little"), mint.data[44] if len(mint.data) == 82 else 0
-        shown = {"amount": str(amount), "decimals": places, "uiAmount": amount / 10**places}
-        return self.in_context(at, {**shown, "uiAmountString": ui_amount(amount, places)})
 
     # sending
 
@@ -295,7 +283,8 @@ def _read_wire(text: Any, encoding: str) -> VersionedTransaction:
         transaction = VersionedTransaction.from_bytes(wire)
         transaction.sanitize()
     except Exception as error:  # solders raises types of its own, which it does not export
-        reason = "io error: unexpected end of file" if "end of file" in str(error) or not wire else str(error)
+        is_short = not wire or "end of file" in str(error) or "Attempting to read" in str(error)
+        reason = "io error: unexpected end of file" if is_short else str(error)
         raise params.invalid(f"failed to deserialize {TYPE}: {reason}") from None
     return transaction
 
@@ -335,7 +324,11 @@ LiveNode.methods = {
     "getMinimumBalanceForRentExemption": LiveNode._rent,
     "getRecentPrioritizationFees": LiveNode._fees,
     "getSignatureStatuses": LiveNode._statuses,
-    "getTokenAccountBalance": LiveNode._token_balance,
+    "getTokenAccountBalance": holdings.account_balance,
+    "getTokenAccountsByDelegate": holdings.by_delegate,
+    "getTokenAccountsByOwner": holdings.by_owner,
+    "getTokenLargestAccounts": holdings.largest,
+    "getTokenSupply": holdings.supply,
     "getVersion": LiveNode._version,
     "isBlockhashValid": LiveNode._is_blockhash_valid,
     "requestAirdrop": LiveNode._airdrop,

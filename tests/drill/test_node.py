@@ -11,14 +11,15 @@ from solders.hash import Hash
 from solders.message import Message
 from solders.transaction import VersionedTransaction
 
+from popkit.drill import addresses as pda
 from popkit.drill.chain import Chain
 from popkit.drill.ledger import minimum_balance
 from popkit.drill.machine import MEMO_PROGRAM, PROGRAM_DATA
 from popkit.drill.node import LiveNode
 from popkit.drill.runtime import Instruction, Meta
 from popkit.drill.system import create_account, nonce_value
-from popkit.drill.world import World, sound
-from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, key_bytes
+from popkit.drill.world import SUPPLY, World, sound
+from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, key_bytes
 from popkit.serving.params import RpcError
 
 RECENT_BLOCKHASHES = "SysvarRecentB1ockHashes11111111111111111111"
@@ -140,3 +141,29 @@ def test_a_memo_is_logged_and_an_unpaid_account_is_refused(world: World) -> None
         (Meta(world.address("ann"), True, True), Meta(world.address("new"), False, True)),
     )
     assert world.send([little], "ann").err == {"InsufficientFundsForRent": {"account_index": 1}}
+
+
+def test_what_a_message_costs_and_which_tokens_there_are(world: World) -> None:
+    handle = next(iter(world.grants.values()))
+    proof = world.worker.issue(handle.address, world.address("cat"))
+    claim = world.sign(world.claim_calls(handle, proof, "cat", budget=True), "cat")
+    cost = ask(world, "getFeeForMessage", pybase64.b64encode(bytes(claim.message)).decode())["value"]
+    assert cost == world.land(claim).result["meta"]["fee"] > 2 * 5000, "the proof's signature and the price count"
+    world.tick(30)
+    school, bob = world.address("school"), pda.associated_token_address(world.address("bob"), handle.mint)
+    assert ask(world, "getTokenSupply", handle.mint)["value"]["amount"] == str(SUPPLY)
+    rows = ask(world, "getTokenLargestAccounts", handle.mint)["value"]
+    assert [row["amount"] for row in rows] == [str(SUPPLY - 500), "497", "1", "1", "1"]
+    for wanted in ({"mint": handle.mint}, {"programId": TOKEN_PROGRAM}):
+        owned = ask(world, "getTokenAccountsByOwner", world.address("bob"), wanted, {"encoding": "base64"})["value"]
+        assert [row["pubkey"] for row in owned] == [bob]
+    assert ask(world, "getTokenAccountsByDelegate", school, {"mint": handle.mint}, {"encoding": "base64"})["value"] == []
+    for method, *given in (
+        ("getTokenSupply", handle.vault),
+        ("getTokenLargestAccounts", school),
+        ("getTokenAccountsByOwner", school, {"programId": PROGRAM_ID}),
+        ("getTokenAccountsByOwner", school, {}),
+    ):
+        with pytest.raises(RpcError) as refused:
+            ask(world, method, *given)
+        assert refused.value.code == -32602
