@@ -52,9 +52,13 @@ class LiveNode(Node):
         super().__init__()
         self.chain, self.name, self.behind, self.living = chain, name, behind, living or Faults()
         self.began = chain.slot
-        cluster = "another" if "other-genesis" in self.living.faults else "this"
-        self.genesis = b58encode(sha256(f"popkit drill {chain.world.name} {cluster}".encode()).digest())
         self._asked: set[str] = set()
+
+    @property
+    def genesis(self) -> str:
+        """The genesis hash of the drill, which no cluster has; another where the node is of another cluster."""
+        cluster = "another" if "other-genesis" in self.living.faults else "this"
+        return b58encode(sha256(f"popkit drill {self.chain.world.name} {cluster}".encode()).digest())
 
     @property
     def clock(self) -> int:
