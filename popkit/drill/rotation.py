@@ -15,7 +15,6 @@ DAY = 86400
 FIRST_UNIX = 1772496000
 """2026-03-03T00:00Z, from where the published configuration counts."""
 TEMPLATE = "m/44'/501'/{index}'/0'/0'"
-NO_SEED = "POP_SIGNER_HD_MASTER_SEED_B64 is required when POP_SIGNER_HD_* is used"
 OFF = dict.fromkeys(("enabled", "index", "intervalDays", "startUnix", "nextRotateAtUnix", "pathTemplate")) | {"enabled": False}
 
 

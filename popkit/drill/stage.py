@@ -20,6 +20,8 @@ from popkit.drill.worker import Worker
 from popkit.drill.world import START, GrantHandle, Ticket, World
 
 MODELS = {"pre_pop": "A", "strict": "A", "strict_v2": "B", "relaxed": "D", "head": "E"}
+FIRST_OF_MODEL = {"D": 1772550060}
+"""The unix second from which a worker is published that keeps its head where a client names the chain's (74fcdd0)."""
 ERAS = tuple(MODELS)
 STRICT = ("strict", "strict_v2")
 CHAIN_RULE = (6026, 6027, 6028)
@@ -95,7 +97,8 @@ class Stage:
     def __post_init__(self) -> None:
         self.chance = random.Random(f"{self.name}/{self.era}/{self.seed}")
         model = self.model or MODELS[self.era]
-        self.world = World(self.era, model, f"{self.name}-{self.seed}", START[self.era] + self.chance.randrange(86400))
+        start = max(START[self.era], FIRST_OF_MODEL.get(model, 0)) + self.chance.randrange(86400)
+        self.world = World(self.era, model, f"{self.name}-{self.seed}", start)
 
     @property
     def is_strict(self) -> bool:
