@@ -45,10 +45,11 @@ START = Verb(
             multiple=True,
             metavar="KIND[:VALUE]",
             words=Text(
-                "a fault of the first node: those of popkit serve, and lost-answer, late, dropped, null-status, other-genesis, "
-                "stands-still, forgets, clock",
-                "1 台目のノードの障害。`popkit serve` のものと、`lost-answer`、`late`、`dropped`、`null-status`、"
-                "`other-genesis`、`stands-still`、`forgets`、`clock`",
+                "a fault of the first node: those of popkit serve, and lost-answer, held-answer, late, dropped, dropped-first, "
+                "null-status, never-seen, contradicts, stale-blockhash, other-genesis, forked, surfnet, stands-still, forgets, clock",
+                "1 台目のノードの障害。`popkit serve` のものと、`lost-answer`、`held-answer`、`late`、`dropped`、`dropped-first`、"
+                "`null-status`、`never-seen`、`contradicts`、`stale-blockhash`、`other-genesis`、`forked`、`surfnet`、`stands-still`、"
+                "`forgets`、`clock`",
             ),
         ),
         Option(

@@ -140,6 +140,9 @@ class LiveServer(Server):
         if seen.calls["sendTransaction"] and self.live.living.strikes("lost-answer", seen.number) and request.transport is not None:
             seen.faults.add("drop")  # what was sent has been taken; only its answer is lost
             request.transport.abort()
+        held = self.live.living.strikes("held-answer", seen.number) if seen.calls["sendTransaction"] else None
+        if held is not None:
+            await asyncio.sleep(float(held.value))
         return response
 
     def suffer(self, faults: Faults, living: Faults) -> None:

@@ -231,6 +231,11 @@ def fee_of(signed: Signed) -> int:
     return LAMPORTS_PER_SIGNATURE * (signed.signers + _precompile_signatures(signed)) + -(-price * limit // 1_000_000)
 
 
+def price_of(signed: Signed) -> int:
+    """What a transaction pays for a compute unit, in micro-lamports."""
+    return _budget(signed)[1]
+
+
 def _outcome(context: Context, err: Any, ledger: Ledger, fee: int) -> Outcome:
     return Outcome(err, tuple(context.logs), ledger, _inner_rows(context), fee, context.units, charged=True)
 
