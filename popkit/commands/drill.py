@@ -45,10 +45,11 @@ START = Verb(
             multiple=True,
             metavar="KIND[:VALUE]",
             words=Text(
-                "a fault of the first node: those of popkit serve, and lost-answer, late, dropped, null-status, other-genesis, "
-                "stands-still, forgets, clock",
-                "1 台目のノードの障害。`popkit serve` のものと、`lost-answer`、`late`、`dropped`、`null-status`、"
-                "`other-genesis`、`stands-still`、`forgets`、`clock`",
+                "a fault of the first node: those of popkit serve, and lost-answer, held-answer, late, dropped, dropped-first, "
+                "null-status, never-seen, contradicts, stale-blockhash, other-genesis, forked, surfnet, stands-still, forgets, clock",
+                "1 台目のノードの障害。`popkit serve` のものと、`lost-answer`、`held-answer`、`late`、`dropped`、`dropped-first`、"
+                "`null-status`、`never-seen`、`contradicts`、`stale-blockhash`、`other-genesis`、`forked`、`surfnet`、`stands-still`、"
+                "`forgets`、`clock`",
             ),
         ),
         Option(
@@ -91,14 +92,29 @@ UPSET = Verb(
         Argument(
             "what",
             words=Text(
-                "worker-down, worker-up, sink-fails, sink-works, backup, restore, key-rotated, clock or doubled",
-                "`worker-down`、`worker-up`、`sink-fails`、`sink-works`、`backup`、`restore`、`key-rotated`、`clock`、`doubled` のいずれか",
+                "of the worker: worker-down, worker-up, sink-fails, sink-missing, sink-works, backup, restore, key-rotated, "
+                "key-by-calendar, clock, doubled, answer-502, answer-lost, answer-late, limited, warned, frozen, thawed; of the nodes: "
+                "node, second-node, second-behind; by others: linked, made, asked-early, program",
+                "ワーカー: `worker-down`、`worker-up`、`sink-fails`、`sink-missing`、`sink-works`、`backup`、`restore`、`key-rotated`、"
+                "`key-by-calendar`、`clock`、`doubled`、`answer-502`、`answer-lost`、`answer-late`、`limited`、`warned`、`frozen`、"
+                "`thawed`。ノード: `node`、`second-node`、`second-behind`。ほかの人: `linked`、`made`、`asked-early`、`program`",
             ),
         ),
-        Argument("value", words=Text("with clock: seconds", "`clock` のときの秒数"), required=False),
+        Argument(
+            "value",
+            words=Text(
+                "how many (answer-502, answer-lost, second-behind), seconds (clock, answer-late, limited), days (key-by-calendar), "
+                "faults as --fault takes them or 'well' (node, second-node), a grant's id (linked, made) or address (asked-early), "
+                "a version (program)",
+                "回数やスロット数（`answer-502`、`answer-lost`、`second-behind`）、秒数（`clock`、`answer-late`、`limited`）、日数"
+                "（`key-by-calendar`）、`--fault` と同じ障害または `well`（`node`、`second-node`）、グラントの ID（`linked`、`made`）か"
+                "アドレス（`asked-early`）、版（`program`）",
+            ),
+            required=False,
+        ),
         _folder(),
     ],
-    summary=Text("make something of the worker go wrong, or right again", "ワーカーに障害を起こす、または直す"),
+    summary=Text("make something go wrong in the running drill, or right again", "実行中の演習に障害を起こす、または直す"),
 )
 STATUS = Verb(
     "status",

@@ -20,7 +20,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from popkit.drill.ledger import EMPTY, Account, Ledger, minimum_balance
-from popkit.drill.machine import TABLE_PROGRAM, built_in, read_signed, table_data
+from popkit.drill.machine import PROGRAM_DATA, TABLE_PROGRAM, built_in, program_data, read_signed, table_data
 from popkit.drill.runtime import Instruction, Meta, Moment, Outcome, execute, token_balances
 from popkit.protocol.keys import SYSTEM_PROGRAM
 
@@ -164,6 +164,13 @@ class Bank:
             self.ledger.fund(faucet, 1000 * lamports + 1000 * ENOUGH)
         data = b"\2\0\0\0" + lamports.to_bytes(8, "little")
         return self.send([Instruction(SYSTEM_PROGRAM, data, (Meta(faucet, True, True), Meta(address, False, True)))], "faucet")
+
+    def upgrade(self, build: str) -> None:
+        """Another build of the program is deployed in this slot; ProgramData says so. The loader's own transaction is left out."""
+        self.build = build
+        deployed = program_data(build, self.slot, self.address("program authority"))
+        self.ledger = self.ledger.with_accounts({PROGRAM_DATA: deployed})
+        self.ledgers.append((self.slot, self.ledger))
 
     def would_be(self, calls: list[Instruction], payer: str) -> Outcome:
         """What would become of a transaction now."""

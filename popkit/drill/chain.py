@@ -5,6 +5,7 @@ It moves with a clock that its owner turns (`World.ms`); nothing here reads the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,25 +84,31 @@ class Chain:
         self._index()
         return signature in self._landed
 
-    def refusal(self, transaction: VersionedTransaction, ledger: Ledger) -> str | None:
-        """Why a transaction cannot be executed at all, by its blockhash or because it has run before; None when it can."""
+    def refusal(self, transaction: VersionedTransaction, ledger: Ledger, slot: int | None = None) -> str | None:
+        """Why a transaction cannot be executed at all, by its blockhash or because it has run before; None when it can.
+
+        `slot` is where whoever judges stands: nobody knows the blockhashes of later slots.
+        """
         if self.knows(str(transaction.signatures[0])):
             return "AlreadyProcessed"
-        recent = str(transaction.message.recent_blockhash)
-        if self.last_valid_slot(recent) is not None:
-            return None
         try:
-            signed, _ = read_signed(transaction, ledger)
+            return None if self.lives(transaction, ledger, slot) else "BlockhashNotFound"
         except Unreadable:
             return "AddressLookupTableNotFound"
-        first = signed.instructions[0] if signed.instructions else None
-        if first is not None and is_advance(first) and nonce_value(ledger.accounts.get(first.metas[0].key, EMPTY)) == recent:
-            return None
-        return "BlockhashNotFound"
 
-    def last_valid_slot(self, blockhash: str) -> int | None:
-        """The newest slot in which a blockhash is still accepted; None when it is too old, or none of this chain's."""
-        for slot in range(self.slot, max(self.world.first_slot, self.slot - BLOCKHASH_SLOTS) - 1, -1):
+    def lives(self, transaction: VersionedTransaction, ledger: Ledger, slot: int | None = None) -> bool:
+        """Whether a transaction's blockhash is accepted now, or is the value of the nonce that it advances first. Raises Unreadable."""
+        recent = str(transaction.message.recent_blockhash)
+        if self.last_valid_slot(recent, slot) is not None:
+            return True
+        signed, _ = read_signed(transaction, ledger)
+        first = signed.instructions[0] if signed.instructions else None
+        return first is not None and is_advance(first) and nonce_value(ledger.accounts.get(first.metas[0].key, EMPTY)) == recent
+
+    def last_valid_slot(self, blockhash: str, at: int | None = None) -> int | None:
+        """The newest slot in which a blockhash is still accepted; None when it is too old, or none of this chain's up to slot `at`."""
+        newest = self.slot if at is None else at
+        for slot in range(newest, max(self.world.first_slot, newest - BLOCKHASH_SLOTS) - 1, -1):
             if self.world.blockhash(slot) == blockhash:
                 return slot + BLOCKHASH_SLOTS
         return None
@@ -137,13 +144,14 @@ def _as_landed(block: Block) -> Landed:
 
 @dataclass(frozen=True, slots=True)
 class ChainView:
-    """What the chain shows at one commitment; nothing from before slot `oldest`, and times `seconds` off."""
+    """What the chain shows at one commitment; nothing from before slot `oldest`, times `seconds` off, and nothing that `unseen` names."""
 
     chain: Chain
     slot: int
     ledger: Ledger
     oldest: int = 0
     seconds: int = 0
+    unseen: Callable[[str], bool] | None = None
 
     def account(self, key: str) -> Account | None:
         held = self.ledger.accounts.get(key)
@@ -155,12 +163,16 @@ class ChainView:
 
     def listed(self, address: str) -> list[Listed]:
         finalized = self.chain.slot_at("finalized")
-        rows = [row for row in self.chain.rows(address) if self.oldest <= row.slot <= self.slot]
+        rows = [row for row in self.chain.rows(address) if self.oldest <= row.slot <= self.slot and not self._hides(row.signature)]
         return [_with_status(row, "finalized" if row.slot <= finalized else "confirmed") for row in reversed(rows)]
 
     def transaction(self, signature: str) -> Landed | None:
         landed = self.chain.landed(signature)
-        return landed if landed is not None and self.oldest <= landed.slot <= self.slot else None
+        is_there = landed is not None and self.oldest <= landed.slot <= self.slot
+        return landed if is_there and not self._hides(signature) else None
+
+    def _hides(self, signature: str) -> bool:
+        return self.unseen is not None and self.unseen(signature)
 
     def slot_of(self, signature: str) -> int | None:
         landed = self.transaction(signature)

@@ -141,10 +141,10 @@ def claim(count: int, folder: str, language: Language) -> int:
 
 
 def upset(what: str, value: str | None, folder: str, language: Language) -> int:
-    """Upset the running drill's worker."""
+    """Upset the running drill: its worker, its nodes, or what other people do."""
     from popkit.drill import running
 
-    say([running.ask(Path(folder), "upset", upset=what, value=value)["done"]])
+    say([running.ask(Path(folder), "upset", upset=what, value=value)["done"][language]])
     return EXIT_FINE
 
 

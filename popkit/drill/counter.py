@@ -80,6 +80,16 @@ def _proof(desk: Desk, body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def proof_for(desk: Desk, event: str, grant: str, claimer: str) -> None:
+    """A proof asked for out of turn, as anybody may: for a grant that need not exist, and with somebody's code where one is wanted.
+
+    Raises Refused as the worker refuses.
+    """
+    code = next((code for of, code in desk.worker.receipts if of == event), None)
+    body = {"eventId": event, "grant": grant, "claimer": claimer, "periodIndex": "0", "confirmationCode": code}
+    _proof(desk, body)
+
+
 def _expected(desk: Desk, body: dict[str, Any]) -> tuple[str, str] | None:
     """The heads that a client read from the chain; the later workers alone look at them."""
     pair = (body.get("expectedPrevHash"), body.get("expectedStreamPrevHash"))

@@ -28,15 +28,21 @@ from popkit.cutover.survey import Pair
 from popkit.cutover.worker import WorkerDesk
 from popkit.drill.case import write_case
 from popkit.drill.incidents import INCIDENTS
+from popkit.drill.ledger import Account, minimum_balance
 from popkit.drill.live import Drill
 from popkit.drill.rehearsal import background
 from popkit.drill.running import POCKET_MONEY
+from popkit.protocol.accounts import TokenAccount, encode_account
+from popkit.protocol.keys import TOKEN_PROGRAM
+from popkit.protocol.pda import associated_token_address
 
 if TYPE_CHECKING:
     from popkit.cutover.screen import Screen
     from popkit.drill.stage import Stage
 
 TOKEN = "the drill's own"
+TOKENS = 10_000
+"""Base units that a funder holds."""
 FUNDER, WALLET, AUTHORITY = "funder", "operator's wallet", "school"
 
 
@@ -97,6 +103,13 @@ class Rehearsal:
         (self.folder / "clock").write_text(f"{self.stage.world.now - time.time():.3f}\n")
 
 
+def give_tokens(stage: Stage, owner: str, amount: int) -> None:
+    """Put tokens of the grant's mint into somebody's own token account, as an earlier transfer would have."""
+    held = encode_account(TokenAccount(stage.grant.mint, owner, amount))
+    place = associated_token_address(owner, stage.grant.mint)
+    stage.world.ledger.accounts[place] = Account(minimum_balance(len(held)), TOKEN_PROGRAM, held)
+
+
 def confirmed(run: Run, step: str) -> Screen:
     """One step as a person does it: a dry run, the value looked up on the plan page, and the step itself. Raises Stopped."""
     chosen = run.step(step)
@@ -130,6 +143,7 @@ def rehearsing(incident: str, era: str, seed: int = 0, *, faults: tuple[str, ...
                 known[role] = str(_write_key(folder, world.key(role)))
                 if role != AUTHORITY:
                     world.ledger.fund(world.address(role), POCKET_MONEY)
+            give_tokens(stage, world.address(FUNDER), TOKENS)
             names = {name: "POPKIT_REHEARSAL_" + re.sub(r"\W", "_", name).upper() for name in known}
             held = Rehearsal(stage, drill, case, folder, names)
             with _environment({names[name]: value for name, value in known.items()} | {CLOCK: str(folder / "clock")}):

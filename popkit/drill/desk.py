@@ -1,6 +1,7 @@
 """The living worker over HTTP: its routes, status pages and events as the recorded exchanges have them, each request with its audit row.
 
-What proofs, claims and receipts are asked for is in `counter`; the worker itself (heads, audit chain, storage, bucket) in `worker`.
+What proofs, claims and receipts are asked for is in `counter`, the status pages in `status`; the worker itself (heads, audit chain,
+storage, bucket) in `worker`.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from popkit.drill import counter
+from popkit.drill import counter, status
 from popkit.drill.integrity import integrity
+from popkit.drill.limits import Limits
 from popkit.drill.proofs import iso, mask
 from popkit.drill.security import Security
 from popkit.drill.store import SinkFailed
 from popkit.drill.worker import Worker
 
-ROTATION = dict.fromkeys(("enabled", "index", "intervalDays", "startUnix", "nextRotateAtUnix", "pathTemplate")) | {"enabled": False}
 LATER = ("D", "E")
 SEEDS = (
     ("evt-001", "地域清掃ボランティア", "2026/02/02 09:00-10:30", "生徒会"),
     ("evt-002", "進路説明会", "2026/02/10 15:00-16:00", "進路指導室"),
 )
 UNAUTHORIZED = (401, {"error": "Unauthorized"})
+UNAUDITED = ("/api/admin/login", "/api/admin/invite", "/api/admin/rename", "/api/admin/revoke")
+"""What an operator may do without a row."""
 NOT_FOUND = (404, {"success": False, "error": {"code": "not_found", "message": "イベントが見つかりません"}})
-LOGINS, LOGIN_SECONDS = 20, 300
-EVENTS_A_DAY, READS_A_MINUTE = 30, 300
+EVENTS_A_DAY, DAY = 30, 86400
 _REDACTED = ("password", "pin", "token", "authorization", "secret", "private")
 _EVENT = re.compile(r"/v1/school/events/([^/]+)(/claimants|/close)?")
 Answer = tuple[int, Any]
@@ -53,16 +55,20 @@ class Asked:
 
 @dataclass(slots=True)
 class Desk:
-    """The worker's HTTP face. `token` is the operator's; `down` answers nothing but 503."""
+    """The worker's HTTP face. `token` is the operator's; `down` answers nothing but 503, `sinkless` changes nothing, as a worker whose
+    immutable sink is not configured. `fates` are what becomes of the next answers to changes that were made, on their way (`live`).
+    `created` are the events of the day that the first of them began.
+    """
 
     worker: Worker
     token: str
     down: bool = False
     signer_error: str | None = None
     security: Security = field(init=False)
+    limits: Limits = field(default_factory=Limits)
+    sinkless: bool = False
+    fates: list[str] = field(default_factory=list)
     created: list[float] = field(default_factory=list)
-    reads: list[float] = field(default_factory=list)
-    logins: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.worker.has_index = True
@@ -90,17 +96,21 @@ class Desk:
             return 200, {"status": "ok", "service": "instant-grant-core"}
         if (method, path) == ("POST", "/v1/audit/log"):
             return self._log(asked)
-        if method == "GET" and self.is_later and self._too_many_reads():
-            return 429, {"error": "too many requests", "code": "rate_limited", "retryAfterSec": 60}
+        refused = self.limits.refuses(method, path, headers, len(body), self.now) if self.is_later else None
+        if refused is not None:
+            return refused
+        if self.sinkless and method != "GET" and path not in UNAUDITED:
+            why = "AUDIT_IMMUTABLE_MODE=required but no immutable sink is configured"
+            return 503, {"error": "audit immutable sink is not operational", "detail": why, "audit": status.audit_status(self, asked)[1]}
         started = self.worker.clock
         try:
-            status, answer = self._routed(asked)
-            self._trail(asked, status, self.worker.clock - started + 1)
+            code, answer = self._routed(asked)
+            self._trail(asked, code, self.worker.clock - started + 1)
         except SinkFailed as failure:
             if method == "GET":
                 return self._routed(asked)  # a page is shown all the same, and leaves no row
             return 503, {"error": "audit log persistence failed", "detail": str(failure)}
-        return status, answer
+        return code, answer
 
     def _routed(self, asked: Asked) -> Answer:
         found = _ROUTES.get((asked.method, asked.path))
@@ -152,70 +162,6 @@ class Desk:
             return {"type": "wallet", "id": mask(wallet)}
         return {"type": "school", "id": "public-api"}
 
-    def _too_many_reads(self) -> bool:
-        self.reads = [at for at in self.reads if at > self.now - 60]
-        self.reads.append(self.now)
-        return len(self.reads) > READS_A_MINUTE
-
-    # status pages
-
-    def _pop_status(self, asked: Asked) -> Answer:
-        configured = self.signer_error is None
-        body: dict[str, Any] = {
-            "enforceOnchainPop": True,
-            "signerConfigured": configured,
-            "signerPubkey": self.worker.signer if configured else None,
-        }
-        if not self.is_later:
-            return 200, body | {"error": self.signer_error or None}
-        if not asked.authorized:
-            return 200, body | {"detailsRedacted": True}
-        mode = {"signerMode": "legacy", "signerDerivationPath": None, "signerRotation": ROTATION, "legacySignerEnabled": True}
-        return 200, body | mode | {"error": self.signer_error or None}
-
-    def _runtime_status(self, asked: Asked) -> Answer:
-        configured, shown = self.signer_error is None, asked.authorized or not self.is_later
-        error = self.signer_error or None
-        checks: dict[str, Any] = {
-            "adminPasswordConfigured": True,
-            "popEnforced": True,
-            "popSignerConfigured": configured,
-            "popSignerPubkey": self.worker.signer if configured else None,
-        }
-        if self.is_later:
-            checks |= {
-                "popSignerMode": "legacy" if shown else None,
-                "popSignerDerivationPath": None,
-                "popSignerRotation": ROTATION,
-                "popSignerLegacyEnabled": shown,
-            }
-        checks |= {
-            "popSignerError": error if shown or error is None else "redacted",
-            "auditMode": "required",
-            "auditOperationalReady": True,
-            "auditPrimarySinkConfigured": True,
-        }
-        if self.is_later:
-            names = ("costOfForgeryEnabled", "costOfForgeryOperationalReady", "costOfForgeryFailClosed")
-            checks |= dict(zip(names, (False, True, True), strict=True))
-        checks["corsOrigin"] = "https://tickets.example" if shown else None
-        issues = []
-        if not configured:
-            issues = ["PoP signer is not configured"]
-            if error:
-                issues = [f"PoP signer configuration error: {error}" if shown else "PoP signer configuration error (details redacted)"]
-        warnings = []
-        if self.is_later:
-            fallback = "PoP legacy signer fallback is enabled; set POP_SIGNER_LEGACY_ENABLED=false for HD-only production mode"
-            warnings = [fallback if shown else "Some runtime details are redacted; use Authorization to view full diagnostics"]
-        body = {"ready": configured, "checkedAt": iso(self.worker.clock), "checks": checks}
-        return 200, body | {"blockingIssues": issues, "warnings": warnings}
-
-    def _audit_status(self, asked: Asked) -> Answer:
-        sinks = {"r2Configured": True, "kvConfigured": True, "ingestConfigured": False}
-        head = {"mode": "required", "failClosedForMutatingRequests": True, "operationalReady": True}
-        return 200, head | {"primaryImmutableSinkConfigured": True, "sinks": sinks}
-
     # events
 
     def _event(self, name: str) -> dict[str, Any] | None:
@@ -257,9 +203,10 @@ class Desk:
         same = next((row["id"] for row in self.worker.events.values() if all(links.values()) and links.items() <= row.items()), None)
         if same is not None:
             return 409, {"error": f"on-chain grant config already linked to event: {same}"}
-        self.created = [at for at in self.created if at > self.now - 86400]
+        if self.created and not 0 <= self.now - self.created[0] < DAY:
+            self.created = []
         if self.is_later and len(self.created) >= EVENTS_A_DAY:
-            limit = {"limitPerWindow": EVENTS_A_DAY, "retryAfterSec": ceil(86400 - (self.now - min(self.created)))}
+            limit = {"limitPerWindow": EVENTS_A_DAY, "retryAfterSec": ceil(DAY - (self.now - self.created[0]))}
             return 429, {"error": "event issuance limit exceeded", "code": "event_issue_limit_exceeded", **limit}
         self.created.append(self.now)
         row = {"title": title, "datetime": moment, "host": host, "state": "published", **links, "ticketTokenAmount": amount}
@@ -316,11 +263,7 @@ class Desk:
         return 200, head | {"query": asked.query.get("q", "")} | found
 
     def _login(self, asked: Asked) -> Answer:
-        """POST admin/login: the token is the password; the later workers count the failures."""
-        self.logins = [at for at in self.logins if at > self.now - LOGIN_SECONDS]
-        if self.is_later and len(self.logins) >= LOGINS:
-            return 429, {"error": "too many requests", "code": "rate_limited", "bucket": "admin_login", "retryAfterSec": LOGIN_SECONDS}
-        self.logins.append(self.now)
+        """POST admin/login: the token is the password."""
         given = asked.body.get("password") if isinstance(asked.body, dict) else None
         if not isinstance(given, str) or not hmac.compare_digest(given.encode(), self.token.encode()):
             return 401, {"error": "invalid password"}
@@ -375,9 +318,9 @@ def _is_secret(name: str) -> bool:
 
 
 _ROUTES: dict[tuple[str, str], Callable[[Desk, Asked], Answer]] = {
-    ("GET", "/v1/school/pop-status"): Desk._pop_status,
-    ("GET", "/v1/school/runtime-status"): Desk._runtime_status,
-    ("GET", "/v1/school/audit-status"): Desk._audit_status,
+    ("GET", "/v1/school/pop-status"): status.pop_status,
+    ("GET", "/v1/school/runtime-status"): status.runtime_status,
+    ("GET", "/v1/school/audit-status"): status.audit_status,
     ("GET", "/v1/school/events"): Desk._events,
     ("POST", "/v1/school/events"): Desk._create,
     ("POST", "/v1/school/pop-proof"): counter.pop_proof,

@@ -16,6 +16,13 @@ LIVING = {
         Kind("lost-answer", "rate", "a transaction is taken, and the connection is closed without an answer"),
         Kind("late", "slots:rate", "a transaction lands later (40 slots)"),
         Kind("dropped", "rate", "a transaction is taken and never lands"),
+        Kind("dropped-first", "times:rate", "a transaction is dropped the first times (1) that it is sent"),
+        Kind("held-answer", "seconds:rate", "a transaction is taken, and the answer comes late (by 30 seconds)"),
+        Kind("never-seen", "rate", "a transaction that landed is never shown, nor its status; what it did is"),
+        Kind("contradicts", "rate", "the status of a transaction says the opposite of what became of it"),
+        Kind("stale-blockhash", "slots", "the blockhash that is given has few slots (5) left to live"),
+        Kind("forked", "", "the node's blocks have other hashes from when it began"),
+        Kind("surfnet", "", "the node's version says that it is a local fork of a cluster"),
         Kind("null-status", "rate", "the status of a transaction is null when it is first asked for, though it landed"),
         Kind("other-genesis", "", "the node is of a cluster with another genesis"),
         Kind("stands-still", "", "the node stays where it was when it began, while the other one goes on"),
@@ -23,7 +30,8 @@ LIVING = {
         Kind("clock", "seconds", "the node's clock is wrong (by 3600 seconds)"),
     )
 }
-_DEFAULTS = {"late": 40.0, "clock": 3600.0}
+_DEFAULTS = {"late": 40.0, "clock": 3600.0, "dropped-first": 1.0, "held-answer": 30.0, "stale-blockhash": 5.0}
+_SIGNED = ("clock",)
 
 
 def split(specs: Iterable[str], seed: int) -> tuple[Faults, Faults]:
@@ -50,5 +58,7 @@ def _parse(spec: str) -> Fault:
             raise UsageError(f"--fault {spec}: {part}: expected a number") from None
         if part == "rate" and not 0 < number <= 1:
             raise UsageError(f"--fault {spec}: rate: expected a share above 0 and up to 1")
+        if number < 0 and name not in _SIGNED:
+            raise UsageError(f"--fault {spec}: {part}: expected a number from 0")
         rate, value = (number, value) if part == "rate" else (rate, number)
     return Fault(name, rate, str(value))

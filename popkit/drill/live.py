@@ -32,7 +32,10 @@ from popkit.serving.trace import Trace
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.05
+BAD_GATEWAY = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
 WEBSOCKET_SECONDS = 90.0
+WORKER_BODY = 1 << 20
+"""How much is read of a body to the worker, whose own limit is lower."""
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class Drill:
     clock: Clock = field(init=False)
     chain: Chain = field(init=False)
     desk: Desk = field(init=False)
+    nodes: list[LiveServer] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self.clock, self.chain = Clock(self.world), Chain(self.world)
@@ -94,6 +98,7 @@ class Drill:
                 faults, living = split(specs, self.seed + number)
                 node = LiveNode(self.chain, f"node {number + 1}", self.behind if number else 0, living)
                 server = LiveServer(self, node, faults)
+                self.nodes.append(server)
                 urls.append(await stack.enter_async_context(server.listening(HOST, 0)))
             node = LiveNode(self.chain, "worker")
             worker = LiveServer(self, node, Faults(), Faults(self.seed, self.worker_faults))
@@ -114,7 +119,7 @@ class LiveServer(Server):
     """One node over HTTP and WebSocket, and the worker; the same shell as a replay's, over a world that moves."""
 
     def __init__(self, drill: Drill, node: LiveNode, faults: Faults, worker_faults: Faults | None = None) -> None:
-        limits = Limits(max_body=MAX_BODY)
+        limits = Limits(max_body=MAX_BODY if worker_faults is None else WORKER_BODY)
         super().__init__(Hindered(node, faults), None, worker_faults or Faults(), Trace(None), limits)
         self.drill, self.live = drill, node
 
@@ -135,14 +140,29 @@ class LiveServer(Server):
         if seen.calls["sendTransaction"] and self.live.living.strikes("lost-answer", seen.number) and request.transport is not None:
             seen.faults.add("drop")  # what was sent has been taken; only its answer is lost
             request.transport.abort()
+        held = self.live.living.strikes("held-answer", seen.number) if seen.calls["sendTransaction"] else None
+        if held is not None:
+            await asyncio.sleep(float(held.value))
         return response
 
+    def suffer(self, faults: Faults, living: Faults) -> None:
+        """From now on the node has these faults, and none of those before."""
+        self.node.faults, self.live.living, self.live.began = faults, living, self.drill.chain.slot
+
     async def _from_worker(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        status, answer = self.drill.desk.answer(request.method, request.path, request.query, request.headers, body)
+        desk = self.drill.desk
+        status, answer = desk.answer(request.method, request.path, request.query, request.headers, await request.read())
+        fate, _, seconds = (desk.fates.pop(0) if desk.fates and request.method != "GET" else "").partition(":")
+        if fate == "502":
+            return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
+        if fate == "late":
+            await asyncio.sleep(float(seconds))
+        if fate == "lost" and request.transport is not None:
+            request.transport.abort()
         if isinstance(answer, str):
             return web.Response(status=status, text=answer)
-        return web.Response(status=status, body=msgspec.json.encode(answer), content_type="application/json")
+        headers = {"Retry-After": str(answer["retryAfterSec"])} if status == 429 else {}
+        return web.Response(status=status, body=msgspec.json.encode(answer), content_type="application/json", headers=headers)
 
     async def _subscriptions(self, request: web.Request) -> web.WebSocketResponse:
         """signatureSubscribe and signatureUnsubscribe: one notification a subscription, at the commitment that it asked for."""

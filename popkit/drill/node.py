@@ -1,10 +1,11 @@
-"""A living node: the calls that every node of popkit's answers, and those by which a client sends, simulates and waits.
+"""A living node: the calls that every node of popkit's answers, and those by which a client waits; sending is in `sending`.
 
 Errors have the shape and the words of Agave's RPC service, as recorded.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from hashlib import sha256
 from typing import Any
 
@@ -15,33 +16,23 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from popkit import __version__
-from popkit.drill.case import account_json
-from popkit.drill.chain import BLOCKHASH_SLOTS, Chain, ChainView, Waiting, with_blockhash
+from popkit.drill import holdings, sending
+from popkit.drill.chain import BLOCKHASH_SLOTS, Chain, ChainView
 from popkit.drill.ledger import EMPTY, minimum_balance
-from popkit.drill.machine import Unreadable, read_signed
-from popkit.drill.runtime import WORDS, Outcome, fee_of, ui_amount
-from popkit.protocol.keys import TOKEN_PROGRAM, b58decode, b58encode
-from popkit.serving import accounts, params, transactions
+from popkit.drill.machine import read_signed
+from popkit.drill.runtime import fee_of, price_of
+from popkit.protocol.keys import b58encode
+from popkit.serving import params, transactions
 from popkit.serving.faults import Faults
-from popkit.serving.ledger import Account
-from popkit.serving.node import MAX_ACCOUNTS, SHARED, Node
+from popkit.serving.node import SHARED, Node
 from popkit.serving.params import RpcError
 
-PREFLIGHT, SIGNATURE_FAILURE = -32002, -32003
-MAX_WIRE = 1232
 MAX_AIRDROP = 10_000_000_000
 SLOTS_PER_EPOCH = 432_000
-TYPE = "solana_transaction::versioned::VersionedTransaction"
-REFUSALS = {
-    "AccountNotFound": "Attempt to debit an account but found no record of a prior credit.",
-    "AddressLookupTableNotFound": "Transaction loads an address table account that doesn't exist",
-    "AlreadyProcessed": "This transaction has already been processed",
-    "BlockhashNotFound": "Blockhash not found",
-    "InsufficientFundsForFee": "Insufficient funds for fee",
-    "InvalidAccountForFee": "This account may not be used to pay transaction fees",
-    "InvalidProgramForExecution": "This program may not be used for executing instructions",
-    "ProgramAccountNotFound": "Attempt to load a program that does not exist",
-}
+FEE_SLOTS = 150
+UNHEALTHY_SLOTS = 128
+"""How many slots a node may lag before it calls itself unhealthy."""
+FAILED = {"InstructionError": [0, {"Custom": 1}]}
 
 
 class LiveNode(Node):
@@ -51,9 +42,14 @@ class LiveNode(Node):
         super().__init__()
         self.chain, self.name, self.behind, self.living = chain, name, behind, living or Faults()
         self.began = chain.slot
-        cluster = "another" if "other-genesis" in self.living.faults else "this"
-        self.genesis = b58encode(sha256(f"popkit drill {chain.world.name} {cluster}".encode()).digest())
         self._asked: set[str] = set()
+        self._sent: Counter[str] = Counter()
+
+    @property
+    def genesis(self) -> str:
+        """The genesis hash of the drill, which no cluster has; another where the node is of another cluster."""
+        cluster = "another" if "other-genesis" in self.living.faults else "this"
+        return b58encode(sha256(f"popkit drill {self.chain.world.name} {cluster}".encode()).digest())
 
     @property
     def clock(self) -> int:
@@ -66,7 +62,23 @@ class LiveNode(Node):
             slot = min(slot, self.began)
         oldest = self.began if "forgets" in self.living.faults else 0
         slot = max(self.chain.world.first_slot, slot)
-        return ChainView(self.chain, slot, self.chain.world.ledger_at(slot), oldest, self.clock - self.chain.world.now)
+        wrong, unseen = self.clock - self.chain.world.now, self.living.faults.get("never-seen")
+        is_hidden = (lambda signature: self.living.strikes("never-seen", signature) is not None) if unseen else None
+        return ChainView(self.chain, slot, self.chain.world.ledger_at(slot), oldest, wrong, is_hidden)
+
+    def must_be_healthy(self) -> None:
+        """Raise RpcError where the node lags so far that it says so itself."""
+        lag = self.chain.slot - self.view("processed").slot
+        if lag > UNHEALTHY_SLOTS:
+            raise RpcError(params.NODE_UNHEALTHY, f"Node is behind by {lag} slots", {"numSlotsBehind": lag})
+
+    def drops(self, signature: str) -> bool:
+        """Whether a transaction that was sent now goes no further."""
+        self._sent[signature] += 1
+        first = self.living.strikes("dropped-first", signature)
+        return self.living.strikes("dropped", signature) is not None or (
+            first is not None and self._sent[signature] <= float(first.value)
+        )
 
     def standing(self, config: dict[str, Any], said: int | None) -> tuple[ChainView, int]:
         _, slot = super().standing(config, said)
@@ -87,7 +99,13 @@ class LiveNode(Node):
 
     def _version(self, given: Any, slot: int | None) -> Any:
         params.arguments(given, 0, 0)
-        return {"solana-core": f"popkit-drill-{__version__}", "feature-set": 0}
+        found = {"solana-core": f"popkit-drill-{__version__}", "feature-set": 0}
+        return {**found, "surfnet-version": "0"} if "surfnet" in self.living.faults else found
+
+    def _healthy(self, given: Any, slot: int | None) -> Any:
+        params.arguments(given, 0, 0)
+        self.must_be_healthy()
+        return "ok"
 
     def _height(self, given: Any, slot: int | None) -> Any:
         _, at = self.standing(params.settings(params.arguments(given, 0, 1)[0]), slot)
@@ -106,14 +124,16 @@ class LiveNode(Node):
 
     def _latest_blockhash(self, given: Any, slot: int | None) -> Any:
         view, at = self.standing(params.settings(params.arguments(given, 0, 1)[0]), slot)
-        height = view.slot - self.chain.world.first_slot + BLOCKHASH_SLOTS
-        return self.in_context(at, {"blockhash": self.chain.world.blockhash(view.slot), "lastValidBlockHeight": height})
+        stale = self.living.faults.get("stale-blockhash")
+        of = max(self.chain.world.first_slot, view.slot - (BLOCKHASH_SLOTS - int(float(stale.value)) if stale else 0))
+        height = of - self.chain.world.first_slot + BLOCKHASH_SLOTS
+        return self.in_context(at, {"blockhash": self.chain.world.blockhash(of), "lastValidBlockHeight": height})
 
     def _is_blockhash_valid(self, given: Any, slot: int | None) -> Any:
         wanted, config = params.arguments(given, 1, 2)
         wanted = params.pubkey(wanted)
-        _, at = self.standing(params.settings(config), slot)
-        return self.in_context(at, self.chain.last_valid_slot(wanted) is not None)
+        view, at = self.standing(params.settings(config), slot)
+        return self.in_context(at, self.chain.last_valid_slot(wanted, view.slot) is not None)
 
     def _rent(self, given: Any, slot: int | None) -> Any:
         size, config = params.arguments(given, 1, 2)
@@ -121,28 +141,30 @@ class LiveNode(Node):
         return minimum_balance(params.natural({"size": size}, "size") or 0)
 
     def _fees(self, given: Any, slot: int | None) -> Any:
-        keys = params.arguments(given, 0, 1)[0] or []
-        for key in keys:
-            params.pubkey(key)
-        return [{"slot": self.view("processed").slot - back, "prioritizationFee": 0} for back in range(149, -1, -1)]
+        """For each slot the least price of a unit in its block, or where keys are given the least that a transaction paid to write them."""
+        keys = [params.pubkey(key) for key in params.arguments(given, 0, 1)[0] or []]
+        newest = self.view("processed").slot
+        prices: dict[int, list[tuple[int, frozenset[str]]]] = {}
+        for block in reversed(self.chain.world.landed):
+            if block.slot <= newest - FEE_SLOTS:
+                break
+            wire = pybase64.b64decode(block.result["transaction"][0])
+            signed, _ = read_signed(VersionedTransaction.from_bytes(wire), self.chain.world.ledger)
+            prices.setdefault(block.slot, []).append((price_of(signed), signed.writable))
+        slots = range(newest - FEE_SLOTS + 1, newest + 1)
+        return [{"slot": at, "prioritizationFee": _least_price(prices.get(at, []), keys)} for at in slots]
 
     def _fee(self, given: Any, slot: int | None) -> Any:
         text, config = params.arguments(given, 1, 2)
         view, at = self.standing(params.settings(config), slot)
         try:
             data = pybase64.b64decode(text, validate=True)
-            signers = data[1] if data[:1] == b"\x80" else data[0]
             message = MessageV0.from_bytes(data[1:]) if data[:1] == b"\x80" else Message.from_bytes(data)
+            transaction = VersionedTransaction.populate(message, [Signature.default()] * message.header.num_required_signatures)
+            signed, _ = read_signed(transaction, view.ledger)
         except (ValueError, TypeError, IndexError) as error:
             raise params.invalid(f"failed to deserialize message: {error}") from None
-        known = self.chain.last_valid_slot(str(message.recent_blockhash)) is not None
-        if not known:
-            return self.in_context(at, None)
-        try:
-            signed, _ = read_signed(VersionedTransaction.populate(message, [Signature.default()] * signers), view.ledger)
-        except Unreadable:
-            raise params.invalid("failed to load addresses of message") from None
-        return self.in_context(at, fee_of(signed))
+        return self.in_context(at, fee_of(signed) if self.chain.lives(transaction, view.ledger, view.slot) else None)
 
     def _block(self, given: Any, slot: int | None) -> Any:
         wanted, config = params.arguments(given, 1, 2)
@@ -160,10 +182,12 @@ class LiveNode(Node):
         body: dict[str, Any] = {
             "blockHeight": number - first,
             "blockTime": time,
-            "blockhash": world.blockhash(number),
+            "blockhash": self._hash(number),
             "parentSlot": number - 1,
-            "previousBlockhash": world.blockhash(number - 1),
+            "previousBlockhash": self._hash(number - 1),
         }
+        if params.typed(config, "rewards", bool, "a boolean") is not False:
+            body["rewards"] = []
         held = [landed for block in world.landed if block.slot == number and (landed := view.transaction(block.signature))]
         if details == "signatures":
             body["signatures"] = [landed.signature for landed in held]
@@ -172,25 +196,16 @@ class LiveNode(Node):
             body["transactions"] = [{k: v for k, v in row.items() if k not in ("slot", "blockTime")} for row in rows]
         return body
 
+    def _hash(self, slot: int) -> str:
+        """The hash of a block as this node shows it: another where it stands on a fork."""
+        forked = "forked" in self.living.faults and slot >= self.began
+        return b58encode(sha256(f"{self.chain.world.name} fork {slot}".encode()).digest()) if forked else self.chain.world.blockhash(slot)
+
     def _balance(self, given: Any, slot: int | None) -> Any:
         key, config = params.arguments(given, 1, 2)
         key = params.pubkey(key)
         view, at = self.standing(params.settings(config), slot)
         return self.in_context(at, view.ledger.accounts.get(key, EMPTY).lamports)
-
-    def _token_balance(self, given: Any, slot: int | None) -> Any:
-        key, config = params.arguments(given, 1, 2)
-        key = params.pubkey(key)
-        view, at = self.standing(params.settings(config), slot)
-        held = view.ledger.accounts.get(key, EMPTY)
-        if held is EMPTY:
-            raise params.invalid("Invalid param: could not find account")
-        if held.owner != TOKEN_PROGRAM or len(held.data) != 165:
-            raise params.invalid("Invalid param: not a Token account")
-        mint = view.ledger.accounts.get(b58encode(held.data[:32]), EMPTY)
-        amount, places = int.from_bytes(held.data[64:72], "little"), mint.data[44] if len(mint.data) == 82 else 0
-        shown = {"amount": str(amount), "decimals": places, "uiAmount": amount / 10**places}
-        return self.in_context(at, {**shown, "uiAmountString": ui_amount(amount, places)})
 
     # sending
 
@@ -202,132 +217,23 @@ class LiveNode(Node):
             raise params.invalid(f"Invalid param: at most {MAX_AIRDROP} lamports at a time")
         return self.chain.world.airdrop(key, amount).signature
 
-    def _send(self, given: Any, slot: int | None) -> Any:
-        text, config = params.arguments(given, 1, 2)
-        config = params.settings(config)
-        params.one_of(config, "preflightCommitment", params.COMMITMENTS)
-        transaction = _read_wire(text, params.one_of(config, "encoding", ("base58", "base64")) or "base58")
-        signature = str(transaction.signatures[0])
-        holds = all(transaction.verify_with_results())
-        if not params.typed(config, "skipPreflight", bool, "a boolean"):
-            if not holds:
-                raise RpcError(SIGNATURE_FAILURE, "Transaction signature verification failure")
-            view, _ = self.standing({**config, "commitment": config.get("preflightCommitment")}, slot)
-            err, outcome = self._tried(transaction, view)
-            if err is not None:
-                raise RpcError(PREFLIGHT, f"Transaction simulation failed: {words(err)}", _preflight_data(err, outcome))
-        if holds and not self.living.strikes("dropped", signature):
-            late = self.living.strikes("late", signature)
-            slots = int(float(late.value)) if late else 0
-            self.chain.waiting.append(Waiting(transaction, self.chain.world.ms + slots * self.chain.world.slot_ms))
-            self.chain.advance()
-        return signature
-
     def _statuses(self, given: Any, slot: int | None) -> Any:
         found = super()._statuses(given, slot)
         for at, signature in enumerate(given[0]):
+            held = found["value"][at]
             if signature not in self._asked and self.living.strikes("null-status", signature):
                 found["value"][at] = None
+            elif held is not None and self.living.strikes("contradicts", signature):
+                err = FAILED if held["err"] is None else None
+                found["value"][at] = {**held, "err": err, "status": {"Ok": None} if err is None else {"Err": err}}
             self._asked.add(signature)
         return found
 
-    def _simulate(self, given: Any, slot: int | None) -> Any:
-        text, config = params.arguments(given, 1, 2)
-        config = params.settings(config)
-        transaction = _read_wire(text, params.one_of(config, "encoding", ("base58", "base64")) or "base58")
-        verify = params.typed(config, "sigVerify", bool, "a boolean")
-        replace = params.typed(config, "replaceRecentBlockhash", bool, "a boolean")
-        wanted = params.typed(config, "accounts", dict, "struct RpcSimulateTransactionAccountsConfig")
-        view, at = self.standing(config, slot)
-        if verify and replace:
-            raise params.invalid("sigVerify may not be used with replaceRecentBlockhash")
-        if verify and not all(transaction.verify_with_results()):
-            raise RpcError(SIGNATURE_FAILURE, "Transaction signature verification failure")
-        value: dict[str, Any] = {}
-        if replace:
-            blockhash = self.chain.world.blockhash(view.slot)
-            transaction = with_blockhash(transaction, blockhash)
-            height = view.slot - self.chain.world.first_slot + BLOCKHASH_SLOTS
-            value["replacementBlockhash"] = {"blockhash": blockhash, "lastValidBlockHeight": height}
-        err, outcome = self._tried(transaction, view)
-        value |= {
-            "err": err,
-            "logs": list(outcome.logs) if outcome else [],
-            "unitsConsumed": outcome.units if outcome else 0,
-            "accounts": None if wanted is None else self._accounts_after(wanted, view, outcome),
-            "returnData": None,
-        }
-        if params.typed(config, "innerInstructions", bool, "a boolean"):
-            value["innerInstructions"] = list(outcome.inner) if outcome else None
-        return self.in_context(at, value)
 
-    def _tried(self, transaction: VersionedTransaction, view: ChainView) -> tuple[Any, Outcome | None]:
-        """The error that a transaction would meet, and its outcome where it can be executed at all."""
-        refused = self.chain.refusal(transaction, view.ledger)
-        if refused is not None:
-            return refused, None
-        try:
-            signed, _ = read_signed(transaction, view.ledger)
-        except Unreadable:
-            return "AddressLookupTableNotFound", None
-        outcome = self.chain.simulate(signed, view.ledger)
-        return outcome.err, outcome
-
-    def _accounts_after(self, wanted: dict[str, Any], view: ChainView, outcome: Outcome | None) -> list[Any]:
-        keys = params.typed(wanted, "addresses", list, "a sequence") or []
-        if len(keys) > MAX_ACCOUNTS:
-            raise params.invalid(f"Too many accounts provided; max {MAX_ACCOUNTS}")
-        encoding = params.one_of(wanted, "encoding", accounts.ENCODINGS) or "base64"
-        ledger = view.ledger if outcome is None or outcome.err else outcome.ledger
-        rows = []
-        for key in keys:
-            held = ledger.accounts.get(params.pubkey(key))
-            row = None if held is None else Account(key, view.slot, held.owner, msgspec.json.encode(account_json(held)))
-            rows.append(accounts.rendered(row, encoding, None))
-        return rows
-
-
-def _read_wire(text: Any, encoding: str) -> VersionedTransaction:
-    """A transaction as it was sent. Raises RpcError in a node's words."""
-    if not isinstance(text, str):
-        raise params.invalid(f"Invalid params: invalid type: {params.kind_of(text)}, expected a string.")
-    try:
-        wire = pybase64.b64decode(text, validate=True) if encoding == "base64" else b58decode(text)
-    except ValueError as error:
-        raise params.invalid(f"invalid {encoding} encoding: {error}") from None
-    if len(wire) > MAX_WIRE:
-        limits = f"(max: encoded/raw {1644 if encoding == 'base64' else 1683}/{MAX_WIRE})"
-        raise params.invalid(f"{encoding} encoded {TYPE} too large: {len(wire)} bytes {limits}")
-    try:
-        transaction = VersionedTransaction.from_bytes(wire)
-        transaction.sanitize()
-    except Exception as error:  # solders raises types of its own, which it does not export
-        reason = "io error: unexpected end of file" if "end of file" in str(error) or not wire else str(error)
-        raise params.invalid(f"failed to deserialize {TYPE}: {reason}") from None
-    return transaction
-
-
-def words(err: Any) -> str:
-    """An error of a transaction in a node's words."""
-    if isinstance(err, str):
-        return REFUSALS.get(err, err)
-    if "InsufficientFundsForRent" in err:
-        at = err["InsufficientFundsForRent"]["account_index"]
-        return f"Transaction results in an account ({at}) with insufficient funds for rent"
-    index, reason = err["InstructionError"]
-    text = f"custom program error: {reason['Custom']:#x}" if isinstance(reason, dict) else WORDS.get(reason, reason)
-    return f"Error processing Instruction {index}: {text}"
-
-
-def _preflight_data(err: Any, outcome: Outcome | None) -> dict[str, Any]:
-    return {
-        "err": err,
-        "logs": list(outcome.logs) if outcome else [],
-        "accounts": None,
-        "unitsConsumed": outcome.units if outcome else 0,
-        "returnData": None,
-        "innerInstructions": None,
-    }
+def _least_price(rows: list[tuple[int, frozenset[str]]], keys: list[str]) -> int:
+    """What one had to pay in a block, in micro-lamports a unit; 0 where nothing was paid."""
+    least = [min((price for price, writable in rows if key in writable), default=0) for key in keys]
+    return max([min((price for price, _ in rows), default=0), *least])
 
 
 LiveNode.methods = {
@@ -338,14 +244,19 @@ LiveNode.methods = {
     "getEpochInfo": LiveNode._epoch_info,
     "getFeeForMessage": LiveNode._fee,
     "getGenesisHash": LiveNode._genesis_hash,
+    "getHealth": LiveNode._healthy,
     "getLatestBlockhash": LiveNode._latest_blockhash,
     "getMinimumBalanceForRentExemption": LiveNode._rent,
     "getRecentPrioritizationFees": LiveNode._fees,
     "getSignatureStatuses": LiveNode._statuses,
-    "getTokenAccountBalance": LiveNode._token_balance,
+    "getTokenAccountBalance": holdings.account_balance,
+    "getTokenAccountsByDelegate": holdings.by_delegate,
+    "getTokenAccountsByOwner": holdings.by_owner,
+    "getTokenLargestAccounts": holdings.largest,
+    "getTokenSupply": holdings.supply,
     "getVersion": LiveNode._version,
     "isBlockhashValid": LiveNode._is_blockhash_valid,
     "requestAirdrop": LiveNode._airdrop,
-    "sendTransaction": LiveNode._send,
-    "simulateTransaction": LiveNode._simulate,
+    "sendTransaction": sending.send,
+    "simulateTransaction": sending.simulate,
 }

@@ -9,22 +9,14 @@ from typing import Any
 
 from popkit.drill import addresses
 from popkit.drill.live import Drill
-from popkit.drill.store import LATER
+from popkit.drill.store import LATER, SinkFailed
+from popkit.drill.upsets import UPSETS
+from popkit.drill.worker import Refused
 from popkit.drill.world import GrantHandle
+from popkit.errors import UsageError
 from popkit.protocol.error_table import names_of
 from popkit.texts import LANGUAGES, speak
 
-UPSETS = {
-    "worker-down": "the worker answers nothing but 503",
-    "worker-up": "the worker answers again",
-    "sink-fails": "the immutable sink takes nothing: proofs and claims end with 503",
-    "sink-works": "the immutable sink works again",
-    "backup": "a backup of the worker's storage was taken",
-    "restore": "the backup was put back; the bucket stays",
-    "key-rotated": "the worker signs with a new key; pop-config names the old one",
-    "clock": "the worker's clock was moved",
-    "doubled": "a second worker with a copy of the key issued a proof, which was sent",
-}
 MOST_SECONDS = 400 * 86400
 MOST_CLAIMS = 200
 
@@ -38,8 +30,8 @@ class Hands:
     answer_text: str
     digest: str
     revealed: bool = False
+    backup: dict[str, Any] | None = None
     _count: int = field(default=0)
-    _backup: dict[str, Any] | None = None
 
     def answer(self, what: str, given: Any) -> dict[str, Any]:
         """The answer to one request. Raises ValueError for what cannot be done, KeyError for what is not known."""
@@ -66,8 +58,7 @@ class Hands:
         return {"grant": grant.address, "event": event, "outcomes": dict(sorted(outcomes.items()))}
 
     def _one(self, grant: GrantHandle, event: str) -> str:
-        self._count += 1
-        world, wallet = self.drill.world, f"visitor {self._count}"
+        world, wallet = self.drill.world, self.somebody("visitor")
         terms = world.ledger.grants.get(grant.address)
         if terms is None:
             return "the grant is not there"
@@ -94,34 +85,22 @@ class Hands:
         raise ValueError("no published event names a grant")
 
     def upset(self, given: Any) -> dict[str, Any]:
-        """Something of the worker goes wrong, or right again."""
-        worker, what = self.drill.worker, str(given["upset"])
-        value = given.get("value")
-        if what in ("worker-down", "worker-up"):
-            self.drill.desk.down = what == "worker-down"
-        elif what in ("sink-fails", "sink-works"):
-            worker.failing = ("API_POST", "POP_CLAIM", "WALLET") if what == "sink-fails" else ()
-        elif what == "backup":
-            self._backup = worker.backup()
-        elif what == "restore" and self._backup is not None:
-            worker.restore(self._backup)
-        elif what == "key-rotated":
-            self._count += 1
-            worker.key = self.drill.world.key(f"rotated {self._count}")
-        elif what == "clock":
-            worker.offset_ms += int(1000 * float(value or 0))
-        elif what == "doubled":
-            self._count += 1
-            grant, _ = self.newest()
-            clone = worker.clone(f"double {self._count}")
-            clone.receipts, clone.claims = dict(worker.receipts), dict(worker.claims)
-            wallet = f"guest {self._count}"
-            expected = self.drill.world.head(grant) if worker.model in LATER else None
-            proof = clone.issue(grant.address, self.drill.world.address(wallet), expected=expected)
-            self.drill.world.claim(grant, proof, wallet)
-        else:
-            raise ValueError(f"expected one of {', '.join(UPSETS)} (restore needs a backup first), observed {what}")
-        return {"done": UPSETS[what]}
+        """Something goes wrong, or right again."""
+        what, value = str(given["upset"]), given.get("value")
+        found = UPSETS.get(what)
+        if found is None:
+            raise ValueError(f"expected one of {', '.join(UPSETS)}, observed {what}")
+        try:
+            found.do(self, "" if value is None else str(value))
+        except (UsageError, Refused, SinkFailed) as error:
+            raise ValueError(str(error)) from None
+        self.drill.chain.advance()
+        return {"done": {language: speak(found.effect(), language) for language in LANGUAGES}}
+
+    def somebody(self, role: str) -> str:
+        """The role of somebody new."""
+        self._count += 1
+        return f"{role} {self._count}"
 
     def status(self, given: Any) -> dict[str, Any]:
         """Where the drill stands, without what is sealed."""

@@ -198,19 +198,13 @@ PROGRAMS: dict[str, Program] = {}
 """Every program that can run, by address; filled by `machine`."""
 
 
-def fee_of(signed: Signed) -> int:
-    """What a transaction costs in lamports: its signatures, those in its precompile instructions, and the price of its units."""
-    limit, price = _budget(signed)
-    return LAMPORTS_PER_SIGNATURE * (signed.signers + _precompile_signatures(signed)) + -(-price * limit // 1_000_000)
-
-
 def execute(ledger: Ledger, signed: Signed, moment: Moment, precompiled: int = 0) -> Outcome:
     """Run a transaction on a ledger, which stays as it is; the outcome holds the one after.
 
     Signatures, the blockhash and whether it has run before are the node's to check. A refusal before the fee has `charged` False and
     the ledger unchanged; a failed instruction costs the fee, moves a durable nonce, and changes nothing else.
     """
-    (limit, _), fee = _budget(signed), fee_of(signed)
+    limit, fee = _budget(signed)[0], fee_of(signed)
     refused = _refused_before(ledger, signed, fee)
     if refused is not None:
         return Outcome(refused, (), ledger, (), fee, 0, charged=False)
@@ -229,6 +223,17 @@ def execute(ledger: Ledger, signed: Signed, moment: Moment, precompiled: int = 0
             return _outcome(context, err, _with_nonce_moved(start, context), fee)
     err = _rent_broken(context)
     return _outcome(context, err, start if err else start.with_accounts(context.changed), fee)
+
+
+def fee_of(signed: Signed) -> int:
+    """The lamports that a transaction costs: every signature, those of precompiles too, and the price of its compute limit."""
+    limit, price = _budget(signed)
+    return LAMPORTS_PER_SIGNATURE * (signed.signers + _precompile_signatures(signed)) + -(-price * limit // 1_000_000)
+
+
+def price_of(signed: Signed) -> int:
+    """What a transaction pays for a compute unit, in micro-lamports."""
+    return _budget(signed)[1]
 
 
 def _outcome(context: Context, err: Any, ledger: Ledger, fee: int) -> Outcome:

@@ -20,6 +20,8 @@ from popkit.drill.worker import Worker
 from popkit.drill.world import START, GrantHandle, Ticket, World
 
 MODELS = {"pre_pop": "A", "strict": "A", "strict_v2": "B", "relaxed": "D", "head": "E"}
+FIRST_OF_MODEL = {"D": 1772550060}
+"""The unix second from which a worker is published that keeps its head where a client names the chain's (74fcdd0)."""
 ERAS = tuple(MODELS)
 STRICT = ("strict", "strict_v2")
 CHAIN_RULE = (6026, 6027, 6028)
@@ -54,18 +56,32 @@ class Truth:
         return [(name, getattr(self, name)) for name in self.__slots__]
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A claim that landed and was refused: whether its proof stood on the chain's head, and whether a lost proof wedged the grant then."""
+
+    landed: Landed
+    proof: Proof
+    on_head: bool
+    strict: bool
+
+
 @dataclass(slots=True)
 class Stage:
-    """A world and what is done in it. `terms` are those of the grant, which is made when it is first asked for."""
+    """A world and what is done in it. `terms` are those of the grant, which is made when it is first asked for.
+
+    `era` is the program that the world begins with, `model` the worker where it is another than the one published with that program.
+    """
 
     era: str
     seed: int = 0
     terms: dict[str, Any] = field(default_factory=dict)
     name: str = "drill"
+    model: str | None = None
     world: World = field(init=False)
     chance: random.Random = field(init=False)
     accepted: list[tuple[Landed, Proof | None]] = field(default_factory=list)
-    refused: list[tuple[Landed, Proof, bool]] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
     behind: list[Proof] = field(default_factory=list)
     causes: set[str] = field(default_factory=set)
     affected: set[str] = field(default_factory=set)
@@ -80,12 +96,14 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(f"{self.name}/{self.era}/{self.seed}")
-        self.world = World(self.era, MODELS[self.era], f"{self.name}-{self.seed}", START[self.era] + self.chance.randrange(86400))
+        model = self.model or MODELS[self.era]
+        start = max(START[self.era], FIRST_OF_MODEL.get(model, 0)) + self.chance.randrange(86400)
+        self.world = World(self.era, model, f"{self.name}-{self.seed}", start)
 
     @property
     def is_strict(self) -> bool:
-        """Whether a lost proof wedges the grant."""
-        return self.era in STRICT
+        """Whether a lost proof wedges the grant: the program asks for the chain's order, and the worker keeps a head of its own."""
+        return self.world.build in STRICT and self.worker.model not in LATER
 
     @property
     def grant(self) -> GrantHandle:
@@ -130,7 +148,7 @@ class Stage:
             self.accepted.append((landed, proof))
             self.affected.discard(self.address(wallet))
         elif proof is not None:
-            self.refused.append((landed, proof, on_head))
+            self.refused.append(Refusal(landed, proof, on_head, self.is_strict))
             self.affected.add(self.address(wallet))
         return landed
 
@@ -151,7 +169,7 @@ class Stage:
         found = []
         for _ in range(self.chance.randint(least, most)):
             wallet = self.wallet()
-            proof = None if self.era == "pre_pop" else self.proof(wallet)
+            proof = None if self.world.build == "pre_pop" else self.proof(wallet)
             landed = self.send(wallet, proof)
             assert landed.err is None, landed.err
             if self.chance.random() < 0.8:
@@ -170,6 +188,20 @@ class Stage:
         where = {"pop_config": self.grant.config, "authority": self.grant.authority}
         self.world.send([grant_call("upsert_pop_config", {"signer_pubkey": signer}, where)], "school")
         self.wait(2)
+
+    def upgrade(self, build: str, with_worker: bool = True) -> None:
+        """Another build of the program is deployed, and with it the worker that was published with it, or not.
+
+        What broke under the old rules is over where the new ones let every proof land. Who was refused is still affected; a proof that
+        was never sent no longer stands between the chain's head and the worker's, so that nobody waits behind it.
+        """
+        self.world.upgrade(build)
+        if with_worker:
+            self.worker.model = MODELS[build]
+        self.wait(5, 60)
+        if self.wedged and not self.is_strict:
+            self.wedged, self.behind = False, []
+            self.affected &= {refusal.proof.claimer for refusal in self.refused}
 
     # what follows from it
 
@@ -196,17 +228,17 @@ class Stage:
         A refusal by another rule than the chain's counts where the proof was burnt: it stood on the chain's head (or rules are
         relaxed) and its claimer got nothing else.
         """
-        served = {proof.entry if self.is_strict else proof.claimer for _, proof in self.accepted if proof is not None}
-        for landed, proof, on_head in self.refused:
-            burnt = (proof.entry if self.is_strict else proof.claimer) not in served and (on_head or not self.is_strict)
-            if landed.error in CHAIN_RULE or burnt:
-                return landed.signature
+        served = {name for _, proof in self.accepted if proof is not None for name in (proof.entry, proof.claimer)}
+        for refusal in self.refused:
+            is_served = (refusal.proof.entry if refusal.strict else refusal.proof.claimer) in served
+            if refusal.landed.error in CHAIN_RULE or (not is_served and (refusal.on_head or not refusal.strict)):
+                return refusal.landed.signature
         return self.behind[0].entry if self.behind else None
 
     def truth(self) -> Truth:
         """What was done, said as the design says it."""
         verdict = "broken" if self.wedged else "in_flight" if self.in_flight else "intact" if self.accepted else "unused"
-        if verdict == "intact" and self.is_strict and any(landed.error in CHAIN_RULE for landed, _, _ in self.refused):
+        if verdict == "intact" and any(refusal.landed.error in CHAIN_RULE for refusal in self.refused):
             verdict = "recovered"
         remedy = self.remedy or ("switch" if self.wedged else "wait" if self.in_flight else "none")
         return Truth(

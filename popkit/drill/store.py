@@ -7,7 +7,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from solders.keypair import Keypair
+
 from popkit.drill.proofs import Proof, canonical, digest, iso
+from popkit.drill.rotation import Rotation, signer_page
 
 if TYPE_CHECKING:
     from popkit.drill.world import World
@@ -24,6 +27,7 @@ class Store:
 
     def __init__(self, world: World, model: str = "A", name: str = "worker") -> None:
         self.world, self.model, self.name = world, model, name
+        self.rotation: Rotation | None = None
         self.key = world.key(f"{name} signer")
         self.heads: dict[str, list[str]] = {}
         self.entries: list[dict[str, Any]] = []
@@ -40,6 +44,15 @@ class Store:
         self.failing: tuple[str, ...] = ()  # events whose entries the sink does not take
         self.has_index = False  # whether a key-value store is told of each entry as well
         self.numeric = False  # whether clients write a period as a number, as some do
+
+    @property
+    def key(self) -> Keypair:
+        """The key that signs now: the one that was set, or by the calendar where a rotation is configured."""
+        return self._key if self.rotation is None else self.rotation.key(self.clock // 1000)
+
+    @key.setter
+    def key(self, key: Keypair) -> None:
+        self._key, self.rotation = key, None
 
     @property
     def signer(self) -> str:
@@ -154,7 +167,8 @@ class Store:
         pages: dict[str, Any] = {}
         status = {"enforceOnchainPop": True, "signerConfigured": True, "signerPubkey": self.signer, "error": None}
         if self.model in LATER:
-            status |= {"signerMode": "legacy", "signerDerivationPath": None, "legacySignerEnabled": True}
+            how = signer_page(self.rotation, self.clock // 1000)
+            status |= {"signerMode": how["mode"], "signerDerivationPath": how["path"], "legacySignerEnabled": how["legacy"]}
         pages["pop-status"] = status
         self.api("GET", "/v1/school/pop-status")
         pages["runtime-status"] = {"ready": True, "checkedAt": iso(self.clock), "checks": {"popSignerPubkey": self.signer}}

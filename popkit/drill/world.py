@@ -222,9 +222,9 @@ class World(Bank):
         return self.send(self.claim_calls(handle, proof, wallet, period, **shape), wallet, v0=v0 or lookup, lookup=table)
 
     def simulate(self, handle: GrantHandle, proof: Proof | None, wallet: str, period: int = 0, tell: bool = True, **shape: Any) -> Outcome:
-        """A wallet simulates a claim, is refused, sends nothing, and (with `tell`) reports what it saw."""
+        """A wallet simulates a claim and sends nothing; where it is refused it reports (with `tell`) what it met."""
         outcome = self.would_be(self.claim_calls(handle, proof, wallet, period, **shape), wallet)
-        if tell:
+        if tell and outcome.err is not None:
             self.report(handle, wallet, outcome.err, list(outcome.logs))
         return outcome
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,8 @@ import msgspec
 import pybase64
 import pytest
 
+from popkit.commands.drill import START
+from popkit.commands.grammar import Option
 from popkit.drill.chain import Chain
 from popkit.drill.desk import Desk
 from popkit.drill.faults import LIVING, split
@@ -92,6 +96,53 @@ def test_nodes_that_contradict_each_other() -> None:
     assert ask(wrong, "getBlockTime", slot) == ask(of, "getBlockTime", slot) + 60
 
 
+def test_the_same_bytes_sent_again_get_through() -> None:
+    of, world, handle = node("dropped-first:2:1")
+    proof = world.worker.issue(handle.address, world.address("cat"))
+    wire = pybase64.b64encode(bytes(world.sign(world.claim_calls(handle, proof, "cat"), "cat"))).decode()
+    config = {"encoding": "base64", "preflightCommitment": "processed", "maxRetries": 0}
+    world.ledgers[-1][1].fund(world.address("cat"), 1)
+    for _ in range(2):
+        signature = ask(of, "sendTransaction", wire, config)
+        world.tick(3)
+        assert status(of, signature) is None
+    assert ask(of, "sendTransaction", wire, config) == signature
+    assert status(of, signature)["err"] is None
+    with pytest.raises(RpcError, match="already been processed"):
+        of.answer("sendTransaction", [wire, config])
+
+
+def test_what_landed_is_hidden_or_contradicted_by_a_node_and_not_by_the_other() -> None:
+    of, world, handle = node()
+    blind, liar = (LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("never-seen:1", "contradicts:1"))
+    signature = send(of, world, handle)
+    world.tick(20)
+    assert status(of, signature)["err"] is None
+    assert (status(blind, signature), ask(blind, "getTransaction", signature, {"encoding": "base64"})) == (None, None)
+    assert signature not in {row["signature"] for row in ask(blind, "getSignaturesForAddress", handle.address)}
+    state = [ask(each, "getAccountInfo", handle.state, {"encoding": "base64"})["value"] for each in (blind, of)]
+    assert state[0] == state[1] is not None
+    assert status(liar, signature)["status"] == {"Err": {"InstructionError": [0, {"Custom": 1}]}}
+
+
+def test_a_fork_a_local_copy_and_a_blockhash_that_dies_at_once() -> None:
+    of, world, _ = node()
+    forked, copy, stale = (LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("forked", "surfnet", "stale-blockhash:5"))
+    world.tick(60)
+    old, new = world.first_slot + 1, ask(of, "getSlot")
+    config = {"transactionDetails": "none", "rewards": False}
+    same = [ask(forked, "getBlock", slot, config)["blockhash"] == ask(of, "getBlock", slot, config)["blockhash"] for slot in (old, new)]
+    assert same == [True, False]
+    assert ask(forked, "getGenesisHash") == ask(of, "getGenesisHash")
+    assert ("surfnet-version" in ask(copy, "getVersion"), "surfnet-version" in ask(of, "getVersion")) == (True, False)
+    given = ask(stale, "getLatestBlockhash", {"commitment": "processed"})["value"]
+    assert given["lastValidBlockHeight"] - ask(of, "getBlockHeight", {"commitment": "processed"}) == 5
+    valid = lambda: ask(of, "isBlockhashValid", given["blockhash"], {"commitment": "processed"})["value"]  # noqa: E731
+    assert valid() is True
+    world.tick(2.5)
+    assert valid() is False
+
+
 @contextmanager
 def running(**faults: Any) -> Iterator[tuple[Drill, Any]]:
     world, _, _ = sound("strict", "A", "ann", "bob")
@@ -119,8 +170,20 @@ async def _an_answer_is_lost() -> None:
                 assert (await answer.json())["id"] == 2
 
 
+def test_an_answer_is_held_until_the_client_has_gone() -> None:
+    with running(faults=("held-answer:5:1",)) as (held, listening):
+        world, handle = held.world, next(iter(held.world.grants.values()))
+        proof = world.worker.issue(handle.address, world.address("cat"))
+        wire = pybase64.b64encode(bytes(world.sign(world.claim_calls(handle, proof, "cat"), "cat"))).decode()
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "sendTransaction", "params": [wire, {"encoding": "base64", "skipPreflight": True}]}
+        request = urllib.request.Request(listening.rpc, msgspec.json.encode(asked), {"Content-Type": "application/json"})
+        with pytest.raises(TimeoutError):
+            urllib.request.urlopen(request, timeout=0.3)
+        assert world.head(handle) == proof.entry
+
+
 def test_what_is_no_fault_is_refused() -> None:
-    for spec in ("lost", "late:x", "late:1:2:3", "dropped:0"):
+    for spec in ("lost", "late:x", "late:-1", "late:1:2:3", "dropped:0", "stale-blockhash:-5", "forked:1"):
         with pytest.raises(UsageError):
             split([spec], 0)
     served, living = split(["slow:1", "late"], 0)
@@ -178,3 +241,10 @@ def test_a_worker_that_is_upset() -> None:
         hands.answer("upset", {"upset": "everything"})
     assert set(UPSETS) >= {"doubled", "clock"}
     assert Desk(world.worker, "token").answer("GET", "/v1/school/nothing", {}, {}, b"") == (404, "Not Found")
+
+
+def test_the_help_names_every_fault_of_a_living_node() -> None:
+    option = next(param for param in START.params if param.name == "faults")
+    assert isinstance(option, Option)
+    for words in (str(option.words), option.words.ja):
+        assert set(LIVING) <= set(re.findall(r"[a-z][a-z-]+", words))

@@ -138,7 +138,7 @@ def test_web3_js_builds_sends_and_confirms_a_claim(drill: tuple[Drill, Addresses
     assert found["refusal"]["name"] == "SendTransactionError"
     assert "custom program error: 0x0" in found["refusal"]["message"]
     assert any("already in use" in line for line in found["refusal"]["logs"])
-    assert (found["fee"], found["balance"]["amount"]) == (5000, "1")
+    assert (found["fee"], found["balance"]["amount"]) == (10_000, "1"), "the proof's signature costs as well"
     assert found["signature"] in found["listed"]
     assert world.head(handle) == proof.entry
 

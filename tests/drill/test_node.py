@@ -9,16 +9,18 @@ import pybase64
 import pytest
 from solders.hash import Hash
 from solders.message import Message
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
+from popkit.drill import addresses as pda
 from popkit.drill.chain import Chain
 from popkit.drill.ledger import minimum_balance
 from popkit.drill.machine import MEMO_PROGRAM, PROGRAM_DATA
 from popkit.drill.node import LiveNode
 from popkit.drill.runtime import Instruction, Meta
 from popkit.drill.system import create_account, nonce_value
-from popkit.drill.world import World, sound
-from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, key_bytes
+from popkit.drill.world import SUPPLY, World, sound
+from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, key_bytes
 from popkit.serving.params import RpcError
 
 RECENT_BLOCKHASHES = "SysvarRecentB1ockHashes11111111111111111111"
@@ -140,3 +142,99 @@ def test_a_memo_is_logged_and_an_unpaid_account_is_refused(world: World) -> None
         (Meta(world.address("ann"), True, True), Meta(world.address("new"), False, True)),
     )
     assert world.send([little], "ann").err == {"InsufficientFundsForRent": {"account_index": 1}}
+
+
+def test_what_a_message_costs_and_which_tokens_there_are(world: World) -> None:
+    handle = next(iter(world.grants.values()))
+    proof = world.worker.issue(handle.address, world.address("cat"))
+    claim = world.sign(world.claim_calls(handle, proof, "cat", budget=True), "cat")
+    message = pybase64.b64encode(bytes(claim.message)).decode()
+    cost = ask(world, "getFeeForMessage", message, {"commitment": "processed"})["value"]
+    assert cost == world.land(claim).result["meta"]["fee"] > 2 * 5000, "the proof's signature and the price count"
+    world.tick(30)
+    school, bob = world.address("school"), pda.associated_token_address(world.address("bob"), handle.mint)
+    assert ask(world, "getTokenSupply", handle.mint)["value"]["amount"] == str(SUPPLY)
+    rows = ask(world, "getTokenLargestAccounts", handle.mint)["value"]
+    assert [row["amount"] for row in rows] == [str(SUPPLY - 500), "497", "1", "1", "1"]
+    for wanted in ({"mint": handle.mint}, {"programId": TOKEN_PROGRAM}):
+        owned = ask(world, "getTokenAccountsByOwner", world.address("bob"), wanted, {"encoding": "base64"})["value"]
+        assert [row["pubkey"] for row in owned] == [bob]
+    assert ask(world, "getTokenAccountsByDelegate", school, {"mint": handle.mint}, {"encoding": "base64"})["value"] == []
+    for method, *given in (
+        ("getTokenSupply", handle.vault),
+        ("getTokenLargestAccounts", school),
+        ("getTokenAccountsByOwner", school, {"programId": PROGRAM_ID}),
+        ("getTokenAccountsByOwner", school, {}),
+    ):
+        with pytest.raises(RpcError) as refused:
+            ask(world, method, *given)
+        assert refused.value.code == -32602
+
+
+def test_prices_are_those_of_the_blocks_and_of_who_writes_an_account(world: World) -> None:
+    handle = next(iter(world.grants.values()))
+    proof = world.worker.issue(handle.address, world.address("cat"))
+    landed = world.claim(handle, proof, "cat", budget=True)
+    paid = lambda keys: {row["slot"]: row["prioritizationFee"] for row in ask(world, "getRecentPrioritizationFees", keys)}[landed.slot]  # noqa: E731
+    assert paid([]) == paid([handle.state]) == paid([world.address("nobody")]) > 0
+    other = Instruction(MEMO_PROGRAM, b"for nothing", (Meta(world.address("dan"), True, True),))
+    assert world.send([other], "dan").slot == landed.slot
+    assert (paid([]), paid([world.address("dan")])) == (0, 0)
+    assert paid([handle.state]) > 0
+
+
+def test_a_blockhash_is_known_to_who_stands_there_and_to_nobody_behind(world: World) -> None:
+    world.ledger.fund(world.address("dan"), 10**9)
+    chain = Chain(world)
+    first, lagging = LiveNode(chain), LiveNode(chain, "behind", behind=100)
+    newest = msgspec.json.decode(first.answer("getLatestBlockhash", [{"commitment": "processed"}]))["value"]["blockhash"]
+    assert msgspec.json.decode(first.answer("isBlockhashValid", [newest, {"commitment": "processed"}]))["value"] is True
+    assert msgspec.json.decode(first.answer("isBlockhashValid", [newest]))["value"] is False, "finalized blocks do not hold it yet"
+    memo = Instruction(MEMO_PROGRAM, b"hello", (Meta(world.address("dan"), True, False),))
+    wire = pybase64.b64encode(bytes(world.sign([memo], "dan"))).decode()
+    config = {"encoding": "base64", "preflightCommitment": "processed"}
+    with pytest.raises(RpcError, match="Blockhash not found"):
+        lagging.answer("sendTransaction", [wire, config])
+    with pytest.raises(RpcError, match="Minimum context slot has not been reached") as early:
+        lagging.answer("sendTransaction", [wire, {**config, "minContextSlot": chain.slot}])
+    assert (early.value.code, early.value.data) == (-32016, {"contextSlot": chain.slot - 100})
+    assert first.answer("sendTransaction", [wire, {**config, "maxRetries": 0, "minContextSlot": chain.slot}])
+    for wrong in ({"maxRetries": -1}, {"maxRetries": "0"}, {"skipPreflight": "yes"}, {"encoding": "hex"}):
+        with pytest.raises(RpcError):
+            first.answer("sendTransaction", [wire, {**config, **wrong}])
+
+
+def test_a_node_that_lags_far_says_that_it_is_not_well(world: World) -> None:
+    world.tick(300)
+    chain = Chain(world)
+    assert msgspec.json.decode(LiveNode(chain, behind=100).answer("getHealth", [])) == "ok"
+    unwell = LiveNode(chain, behind=200)
+    wire = pybase64.b64encode(bytes(world.sign([Instruction(MEMO_PROGRAM, b"x", ())], "ann"))).decode()
+    for method, given in (("getHealth", []), ("sendTransaction", [wire, {"encoding": "base64"}])):
+        with pytest.raises(RpcError, match="behind by 200 slots") as told:
+            unwell.answer(method, given)
+        assert (told.value.code, told.value.data) == (-32005, {"numSlotsBehind": 200})
+
+
+def test_a_simulation_shows_what_is_asked_of_it(world: World) -> None:
+    handle = next(iter(world.grants.values()))
+    proof = world.worker.issue(handle.address, world.address("cat"))
+    signed = world.sign(world.claim_calls(handle, proof, "cat"), "cat")
+    unsigned = VersionedTransaction.populate(signed.message, [Signature.default()])
+    wire = lambda transaction: pybase64.b64encode(bytes(transaction)).decode()  # noqa: E731
+    base = {"encoding": "base64", "commitment": "processed"}
+    after = {"encoding": "base64", "addresses": [handle.state, world.address("nobody")]}
+    wanted = {**base, "sigVerify": True, "accounts": after, "innerInstructions": True}
+    full = ask(world, "simulateTransaction", wire(signed), wanted)["value"]
+    assert (full["err"], full["accounts"][1], "replacementBlockhash" in full) == (None, None, False)
+    landed = world.land(signed)
+    assert full["innerInstructions"] == landed.result["meta"]["innerInstructions"]
+    assert full["logs"] == landed.result["meta"]["logMessages"]
+    assert full["accounts"][0] == ask(world, "getAccountInfo", handle.state, base)["value"]
+    world.tick(200)
+    replaced = ask(world, "simulateTransaction", wire(unsigned), {**base, "replaceRecentBlockhash": True})["value"]
+    assert replaced["err"] == {"InstructionError": [0, "IllegalOwner"]}, "executed: the token account is there by now"
+    assert ask(world, "isBlockhashValid", replaced["replacementBlockhash"]["blockhash"], base)["value"] is True
+    for config in ({"sigVerify": True, "replaceRecentBlockhash": True}, {"accounts": {**after, "encoding": "base58"}}, {"sigVerify": True}):
+        with pytest.raises(RpcError):
+            ask(world, "simulateTransaction", wire(unsigned), {**base, **config})

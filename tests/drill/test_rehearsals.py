@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from popkit.drill.incidents import ACTS, INCIDENTS
+from popkit.drill.machine import PROGRAM_DATA
 from popkit.drill.rehearsal import differences, in_process, over_http
 from popkit.drill.stage import ERAS
 from popkit.texts import LANGUAGES, speak
@@ -67,3 +68,14 @@ def test_an_incident_is_the_same_again_with_the_same_seed() -> None:
 def test_every_sentence_stands_in_both_languages() -> None:
     for act in ACTS.values():
         assert len({speak(act.told(), language) for language in LANGUAGES}) == len(LANGUAGES)
+
+
+def test_an_upgrade_stands_in_the_chain_of_before_and_after() -> None:
+    stage = INCIDENTS["upgrade-heals-nothing"].play("strict", 4)
+    world = stage.world
+    first, last = (ledger.accounts[PROGRAM_DATA].data for _, ledger in (world.ledgers[0], world.ledgers[-1]))
+    assert (b"build strict\0" in first, b"build strict_v2\0" in last) == (True, True)
+    deployed = int.from_bytes(last[4:12], "little")
+    assert world.first_slot < deployed < world.slot
+    refused = [refusal.landed for refusal in stage.refused if refusal.landed.error == 6026]
+    assert {landed.slot > deployed for landed in refused} == {True, False}, "refused before and after"

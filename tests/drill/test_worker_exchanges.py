@@ -117,10 +117,11 @@ def test_every_recorded_exchange(era: str) -> None:
     assert wrong == [], "\n".join(wrong)
 
 
-@pytest.mark.parametrize("session", ["strict-cutover", "strict-refused", "head-cutover", "head-refused"])
-def test_every_request_of_a_recorded_session_from_its_start(session: str) -> None:
+@pytest.mark.parametrize("kind", ["cutover", "refused"])
+@pytest.mark.parametrize("era", ["strict", "strict_v2", "relaxed", "head"])
+def test_every_request_of_a_recorded_session_from_its_start(era: str, kind: str) -> None:
     """A whole cutover, and everything that goes wrong, put to a worker that was given the recorded storage and bucket."""
-    era, renaming, wrong = session.partition("-")[0], Renaming(), []
+    session, renaming, wrong = f"{era}-{kind}", Renaming(), []
     start = rows_of(ROOT / "data" / "sessions" / f"{era}-start.jsonl")
     world = World(era, MODELS[era], session, int(next(row["now"] for row in start if row["kind"] == "world")))
     storage = {row["key"]: row["value"] for row in start if row["kind"] == "storage"}

@@ -12,10 +12,10 @@ from popkit.cutover.journal import Entry
 from popkit.cutover.looking import Looks
 from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
+from popkit.cutover.stepping import place_of_new
 from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
 from popkit.cutover.steps.event import ANCHORS, WORKER, refuse_frozen
-from popkit.cutover.stepping import place_of_new
 from popkit.texts import Sentence, Text, sentence
 
 WALLET, CLOCK, CLAIM, CHECKS, SERVER = (

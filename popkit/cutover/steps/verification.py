@@ -64,20 +64,35 @@ class Verification(Step):
         grant = diagnosis.grant(self.grant)
         accepted = self.accepted()
         if not accepted:
-            raise stop("not_green", why=sentence("nobody claimed yet", "まだ誰も請求していません"))
+            raise stop(
+                "not_green",
+                why=sentence(
+                    "nobody claimed yet; let somebody claim, then run this step again",
+                    "まだ誰も請求していません。誰かが請求してから、もう一度実行してください",
+                ),
+            )
         if grant.verdict not in ("intact", "recovered"):
             raise stop(
                 "not_green",
                 why=sentence("{verdict}: {because}", "{verdict}: {because}", verdict=grant.verdict, because=grant.judgement.because),
             )
-        critical = [f.code for f in diagnosis.findings if f.severity == "critical" and f.grant in (None, self.grant)]
+        critical = {f.code for f in diagnosis.findings if f.severity == "critical" and f.grant in (None, self.grant)}
+        if self.run.plan.remedy == "signer":
+            critical -= set(self.run.plan.broken.causes)  # what the plan was made for stays in the history of the grant that goes on
         if critical:
-            raise stop("not_green", why=", ".join(sorted(set(critical))))
+            raise stop("not_green", why=", ".join(sorted(critical)))
         return sentence("{verdict}, {n} claims accepted", "{verdict}。受理された請求 {n} 件", verdict=grant.verdict, n=len(accepted))
 
     def accepted(self) -> list[Any]:
-        """The accepted claims, in order."""
-        return list(self.case().facts.chain(self.grant).accepted)
+        """The accepted claims that the cutover made possible, in order: all of a new grant, those after the upsert of one that goes on."""
+        accepted = list(self.case().facts.chain(self.grant).accepted)
+        if self.run.plan.remedy == "switch":
+            return accepted
+        named = self.run.result("2.3")
+        slot = named.facts.get("slot") if named is not None else None
+        signer = self.run.plan.signer
+        assert signer is not None
+        return [claim for claim in accepted if claim.signer == signer.planned and (slot is None or claim.slot > slot)]
 
     def _genesis(self) -> Sentence:
         first = self.accepted()[0]
@@ -94,6 +109,8 @@ class Verification(Step):
             raise stop(
                 "not_green", why=sentence("the newest claim was signed by {key}", "最新の請求の署名者は {key} です", key=last.signer)
             )
+        if self.run.plan.remedy == "signer":
+            return sentence("signed by the plan's key since", "以後の請求は計画の鍵で署名されています")
         return sentence("GENESIS; signed by the plan's key", "GENESIS から開始。計画の鍵で署名")
 
     def _claims(self) -> Sentence:

@@ -19,7 +19,8 @@ THEN = Text("{first} Then: {second}", "{first} そのあと: {second}")
 class Act:
     """One thing that happens. `eras` it can happen in; `begins` says that nothing may be claimed before it.
 
-    `mixes` says that another act may stand beside it in one incident, `ends` that it can only stand last.
+    `mixes` says that another act may stand beside it in one incident, `ends` that it can only stand last. `model` is the worker's where
+    it is another than the one published with the era's program.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Act:
     mixes: bool = True
     ends: bool = False
     wait: tuple[float, float] = (700, 2000)
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Incident:
         if era not in self.eras:
             raise ValueError(f"{self.name} cannot happen in {era}; it can in {Listed(self.eras)}")
         terms = {name: value for act in self.acts for name, value in act.terms.items()}
-        stage = Stage(era, seed, terms, f"drill {self.name}")
+        stage = Stage(era, seed, terms, f"drill {self.name}", self.acts[0].model)
         if not any(act.begins for act in self.acts):
             stage.claims()
         for act in self.acts:

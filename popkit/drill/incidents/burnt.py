@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha512
 from typing import Any
 
-from popkit.drill.incidents.act import Act
+from popkit.drill.incidents.act import RELAXED, Act
 from popkit.drill.proofs import GENESIS
+from popkit.drill.rotation import Rotation
 from popkit.drill.stage import WORDS, Stage
 from popkit.texts import Text
 
@@ -96,6 +98,29 @@ def signer(stage: Stage) -> None:
     _burn(stage)
 
 
+def _by_calendar(stage: Stage) -> None:
+    """The worker's key is derived from a seed and pop-config names the first; claims, and then the day on which the key changes."""
+    stage.worker.rotation = Rotation(sha512(f"{stage.world.name}/hd seed".encode()).digest())
+    stage.claims()
+    stage.wait(stage.worker.rotation.next(stage.world.now) - stage.world.now + 1)
+    stage.wait(0, 7200)
+
+
+def rotated_by_calendar(stage: Stage) -> None:
+    """Nobody names the new key: every claim is refused from that midnight (UTC) on."""
+    _by_calendar(stage)
+    stage.causes.add("signer_mismatch")
+    stage.critical, stage.remedy = True, "signer"
+    _burn(stage)
+
+
+def rotated_and_named(stage: Stage) -> None:
+    """The new key is named in time, and claims go on."""
+    _by_calendar(stage)
+    stage.name_signer(stage.worker.signer)
+    stage.claims(1, 3)
+
+
 ACTS = (
     Act("paused-midway", Text("The grant is paused while a wallet holds a proof.",
         "ウォレットが証明を持っている間にグラントが一時停止されます。"), paused),
@@ -113,4 +138,10 @@ ACTS = (
         "同じ期間に同じ人が二度請求します。"), duplicate),
     Act("signer-mismatch", Text("The worker's key is rotated and pop-config is not.",
         "ワーカーの鍵だけが交換され、pop-config は古いままです。"), signer, ends=True),
+    Act("key-by-calendar", Text("The worker's key changes by the calendar at midnight, and pop-config names the old one.",
+        "ワーカーの鍵が暦に従って深夜に替わり、pop-config は古い鍵を指したままです。"),
+        rotated_by_calendar, eras=RELAXED, begins=True, mixes=False),
+    Act("key-by-calendar-named", Text("The worker's key changes by the calendar, and pop-config follows in time.",
+        "ワーカーの鍵が暦に従って替わり、pop-config も間に合って更新されます。"),
+        rotated_and_named, eras=RELAXED, begins=True, mixes=False),
 )  # fmt: skip

@@ -7,7 +7,8 @@ from popkit.drill.stage import Stage
 from popkit.texts import Text
 
 
-def _lose(stage: Stage) -> None:
+def never_sent(stage: Stage) -> None:
+    """A wallet takes a proof and never sends it."""
     stage.lost(stage.proof(stage.wallet()))
 
 
@@ -23,12 +24,12 @@ def _refused(stage: Stage) -> None:
 
 
 def abandoned(stage: Stage) -> None:
-    _lose(stage)
+    never_sent(stage)
     _refused(stage)
 
 
 def abandoned_quiet(stage: Stage) -> None:
-    _lose(stage)
+    never_sent(stage)
     for _ in range(stage.chance.randint(1, 3)):
         wallet = stage.wallet()
         proof = stage.proof(wallet)
@@ -52,7 +53,7 @@ ACTS = (
     Act("abandoned-quiet", Text("A wallet takes a proof and never sends it; the others simulate first and send nothing.",
         "あるウォレットが証明を受け取ったまま送信せず、ほかのウォレットは事前シミュレーションで止まります。"), abandoned_quiet),
     Act("quiet-tail", Text("The newest proof is never sent, and nobody comes after.",
-        "最後の証明が送信されず、そのあと誰も請求しません。"), _lose),
+        "最後の証明が送信されず、そのあと誰も請求しません。"), never_sent),
     Act("genesis-abandoned", Text("The grant's very first proof is never sent.",
         "グラントの最初の証明が送信されません。"), abandoned, eras=STRICT, begins=True),
     Act("in-flight", Text("Evidence is taken seconds after a proof was issued: it may still land.",
