@@ -43,7 +43,7 @@ ALTERED = Text("{file}, line {line}: {why}", "{file} の {line} 行目: {why}")
 KEEP_AND_COMPARE = Text(
     "do not act on this run: copy its folder away as evidence, compare the journal with a copy or with the head that was written down, "
     "and look at the chain itself for what was done",
-    "この run では操作しないでください。フォルダーを証拠として複製し、ジャーナルを控えや書き留めた head と比べ、"
+    "この RUN では操作しないでください。フォルダーを証拠として複製し、ジャーナルを控えや書き留めた head と比べ、"
     "実際に行われたことはチェーン自体で確認してください",
 )
 CUT_OFF = Text(
@@ -52,7 +52,7 @@ CUT_OFF = Text(
 )
 NO_JOURNAL = Text(
     "{file}: there is no journal; name the folder of a cutover, as `popkit cutover plan` made it",
-    "{file}: ジャーナルがありません。`popkit cutover plan` が作成した run のフォルダーを指定してください",
+    "{file}: ジャーナルがありません。`popkit cutover plan` が作成した RUN のフォルダーを指定してください",
 )
 THERE_ALREADY = Text(
     "{file}: a journal is there already and is never begun anew; go on with it, or choose another --out",

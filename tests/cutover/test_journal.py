@@ -409,14 +409,14 @@ def test_an_altered_line_is_found_before_a_held_block_begins(tmp_path: Path) -> 
 # --- killed ------------------------------------------------------------------------------------------------------------
 
 
-def two_entries(folder: Path, said: Path) -> None:
+def two_entries(folder: Path, returned: Path) -> None:
     """Create, act under the lock, and write down outside the run which entries `write` returned."""
     path = folder / "journal.jsonl"
     journal = Journal.open(path) if path.exists() else Journal.create(path, PLAN)
     for number in range(2):
         with journal.held():
             entry = journal.write("acted", "2", number=number)
-        with said.open("a") as file:
+        with returned.open("a") as file:
             file.write(f"{entry.hash}\n")
 
 
@@ -427,13 +427,13 @@ def test_killed_anywhere_the_journal_is_whole_and_holds_all_that_was_returned(tm
     def fresh() -> tuple[Path, Path]:
         folder = tmp_path / f"run-{next(numbers)}"
         folder.mkdir()
-        return folder, tmp_path / f"{folder.name}.said"
+        return folder, tmp_path / f"{folder.name}.returned"
 
     kills = torn = 0
     for killed in killed_everywhere(two_entries, fresh, at, where):
-        folder, said = killed.args
+        folder, notes = killed.args
         kills += 1
-        returned = said.read_text().split() if said.exists() else []
+        returned = notes.read_text().split() if notes.exists() else []
         if (folder / "journal.jsonl").exists():
             journal = Journal.open(folder / "journal.jsonl", PLAN)
             torn += journal.last("torn_line_kept") is not None
@@ -442,7 +442,7 @@ def test_killed_anywhere_the_journal_is_whole_and_holds_all_that_was_returned(tm
             assert sum(entry.kind == "acted" for entry in journal.entries) <= len(returned) + 1
         else:
             assert not returned
-        two_entries(folder, said)
+        two_entries(folder, notes)
         data = (folder / "journal.jsonl").read_bytes()
         assert verify(data.split(b"\n")[:-1]).breaks == ()
         assert data.endswith(b"\n")

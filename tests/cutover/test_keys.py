@@ -89,11 +89,11 @@ def refusal(reference: str = f"env:{VARIABLE}", run: Path | None = None) -> KeyR
 def printed(error: BaseException) -> list[str]:
     """An error as Python, rich and IPython print it, with the locals of popkit's own frames, and of everything that it hides."""
     pages = ["".join(traceback.format_exception(error))]
-    told: BaseException | None = error
-    while told is not None:
-        summary = traceback.TracebackException.from_exception(told, capture_locals=True)
+    link: BaseException | None = error
+    while link is not None:
+        summary = traceback.TracebackException.from_exception(link, capture_locals=True)
         pages += [str(frame.locals) for frame in summary.stack if frame.filename.endswith(("keys.py", "keyfile.py"))]
-        told = told.__context__
+        link = link.__context__
     console = Console(file=io.StringIO(), width=300)
     # pytest's own frames hold what a test wrote down: only popkit's are shown with their locals.
     suppressed = [sys.modules[name] for name in ("_pytest", "pluggy", "tests.cutover.test_keys") if name in sys.modules]
@@ -271,18 +271,18 @@ def test_the_hand_made_reader_agrees_with_json(raw: bytes, indent: int | None, j
 def test_buffers_are_overwritten_whether_the_key_is_good_or_not(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from popkit.cutover import keyfile
 
-    seen: list[memoryview] = []
+    views: list[memoryview] = []
 
     def watched(text: memoryview, raw: memoryview) -> bool:
-        seen.extend((text, raw))
+        views.extend((text, raw))
         return _parsed(text, raw)
 
     monkeypatch.setattr(keyfile, "_parsed", watched)
     read_key(f"env:{VARIABLE}", "authority", None)
     mixed(key)
     refusal()
-    assert len(seen) == 4
-    assert not any(any(view) for view in seen)
+    assert len(views) == 4
+    assert not any(any(view) for view in views)
 
 
 @pytest.mark.parametrize(
