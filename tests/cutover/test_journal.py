@@ -311,8 +311,9 @@ def test_guarded_texts_and_folders_never_stand_in_a_line(tmp_path: Path) -> None
 
 def test_honest_words_are_left_as_they_are(tmp_path: Path) -> None:
     journal = begun(tmp_path, 0)
-    journal.guard(["main", ""])
-    assert journal.write("looked", cluster="mainnet", event="会 / main hall").facts == {"cluster": "mainnet", "event": "会 / main hall"}
+    journal.guard(["main", "", "mainnet-beta", "finalized"])
+    facts = {"cluster": "mainnet-beta", "commitment": "finalized", "event": "会 / main hall"}
+    assert journal.write("looked", **facts).facts == facts
 
 
 # --- one at a time -----------------------------------------------------------------------------------------------------
