@@ -170,6 +170,39 @@ _TERMS = (
         "A directory of evidence as it was collected, with its manifest.",
         "収集したままの証拠とマニフェストを収めたディレクトリです。",
     )),
+    Term("plan", "計画", Text(
+        "The file of a cutover that says what is to be done, for whom, with what and by whom; named by its digest, never changed.",
+        "切り替えで誰のために何を、何を使って、誰が行うかを示すファイルです。ダイジェストで識別し、変更しません。",
+    )),
+    Term("journal", "ジャーナル", Text(
+        "The file of a cutover, one line an entry, each naming the hash of the one before, that decides what was done.",
+        "切り替えで何を行ったかを決める、1 行 1 件のファイルです。各行が直前の行のハッシュを持ちます。",
+    )),
+    Term("freeze", "凍結", Text(
+        "Step 0 of a cutover: the old grant is paused, once no proof of it can still land.",
+        "切り替えの Step 0 です。取り込まれうる proof がなくなってから、元の grant を一時停止します。",
+    )),
+    Term("canary", "canary", Text(
+        "The first claim on a new grant, by a wallet of the operator's, verified before anybody is told.",
+        "新しい grant での最初の claim です。運営者のウォレットで行い、告知の前に検証します。",
+    )),
+    Term("marker", "マーカー", Text(
+        "An empty account made in the transaction that funds a new grant: making it a second time fails, and with it the whole transaction.",
+        "新しい grant に入金するトランザクションの中で作る空のアカウントです。二度目の作成は失敗し、トランザクション全体も失敗します。",
+    )),
+    Term("lamports", "lamports", Text("The smallest unit of SOL, in which fees and rent are paid.", "手数料と rent を支払う、SOL の最小単位です。")),
+    Term("rent", "rent", Text(
+        "The lamports that an account must hold, by its size; the node says how many.",
+        "アカウントがサイズに応じて持たなければならない lamports です。額はノードが答えます。",
+    )),
+    Term("compute unit", "compute unit", Text(
+        "What a transaction's work is measured in; a limit and a price for it stand in the transaction.",
+        "トランザクションの処理量の単位です。上限と単価をトランザクションに書きます。",
+    ), ("compute units",)),
+    Term("record", "記録", Text(
+        "The file that a cutover leaves, cutover.json: what was left, what took over, and the evidence for both.",
+        "切り替えの結果を残すファイル cutover.json です。元の grant、新しい grant、両方の証拠を示します。",
+    )),
 )  # fmt: skip
 
 GLOSSARY: dict[str, Term] = {term.word: term for term in _TERMS}

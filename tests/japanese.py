@@ -20,7 +20,22 @@ from popkit.vocabulary import vocabulary
 
 _JSON = ("null", "ok", "true", "false")
 OF_OTHERS = frozenset(
-    ["Anchor", "JavaScript", "Merkle", "PowerShell", "Solana", "Unicode", "Web", "popkit", "Step", "CASE", "CODE", *_JSON]
+    [
+        "Anchor",
+        "JavaScript",
+        "Merkle",
+        "PowerShell",
+        "Solana",
+        "Squads",
+        "surfnet",
+        "Unicode",
+        "Web",
+        "popkit",
+        "Step",
+        "CASE",
+        "CODE",
+        *_JSON,
+    ]
 )
 """Names of others' things, JSON's words, and what the runbook's steps are called."""
 _QUOTED = re.compile(r"「[^」]*」|`[^`]*`")

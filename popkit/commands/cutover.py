@@ -15,14 +15,14 @@ RPC = Text(
     "作成・シミュレーション・送信に使うノード。URL を入れた環境変数を env:NAME で指定",
 )
 SECOND = Text("a second node, of another provider, that vouches", "確認用の二つ目のノード（別の提供元）を env:NAME で指定")
-WORKER = Text("the worker's URL, or env:NAME", "ワーカーの URL、または env:NAME")
+WORKER = Text("the worker's URL, or env:NAME", "worker の URL、または env:NAME")
 TOKEN = Text("the environment variable that holds the operator's token", "担当者のトークンを入れた環境変数の名前")
 AUTHORITY = Text(
     "the authority's key: env:NAME of a variable that names its file, or cmd:COMMAND of a signer; left out for a multisig",
     "authority の鍵。鍵ファイルの場所を入れた環境変数を env:NAME で、署名コマンドを cmd:COMMAND で指定。マルチシグでは省略",
 )
 FUNDER = Text("the key that holds the tokens, where it is another", "トークンを持つ鍵（authority と異なる場合）")
-WALLET = Text("a wallet of the operator's for the first claim (step 2.5)", "最初の請求に使う担当者のウォレット（手順 2.5）")
+WALLET = Text("a wallet of the operator's for the first claim (step 2.5)", "最初の claim に使う担当者のウォレット（手順 2.5）")
 
 
 def _run() -> Argument:
@@ -78,7 +78,7 @@ PLAN = Verb(
         ),
         Option(
             "--signer",
-            words=Text("the worker's key, typed from a second source", "ワーカーの鍵（別の情報源から確認して入力）"),
+            words=Text("the worker's key, typed from a second source", "worker の鍵（別の情報源から確認して入力）"),
             metavar="KEY",
         ),
         Option("--reason", words=Text("why a refusal is overridden", "拒否を上書きする理由"), metavar="WHY"),

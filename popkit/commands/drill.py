@@ -83,7 +83,7 @@ CLAIM = Verb(
     "claim",
     command.claim,
     [Argument("count", words=Text("how many", "人数"), type=Number()), _folder()],
-    summary=Text("let new wallets claim on the newest event, as the app does", "新しいウォレットに、アプリと同じように請求させる"),
+    summary=Text("let new wallets claim on the newest event, as the app does", "新しいウォレットに、アプリと同じように claim させる"),
 )
 UPSET = Verb(
     "upset",
@@ -95,7 +95,7 @@ UPSET = Verb(
                 "of the worker: worker-down, worker-up, sink-fails, sink-missing, sink-works, backup, restore, key-rotated, "
                 "key-by-calendar, clock, doubled, answer-502, answer-lost, answer-late, limited, warned, frozen, thawed; of the nodes: "
                 "node, second-node, second-behind; by others: linked, made, asked-early, program",
-                "ワーカー: `worker-down`、`worker-up`、`sink-fails`、`sink-missing`、`sink-works`、`backup`、`restore`、`key-rotated`、"
+                "worker: `worker-down`、`worker-up`、`sink-fails`、`sink-missing`、`sink-works`、`backup`、`restore`、`key-rotated`、"
                 "`key-by-calendar`、`clock`、`doubled`、`answer-502`、`answer-lost`、`answer-late`、`limited`、`warned`、`frozen`、"
                 "`thawed`。ノード: `node`、`second-node`、`second-behind`。ほかの人: `linked`、`made`、`asked-early`、`program`",
             ),

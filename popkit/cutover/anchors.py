@@ -131,7 +131,7 @@ class Anchors:
             )
         if not self.is_known:
             return sentence(
-                "It is not known whether somebody asked for a proof of the new grant: more than fifty audit entries went by between two of "
+                "Whether somebody asked for a proof of the new grant is not known: more than fifty audit entries went by between two of "
                 "{looks}, and those between were not seen.",
                 "新しい grant の proof が要求されたかどうかは分かりません。{looks}の確認の間に監査エントリが 50 件より多く流れ、その間の"
                 "エントリを見ていません。",
@@ -152,7 +152,7 @@ class Anchors:
             return sentence(
                 "Read the worker's storage or bucket export for anchors of the new grant, or let the canary show it: a proof that begins "
                 "at GENESIS is a head that nobody moved.",
-                "worker のストレージまたはバケットのエクスポートで新しい grant の anchor を調べるか、canary で確かめてください。proof が"
+                "worker のストレージまたはバケットのエクスポートで新しい grant のアンカーを調べるか、canary で確かめてください。proof が"
                 " GENESIS から始まれば、head は動かされていません。",
             )
         return sentence(

@@ -83,7 +83,7 @@ OUTCOMES = {
     ),
     "unknown": Words(
         Text(
-            "It is not known whether the canary's claim landed.",
+            "Whether the canary's claim landed is not known.",
             "canary の claim が取り込まれたかどうかは分かりません。",
         ),
         Text(
@@ -95,7 +95,7 @@ OUTCOMES = {
 WITHOUT_TRACE = Words(
     Text(
         "The canary's receipt and the transaction that made it are not both visible at this node.",
-        "canary の receipt と、それを作ったトランザクションの両方を、このノードで見ることができません。",
+        "canary のレシートと、それを作ったトランザクションの両方を、このノードで見ることができません。",
     ),
     Text("Run this step again, a little later, or with another node.", "少し待つか、別のノードで、この手順をもう一度実行してください。"),
 )

@@ -12,25 +12,25 @@ from popkit.texts import Noun, Sentence, Text
 
 ENTRIES = Noun("entry", "entries", "{n} 件")
 _NOTHING = Text(
-    "It is not known whether this is the case's worker: the case or the worker's list holds no audit entry that can be compared.",
+    "Whether the worker is the case's is not known: the case or the worker's list holds no audit entry that can be compared.",
     "この worker がケースの worker かどうかは分かりません。比べられる監査エントリが、ケースまたは worker のリストにありません。",
 )
 _MISSING = Text(
-    "This is not the case's worker as it was: its list lacks {entries} of the case that it would show, first {first}…. It is another "
+    "The worker is not as it was for the case: its list lacks {entries} of the case that it would show, first {first}…. It is another "
     "worker, or its storage was put back.",
     "これはケース当時の worker ではありません。リストにあるはずのケースのエントリが{entries}ありません（最初は {first}…）。別の "
     "worker か、ストレージが以前の状態に戻されています。",
 )
 _ANOTHER = Text(
-    "This is not the case's worker: its audit chain begins after the case, and holds none of the case's entries.",
+    "The worker is not the case's: its audit chain begins after the case, and holds none of the case's entries.",
     "これはケースの worker ではありません。その監査チェーンはケースより後に始まり、ケースのエントリを含みません。",
 )
 _EDITED = Text(
-    "It is not known whether this is the case's worker: {entries} of its list do not hash to what they say.",
+    "Whether the worker is the case's is not known: {entries} of its list do not hash to what they say.",
     "この worker がケースの worker かどうかは分かりません。リストのエントリ{entries}のハッシュが内容と合いません。",
 )
 _APART = Text(
-    "It is not known whether this is the case's worker: more than fifty entries were appended since, so that case and list do not meet. "
+    "Whether the worker is the case's is not known: more than fifty entries were appended since, so that case and list do not meet. "
     "Collect again.",
     "この worker がケースの worker かどうかは分かりません。その後 50 件より多いエントリが追加され、ケースとリストがつながりません。"
     "収集し直してください。",

@@ -200,7 +200,7 @@ LOOK: dict[str, Text] = {
     ),
     "close": Text(
         "Read the event: its state says whether it was closed. Closing it again does no harm.",
-        "イベントを読んでください。終了したかどうかは state で分かります。もう一度終了しても害はありません。",
+        "イベントを読んでください。終了したかどうかは `state` で分かります。もう一度終了しても害はありません。",
     ),
     "proof": Text(
         "The worker's head may have moved though no proof came back. Do not ask again in an era whose program wants an unbroken chain: "

@@ -26,14 +26,14 @@ DRAFT = Text("Draft of a plan for grant {grant}: it can be read and never run", 
 BROKEN, WHY, SINCE = Text("broken", "障害"), Text("why", "原因"), Text("since", "いつから")
 LAST_GOOD, REMEDY = Text("last good", "直近正常点"), Text("remedy", "復旧方法")
 OVERRIDDEN, CASE = Text("overridden", "担当者の判断"), Text("evidence", "証拠")
-CLUSTER, PROGRAM, WORKER = Text("cluster", "クラスター"), Text("program", "プログラム"), Text("worker", "ワーカー")
+CLUSTER, PROGRAM, WORKER = Text("cluster", "クラスター"), Text("program", "プログラム"), Text("worker", "worker")
 OLD, NEW, TERMS, SIGNER = (
     Text("old grant", "元の grant"),
     Text("new grant", "新しい grant"),
     Text("terms", "条件"),
     Text("signer", "署名者"),
 )
-OWED, TWICE, AMOUNT, MONEY = Text("owed", "未受領"), Text("twice", "二重受領"), Text("amount", "入金額"), Text("money", "残高")
+OWED, TWICE, AMOUNT, MONEY = Text("owed", "未受領"), Text("twice", "二重レシート"), Text("amount", "入金額"), Text("money", "残高")
 EVENT, OTHERS, ROLES = Text("event", "イベント"), Text("other grants", "ほかの grant"), Text("who signs", "署名する人")
 TELL, NOT_CHECKED, HARM = Text("announce", "告知文"), Text("not checked", "未確認"), Text("harm", "害")
 STEP, LIMITS, READ_ALOUD = Text("step", "手順"), Text("limits", "期限"), Text("read aloud", "指差呼称")
@@ -46,7 +46,7 @@ SIGN = Text("signer: name the right key in pop-config; no new grant", "署名者
 CLOSING = Text(
     "closing the old grant deletes its Grant and vault accounts for good; "
     "PopState, receipts and transactions stay; seal the evidence first",
-    "元の grant を閉じると、Grant と vault のアカウントは永久に消えます。PopState・受領・取引は残ります。先に証拠を封印してください",
+    "元の grant を閉じると、grant と vault のアカウントは永久に消えます。PopState・レシート・取引は残ります。先に証拠を封印してください",
 )
 ONLY_THERE = Text(
     "nobody can mint more and the only tokens lie in the old vault: plan again with --close-old, and read its harm",
@@ -99,7 +99,7 @@ def _where(screen: Screen, plan: Plan) -> None:
             CLUSTER(),
             sentence(
                 "{name}, genesis {genesis}, both endpoints agree",
-                "{name}、genesis {genesis}、二つの接続先で一致",
+                "{name}、ジェネシス {genesis}、二つの接続先で一致",
                 name=plan.cluster.name if plan.cluster.name != UNKNOWN else UNNAMED(),
                 genesis=plan.cluster.genesis_hash[:KEY_BEGINNING],
             ),
@@ -119,9 +119,9 @@ def _where(screen: Screen, plan: Plan) -> None:
 def _worker(plan: Plan) -> Sentence:
     assert plan.worker is not None
     known = {
-        True: Text("its audit list continues the case's", "監査一覧はケースの続きです"),
-        False: Text("its audit list does not continue the case's", "監査一覧がケースの続きではありません"),
-        None: Text("whether it is the case's worker is not known", "ケースのワーカーかどうかは不明です"),
+        True: Text("the audit list continues the case's", "監査一覧はケースの続きです"),
+        False: Text("the audit list does not continue the case's", "監査一覧がケースの続きではありません"),
+        None: Text("whether it is the case's worker is not known", "ケースの worker かどうかは不明です"),
     }[plan.worker.continues_case]
     return sentence("signs as {signer}; {known}", "{signer} で署名。{known}", signer=_short(plan.worker.signer), known=known())
 
@@ -130,7 +130,7 @@ def _signer(plan: Plan) -> Sentence:
     signer = plan.signer
     assert signer is not None
     source = {
-        "last accepted claims": Text("the key of the last accepted claims", "最後に受理された請求の鍵"),
+        "last accepted claims": Text("the key of the last accepted claims", "最後に受理された claim の鍵"),
         "typed by a person": Text("typed by a person", "担当者が入力した鍵"),
     }[signer.source]
     if not signer.upsert:
@@ -158,7 +158,7 @@ def _grants(screen: Screen, plan: Plan) -> None:
         NEW(),
         sentence(
             "{address}, id {id}, never used on either endpoint",
-            "{address}、id {id}。どちらの接続先でも未使用",
+            "{address}、ID {id}。どちらの接続先でも未使用",
             address=new.address,
             id=new.grant_id,
         ),
@@ -224,13 +224,13 @@ def _money(screen: Screen, plan: Plan) -> None:
         full = (
             Text("the last full period", "直近の一期間")
             if amount.reckoned_period_is_full
-            else Text("this period so far", "今の期間のここまで")
+            else Text("the running period so far", "今の期間のここまで")
         )
         screen.add(
             AMOUNT(),
             sentence(
                 "{units} base units ({owed} owed, {claims} claims of {period}, 1 of the operator's, at {each} each)",
-                "{units}（基本単位）: 未受領 {owed} 件、{period}の請求 {claims} 件、担当者の 1 件、各 {each}",
+                "{units}（基本単位）: 未受領 {owed} 件、{period}の claim {claims} 件、担当者の 1 件、各 {each}",
                 units=amount.base_units,
                 owed="?" if amount.owed_claims is None else amount.owed_claims,
                 claims=amount.reckoned_claims,
@@ -381,7 +381,7 @@ def _instruction(one: object) -> str:
 STATUS = Text("Run {run}, plan {digest}", "実行 {run}、計画 {digest}")
 NEXT, OUTSTANDING, DONE_SO_FAR = Text("next", "次"), Text("outstanding", "未決着"), Text("done", "実施済み")
 ALL_DONE = Text("every step is done", "すべての手順が終わりました")
-GIVEN_UP_WORDS = Text("this run was given up; plan anew", "この実行は放棄されました。計画し直してください")
+GIVEN_UP_WORDS = Text("the run was given up; plan anew", "この実行は放棄されました。計画し直してください")
 
 
 def status_screen(run: Run) -> Screen:

@@ -25,7 +25,7 @@ STEPS: dict[str, StepWords] = {
         Text("Step 0: freeze the scope", "Step 0: 影響範囲を凍結"),
         Text(
             "a new look at the cluster and the worker, a new case, the announcement, given out first",
-            "クラスターとワーカーの再確認、新しいケース、先に出す告知",
+            "クラスターと worker の再確認、新しいケース、先に出す告知",
         ),
         Text(
             "Pausing burns a proof that is on its way: such proofs are waited for, at most once and at most 600 s.",
@@ -33,11 +33,11 @@ STEPS: dict[str, StepWords] = {
         ),
         Text(
             "The old grant refuses every claim from now on. Its chain, receipts and transactions stay as they are.",
-            "元の grant は以後すべての請求を拒否します。チェーン・受領・取引はそのまま残ります。",
+            "元の grant は以後すべての claim を拒否します。チェーン・レシート・取引はそのまま残ります。",
         ),
         Text(
             "Until then every claimer's proof is lost, and each asks in vain.",
-            "それまでの間、参加者の proof はすべて失われ、請求は通りません。",
+            "それまでの間、参加者の proof はすべて失われ、claim は通りません。",
         ),
         Text(
             "Look again: pausing twice does no harm. 'popkit cutover resolve' shows whether it landed.",
@@ -67,7 +67,7 @@ STEPS: dict[str, StepWords] = {
         ),
         Text(
             "The vault's tokens go to the authority's own account. PopState, receipts and all transactions stay.",
-            "vault のトークンは authority の口座に戻ります。PopState・受領・取引はすべて残ります。",
+            "vault のトークンは authority の口座に戻ります。PopState・レシート・取引はすべて残ります。",
         ),
         Text("None: without it the new vault cannot be filled.", "なし。ただし、これを行わないと新しい vault に入金できません。"),
         Text(
@@ -103,7 +103,7 @@ STEPS: dict[str, StepWords] = {
         Text("the plan, and the addresses proven unused once more", "計画と、未使用であることの再確認"),
         Text(
             "Before the era of init a second create rewrites a running grant, without a word.",
-            "init 以前のプログラムでは、二度目の作成が動いている grant を黙って書き換えます。",
+            "`init` 以前のプログラムでは、二度目の作成が動いている grant を黙って書き換えます。",
         ),
         Text("A new grant with the old terms and an empty vault.", "元の条件の新しい grant と空の vault ができます。"),
         Text(
@@ -122,7 +122,7 @@ STEPS: dict[str, StepWords] = {
             "二度実行すれば二重払いになりますが、印が二度目を拒否します。",
         ),
         Text("The vault holds the plan's amount.", "vault に計画の金額が入ります。"),
-        Text("No claim can be paid until then.", "それまで請求に応じられません。"),
+        Text("No claim can be paid until then.", "それまで claim に応じられません。"),
         Text(
             "Never send another one: 'popkit cutover resolve' settles it.",
             "別の取引を送らないでください。`popkit cutover resolve` で決着させます。",
@@ -132,24 +132,24 @@ STEPS: dict[str, StepWords] = {
         Text("Step 2.3: name the signer in pop-config", "Step 2.3: pop-config に署名者を設定"),
         Text(
             "the key of the last accepted claims, or one typed from a second source",
-            "最後に受理された請求の鍵、または別の情報源から入力した鍵",
+            "最後に受理された claim の鍵、または別の情報源から入力した鍵",
         ),
         Text(
-            "It changes every grant of this authority at once.",
+            "Every grant of this authority changes at once.",
             "この authority のすべての grant に一度に影響します。",
         ),
         Text("Proofs of the plan's signer are accepted, others are not.", "計画の署名者の proof が受理され、ほかは拒否されます。"),
-        Text("Every claim is refused until then (InvalidPopSigner).", "それまで請求はすべて拒否されます（InvalidPopSigner）。"),
+        Text("Every claim is refused until then (InvalidPopSigner).", "それまで claim はすべて拒否されます（InvalidPopSigner）。"),
         Text("Look again: naming the same key twice changes nothing.", "もう一度確認してください。同じ鍵を二度設定しても変わりません。"),
     ),
     "2.4": StepWords(
         Text("Step 2.4: link a new event", "Step 2.4: 新しいイベントに紐付け"),
-        Text("the plan's event; the worker's event list, looked at first", "計画のイベントと、先に確認するワーカーのイベント一覧"),
+        Text("the plan's event; the worker's event list, looked at first", "計画のイベントと、先に確認する worker のイベント一覧"),
         Text(
             "An event cannot be linked again or taken back. Whoever's token makes it sees the claimants.",
             "イベントは紐付け直せず、取り消せません。作成したトークンの持ち主が参加者を閲覧できます。",
         ),
-        Text("The worker has one event more, linked to the new grant.", "ワーカーに、新しい grant に紐付くイベントが一つ増えます。"),
+        Text("The worker has one event more, linked to the new grant.", "worker に、新しい grant に紐付くイベントが一つ増えます。"),
         Text("Nobody can take part until then.", "それまで誰も参加できません。"),
         Text(
             "Never post again: look at the event list first ('popkit cutover resolve').",
@@ -158,7 +158,8 @@ STEPS: dict[str, StepWords] = {
     ),
     "2.5": StepWords(
         Text(
-            "Step 2.5: the first claim, by a wallet of the operator's (canary)", "Step 2.5: 担当者のウォレットによる最初の請求（カナリア）"
+            "Step 2.5: the first claim, by a wallet of the operator's (canary)",
+            "Step 2.5: 担当者のウォレットによる最初の claim（カナリア）",
         ),
         Text("a wallet of yours with some SOL; the event of step 2.4", "SOL のある自分のウォレットと、手順 2.4 のイベント"),
         Text(
@@ -176,14 +177,14 @@ STEPS: dict[str, StepWords] = {
         ),
     ),
     "3": StepWords(
-        Text("Step 3: fork handling", "Step 3: Fork handling（過去チェーンの扱い）"),
+        Text("Step 3: fork handling", "Step 3: 過去チェーンの扱い（「Fork handling」）"),
         Text("the old grant's accounts, the heads, the case's digest", "元の grant のアカウント、head、ケースのダイジェスト"),
         Text("None: the old chain stays read-only, as evidence.", "なし。過去チェーンは証跡として read-only のまま残します。"),
         Text(
             "Shows that the old accounts are unchanged but for the pause, and lists the links and QR codes to change.",
             "一時停止以外に元のアカウントが変わっていないことを示し、差し替えるリンクと QR の一覧を出します。",
         ),
-        Text("Old links lead people to a grant that refuses them.", "古いリンクは、請求を拒否する grant に人を導きます。"),
+        Text("Old links lead people to a grant that refuses them.", "古いリンクは、claim を拒否する grant に人を導きます。"),
         LOOKED,
     ),
     "4": StepWords(
@@ -191,11 +192,11 @@ STEPS: dict[str, StepWords] = {
         Text("the new grant, collected through the second endpoint", "二つ目の接続先から収集した新しい grant"),
         Text(
             "“Nobody claimed yet” is not green.",
-            "「まだ誰も請求していない」は合格ではありません。",
+            "「まだ誰も claim していない」は合格ではありません。",
         ),
         Text(
             "The first claims are verified without trusting the server, here and by the stand-alone checker; the worker's own checks are recorded beside.",  # noqa: E501
-            "最初の請求を、サーバーを信用せずに検証します（ここと独立検証の両方）。ワーカー自身の確認結果も並べて記録します。",
+            "最初の claim を、サーバーを信用せずに検証します（ここと独立検証の両方）。worker 自身の確認結果も並べて記録します。",
         ),
         Text("Announce only when this is green.", "合格するまで告知しないでください。"),
         LOOKED,
@@ -205,7 +206,7 @@ STEPS: dict[str, StepWords] = {
         Text("step 4 is green", "手順 4 が合格していること"),
         Text("Closing cannot be undone.", "閉じると元に戻せません。"),
         Text("The old event takes nobody any more.", "元のイベントは誰も受け付けなくなります。"),
-        Text("People go on taking part in an event whose grant refuses them.", "請求を拒否する grant のイベントに、人が参加し続けます。"),
+        Text("People go on taking part in an event whose grant refuses them.", "claim を拒否する grant のイベントに、人が参加し続けます。"),
         Text("Look at the event: closing it twice does no harm.", "イベントを確認してください。二度閉じても害はありません。"),
     ),
 }

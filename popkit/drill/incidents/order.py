@@ -59,9 +59,9 @@ ACTS = (
     Act("relaxed-race", Text("Two wallets take their proofs on one head, and both are accepted.",
         "二つのウォレットが同じヘッドの証明を受け取り、どちらも受理されます。"), race, eras=RELAXED),
     Act("strict-race", Text("Under strict rules two wallets of a later worker take their proofs on one head; the second is refused.",
-        "strict 規則のもとで、後期のワーカーが二つのウォレットに同じヘッドの証明を出し、二つ目が拒否されます。"),
+        "strict 規則のもとで、後期の worker が二つのウォレットに同じヘッドの証明を出し、二つ目が拒否されます。"),
         race_refused, eras=STRICT, mixes=False, model="D"),
     Act("strict-lost", Text("Under strict rules a proof of a later worker is never sent, and nothing is wedged.",
-        "strict 規則のもとで、後期のワーカーの証明が送信されませんが、詰まりは起きません。"),
+        "strict 規則のもとで、後期の worker の証明が送信されませんが、詰まりは起きません。"),
         lost_and_nothing_wedged, eras=STRICT, mixes=False, model="D"),
 )  # fmt: skip

@@ -74,10 +74,10 @@ def sound(stage: Stage) -> None:
 
 ACTS = (
     Act("upgrade-heals", Text("A lost proof wedges the grant; weeks later a program with relaxed rules is deployed, and claims land again.",
-        "失われた証明でグラントが詰まり、数週間後に relaxed 規則のプログラムが配備されて、請求が再び受理されます。"),
+        "失われた証明でグラントが詰まり、数週間後に relaxed 規則のプログラムが配備されて、claim が再び受理されます。"),
         healed, eras=STRICT, mixes=False),
     Act("upgrade-heals-nothing", Text("A lost proof wedges the grant; a newer strict program is deployed, and claims are still refused.",
-        "失われた証明でグラントが詰まり、新しい strict プログラムが配備されても、請求は拒否され続けます。"),
+        "失われた証明でグラントが詰まり、新しい strict プログラムが配備されても、claim は拒否され続けます。"),
         not_healed, eras=("strict",), mixes=False),
     Act("upgrade-then-wedged", Text("A newer strict program is deployed while all is well; a proof is lost under it.",
         "問題のない間に新しい strict プログラムが配備され、そのもとで証明が失われます。"),
