@@ -241,7 +241,7 @@ class _Canary:
             raise OutcomeUnknown("claim_unknown", words.sentence(), words.advice())
         self.notes.write(REFUSED, what="claim", outcome=outcome.kind, signature=outcome.signature, error=str(outcome.error or ""))
         advice = RESUME(seconds=left) if left > 0 else BURNT.advice() if self.terms.is_strict else words.advice()
-        raise Stopped(f"claim_{outcome.kind}", words.sentence(error=str(outcome.error or "?")), advice)
+        raise Stopped(f"claim_{outcome.kind}", words.sentence(error=str(outcome.error or "-")), advice)
 
     def _calls(self, proof: Proof) -> list[Call]:
         """As recorded wallets build it: the token account where it is missing, the proof, and right behind it the claim."""

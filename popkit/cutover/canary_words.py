@@ -17,7 +17,7 @@ class Words(NamedTuple):
 COUNTDOWN = Text(
     "The canary's proof was issued and its claim has not landed: it can be sent for {seconds} more seconds. In the strict eras the new "
     "grant is lost after that.",
-    "canary の proof は発行済みですが、claim がまだ取り込まれていません。あと {seconds} 秒の間だけ送信できます。strict の時期では、"
+    "カナリアの proof は発行済みですが、claim がまだ取り込まれていません。あと {seconds} 秒の間だけ送信できます。strict の era では、"
     "それを過ぎると新しい grant は使えなくなります。",
 )
 RESUME = Text(
@@ -28,7 +28,7 @@ BURNT = Words(
     Text(
         "The canary's proof can land no more, and in this era nobody can claim on the new grant before it has landed: the new grant is "
         "lost.",
-        "canary の proof はもう取り込まれません。この時期のプログラムでは、その proof が取り込まれるまで新しい grant で誰も claim "
+        "カナリアの proof はもう取り込まれません。この era のプログラムでは、その proof が取り込まれるまで新しい grant で誰も claim "
         "できないため、新しい grant は使えません。",
     ),
     Text(
@@ -39,7 +39,7 @@ BURNT = Words(
 NOT_FIRST = Words(
     Text(
         "Somebody has claimed on the new grant already, so that the canary would not be first.",
-        "新しい grant ではすでに誰かが claim しているため、canary は最初の claim になりません。",
+        "新しい grant ではすでに誰かが claim しているため、カナリアは最初の claim になりません。",
     ),
     Text(
         "Verify that claim instead; when it holds, the grant works. Find out who learned of the grant before it was announced.",
@@ -50,7 +50,7 @@ NOT_FIRST = Words(
 NOT_READY = Words(
     Text(
         "The canary was not begun, as its claim would fail: {checks}. No proof was asked for.",
-        "claim が失敗する状態のため、canary を始めていません: 「{checks}」。proof は要求していません。",
+        "claim が失敗する状態のため、カナリアを始めていません: 「{checks}」。proof は要求していません。",
     ),
     Text(
         "Put right what is named (the journal has what was expected and found) and run this step again. Nothing is lost by waiting.",
@@ -71,20 +71,20 @@ PROOF_WRONG = Words(
 )
 OUTCOMES = {
     "failed": Words(
-        Text("The canary's claim landed and was refused: {error}.", "canary の claim は取り込まれましたが、拒否されました: {error}。"),
+        Text("The canary's claim landed and was refused: {error}.", "カナリアの claim は取り込まれましたが、拒否されました: {error}。"),
         Text("Remove the cause, and run this step again.", "原因を取り除き、この手順をもう一度実行してください。"),
     ),
     "expired": Words(
         Text(
             "The canary's claim never landed, which is proven on both endpoints ({error}).",
-            "canary の claim は取り込まれていません。両方のノードで確認済みです（{error}）。",
+            "カナリアの claim は取り込まれていません。両方のノードで確認済みです（{error}）。",
         ),
         Text("Run this step again.", "この手順をもう一度実行してください。"),
     ),
     "unknown": Words(
         Text(
             "It is not known whether the canary's claim landed.",
-            "canary の claim が取り込まれたかどうかは分かりません。",
+            "カナリアの claim が取り込まれたかどうかは分かりません。",
         ),
         Text(
             "Run this step again: it looks for the claim on the chain first, and sends nothing new while that is not known.",
@@ -95,14 +95,14 @@ OUTCOMES = {
 WITHOUT_TRACE = Words(
     Text(
         "The canary's receipt and the transaction that made it are not both visible at this node.",
-        "canary の receipt と、それを作ったトランザクションの両方を、このノードで見ることができません。",
+        "カナリアのレシートと、それを作ったトランザクションの両方を、このノードで見ることができません。",
     ),
     Text("Run this step again, a little later, or with another node.", "少し待つか、別のノードで、この手順をもう一度実行してください。"),
 )
 OTHER_CANARY = Words(
     Text(
         "An earlier run of this step had another {fields}; a canary is gone on with as it was begun.",
-        "この手順の以前の実行とは {fields} が異なります。canary は始めたときと同じ条件で続ける必要があります。",
+        "この手順の以前の実行とは {fields} が異なります。カナリアは始めたときと同じ条件で続ける必要があります。",
     ),
     Text("Use the same wallet and event as before.", "以前と同じウォレットとイベントを使ってください。"),
 )
