@@ -32,6 +32,7 @@ def gather(run: Run, name: str, *grants: str, second: bool = False) -> Case:
         has_token=run.local.worker_token_env is not None,
         grants=tuple(sorted(grants)),
         program_id=run.plan.program.program_id,
+        **({} if run.conduct is None else {"conduct": run.conduct, "worker_conduct": run.conduct}),
     )
     try:
         collect(options)

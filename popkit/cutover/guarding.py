@@ -14,6 +14,8 @@ from popkit.protocol.keys import b58encode
 
 SHORTEST = 8
 """Characters below which a text is not looked for: shorter ones occur in honest values by chance."""
+HONEST = frozenset({"mainnet-beta", "finalized", "confirmed", "processed", "localhost"})
+"""Words that stand in URLs, and so among what is given as secret, and that a journal must be able to write."""
 _MASK = "…"
 
 
@@ -35,8 +37,8 @@ class Guard:
         return f"Guard({len(self._forms)} forms)"
 
     def add(self, secrets: Iterable[str | bytes]) -> None:
-        """Take more texts; bytes are looked for as hex, base58 and base64. What is shorter than SHORTEST characters is not looked for."""
-        forms = {form for secret in secrets for form in _forms_of(secret) if len(form) >= SHORTEST}
+        """Take more texts; bytes are looked for as hex, base58 and base64. What is shorter than SHORTEST, or HONEST, is not looked for."""
+        forms = {form for secret in secrets if secret not in HONEST for form in _forms_of(secret) if len(form) >= SHORTEST}
         self._forms = tuple(sorted({*self._forms, *forms}, key=lambda form: (-len(form), form)))
 
     def clean(self, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
+from popkit.cutover.durable import write_through, write_whole
 from popkit.cutover.entries import Break, Chain, Entry, When, next_entry, verify
 from popkit.cutover.errors import Stopped
 from popkit.cutover.guarding import Guard
@@ -32,7 +33,7 @@ from popkit.cutover.lock import Lock, in_use
 from popkit.errors import CannotWrite, UsageError
 from popkit.texts import Sentence, Text, sentence
 
-__all__ = ["CREATED", "FORMAT", "NAME", "TAKEN_OVER", "TORN", "ClusterTime", "Entry", "Journal", "When", "verify"]
+__all__ = ["CREATED", "FORMAT", "NAME", "TAKEN_OVER", "TORN", "Break", "Chain", "ClusterTime", "Entry", "Journal", "When", "verify"]
 
 NAME = "journal.jsonl"
 FORMAT = "popkit.journal/1"
@@ -43,7 +44,7 @@ ALTERED = Text("{file}, line {line}: {why}", "{file} の {line} 行目: {why}")
 KEEP_AND_COMPARE = Text(
     "do not act on this run: copy its folder away as evidence, compare the journal with a copy or with the head that was written down, "
     "and look at the chain itself for what was done",
-    "この run では操作しないでください。フォルダーを証拠として複製し、ジャーナルを控えや書き留めた head と比べ、"
+    "この RUN では操作しないでください。フォルダーを証拠として複製し、ジャーナルを控えや書き留めた head と比べ、"
     "実際に行われたことはチェーン自体で確認してください",
 )
 CUT_OFF = Text(
@@ -52,7 +53,7 @@ CUT_OFF = Text(
 )
 NO_JOURNAL = Text(
     "{file}: there is no journal; name the folder of a cutover, as `popkit cutover plan` made it",
-    "{file}: ジャーナルがありません。`popkit cutover plan` が作成した run のフォルダーを指定してください",
+    "{file}: ジャーナルがありません。`popkit cutover plan` が作成した RUN のフォルダーを指定してください",
 )
 THERE_ALREADY = Text(
     "{file}: a journal is there already and is never begun anew; go on with it, or choose another --out",
@@ -65,6 +66,10 @@ OTHER_PLAN = Text(
 PUT_BACK = Text(
     "put the plan back that the journal names, or make a new plan in a folder of its own",
     "ジャーナルに記載のプランを元に戻すか、新しいプランを別のフォルダーに作成してください",
+)
+NOT_BEGUN: Sentence = sentence(
+    "the journal does not begin with the entry that names its plan",
+    "ジャーナルが、プランを示す最初の記録で始まっていません",
 )
 _TORN_FILE = re.compile(r"journal\.torn-([1-9][0-9]{0,5})")
 _HEAD = re.compile(rb"([1-9][0-9]{0,8}) ([0-9a-f]{64})\n?")
@@ -102,7 +107,7 @@ class Journal:
             if path.exists() or journal._head_file.exists():  # a head without its journal: that one was removed
                 raise UsageError(THERE_ALREADY(file=path.name))
             entry = next_entry(None, CREATED, None, by, When(int(now())), {"format": FORMAT, "plan": plan_digest})
-            _write_whole(path, entry.line + b"\n")
+            write_whole(path, entry.line + b"\n")
             journal._read()
             journal._pin(entry)
         return journal
@@ -275,7 +280,7 @@ class Journal:
         """Write the torn bytes into a file of their own, and only then cut them off the journal."""
         if not any(path.read_bytes() == torn for path in self._unnamed()):  # else one was killed between the two
             number = max((number for number, _ in self._kept()), default=0) + 1
-            _write_whole(self.path.with_name(f"journal.torn-{number}"), torn)
+            write_whole(self.path.with_name(f"journal.torn-{number}"), torn)
         with self.path.open("r+b") as file:
             file.truncate(self._end)
             os.fsync(file.fileno())
@@ -287,7 +292,7 @@ class Journal:
         try:
             fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             try:
-                _write_through(fd, line)
+                write_through(fd, line)
             except BaseException:
                 os.ftruncate(fd, self._end)  # this process lives: nothing counts of a line that could not be finished
                 raise
@@ -305,44 +310,11 @@ class Journal:
         try:
             new.write_bytes(f"{entry.n} {entry.hash}\n".encode())
             new.replace(self._head_file)
-        except OSError as error:
-            raise CannotWrite(new.name, error) from None
+        except OSError:
+            return  # the entry counts all the same; the disk says so again at the next one
 
     def _size(self) -> int:
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             raise UsageError(NO_JOURNAL(file=self.path.name)) from None
-
-
-NOT_BEGUN: Sentence = sentence(
-    "the journal does not begin with the entry that names its plan",
-    "ジャーナルが、プランを示す最初の記録で始まっていません",
-)
-
-
-def _write_through(fd: int, data: bytes) -> None:
-    """Write all of it and wait for the disk."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
-    os.fsync(fd)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """A new file that is there with all its bytes or not at all, its name on the disk as well. Raises CannotWrite."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        try:
-            _write_through(fd, data)
-        finally:
-            os.close(fd)
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise CannotWrite(path.name, error) from None

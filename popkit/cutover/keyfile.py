@@ -25,8 +25,8 @@ _REPOSITORIES = (".git", ".hg", ".svn", ".jj", ".bzr")
 _SPACE = b" \t\r\n"
 
 _CHANGE_MODE = Text(
-    "keep it to yourself: chmod 600, in a folder of your own; if others could have read it, make a new key",
-    "chmod 600 で自分専用にし、自分のフォルダーに置いてください。他人が読めた可能性があれば、新しい鍵を作ってください",
+    "keep it to yourself: `chmod 600`, in a folder of your own; if others could have read it, make a new key",
+    "`chmod 600` で自分専用にし、自分のフォルダーに置いてください。他人が読めた可能性があれば、新しい鍵を作ってください",
 )
 _ELSEWHERE = Text(
     "move it to a folder that is neither copied, shared nor committed, and if that may have happened already, make a new key",
@@ -48,20 +48,20 @@ WHY_NOT: MappingProxyType[str, tuple[Text, Text]] = MappingProxyType(
             Text("the file is a link, or has a second name", "ファイルがリンクであるか、別名を持っています"),
             _NAME_IT,
         ),
-        "key_not_a_file": (Text("it is not a plain file", "通常のファイルではありません"), _NAME_IT),
+        "key_not_a_file": (Text("the file is not a plain one", "通常のファイルではありません"), _NAME_IT),
         "key_open_to_others": (
             Text("others than its owner may read or change the file", "所有者以外がファイルを読むか変更できます"),
             _CHANGE_MODE,
         ),
         "key_of_another": (Text("the file belongs to another user", "ファイルの所有者が別のユーザーです"), _CHANGE_MODE),
         "key_in_run": (
-            Text("the file lies in the run's folder, which is handed on", "ファイルが、人に渡す run のフォルダーの中にあります"),
+            Text("the file lies in the run's folder, which is handed on", "ファイルが、人に渡す RUN のフォルダーの中にあります"),
             _ELSEWHERE,
         ),
         "key_in_repository": (Text("the file lies in a repository", "ファイルがリポジトリの中にあります"), _ELSEWHERE),
-        "key_form": (Text("it is not a keypair of 64 numbers", "64 個の数から成る鍵ペアではありません"), _KEYGEN),
+        "key_form": (Text("the file is not a keypair of 64 numbers", "64 個の数から成る鍵ペアではありません"), _KEYGEN),
         "key_public_half": (
-            Text("its public half is not that of its private half", "公開鍵の部分が秘密鍵の部分と合いません"),
+            Text("the public half of the keypair is not that of its private half", "公開鍵の部分が秘密鍵の部分と合いません"),
             _KEYGEN,
         ),
     }

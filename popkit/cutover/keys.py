@@ -8,7 +8,7 @@ standard input and answers with the signature, base58 or padded base64, alone on
 key is given and not asked for, so that keys can be compared with the plan before any program starts or any button is pressed.
 Nothing that it prints is shown; one that needs to ask a person asks on the terminal itself (/dev/tty).
 
-What is kept from being seen: no repr, text, pickle, message of an error or local variable of a frame that can raise holds a private
+What is kept from being seen: no repr, text, pickle, message of an error or local variable of a frame here that can raise holds a private
 key; raw bytes are reached through memory views, whose repr shows nothing, and the buffers of the file's text and of the 64 bytes
 are overwritten with zeros. What is not: the key itself stays in this process's memory (inside solders) while a signer lives, copies
 that Python or solders makes on the way are freed and not overwritten, and whoever may read this process's memory can read it.
@@ -116,12 +116,14 @@ def read_key(reference: str, role: str, run: Path | None, *, seconds: float = SE
     is none, `key_not_set`, and the codes of `popkit.cutover.keyfile` for a file that is refused.
     """
     kind, _, rest = reference.strip().partition(":")
+    public_key, _, command = rest.partition(":")
     if kind == "env" and _VARIABLE.fullmatch(rest):
         return _from_file(f"env:{rest}", os.environ.get(rest, "").strip(), role, run)
-    if kind == "cmd" and is_pubkey(rest.partition(":")[0]):
-        public_key, _, command = rest.partition(":")
-        return CommandSigner(role, public_key, _words(command, role), seconds)
-    raise KeyRefused("key_reference", NO_REFERENCE(role=role), HOW_TO_REFER())
+    is_command = kind == "cmd" and is_pubkey(public_key)
+    if is_command and (words := _words(command)):
+        return CommandSigner(role, public_key, words, seconds)
+    del reference, kind, rest, public_key, command  # a key that was pasted, or a PIN: a traceback may show the variables of this frame
+    raise KeyRefused("key_reference", (NO_COMMAND if is_command else NO_REFERENCE)(role=role), HOW_TO_REFER())
 
 
 class FileSigner:
@@ -198,14 +200,12 @@ def _from_file(reference: str, path: str, role: str, run: Path | None) -> Signer
     raise KeyRefused(code, NO_KEY(role=role, reference=reference, why=why), advice)
 
 
-def _words(command: str, role: str) -> list[str]:
+def _words(command: str) -> list[str]:
+    """The words of a command; none where a quote is not closed."""
     try:
-        words = shlex.split(command)
+        return shlex.split(command)
     except ValueError:
-        words = []
-    if not words:
-        raise KeyRefused("key_reference", NO_COMMAND(role=role), HOW_TO_REFER())
-    return words
+        return []
 
 
 def _answer(words: list[str], given: bytes, seconds: float) -> tuple[bytes | None, int | None]:

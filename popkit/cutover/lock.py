@@ -19,25 +19,25 @@ from popkit.cutover.errors import Stopped
 from popkit.errors import CannotWrite
 from popkit.texts import Text
 
-IN_USE = Text("another process (number {pid}) works with this run", "別のプロセス（番号 {pid}）がこの run を使用中です")
-IN_USE_BY_SOMEONE = Text("another process works with this run", "別のプロセスがこの run を使用中です")
-IN_USE_HERE = Text("this run is already at work in this process", "この run はこのプロセスの中ですでに使用中です")
+IN_USE = Text("another process (number {pid}) works with this run", "別のプロセス（番号 {pid}）がこの RUN を使用中です")
+IN_USE_BY_SOMEONE = Text("another process works with this run", "別のプロセスがこの RUN を使用中です")
+IN_USE_HERE = Text("the run is already at work in this process", "この RUN はこのプロセスの中ですでに使用中です")
 WAIT_FOR_IT = Text(
     "wait until it ends, or end it yourself where it hangs; then run this again: what it did stands in the journal",
     "終わるまで待つか、止まっている場合はご自身で終了させてから、もう一度実行してください。行われたことはジャーナルに残ります",
 )
-NO_LOCKS = Text("the disk that holds the run cannot lock files", "run を置いたディスクはファイルのロックに対応していません")
+NO_LOCKS = Text("the disk that holds the run cannot lock files", "RUN を置いたディスクはファイルのロックに対応していません")
 MOVE_IT = Text(
     "move the run's folder onto a local disk and run this again",
-    "run のフォルダーをローカルディスクに移してから、もう一度実行してください",
+    "RUN のフォルダーをローカルディスクに移してから、もう一度実行してください",
 )
 LOST = Text(
     "the lock file of this run was removed or replaced while it was held",
-    "この run のロックファイルが、保持中に削除または置き換えられました",
+    "この RUN のロックファイルが、保持中に削除または置き換えられました",
 )
 LOOK_WHO = Text(
     "end every popkit that works with this run, remove nothing beside its journal, and run this again",
-    "この run を使うすべての popkit を終了し、ジャーナルの隣のファイルは消さずに、もう一度実行してください",
+    "この RUN を使うすべての popkit を終了し、ジャーナルの隣のファイルは消さずに、もう一度実行してください",
 )
 _TOLERANCE = 2.0
 """Seconds by which one start may be given differently: the system works it out from a clock that is corrected at times."""

@@ -30,6 +30,7 @@ from popkit.cutover.worker import WorkerDesk
 from popkit.texts import Language, chosen_language
 
 if TYPE_CHECKING:
+    from popkit.collecting.peer import Conduct
     from popkit.cutover.screen import Screen
     from popkit.cutover.steps import Step
 
@@ -52,6 +53,8 @@ class Run:
     wall: Callable[[], float] = wall
     sleep: Callable[[float], None] = time.sleep
     beat: float = 2.0
+    conduct: Conduct | None = None
+    """How quickly cases are collected; None for what public nodes allow."""
     _pair: Pair | None = None
     _desk: WorkerDesk | None = None
     _keys: dict[str, Signer] = field(default_factory=dict)

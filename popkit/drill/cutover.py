@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import popkit
+from popkit.collecting.limits import Rate
+from popkit.collecting.peer import Conduct
 from popkit.cutover.clock import VARIABLE as CLOCK
 from popkit.cutover.endpoint import Endpoint
 from popkit.cutover.errors import Stopped
@@ -24,17 +26,20 @@ from popkit.cutover.keys import read_key
 from popkit.cutover.local import Local
 from popkit.cutover.planning import Request, make_plan
 from popkit.cutover.run import Run, create_run
+from popkit.cutover.stepping import VERIFY
 from popkit.cutover.survey import Pair
 from popkit.cutover.worker import WorkerDesk
 from popkit.drill.case import write_case
 from popkit.drill.incidents import INCIDENTS
 from popkit.drill.ledger import Account, minimum_balance
 from popkit.drill.live import Drill
+from popkit.drill.people import Hands
 from popkit.drill.rehearsal import background
 from popkit.drill.running import POCKET_MONEY
 from popkit.protocol.accounts import TokenAccount, encode_account
 from popkit.protocol.keys import TOKEN_PROGRAM
 from popkit.protocol.pda import associated_token_address
+from popkit.texts import Text
 
 if TYPE_CHECKING:
     from popkit.cutover.screen import Screen
@@ -43,6 +48,11 @@ if TYPE_CHECKING:
 TOKEN = "the drill's own"
 TOKENS = 10_000
 """Base units that a funder holds."""
+FINAL_SECONDS = 30.0
+"""After so long everything that landed is final."""
+QUICK = Conduct(requests=Rate(500), every_method=Rate(500), timeout=20.0)
+"""A drill's nodes set no limits."""
+VERIFIED = "verified"
 FUNDER, WALLET, AUTHORITY = "funder", "operator's wallet", "school"
 
 
@@ -69,7 +79,7 @@ class Rehearsal:
             wallet_key=f"env:{names[WALLET]}",
         )
 
-    def plan(self, *, by_roles: bool = False, name: str = "run", **asked: object) -> Run:
+    def plan(self, *, by_roles: bool = False, name: str = "run", **asked: Any) -> Run:
         """Plan a cutover of the incident's grant and open its run. Raises Stopped where the plan is refused."""
         local = self.local(by_roles=by_roles)
         pair = Pair(*(Endpoint(each, local.node(each), sleep=self.sleep) for each in ("rpc", "second_rpc")))
@@ -82,15 +92,26 @@ class Rehearsal:
                 desk=desk,
                 authority_key=read_key(f"env:{self.names[AUTHORITY]}", "authority", None),
                 funder_key=read_key(f"env:{self.names[FUNDER]}", "funder", None) if by_roles else None,
-                **asked,  # type: ignore[arg-type]
+                **asked,
             )
             plan = make_plan(request)
         finally:
             pair.close()
             desk.close()
         run = create_run(self.folder / name, plan, local)
-        run.sleep = self.sleep
+        run.sleep, run.conduct = self.sleep, QUICK
         return run
+
+    def collect_again(self) -> None:
+        """The evidence as it is now, in place of the earlier case."""
+        self.case = write_case(self.folder / f"{self.case.name}-again", self.stage.world.collect(reports=True))
+
+    def claims(self, count: int) -> dict[str, int]:
+        """New wallets claim on the newest event, as the app does; how each ended, counted."""
+        hands = Hands(self.drill, Text("-", "-"), "", "")
+        outcomes: dict[str, int] = hands.answer("claim", {"count": count})["outcomes"]
+        self.sleep(FINAL_SECONDS)
+        return outcomes
 
     def sleep(self, seconds: float) -> None:
         """Let the drill's time pass."""
@@ -124,6 +145,39 @@ def carried_out(run: Run) -> list[str]:
     for step in run.plan.steps:
         confirmed(run, step.id)
     return [step.id for step in run.plan.steps if run.state(step.id) == "done"]
+
+
+EXPECTED = {"switch": VERIFIED, "signer": VERIFIED, "key": VERIFIED, "wait": "refused: in_flight", "none": "refused: nothing_broken"}
+"""How a cutover ends, by the remedy of the incident's answer."""
+
+
+def to_the_end(held: Rehearsal, *, by_roles: bool = False) -> str:
+    """Cut the incident over as an operator does who knows what the answer says; how it ended: `verified`, `refused: …` or `stopped: …`.
+
+    A copied key is replaced first; a signer is typed where the evidence has none or another; claims go on where the old grant does.
+    """
+    stage, asked = held.stage, dict[str, Any]()
+    remedy = stage.truth().remedy
+    if remedy == "key":
+        stage.worker.key = stage.world.key("a new key of the worker")
+        held.collect_again()
+    if remedy in ("key", "signer") or not stage.accepted or "signer_mismatch" in stage.truth().causes:
+        asked["signer"] = stage.worker.signer
+    if 0 < stage.world.ledger.grants[stage.grant.address].expires_at <= stage.world.now:
+        asked["expires"] = 0
+    try:
+        run = held.plan(by_roles=by_roles, **asked)
+    except Stopped as stopped:
+        return f"refused: {stopped.code}"
+    with run:
+        for step in run.plan.steps:
+            if step.id == VERIFY and run.plan.remedy == "signer":
+                held.claims(2)
+            try:
+                confirmed(run, step.id)
+            except Stopped as stopped:
+                return f"stopped: {step.id} {stopped.code}"
+    return VERIFIED
 
 
 @contextmanager
@@ -171,6 +225,3 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-__all__ = ["Rehearsal", "Stopped", "carried_out", "confirmed", "rehearsing"]

@@ -38,7 +38,7 @@ class Holder:
         return bytes(self.key.sign_message(message))
 
 
-@dataclass(slots=True)
+@dataclass
 class Notes:
     """A journal in memory."""
 

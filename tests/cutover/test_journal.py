@@ -15,7 +15,6 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from popkit.cutover import journal as journals
 from popkit.cutover import lock as locks
 from popkit.cutover.entries import FIRST, When, next_entry
 from popkit.cutover.errors import Stopped
@@ -236,19 +235,33 @@ def test_a_reader_leaves_a_line_alone_that_another_process_is_writing(tmp_path: 
     assert Journal.open(journal.path).last("torn_line_kept")
 
 
-def test_a_write_that_fails_leaves_nothing_and_the_next_one_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [(OSError(28, "No space left on device"), CannotWrite), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_a_write_that_fails_leaves_nothing_and_the_next_one_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, raised: type[BaseException]
+) -> None:
     journal = begun(tmp_path)
     before = journal.path.read_bytes()
 
-    def full(fd: int) -> None:
-        raise OSError(28, "No space left on device")
+    def broken(fd: int) -> None:
+        raise failure
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
-        with pytest.raises(CannotWrite):
+        patched.setattr(os, "fsync", broken)
+        with pytest.raises(raised):
             journal.write("looked")
     assert journal.path.read_bytes() == before
     assert journal.write("looked").n == 5
+    assert Journal.open(journal.path).entries == journal.entries
+
+
+def test_a_head_that_cannot_be_written_takes_nothing_from_an_entry(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    (tmp_path / "journal.head.new").mkdir()
+    assert journal.write("looked").n == 5
+    assert Journal.open(journal.path).entries == journal.entries
 
 
 @pytest.mark.parametrize(
@@ -298,8 +311,9 @@ def test_guarded_texts_and_folders_never_stand_in_a_line(tmp_path: Path) -> None
 
 def test_honest_words_are_left_as_they_are(tmp_path: Path) -> None:
     journal = begun(tmp_path, 0)
-    journal.guard(["main", ""])
-    assert journal.write("looked", cluster="mainnet", event="会 / main hall").facts == {"cluster": "mainnet", "event": "会 / main hall"}
+    journal.guard(["main", "", "mainnet-beta", "finalized"])
+    facts = {"cluster": "mainnet-beta", "commitment": "finalized", "event": "会 / main hall"}
+    assert journal.write("looked", **facts).facts == facts
 
 
 # --- one at a time -----------------------------------------------------------------------------------------------------
@@ -409,14 +423,14 @@ def test_an_altered_line_is_found_before_a_held_block_begins(tmp_path: Path) -> 
 # --- killed ------------------------------------------------------------------------------------------------------------
 
 
-def two_entries(folder: Path, said: Path) -> None:
+def two_entries(folder: Path, returned: Path) -> None:
     """Create, act under the lock, and write down outside the run which entries `write` returned."""
     path = folder / "journal.jsonl"
     journal = Journal.open(path) if path.exists() else Journal.create(path, PLAN)
     for number in range(2):
         with journal.held():
             entry = journal.write("acted", "2", number=number)
-        with said.open("a") as file:
+        with returned.open("a") as file:
             file.write(f"{entry.hash}\n")
 
 
@@ -427,13 +441,13 @@ def test_killed_anywhere_the_journal_is_whole_and_holds_all_that_was_returned(tm
     def fresh() -> tuple[Path, Path]:
         folder = tmp_path / f"run-{next(numbers)}"
         folder.mkdir()
-        return folder, tmp_path / f"{folder.name}.said"
+        return folder, tmp_path / f"{folder.name}.returned"
 
     kills = torn = 0
     for killed in killed_everywhere(two_entries, fresh, at, where):
-        folder, said = killed.args
+        folder, notes = killed.args
         kills += 1
-        returned = said.read_text().split() if said.exists() else []
+        returned = notes.read_text().split() if notes.exists() else []
         if (folder / "journal.jsonl").exists():
             journal = Journal.open(folder / "journal.jsonl", PLAN)
             torn += journal.last("torn_line_kept") is not None
@@ -442,7 +456,7 @@ def test_killed_anywhere_the_journal_is_whole_and_holds_all_that_was_returned(tm
             assert sum(entry.kind == "acted" for entry in journal.entries) <= len(returned) + 1
         else:
             assert not returned
-        two_entries(folder, said)
+        two_entries(folder, notes)
         data = (folder / "journal.jsonl").read_bytes()
         assert verify(data.split(b"\n")[:-1]).breaks == ()
         assert data.endswith(b"\n")
@@ -472,8 +486,3 @@ def test_killed_while_a_torn_line_is_kept_aside_it_is_kept_once_and_named_once(t
         assert named == ["journal.torn-1"], killed.kill
         assert [kept.name for kept in path.parent.glob("journal.torn-*[0-9]")] == named
         assert path.with_name(named[0]).read_bytes() == b'{"torn'
-
-
-def test_a_child_that_fails_fails_the_test_with_its_own_words() -> None:
-    with pytest.raises(AssertionError, match="no journal"):
-        run_child(repair, (Path("nowhere") / journals.NAME,), Kill(1))

@@ -114,15 +114,15 @@ def test_configuring_the_logging_afterwards_brings_nothing_back(node: str, log: 
 @pytest.mark.parametrize("name", ["asyncio", "httpx2", "aiohttp.client"])
 def test_a_warning_shows_that_there_was_one_and_nothing_of_it(log: io.StringIO, name: str) -> None:
     silence()
-    seen: list[str] = []
+    filtered: list[str] = []
     logger = logging.getLogger(name)
-    logger.addFilter(watching := lambda record: bool(seen.append(str(vars(record))) or True))
+    logger.addFilter(watching := lambda record: bool(filtered.append(str(vars(record))) or True))
     try:
         raise OSError(f"cannot reach http://host/?api-key={KEY}")
     except OSError:
         logger.exception("%s failed", KEY, extra={"url": KEY}, stack_info=True)
     logger.removeFilter(watching)
-    assert KEY not in log.getvalue() + "".join(seen)
+    assert KEY not in log.getvalue() + "".join(filtered)
     assert str(WITHHELD) in log.getvalue()
     assert name in log.getvalue()
 
