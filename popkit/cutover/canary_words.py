@@ -57,16 +57,30 @@ NOT_READY = Words(
         "挙げられた点を直し（期待した値と実際の値はジャーナルにあります）、この手順をもう一度実行してください。待っても失われるものはありません。",
     ),
 )
+NO_TICKET = Words(
+    Text(
+        "The worker gave no sound ticket receipt for the canary's participation: {checks}. No proof was asked for.",
+        "カナリアの参加について、worker から正しい参加券レシートが得られていません: 「{checks}」。proof は要求していません。",
+    ),
+    Text(
+        "Look whether the worker's audit store works (runtime-status), then run this step again; if it stays so, let another wallet of "
+        "yours take the first claim.",
+        "worker の監査記録の保存先が動作しているか（runtime-status）を確認し、この手順をもう一度実行してください。変わらない場合は、"
+        "別のご自身のウォレットで最初の claim を行ってください。",
+    ),
+)
 PROOF_WRONG = Words(
     Text(
         "The worker's proof is not what the first proof of the new grant must be: {checks}. It was not sent.",
         "worker の proof は、新しい grant の最初の proof として正しくありません: 「{checks}」。送信していません。",
     ),
     Text(
-        "Do not announce the new grant. Where the links do not begin at GENESIS, somebody asked for a proof before: give the grant up "
-        "(`popkit cutover abandon`) and plan anew. Where the signer differs, compare the worker's key with pop-config first.",
-        "新しい grant を告知しないでください。リンクが GENESIS から始まっていなければ、先に proof を要求した人がいます。"
-        "`popkit cutover abandon` で破棄し、計画し直してください。signer が異なる場合は、まず worker の鍵と pop-config を比べてください。",
+        "Do not announce the new grant. Where the links do not begin at GENESIS, a proof was issued before: to somebody else, or to an "
+        "earlier run of this step whose answer was lost. Give the grant up (`popkit cutover abandon`) and plan anew. Where the signer "
+        "differs, compare the worker's key with pop-config first.",
+        "新しい grant を告知しないでください。リンクが GENESIS から始まっていなければ、先に別の proof が発行されています（別の人への"
+        "発行か、この手順の以前の実行で応答が失われたもの）。`popkit cutover abandon` で破棄し、計画し直してください。signer が異なる"
+        "場合は、まず worker の鍵と pop-config を比べてください。",
     ),
 )
 OUTCOMES = {

@@ -15,18 +15,8 @@ import pytest
 from popkit import __version__
 from popkit.collecting.address import Address
 from popkit.collecting.outcomes import outcome_of_status
+from popkit.cutover import canary_words
 from popkit.cutover.answers import read_created, read_done, read_participation
-from popkit.cutover.canary_words import (
-    BURNT,
-    COUNTDOWN,
-    NOT_FIRST,
-    NOT_READY,
-    OTHER_CANARY,
-    OUTCOMES,
-    PROOF_WRONG,
-    RESUME,
-    WITHOUT_TRACE,
-)
 from popkit.cutover.client import Exchange
 from popkit.cutover.continuation import is_continuation
 from popkit.cutover.errors import Silent, Stopped
@@ -358,10 +348,12 @@ def test_a_sink_that_is_down_beforehand_and_too_many_reads_are_refusals() -> Non
 
 def test_every_meaning_is_whole_in_japanese() -> None:
     texts = [text for meaning in MEANINGS.values() for text in (meaning.sentence, meaning.advice)] + list(LOOK.values())
-    texts += [
-        text for words in (*OUTCOMES.values(), BURNT, NOT_FIRST, NOT_READY, PROOF_WRONG, WITHOUT_TRACE, OTHER_CANARY) for text in words
+    of_canary = [
+        *canary_words.OUTCOMES.values(),
+        *(words for words in vars(canary_words).values() if isinstance(words, canary_words.Words)),
     ]
-    for text in (*texts, COUNTDOWN, RESUME):
+    texts += [text for words in of_canary for text in words]
+    for text in (*texts, canary_words.COUNTDOWN, canary_words.RESUME):
         assert left_in_english(re.sub(r"\{\w+\}", " ", text.in_language("ja"))) == [], text
 
 
