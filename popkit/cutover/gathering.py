@@ -19,7 +19,8 @@ def gather(run: Run, name: str, *grants: str, second: bool = False) -> Case:
     Raises Stopped where the peers do not answer.
     """
     from popkit.collecting.collect import CollectionStopped, collect
-    from popkit.collecting.options import Options
+    from popkit.collecting.options import WORKER_CONDUCT, Options
+    from popkit.collecting.peer import Conduct
 
     place = _free(run.evidence, name)
     rpc, other = run.local.node("rpc"), run.local.node("second_rpc")
@@ -32,7 +33,8 @@ def gather(run: Run, name: str, *grants: str, second: bool = False) -> Case:
         has_token=run.local.worker_token_env is not None,
         grants=tuple(sorted(grants)),
         program_id=run.plan.program.program_id,
-        **({} if run.conduct is None else {"conduct": run.conduct, "worker_conduct": run.conduct}),
+        conduct=run.conduct or Conduct(),
+        worker_conduct=run.conduct or WORKER_CONDUCT,
     )
     try:
         collect(options)

@@ -43,7 +43,8 @@ _FEW = 5
 class Signer(Protocol):
     """Whoever signs: a key's holder, of whom no more is known than the public key."""
 
-    public_key: str
+    @property
+    def public_key(self) -> str: ...
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes over the message."""

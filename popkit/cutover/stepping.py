@@ -29,6 +29,7 @@ from popkit.cutover.endpoint import Held
 from popkit.cutover.plan import (
     Amount,
     Change,
+    Effect,
     Event,
     Instruction,
     Limits,
@@ -272,7 +273,7 @@ def _all_steps(parts: Parts, signed: Mapping[str, tuple[list[Instruction], list[
     return steps
 
 
-def _step(step: str, name: str, effect: str, role: str, look_up: str, value: str,
+def _step(step: str, name: str, effect: Effect, role: str, look_up: str, value: str,
     signed: Mapping[str, tuple[list[Instruction], list[Change]]]) -> StepPlan:  # fmt: skip
     instructions, changed = signed.get(step, ([], []))
     return StepPlan(
@@ -280,7 +281,7 @@ def _step(step: str, name: str, effect: str, role: str, look_up: str, value: str
         name=name,
         effect=effect,
         role=role,
-        optional=step in (CLOSE_OLD, CLOSE_EVENT),  # type: ignore[arg-type]
+        optional=step in (CLOSE_OLD, CLOSE_EVENT),
         instructions=instructions,
         changes=changed,
         look_up=look_up,
