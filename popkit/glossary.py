@@ -182,7 +182,7 @@ _TERMS = (
         "Step 0 of a cutover: the old grant is paused, once no proof of it can still land.",
         "切り替えの Step 0 です。取り込まれうる proof がなくなってから、元の grant を一時停止します。",
     )),
-    Term("canary", "canary", Text(
+    Term("canary", "カナリア", Text(
         "The first claim on a new grant, by a wallet of the operator's, verified before anybody is told.",
         "新しい grant での最初の claim です。運営者のウォレットで行い、告知の前に検証します。",
     )),

@@ -152,14 +152,18 @@ class Anchors:
             return sentence(
                 "Read the worker's storage or bucket export for anchors of the new grant, or let the canary show it: a proof that begins "
                 "at GENESIS is a head that nobody moved.",
+<<<<<<< HEAD
                 "worker のストレージまたはバケットのエクスポートで新しい grant のアンカーを調べるか、canary で確かめてください。proof が"
+=======
+                "worker のストレージまたはバケットのエクスポートで新しい grant のアンカーを調べるか、カナリアで確かめてください。proof が"
+>>>>>>> worker
                 " GENESIS から始まれば、head は動かされていません。",
             )
         return sentence(
             "Do not announce the new grant. In the strict eras only the stranger's own proof can be claimed first, and only within 600 "
             "seconds: give this grant up and plan anew with another id. In relaxed and head go on; the head may have a parent that never "
             "landed.",
-            "新しい grant を告知しないでください。strict の時期には、最初に claim できるのはその他人の proof だけで、600 秒以内に限ら"
+            "新しい grant を告知しないでください。strict の era では、最初に claim できるのはその他人の proof だけで、600 秒以内に限ら"
             "れます。この grant を破棄し、別の ID で計画し直してください。relaxed と head では続けられますが、head の親が取り込まれて"
             "いないことがあります。",
         )

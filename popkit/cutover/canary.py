@@ -30,6 +30,7 @@ from popkit.cutover.canary_notes import ASKS, DONE, DOUBTFUL, LET_GO, REFUSED, V
 from popkit.cutover.canary_result import CanaryResult, Carrier, Landing
 from popkit.cutover.canary_words import (
     BURNT,
+    NO_TICKET,
     NOT_FIRST,
     NOT_READY,
     OUTCOMES,
@@ -133,10 +134,23 @@ class _Canary:
             raise Stopped("canary_not_ready", NOT_READY.sentence(checks=names), NOT_READY.advice())
 
     def _participation(self) -> Mapping[str, Any]:
-        def keep(body: Any) -> dict[str, Any]:
-            return {"code": body["confirmationCode"], "ticket": body.get("ticketReceipt")}
+        """Take part, and hold the ticket receipt that the proof will rest on to what it must be, while nothing is lost yet."""
 
-        return self._once("participation", lambda: self.desk.participate(self.event, self.wallet), keep)
+        def keep(body: Any) -> dict[str, Any]:
+            code, ticket = body["confirmationCode"], body.get("ticketReceipt")
+            if not isinstance(ticket, dict):  # a worker whose audit store failed the first time answers without it
+                again = self.desk.verify_code(self.event, code).body
+                ticket = again.get("receipt") if isinstance(again, dict) else None
+            return {"code": code, "ticket": ticket}
+
+        taken = self._once("participation", lambda: self.desk.participate(self.event, self.wallet), keep)
+        wrong = [check for check in ticket_checks(taken["ticket"], self.event, self.wallet, str(taken["code"])) if check.holds is not True]
+        if wrong:
+            self.notes.write(REFUSED, what="ticket", checks=[check.as_json() for check in wrong])
+            self.notes.write(LET_GO, what="participation")
+            names = Listed(tuple(check.name for check in wrong))
+            raise Stopped("no_ticket", NO_TICKET.sentence(checks=names), NO_TICKET.advice())
+        return taken
 
     # the proof: from here on the clock runs
 
@@ -241,7 +255,7 @@ class _Canary:
             raise OutcomeUnknown("claim_unknown", words.sentence(), words.advice())
         self.notes.write(REFUSED, what="claim", outcome=outcome.kind, signature=outcome.signature, error=str(outcome.error or ""))
         advice = RESUME(seconds=left) if left > 0 else BURNT.advice() if self.terms.is_strict else words.advice()
-        raise Stopped(f"claim_{outcome.kind}", words.sentence(error=str(outcome.error or "?")), advice)
+        raise Stopped(f"claim_{outcome.kind}", words.sentence(error=str(outcome.error or "-")), advice)
 
     def _calls(self, proof: Proof) -> list[Call]:
         """As recorded wallets build it: the token account where it is missing, the proof, and right behind it the claim."""

@@ -16,8 +16,8 @@ from popkit.texts import Sentence
 ASKS, DONE, REFUSED, LET_GO = "canary_asks", "canary_done", "canary_refused", "canary_let_go"
 """Kinds of entries: before a request goes out, after it was answered as wished, after it was not, and when what was done counts no more."""
 
-VERIFIED, DOUBTFUL = "canary_verified", "canary_doubtful"
-"""Kinds of entries at the end: every check holds, and the result stands; or one does not, and the next run looks again."""
+BEGINS, VERIFIED, DOUBTFUL = "canary_begins", "canary_verified", "canary_doubtful"
+"""Kinds of entries at both ends: whose canary it is; every check holds, and the result stands; one does not: the next run looks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,20 @@ class Notes:
         return any(entry.kind == ASKS and entry.facts.get("what") == what for entry in self.journal.of(self.step))
 
     def same(self, **facts: str) -> None:
-        """Write down whose canary this is, or hold it to what an earlier run wrote. Raises Stopped where it is another."""
-        begun = self.last("canary_begins")
-        if begun is None:
-            self.write("canary_begins", **facts)
-        elif dict(begun) != facts:
+        """Write down whose canary this is, or hold it to what an earlier run wrote.
+
+        Another wallet or event may take over until a proof was asked for; after that it would leave the first one's proof behind. Raises
+        Stopped where it is too late.
+        """
+        begun = self.last(BEGINS)
+        if begun is not None and dict(begun) == facts:
+            return
+        if begun is not None and self.asked("proof"):
             differing = ", ".join(name for name, value in facts.items() if begun.get(name) != value)
             raise Stopped("another_canary", OTHER_CANARY.sentence(fields=differing), OTHER_CANARY.advice())
+        self.write(BEGINS, **facts)
+        if self.done("participation") is not None:
+            self.write(LET_GO, what="participation")
 
     def countdown(self, now: int) -> Countdown | None:
         """The countdown of a proof that was issued and whose claim is not known to have landed."""

@@ -17,7 +17,7 @@ class Words(NamedTuple):
 COUNTDOWN = Text(
     "The canary's proof was issued and its claim has not landed: it can be sent for {seconds} more seconds. In the strict eras the new "
     "grant is lost after that.",
-    "canary の proof は発行済みですが、claim がまだ取り込まれていません。あと {seconds} 秒の間だけ送信できます。strict の時期では、"
+    "カナリアの proof は発行済みですが、claim がまだ取り込まれていません。あと {seconds} 秒の間だけ送信できます。strict の era では、"
     "それを過ぎると新しい grant は使えなくなります。",
 )
 RESUME = Text(
@@ -28,7 +28,7 @@ BURNT = Words(
     Text(
         "The canary's proof can land no more, and in this era nobody can claim on the new grant before it has landed: the new grant is "
         "lost.",
-        "canary の proof はもう取り込まれません。この時期のプログラムでは、その proof が取り込まれるまで新しい grant で誰も claim "
+        "カナリアの proof はもう取り込まれません。この era のプログラムでは、その proof が取り込まれるまで新しい grant で誰も claim "
         "できないため、新しい grant は使えません。",
     ),
     Text(
@@ -39,7 +39,7 @@ BURNT = Words(
 NOT_FIRST = Words(
     Text(
         "Somebody has claimed on the new grant already, so that the canary would not be first.",
-        "新しい grant ではすでに誰かが claim しているため、canary は最初の claim になりません。",
+        "新しい grant ではすでに誰かが claim しているため、カナリアは最初の claim になりません。",
     ),
     Text(
         "Verify that claim instead; when it holds, the grant works. Find out who learned of the grant before it was announced.",
@@ -50,11 +50,23 @@ NOT_FIRST = Words(
 NOT_READY = Words(
     Text(
         "The canary was not begun, as its claim would fail: {checks}. No proof was asked for.",
-        "claim が失敗する状態のため、canary を始めていません: 「{checks}」。proof は要求していません。",
+        "claim が失敗する状態のため、カナリアを始めていません: 「{checks}」。proof は要求していません。",
     ),
     Text(
         "Put right what is named (the journal has what was expected and found) and run this step again. Nothing is lost by waiting.",
         "挙げられた点を直し（期待した値と実際の値はジャーナルにあります）、この手順をもう一度実行してください。待っても失われるものはありません。",
+    ),
+)
+NO_TICKET = Words(
+    Text(
+        "The worker gave no sound ticket receipt for the canary's participation: {checks}. No proof was asked for.",
+        "カナリアの参加について、worker から正しい参加券レシートが得られていません: 「{checks}」。proof は要求していません。",
+    ),
+    Text(
+        "Look whether the worker's audit store works (runtime-status), then run this step again; if it stays so, let another wallet of "
+        "yours take the first claim.",
+        "worker の監査記録の保存先が動作しているか（runtime-status）を確認し、この手順をもう一度実行してください。変わらない場合は、"
+        "別のご自身のウォレットで最初の claim を行ってください。",
     ),
 )
 PROOF_WRONG = Words(
@@ -63,28 +75,30 @@ PROOF_WRONG = Words(
         "worker の proof は、新しい grant の最初の proof として正しくありません: 「{checks}」。送信していません。",
     ),
     Text(
-        "Do not announce the new grant. Where the links do not begin at GENESIS, somebody asked for a proof before: give the grant up "
-        "(`popkit cutover abandon`) and plan anew. Where the signer differs, compare the worker's key with pop-config first.",
-        "新しい grant を告知しないでください。リンクが GENESIS から始まっていなければ、先に proof を要求した人がいます。"
-        "`popkit cutover abandon` で破棄し、計画し直してください。signer が異なる場合は、まず worker の鍵と pop-config を比べてください。",
+        "Do not announce the new grant. Where the links do not begin at GENESIS, a proof was issued before: to somebody else, or to an "
+        "earlier run of this step whose answer was lost. Give the grant up (`popkit cutover abandon`) and plan anew. Where the signer "
+        "differs, compare the worker's key with pop-config first.",
+        "新しい grant を告知しないでください。リンクが GENESIS から始まっていなければ、先に別の proof が発行されています（別の人への"
+        "発行か、この手順の以前の実行で応答が失われたもの）。`popkit cutover abandon` で破棄し、計画し直してください。signer が異なる"
+        "場合は、まず worker の鍵と pop-config を比べてください。",
     ),
 )
 OUTCOMES = {
     "failed": Words(
-        Text("The canary's claim landed and was refused: {error}.", "canary の claim は取り込まれましたが、拒否されました: {error}。"),
+        Text("The canary's claim landed and was refused: {error}.", "カナリアの claim は取り込まれましたが、拒否されました: {error}。"),
         Text("Remove the cause, and run this step again.", "原因を取り除き、この手順をもう一度実行してください。"),
     ),
     "expired": Words(
         Text(
             "The canary's claim never landed, which is proven on both endpoints ({error}).",
-            "canary の claim は取り込まれていません。両方のノードで確認済みです（{error}）。",
+            "カナリアの claim は取り込まれていません。両方のノードで確認済みです（{error}）。",
         ),
         Text("Run this step again.", "この手順をもう一度実行してください。"),
     ),
     "unknown": Words(
         Text(
             "Whether the canary's claim landed is not known.",
-            "canary の claim が取り込まれたかどうかは分かりません。",
+            "カナリアの claim が取り込まれたかどうかは分かりません。",
         ),
         Text(
             "Run this step again: it looks for the claim on the chain first, and sends nothing new while that is not known.",
@@ -95,14 +109,14 @@ OUTCOMES = {
 WITHOUT_TRACE = Words(
     Text(
         "The canary's receipt and the transaction that made it are not both visible at this node.",
-        "canary のレシートと、それを作ったトランザクションの両方を、このノードで見ることができません。",
+        "カナリアのレシートと、それを作ったトランザクションの両方を、このノードで見ることができません。",
     ),
     Text("Run this step again, a little later, or with another node.", "少し待つか、別のノードで、この手順をもう一度実行してください。"),
 )
 OTHER_CANARY = Words(
     Text(
         "An earlier run of this step had another {fields}; a canary is gone on with as it was begun.",
-        "この手順の以前の実行とは {fields} が異なります。canary は始めたときと同じ条件で続ける必要があります。",
+        "この手順の以前の実行とは {fields} が異なります。カナリアは始めたときと同じ条件で続ける必要があります。",
     ),
     Text("Use the same wallet and event as before.", "以前と同じウォレットとイベントを使ってください。"),
 )

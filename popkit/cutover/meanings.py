@@ -206,8 +206,8 @@ LOOK: dict[str, Text] = {
         "The worker's head may have moved though no proof came back. Do not ask again in an era whose program wants an unbroken chain: "
         "look for an anchor that names the grant first. If there is one, the first claim can only be made by that lost proof, and the "
         "new grant must be given up.",
-        "proof が返らなくても、worker の head は進んだ可能性があります。プログラムが連続したチェーンを求める時期には、再び要求"
-        "しないでください。まず、この grant を指す anchor の有無を確認してください。あれば、失われたその proof でしか最初の claim を"
+        "proof が返らなくても、worker の head は進んだ可能性があります。プログラムが連続したチェーンを求める era では、再び要求"
+        "しないでください。まず、この grant を指すアンカーの有無を確認してください。あれば、失われたその proof でしか最初の claim を"
         "行えないため、新しい grant は破棄する必要があります。",
     ),
     "participation": Text(

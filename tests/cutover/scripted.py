@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -54,7 +54,8 @@ def scripted(replies: Sequence[Reply]) -> Iterator[tuple[str, list[Asked]]]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body) if reply.length is None else reply.length))
             self.end_headers()
-            self.wfile.write(reply.body)
+            with suppress(BrokenPipeError):  # whoever asked did not wait for it
+                self.wfile.write(reply.body)
             self.close_connection = reply.length is not None
 
         do_GET = do_POST = _answer

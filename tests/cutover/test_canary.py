@@ -367,6 +367,25 @@ def test_a_worker_that_is_down_before_and_after_the_claim(tmp_path: Path) -> Non
         assert s.claims == [None]
 
 
+def test_a_sink_that_fails_under_the_participation(tmp_path: Path) -> None:
+    """The worker keeps the participation and no receipt: it says so before a proof is asked for, and no proof is lost."""
+    with scene("strict_v2", tmp_path) as s:
+        s.drill.worker.failing = ("WALLET",)
+        with pytest.raises(OutcomeUnknown) as unknown:
+            s.take()
+        assert unknown.value.code == "participation_unknown"
+        s.drill.worker.failing = ()
+        with pytest.raises(Stopped) as stopped:
+            s.take()
+        assert stopped.value.code == "no_ticket"
+        assert s.anchors == []
+        other = Wallet(s.drill.world.key("another"))
+        s.drill.world.ledger.accounts[other.public_key] = Account(1_000_000_000, SYSTEM_PROGRAM)
+        s.drill.clock.skip(5)
+        s.carrier.wallet = other
+        assert s.take(wallet=other).is_verified, "another wallet may take over while no proof was asked for"
+
+
 def test_a_sink_that_fails_under_the_proof(tmp_path: Path) -> None:
     """503, and the head has moved: the strict grant is lost, and the next run says so instead of sending."""
     with scene("strict", tmp_path) as s:
@@ -386,7 +405,7 @@ def test_a_sink_that_fails_under_the_proof(tmp_path: Path) -> None:
 def test_the_claim_goes_through_the_cutovers_own_sending(era: str, tmp_path: Path) -> None:
     """Signed bytes on disk first; killed in between, the attempt is found again, and nothing is sent twice."""
     attempts = tmp_path / "attempts"
-    with scene(era, tmp_path, 40) as s:  # a blockhash must outlive a busy machine's pauses
+    with scene(era, tmp_path, 20) as s:  # a blockhash must outlive a busy machine's pauses
         given = {"carrier": None, "attempts": attempts, "beat": 0.02}
         slept: list[float] = []
 
@@ -404,7 +423,7 @@ def test_the_claim_goes_through_the_cutovers_own_sending(era: str, tmp_path: Pat
 
 
 def test_a_claim_that_would_fail_is_not_sent_and_the_proof_is_used_later(tmp_path: Path) -> None:
-    with scene("strict", tmp_path, 40) as s:
+    with scene("strict", tmp_path, 20) as s:
         given = {"carrier": None, "attempts": tmp_path / "attempts", "beat": 0.02}
         with pytest.raises(Stopped) as stopped:
             s.take(**given, fee_cap_lamports=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from popkit import __version__
 from popkit.collecting.address import Address
 from popkit.collecting.outcomes import outcome_of_status
+from popkit.cutover import canary_words
 from popkit.cutover.answers import read_created, read_done, read_participation
 from popkit.cutover.client import Exchange
 from popkit.cutover.continuation import is_continuation
@@ -27,6 +29,7 @@ from popkit.drill.world import GrantHandle, World, sound
 from tests.conftest import ROOT
 from tests.cutover.scripted import TOKEN, Asked, Reply, scripted
 from tests.drill.recorded import rows_of
+from tests.japanese import left_in_english
 
 ERAS = ("strict", "strict_v2", "relaxed", "head")
 HEADERS = (("Authorization", f"Bearer {TOKEN}"),)
@@ -343,9 +346,15 @@ def test_a_sink_that_is_down_beforehand_and_too_many_reads_are_refusals() -> Non
         assert [(one.why, one.retry_after) for one in found] == [("sink_down", None), ("too_many", 7.0), ("too_large", None)]
 
 
-def test_every_meaning_speaks_both_languages() -> None:
+def test_every_meaning_is_whole_in_japanese() -> None:
     texts = [text for meaning in MEANINGS.values() for text in (meaning.sentence, meaning.advice)] + list(LOOK.values())
-    assert all(text.in_language("ja") != str(text) for text in texts if str(text) != "{look}")
+    of_canary = [
+        *canary_words.OUTCOMES.values(),
+        *(words for words in vars(canary_words).values() if isinstance(words, canary_words.Words)),
+    ]
+    texts += [text for words in of_canary for text in words]
+    for text in (*texts, canary_words.COUNTDOWN, canary_words.RESUME):
+        assert left_in_english(re.sub(r"\{\w+\}", " ", text.in_language("ja"))) == [], text
 
 
 def test_a_timeout_is_not_known(handle: GrantHandle) -> None:

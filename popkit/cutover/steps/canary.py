@@ -25,7 +25,7 @@ WALLET, CLOCK, CLAIM, CHECKS, SERVER = (
     Text("checks", "検査"),
     Text("the worker's own", "ワーカー自身の確認"),
 )
-MODELS = {"strict": "A", "strict_v2": "B", "relaxed": "D", "pre_pop": "A"}
+MODELS = {"strict": "A", "strict_v2": "B", "relaxed": "D", "head": "E", "pre_pop": "A"}
 """The worker's model where the case holds no anchor that shows it: that of the program's day."""
 STRICT = ("strict", "strict_v2")
 
