@@ -6,6 +6,7 @@ to this process, `resume` can find out how it ended. Nothing here builds a secon
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -180,14 +181,25 @@ class _Course:
     def _is_expired(self) -> bool:
         """Whether it is proven that these bytes never landed and never can.
 
-        Both endpoints have finalized a height above the last valid one; only then is history looked at once more, on both. Anything but
-        a clear "none" from all of them proves nothing.
+        Both endpoints have finalized a height above the last valid one; only then is history looked at once more, on both, and the
+        accounts too: a history that hides a transaction does not hide what it did. Anything but a clear "none" proves nothing.
         """
         both = (self.first, self.second)
         try:
-            return all(endpoint.height() > self.attempt.last_valid_height for endpoint in both) and not any(map(self._is_known, both))
+            if not all(endpoint.height() > self.attempt.last_valid_height for endpoint in both):
+                return False
+            return not any(self._is_known(endpoint) or self._has_happened(endpoint) for endpoint in both)
         except (Silent, NodeRefused):
             return False
+
+    def _has_happened(self, endpoint: Endpoint) -> bool:
+        """Whether the accounts are as after these bytes, and no other transaction of the payer can have made them so."""
+        expected, before = self.attempt.expected, self.attempt.before
+        changed = [key for key in expected if expected[key] != before[key]]
+        found = endpoint.accounts(changed)
+        if any(found[key] != expected[key] for key in changed):
+            return False
+        return not any(row.get("slot", 0) > self.attempt.slot for row in endpoint.signatures(self.attempt.payer))
 
     def _is_known(self, endpoint: Endpoint) -> bool:
         """Whether an endpoint's history has these bytes, by status, by transaction, and by the payer's list.
@@ -201,24 +213,29 @@ class _Course:
         return any(row["signature"] == signature for row in endpoint.signatures(self.attempt.payer))
 
     def _landed(self, status: Mapping[str, Any]) -> Outcome:
-        """A finalized transaction, fetched and held to what was sent; the accounts after it held to what must be, on both endpoints."""
+        """A finalized transaction, fetched and held to what was sent; the accounts after it held to what must be, on both endpoints.
+
+        Where status and transaction contradict each other it counts as landed with differences, never as a failure: a failure may be
+        tried again, and what landed must not be.
+        """
         slot, err = int(status["slot"]), status["err"]
         result, unread = self._fetched(slot)
         meta = (result or {}).get("meta") or {}
-        logs = self.first.lines(meta.get("logMessages"))
+        logs, wrong = self.first.lines(meta.get("logMessages")), self._otherwise(result)
+        rows = [] if result is None or meta.get("err") == err else [_contradiction(self.attempt, err, meta.get("err"))]
         time_ = (result or {}).get("blockTime")
+        failed = err is not None and not rows
         outcome = Outcome(
-            "landed" if err is None else "failed",
+            "failed" if failed else "landed",
             self.attempt.signature,
             slot=slot,
             block_time=time_ if type(time_) is int else None,
-            error=self._name(err, logs),
+            error=self._name(err, logs) if failed else None,
             logs=logs,
             fee=meta.get("fee") if type(meta.get("fee")) is int else None,
         )
-        rows, missing = self._looked(outcome)
-        wrong = () if result is None else self._otherwise(result, meta, err)
-        return replace(outcome, differences=(*wrong, *rows), not_checked=(*unread, *missing))
+        apart, missing = self._looked(outcome)
+        return replace(outcome, differences=(*wrong, *rows, *apart), not_checked=(*unread, *missing))
 
     def _fetched(self, slot: int) -> tuple[dict[str, Any] | None, list[str]]:
         """The transaction as either endpoint has it, the first preferred; what could not be read where neither has."""
@@ -236,21 +253,18 @@ class _Course:
             self.sleep(self.beat)
         return None, ["version" if unread else "bytes"]
 
-    def _otherwise(self, result: Mapping[str, Any], meta: Mapping[str, Any], err: Any) -> tuple[Difference, ...]:
-        """Where the transaction that landed is another than what was sent, or says otherwise than its status."""
+    def _otherwise(self, result: Mapping[str, Any] | None) -> list[Difference]:
+        """Where the bytes that landed are others than those that were sent."""
+        if result is None:
+            return []
         try:
             text, encoding = result["transaction"]
             landed = b64decode(text, validate=True) if encoding == "base64" else b""
         except (KeyError, TypeError, ValueError):
             landed = b""
-        rows = (
-            []
-            if landed == self.attempt.wire
-            else [Difference(self.attempt.signature, "bytes", digest_of(self.attempt.wire), digest_of(landed))]
-        )
-        if meta.get("err") != err:
-            rows.append(Difference(self.attempt.signature, "err", str(err), str(meta.get("err"))))
-        return tuple(rows)
+        if landed == self.attempt.wire:
+            return []
+        return [Difference(self.attempt.signature, "bytes", digest_of(self.attempt.wire), digest_of(landed))]
 
     def _looked(self, outcome: Outcome) -> tuple[list[Difference], list[str]]:
         """The accounts at finalized, no earlier than the landing, on both endpoints: differences, and who could not be asked."""
@@ -286,3 +300,7 @@ class _Course:
                 return endpoint.accounts(keys)
             self.sleep(self.beat)
         return None
+
+
+def _contradiction(attempt: Attempt, status: Any, transaction: Any) -> Difference:
+    return Difference(attempt.signature, "err", json.dumps(status), json.dumps(transaction))

@@ -268,6 +268,62 @@ def test_one_history_that_has_it_is_enough_to_call_nothing_expired(what: str, tm
         assert r.sent(prepared, patience=15).kind == "unknown"
 
 
+def hidden(endpoint: Endpoint) -> None:
+    """Let a node never show a transaction that landed, nor its status; what it did is there to be seen."""
+    post = endpoint.post
+
+    def posted(method: str, params: Any) -> Any:
+        answer = post(method, params)
+        if method == "getTransaction":
+            return None
+        if method == "getSignatureStatuses":
+            return {**answer, "value": [None]}
+        return [] if method == "getSignaturesForAddress" else answer
+
+    endpoint.post = posted  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("fault", [(), ("dropped:1",)])
+def test_a_history_that_hides_a_transaction_does_not_hide_what_it_did(fault: tuple[str, ...], tmp_path: Path) -> None:
+    with rehearsed(tmp_path, faults=fault) as r:
+        prepared = r.prepared()
+        hidden(r.first)
+        hidden(r.second)
+        outcome = r.sent(prepared)
+        assert len(r.landed(prepared.signature)) == (not fault)
+        assert outcome.kind == ("expired" if fault else "unknown")
+
+
+def test_what_somebody_else_did_alike_is_no_landing(tmp_path: Path) -> None:
+    with rehearsed(tmp_path, faults=("dropped:1",)) as r:
+        prepared = r.prepared([transactions.set_paused(r.old)])
+        r.world.tick(3)
+        r.world.switch(r.handle, "set_paused", {"paused": True})  # the same payer, the same call, the same accounts after it
+        outcome = r.sent(prepared)
+        assert outcome.kind == "expired"
+        assert r.first.accounts([r.old.grant])[r.old.grant] == prepared.expected[r.old.grant]
+
+
+@pytest.mark.parametrize("liar", ["status", "transaction"])
+def test_a_contradiction_is_no_failure_that_could_be_tried_again(liar: str, tmp_path: Path) -> None:
+    with rehearsed(tmp_path) as r:
+        prepared, post = r.prepared(), r.first.post
+        err = {"InstructionError": [0, {"Custom": 1}]}
+
+        def lying(method: str, params: Any) -> Any:
+            answer = post(method, params)
+            if method == "getSignatureStatuses" and liar == "status" and answer["value"][0]:
+                answer["value"][0]["err"] = err
+            if method == "getTransaction" and liar == "transaction" and answer:
+                answer["meta"]["err"] = err
+            return answer
+
+        r.first.post = lying  # type: ignore[method-assign]
+        outcome = r.sent(prepared)
+        assert (outcome.kind, outcome.error) == ("landed", None)
+        assert [row.field for row in outcome.differences] == ["err"]
+
+
 def test_a_status_from_before_the_look_proves_nothing(tmp_path: Path) -> None:
     with rehearsed(tmp_path, faults=("dropped:1",)) as r:
         prepared, post = r.prepared(), r.second.post
