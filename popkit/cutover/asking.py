@@ -22,7 +22,7 @@ from popkit.collecting.address import Address
 from popkit.collecting.limits import backoff
 from popkit.cutover.errors import Silent, Stopped
 from popkit.text import for_terminal
-from popkit.texts import sentence
+from popkit.texts import Sentence, Text, sentence
 
 if TYPE_CHECKING:
     from solana.rpc.async_api import AsyncClient
@@ -34,6 +34,10 @@ UNHEALTHY, UNSUPPORTED_VERSION, SLOT_NOT_REACHED = -32005, -32015, -32016
 _PASSING = frozenset({UNHEALTHY, SLOT_NOT_REACHED, -32603, 429, -32429})
 """Codes of JSON-RPC errors that the next request may not meet any more."""
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+OLDER = Text("it answered at slot {slot}, and at {before} before", "以前は slot {before} で応答したのに、slot {slot} で応答しました")
+_LATE = Text("nothing came within {seconds} seconds", "{seconds} 秒以内に何も届きませんでした")
+_SHAPE = Text("the answer to {method} has another shape than it must have", "{method} への応答の形が、あるべきものと異なります")
 
 T = TypeVar("T")
 
@@ -62,7 +66,7 @@ class NodeRefused(Stopped):
 class Unanswered(Silent):
     """No usable answer to one request. `passes`: the next may have one; `wait`: seconds that the node asked to be left alone."""
 
-    def __init__(self, shown: str, why: str, *, passes: bool = True, wait: float | None = None) -> None:
+    def __init__(self, shown: str, why: Sentence | str, *, passes: bool = True, wait: float | None = None) -> None:
         self.passes, self.wait = passes, wait
         super().__init__(
             sentence(
@@ -178,7 +182,7 @@ class Asked:
         except SolanaJsonRpcError as error:
             failure = NodeRefused(self.shown, error.code, self.address.without_secrets(error.message), error.data)
         except TimeoutError:
-            failure = Unanswered(self.shown, f"nothing came within {self.timeout:g} seconds")
+            failure = self.unanswered(_LATE(seconds=f"{self.timeout:g}"))
         except Exception as problem:
             failure = self._failure(problem)
         # Raised out here, where no traceback leads to the library's error: that one quotes the URL.
@@ -217,7 +221,7 @@ class Asked:
             if type(slot) is not int:
                 raise self.malformed(method)
             if slot < self.newest_slot:
-                raise Unanswered(self.shown, f"it answered at slot {slot}, and at {self.newest_slot} before")
+                raise self.unanswered(OLDER(slot=slot, before=self.newest_slot))
             self.newest_slot = slot
             return result
 
@@ -225,13 +229,13 @@ class Asked:
 
     def malformed(self, method: str) -> Unanswered:
         """The answer to a method is not of the shape that it must have."""
-        return Unanswered(self.shown, f"the answer to {method} has another shape than it must have", passes=False)
+        return Unanswered(self.shown, _SHAPE(method=method), passes=False)
 
     def lines(self, value: Any) -> tuple[str, ...]:
         """Log lines of an answer, without the secrets that this node was asked with; none where it gave none."""
         return tuple(self.address.without_secrets(str(line)) for line in value) if isinstance(value, list) else ()
 
-    def unanswered(self, why: str) -> Unanswered:
+    def unanswered(self, why: Sentence | str) -> Unanswered:
         """The answer is of no use, for a reason in words."""
         return Unanswered(self.shown, why)
 

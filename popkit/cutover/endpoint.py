@@ -11,7 +11,7 @@ from typing import Any
 from pybase64 import b64decode, b64encode
 
 from popkit.collecting.address import Address
-from popkit.cutover.asking import ATTEMPTS, UNSUPPORTED_VERSION, Asked, NodeRefused, Unanswered
+from popkit.cutover.asking import ATTEMPTS, OLDER, UNSUPPORTED_VERSION, Asked, NodeRefused, Unanswered
 
 __all__ = ["UNSUPPORTED_VERSION", "Accounts", "Blockhash", "Clock", "Endpoint", "Held", "NodeRefused", "Unanswered"]
 
@@ -187,7 +187,7 @@ class Endpoint(Asked):
         if value is not None and not (isinstance(value, dict) and "err" in value and type(value.get("slot")) is int):
             raise self.malformed("getSignatureStatuses")
         if slot < since:
-            raise self.unanswered(f"its status is of slot {slot}, and it was at {since} before")
+            raise self.unanswered(OLDER(slot=slot, before=since))
         return value
 
     def _number(self, method: str, value: Any) -> int:

@@ -120,7 +120,9 @@ def affordable(price: int | None, base: int, cap: int, limit: int | None) -> int
 def fee_of(first: Endpoint, message: bytes) -> int:
     fee = first.fee(message)
     if fee is None:
-        raise first.unanswered("it does not know the blockhash that it gave a moment ago")
+        raise first.unanswered(
+            sentence("it does not know the blockhash that it gave a moment ago", "直前に自分が返したブロックハッシュを知りません")
+        )
     return fee
 
 
