@@ -152,11 +152,7 @@ class Anchors:
             return sentence(
                 "Read the worker's storage or bucket export for anchors of the new grant, or let the canary show it: a proof that begins "
                 "at GENESIS is a head that nobody moved.",
-<<<<<<< HEAD
-                "worker のストレージまたはバケットのエクスポートで新しい grant のアンカーを調べるか、canary で確かめてください。proof が"
-=======
                 "worker のストレージまたはバケットのエクスポートで新しい grant のアンカーを調べるか、カナリアで確かめてください。proof が"
->>>>>>> worker
                 " GENESIS から始まれば、head は動かされていません。",
             )
         return sentence(

@@ -22,7 +22,7 @@ from popkit.cutover.endpoint import Held
 from popkit.cutover.errors import OutcomeUnknown, Stopped
 from popkit.cutover.preparing import Prepared
 from popkit.cutover.transactions import digest_of, signature_of
-from popkit.texts import sentence
+from popkit.texts import Sentence, Text, sentence
 
 SCHEMA, OUTCOME_SCHEMA = "popkit.attempt/1", "popkit.outcome/1"
 _STEP = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -33,13 +33,29 @@ _MOST_EXACT = 2**53 - 1
 Kind = Literal["landed", "failed", "expired", "unknown"]
 
 
+_UNCHECKED = {
+    "version": Text(
+        "The transaction landed in a version that the nodes cannot give: its bytes were not compared.",
+        "トランザクションは、ノードが返せないバージョンで取り込まれています。バイト列は照合していません。",
+    ),
+    "bytes": Text(
+        "Neither node gave the transaction that landed: its bytes were not compared.",
+        "取り込まれたトランザクションをどちらのノードも返しませんでした。バイト列は照合していません。",
+    ),
+}
+_NOT_LOOKED_AT = Text(
+    "The node {name} did not give the accounts after the landing.", "ノード {name} が、取り込み後のアカウントを返しませんでした。"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt ended. `kind` is `landed` (finalized, no error), `failed` (finalized with `error`), `expired` (proven on both
     endpoints that it never landed and never can) or `unknown`.
 
     `error` is the chain's name of a failure, or of the refusal by which a node would not take it; `differences` is where the accounts
-    that were looked at afterwards are otherwise than they must be (not empty: stop); `not_checked` says what could not be looked at.
+    that were looked at afterwards are otherwise than they must be (not empty: stop); `not_checked` are codes of what could not be looked
+    at: `version`, `bytes`, and `accounts:NAME` of an endpoint; `unchecked` has them in words.
     """
 
     kind: Kind
@@ -51,6 +67,11 @@ class Outcome:
     fee: int | None = None
     differences: tuple[Difference, ...] = ()
     not_checked: tuple[str, ...] = ()
+
+    @property
+    def unchecked(self) -> list[Sentence]:
+        """What could not be looked at, in words."""
+        return [_NOT_LOOKED_AT(name=code.partition(":")[2]) if ":" in code else _UNCHECKED[code]() for code in self.not_checked]
 
     def facts(self) -> dict[str, Any]:
         """The outcome as JSON values, as journal and outcome file have it."""
@@ -153,7 +174,9 @@ def read_attempt(file: Path) -> Attempt:
 
 
 def of_step(attempts: Path, step: str) -> list[Attempt]:
-    """The attempts of a step, by number."""
+    """The attempts of a step, by number; none where there is no folder."""
+    if not attempts.is_dir():
+        return []
     files = [file for file in attempts.iterdir() if (named := _ATTEMPT.match(file.name)) and named["step"] == step]
     return sorted((read_attempt(file) for file in files), key=lambda attempt: attempt.number)
 

@@ -33,6 +33,20 @@ class Decoded:
     accounts: dict[str, str]
 
 
+_NONCE = Text(
+    "AdvanceNonceAccount, which nobody asked for: whoever holds such a transaction can send it at any time",
+    "だれも求めていない AdvanceNonceAccount です。この取引を持つ人は、いつでも送信できます",
+)
+_OTHER_ACCOUNT = Text(
+    "not the making of an associated token account where it is missing", "足りない関連トークンアカウントを作る命令ではありません"
+)
+_OTHER_PROOF = Text("the proof is laid out in another way than it was built", "証明の配置が、組み立てたものと異なります")
+
+
+class Unfit(ValueError):
+    """An instruction that can be read, and is none that a cutover sends; its argument says why, as a sentence."""
+
+
 def refuse(reason: Sentence) -> NoReturn:
     raise Stopped("not_as_intended", reason, _ASK_AGAIN)
 
@@ -49,7 +63,10 @@ def decoded(at: int, instruction: Instruction, program: str) -> Decoded:
     except (InstructionError, ProofDataError, TransactionError, ValueError) as problem:
         refuse(
             sentence(
-                "Instruction {at} cannot be read whole: {problem}.", "命令 {at} を完全には読めません。{problem}", at=at, problem=problem
+                "Instruction {at} cannot be read whole: {problem}.",
+                "命令 {at} を完全には読めません。{problem}",
+                at=at,
+                problem=problem.args[0] if isinstance(problem, Unfit) else problem,
             )
         )
     refuse(
@@ -65,7 +82,15 @@ def decoded(at: int, instruction: Instruction, program: str) -> Decoded:
 def _grant_instruction(instruction: Instruction, data: bytes) -> Decoded:
     read = decode_instruction(data, instruction.accounts)
     if read.trailing or read.extra_accounts:
-        raise ValueError(f"{read.name} has {len(read.trailing)} bytes and {len(read.extra_accounts)} accounts too many")
+        raise Unfit(
+            sentence(
+                "{name} has {bytes} bytes and {accounts} accounts too many",
+                "{name} にバイトが {bytes}、アカウントが {accounts} 余分にあります",
+                name=read.name,
+                bytes=len(read.trailing),
+                accounts=len(read.extra_accounts),
+            )
+        )
     # What the program reads is canonical: the same arguments make the same bytes.
     args = {name: [item.hex() for item in value] if isinstance(value, tuple) else value for name, value in read.args.items()}
     return Decoded(read.name, instruction.program, args, dict(read.accounts))
@@ -73,28 +98,36 @@ def _grant_instruction(instruction: Instruction, data: bytes) -> Decoded:
 
 def _budget_instruction(instruction: Instruction, data: bytes) -> Decoded:
     if instruction.accounts:
-        raise ValueError("a compute-budget instruction has no accounts")
+        raise Unfit(Text("a compute-budget instruction has no accounts", "計算予算の命令にアカウントはありません")())
     if len(data) == 5 and data[0] == LIMIT:
         return Decoded("compute_limit", instruction.program, {"units": int.from_bytes(data[1:], "little")}, {})
     if len(data) == 9 and data[0] == PRICE:
         return Decoded("compute_price", instruction.program, {"micro_lamports": int.from_bytes(data[1:], "little")}, {})
-    raise ValueError(f"neither a compute limit nor a price: {data[:9].hex()}")
+    raise Unfit(Text("neither a compute limit nor a price", "計算量の上限でも価格でもありません")())
 
 
 def _system_instruction(instruction: Instruction, data: bytes) -> Decoded:
     reader = Reader(data)
     kind = reader.number(4, "the system instruction")
     if kind == _ADVANCE_NONCE:
-        raise ValueError("AdvanceNonceAccount, which nobody asked for: whoever holds such a transaction can send it at any time")
+        raise Unfit(_NONCE())
     if kind != CREATE_WITH_SEED:
-        raise ValueError(f"system instruction {kind} is none that a cutover sends")
+        raise Unfit(
+            sentence(
+                "system instruction {kind} is none that a cutover sends",
+                "システム命令 {kind} は、切り替えが送るものではありません",
+                kind=kind,
+            )
+        )
     base = b58encode(reader.take(32, "the base"))
     seed = reader.take(reader.number(8, "the seed's length"), "the seed").decode()
     lamports, space = reader.number(8, "the lamports"), reader.number(8, "the space")
     owner = b58encode(reader.take(32, "the owner"))
     accounts = dict(zip(("base", "marker"), instruction.accounts, strict=True))
     if reader.left or space or owner != SYSTEM_PROGRAM or accounts["base"] != base or accounts["marker"] != marker_address(base, seed):
-        raise ValueError("an account is made with a seed, and it is no marker")
+        raise Unfit(
+            Text("an account is made with a seed, and it is no marker", "シード付きのアカウントが作られますが、目印ではありません")()
+        )
     return Decoded("marker", instruction.program, {"seed": seed, "lamports": lamports}, accounts)
 
 
@@ -102,18 +135,18 @@ def _token_account_instruction(instruction: Instruction, data: bytes) -> Decoded
     names = ("payer", "account", "owner", "mint", "system_program", "token_program")
     accounts = dict(zip(names, instruction.accounts, strict=True))
     if data != b"\1" or accounts["account"] != pda.associated_token_address(accounts["owner"], accounts["mint"]):
-        raise ValueError("not the making of an associated token account where it is missing")
+        raise Unfit(_OTHER_ACCOUNT())
     if (accounts["system_program"], accounts["token_program"]) != (SYSTEM_PROGRAM, TOKEN_PROGRAM):
-        raise ValueError("the programs of a token account's making are others")
+        raise Unfit(_OTHER_ACCOUNT())
     return Decoded("create_token_account", instruction.program, {}, accounts)
 
 
 def _proof_instruction(instruction: Instruction, data: bytes) -> Decoded:
     if instruction.accounts:
-        raise ValueError("a proof's instruction has no accounts")
+        raise Unfit(_OTHER_PROOF())
     read = read_proof(data)
     if build_proof_instruction(read.public_key, read.signature, read.message) != data:
-        raise ValueError("the proof is laid out in another way than it was built")
+        raise Unfit(_OTHER_PROOF())
     args = {"signer": b58encode(read.public_key), "signature": b58encode(read.signature), "message": read.message.hex()}
     return Decoded("proof", instruction.program, args, {})
 

@@ -13,7 +13,8 @@ from typing import Any
 from popkit.cutover.calls import Call
 from popkit.cutover.endpoint import Held
 from popkit.cutover.errors import Stopped
-from popkit.cutover.ledger import Ledger, Rent, refused
+from popkit.cutover.ledger import Rent, refused
+from popkit.cutover.program import GrantLedger
 from popkit.protocol.accounts import (
     AccountError,
     decode_account,
@@ -56,7 +57,7 @@ def after(
     one from before `init`, whose create_grant rewrites a grant that is there. Raises Stopped("would_fail") for calls that the program,
     the token program or the runtime would refuse, Stopped("not_understood") for a call whose effect is not known.
     """
-    ledger = Ledger(dict(before), rent, now, strict, rewrites)
+    ledger = GrantLedger(dict(before), rent, now, strict=strict, rewrites=rewrites)
     held = ledger.get(payer)
     if held.owner != SYSTEM_PROGRAM or held.data or held.lamports < fee:
         refused(

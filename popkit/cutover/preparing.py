@@ -6,12 +6,9 @@ seconds; everything is built, priced and simulated on the one endpoint that it w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from pybase64 import b64encode
+from typing import Protocol
 
 from popkit.cutover.effects import Difference, after, at_clock, differences, payer_after
 from popkit.cutover.endpoint import Clock, Endpoint, Held
@@ -28,15 +25,20 @@ from popkit.cutover.transactions import (
     wire_of,
     writable_of,
 )
-from popkit.protocol.errors import read_failure
+from popkit.cutover.trying import (
+    ANY_BLOCKHASH,
+    affordable,
+    capped,
+    failure_name,
+    fee_of,
+    limit_of,
+    price_of,
+    refuse_failing,
+    simulate,
+)
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.texts import Sentence, Text, sentence
 
-MOST_UNITS = 1_400_000
-"""Compute units that a transaction can ask for."""
-_MARGIN, _SPARE_UNITS = 1.25, 1_000
-_SHARE = 0.75
-"""Of the fees paid in the newest blocks, the share that was at most as high as what is offered."""
 _FEW = 5
 
 
@@ -56,25 +58,6 @@ class Rules:
 
     strict: bool = False
     rewrites: bool = False
-
-
-class WouldFail(Stopped):
-    """The node's simulation fails: `error` is the chain's name for it, `logs` what the programs wrote."""
-
-    def __init__(self, error: str, logs: Sequence[str]) -> None:
-        self.error, self.logs = error, tuple(logs)
-        super().__init__(
-            "would_fail",
-            sentence(
-                "Simulated, the transaction fails with {name}.",
-                "シミュレーションでは、トランザクションが {name} で失敗します。",
-                name=error,
-            ),
-            sentence(
-                "nothing was sent; look at what changed, and plan anew",
-                "何も送信していません。何が変わったかを確認し、計画し直してください",
-            ),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +115,6 @@ class Prepared:
     window: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """What a node's simulation came to."""
-
-    err: Any
-    logs: tuple[str, ...]
-    units: int | None
-    found: Mapping[str, Held | None]
-    slot: int
-
-
 def prepare(
     first: Endpoint,
     calls: Sequence[Call],
@@ -163,19 +135,19 @@ def prepare(
     """
     writable = writable_of(calls, payer)
     before, clock = _look(first, calls, payer), first.clock()
-    trial = _try(first, unsigned(message_of(calls, payer, _ANY_BLOCKHASH)), writable, verify=False)
-    _would_fail(trial, calls)
-    limit = _limit(trial.units)
-    wanted = _price(first, writable) if limit is not None else None
+    trial = simulate(first, unsigned(message_of(calls, payer, ANY_BLOCKHASH)), writable, verify=False)
+    refuse_failing(trial, calls)
+    limit = limit_of(trial.units)
+    wanted = price_of(first, writable) if limit is not None else None
     window_seconds = first.slot_seconds()
 
     newest = first.blockhash()
-    base = _fee(first, message_of(calls, payer, newest.blockhash, limit))
-    _capped(base, fee_cap_lamports)
-    price = _affordable(wanted, base, fee_cap_lamports, limit)
+    base = fee_of(first, message_of(calls, payer, newest.blockhash, limit))
+    capped(base, fee_cap_lamports)
+    price = affordable(wanted, base, fee_cap_lamports, limit)
     message = message_of(calls, payer, newest.blockhash, limit, price)
-    fee = _fee(first, message)
-    _capped(fee, fee_cap_lamports)
+    fee = fee_of(first, message)
+    capped(fee, fee_cap_lamports)
 
     whole = after(calls, before, payer, fee, first.rent, clock.block_time, strict=rules.strict, rewrites=rules.rewrites)
     left = payer_after(whole, payer, first.rent)
@@ -187,8 +159,8 @@ def prepare(
 
     receipts = tuple(call.accounts["receipt"] for call in decoded if call.name == "claim_grant")
     ends = {key: whole[key] for key in writable}
-    final = _try(first, wire, writable, verify=True)
-    _would_fail(final, calls)
+    final = simulate(first, wire, writable, verify=True)
+    refuse_failing(final, calls)
     rows = differences(_at_clock_of(final.found, ends, receipts, clock), final.found)
     if rows:
         _differs(rows)
@@ -224,7 +196,7 @@ def dry(first: Endpoint, calls: Sequence[Call], payer: str, *, rules: Rules = Ru
     before, clock = _look(first, calls, payer), first.clock()
     message = message_of(calls, payer, first.blockhash().blockhash)
     fee = first.fee(message)
-    trial = _try(first, unsigned(message), writable, verify=False)
+    trial = simulate(first, unsigned(message), writable, verify=False)
     whole: Mapping[str, Held | None] | None = None
     left: int | None = None
     stopped: Stopped | None = None
@@ -267,87 +239,11 @@ _NOT_CHECKED = (
         "その間に他者が何を送るかは分かりません。送信の前に、すべてをもう一度確認します。",
     ),
 )
-_ANY_BLOCKHASH = "11111111111111111111111111111111"
-"""In a message that is simulated with the node's own blockhash."""
-
-
-def failure_name(err: Any, logs: Sequence[str], programs: Sequence[str]) -> str | None:
-    """The name of an error as the chain gives it (the program's, Anchor's, the runtime's); None for no error."""
-    failure = read_failure(err, logs, programs)
-    return None if failure is None else failure.error or json.dumps(err, sort_keys=True)
 
 
 def _look(first: Endpoint, calls: Sequence[Call], payer: str) -> Mapping[str, Held | None]:
     """Every account that the calls name, as it is now."""
     return first.accounts([payer, *(meta.pubkey for call in calls for meta in call.metas)])
-
-
-def _try(first: Endpoint, wire: bytes, watched: Sequence[str], *, verify: bool) -> _Trial:
-    """Simulate on the endpoint that it will be sent to; `verify`: with its signatures and its own blockhash, as it stands."""
-    config = {"sigVerify": verify, "replaceRecentBlockhash": not verify, "accounts": {"encoding": "base64", "addresses": list(watched)}}
-    result = first.at_newest("simulateTransaction", b64encode(wire).decode(), encoding="base64", **config)
-    value = result.get("value")
-    if not isinstance(value, dict) or "err" not in value:
-        raise first.malformed("simulateTransaction")
-    logs, units, accounts = value.get("logs") or [], value.get("unitsConsumed"), value.get("accounts")
-    if value["err"] is not None:
-        accounts, watched = [], []
-    if not isinstance(accounts, list) or len(accounts) != len(watched):
-        raise first.malformed("simulateTransaction")
-    found = {key: first.held(row) for key, row in zip(watched, accounts, strict=True)}
-    # Where a node gives an emptied account as one without lamports, that is none.
-    found = {key: None if held is not None and held.lamports == 0 else held for key, held in found.items()}
-    return _Trial(
-        value["err"], tuple(map(str, logs)), units if type(units) is int and units > 0 else None, found, result["context"]["slot"]
-    )
-
-
-def _would_fail(trial: _Trial, calls: Sequence[Call]) -> None:
-    name = failure_name(trial.err, trial.logs, [call.program for call in calls])
-    if name is not None:
-        raise WouldFail(name, trial.logs)
-
-
-def _limit(units: int | None) -> int | None:
-    """The compute limit: what a simulation used, with a margin; None where the node did not say, which leaves the default."""
-    return None if units is None else min(MOST_UNITS, int(units * _MARGIN) + _SPARE_UNITS)
-
-
-def _price(first: Endpoint, writable: Sequence[str]) -> int | None:
-    """The price a unit (micro-lamports) that three in four of the newest blocks would have taken; None for nothing."""
-    rows = first.ask("getRecentPrioritizationFees", [list(writable)])
-    fees = sorted(row["prioritizationFee"] for row in rows if isinstance(row, dict) and type(row.get("prioritizationFee")) is int)
-    return (fees[int(_SHARE * (len(fees) - 1))] or None) if fees else None
-
-
-def _affordable(price: int | None, base: int, cap: int, limit: int | None) -> int | None:
-    """The price, lowered until the whole fee keeps to the cap."""
-    if price is None or limit is None:
-        return None
-    return min(price, (cap - base) * 10**6 // limit) or None
-
-
-def _fee(first: Endpoint, message: bytes) -> int:
-    fee = first.fee(message)
-    if fee is None:
-        raise first.unanswered("it does not know the blockhash that it gave a moment ago")
-    return fee
-
-
-def _capped(fee: int, cap: int) -> None:
-    if fee > cap:
-        raise Stopped(
-            "fee_above_cap",
-            sentence(
-                "The transaction costs {fee} lamports; the plan allows {cap}.",
-                "手数料は {fee} lamports です。計画の上限は {cap} lamports です。",
-                fee=fee,
-                cap=cap,
-            ),
-            sentence(
-                "nothing was sent; plan anew with a higher cap, or wait", "何も送信していません。上限を上げて計画し直すか、待ってください"
-            ),
-        )
 
 
 def _as_planned(planned: Mapping[str, Held | None], ends: Mapping[str, Held | None], payer: str) -> None:

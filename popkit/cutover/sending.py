@@ -6,6 +6,7 @@ to this process, `resume` can find out how it ended. Nothing here builds a secon
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,10 +20,10 @@ from popkit.cutover.attempts import Attempt, Outcome, begin, open_attempts, outc
 from popkit.cutover.effects import Difference, at_clock, differences
 from popkit.cutover.endpoint import UNSUPPORTED_VERSION, Endpoint, Held, NodeRefused
 from popkit.cutover.errors import Silent
-from popkit.cutover.preparing import Prepared, Rules, Signer, Simulated, WouldFail, dry, failure_name, prepare
+from popkit.cutover.preparing import Prepared, Rules, Signer, Simulated, dry, prepare
 from popkit.cutover.transactions import digest_of
+from popkit.cutover.trying import WouldFail, failure_name
 from popkit.protocol.transaction import decode_wire
-from popkit.texts import Sentence, sentence
 
 __all__ = [
     "Attempt", "Outcome", "Prepared", "Rules", "Signer", "Simulated", "WouldFail", "dry", "open_attempts", "prepare", "resume", "send",
@@ -33,6 +34,7 @@ PATIENCE = 150
 """Beats after which an attempt that is neither final nor proven expired is called unknown."""
 FINAL_LOOKS = 30
 """Beats in which the endpoints must have come to the slot of a landing."""
+_ATTEMPTS_A_BEAT = 2
 PREFLIGHT, FALSE_SIGNATURE = -32002, -32003
 _LANDED_ALREADY, _NO_BLOCKHASH = "AlreadyProcessed", "BlockhashNotFound"
 
@@ -108,25 +110,36 @@ class _Course:
     _answers: set[str] = field(default_factory=set)
 
     def run(self, *, is_sending: bool) -> Outcome:
-        """Beat by beat until it is final, proven expired, or nobody knows."""
+        """Beat by beat until it is final, proven expired, or nobody knows; then what came of it, and the outcome written down."""
+        both = (self.first, self.second)
+        attempts = [endpoint.attempts for endpoint in both]
+        try:
+            for endpoint in both:  # beats are the repetition here: the next one must not wait for a node that hangs
+                endpoint.attempts = min(endpoint.attempts, _ATTEMPTS_A_BEAT)
+            found = self._watched(is_sending=is_sending)
+        finally:
+            for endpoint, before in zip(both, attempts, strict=True):
+                endpoint.attempts = before
+        outcome = found if isinstance(found, Outcome) else self._landed(found)
+        # The journal decides what was done, so that it comes first; the file beside the attempt makes it quick to see.
+        self.journal.write("outcome", self.attempt.step, attempt=self.attempt.file.name, outcome=outcome.facts())
+        settle(self.attempt, outcome)
+        return outcome
+
+    def _watched(self, *, is_sending: bool) -> Outcome | dict[str, Any]:
+        """The status of a finalized transaction; or an outcome without a landing."""
         for number in range(self.patience):
             # The blockhash lives for seconds: the first send does not wait for a look.
             status = None if is_sending and number == 0 else self._status()
             if status is None and is_sending and self.refusal is None:
                 self._post()
             elif status is not None and status.get("confirmationStatus") == "finalized":
-                return self._ended(self._landed(status))
+                return status
             if status is None and self._is_expired():
                 error, logs = self.refusal or (None, ())
-                return self._ended(Outcome("expired", self.attempt.signature, error=error, logs=logs))
+                return Outcome("expired", self.attempt.signature, error=error, logs=logs)
             self.sleep(self.beat)
-        return self._ended(Outcome("unknown", self.attempt.signature, error=self.refusal[0] if self.refusal else None))
-
-    def _ended(self, outcome: Outcome) -> Outcome:
-        """The journal decides what was done, so that it comes first; the file beside the attempt makes it quick to see."""
-        self.journal.write("outcome", self.attempt.step, attempt=self.attempt.file.name, outcome=outcome.facts())
-        settle(self.attempt, outcome)
-        return outcome
+        return Outcome("unknown", self.attempt.signature, error=self.refusal[0] if self.refusal else None)
 
     def _post(self) -> None:
         """Send the bytes once. Any answer but a refusal of these very bytes leaves everything open."""
@@ -138,7 +151,7 @@ class _Course:
             self._note("taken" if answer == self.attempt.signature else "another_signature")
         except NodeRefused as problem:
             data = problem.data if isinstance(problem.data, dict) else {}
-            err, logs = data.get("err"), tuple(map(str, data.get("logs") or ()))
+            err, logs = data.get("err"), self.first.lines(data.get("logs"))
             if problem.number == FALSE_SIGNATURE:
                 self.refusal = ("SignatureFailure", ())
             elif problem.number == PREFLIGHT and err is not None and err not in (_LANDED_ALREADY, _NO_BLOCKHASH):
@@ -168,41 +181,63 @@ class _Course:
     def _is_expired(self) -> bool:
         """Whether it is proven that these bytes never landed and never can.
 
-        Both endpoints have finalized a height above the last valid one; only then is history looked at once more, on both, by status and
-        by transaction. Anything but a clear "none" from all of them proves nothing.
+        Both endpoints have finalized a height above the last valid one; only then is history looked at once more, on both, and the
+        accounts too: a history that hides a transaction does not hide what it did. Anything but a clear "none" proves nothing.
         """
         both = (self.first, self.second)
         try:
-            if any(endpoint.height() <= self.attempt.last_valid_height for endpoint in both):
+            if not all(endpoint.height() > self.attempt.last_valid_height for endpoint in both):
                 return False
-            return all(
-                endpoint.status(self.attempt.signature) is None and endpoint.transaction(self.attempt.signature) is None
-                for endpoint in both
-            )
+            return not any(self._is_known(endpoint) or self._has_happened(endpoint) for endpoint in both)
         except (Silent, NodeRefused):
             return False
 
+    def _has_happened(self, endpoint: Endpoint) -> bool:
+        """Whether the accounts are as after these bytes, and no other transaction of the payer can have made them so."""
+        expected, before = self.attempt.expected, self.attempt.before
+        changed = [key for key in expected if expected[key] != before[key]]
+        found = endpoint.accounts(changed)
+        if any(found[key] != expected[key] for key in changed):
+            return False
+        return not any(row.get("slot", 0) > self.attempt.slot for row in endpoint.signatures(self.attempt.payer))
+
+    def _is_known(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint's history has these bytes, by status, by transaction, and by the payer's list.
+
+        Behind one address may stand nodes of different ages: each answer must be from the present finalized slot or later (a transaction
+        alone cannot be asked so).
+        """
+        since, signature = endpoint.slot(), self.attempt.signature
+        if endpoint.status(signature, since=since) is not None or endpoint.transaction(signature) is not None:
+            return True
+        return any(row["signature"] == signature for row in endpoint.signatures(self.attempt.payer))
+
     def _landed(self, status: Mapping[str, Any]) -> Outcome:
-        """A finalized transaction, fetched and held to what was sent; the accounts after it held to what must be, on both endpoints."""
+        """A finalized transaction, fetched and held to what was sent; the accounts after it held to what must be, on both endpoints.
+
+        Where status and transaction contradict each other it counts as landed with differences, never as a failure: a failure may be
+        tried again, and what landed must not be.
+        """
         slot, err = int(status["slot"]), status["err"]
         result, unread = self._fetched(slot)
         meta = (result or {}).get("meta") or {}
-        logs = tuple(map(str, meta.get("logMessages") or ()))
+        logs, wrong = self.first.lines(meta.get("logMessages")), self._otherwise(result)
+        rows = [] if result is None or meta.get("err") == err else [_contradiction(self.attempt, err, meta.get("err"))]
         time_ = (result or {}).get("blockTime")
+        failed = err is not None and not rows
         outcome = Outcome(
-            "landed" if err is None else "failed",
+            "failed" if failed else "landed",
             self.attempt.signature,
             slot=slot,
             block_time=time_ if type(time_) is int else None,
-            error=self._name(err, logs),
+            error=self._name(err, logs) if failed else None,
             logs=logs,
             fee=meta.get("fee") if type(meta.get("fee")) is int else None,
         )
-        rows, missing = self._looked(outcome)
-        wrong = () if result is None else self._otherwise(result, meta, err)
-        return replace(outcome, differences=(*wrong, *rows), not_checked=tuple(map(str, (*unread, *missing))))
+        apart, missing = self._looked(outcome)
+        return replace(outcome, differences=(*wrong, *rows, *apart), not_checked=(*unread, *missing))
 
-    def _fetched(self, slot: int) -> tuple[dict[str, Any] | None, list[Sentence]]:
+    def _fetched(self, slot: int) -> tuple[dict[str, Any] | None, list[str]]:
         """The transaction as either endpoint has it, the first preferred; what could not be read where neither has."""
         unread = False
         for _ in range(FINAL_LOOKS):
@@ -216,33 +251,29 @@ class _Course:
                 except Silent:
                     continue
             self.sleep(self.beat)
-        why = _CANNOT_READ if unread else _NOT_FETCHED
-        return None, [why]
+        return None, ["version" if unread else "bytes"]
 
-    def _otherwise(self, result: Mapping[str, Any], meta: Mapping[str, Any], err: Any) -> tuple[Difference, ...]:
-        """Where the transaction that landed is another than what was sent, or says otherwise than its status."""
+    def _otherwise(self, result: Mapping[str, Any] | None) -> list[Difference]:
+        """Where the bytes that landed are others than those that were sent."""
+        if result is None:
+            return []
         try:
             text, encoding = result["transaction"]
             landed = b64decode(text, validate=True) if encoding == "base64" else b""
         except (KeyError, TypeError, ValueError):
             landed = b""
-        rows = (
-            []
-            if landed == self.attempt.wire
-            else [Difference(self.attempt.signature, "bytes", digest_of(self.attempt.wire), digest_of(landed))]
-        )
-        if meta.get("err") != err:
-            rows.append(Difference(self.attempt.signature, "err", str(err), str(meta.get("err"))))
-        return tuple(rows)
+        if landed == self.attempt.wire:
+            return []
+        return [Difference(self.attempt.signature, "bytes", digest_of(self.attempt.wire), digest_of(landed))]
 
-    def _looked(self, outcome: Outcome) -> tuple[list[Difference], list[Sentence]]:
+    def _looked(self, outcome: Outcome) -> tuple[list[Difference], list[str]]:
         """The accounts at finalized, no earlier than the landing, on both endpoints: differences, and who could not be asked."""
         wanted = self._ends(outcome)
         found = {
             endpoint.name: self._accounts_since(endpoint, int(outcome.slot or 0), list(wanted)) for endpoint in (self.first, self.second)
         }
         rows: list[Difference] = []
-        missing = [_not_looked_at(shown=name) for name, accounts in found.items() if accounts is None]
+        missing = [f"accounts:{name}" for name, accounts in found.items() if accounts is None]
         for accounts in found.values():
             rows += [row for row in differences(wanted, accounts) if row not in rows] if accounts is not None else []
         if all(accounts is None for accounts in found.values()):
@@ -271,19 +302,5 @@ class _Course:
         return None
 
 
-_CANNOT_READ = sentence(
-    "The transaction landed in a version that the nodes cannot give: its bytes were not compared.",
-    "トランザクションは、ノードが返せないバージョンで取り込まれています。バイト列は照合していません。",
-)
-_NOT_FETCHED = sentence(
-    "Neither node gave the transaction that landed: its bytes were not compared.",
-    "取り込まれたトランザクションをどちらのノードも返しませんでした。バイト列は照合していません。",
-)
-
-
-def _not_looked_at(shown: str) -> Sentence:
-    return sentence(
-        "The {shown} node did not give the accounts after the landing.",
-        "{shown} のノードが、取り込み後のアカウントを返しませんでした。",
-        shown=shown,
-    )
+def _contradiction(attempt: Attempt, status: Any, transaction: Any) -> Difference:
+    return Difference(attempt.signature, "err", json.dumps(status), json.dumps(transaction))

@@ -22,6 +22,8 @@ from popkit.drill.world import GrantHandle, World, sound
 from popkit.protocol.keys import PROGRAM_ID
 
 CAP = 20_000
+BEAT, PATIENCE = 9.0, 25
+"""A blockhash of the drill lives for sixty seconds: a test needs few looks to see one expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Rehearsed:
         return prepare(self.first, calls or self.switch(), self.handle.authority, [self.school], **{"fee_cap_lamports": CAP, **options})
 
     def sent(self, prepared: Prepared, step: str = "2", **options: Any) -> Outcome:
-        options = {"sleep": self.drill.clock.skip, "patience": 120, **options}
+        options = {"sleep": self.drill.clock.skip, "beat": BEAT, "patience": PATIENCE, **options}
         return send(prepared, self.first, self.second, self.attempts, self.journal, step, **options)
 
     def landed(self, signature: str) -> list[Any]:

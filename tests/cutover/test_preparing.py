@@ -13,7 +13,8 @@ from solders.keypair import Keypair
 from popkit.cutover import transactions
 from popkit.cutover.effects import after
 from popkit.cutover.errors import Silent, Stopped
-from popkit.cutover.preparing import Rules, WouldFail, dry, prepare
+from popkit.cutover.preparing import Rules, dry, prepare
+from popkit.cutover.trying import WouldFail
 from popkit.protocol.accounts import decode_grant, encode_account
 from popkit.texts import LANGUAGES, speak
 from tests.cutover.rehearsed import CAP, Holder, Rehearsed, rehearsed
@@ -232,3 +233,19 @@ def test_the_rent_is_the_node_s_whatever_older_accounts_hold(tmp_path: Path) -> 
         assert one is not None
         assert two is not None
         assert one.lamports - two.lamports == r.first.rent(178) + r.first.rent(165)
+
+
+def test_a_signer_that_takes_longer_than_the_blockhash_lives_is_too_late(tmp_path: Path) -> None:
+    with rehearsed(tmp_path) as r:
+
+        @dataclass
+        class Slow:
+            public_key: str
+
+            def sign(self, message: bytes) -> bytes:
+                r.drill.clock.skip(150)
+                return r.school.sign(message)
+
+        with pytest.raises(Stopped) as caught:
+            prepare(r.first, r.switch(), r.handle.authority, [Slow(r.school.public_key)], fee_cap_lamports=CAP)
+        assert caught.value.code == "too_late"

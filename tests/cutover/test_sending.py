@@ -28,7 +28,7 @@ from popkit.drill.calls import grant_call
 from popkit.protocol.keys import SYSTEM_PROGRAM
 from popkit.texts import LANGUAGES
 from tests.conftest import ROOT
-from tests.cutover.rehearsed import Rehearsed, rehearsed
+from tests.cutover.rehearsed import BEAT, PATIENCE, Rehearsed, rehearsed
 
 
 def clean(outcome: Outcome) -> bool:
@@ -36,7 +36,7 @@ def clean(outcome: Outcome) -> bool:
 
 
 def resumed(r: Rehearsed, file: Path, step: str = "2", **options: Any) -> Outcome:
-    options = {"sleep": r.drill.clock.skip, "patience": 120, **options}
+    options = {"sleep": r.drill.clock.skip, "beat": BEAT, "patience": PATIENCE, **options}
     return resume(file, r.first, r.second, r.journal, step, **options)
 
 
@@ -203,7 +203,8 @@ def test_a_second_node_that_stands_still_is_named_and_nothing_is_taken_for_expir
         r.second.attempts = 2
         outcome = r.sent(r.prepared())
         assert (outcome.kind, outcome.differences) == ("landed", ())
-        assert ["second" in text for text in outcome.not_checked] == [True]
+        assert outcome.not_checked == ("accounts:second",)
+        assert ["second" in text for text in outcome.unchecked] == [True]
 
 
 def test_what_nobody_knows_stays_open_until_somebody_does(tmp_path: Path) -> None:
@@ -236,7 +237,7 @@ def test_a_silent_second_node_proves_nothing(tmp_path: Path) -> None:
 
         r.second.post = silent  # type: ignore[method-assign]
         r.second.attempts = 1
-        assert r.sent(prepared, patience=50).kind == "unknown"
+        assert r.sent(prepared, patience=15).kind == "unknown"
 
 
 @pytest.mark.parametrize("second", ["other-genesis", "clock"])
@@ -249,8 +250,90 @@ def test_a_first_node_that_forgets_is_not_believed(tmp_path: Path) -> None:
     """It pruned: null for the status and null for the transaction, while the other one has both."""
     with rehearsed(tmp_path) as r:
         prepared = r.prepared()
-        r.first.status = r.first.transaction = lambda signature: None  # type: ignore[method-assign,assignment]
+        r.first.status = r.first.transaction = lambda signature, **_: None  # type: ignore[method-assign,assignment]
         assert clean(r.sent(prepared))
+
+
+@pytest.mark.parametrize("what", ["status", "transaction", "signatures"])
+def test_one_history_that_has_it_is_enough_to_call_nothing_expired(what: str, tmp_path: Path) -> None:
+    """Behind one address stand nodes of different ages: a single answer that has these bytes outweighs every null."""
+    with rehearsed(tmp_path, faults=("dropped:1",)) as r:
+        prepared = r.prepared()
+        found: dict[str, Any] = {
+            "status": {"slot": 1, "err": None, "confirmationStatus": "processed"},
+            "transaction": {"slot": 1},
+            "signatures": [{"signature": prepared.signature}],
+        }
+        setattr(r.second, what, lambda *given, **options: found[what])
+        assert r.sent(prepared, patience=15).kind == "unknown"
+
+
+def hidden(endpoint: Endpoint) -> None:
+    """Let a node never show a transaction that landed, nor its status; what it did is there to be seen."""
+    post = endpoint.post
+
+    def posted(method: str, params: Any) -> Any:
+        answer = post(method, params)
+        if method == "getTransaction":
+            return None
+        if method == "getSignatureStatuses":
+            return {**answer, "value": [None]}
+        return [] if method == "getSignaturesForAddress" else answer
+
+    endpoint.post = posted  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("fault", [(), ("dropped:1",)])
+def test_a_history_that_hides_a_transaction_does_not_hide_what_it_did(fault: tuple[str, ...], tmp_path: Path) -> None:
+    with rehearsed(tmp_path, faults=fault) as r:
+        prepared = r.prepared()
+        hidden(r.first)
+        hidden(r.second)
+        outcome = r.sent(prepared)
+        assert len(r.landed(prepared.signature)) == (not fault)
+        assert outcome.kind == ("expired" if fault else "unknown")
+
+
+def test_what_somebody_else_did_alike_is_no_landing(tmp_path: Path) -> None:
+    with rehearsed(tmp_path, faults=("dropped:1",)) as r:
+        prepared = r.prepared([transactions.set_paused(r.old)])
+        r.world.tick(3)
+        r.world.switch(r.handle, "set_paused", {"paused": True})  # the same payer, the same call, the same accounts after it
+        outcome = r.sent(prepared)
+        assert outcome.kind == "expired"
+        assert r.first.accounts([r.old.grant])[r.old.grant] == prepared.expected[r.old.grant]
+
+
+@pytest.mark.parametrize("liar", ["status", "transaction"])
+def test_a_contradiction_is_no_failure_that_could_be_tried_again(liar: str, tmp_path: Path) -> None:
+    with rehearsed(tmp_path) as r:
+        prepared, post = r.prepared(), r.first.post
+        err = {"InstructionError": [0, {"Custom": 1}]}
+
+        def lying(method: str, params: Any) -> Any:
+            answer = post(method, params)
+            if method == "getSignatureStatuses" and liar == "status" and answer["value"][0]:
+                answer["value"][0]["err"] = err
+            if method == "getTransaction" and liar == "transaction" and answer:
+                answer["meta"]["err"] = err
+            return answer
+
+        r.first.post = lying  # type: ignore[method-assign]
+        outcome = r.sent(prepared)
+        assert (outcome.kind, outcome.error) == ("landed", None)
+        assert [row.field for row in outcome.differences] == ["err"]
+
+
+def test_a_status_from_before_the_look_proves_nothing(tmp_path: Path) -> None:
+    with rehearsed(tmp_path, faults=("dropped:1",)) as r:
+        prepared, post = r.prepared(), r.second.post
+
+        def old(method: str, params: Any) -> Any:
+            answer = post(method, params)
+            return {**answer, "context": {"slot": 5}} if method == "getSignatureStatuses" else answer
+
+        r.second.post = old  # type: ignore[method-assign]
+        assert r.sent(prepared, patience=15).kind == "unknown"
 
 
 def test_neither_node_gives_the_accounts_so_that_nothing_is_taken_for_equal(tmp_path: Path) -> None:
@@ -264,7 +347,8 @@ def test_neither_node_gives_the_accounts_so_that_nothing_is_taken_for_equal(tmp_
         outcome = r.sent(prepared)
         assert outcome.kind == "landed"
         assert {row.field for row in outcome.differences} == {"not_looked_at"}
-        assert len(outcome.not_checked) == 2
+        assert outcome.not_checked == ("accounts:first", "accounts:second")
+        assert len({text.in_language(language) for text in outcome.unchecked for language in LANGUAGES}) == 4
 
 
 class Killed(BaseException):
@@ -305,14 +389,14 @@ def test_killed_anywhere_it_leaves_nothing_or_an_attempt_that_is_settled(
 ) -> None:
     met, kinds = set(), set()
     with rehearsed(tmp_path, faults=fault) as r:
-        for point in count(1):
+        for point in count(1, 3 if fault else 1):
             r.attempts = tmp_path / str(point)
             calls = [transactions.fund_grant(r.old, point)]  # at most once: a second landing would be paid twice
             prepared = r.prepared(calls)
             with monkeypatch.context() as patch:
                 passed = killed_at(point, r, patch)
                 try:
-                    r.sent(prepared, beat=10.0)
+                    r.sent(prepared)
                 except Killed:
                     met.add(passed[-1])
                 else:
@@ -320,7 +404,7 @@ def test_killed_anywhere_it_leaves_nothing_or_an_attempt_that_is_settled(
             left = open_attempts(r.attempts)
             if left:
                 monkeypatch.setattr(r.first, "post", _no_send(r.first.post))
-                outcome = resumed(r, left[0].file, beat=10.0)
+                outcome = resumed(r, left[0].file)
                 monkeypatch.undo()
                 assert outcome.kind in ("landed", "expired"), passed
                 assert (outcome.kind == "landed") == bool(r.landed(prepared.signature))
@@ -331,16 +415,8 @@ def test_killed_anywhere_it_leaves_nothing_or_an_attempt_that_is_settled(
             assert open_attempts(r.attempts) == []
             if not (r.attempts.is_dir() and any(file.suffix == ".json" for file in r.attempts.iterdir())):
                 assert r.landed(prepared.signature) == []
-    assert met >= {
-        "before fsync",
-        "after fsync",
-        "before rename",
-        "after rename",
-        "before entry",
-        "after entry",
-        "before send",
-        "after send",
-    }
+    if not fault:
+        assert met >= {f"{when} {what}" for when in ("before", "after") for what in ("fsync", "rename", "entry", "send")}
     assert kinds == ({"expired"} if fault else {"landed", "expired"})
 
 
