@@ -187,10 +187,12 @@ _TERMS = (
         "新しい grant での最初の claim です。運営者のウォレットで行い、告知の前に検証します。",
     )),
     Term("marker", "マーカー", Text(
-        "An empty account made in the transaction that funds a new grant: making it a second time fails, and with it the whole transaction.",
+        "An empty account made in the transaction that funds a new grant: a second making fails, and with it the whole transaction.",
         "新しい grant に入金するトランザクションの中で作る空のアカウントです。二度目の作成は失敗し、トランザクション全体も失敗します。",
     )),
-    Term("lamports", "lamports", Text("The smallest unit of SOL, in which fees and rent are paid.", "手数料と rent を支払う、SOL の最小単位です。")),
+    Term("lamports", "lamports", Text(
+        "The smallest unit of SOL, in which fees and rent are paid.", "手数料と rent を支払う、SOL の最小単位です。"
+    )),
     Term("rent", "rent", Text(
         "The lamports that an account must hold, by its size; the node says how many.",
         "アカウントがサイズに応じて持たなければならない lamports です。額はノードが答えます。",

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from popkit.cutover.plan import Plan, StepPlan, Words
+from popkit.cutover.plan import Plan, StepPlan
 from popkit.cutover.screen import Screen, Tone
 from popkit.cutover.transactions import read_aloud
 from popkit.cutover.words import STEPS
@@ -67,8 +67,8 @@ def plan_screen(plan: Plan, digest: str, run: str) -> Screen:
     _event(screen, plan)
     for step in plan.steps:
         screen.add(sentence("step {id}", "手順 {id}", id=step.id), _step_line(step))
-    screen.add(TELL(), spoken(plan.announcement))
-    screen.add(NOT_CHECKED(), *(spoken(words) for words in plan.not_checked), tone="note")
+    screen.add(TELL(), plan.announcement)
+    screen.add(NOT_CHECKED(), *plan.not_checked, tone="note")
     screen.add(READ_ALOUD(), " ".join(read_aloud(digest)))
     if not plan.draft and plan.steps:
         screen.commands = [f"popkit cutover step {shlex.quote(run)} {plan.steps[0].id}"]
@@ -78,7 +78,7 @@ def plan_screen(plan: Plan, digest: str, run: str) -> Screen:
 def _what(screen: Screen, plan: Plan) -> None:
     broken = plan.broken
     tone = "stop" if broken.verdict == "broken" else "note"
-    screen.add(BROKEN(), sentence("{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=spoken(broken.because)), tone=tone)  # type: ignore[arg-type]
+    screen.add(BROKEN(), sentence("{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=broken.because), tone=tone)  # type: ignore[arg-type]
     if broken.causes:
         screen.add(WHY(), ", ".join(broken.causes))
     began = (broken.began or {}).get("lost_proof_issued") or (broken.began or {}).get("first_refusal_landed")
@@ -316,16 +316,6 @@ WHO = {
     "funder": Text("the funder's key", "入金者の鍵"),
     "operator": Text("the operator", "担当者"),
 }
-
-
-def spoken(words: Words) -> Sentence:
-    """A text of the plan as a sentence."""
-    return Text(_plain(words.en), _plain(words.ja))()
-
-
-def _plain(text: str) -> str:
-    """Text that holds no value of its own: braces of an event's title are braces."""
-    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _short(key: str | None) -> str:

@@ -14,7 +14,7 @@ import msgspec
 import rfc8785
 
 from popkit.errors import UsageError
-from popkit.texts import Text
+from popkit.texts import Language, Text
 
 SCHEMA = "popkit.plan/1"
 FILE = "plan.json"
@@ -57,10 +57,17 @@ class OfCase(_Part, frozen=True, kw_only=True):
 
 
 class Words(_Part, frozen=True, kw_only=True):
-    """A text in both languages."""
+    """A text in both languages, with its values in it."""
 
     en: str
     ja: str
+
+    def in_language(self, language: Language) -> str:
+        """The text in one language."""
+        return self.ja if language == "ja" else self.en
+
+    def __str__(self) -> str:
+        return self.en
 
 
 class Break(_Part, frozen=True, kw_only=True):

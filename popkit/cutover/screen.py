@@ -13,12 +13,13 @@ from typing import Literal
 from rich.cells import cell_len as width
 
 from popkit.text import for_markdown, page
-from popkit.texts import Language, Sentence, Text, speak
+from popkit.texts import Language, Sentence, Spoken, Text, speak
 
 Tone = Literal["plain", "good", "note", "stop"]
 MARKS: dict[Tone, str] = {"plain": " ", "good": "✓", "note": "▲", "stop": "✗"}
 """What stands before a row: never colour alone."""
-Words = Text | Sentence | str
+Words = Text | Sentence | Spoken | str
+"""What a line may be: spoken in both languages, or a name, key or number that is the same in each."""
 TYPE_NOW = Text("type", "入力")
 
 

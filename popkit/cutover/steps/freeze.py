@@ -126,9 +126,8 @@ class Freeze(Switch):
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
         from popkit.cutover.announcing import pause_notice
-        from popkit.cutover.pages import spoken
 
-        screen.add(ANNOUNCE(), spoken(pause_notice(self._titles())))
+        screen.add(ANNOUNCE(), pause_notice(self._titles()))
         screen.add(FALLBACK(), OFF_CHAIN)
         super().simulated(screen, looks)
 
