@@ -211,7 +211,8 @@ class Desk:
         self.created.append(self.now)
         row = {"title": title, "datetime": moment, "host": host, "state": "published", **links, "ticketTokenAmount": amount}
         row |= {"riskProfile": "school_internal"} if self.is_later else {}
-        row |= {"claimIntervalDays": body.get("claimIntervalDays", 30), "maxClaimsPerInterval": body.get("maxClaimsPerInterval", 1)}
+        days = _positive(body.get("claimIntervalDays")) or 30
+        row |= {"claimIntervalDays": days, "maxClaimsPerInterval": body.get("maxClaimsPerInterval", 1)}
         return 201, self._without_nothing(self.worker.create_event(row))
 
     def _unlock(self, asked: Asked) -> Answer:

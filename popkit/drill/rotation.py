@@ -1,7 +1,8 @@
 """The worker's signing key derived from a seed, and changed by the calendar (7022046 and later).
 
 After the reference alone (section 3.2): no recording shows a worker with this switched on. What a rotation does before its first day
-is not said; here the index does not go below its offset.
+is not said; here the index does not go below its offset. A derived key without rotation, and the errors of a half configured seed, are
+left out.
 """
 
 from __future__ import annotations

@@ -54,6 +54,10 @@ def test_a_drill_from_start_to_stop(ask: Callable[..., Asked], tmp_path: Path) -
         before = running.ask(folder, "status")["now"]
         assert ask("clock", "+900", "--drill", folder).exit_code == 0
         assert running.ask(folder, "status")["now"] >= before + 900
+        upset = ask("upset", "node", "429:1", "--drill", folder, "--lang", "ja")
+        assert (upset.exit_code, "障害はこれだけ" in upset.output) == (0, True)
+        refused = ask("upset", "frozen", "--drill", folder)
+        assert (refused.exit_code, "model A has no such guard" in refused.errors) == (EXIT_USAGE, True)
         again = ask("start", "intact", "--out", folder)
         assert (again.exit_code, "holds a drill already" in again.errors) == (EXIT_USAGE, True)
         opened = ask("reveal", "--drill", folder, "--lang", "ja")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from solana.rpc.async_api import AsyncClient
 from solana.rpc.commitment import Confirmed
@@ -164,3 +165,27 @@ def _calls(world: World, handle: Any, claimer: str) -> tuple[Call, Call]:
 
 def _shown(call: Call) -> dict[str, Any]:
     return {"program": call.program, "data": base64.b64encode(call.data).decode(), "keys": [list(meta) for meta in call.metas]}
+
+
+def test_a_subscription_is_notified_once_of_a_success_and_of_a_failure(drill: tuple[Drill, Addresses]) -> None:
+    held, listening = drill
+    world, handle = held.world, next(iter(held.world.grants.values()))
+
+    async def use() -> list[Any]:
+        found = []
+        async with aiohttp.ClientSession() as session, session.ws_connect(listening.rpc) as socket:
+            proof = world.worker.issue(handle.address, world.address("cat"))
+            for number, wallet in enumerate(("cat", "cat"), 1):
+                transaction = world.sign(world.claim_calls(handle, proof, wallet), wallet)
+                given = [str(transaction.signatures[0]), {"commitment": "confirmed"}]
+                await socket.send_json({"jsonrpc": "2.0", "id": number, "method": "signatureSubscribe", "params": given})
+                assert (await socket.receive_json())["id"] == number
+                world.land(transaction)
+                notified = await socket.receive_json(timeout=10)
+                assert notified["method"] == "signatureNotification"
+                found.append(notified["params"]["result"]["value"]["err"])
+            await socket.send_json({"jsonrpc": "2.0", "id": 9, "method": "nothingSubscribe", "params": []})
+            assert (await socket.receive_json())["error"]["code"] == -32601
+        return found
+
+    assert asyncio.run(use()) == [None, {"InstructionError": [1, {"Custom": 0}]}]

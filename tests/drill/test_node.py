@@ -211,9 +211,9 @@ def test_a_node_that_lags_far_says_that_it_is_not_well(world: World) -> None:
     unwell = LiveNode(chain, behind=200)
     wire = pybase64.b64encode(bytes(world.sign([Instruction(MEMO_PROGRAM, b"x", ())], "ann"))).decode()
     for method, given in (("getHealth", []), ("sendTransaction", [wire, {"encoding": "base64"}])):
-        with pytest.raises(RpcError, match="behind by 200 slots") as told:
+        with pytest.raises(RpcError, match="behind by 200 slots") as refused:
             unwell.answer(method, given)
-        assert (told.value.code, told.value.data) == (-32005, {"numSlotsBehind": 200})
+        assert (refused.value.code, refused.value.data) == (-32005, {"numSlotsBehind": 200})
 
 
 def test_a_simulation_shows_what_is_asked_of_it(world: World) -> None:
