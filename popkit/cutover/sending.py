@@ -32,7 +32,7 @@ __all__ = [
 BEAT = 2.0
 PATIENCE = 150
 """Beats after which an attempt that is neither final nor proven expired is called unknown."""
-FINAL_LOOKS = 30
+FINAL_LOOKS = 12
 """Beats in which the endpoints must have come to the slot of a landing."""
 _ATTEMPTS_A_BEAT = 2
 PREFLIGHT, FALSE_SIGNATURE = -32002, -32003
@@ -235,6 +235,10 @@ class _Course:
             fee=meta.get("fee") if type(meta.get("fee")) is int else None,
         )
         apart, missing = self._looked(outcome)
+        if failed and apart and not self._looked(replace(outcome, kind="landed"))[0]:
+            # What it says of itself is a failure, and what it did is there to be seen.
+            apart = [Difference(self.attempt.signature, "err", outcome.error, None)]
+            outcome = replace(outcome, kind="landed", error=None)
         return replace(outcome, differences=(*wrong, *rows, *apart), not_checked=(*unread, *missing))
 
     def _fetched(self, slot: int) -> tuple[dict[str, Any] | None, list[str]]:
