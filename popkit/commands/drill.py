@@ -159,10 +159,27 @@ RUN = Verb(
             "--http", "over_http", words=Text("collect over HTTP from a living drill", "動いている演習から HTTP で収集します"), is_flag=True
         ),
         Option(
+            "--by-roles",
+            words=Text(
+                "the tokens are another person's: create, fund and sign apart", "トークンの持ち主が別の場合（作成・入金・署名者を別々に）"
+            ),
+            is_flag=True,
+        ),
+        Option(
+            "--until",
+            words=Text(
+                "stop at the diagnosis, or go on to the verified cutover (cutover)",
+                "diagnosis で止めるか、検証済みの切り替えまで進むか（cutover）",
+            ),
+            type=OneOf(("diagnosis", "cutover")),
+            default="cutover",
+            metavar="WHAT",
+        ),
+        Option(
             "--mixtures", words=Text("without names: the mixtures of two as well", "名前を省略したとき、二つの組み合わせも"), is_flag=True
         ),
     ],
-    summary=Text("unattended: play, collect, diagnose and compare", "無人で実行し、診断と正しい答えを比べる"),
+    summary=Text("unattended: play, diagnose, cut over, verify and compare", "無人で実行し、診断・切り替え・検証を正しい答えと比べる"),
     about=Text("Exit code 0 only where every answer is right.", "すべての答えが正しいときだけ終了コード 0 です。"),
 )
 

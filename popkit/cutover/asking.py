@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from popkit.collecting.address import Address
 from popkit.collecting.limits import backoff
 from popkit.cutover.errors import Silent, Stopped
+from popkit.cutover.quiet import silence
 from popkit.text import for_terminal
 from popkit.texts import Sentence, Text, sentence
 
@@ -202,7 +203,7 @@ class Asked:
     def _connected(self) -> AsyncClient:
         from solana.rpc.async_api import AsyncClient
 
-        _silence()
+        silence()
         return AsyncClient(self.address.url, timeout=self.timeout, extra_headers=dict(self.address.headers))
 
     def at_newest(self, method: str, *params: Any, **config: Any) -> Any:
@@ -238,15 +239,6 @@ class Asked:
     def unanswered(self, why: Sentence | str) -> Unanswered:
         """The answer is of no use, for a reason in words."""
         return Unanswered(self.shown, why)
-
-
-def _silence() -> None:
-    """Keep the libraries' loggers from writing URLs."""
-    try:
-        from popkit.cutover.quiet import silence  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ModuleNotFoundError:
-        return
-    silence()
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:

@@ -196,10 +196,10 @@ def case(name: str, era: str | None, seed: int, out: str, language: Language) ->
     return EXIT_FINE
 
 
-def run(names: tuple[str, ...], era: str | None, seeds: int, first_seed: int, over_http: bool, mixtures: bool,
-    language: Language) -> int:  # fmt: skip
-    """Run incidents and print a line for each answer."""
-    from popkit.drill import rehearsal
+def run(names: tuple[str, ...], era: str | None, seeds: int, first_seed: int, over_http: bool, mixtures: bool, by_roles: bool,
+    until: str, language: Language) -> int:  # fmt: skip
+    """Run incidents and print a line for each answer, and for how its cutover ended."""
+    from popkit.drill import cutover, rehearsal
     from popkit.drill.incidents import INCIDENTS
 
     if seeds < 1:
@@ -211,7 +211,8 @@ def run(names: tuple[str, ...], era: str | None, seeds: int, first_seed: int, ov
         for incident in chosen:
             for of_era in incident.eras if era is None else [era] if era in incident.eras else []:
                 for seed in range(first_seed, first_seed + seeds):
-                    found.append(play(incident.name, of_era, seed, Path(folder) / f"case-{len(found)}"))
+                    row = play(incident.name, of_era, seed, Path(folder) / f"case-{len(found)}")
+                    found.append(row if until == "diagnosis" else cutover.gone_on(row, by_roles=by_roles))
                     _show(found[-1], language)
     right = sum(row.is_right for row in found)
     say([speak(RIGHT(right=right, count=len(found)), language)])
@@ -219,6 +220,6 @@ def run(names: tuple[str, ...], era: str | None, seeds: int, first_seed: int, ov
 
 
 def _show(row: Compared, language: Language) -> None:
-    say([f"{'✓' if row.is_right else '✗'} {row.incident:<44} {row.era:<10} {row.seed}"])
+    say([f"{'✓' if row.is_right else '✗'} {row.incident:<44} {row.era:<10} {row.seed:<4} {row.ended}".rstrip()])
     for name, (done, answered) in row.differs.items():
         tell(speak(DIFFERS(name=name, done=done, answered=answered), language))

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from popkit.drill.incidents import INCIDENTS
 from popkit.drill.ledger import Account, minimum_balance
 from popkit.drill.live import Drill
 from popkit.drill.people import Hands
-from popkit.drill.rehearsal import background
+from popkit.drill.rehearsal import Compared, background
 from popkit.drill.running import POCKET_MONEY
 from popkit.protocol.accounts import TokenAccount, encode_account
 from popkit.protocol.keys import TOKEN_PROGRAM
@@ -178,6 +178,17 @@ def to_the_end(held: Rehearsal, *, by_roles: bool = False) -> str:
             except Stopped as stopped:
                 return f"stopped: {step.id} {stopped.code}"
     return VERIFIED
+
+
+def gone_on(row: Compared, *, by_roles: bool = False) -> Compared:
+    """An answer with the cutover that follows it: planned, carried out and verified, or refused where nothing needs one."""
+    if row.era == "pre_pop":
+        return row
+    with rehearsing(row.incident, row.era, row.seed) as held:
+        wanted = EXPECTED[held.stage.truth().remedy]
+        ended = to_the_end(held, by_roles=by_roles)
+    differs = row.differs if ended == wanted else row.differs | {"cutover": (wanted, ended)}
+    return replace(row, differs=differs, ended=ended)
 
 
 @contextmanager

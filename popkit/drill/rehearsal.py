@@ -21,12 +21,16 @@ from popkit.drill.stage import Stage, Truth
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One answer of popkit's beside the truth: what differs, field by field, as (was done, answered)."""
+    """One answer of popkit's beside the truth: what differs, field by field, as (was done, answered).
+
+    `ended` says how the cutover ended: `verified`, `refused: …`, `stopped: …`; empty where none was tried.
+    """
 
     incident: str
     era: str
     seed: int
     differs: dict[str, tuple[Any, Any]]
+    ended: str = ""
 
     @property
     def is_right(self) -> bool:
