@@ -83,6 +83,8 @@ class Line:
         typed = re.sub(r"(?<=\s)# .*|\[\w+\]\.\.\.", "", self.typed).strip()
         for far, near in PEERS.items():
             typed = typed.replace(far, near)
+        if confirmed := re.search(r"cutover step (\S+) (\S+) --confirm TOKEN:VALUE", typed):
+            typed = typed.replace("TOKEN:VALUE", f'"$({sys.executable} {ROOT}/tests/confirming.py {confirmed[1]} {confirmed[2]})"')
         typed = re.sub(r"(?<= )[A-Z]+(\.\.\.)?(?=\s|$)", lambda word: STAND_INS[word[0]], typed.replace("--out CASE", "--out {out}"))
         if self.serves:
             typed += " --port {port}"
