@@ -169,7 +169,7 @@ RUN = Verb(
             "--until",
             words=Text(
                 "stop at the diagnosis, or go on to the verified cutover (cutover)",
-                "diagnosis で止めるか、検証済みの切り替えまで進むか（cutover）",
+                "`diagnosis` なら診断まで、`cutover` なら検証済みの切り替えまで",
             ),
             type=OneOf(("diagnosis", "cutover")),
             default="cutover",

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from popkit.cutover.plan import Plan, StepPlan
+from popkit.cutover.plan import Change, Plan, StepPlan
 from popkit.cutover.screen import Screen, Tone
 from popkit.cutover.transactions import read_aloud
 from popkit.cutover.words import STEPS
@@ -36,7 +36,7 @@ OLD, NEW, TERMS, SIGNER = (
 OWED, TWICE, AMOUNT, MONEY = Text("owed", "未受領"), Text("twice", "二重レシート"), Text("amount", "入金額"), Text("money", "残高")
 EVENT, OTHERS, ROLES = Text("event", "イベント"), Text("other grants", "ほかの grant"), Text("who signs", "署名する人")
 TELL, NOT_CHECKED, HARM = Text("announce", "告知文"), Text("not checked", "未確認"), Text("harm", "害")
-STEP, LIMITS, READ_ALOUD = Text("step", "手順"), Text("limits", "期限"), Text("read aloud", "指差呼称")
+STEP, READ_ALOUD = Text("steps", "手順"), Text("read aloud", "指差呼称")
 
 SWITCH = Text(
     "switch: a new grant from GENESIS; the old chain stays as evidence",
@@ -65,8 +65,7 @@ def plan_screen(plan: Plan, digest: str, run: str) -> Screen:
     _people(screen, plan)
     _money(screen, plan)
     _event(screen, plan)
-    for step in plan.steps:
-        screen.add(sentence("step {id}", "手順 {id}", id=step.id), _step_line(step))
+    screen.add(STEP(), *(_step_line(step) for step in plan.steps))
     screen.add(TELL(), plan.announcement)
     screen.add(NOT_CHECKED(), *plan.not_checked, tone="note")
     screen.add(READ_ALOUD(), " ".join(read_aloud(digest)))
@@ -338,6 +337,26 @@ STATES = {
     "waiting": Text("waiting", "待機中"),
 }
 STATE_TONES: dict[str, Tone] = {"open": "plain", "done": "good", "unknown": "stop", "failed": "stop", "waiting": "plain"}
+WHATS = {
+    "old grant": Text("old grant", "元の grant"),
+    "old vault": Text("old vault", "元の vault"),
+    "old PopState": Text("old PopState", "元の PopState"),
+    "pop-config": Text("pop-config", "pop-config"),
+    "mint": Text("mint", "mint"),
+    "token account": Text("token account", "トークン口座"),
+    "authority": Text("authority", "authority"),
+    "funder": Text("funder", "入金者"),
+    "funder's token account": Text("funder's token account", "入金者のトークン口座"),
+    "new grant": Text("new grant", "新しい grant"),
+    "new vault": Text("new vault", "新しい vault"),
+    "new PopState": Text("new PopState", "新しい PopState"),
+    "marker": Text("marker", "マーカー"),
+    "amount": Text("amount", "入金額"),
+    "new grant/amount": Text("new grant, a slash, and the amount", "新しい grant、スラッシュ、入金額"),
+    "old event": Text("old event", "元のイベント"),
+}
+"""What an account or a value is called; the plan keeps the English."""
+PAGE = Text("plan.md", "plan.ja.md")
 LOOK_UP_LINE = Text("the value of “{what}” on the plan page ({page})", "計画ページ（{page}）の「{what}」の値")
 MOST_CHANGES = 9
 
@@ -352,15 +371,40 @@ def step_screen(run: Run, step: StepPlan) -> Screen:
     screen.add(EFFECT(), sentence("{effect} ({how})", "{effect}（{how}）", effect=words.effect, how=EFFECTS[step.effect]()))
     signs = [_instruction(one) for one in step.instructions]
     screen.add(SIGNS(), *signs)
-    touched = [f"{change.what} {change.account}" for change in step.changes]
+    touched = [named(change.what, change.account) for change in step.changes]
     more = len(touched) - MOST_CHANGES
     screen.add(CHANGES(), *touched[:MOST_CHANGES], *([sentence("and {n} more", "ほか {n} 件", n=more)] if more > 0 else []))
     screen.add(WAITING(), words.waiting)
     screen.add(UNSURE(), words.ambiguous)
     if step.look_up:
-        screen.add(LOOK_UP(), LOOK_UP_LINE(what=step.look_up, page=NAMES["en"]))
+        screen.add(LOOK_UP(), LOOK_UP_LINE(what=WHATS.get(step.look_up, step.look_up), page=PAGE))
     screen.commands = [f"popkit cutover step {shlex.quote(str(run.root))} {step.id}"]
     return screen
+
+
+def named(what: str, account: str) -> Sentence:
+    """An account with what it is."""
+    return sentence("{what} {account}", "{what} {account}", what=WHATS.get(what, what), account=account)
+
+
+RULES = {
+    "none": Text("byte for byte", "バイト単位で一致"),
+    "fee": Text("but for the fee", "手数料を除く"),
+    "clock": Text("but for the time", "時刻を除く"),
+}
+
+
+def _change(change: Change) -> Sentence:
+    """An account with the beginnings of the digests of what it holds before and after."""
+    before, after = (digest[:16] if digest else "-" for digest in (change.before, change.after))
+    return sentence(
+        "{what}: {before} → {after} ({rule})",
+        "{what}: {before} → {after}（{rule}）",
+        what=named(change.what, change.account),
+        before=before,
+        after=after,
+        rule=RULES[change.rule],
+    )
 
 
 def _instruction(one: object) -> str:
@@ -414,7 +458,7 @@ def _step_page(step: StepPlan, language: Language) -> str:
     screen.add(RISK(), words.risk)
     screen.add(EFFECT(), words.effect)
     screen.add(SIGNS(), *(_instruction(one) for one in step.instructions))
-    screen.add(CHANGES(), *(f"{c.what} {c.account}: {c.before or 'null'} → {c.after or 'null'} ({c.rule})" for c in step.changes))
+    screen.add(CHANGES(), *(_change(change) for change in step.changes))
     if step.look_up:
-        screen.add(LOOK_UP(), f"{step.look_up}: {step.value}")
+        screen.add(LOOK_UP(), sentence("{what}: {value}", "{what}: {value}", what=WHATS.get(step.look_up, step.look_up), value=step.value))
     return screen.markdown(language)

@@ -121,7 +121,7 @@ def fee_of(first: Endpoint, message: bytes) -> int:
     fee = first.fee(message)
     if fee is None:
         raise first.unanswered(
-            sentence("it does not know the blockhash that it gave a moment ago", "直前に自分が返したブロックハッシュを知りません")
+            sentence("the node does not know the blockhash that it gave a moment ago", "直前に自分が返したブロックハッシュを知りません")
         )
     return fee
 

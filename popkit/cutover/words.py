@@ -83,7 +83,7 @@ STEPS: dict[str, StepWords] = {
         Text("the plan, and the addresses proven unused once more", "計画と、未使用であることの再確認"),
         Text(
             "Tokens move. Carried out twice it would be paid twice: the marker, or the program itself, refuses the second.",
-            "トークンが動きます。二度実行すれば二重払いになりますが、印またはプログラム自体が二度目を拒否します。",
+            "トークンが動きます。二度実行すれば二重払いになりますが、マーカーまたはプログラム自体が二度目を拒否します。",
         ),
         Text(
             "A new grant starts from GENESIS with the old terms; its vault is filled; pop-config names the plan's signer.",
@@ -94,8 +94,8 @@ STEPS: dict[str, StepWords] = {
             "今の期間の未受領者に渡せるのは、期間が終わるまでです。",
         ),
         Text(
-            "Never send another one: 'popkit cutover resolve' sends the same bytes again, or proves that they expired.",
-            "別の取引を送らないでください。`popkit cutover resolve` が同じバイト列を再送するか、失効を証明します。",
+            "Never send another one: 'popkit cutover resolve' finds whether it landed, or proves that it expired.",
+            "別の取引を送らないでください。`popkit cutover resolve` が取り込みの有無を調べ、失効していればそれを証明します。",
         ),
     ),
     "2.1": StepWords(
@@ -119,7 +119,7 @@ STEPS: dict[str, StepWords] = {
         Text("the new grant as step 2.1 made it; the funder's key", "手順 2.1 で作成した grant と、入金者の鍵"),
         Text(
             "Carried out twice it is paid twice: the marker refuses the second.",
-            "二度実行すれば二重払いになりますが、印が二度目を拒否します。",
+            "二度実行すれば二重払いになりますが、マーカーが二度目を拒否します。",
         ),
         Text("The vault holds the plan's amount.", "vault に計画の金額が入ります。"),
         Text("No claim can be paid until then.", "それまで claim に応じられません。"),
