@@ -36,7 +36,9 @@ _PASSING = frozenset({UNHEALTHY, SLOT_NOT_REACHED, -32603, 429, -32429})
 """Codes of JSON-RPC errors that the next request may not meet any more."""
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-OLDER = Text("the node answered at slot {slot}, and at {before} before", "以前はスロット {before} で応答したのに、スロット {slot} で応答しました")
+OLDER = Text(
+    "the node answered at slot {slot}, and at {before} before", "以前はスロット {before} で応答したのに、スロット {slot} で応答しました"
+)
 _LATE = Text("nothing came within {seconds} seconds", "{seconds} 秒以内に何も届きませんでした")
 _SHAPE = Text("the answer to {method} has another shape than it must have", "{method} への応答の形が、あるべきものと異なります")
 
