@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from popkit.errors import CaseUnreadable, UsageError
 from popkit.evidence import rpc, transactions, worker
-from popkit.evidence.cutover import FILE, GIVEN, GivenRecord, found_record
+from popkit.evidence.cutover import FILE, GIVEN, MOST_BYTES, GivenRecord, found_record
 from popkit.evidence.documents import Answer, CaseHeader, read_answer, read_header
 from popkit.evidence.lines import Lines, Place, Problem, read_held
 from popkit.evidence.manifest import MANIFEST, case_files, check_manifest
@@ -158,7 +158,8 @@ class Evidence:
             yield FILE, read_held(self.files[FILE], FILE, self._digest(FILE))
         if self._cutover is not None:
             try:
-                yield GIVEN, Path(self._cutover).read_bytes()
+                with Path(self._cutover).open("rb") as file:
+                    yield GIVEN, file.read(MOST_BYTES + 1)
             except OSError as error:
                 raise UsageError(NO_RECORD(place=self._cutover, why=error.strerror or error)) from None
 
