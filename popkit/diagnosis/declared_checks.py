@@ -25,7 +25,7 @@ from popkit.evidence.cutover import Claim, New, Record, Sent
 from popkit.protocol import accounts as layouts
 from popkit.protocol.genesis import UNKNOWN, cluster_of
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import pop_config_address
+from popkit.protocol.pda import grant_address, pop_config_address
 from popkit.texts import Listed, Text, sentence
 
 LOCAL = "localnet"
@@ -35,35 +35,36 @@ FREEZE, CLOSE_OLD, SIGNER = "0", "2.0", "2.3"
 
 CLUSTER, PROGRAM = Text("the cluster", "クラスター"), Text("the program", "プログラム")
 OLD_AUTHORITY, OLD_MINT = Text("the old grant's authority", "元の grant の authority"), Text("the old grant's mint", "元の grant の mint")
-OLD_CLOSED = Text("that the old grant was closed", "元の grant が閉じられたこと")
-LAST_GOOD = Text("the last good claim of the old grant", "元の grant の直近正常点")
-OLD_HEAD = Text("that the old chain has not moved since", "元のチェーンがその後動いていないこと")
+OLD_CLOSED = Text("the old grant, closed", "元の grant を閉じたこと")
+LAST_GOOD = Text("the last good claim", "直近正常点")
+OLD_HEAD = Text("the old chain's head since", "その後の元のチェーンの head")
 NEW_GRANT, NEW_AFTER = (
     Text("the new grant", "新しい grant"),
-    Text("that the new grant was created after the last good claim", "新しい grant が直近正常点より後に作成されたこと"),
+    Text("when the new grant was created", "新しい grant の作成時期"),
 )
+NEW_ADDRESS = Text("the new grant's address", "新しい grant のアドレス")
 NEW_AUTHORITY, NEW_MINT = (
     Text("the new grant's authority", "新しい grant の authority"),
     Text("the new grant's mint", "新しい grant の mint"),
 )
 NEW_START, NEW_TERMS = Text("the new grant's start", "新しい grant の開始時刻"), Text("the new grant's terms", "新しい grant の条件")
-NEW_MADE_BY = Text("which transaction created the new grant", "新しい grant を作成したトランザクション")
-SIGNED_BY = Text("the signer in pop-config at the switch", "切り替え時点の pop-config の signer")
-FIRST_SIGNER = Text("who signed the first claim on the new grant", "新しい grant の最初の claim の signer")
-FIRST_PARENT = Text("what the first claim on the new grant follows", "新しい grant の最初の claim の親")
-EVENT = Text("which grant the new event is linked to", "新しいイベントが紐付く grant")
-CANARY = Text("the operator's own claim on the new grant", "新しい grant での運営者自身の claim")
+NEW_MADE_BY = Text("what created the new grant", "新しい grant を作成したもの")
+SIGNED_BY = Text("pop-config's signer at the switch", "切り替え時点の pop-config の signer")
+FIRST_SIGNER = Text("the first new claim's signer", "新しい grant の最初の claim の signer")
+FIRST_PARENT = Text("the first new claim's parent", "新しい grant の最初の claim の親")
+EVENT = Text("the new event's grant", "新しいイベントの grant")
+CANARY = Text("the operator's own claim", "運営者自身の claim")
 TRANSACTION = Text("the transaction of step {step}", "手順 {step} のトランザクション")
 
-NOT_COLLECTED = Text("the case does not hold it", "ケースに含まれていません")
+NOT_COLLECTED = Text("it is not in the evidence", "証拠にありません")
 NOT_OF_CASE = Text("the case was not collected for this grant", "この grant についてケースを収集していません")
 NOT_COMPLETE = Text(
-    "the case's transactions are not complete, or were listed before that slot",
-    "ケースのトランザクションが完全でないか、そのスロットより前の一覧です",
+    "the evidence's transactions are not complete, or were listed before that slot",
+    "証拠のトランザクションが完全でないか、そのスロットより前の一覧です",
 )
 NO_SLOT = Text("the record names no slot for it", "記録にスロットがありません")
-NO_CLAIM = Text("nobody has claimed on the new grant in this case", "このケースでは、新しい grant でまだ誰も claim していません")
-NO_STATE = Text("PopState as it was after the switch is not in the case", "切り替え後の PopState がケースにありません")
+NO_CLAIM = Text("the evidence holds no accepted claim of the new grant", "新しい grant の受理された claim が証拠にありません")
+NO_STATE = Text("PopState as it was after the switch is not in the evidence", "切り替え後の PopState が証拠にありません")
 ABSENT = Text("no account stands at the address", "そのアドレスにアカウントがありません")
 NO_GRANT = Text("the account at the address is no grant of the program", "そのアドレスのアカウントはこのプログラムの grant ではありません")
 EXISTS = Text("an account of the program", "プログラムのアカウント")
@@ -243,6 +244,8 @@ class DeclaredChecks:
 
     def _new_grant(self, new: New) -> Iterator[Point]:
         yield self._is_there(new)
+        derived = grant_address(new.authority, new.mint, int(new.grant_id), self.record.program_id)
+        yield compared("new.grant_id", NEW_ADDRESS, new.grant, derived, NOT_COLLECTED())
         history = self.facts.history
         yield compared("new.authority", NEW_AUTHORITY, new.authority, history.authority_of(new.grant), NOT_COLLECTED())
         yield compared("new.mint", NEW_MINT, new.mint, history.mint_of(new.grant), NOT_COLLECTED())

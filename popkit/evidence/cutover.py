@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from popkit.errors import CaseUnreadable
 from popkit.protocol.canonical import absurdity
+from popkit.protocol.keys import is_pubkey
 
 SCHEMA = "popkit.cutover/1"
 FILE = "cutover.json"
@@ -24,6 +25,7 @@ GIVEN = "given/cutover.json"
 """How findings name a record that was given beside the case (`--cutover FILE`): it lies at no place of the case."""
 MOST_BYTES = 16 << 20
 """A record holds a few thousand bytes; nothing larger is read."""
+MOST_U64 = (1 << 64) - 1
 ADVICE = "ask whoever cut over for the record as it was written (RUN/cutover.json)"
 
 Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 or entry hash, 64 hex digits")]
@@ -208,9 +210,26 @@ def read_record(data: bytes, name: str = FILE) -> Record:
         raise CaseUnreadable(f"is not a record of a cutover: {error}", file=name, advice=ADVICE) from None
     if not whole:
         raise CaseUnreadable("is not canonical (RFC 8785): somebody edited or reformatted it", file=name, advice=ADVICE)
-    if (record.remedy == "switch") != (record.new is not None):
-        raise CaseUnreadable("names a new grant where its remedy has none, or none where it has one", file=name, advice=ADVICE)
+    problem = _impossible(record)
+    if problem:
+        raise CaseUnreadable(problem, file=name, advice=ADVICE)
     return record
+
+
+def _impossible(record: Record) -> str | None:
+    """What of a record cannot be, though it has the right form; None where nothing is wrong."""
+    old, new = record.old, record.new
+    keys = [record.program_id, record.signer, old.grant, old.authority, old.mint]
+    if new is not None:
+        keys += [new.grant, new.authority, new.mint, new.signer]
+        if int(new.grant_id) > MOST_U64:
+            return f"names the grant id {new.grant_id}, which is no u64"
+    wrong = next((key for key in keys if key is not None and not is_pubkey(key)), None)
+    if wrong is not None:
+        return f"names {wrong}, which is no public key"
+    if (record.remedy == "switch") != (new is not None):
+        return "names a new grant where its remedy has none, or none where it has one"
+    return None
 
 
 def found_record(data: bytes, file: str) -> GivenRecord:
