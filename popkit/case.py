@@ -140,14 +140,15 @@ class ChainView:
         return str(self.diagnosis._repr_html_())
 
 
-def open_case(path: str | Path, era: str | None = None) -> Case:
+def open_case(path: str | Path, era: str | None = None, cutover: str | Path | None = None) -> Case:
     """Open a case directory read-only, its manifest checked first.
 
-    `era` (pre_pop, strict, strict_v2, relaxed) is assumed where nothing in the evidence decides. Raises UsageError when the
-    directory does not exist or the era is none, ManifestMismatch or CaseUnreadable when the case cannot be judged as it is.
+    `era` (pre_pop, strict, strict_v2, relaxed) is assumed where nothing in the evidence decides; `cutover` is a record of a cutover
+    (cutover.json) that lies outside of the case. Raises UsageError when a place does not exist or the era is none, ManifestMismatch or
+    CaseUnreadable when the case cannot be judged as it is.
     """
     from popkit.protocol.errors import ERAS
 
     if era is not None and era not in ERAS:
         raise UsageError(f"{era!r} is no era; one of {', '.join(ERAS)}")
-    return Case(Evidence(path), era)
+    return Case(Evidence(path, cutover), era)

@@ -36,6 +36,7 @@ _WAITS, _NOT_SEEN = Text("waits for", "待機対象"), Text("not seen", "証拠�
 _CAUSE, _CAN_HEAL = Text("cause", "原因"), Text("can heal", "回復の見込み")
 _AFFECTED, _DO_NOW = Text("affected", "影響範囲"), Text("do now", "対応")
 _REPLACED_BY, _REPLACES = Text("replaced by", "切り替え先"), Text("replaces", "切り替え元")
+_CUT_OVER = Text("cut over", "切り替え")
 _LANDED = Text("slot {slot}, {at}, receipt {receipt}", "スロット {slot}、{at}、レシート {receipt}")
 _KNOWN_FROM = {
     "worker": Text("not on chain; known from the worker's records", "オンチェーンになし（worker の記録による）"),
@@ -143,7 +144,9 @@ class _Answer:
         lines += [self._row(_CAUSE, f"{cause.name}: {self.say(cause.seen)}") for cause in g.causes]
         lines.append(self._row(_CAN_HEAL, self._healing(g)))
         lines += self._rows(_AFFECTED, self._people(g.affected_claimers))
-        lines += [self._row(_REPLACED_BY, g.superseded_by)] if g.superseded_by else []
+        lines += [line for one in g.declared for line in self._rows(_CUT_OVER, one.lines)]
+        declared = {one.successor for one in g.declared}
+        lines += [self._row(_REPLACED_BY, g.superseded_by)] if g.superseded_by and g.superseded_by not in declared else []
         lines += [self._row(_REPLACES, g.cutover_of)] if g.cutover_of else []
         is_over = g.superseded_by is not None and g.verdict == "broken"
         return [*lines, *self._rows(_DO_NOW, [ALREADY_CUT_OVER] if is_over else g.steps)]

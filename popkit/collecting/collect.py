@@ -27,6 +27,7 @@ from popkit.collecting import worker as workers
 from popkit.collecting.address import Address
 from popkit.collecting.completeness import Seen, Statement, state
 from popkit.collecting.exports import grants_in, links_in
+from popkit.collecting.exports.records import newest
 from popkit.collecting.fetching import Fetcher, NodeGone
 from popkit.collecting.importing import Imported, import_exports, take_over
 from popkit.collecting.listing import Lister
@@ -45,6 +46,7 @@ from popkit.diagnosis.facts import Facts
 from popkit.errors import EXIT_CANNOT_TELL, CaseUnreadable, PopkitError, UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import PROVES
+from popkit.evidence.cutover import FILE as CUTOVER
 from popkit.protocol.genesis import UNKNOWN, cluster_of
 
 
@@ -288,6 +290,7 @@ class Collection:
 
     def _seal(self) -> Collected:
         self.progress.enter("sealing")
+        self._carry_record()
         facts = self._facts()
         self.seen.not_given -= set(facts.claims.transactions.signature)  # exports may hold what no node gave
         statements = state(facts, self.seen) if self.options.rpc is not None else []
@@ -320,6 +323,12 @@ class Collection:
         case = self.work.seal(header)
         went_by = passage.says if passage is not None else ""
         return Collected(case, statements, missing, left, not_asked, went_by, requests, self.imported.statement)
+
+    def _carry_record(self) -> None:
+        """The record of a cutover that exports or the earlier case hold, byte for byte: of two the one that was written last."""
+        record = newest(record for record in (self.imported.exports.record, self.extended.exports.record) if record is not None)
+        if record is not None:
+            self.work.write(CUTOVER, record)
 
     def _not_named(self, answers: dict[str, workers.Said]) -> list[str]:
         """Peers that were not named and of which no export holds the answers, and how to name them."""

@@ -36,6 +36,10 @@ LEFT_OUT = Text(
     "--grant で指定した grant {grant} だけの答えです。このケースのほかの {count} 件は含みません。"
     "--grant なしの `popkit diagnose` で全件を表示します。",
 )
+CUTOVER = Text(
+    "the record of a cutover (cutover.json) from outside of the case, to be held against it",
+    "ケースの外にあるカットオーバーの記録（cutover.json）。ケースと照合します",
+)
 EXAMPLES = (
     Example("popkit diagnose data/cases/cutover", Text("the answer in words", "答えを文章で表示します")),
     Example(
@@ -48,7 +52,7 @@ EXAMPLES = (
 )
 
 
-def run(case: str, json: str | None, grant: str | None, era: str | None, every: bool, language: Language) -> int:
+def run(case: str, json: str | None, grant: str | None, era: str | None, cutover: str | None, every: bool, language: Language) -> int:
     """Diagnose a case, or one grant of it; returns the exit code of the answer."""
     from popkit.case import open_case
     from popkit.terminal import diagnosis_text
@@ -56,7 +60,7 @@ def run(case: str, json: str | None, grant: str | None, era: str | None, every: 
     place = case_directory(case, "diagnose")
     if json not in (None, "-"):
         refuse_inside(Path(json), place)
-    whole = open_case(place, era).diagnose()
+    whole = open_case(place, era, cutover).diagnose()
     diagnosis = whole if grant is None else whole.of_grant(grant)
     text = diagnosis.dumps()
     if json == "-":
@@ -79,6 +83,7 @@ VERB = Verb(
         Option("--json", words=JSON, metavar="FILE", type=Place()),
         grant_option(GRANT),
         era_option(),
+        Option("--cutover", words=CUTOVER, metavar="FILE", type=Place()),
         Option("--all", "every", words=ALL, is_flag=True),
     ],
     summary=SUMMARY,

@@ -8,6 +8,7 @@ from popkit.diagnosis.began import began
 from popkit.diagnosis.causes import Incident, causes_of
 from popkit.diagnosis.checks import ACCOUNTS, TRANSACTIONS, claim_findings, grant_findings
 from popkit.diagnosis.coverage import coverage_of
+from popkit.diagnosis.declared import declared_cutovers, declared_findings, declared_rows, given_up, link_declared
 from popkit.diagnosis.evidence_findings import evidence_findings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.impact import (
@@ -52,14 +53,22 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
         diagnosis, found = _diagnose_grant(facts, judge, grant)
         grants.append(diagnosis)
         findings += found
-    link_cutovers(facts, grants)
+    declared = declared_cutovers(facts)
+    link_cutovers(facts, grants, given_up(declared))
+    link_declared(declared, grants)
+    stated = {(one.record.old.grant, one.successor) for one in declared}
     findings += [
-        Finding("superseded", g.grant, (ACCOUNTS, g.superseded_by), observed=g.superseded_by) for g in grants if g.superseded_by is not None
+        Finding("superseded", g.grant, (ACCOUNTS, g.superseded_by), observed=g.superseded_by)
+        for g in grants
+        if g.superseded_by is not None and (g.grant, g.superseded_by) not in stated
     ]
+    findings += declared_findings(declared)
     audit = diagnose_audit(facts)
     reconciliation, reconciler, record_findings = _reconcile(facts, grants)
     findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
-    coverage = coverage_of(facts, [g.judgement for g in grants], reconciler.not_checked, findings)
+    checked, not_checked = declared_rows(declared)
+    coverage = coverage_of(facts, [g.judgement for g in grants], [*reconciler.not_checked, *not_checked], findings)
+    coverage.checked += checked
     return Diagnosis(
         facts.header.case, facts.now, grants, audit, reconciliation, coverage, sorted_findings(findings), frozenset(facts.evidence.files)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from popkit.chain import Fork, GrantChain
@@ -197,8 +198,11 @@ def lost_proofs(incident: Incident) -> list[str]:
     return sorted(lost)
 
 
-def link_cutovers(facts: Facts, grants: list[GrantDiagnosis]) -> None:
-    """For each grant that is lost or undecided: the first grant of the same authority and mint created after its last good claim."""
+def link_cutovers(facts: Facts, grants: list[GrantDiagnosis], given_up: Collection[str] = ()) -> None:
+    """For each grant that is lost or undecided: the first grant of the same authority and mint created after its last good claim.
+
+    `given_up` are new grants that somebody declares to have abandoned: none of them took over.
+    """
     history = facts.history
     for old in grants:
         if old.verdict not in ("broken", "inconclusive"):
@@ -210,7 +214,13 @@ def link_cutovers(facts: Facts, grants: list[GrantDiagnosis]) -> None:
         later = []
         for new in grants:
             created = history.created_slot(new.grant)
-            if new is old or created is None or created <= after or key != (history.authority_of(new.grant), history.mint_of(new.grant)):
+            if (
+                new is old
+                or new.grant in given_up
+                or created is None
+                or created <= after
+                or key != (history.authority_of(new.grant), history.mint_of(new.grant))
+            ):
                 continue
             if not set(new.events) & set(old.events):
                 later.append((created, new.grant, new))

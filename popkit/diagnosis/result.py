@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from popkit.diagnosis.began import Began
 from popkit.diagnosis.causes import Cause
@@ -19,6 +19,9 @@ from popkit.evidence.grants import grant_named
 from popkit.text import for_html, for_json, shown
 from popkit.texts import Language, Sentence, Text, speak
 from popkit.wording import counted
+
+if TYPE_CHECKING:
+    from popkit.diagnosis.declared import Declared
 
 SCHEMA = "popkit.findings/2"
 _BIG = 1 << 53
@@ -80,7 +83,7 @@ def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
 @dataclass(slots=True)
 class GrantDiagnosis:
     """The diagnosis of one grant. Attributes are those of findings.json (design §6), and besides: `judgement`, the reasoning behind
-    them; `people`, who was hit and by what; `steps`, what to do now.
+    them; `people`, who was hit and by what; `steps`, what to do now; `declared`, the records of cutovers from this grant.
 
     Hashes are 64 hex digits, keys base58, times unix seconds, slots slots.
     """
@@ -106,6 +109,7 @@ class GrantDiagnosis:
     titles: list[str]
     people: list[Hit] = field(default_factory=list)
     steps: list[Sentence] = field(default_factory=list)
+    declared: list[Declared] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,9 +10,11 @@ from typing import TypeVar
 
 from popkit.errors import CaseUnreadable, UsageError
 from popkit.evidence import rpc, transactions, worker
+from popkit.evidence.cutover import FILE, GIVEN, MOST_BYTES, GivenRecord, found_record
 from popkit.evidence.documents import Answer, CaseHeader, read_answer, read_header
-from popkit.evidence.lines import Lines, Place, Problem
+from popkit.evidence.lines import Lines, Place, Problem, read_held
 from popkit.evidence.manifest import MANIFEST, case_files, check_manifest
+from popkit.texts import Text
 
 T = TypeVar("T")
 _SUFFIXES = ("", ".zst", ".gz")
@@ -22,16 +24,22 @@ DAMAGE = frozenset(
 """Problems that leave out something of a file."""
 WORKER_ANSWERS = ("pop-status", "runtime-status", "audit-status", "events", "audit-logs", "audit-integrity", "transfers")
 
+NO_RECORD = Text(
+    "{place}: cannot be read as a record of a cutover: {why}; name a cutover.json",
+    "{place}: カットオーバーの記録として読み取れません: {why}。cutover.json を指定してください",
+)
+
 
 class Evidence:
     """The evidence of one case, read-only.
 
+    `cutover` is a record of a cutover that lies outside of the case and is read beside it.
     Raises UsageError when the directory does not exist, ManifestMismatch or CaseUnreadable when the case cannot be trusted or read.
     Attributes are read when first used; what could not be used is in `problems`, never skipped silently.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path, cutover: str | Path | None = None) -> None:
+        self.root, self._cutover = Path(root), cutover
         if not self.root.is_dir():
             raise UsageError(f"{self.root}: no such case directory")
         others: list[str] = []
@@ -132,6 +140,29 @@ class Evidence:
         """Every answer in `worker/answers.jsonl` by its name: what a collector was given, older answers too; {} without one."""
         return self._read("worker/answers.jsonl", worker.read_asked) or {}
 
+    @cached_property
+    def cutovers(self) -> list[GivenRecord]:
+        """The records of cutovers: the case's own, and the one that was given beside it, where the two are not one."""
+        found: dict[str, GivenRecord] = {}
+        for name, data in self._record_files():
+            try:
+                given = found_record(data, name)
+            except CaseUnreadable as error:
+                self.problems.append(Problem("not_a_record", error.problem, Place(name, None, None, self._digest(name))))
+                continue
+            found.setdefault(given.sha256, given)
+        return list(found.values())
+
+    def _record_files(self) -> Iterator[tuple[str, bytes]]:
+        if FILE in self.files:
+            yield FILE, read_held(self.files[FILE], FILE, self._digest(FILE))
+        if self._cutover is not None:
+            try:
+                with Path(self._cutover).open("rb") as file:
+                    yield GIVEN, file.read(MOST_BYTES + 1)
+            except OSError as error:
+                raise UsageError(NO_RECORD(place=self._cutover, why=error.strerror or error)) from None
+
     @property
     def earlier_lists(self) -> list[Answer]:
         """The audit-logs answers that a collector was given: a list holds the newest fifty entries, several hold more."""
@@ -139,6 +170,6 @@ class Evidence:
 
     def read_all(self) -> Evidence:
         """Read every part now, so that `problems` is whole; returns itself."""
-        for name in ("transactions", "signatures", "accounts", "bucket", "storage", "receipts", "reports", "asked", "answers"):
+        for name in ("transactions", "signatures", "accounts", "bucket", "storage", "receipts", "reports", "asked", "answers", "cutovers"):
             getattr(self, name)
         return self

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any
 
+from popkit.collecting.exports import records
 from popkit.collecting.exports.bucket import Object, rows_of
 from popkit.collecting.exports.found import Found, InBlock, Key, Row, WorkerAnswer
 from popkit.collecting.exports.raw import meaning
@@ -23,6 +24,7 @@ class Harvest:
     def __init__(self) -> None:
         self.exports = Exports()
         self.objects: list[Object] = []
+        self.records: list[Member] = []
         self.cases: dict[str, bytes] = {}
         self.manifests: dict[str, Member] = {}
         self.digests: dict[str, str] = {}
@@ -83,12 +85,22 @@ class Harvest:
         for file, by_key in sorted(self._lines.items()):
             self.exports.rows[file] = [line for _, lines in sorted(by_key.items()) for line in sorted(lines)]
         self._settle_answers()
+        self._settle_records()
         self.exports.withheld = {prefix: len(keys) for prefix, keys in sorted(self._withheld.items())}
         self.exports.event_rows = [row for _, row in sorted(self._events.items())]
         self.exports.used = sorted(set(self.exports.used))
         self.exports.not_used = sorted(set(self.exports.not_used))
         self.exports.custody.sort()
         return self.exports
+
+    def _settle_records(self) -> None:
+        """The newest record of a cutover, byte for byte; the others are named as not used."""
+        kept = self.exports.record = records.newest(member.content for member in self.records)
+        for member in self.records:
+            if member.content == kept:
+                self.used(member.path, member.sha256, records.WHAT)
+            else:
+                self.not_used(member.path, member.sha256, records.OLDER)
 
     def _settle_blocks(self) -> None:
         """Transactions of blocks become rows where their slot is known; what the file gave is counted anew."""

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from popkit.collecting.exports import bucket, rpc, storage, worker
+from popkit.collecting.exports import bucket, records, rpc, storage, worker
 from popkit.collecting.exports.formats import named
 from popkit.collecting.exports.found import Document, Found, Row
 from popkit.collecting.exports.harvest import Harvest, is_below
@@ -140,6 +140,9 @@ def _read_empty(member: Member, name: str, harvest: Harvest, undecided: list[Mem
 
 
 def _read_content(member: Member, harvest: Harvest, undecided: list[Member]) -> None:
+    if records.is_record_of_cutover(member.content):
+        harvest.records.append(member)
+        return
     file = _line_file(member.name)
     try:
         found = _found_in(member, decode(member.content), file)

@@ -83,6 +83,7 @@ class Exports:
     used, not_used : every file looked at, ascending by path.
     withheld : rows of the worker's storage that hold credentials, counted by the prefix of their keys.
     newest, newest_in : the latest time that the evidence states (unix seconds), and the file that states it.
+    record : the record of a cutover, byte for byte; of several the one that was written last.
     headers : case.json of every case that was given, ascending by name.
     custody : custody records of the cases that were given, as (path, bytes).
     event_rows : events as the worker described them outside its event list: they link an event to its grant.
@@ -96,6 +97,7 @@ class Exports:
     withheld: dict[str, int] = field(default_factory=dict)
     newest: int | None = None
     newest_in: str | None = None
+    record: bytes | None = None
     headers: list[CaseHeader] = field(default_factory=list)
     custody: list[tuple[str, bytes]] = field(default_factory=list)
     event_rows: list[object] = field(default_factory=list)
