@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 COLOURS: dict[Tone, str] = {"plain": "inherit", "good": "#1a8a5f", "note": "#a86b00", "stop": "#d1440c"}
 """Of the marks: each can be told from a white and from a dark page (4 to 1), and says nothing that its mark does not."""
-MARK_ROOM = 3
-"""Letters of room that a label needs for its mark and the gap behind it."""
+GAP = 2
+"""Letters of room behind a label."""
 
 
 @cache
@@ -36,7 +36,7 @@ def screen_html(screen: Screen) -> str:
         return Markup(for_html(speak(value, screen.language)))
 
     longest = max((width(speak(row.label, screen.language)) for row in screen.rows), default=0)
-    label_width = max(8, 0.6 * (longest + MARK_ROOM))
+    label_width = max(8, 0.6 * (longest + GAP))
     return _template().render(
         screen=screen, marks=MARKS, colours=COLOURS, type_now=TYPE_NOW(), say=say, let_out=for_notebook, label_width=f"{label_width:.1f}"
     )

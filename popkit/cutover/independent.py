@@ -39,6 +39,8 @@ from popkit.verification.model import CANNOT_TELL, HOLDS, VIOLATED, Check, Secti
 from popkit.verification.verify import verify
 
 GENESIS = "0" * 64
+PEERS = ("rpc", "second_rpc", "worker", "tool")
+"""What a case's header names as its sources, of which the page shows these."""
 MOST_CLAIMS = 10
 """Claims that are shown one by one; all of them are verified."""
 MARKS: dict[str, Tone] = {HOLDS: "good", CANNOT_TELL: "note", VIOLATED: "stop"}
@@ -166,7 +168,7 @@ class Independent:
                 # What the worker says of itself is recorded, and decides nothing.
                 codes.append(CODES[worst] if name != "server" else EXIT_FINE)
                 first = next(row for row in rows if row.tone == worst)
-                screen.add(heading, first.lines[0], tone=worst)
+                screen.add(heading, first.lines[-1], tone=worst)
             screen.exit_code = EXIT_WRONG if EXIT_WRONG in codes else max(codes)
             words, tone = {EXIT_FINE: (YES, "good"), EXIT_WRONG: (NO, "stop"), EXIT_CANNOT_TELL: (OPEN, "note")}[screen.exit_code]
             screen.add(VERDICT(), words, tone=tone)  # type: ignore[arg-type]
@@ -192,7 +194,7 @@ class Independent:
         screen.add(GRANT(), self.grant)
         screen.add(CASE(), sentence("{case} on {cluster}", "{case}（{cluster}）", case=self.case.name, cluster=self.case.cluster))
         screen.add(COLLECTED(), Moment(self.case.collected_at).in_language(self.language))
-        screen.add(ASKED(), *(f"{name}: {value}" for name, value in header.sources.items() if isinstance(value, str)))
+        screen.add(ASKED(), *(f"{name}: {header.sources[name]}" for name in PEERS if header.sources.get(name)))
         (section,) = self._sections("case")
         self._section(screen, CASE(), section)
         whole = facts.is_listed_whole(self.grant)

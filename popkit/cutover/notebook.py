@@ -252,7 +252,7 @@ class Cells:
         """What confirms the step: in a cell, and as the parameter of an unattended run."""
         typed = "TOKEN:VALUE" if self.checklist.steps[self.name].value else self.name
         parameter = f"{self.name} {typed}" if typed != self.name else self.name
-        return [f'run.step("{self.name}").act(confirm="{typed}")', f'CONFIRM = "{parameter}"']
+        return [f'run.step("{self.name}").act(confirm="{typed}")', f'# papermill … -p CONFIRM "{parameter}"']
 
 
 def named(confirm: Confirm) -> dict[str, str]:
