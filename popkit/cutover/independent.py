@@ -52,14 +52,14 @@ VERDICT, START, CONFIG, BY_CLAIMS, BY_PLAN = (
     Text("verdict", "判定"),
     Text("start", "開始"),
     Text("pop-config", "pop-config"),
-    Text("claims signed by", "請求の署名者"),
+    Text("claims signed by", "claim の署名者"),
     Text("plan", "計画"),
 )
-CLAIM, MORE, CHECKER = Text("claim {n}", "請求 {n}"), Text("the rest", "残り"), Text("check.py", "check.py")
+CLAIM, MORE, CHECKER = Text("claim {n}", "claim {n}"), Text("the rest", "残り"), Text("check.py", "check.py")
 WORKER, OURS, RECORDS = (
-    Text("the worker says", "ワーカーの回答"),
+    Text("the worker says", "worker の回答"),
     Text("recomputed", "再計算"),
-    Text("its records", "ワーカーの記録"),
+    Text("its records", "worker の記録"),
 )
 ANSWER = Text("Is the new grant verified?", "新しい grant は検証できたか")
 YES, NO, OPEN = (
@@ -68,12 +68,12 @@ YES, NO, OPEN = (
     Text("not verified yet: something cannot be told", "まだ検証できません: 判断できない項目があります"),
 )
 MEANS = Text("{code} (0 verified, 1 something does not hold, 3 cannot tell)", "{code}（0 検証済み、1 成立しない項目あり、3 判断できない）")
-NOBODY = Text("nobody claimed yet: that is not green", "まだ誰も請求していません。合格ではありません")
+NOBODY = Text("nobody claimed yet: that is not green", "まだ誰も claim していません。合格ではありません")
 HEADINGS = {
     "evidence": Text("The evidence", "証拠"),
     "start": Text("Verdict and start", "判定と開始"),
     "signer": Text("The signer", "署名者"),
-    "claims": Text("The first claims", "最初の請求"),
+    "claims": Text("The first claims", "最初の claim"),
     "standalone": Text("Without popkit", "popkit を使わない検証"),
     "server": Text("The server beside it", "サーバーの回答との比較"),
 }
@@ -223,7 +223,7 @@ class Independent:
             screen.add(START(), sentence("GENESIS, by {claim}", "GENESIS（{claim}）", claim=first.signature), tone="good")
         else:
             words = sentence(
-                "the first claim follows {prev}, not GENESIS", "最初の請求が GENESIS でなく {prev} に続いています", prev=first.prev_hash
+                "the first claim follows {prev}, not GENESIS", "最初の claim が GENESIS でなく {prev} に続いています", prev=first.prev_hash
             )
             screen.add(START(), words, tone="stop")
 
@@ -246,7 +246,7 @@ class Independent:
     def _claims(self, screen: Screen) -> None:
         sections = self._sections("claim")
         if not sections:
-            screen.add(Text("claims", "請求"), NOBODY, tone="note")
+            screen.add(Text("claims", "claim"), NOBODY, tone="note")
         for number, section in enumerate(sections[:MOST_CLAIMS], 1):
             self._section(screen, CLAIM(n=number), section, section.name)
         rest = sections[MOST_CLAIMS:]

@@ -19,7 +19,7 @@ Tone = Literal["plain", "good", "note", "stop"]
 MARKS: dict[Tone, str] = {"plain": " ", "good": "✓", "note": "▲", "stop": "✗"}
 """What stands before a row: never colour alone."""
 Words = Text | Sentence | str
-TYPE_NOW = Text("type", "次に入力")
+TYPE_NOW = Text("type", "入力")
 
 
 @dataclass(frozen=True, slots=True)
