@@ -24,6 +24,8 @@ class PopkitError(Exception):
 
     code = "popkit_error"
     exit_code = EXIT_INTERNAL
+    language: Language = "en"
+    """The language in which a notebook shows it."""
 
     def __str__(self) -> str:
         """The message as one visible line: it may quote a file's name, or what somebody typed."""
@@ -36,6 +38,10 @@ class PopkitError(Exception):
     def lines_in(self, language: Language) -> list[str]:
         """Lines to show below the message: what there is to choose from, where the error knows."""
         return []
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback, which names this machine's files and can quote what a page must not hold."""
+        return [f"{type(self).__name__}: {self.in_language(self.language)}", *self.lines_in(self.language)]
 
 
 class CaseUnreadable(PopkitError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ def gather(run: Run, name: str, *grants: str, second: bool = False) -> Case:
         worker_conduct=run.conduct or WORKER_CONDUCT,
     )
     try:
-        collect(options)
+        with ThreadPoolExecutor(1) as apart:  # a notebook's own event loop runs in this thread
+            apart.submit(collect, options).result()
     except CollectionStopped as stopped:
         raise stop("worker_unreachable", why=str(stopped)) from None
     return popkit.open_case(place)

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from popkit.cutover.screen import MARKS, TYPE_NOW, Screen
-from popkit.text import for_html
+from popkit.cutover.screen import MARKS, TYPE_NOW, Screen, Tone, width
+from popkit.text import for_html, for_notebook
 from popkit.texts import speak
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+
+COLOURS: dict[Tone, str] = {"plain": "inherit", "good": "#1a8a5f", "note": "#a86b00", "stop": "#d1440c"}
+"""Of the marks: each can be told from a white and from a dark page (4 to 1), and says nothing that its mark does not."""
+GAP = 2
+"""Letters of room behind a label."""
 
 
 @cache
@@ -29,4 +35,8 @@ def screen_html(screen: Screen) -> str:
     def say(value: object) -> Markup:
         return Markup(for_html(speak(value, screen.language)))
 
-    return _template().render(screen=screen, marks=MARKS, type_now=TYPE_NOW(), say=say)
+    longest = max((width(speak(row.label, screen.language)) for row in screen.rows), default=0)
+    label_width = max(8, 0.6 * (longest + GAP))
+    return _template().render(
+        screen=screen, marks=MARKS, colours=COLOURS, type_now=TYPE_NOW(), say=say, let_out=for_notebook, label_width=f"{label_width:.1f}"
+    )

@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(slots=True)
 class Screen:
-    """A heading, rows, and what to type next (commands, which are the same in every language)."""
+    """A heading (may be empty), rows, and what to type next (commands, which are the same in every language)."""
 
     heading: Words
     rows: list[Row] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Screen:
         language = language or self.language
         labels = [speak(row.label, language) for row in self.rows]
         indent = max((width(label) for label in labels), default=0)
-        lines = [speak(self.heading, language), ""]
+        lines = [speak(self.heading, language), ""] if self.heading else []
         for row, label in zip(self.rows, labels, strict=True):
             for at, line in enumerate(row.lines):
                 shown = label if at == 0 else ""
