@@ -33,8 +33,8 @@ def _shown(screen: Screen, language: Language) -> int:
 
 def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker: str | None, worker_token_env: str | None,
     authority_key: str | None, funder_key: str | None, wallet_key: str | None, amount: int | None, event_title: str | None,
-    event_date: str | None, event_host: str | None, start: int | None, expires: int | None, signer: str | None, reason: str | None, given_up: tuple[str, ...], fee_cap: int | None,
-    close_old: bool, offline: bool, out: str, language: Language) -> int:  # fmt: skip
+    event_date: str | None, event_host: str | None, start: int | None, expires: int | None, signer: str | None, reason: str | None,
+    given_up: tuple[str, ...], fee_cap: int | None, close_old: bool, offline: bool, out: str, language: Language) -> int:  # fmt: skip
     """Look at everything, plan, and write the run."""
     import popkit
     from popkit.commands.places import case_directory
