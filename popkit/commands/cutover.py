@@ -59,7 +59,9 @@ PLAN = Verb(
             type=Number(),
             metavar="N",
         ),
-        Option("--event-title", words=Text("the new event's title", "新しいイベントの名称"), metavar="T"),
+        Option("--event-title", words=Text("the new event's title; else the old one's", "新イベントの名称。省略時は元のもの"), metavar="T"),
+        Option("--event-date", words=Text("the new event's date; else the old one's", "新イベントの日時。省略時は元のもの"), metavar="D"),
+        Option("--event-host", words=Text("the new event's host; else the old one's", "新イベントの主催。省略時は元のもの"), metavar="H"),
         Option(
             "--start",
             words=Text(

@@ -33,12 +33,13 @@ def _shown(screen: Screen, language: Language) -> int:
 
 def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker: str | None, worker_token_env: str | None,
     authority_key: str | None, funder_key: str | None, wallet_key: str | None, amount: int | None, event_title: str | None,
-    start: int | None, expires: int | None, signer: str | None, reason: str | None, given_up: tuple[str, ...], fee_cap: int | None,
-    close_old: bool, offline: bool, out: str, language: Language) -> int:  # fmt: skip
+    event_date: str | None, event_host: str | None, start: int | None, expires: int | None, signer: str | None, reason: str | None,
+    given_up: tuple[str, ...], fee_cap: int | None, close_old: bool, offline: bool, out: str, language: Language) -> int:  # fmt: skip
     """Look at everything, plan, and write the run."""
     import popkit
     from popkit.commands.places import case_directory
     from popkit.cutover import plan as plans
+    from popkit.cutover.linking import Wanted
     from popkit.cutover.local import Local
     from popkit.cutover.pages import NAMES, plan_screen
     from popkit.cutover.planning import Request, make_plan
@@ -63,7 +64,7 @@ def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker:
             authority_key=opened.authority,
             funder_key=opened.funder,
             amount=amount,
-            title=event_title,
+            wanted=Wanted(event_title, event_date, event_host),
             start=start,
             expires=expires,
             signer=signer,
@@ -102,7 +103,7 @@ class _Peers:
         self.authority = read_key(local.authority_key, "authority", run) if local.authority_key else None
         self.funder = read_key(local.funder_key, "funder", run) if local.funder_key else None
         address = local.desk_address()
-        self.pair = Pair(*(Endpoint(name, local.node(name)) for name in ("rpc", "second_rpc")))
+        self.pair = Pair(Endpoint("rpc", local.node("rpc")), Endpoint("second_rpc", local.node("second_rpc")))
         self.desk = WorkerDesk(address)
 
     def close(self) -> None:

@@ -115,20 +115,23 @@ def signer_of(facts: Facts, grant: GrantDiagnosis, *, now: str | None, worker: s
 def new_grant_id(old: str, last_good: str | None, given_up: Iterable[str]) -> int:
     """The id of the new grant, which follows from the old one: two operators who plan apart meet at one address.
 
-    `last_good` is the entry (else the signature) of the last good claim, `given_up` the new grants that were abandoned before.
+    `last_good` is the entry (else the signature) of the last good claim, `given_up` the new grants that were abandoned before, in any
+    order.
     """
-    text = "\n".join(["popkit.cutover/1", old, last_good or "GENESIS", *given_up])
+    text = "\n".join(["popkit.cutover/1", old, last_good or "GENESIS", *sorted(set(given_up))])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> (64 - ID_BITS)
 
 
 def start_of(terms: Terms, now: int, given: int | None, gate: Gate) -> int:
-    """The new grant's start: the old grant's latest period boundary that is not after `now`. Raises Stopped for a start after now."""
-    period = max(terms.period_at(now), 0)
-    latest = terms.start_ts + period * terms.period_seconds
+    """The new grant's start: the old grant's latest period boundary that is not after `now`. Raises Stopped for a start after now.
+
+    A grant that has not begun has no such boundary: its own start is still to come.
+    """
+    start = terms.start_ts + max(terms.period_at(now), 0) * terms.period_seconds if given is None else given
+    if start > now:
+        raise stop("future_start", start=Moment(start), now=Moment(now))
     if given is None:
-        return latest
-    if given > now:
-        raise stop("future_start", start=Moment(given), now=Moment(now))
+        return start
     if (given - terms.start_ts) % terms.period_seconds:
         gate.refuse("start_off_calendar", start=Moment(given))
     return given

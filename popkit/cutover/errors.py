@@ -26,7 +26,12 @@ class Stopped(PopkitError):
 
 
 class Silent(Stopped):
-    """A node or the worker did not answer, or not with what it was asked for: what it holds is not known, and is not guessed."""
+    """A node or the worker did not answer, or not with what it was asked for: what it holds is not known, and is not guessed.
+
+    `kind` is how the worker's answer is called (`meanings`), where it gave a readable one.
+    """
+
+    kind: str | None = None
 
     def __init__(self, reason: Sentence | Text, advice: Sentence | Text) -> None:
         super().__init__("no_answer", reason, advice)

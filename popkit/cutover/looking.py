@@ -5,17 +5,16 @@ A dry run shows all checks; acting raises the first that stops. Drift names the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from popkit.cutover import survey
-from popkit.cutover.endpoint import Accounts, Held
 from popkit.cutover.errors import Stopped
-from popkit.cutover.plan import Plan, StepPlan
+from popkit.cutover.plan import Plan
 from popkit.cutover.reasons import stop
 from popkit.cutover.survey import Pair
-from popkit.texts import Sentence, Text, sentence
+from popkit.texts import Moment, Sentence, Text, sentence
 
 Result = Literal["holds", "note", "stop", "not checked"]
 CLUSTER = Text("cluster", "クラスター")
@@ -82,7 +81,7 @@ def age_of_plan(plan: Plan, now: float) -> Sentence:
 def same_cluster(plan: Plan, pair: Pair, wall: float) -> Sentence:
     """The plan's cluster, by genesis hash and by the plan's finalized block on both endpoints. Raises Stopped."""
     assert plan.cluster is not None
-    now = survey.cluster_seen(pair, plan.cluster.name, plan.limits, newest_signature=None, wall=wall)
+    now = survey.cluster_seen(pair, plan.cluster.name, plan.limits, newest=None, wall=wall)
     if now.genesis_hash != plan.cluster.genesis_hash:
         raise stop("drift", field="getGenesisHash", was=plan.cluster.genesis_hash, now=now.genesis_hash)
     for endpoint in (pair.first, pair.second):
@@ -97,25 +96,20 @@ def same_program(plan: Plan, pair: Pair) -> Sentence:
     from popkit.eras import EraAt
 
     was = plan.program
-    now = survey.program_seen(pair.first, was.program_id, EraAt(was.era, was.era_shown_by, "", ()), was.init)
+    now = survey.program_seen(pair, was.program_id, EraAt(was.era, was.era_shown_by, "", ()), was.init)
     for name in ("kind", "program_data", "slot", "sha256", "upgrade_authority"):
         if getattr(was, name) != getattr(now, name):
             raise stop("other_program", field=name, was=getattr(was, name), now=getattr(now, name))
     return sentence("unchanged since slot {slot}", "スロット {slot} から変更なし", slot=was.slot if was.slot is not None else "-")
 
 
-def drifted(step: StepPlan, held: Accounts, moving: frozenset[str]) -> list[tuple[str, str | None, str | None]]:
-    """(account, was, is) of a step's accounts that are neither as before nor as after; those that are expected to move left out."""
-    rows = []
-    for change in step.changes:
-        now = survey.state_digest(held[change.account])
-        if change.account in moving or change.rule != "none" or now in (change.before, change.after):
-            continue
-        rows.append((f"{change.what} {change.account}", change.before, now))
-    return rows
+def same_period(plan: Plan, now: int) -> Sentence:
+    """The old grant's period that runs is the plan's: the people who are owed and the amount are of that period. Raises Stopped.
 
-
-def is_done(step: StepPlan, held: Mapping[str, Held | None], moving: frozenset[str]) -> bool:
-    """Whether every account that the step changes is as it is to be after; those that move by themselves do not tell."""
-    telling = [c for c in step.changes if c.rule == "none" and c.account not in moving and c.before != c.after]
-    return bool(telling) and all(survey.state_digest(held[c.account]) == c.after for c in telling)
+    For the steps that freeze and fund; once the new grant is funded, a new period is nothing new.
+    """
+    terms = plan.old_grant.terms
+    period = (now - terms.start_ts) // terms.period_seconds
+    if period != plan.people.period:
+        raise stop("drift", field="period", was=plan.people.period, now=period)
+    return sentence("{period}, until {when}", "{period}（{when} まで）", period=period, when=Moment(plan.people.period_ends_at))

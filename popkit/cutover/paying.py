@@ -8,20 +8,18 @@ from popkit.cutover import survey
 from popkit.cutover.endpoint import Held
 from popkit.cutover.plan import Money
 from popkit.cutover.reasons import stop
-from popkit.cutover.stepping import Parts, World
+from popkit.cutover.stepping import Parts, World, calls_of, fee_of, payer_of
 from popkit.protocol.keys import TOKEN_PROGRAM, b58encode
 from popkit.protocol.pda import associated_token_address
 
 MINT_SIZE = 82
-TRANSACTIONS = 3
-"""Transactions that a payer may have to pay for at most, each at the plan's fee cap: the pause, the switch, the signer."""
 
 
 def refuse_poor(parts: Parts) -> None:
     """Refuse a source or a payer that holds too little, before any step is reckoned: said in plain words. Raises Stopped."""
     assert parts.amount is not None
     source = associated_token_address(parts.roles.funder, parts.place.mint)
-    held = survey.agreed(parts.pair, [source, parts.roles.payer])
+    held = survey.agreed(parts.pair, [source])
     tokens = survey.token_account(held[source])
     vault = int(parts.old.vault_amount)
     if tokens is None:
@@ -29,12 +27,41 @@ def refuse_poor(parts: Parts) -> None:
     returns = vault if parts.close_old and source == parts.place.tokens else 0
     if tokens.amount + returns < int(parts.amount.base_units):
         raise stop("poor_source", source=source, held=tokens.amount, needed=parts.amount.base_units, vault=vault)
-    rent = {name: parts.pair.first.rent(size) for name, size in survey.SIZES.items()}
-    needed = rent["grant"] + rent["vault"] + TRANSACTIONS * parts.limits.fee_cap_lamports
-    needed += rent["empty"] if parts.marker is not None else 0
-    left = _lamports(held[parts.roles.payer]) - needed
-    if left < 0 or 0 < left < rent["empty"]:
-        raise stop("poor_payer", payer=parts.roles.payer, held=_lamports(held[parts.roles.payer]), needed=needed, rent=rent["empty"])
+    _refuse_poor_payers(parts)
+
+
+def _refuse_poor_payers(parts: Parts) -> None:
+    """Refuse a payer who, after its transactions at the plan's fee cap, is left with less than the rent minimum.
+
+    Exactly zero is allowed where nothing can be left: what a fee falls short of the cap would stay as dust, and the runtime refuses that.
+    """
+    rent, pair = parts.pair.first.rent, parts.pair
+    calls = calls_of(parts, rent(0))
+    payers = {step: payer_of(parts, step) for step in calls}
+    new = parts.new_place
+    held = survey.agreed(pair, list(dict.fromkeys([*payers.values(), parts.place.grant, parts.place.vault, parts.place.pop_config])))
+    for payer in dict.fromkeys(payers.values()):
+        costs = returned = least = most = 0
+        for step, made in calls.items():
+            names = {call.name for call in made}
+            if payers[step] == payer and not parts.roles.is_multisig:
+                base = fee_of(pair, made, payer)
+                if base > parts.limits.fee_cap_lamports:
+                    raise stop("fee_above_cap", fee=base, cap=parts.limits.fee_cap_lamports)
+                least, most = least + base, most + parts.limits.fee_cap_lamports
+            if "close_grant" in names and payer == new.authority:
+                returned += sum(_lamports(held[key]) for key in (parts.place.grant, parts.place.vault))
+            if "create_grant" in names and payer == new.authority:
+                costs += rent(survey.SIZES["grant"]) + rent(survey.SIZES["vault"])
+            if "upsert_pop_config" in names and payer == new.authority and held[parts.place.pop_config] is None:
+                costs += rent(survey.SIZES["pop_config"])
+            if "marker" in names and payers[step] == payer:
+                costs += rent(0)
+        has = _lamports(held[payer])
+        left = has + returned - costs - most
+        is_spent = left == 0 and least == most
+        if left < rent(0) and not is_spent:
+            raise stop("poor_payer", payer=payer, held=has, needed=costs + most - returned, rent=rent(0))
 
 
 def money_of(parts: Parts, world: World, fees: Mapping[str, int]) -> Money:

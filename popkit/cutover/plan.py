@@ -122,7 +122,8 @@ class Program(_Part, frozen=True, kw_only=True):
 class WorkerSeen(_Part, frozen=True, kw_only=True):
     """The worker as it answered: whom it signs as, the newest entry of its audit list, and whether that continues the case's.
 
-    `model` (A to D) is that of the case's newest anchor, null where it has none.
+    `model` (A to E) is that of the case's newest anchor, null where it has none. `rotates_at` is the unix second at which its key
+    changes by the calendar, null where it does not, or does not say so.
     """
 
     signer: str | None
@@ -130,10 +131,11 @@ class WorkerSeen(_Part, frozen=True, kw_only=True):
     newest_entry: str | None
     continues_case: bool | None
     can_close_events: bool | None
+    rotates_at: int | None
 
 
 class Terms(_Part, frozen=True, kw_only=True):
-    """A grant's terms: amount in base units a period, seconds, unix seconds (expires_at 0: never)."""
+    """A grant's terms: amount in base units a period, seconds, unix seconds (expires_at 0: never); a string where past 2^53."""
 
     amount_per_period: str
     period_seconds: int
@@ -359,8 +361,17 @@ NO_STEP = Text("{step}: the plan has no such step; it has {steps}", "{step}: そ
 
 
 def canonical(value: Any) -> bytes:
-    """Canonical JSON (RFC 8785) of plain values or of a part of a plan."""
-    return rfc8785.dumps(msgspec.to_builtins(value, order=None))
+    """Canonical JSON (RFC 8785) of plain values or of a part of a plan; integers past 2^53 are decimal strings."""
+    return rfc8785.dumps(_exact(msgspec.to_builtins(value, order=None)))
+
+
+def _exact(value: Any) -> Any:
+    """Plain values with the integers that RFC 8785 has no form for as strings: a period may be 2^63 - 1 seconds."""
+    if isinstance(value, dict):
+        return {name: _exact(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(part) for part in value]
+    return str(value) if type(value) is int and abs(value) >= 1 << 53 else value
 
 
 def digest(plan: Plan) -> str:
@@ -383,8 +394,8 @@ def read_plan(run: Path) -> Plan:
     except OSError:
         raise UsageError(NO_PLAN(place=run)) from None
     try:
-        plan = msgspec.json.decode(data, type=Plan)
-    except msgspec.DecodeError as error:
+        plan = msgspec.json.decode(data, type=Plan, strict=False)  # integers as strings; what is not canonical is refused below
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(NOT_A_PLAN(place=place, why=error)) from None
     if canonical(plan) != data:
         raise UsageError(CHANGED(place=place))
@@ -394,4 +405,7 @@ def read_plan(run: Path) -> Plan:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of plan.json, made from the classes above; `plan.schema.json` is it."""
     schema = msgspec.json.schema(Plan)
+    for field in schema["$defs"]["Terms"]["properties"].values():
+        if field == {"type": "integer"}:
+            field["type"] = ["integer", "string"]  # one past 2^53 is a string of digits
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA, "title": "A plan of a cutover", **schema}

@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pybase64 import b64encode
 
 from popkit.case import Case
-from popkit.cutover import announcing, linking, others, survey
+from popkit.cutover import announcing, deployed, linking, others, survey
 from popkit.cutover.calls import GrantPlace, marker_address, marker_seed
 from popkit.cutover.clock import wall
 from popkit.cutover.deciding import Gate, new_grant_id, remedy_of, signer_of, start_of, terms_of
 from popkit.cutover.endpoint import Held
+from popkit.cutover.linking import Wanted
 from popkit.cutover.owed import amount_of, people_of
 from popkit.cutover.paying import money_of, refuse_poor
 from popkit.cutover.plan import (
@@ -46,21 +47,32 @@ from popkit.cutover.stepping import Parts, steps_of
 from popkit.cutover.survey import Pair
 from popkit.cutover.worker import WorkerDesk
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
+from popkit.errors import UsageError
 from popkit.evidence.grants import UnknownGrant, grant_named
 from popkit.evidence.manifest import MANIFEST
 from popkit.protocol import pda
 from popkit.protocol.accounts import Grant, decode_grant, decode_pop_config, decode_pop_state
+from popkit.protocol.keys import is_pubkey
+from popkit.texts import Text
 
 if TYPE_CHECKING:
     from popkit.cutover.keys import Signer as Key
+
+
+NO_KEY = Text("--{option} {value}: is no public key", "--{option} {value}: 公開鍵ではありません")
+OUT_OF_RANGE = Text(
+    "--{option} {value}: expected a whole number from {least} to 2^63 - 1",
+    "--{option} {value}: {least} から 2^63 - 1 までの整数を指定してください",
+)
+BIGGEST = 1 << 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a plan is asked for. Keys are by role; without an authority's key the plan is for a multisig, or for others to carry out.
 
-    `amount` is in base units, `start` in unix seconds, `given_up` are new grants that were abandoned before. `language` is that of the
-    new event's title where none is given.
+    `amount` is in base units, `start` in unix seconds, `given_up` are new grants that were abandoned before. `wanted` is what of the new
+    event is to be otherwise than the old one's.
     """
 
     case: Case
@@ -70,7 +82,7 @@ class Request:
     authority_key: Key | None = None
     funder_key: Key | None = None
     amount: int | None = None
-    title: str | None = None
+    wanted: Wanted = field(default_factory=Wanted)
     start: int | None = None
     expires: int | None = None
     signer: str | None = None
@@ -92,6 +104,7 @@ def make_plan(asked: Request) -> Plan:
 
 class _Planner:
     def __init__(self, asked: Request) -> None:
+        _refuse_misuse(asked)
         self.asked, self.case, self.facts = asked, asked.case, asked.case.facts
         try:
             self.name = grant_named(asked.grant, self.case.grants)
@@ -112,7 +125,7 @@ class _Planner:
             "limits": self.limits,
             "case": self._case(),
             "broken": self._broken(),
-            "given_up": list(asked.given_up),
+            "given_up": sorted(set(asked.given_up)),
         }
         parts |= self._draft() if asked.pair is None else self._live(asked.pair, remedy)
         return Plan(overridden=self.gate.overridden, **parts)
@@ -197,19 +210,16 @@ class _Planner:
     def _live(self, pair: Pair, remedy: Remedy) -> dict[str, Any]:
         asked, program_id = self.asked, self.facts.header.program_id
         self._refuse_stale()
-        newest = max((row for row in (self.case.evidence.signatures or {}).values()), key=lambda row: row.slot, default=None)
-        cluster = survey.cluster_seen(
-            pair, self.case.cluster, self.limits, newest_signature=newest.signature if newest else None, wall=asked.now()
-        )
+        newest = max((self.case.evidence.signatures or {}).values(), key=lambda row: row.slot, default=None)
+        cluster = survey.cluster_seen(pair, self.case.cluster, self.limits, newest=newest, wall=asked.now())
         clock = pair.first.clock()
         now = clock.block_time
         held, account = self._old_now(pair)
         place = GrantPlace(program_id, account.authority, account.mint, account.grant_id)
         roles = self._roles(account)
         init = survey.shows_init(pair.first, place, account)
-        program = survey.program_seen(pair.first, program_id, self.facts.era_now, init)
-        if program.kind == "missing":
-            raise stop("other_program", field="program", was=program_id, now="null")
+        program = survey.program_seen(pair, program_id, self.facts.era_now, init)
+        deployed.refuse_other(program, (self.case.evidence.accounts or {}).get(self.name))
         config = held[place.pop_config]
         now_named = decode_pop_config(config.data).signer_pubkey if config is not None else None
         worker, desk = self._worker(), asked.desk
@@ -217,12 +227,14 @@ class _Planner:
         terms = terms_of(account)
         people = people_of(self.facts, self.grant, terms, now)
         amount = amount_of(self.facts, self.name, people, terms, asked.amount) if remedy == "switch" else None
-        of_authority = survey.grants_of(pair.first, program_id, account.authority)
-        links = linking.linked_grants(desk, program_id) if desk is not None else set()
+        of_authority = survey.grants_of(pair, program_id, account.authority)
+        links = linking.linked_grants(desk, program_id) if desk is not None else {}
         other_grants = others.effects_of(self.facts, pair.first, of_authority, self.name, signer, links, self.gate, now)
-        new = self._new(pair, account, of_authority, terms, now) if remedy == "switch" else None
+        new = self._new(pair, account, of_authority, links, terms, now) if remedy == "switch" else None
         marker = self._marker(new, roles, init)
-        event = linking.event_of(desk, self.facts, self.grant, new, account, asked.title) if new is not None and desk is not None else None
+        event = None
+        if new is not None and desk is not None:
+            event = linking.event_of(desk, self.facts, self.grant, new, account, links, asked.wanted)
         old = self._old(account, held.slot, _data(held[self.name]), _state(held[place.pop_state]), _tokens(held[place.vault]))
         parts = Parts(
             pair=pair,
@@ -245,6 +257,7 @@ class _Planner:
             refuse_poor(parts)
         steps, world, fees, not_checked = steps_of(parts)
         money = money_of(parts, world, fees) if amount is not None else None
+        not_checked += deployed.not_shown(program, self.facts) + linking.rotation_due(worker)
         return {
             "made_at": now, "cluster": cluster, "program": program, "worker": worker, "old_grant": old, "new_grant": new,
             "marker": marker, "signer": signer, "people": people, "amount": amount, "money": money, "event": event,
@@ -256,6 +269,8 @@ class _Planner:
         age = self.asked.now() - self.case.collected_at
         if age > self.limits.case_seconds:
             raise stop("stale_case", age=round(age / 60), limit=self.limits.case_seconds // 60)
+        if -age > self.limits.clock_seconds:  # a case is of the cluster's clock: it cannot be younger than now
+            raise stop("clock_off", seconds=round(-age), limit=self.limits.clock_seconds)
 
     def _old_now(self, pair: Pair) -> tuple[Any, Grant]:
         """The old grant's accounts from both endpoints, and its terms; held against the case. Raises Stopped where they have moved."""
@@ -300,7 +315,8 @@ class _Planner:
 
     # 4. the new grant
 
-    def _new(self, pair: Pair, account: Grant, of_authority: Mapping[str, Grant], terms: Any, now: int) -> NewGrant:
+    def _new(self, pair: Pair, account: Grant, of_authority: Mapping[str, Grant], links: Mapping[str, list[str]], terms: Any,
+        now: int) -> NewGrant:  # fmt: skip
         program = self.facts.header.program_id
         good = self.grant.last_good
         number = new_grant_id(self.name, (good["entry_hash"] or good["signature"]) if good else None, self.asked.given_up)
@@ -313,6 +329,7 @@ class _Planner:
             "PopState": pda.pop_state_address(address, program),
         }
         unused = survey.unused_at(pair, places)
+        linking.refuse_linked(links, address)
         if self.asked.desk is not None:
             linking.refuse_poisoned(self.asked.desk, address, self.facts)
         return NewGrant(
@@ -338,6 +355,18 @@ class _Planner:
             return None
         seed = marker_seed(new.address, "2")
         return Marker(address=marker_address(roles.funder, seed), base=roles.funder, seed=seed)
+
+
+def _refuse_misuse(asked: Request) -> None:
+    """Refuse what no plan can be made with. Raises UsageError, with the option."""
+    for option, keys in (("signer", [asked.signer]), ("given-up", asked.given_up)):
+        for key in keys:
+            if key is not None and not is_pubkey(key):
+                raise UsageError(NO_KEY(option=option, value=key))
+    numbers = (("amount", asked.amount, 1), ("start", asked.start, -BIGGEST), ("expires", asked.expires, 0), ("fee-cap", asked.fee_cap, 1))
+    for option, number, least in numbers:
+        if number is not None and not least <= number < BIGGEST:
+            raise UsageError(OUT_OF_RANGE(option=option, value=number, least=least))
 
 
 def _terms(account: Grant) -> Terms:

@@ -249,6 +249,17 @@ _TABLE = (
         ),
     ),
     Reason(
+        "no_account_list",
+        Text(
+            "neither {first} nor {second} lists the grants of the authority: {why}",
+            "{first} も {second} も authority の grant の一覧を返しません: {why}",
+        ),
+        Text(
+            "name a node that answers getProgramAccounts; without it nobody knows who was ahead, or whom a new signer hits",
+            "getProgramAccounts に応答するノードを指定してください。一覧がないと、先に作られた grant や署名者変更の影響がわかりません",
+        ),
+    ),
+    Reason(
         "history_missing",
         Text(
             "the newest known signature of the old grant, {signature}, is not on this cluster: it was reset, or is another",
@@ -275,9 +286,10 @@ _TABLE = (
             "新しい grant の {what} {address} はすでに使われています: {how}",
         ),
         Text(
-            "find out who made it: another operator may be ahead of you; 'popkit cutover abandon' gives a poisoned address up",
-            "誰が作ったか確認してください。別の担当者が先に進めているかもしれません。"
-            "汚染された場合は `popkit cutover abandon` で放棄します",
+            "find out who used it: another operator may be ahead of you; where nobody is, plan for another address with "
+            "--given-up NEW_GRANT",
+            "誰が使ったか確認してください。別の担当者が先に進めているかもしれません。"
+            "そうでなければ --given-up 新しいgrant を付け、別のアドレスで計画し直してください",
         ),
     ),
     Reason(
@@ -287,8 +299,8 @@ _TABLE = (
             "ワーカーが新しい grant {grant} の proof をすでに {count} 件発行しており、head が GENESIS ではありません",
         ),
         Text(
-            "give this address up with 'popkit cutover abandon', and plan anew",
-            "`popkit cutover abandon` でこのアドレスを放棄し、計画し直してください",
+            "give this address up and plan anew with --given-up {grant} (a run that has made the grant: 'popkit cutover abandon' first)",
+            "--given-up {grant} を付けて計画し直してください（すでに grant を作った実行では、先に `popkit cutover abandon`）",
         ),
     ),
     Reason(
@@ -297,7 +309,10 @@ _TABLE = (
             "the start {start} is after now ({now}): the first proof would be burnt",
             "開始 {start} が現在（{now}）より後です。最初の proof が失われます",
         ),
-        Text("leave --start out: the latest period boundary is taken", "--start を省略してください。直近の期間の境界を使います"),
+        Text(
+            "leave --start out: the latest period boundary is taken; where the old grant itself has not begun, wait until it has",
+            "--start を省略してください。直近の期間の境界を使います。元の grant がまだ始まっていない場合は、開始まで待ってください",
+        ),
     ),
     Reason(
         "start_off_calendar",
@@ -379,6 +394,17 @@ _TABLE = (
         Text(
             "find out who made it: another operator may be ahead of you",
             "誰が作ったか確認してください。別の担当者が先に進めているかもしれません",
+        ),
+    ),
+    Reason(
+        "event_incomplete",
+        Text(
+            "the worker shows no event of the old grant to copy: {missing}",
+            "コピー元となる元の grant のイベントの項目がワーカーにありません: {missing}",
+        ),
+        Text(
+            "give what is missing: --event-title, --event-date, --event-host",
+            "不足分を指定してください: --event-title、--event-date、--event-host",
         ),
     ),
     # Steps

@@ -160,13 +160,13 @@ def steps_of(parts: Parts) -> tuple[list[StepPlan], World, dict[str, int], list[
     """
     rent = parts.pair.first.rent
     calls = calls_of(parts, rent(0))
-    keys = [key for step, made in calls.items() for key in writable_of(made, _payer(parts, step))]
+    keys = [key for step, made in calls.items() for key in writable_of(made, payer_of(parts, step))]
     world: World = dict(survey.agreed(parts.pair, list(dict.fromkeys(keys)))) if keys else {}
     signed: dict[str, tuple[list[Instruction], list[Change]]] = {}
     fees: dict[str, int] = {}
     for step, made in calls.items():
-        payer = _payer(parts, step)
-        fees[step] = 0 if parts.roles.is_multisig else _fee(parts.pair, made, payer)
+        payer = payer_of(parts, step)
+        fees[step] = 0 if parts.roles.is_multisig else fee_of(parts.pair, made, payer)
         before = world
         world = before | after(made, before, payer, fees[step], rent, parts.now, rewrites=parts.init is not True)
         touched = writable_of(made, payer)
@@ -175,11 +175,12 @@ def steps_of(parts: Parts) -> tuple[list[StepPlan], World, dict[str, int], list[
     return _all_steps(parts, signed), world, fees, not_checked
 
 
-def _payer(parts: Parts, step: str) -> str:
+def payer_of(parts: Parts, step: str) -> str:
+    """Who pays for a step's transaction."""
     return parts.roles.funder if step == FUND else parts.roles.payer
 
 
-def _fee(pair: Pair, calls: Sequence[Call], payer: str) -> int:
+def fee_of(pair: Pair, calls: Sequence[Call], payer: str) -> int:
     """What the node asks for these calls, without a priority fee, in lamports."""
     fee = pair.first.fee(message_of(calls, payer, pair.first.blockhash().blockhash))
     if fee is None:

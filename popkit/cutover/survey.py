@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,13 @@ from pybase64 import b64encode
 from solders.pubkey import Pubkey
 
 from popkit.cutover.calls import GrantPlace, create_grant
-from popkit.cutover.endpoint import Accounts, Endpoint, Held, NodeRefused
+from popkit.cutover.endpoint import SLOT_NOT_REACHED, Accounts, Endpoint, Held, NodeRefused
 from popkit.cutover.errors import Stopped
 from popkit.cutover.plan import Block, Cluster, Limits, Program, canonical
 from popkit.cutover.reasons import stop
 from popkit.cutover.transactions import message_of, unsigned
 from popkit.eras import EraAt
+from popkit.evidence.rpc import SignatureRow
 from popkit.protocol.accounts import DISCRIMINATORS, AccountError, Grant, TokenAccount, decode_grant, decode_token_account
 from popkit.protocol.genesis import UNKNOWN, cluster_of
 from popkit.protocol.keys import b58encode, key_bytes
@@ -40,18 +41,22 @@ SIZES = {"grant": GRANT_SIZE, "vault": 165, "pop_config": 73, "pop_state": 122, 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two endpoints of one cluster: the first builds, simulates and sends, the second vouches."""
+    """Two endpoints of one cluster: the first builds, simulates and sends, the second vouches. `sleep` waits between two looks."""
 
     first: Endpoint
     second: Endpoint
+    sleep: Callable[[float], None] = time.sleep
 
     def close(self) -> None:
         self.first.close()
         self.second.close()
 
 
-def cluster_seen(pair: Pair, case_cluster: str, limits: Limits, *, newest_signature: str | None, wall: float | None = None) -> Cluster:
-    """Which cluster both endpoints are on. Raises Stopped where they are not on one, or not on the case's."""
+def cluster_seen(pair: Pair, case_cluster: str, limits: Limits, *, newest: SignatureRow | None, wall: float | None = None) -> Cluster:
+    """Which cluster both endpoints are on. Raises Stopped where they are not on one, or not on the case's.
+
+    `newest` is the newest signature of the case, which both must have: a cluster that was reset keeps its name.
+    """
     first, second = pair.first, pair.second
     if first.address.url == second.address.url:
         raise stop("one_endpoint", endpoint=first.shown)
@@ -66,10 +71,11 @@ def cluster_seen(pair: Pair, case_cluster: str, limits: Limits, *, newest_signat
     if case_cluster not in (UNKNOWN, "localnet", name):
         raise stop("wrong_cluster", case=case_cluster, found=name if name != UNKNOWN else genesis)
     version = first.ask("getVersion", [])
-    if newest_signature is not None:
+    if newest is not None:
         for endpoint in (first, second):
-            if endpoint.status(newest_signature) is None:
-                raise stop("history_missing", signature=newest_signature)
+            if endpoint.status(newest.signature) is None:
+                _refuse_lag(pair, newest.slot)
+                raise stop("history_missing", signature=newest.signature)
     return Cluster(
         name=name if name != UNKNOWN else case_cluster,
         genesis_hash=genesis,
@@ -77,6 +83,13 @@ def cluster_seen(pair: Pair, case_cluster: str, limits: Limits, *, newest_signat
         block=_common_block(pair, limits, wall),
         agreed_by_second=True,
     )
+
+
+def _refuse_lag(pair: Pair, slot: int) -> None:
+    """Refuse where an endpoint has not reached a slot yet: what it lacks may be still to come."""
+    first, second = pair.first.slot(), pair.second.slot()
+    if min(first, second) < slot:
+        raise stop("endpoints_disagree", what="getSlot", first=first, second=second)
 
 
 def _common_block(pair: Pair, limits: Limits, wall: float | None) -> Block:
@@ -118,16 +131,16 @@ def block_at(endpoint: Endpoint, slot: int) -> str | None:
     return str(found["blockhash"]) if isinstance(found, dict) else None
 
 
-def program_seen(endpoint: Endpoint, program_id: str, era: EraAt, init: bool | None) -> Program:
-    """The program's loader, ProgramData and upgrade authority as they are now, with the era that the case's behaviour shows."""
-    held = endpoint.accounts([program_id])[program_id]
+def program_seen(pair: Pair, program_id: str, era: EraAt, init: bool | None) -> Program:
+    """The program's loader, ProgramData and upgrade authority as both endpoints hold them, with the era that the case shows."""
+    held = agreed(pair, [program_id])[program_id]
     known: dict[str, Any] = {"program_data": None, "slot": None, "sha256": None, "upgrade_authority": None}
     kind = held.owner if held is not None else "missing"
     if held is not None and held.owner == UPGRADEABLE_LOADER and len(held.data) >= 36:
         kind = "upgradeable"
         address = b58encode(held.data[4:36])
         known["program_data"] = address
-        data = endpoint.accounts([address])[address]
+        data = agreed(pair, [address])[address]
         if data is not None and len(data.data) >= PROGRAM_DATA_HEADER:
             known["slot"] = int.from_bytes(data.data[4:12], "little")
             known["upgrade_authority"] = b58encode(data.data[13:45]) if data.data[12] == 1 else None
@@ -158,16 +171,34 @@ def shows_init(endpoint: Endpoint, at: GrantPlace, grant: Grant) -> bool | None:
     return True if value["err"] == {"InstructionError": [0, {"Custom": 0}]} else None
 
 
-def grants_of(endpoint: Endpoint, program_id: str, authority: str) -> dict[str, Grant]:
-    """Every grant account of an authority, by address."""
+def grants_of(pair: Pair, program_id: str, authority: str) -> dict[str, Grant]:
+    """Every grant account of an authority, by address: from the second endpoint where the first does not list a program's accounts.
+
+    Raises Stopped where neither does: whom a change hits, and who was ahead, would not be known.
+    """
     filters = [{"dataSize": GRANT_SIZE}, {"memcmp": {"offset": AUTHORITY_OFFSET, "bytes": authority}}]
     config = {"encoding": "base64", "commitment": "finalized", "filters": filters}
     found: dict[str, Grant] = {}
-    for row in endpoint.ask("getProgramAccounts", [program_id, config]):
+    endpoint, rows = _listed(pair, "getProgramAccounts", [program_id, config])
+    for row in rows:
         held = endpoint.held(row["account"])
         if held is not None and held.data[:8] == DISCRIMINATORS[Grant]:
             found[row["pubkey"]] = decode_grant(held.data)
     return found
+
+
+def _listed(pair: Pair, method: str, params: list[Any]) -> tuple[Endpoint, list[dict[str, Any]]]:
+    """The endpoint that answers a method that not every provider offers, and its rows."""
+    why: list[Stopped] = []
+    for endpoint in (pair.first, pair.second):
+        try:
+            rows = endpoint.ask(method, params)
+        except Stopped as stopped:
+            why.append(stopped)
+            continue
+        if isinstance(rows, list):
+            return endpoint, rows
+    raise stop("no_account_list", first=pair.first.shown, second=pair.second.shown, why=why[0].reason if why else "null")
 
 
 def created_at(endpoint: Endpoint, grant: str) -> int | None:
@@ -188,14 +219,15 @@ def unused_at(pair: Pair, addresses: Mapping[str, str]) -> dict[str, int]:
     `addresses` are named by what they are. Lamports that somebody merely sent do no harm, yet the signature says that the address is known.
     """
     slots = {}
+    grant = f" (grant {addresses['grant']})" if "grant" in addresses else ""
     for endpoint in (pair.first, pair.second):
         seen = endpoint.accounts(list(addresses.values()))
         for what, address in addresses.items():
             if seen[address] is not None:
-                raise stop("address_taken", what=what, address=address, how=f"{endpoint.shown}: account")
+                raise stop("address_taken", what=what, address=address, how=f"{endpoint.shown}: account{grant}")
             listed = endpoint.signatures(address, limit=1)
             if listed:
-                raise stop("address_taken", what=what, address=address, how=f"{endpoint.shown}: {listed[0]['signature']}")
+                raise stop("address_taken", what=what, address=address, how=f"{endpoint.shown}: {listed[0]['signature']}{grant}")
         slots[endpoint.name] = seen.slot
     return slots
 
@@ -203,15 +235,23 @@ def unused_at(pair: Pair, addresses: Mapping[str, str]) -> dict[str, int]:
 def agreed(pair: Pair, keys: Sequence[str]) -> Accounts:
     """Accounts as the first endpoint holds them, where the second holds the same. Raises Stopped where the two differ.
 
-    The second is asked at the first's slot or later, and again once where it differs: accounts may move between two looks.
+    The second is asked at the first's slot or later, so that one which lags vouches for nothing, and both again where they differ:
+    accounts may move between two looks.
     """
     for attempt in range(3):
-        first, second = pair.first.accounts(keys), pair.second.accounts(keys)
+        first = pair.first.accounts(keys)
+        pair.second.newest_slot = max(pair.second.newest_slot, first.slot)
+        try:
+            second = pair.second.accounts(keys)
+        except NodeRefused as refused:
+            if refused.number != SLOT_NOT_REACHED:
+                raise
+            raise stop("endpoints_disagree", what="getSlot", first=first.slot, second=f"< {first.slot}") from None
         apart = [key for key in keys if first[key] != second[key]]
         if not apart:
             return first
         if attempt < 2:
-            time.sleep(0.5)
+            pair.sleep(0.5)
     key = apart[0]
     raise stop("endpoints_disagree", what=key, first=state_digest(first[key]) or "null", second=state_digest(second[key]) or "null")
 

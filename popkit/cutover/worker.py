@@ -274,4 +274,6 @@ def _silent(path: str, answered: Answered | None = None) -> Silent:
         )
         return Silent(reason, LOOK["reading"])
     reason = sentence("Nothing is known from {path}. {why}", "{path} からは何も分かりません。{why}", path=where, why=answered.sentence)
-    return Silent(reason, answered.advice)
+    silent = Silent(reason, answered.advice)
+    silent.kind = answered.kind
+    return silent

@@ -82,7 +82,8 @@ class Rehearsal:
     def plan(self, *, by_roles: bool = False, name: str = "run", **asked: Any) -> Run:
         """Plan a cutover of the incident's grant and open its run. Raises Stopped where the plan is refused."""
         local = self.local(by_roles=by_roles)
-        pair = Pair(*(Endpoint(each, local.node(each), sleep=self.sleep) for each in ("rpc", "second_rpc")))
+        first, second = (Endpoint(each, local.node(each), sleep=self.sleep) for each in ("rpc", "second_rpc"))
+        pair = Pair(first, second, self.sleep)
         desk = WorkerDesk(local.desk_address(), sleep=self.sleep)
         try:
             request = Request(
