@@ -13,7 +13,6 @@ from tests.diagnosis.judged import judged, without_times
 T = 1771830000
 
 
-
 def test_nothing_tells_the_time_of_a_slot() -> None:
     for clock in (SlotClock([]), SlotClock([(100, T)])):
         assert clock.earliest(None) is clock.latest(None) is None
