@@ -196,11 +196,13 @@ class GrantChain:
         return era.may_be_strict and not era.may_be_relaxed
 
     def _is_surely_strict(self, attempt: Attempt) -> bool:
-        """Whether behaviour shows the rules strict at an attempt, or no other program existed by then; a model alone does not."""
-        era = self._era(attempt)
-        return self.is_strict_at(attempt) and (
-            era.decided_by != "worker model" or self.eras.precedes(attempt.slot, attempt.block_time, "relaxed")
-        )
+        """Whether strict rules were in force whatever else is true: behaviour leaves no relaxed program there, or it did not exist yet.
+
+        That the program shown last stays is what verdicts go by; it proves nothing of a slot after which a newer program shows, or none.
+        """
+        if not self.is_strict_at(attempt):
+            return False
+        return "relaxed" not in self._era(attempt).possible or self.eras.precedes(attempt.slot, attempt.block_time, "relaxed")
 
     @cached_property
     def is_closed_by_state(self) -> bool:

@@ -25,7 +25,8 @@ class SlotClock:
     """Unix seconds of slots, from the block times in the case and from `collected_at`, the stated clock at the newest account's slot.
 
     `stated` is that (slot, second), or None where the accounts carry no slot. It counts only where it fits the block times: a time that
-    runs ahead of what the slots allow is of another moment than the accounts, and is left out (`disagrees`).
+    runs ahead of what the slots allow is of another moment than the accounts, and is left out (`disagrees`). Without any block time it
+    says when the slot was at the latest, and not at the earliest: a case put together from parts of different days may state the newest.
     """
 
     def __init__(self, times: Iterable[tuple[int, int]], stated: tuple[int, int] | None = None) -> None:
@@ -37,9 +38,10 @@ class SlotClock:
         self.stated = stated
         self.disagrees = False
         if stated is not None:
-            latest = self._latest_from_below(stated[0])
-            self.disagrees = latest is not None and stated[1] > latest + SLACK
+            bounds = [self._latest_from_below(stated[0]), self._first_from_above(stated[0])]
+            self.disagrees = any(latest is not None and stated[1] > latest + SLACK for latest in bounds)
         self._stated = None if self.disagrees else stated
+        self._fitting = self._stated if self._slots else None
 
     @property
     def _pace(self) -> float:
@@ -54,22 +56,27 @@ class SlotClock:
         spot = bisect_right(self._slots, slot)
         return self._seconds[spot - 1] + (slot - self._slots[spot - 1]) * self._pace if spot else None
 
+    def _first_from_above(self, slot: int) -> int | None:
+        """The first known block time at a slot or after it; None without one."""
+        spot = bisect_left(self._slots, slot)
+        return self._seconds[spot] if spot < len(self._slots) else None
+
     def earliest(self, slot: int | None) -> int | None:
         """The earliest unix second at which a slot can have been; None where nothing tells.
 
-        A stated time is taken as it is for its own slot. Elsewhere the block times on both sides bound it.
+        A stated time that fits the block times is taken as it is for its own slot. Elsewhere the block times on both sides bound it.
         """
         if slot is None:
             return None
-        if self._stated is not None and slot >= self._stated[0]:
-            return self._stated[1]
+        if self._fitting is not None and slot >= self._fitting[0]:
+            return self._fitting[1]
         bounds: list[float] = []
         spot = bisect_right(self._slots, slot)
         if spot:
             bounds.append(self._seconds[spot - 1] + (slot - self._slots[spot - 1]) * SLOT_SECONDS * FASTEST)
         after = bisect_left(self._slots, slot)
         later = [(self._slots[after], self._seconds[after])] if after < len(self._slots) else []
-        for at, second in [*later, *([self._stated] if self._stated is not None else [])]:
+        for at, second in [*later, *([self._fitting] if self._fitting is not None else [])]:
             bounds.append(second - (at - slot) * self._pace)
         return int(max(bounds)) if bounds else None
 
@@ -78,9 +85,9 @@ class SlotClock:
         if slot is None:
             return None
         bounds = [float(self._stated[1])] if self._stated is not None and slot <= self._stated[0] else []
-        after = bisect_left(self._slots, slot)
-        if after < len(self._slots):
-            bounds.append(self._seconds[after])
+        after = self._first_from_above(slot)
+        if after is not None:
+            bounds.append(after)
         below = self._latest_from_below(slot)
         if below is not None:
             bounds.append(below + SLACK)

@@ -218,16 +218,15 @@ def foreign_issuer(incident: Incident) -> Cause | None:
 
 
 def worker_head_reset(incident: Incident) -> Cause | None:
-    """This worker issued from GENESIS on a grant that already had state."""
+    """This worker issued from GENESIS on a grant that already had state; needs the worker's own records of that proof.
+
+    From the chain alone a copy of the key, a second worker with an empty storage, or a client that gave an old parent looks the same.
+    """
     line, chain = incident.judgement.line, incident.judgement.line.chain
     if chain.head == GENESIS_HASH:
         return None
-    reset = [
-        p
-        for p in line.proofs.values()
-        if p.prev_hash == GENESIS_HASH and p.issuer != "foreign" and not _took_parent_from_chain(p) and _had_state(incident, p)
-    ]
-    reset = [p for p in reset if _had_a_head(incident, p)]
+    own = [p for p in line.proofs.values() if p.issuer == "this_worker" and p.prev_hash == GENESIS_HASH]
+    reset = [p for p in own if not _took_parent_from_chain(p) and _had_state(incident, p) and _had_a_head(incident, p)]
     if reset:
         why = sentence(
             "the worker issued {proofs} from GENESIS on a grant that already had state",
@@ -269,10 +268,10 @@ def _had_state(incident: Incident, proof: Proof) -> bool:
     if first is not None and (known := line.proofs[str(first.entry_hash)]).from_worker and known.prev_hash == GENESIS_HASH:
         order = [p.entry_hash for p in line.in_issue_order()]  # one worker issued twice from GENESIS: the later one had a head to follow
         return proof.entry_hash in order and order.index(proof.entry_hash) > order.index(known.entry_hash)
-    if first is not None and first.block_time is not None:
-        return proof.issued_at >= first.block_time
     if first is not None:
-        return any(a.slot > first.slot for a in proof.refused)
+        # that it landed later does not say that it was issued later: two wallets may have held a proof at once
+        landed = first.block_time if first.block_time is not None else incident.facts.clock.latest(first.slot)
+        return landed is not None and proof.issued_at >= landed
     return chain.state.last_issued_at is not None and proof.issued_at > chain.state.last_issued_at
 
 

@@ -2,8 +2,12 @@
 
 1. A proof landed when a transaction, PopState or an accepted claim that rests on it says so.
 2. It is lost when it can land no more and the chain, read after that moment, does not hold it.
-3. It can land while the program would still take it by the clock of the case.
-4. Anything else is not known: the chain was read too early, or a receipt tells of a claim that no transaction in the case is.
+3. It can land while the program would still take it by the clock of the case, and the chain's head is known.
+4. Anything else is not known: the chain was read too early, or nothing shows its head, or a receipt tells of a claim that no transaction
+   in the case is.
+
+A node can leave transactions out of its list without a word, the newest above all. So a list alone does not show the chain's head: PopState
+does, or whoever collected the list and states, with reasons, that it is whole.
 
 A pause, another signer in pop-config and an empty vault can be lifted in time: they do not end a proof.
 """
@@ -39,7 +43,9 @@ class Fates:
             return LOST if self._receipt_is_of_another(proof) else NOT_KNOWN
         if self._is_over(proof, self.read_at) or self._was_refused_too_late(proof):
             return LOST
-        return NOT_KNOWN if self._is_over(proof, self.facts.now) else CAN_LAND
+        if self._is_over(proof, self.facts.now) or not self.head_is_certain or self.state_has_no_age:
+            return NOT_KNOWN
+        return CAN_LAND
 
     def are(self, proofs: Iterable[Proof], fate: str) -> bool:
         """Whether every one of some proofs has a fate."""
@@ -93,26 +99,33 @@ class Fates:
 
     @cached_property
     def head_is_certain(self) -> bool:
-        """Whether the chain's head is known: PopState tells it, or the node listed nothing that is not in the case."""
-        return self.chain.state_counts or self.facts.is_listed_whole(self.grant, accepted_alone=True)
+        """Whether the chain's head is known: PopState tells it, or the node's list does, and its collector states that it is whole."""
+        return self.chain.state_counts or self._list_is_whole
+
+    @property
+    def state_has_no_age(self) -> bool:
+        """Whether PopState tells the head as of an unknown moment: what it does not hold may have landed since."""
+        return self.chain.state_counts and self.chain.state.slot is None
+
+    @cached_property
+    def _list_is_whole(self) -> bool:
+        """Whether the collector states that the grant's list is whole, and the case holds every transaction of it that did not fail."""
+        stated = any(row.address == self.grant and row.complete for row in stated_addresses(self.facts.header))
+        return stated and self.facts.is_listed_whole(self.grant, accepted_alone=True)
 
     @cached_property
     def read_at(self) -> int | None:
-        """The unix second up to which the chain is known: when PopState was read, or of the newest row that was listed; None: not known.
+        """The unix second up to which the chain is known: when PopState was read, or a list that is whole was collected; None: not known.
 
         A PopState without a slot is only known to have been read after the claim that it names.
         """
         if not self.head_is_certain:
             return None
-        clock = self.facts.clock
-        if self.chain.state_counts and self.chain.state.slot is not None:
-            return clock.earliest(self.chain.state.slot)
-        if self.chain.state_counts:
-            return clock.earliest(self.chain.linked[-1].slot) if self.chain.linked else None
-        rows = self.facts.evidence.signatures or {}
-        if any(stated.address == self.grant and stated.complete for stated in stated_addresses(self.facts.header)):
-            return None if self.facts.clock_is_impossible else self.facts.now  # whoever collected the list says that it is whole
-        return clock.earliest(max((row.slot for row in rows.values()), default=None))
+        if not self.chain.state_counts:
+            return None if self.facts.clock_is_impossible else self.facts.now
+        if self.chain.state.slot is not None:
+            return self.facts.clock.earliest(self.chain.state.slot)
+        return self.facts.clock.earliest(self.chain.linked[-1].slot) if self.chain.linked else None
 
     @cached_property
     def accepted_periods(self) -> frozenset[tuple[str, int]]:

@@ -85,10 +85,11 @@ def _why_sound(outcome: Judgement, is_head: bool) -> Sentence:
 def records_missing(facts: Facts, outcome: Judgement) -> Sentence | None:
     """What of the worker's records is missing to call a sound chain sound; None when nothing is.
 
-    Relaxed rules that behaviour shows need none: whatever the worker issued and nobody sent wedges nothing.
+    Relaxed rules that behaviour shows need none: whatever the worker issued and nobody sent wedges nothing. `unused` needs them all the
+    same: whether somebody holds a proof is what the word says.
     """
     line = outcome.line
-    if outcome.era_now == "relaxed" and outcome.era.decided_by == "behaviour":
+    if outcome.verdict != "unused" and outcome.era_now == "relaxed" and outcome.era.decided_by == "behaviour":
         return None
     if any((anchor := as_anchor(entry)) is not None and anchor.grant == line.chain.grant for entry in line.records.doubtful):
         return sentence(

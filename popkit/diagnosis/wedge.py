@@ -108,9 +108,9 @@ class Wedge:
             return outcome.cannot_tell(
                 sentence(
                     "proofs stand on the last claim in the evidence, and whether they landed is not known: PopState was not collected "
-                    "and transactions are missing",
-                    "証拠にある最後の claim の上に proof がありますが、取り込まれたかどうか分かりません。PopState が収集されておらず、"
-                    "トランザクションも欠けています",
+                    "after that claim, and no collector states that the list of transactions is whole",
+                    "証拠にある最後の claim の上に proof がありますが、取り込まれたかどうか分かりません。その claim より後の PopState "
+                    "がなく、トランザクションの一覧が完全だという収集者の記録もありません",
                 ),
                 _POP_STATE(),
             )
@@ -122,6 +122,17 @@ class Wedge:
                     "のものかもしれません",
                 ),
                 sentence("PopState and the receipts, read at one moment", "同じ時点で読み取った PopState とレシート"),
+            )
+        if fates.state_has_no_age:
+            return outcome.cannot_tell(
+                sentence(
+                    "the worker's head is {proofs} ahead of the head that PopState names, but PopState carries no slot: whether they "
+                    "landed after it was read is not known",
+                    "worker の head は PopState の head より {proofs}分先にありますが、PopState "
+                    "にスロットがないため、読み取り後に取り込まれたかどうか分かりません",
+                    proofs=PROOFS(len(line.path)),
+                ),
+                sentence("PopState with the slot at which it was read", "読み取り時のスロットを伴う PopState"),
             )
         return outcome.cannot_tell(
             sentence(

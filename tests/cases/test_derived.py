@@ -235,8 +235,7 @@ def test_two_lines_under_one_key_without_the_workers_records_are_broken_and_said
     case = copy_of(name)
     case.drop("worker")
     assert run(case) == ("broken", 1)
-    causes = {"foreign-issuer": ["unexplained"], "worker-head-reset": ["worker_head_reset"]}
-    assert [cause.name for cause in case.diagnose().grants[0].causes] == causes[name]
+    assert [cause.name for cause in case.diagnose().grants[0].causes] == ["unexplained"], "the chain alone does not show who issued"
 
 
 def test_a_later_collection_keeps_the_program_that_was_shown(copy_of: Make) -> None:

@@ -53,10 +53,24 @@ def account(files: dict[str, Any], address: str) -> dict[str, Any]:
     return row
 
 
+def without_times(files: dict[str, Any]) -> dict[str, Any]:
+    """The case of a node that gives no block times."""
+    for row in (*files[TRANSACTIONS], *files[SIGNATURES]):
+        row.get("result", row)["blockTime"] = None
+    return files
+
+
 def read_earlier(files: dict[str, Any], earlier: dict[str, Any], *addresses: str) -> dict[str, Any]:
     """The case with some accounts as they were read at an earlier moment."""
     kept = [row for row in files[ACCOUNTS] if row["pubkey"] not in addresses]
     files[ACCOUNTS] = kept + [row for row in earlier[ACCOUNTS] if row["pubkey"] in addresses]
+    return files
+
+
+def stated_whole(files: dict[str, Any], handle: GrantHandle, **row: Any) -> dict[str, Any]:
+    """The case whose collector states that the grant's list is whole; `row` changes what it states."""
+    stated = {"address": handle.address, "role": "grant", "complete": True, "because": [], **row}
+    files["case.json"] = {**files["case.json"], "sources": {**files["case.json"]["sources"], "completeness": [stated]}}
     return files
 
 

@@ -10,7 +10,7 @@ from popkit.eras import EraTimeline, Shown, only
 from popkit.protocol.errors import TransactionFailure
 from popkit.protocol.message import GENESIS_HASH
 
-STRICT = EraTimeline([Shown(0, only("strict"), "seen")])
+STRICT = EraTimeline([Shown(slot, only("strict"), "seen") for slot in (0, 1 << 40)])
 RELAXED = EraTimeline([Shown(0, only("relaxed"), "seen")])
 UNKNOWN = PopStateSeen(known=False)
 REFUSED = TransactionFailure("PopHashChainBroken", "program", 6026, 1, None, frozenset(), "log")

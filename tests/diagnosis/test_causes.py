@@ -31,7 +31,10 @@ from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol.message import GENESIS_HASH, entry_hash
+from tests.diagnosis.judged import without_times
 
+CLIENT_PARENTS_DAY = 1772600000
+"""2026-03-04: the first day of workers that take parents from clients and keep their own heads where they were."""
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
 
 
@@ -274,12 +277,6 @@ def test_a_second_issuer_s_first_proof_is_no_reset_while_the_grant_has_no_state(
     assert late.entry in reset.entries
 
 
-def without_times(files: dict[str, Any]) -> dict[str, Any]:
-    for row in (*files[TRANSACTIONS], *files[SIGNATURES]):
-        row.get("result", row)["blockTime"] = None
-    return files
-
-
 def test_a_reset_head_shows_by_the_audit_chain_where_no_time_is_known(tmp_path: Path) -> None:
     world, handle, _ = sound()
     world.worker.heads.clear()
@@ -292,6 +289,42 @@ def test_a_reset_head_shows_by_the_audit_chain_where_no_time_is_known(tmp_path: 
     unsent = worker_head_reset(incident_of(tmp_path / "unsent", hide(files, refused.signature), handle))
     assert unsent is not None
     assert unsent.entries == (refused.entry,)
+
+
+@pytest.mark.parametrize("issuer", ["the worker itself", "a copy of the key"])
+def test_who_issued_from_genesis_shows_in_the_worker_s_records_alone(issuer: str, tmp_path: Path) -> None:
+    """A second worker with the same key and an empty storage leaves the same two claims on chain as one that forgot its head."""
+    world = World()
+    handle = world.grant()
+    empty = world.worker.clone()
+    world.tickets(handle, "ann", "bob")
+    if issuer == "the worker itself":
+        world.worker.heads.clear()
+        refused = world.ticket(handle, "cat")
+    else:
+        refused = send(world, handle, "cat", empty.issue(handle.address, world.address("cat")))
+    assert (refused.proof.prev, refused.landed.error) == (GENESIS, 6026)
+    world.tick(900)
+    assert worker_head_reset(incident_of(tmp_path / "chain", world.collect(worker=False), handle)) is None
+    names = set(found_in(incident_of(tmp_path / "records", world.collect(), handle)))
+    assert ("worker_head_reset" in names, "foreign_issuer" in names) == (issuer == "the worker itself", issuer != "the worker itself")
+
+
+@pytest.mark.parametrize("ahead", [0, 300])
+@pytest.mark.parametrize("times", [True, False])
+def test_two_clients_that_gave_genesis_at_once_are_no_reset(times: bool, ahead: int, tmp_path: Path) -> None:
+    """A worker that takes parents from clients gave both GENESIS; the second is refused, and its clock may stand ahead of the chain's."""
+    world = World("strict_v2", "D", start=CLIENT_PARENTS_DAY)
+    world.worker.offset_ms = 1000 * ahead
+    handle = world.grant()
+    proofs = [world.worker.issue(handle.address, world.address(w), expected=GENESIS) for w in ("ann", "bob")]
+    landed = [world.claim(handle, proof, wallet) for proof, wallet in zip(proofs, ("ann", "bob"), strict=True)]
+    assert [ticket.err is None for ticket in landed] == [True, False]
+    world.tick(30)
+    for part in ("records", "chain"):
+        files = world.collect(worker=part == "records")
+        incident = incident_of(tmp_path / part, files if times else without_times(files), handle)
+        assert worker_head_reset(incident) is None
 
 
 @pytest.mark.parametrize(("older", "found"), [(-1, True), (0, False), (1, False)])

@@ -9,7 +9,7 @@ import pytest
 from popkit.chain import Fork, PopStateSeen, in_landing_order, read_state
 from popkit.drill.addresses import pop_state_address
 from popkit.drill.world import World
-from popkit.eras import EraTimeline, Shown, only
+from popkit.eras import EARLIEST, EraTimeline, Shown, only
 from popkit.evidence.lines import Place
 from popkit.evidence.rpc import AccountRow
 from popkit.protocol.accounts import ClaimReceipt, PopState, encode_account
@@ -294,6 +294,20 @@ def test_what_no_reading_can_be_wrong_for() -> None:
     ):
         assert chain(*told, state=state).contradicting_states == []
     assert chain(*told, gap, state=seen("dan", others=(seen("cat", slot=35),))).contradicting_states == []
+
+
+@pytest.mark.parametrize("newest", [15, 1 << 40])
+def test_a_head_that_stayed_contradicts_only_rules_that_were_surely_strict(newest: int) -> None:
+    """A claim that was issued before the head moves none under relaxed rules; somebody may have upgraded before anything shows it."""
+    eras = EraTimeline([Shown(slot, only("strict"), "seen") for slot in (0, newest)])
+    behind = claim("bob", "ann", 20, issued_at=5)
+    assert chain(ANN, behind, state=seen("ann"), eras=eras).state_disagrees is (newest > 20)
+    upgraded = EraTimeline([Shown(0, only("strict"), "seen"), Shown(30, only("relaxed"), "two accepted claims share a parent")])
+    assert not chain(ANN, behind, claim("cat", "ann", 30, issued_at=6), state=seen("ann"), eras=upgraded).state_disagrees
+    dated = behind._replace(block_time=EARLIEST["relaxed"] - 1)
+    assert chain(ANN, dated, state=seen("ann"), eras=eras).state_disagrees, "that program did not exist yet"
+    on_time = claim("bob", "ann", 20)
+    assert chain(ANN, on_time, state=seen("ann"), eras=eras).state_disagrees, "both rules move the head to it"
 
 
 def test_two_contents_of_one_slot_contradict_each_other_whatever_they_name() -> None:

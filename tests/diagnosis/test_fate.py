@@ -24,6 +24,7 @@ from tests.diagnosis.judged import (
     hide,
     read_earlier,
     receipt,
+    stated_whole,
 )
 
 
@@ -106,20 +107,19 @@ def test_a_pop_state_without_a_slot_has_no_age(tmp_path: Path) -> None:
     assert fates.read_at < issued.issued_at, "it is only known to have been read after the claim that it names"
 
 
-def test_without_pop_state_a_list_is_as_old_as_its_newest_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("wait", "wanted"), [(20, CAN_LAND), (2000, LOST)])
+def test_without_pop_state_only_a_list_that_is_stated_to_be_whole_tells(wait: int, wanted: str, tmp_path: Path) -> None:
+    """Rows of others that are younger show nothing: a node can leave one claim out and list what came after it."""
     world, handle, _ = sound()
     issued = world.worker.issue(handle.address, world.address("cat"))
-    world.tick(2000)
+    world.tick(wait)
+    world.tickets(world.grant(2), "dan")
     files = forget(world.collect(), handle.state)
-    assert fate(fates_of(tmp_path / "quiet", copy.deepcopy(files), handle), issued) == NOT_KNOWN
-    whole = copy.deepcopy(files)
-    whole["case.json"]["sources"]["completeness"] = [{"address": handle.address, "role": "grant", "complete": True, "because": []}]
-    assert fate(fates_of(tmp_path / "stated", whole, handle), issued) == LOST, "whoever collected it says that it is whole"
-    partly = copy.deepcopy(whole)
-    partly["case.json"]["sources"]["completeness"][0] |= {"complete": False, "because": ["a page is missing"]}
+    assert fate(fates_of(tmp_path / "quiet", files, handle), issued) == NOT_KNOWN
+    assert fate(fates_of(tmp_path / "stated", stated_whole(dict(files), handle), handle), issued) == wanted
+    partly = stated_whole(dict(files), handle, complete=False, because=["a page is missing"])
     assert fate(fates_of(tmp_path / "not whole", partly, handle), issued) == NOT_KNOWN
-    other = copy.deepcopy(whole)
-    other["case.json"]["sources"]["completeness"][0]["address"] = handle.config
+    other = stated_whole(dict(files), handle, address=handle.config)
     assert fate(fates_of(tmp_path / "another list", other, handle), issued) == NOT_KNOWN
 
 
@@ -250,12 +250,14 @@ def certain(path: Path, files: dict[str, Any], handle: GrantHandle) -> bool:
     return fates_of(path, files, handle).head_is_certain
 
 
-def test_the_head_is_certain_by_pop_state_or_by_a_list_that_was_given_whole(tmp_path: Path) -> None:
+def test_the_head_is_certain_by_pop_state_or_by_a_list_that_is_whole(tmp_path: Path) -> None:
     world, handle, done = sound()
     files = world.collect()
     bare = forget(copy.deepcopy(files), handle.state)
     assert certain(tmp_path / "PopState", hide(copy.deepcopy(files), done[-1].signature, listed=True), handle)
-    assert certain(tmp_path / "the list", bare, handle)
+    assert not certain(tmp_path / "a list", copy.deepcopy(bare), handle), "what a node leaves out of it shows nowhere"
+    stated_whole(bare, handle)
+    assert certain(tmp_path / "a list that is whole", bare, handle)
     assert not certain(tmp_path / "a listed claim is missing", hide(copy.deepcopy(bare), done[-1].signature, listed=True), handle)
     unlisted = {**bare, SIGNATURES: [row for row in bare[SIGNATURES] if row["address"] != handle.address]}
     assert not certain(tmp_path / "the grant was not listed", unlisted, handle)
@@ -271,15 +273,20 @@ def test_what_failed_or_touches_another_grant_does_not_move_a_head(tmp_path: Pat
     refused = world.claim(handle, world.worker.issue(handle.address, world.address("bob")), "bob")
     bare = forget(world.collect(), handle.state, other.state)
     bare[SIGNATURES] = [row for row in bare[SIGNATURES] if row["address"] in (handle.address, other.address)]
+    stated_whole(bare, handle)
     for name, missing in {"failed": refused.signature, "elsewhere": elsewhere.signature}.items():
         assert certain(tmp_path / name, hide(copy.deepcopy(bare), missing, listed=True), handle), name
-    assert not certain(tmp_path / "theirs", hide(copy.deepcopy(bare), elsewhere.signature, listed=True), other)
+    assert certain(tmp_path / "given", stated_whole(dict(bare), other), other)
+    theirs = hide(stated_whole(copy.deepcopy(bare), other), elsewhere.signature, listed=True)
+    assert not certain(tmp_path / "theirs", theirs, other)
 
 
 def test_a_pop_state_older_than_the_claims_is_not_the_head(tmp_path: Path) -> None:
     world, handle, _ = sound()
     files = world.collect()
     account(files, handle.state)["slot"] = 1
+    assert not certain(tmp_path / "older", copy.deepcopy(files), handle)
+    stated_whole(files, handle)
     assert certain(tmp_path / "listed", files, handle)
     assert not certain(tmp_path / "not listed", {k: v for k, v in files.items() if k != SIGNATURES}, handle)
     assert ACCOUNTS in files

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import popkit
 from popkit.diagnosis.judge import Judge
 from popkit.diagnosis.judgement import Judgement, burnt
 from popkit.drill.case import collect_at
@@ -32,6 +33,7 @@ from tests.diagnosis.judged import (
     judged,
     read_earlier,
     receipt,
+    stated_whole,
 )
 
 
@@ -379,18 +381,44 @@ def test_nothing_is_lost_without_pop_state_unless_the_list_says_that_it_is_whole
     world.worker.issue(handle.address, world.address("cat"))
     world.tick(2000)
     files = forget(world.collect(), handle.state)
-    undecided(judged(tmp_path / "quiet", copy.deepcopy(files), handle))
-    files["case.json"]["sources"]["completeness"] = [{"address": handle.address, "role": "grant", "complete": True, "because": []}]
-    broken(judged(tmp_path / "stated", files, handle))
+    undecided(judged(tmp_path / "quiet", files, handle))
+    broken(judged(tmp_path / "stated", stated_whole(files, handle), handle))
+
+
+@pytest.mark.parametrize(("wait", "verdict"), [(20, "in_flight"), (2000, "broken")])
+@pytest.mark.parametrize("gone", ["the accounts", "PopState", "the age of PopState"])
+def test_a_claim_that_a_node_left_out_is_neither_on_its_way_nor_lost(gone: str, wait: int, verdict: str, tmp_path: Path) -> None:
+    """The last claim landed and its wallet said nothing to the worker; the list lacks it, and goes on with others' transactions."""
+    world, handle, _ = sound()
+    other = world.grant(2)
+    then = world.collect()
+    last = world.ticket(handle, "cat", tell=False)
+    world.tick(wait)
+    world.tickets(other, "dan")
+    files = hide(world.collect(), last.signature)
+    forget(files, receipt(world, handle, "cat"))
+    if gone == "the accounts":
+        del files[ACCOUNTS]
+    elif gone == "PopState":
+        forget(files, handle.state)
+    else:
+        read_earlier(files, then, handle.state)
+        account(files, handle.state)["slot"] = None
+    told = judged(tmp_path / "left out", files, handle)
+    undecided(told)
+    found = popkit.open_case(tmp_path / "left out").diagnose().as_json()
+    [row] = [row for row in found["grants"] if row["grant"] == handle.address]
+    assert (row["missing_entries"], row["affected_claimers"], found["exit_code"]) == ([], None, 3)
+    if gone == "PopState":
+        # the same evidence of a proof that was never sent, with what shows that nothing landed
+        assert judged(tmp_path / "stated", stated_whole(files, handle), handle).verdict == verdict
 
 
 def lost_and_maybe_landed(world: World, handle: GrantHandle, tell: bool = True) -> tuple[Ticket, dict[str, Any]]:
     """A claim that landed, in the case of a node that gave neither it nor PopState; the list is stated to be whole."""
     last = world.ticket(handle, "cat", tell=tell)
     world.tick(900)
-    files = forget(world.collect(), handle.state)
-    files["case.json"]["sources"]["completeness"] = [{"address": handle.address, "role": "grant", "complete": True, "because": []}]
-    return last, files
+    return last, stated_whole(forget(world.collect(), handle.state), handle)
 
 
 def test_whether_a_proof_landed_is_not_known_without_pop_state_and_with_transactions_missing(tmp_path: Path) -> None:
@@ -696,6 +724,25 @@ def test_behaviour_that_shows_relaxed_rules_needs_no_records_of_the_worker(tmp_p
     assert (told.verdict, told.is_strict) == ("intact", False)
     world, handle, _ = sound("relaxed", "D")
     undecided(judged(tmp_path / "by date", world.collect(worker=False), handle))
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_unused_needs_the_worker_s_records_under_relaxed_rules_as_well(held: bool, tmp_path: Path) -> None:
+    """Only they tell whether somebody holds a proof of the grant; another grant's claims show that the rules are relaxed."""
+    world, shown, _ = sound("relaxed", "D")
+    parent = world.head(shown)
+    for wallet in ("cat", "dan"):
+        proof = world.worker.issue(shown.address, world.address(wallet), expected=parent)
+        world.tick(2)
+        assert world.claim(shown, proof, wallet).err is None
+        world.tick(5)
+    quiet = world.grant(2)
+    if held:
+        world.worker.issue(quiet.address, world.address("eve"), expected=GENESIS)
+        world.tick(5)
+    undecided(judged(tmp_path / "chain alone", world.collect(worker=False), quiet), "nobody has claimed")
+    assert judged(tmp_path / "chain alone too", world.collect(worker=False), shown).verdict == "intact"
+    assert judged(tmp_path / "with records", world.collect(), quiet).verdict == ("intact" if held else "unused")
 
 
 @pytest.mark.parametrize("what", ["the case holds no records of the worker", "not to the anchor", "not to the creation"])

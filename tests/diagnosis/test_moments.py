@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from popkit.drill.world import World
 from popkit.moments import SLACK, SlotClock, is_impossible
+from tests.diagnosis.judged import judged, without_times
 
 T = 1771830000
 
@@ -61,11 +65,30 @@ def test_a_stated_time_is_that_of_its_slot_and_bounds_those_before_it() -> None:
     between = clock.latest(1500)
     assert between is not None
     assert T + 200 <= between <= T + 420
-    alone = SlotClock([], (2000, T))
-    assert (alone.earliest(2000), alone.latest(2000), alone.latest(1999)) == (T, T, T)
-    earlier = alone.earliest(1000)
+    earlier = clock.earliest(500)
     assert earlier is not None
-    assert earlier <= T - 400
+    assert earlier <= T - 200
+
+
+def test_a_stated_time_alone_says_when_a_slot_was_at_the_latest(tmp_path: Path) -> None:
+    """Whoever puts parts of different days together may state the newest; without a block time nothing shows whose time it is."""
+    alone = SlotClock([], (2000, T))
+    assert (alone.latest(2000), alone.latest(1999), alone.latest(2001)) == (T, T, None)
+    assert alone.earliest(1999) is alone.earliest(2000) is alone.earliest(2001) is None
+    world = World()
+    handle = world.grant()
+    then = without_times(world.collect())
+    world.tickets(handle, "ann")
+    world.tick(900)
+    now = without_times(world.collect())
+    # the worker's part and collected_at are new, the chain's part is old: the claim landed since
+    mixed = now | {name: part for name, part in then.items() if name.startswith("rpc/")}
+    assert judged(tmp_path / "mixed", mixed, handle).verdict == "inconclusive"
+    lost = World()
+    handle = lost.grant()
+    lost.worker.issue(handle.address, lost.address("ann"))
+    lost.tick(900)
+    assert judged(tmp_path / "times", lost.collect(), handle).verdict == "broken"
 
 
 def test_a_stated_time_that_runs_ahead_of_the_slots_is_left_out() -> None:
@@ -84,8 +107,11 @@ def test_how_far_ahead_a_stated_time_may_be(late: int, disagrees: bool) -> None:
     assert SlotClock([(1000, T)], (1500, T + late)).disagrees is disagrees
 
 
-def test_a_stated_time_without_a_block_before_it_is_taken_as_it_is() -> None:
-    assert not SlotClock([(3000, T)], (2000, T + 9000)).disagrees
+@pytest.mark.parametrize(("late", "disagrees"), [(-9000, False), (0, False), (SLACK, False), (SLACK + 1, True)])
+def test_a_slot_s_stated_time_is_not_after_the_block_of_a_later_slot(late: int, disagrees: bool) -> None:
+    clock = SlotClock([(3000, T)], (2000, T + late))
+    assert clock.disagrees is disagrees
+    assert clock.latest(2000) == (T if disagrees else min(T, T + late))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.worlds.allowed import allowed, check
 from tests.worlds.changes import PROPERTIES, Op, make
-from tests.worlds.plays import KINDS, Play, Script, Step
+from tests.worlds.plays import CLIENT_PARENTS_DAY, KINDS, Play, Script, Step
 from tests.worlds.run import Tally, answer, run
 from tests.worlds.truth import Truth
 
@@ -74,6 +74,27 @@ def test_the_truth_is_what_one_reads_off_the_script(play: Play, words: set[str])
 def answered(play: Play, *ops: Op) -> tuple[Any, dict[str, Any]]:
     taken = make(play, ops)
     return taken, answer(taken.files)
+
+
+# -- kinds of evidence that thousands of worlds found answered wrongly, each in its smallest world --
+
+NO_RECORDS = (Op("no storage"), Op("drop worker"))
+OLD_CHAIN = (Op("no storage"), Op("age chain", 1), Op("age accounts", 1), Op("newest"), Op("times null", 1))
+RACE = one("race", "interleaved", build="strict_v2", model="D", start=CLIENT_PARENTS_DAY)
+FOUND: tuple[tuple[str, Play, tuple[Op, ...], str], ...] = (
+    ("a copy of the key and an empty storage", one("foreign", ("foreign", 0), "ticket"), NO_RECORDS, "broken"),
+    ("two clients gave GENESIS", RACE, (*NO_RECORDS, Op("times null", 1)), "inconclusive"),
+    ("a proof that nobody sent", one("quiet tail", "stranger", "lose", ("wait", 14), build="head", model="D"), NO_RECORDS, "inconclusive"),
+    ("a claim left out of the list", one("sound", "ticket", ("ticket", 4)), (Op("drop", 1), Op("tx tail silent", 0)), "inconclusive"),
+    ("the newest day stated, without block times", one("sound", "ticket", ("wait", 13)), OLD_CHAIN, "inconclusive"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("play", "ops", "verdict"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND])
+def test_evidence_that_was_answered_wrongly(play: Play, ops: tuple[Op, ...], verdict: str) -> None:
+    taken, found = answered(play, *ops)
+    assert check(play, taken, found, strict=False) == []
+    assert found["verdict"] == verdict
 
 
 def test_a_wrong_word_is_noticed() -> None:
