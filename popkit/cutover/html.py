@@ -6,8 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
+from rich.cells import cell_len as width
 
-from popkit.cutover.screen import MARKS, TYPE_NOW, Screen, Tone, width
+from popkit.cutover.screen import MARKS, TYPE_NOW, Screen, Tone
 from popkit.text import for_html, for_notebook
 from popkit.texts import speak
 

@@ -14,8 +14,9 @@ from typing import Any
 from pybase64 import b64encode
 from solders.pubkey import Pubkey
 
+from popkit.cutover.asking import SLOT_NOT_REACHED
 from popkit.cutover.calls import GrantPlace, create_grant
-from popkit.cutover.endpoint import SLOT_NOT_REACHED, Accounts, Endpoint, Held, NodeRefused
+from popkit.cutover.endpoint import Accounts, Endpoint, Held, NodeRefused
 from popkit.cutover.errors import Stopped
 from popkit.cutover.plan import Block, Cluster, Limits, Program, canonical
 from popkit.cutover.reasons import stop
