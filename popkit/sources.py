@@ -144,6 +144,10 @@ SOURCES: dict[str, Text] = {
         "Hashes, signatures and addresses are recomputed and never taken from a server.",
         "ハッシュ、署名、アドレスは再計算し、サーバーの値をそのまま使いません。",
     ),
+    "design §8": Text(
+        "A cutover: plan, steps, journal and record; a record changes no exit code unless the chain contradicts it.",
+        "切り替え: 計画、手順、ジャーナル、記録。チェーンと矛盾しない限り、記録は終了コードを変えません。",
+    ),
     "reference §1.11": Text(
         "A receipt-gated worker asks for a ticket receipt, and binds it to no wallet, no grant and no single use.",
         "参加券レシートを要求する worker は、レシートをウォレットにも grant にも 1 回限りの使用にも紐付けません。",

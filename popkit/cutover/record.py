@@ -77,7 +77,7 @@ def record_of(run: Run) -> Record:
         given_up=run.is_given_up,
         given_up_before=plan.given_up,
         open_points=open_points,
-        so_far=bool(open_points),
+        so_far=plan.draft or bool(open_points),
     )
     return msgspec.convert(msgspec.to_builtins(made), Record)
 

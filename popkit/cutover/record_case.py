@@ -33,21 +33,18 @@ def asked(endpoint: Endpoint, record: Record, genesis: str, place: Path) -> Evid
     old, new = record.old, record.new
     grants = [old.grant, *([new.grant] if new is not None else [])]
     clock = endpoint.clock()
-    begins = _first_block(endpoint)
+    transactions = {signature: endpoint.transaction(signature) for signature in dict.fromkeys(_named(record))}
     config = pop_config_address(old.authority, record.program_id)
-    lists = {
-        old.grant: _since(endpoint, old.grant, old.last_good.signature if old.last_good is not None else None),
-        config: _since(endpoint, config, None),
-    }
-    if new is not None:
-        rows = _since(endpoint, new.grant, None)
-        lists[new.grant] = None if rows is None else _oldest(rows)
-    earliest = old.last_good.slot if old.last_good is not None else 0
-    if begins is None or begins > earliest:
-        lists = {}
+    lists = dict[str, Rows | None]()
+    if old.last_good is None or _reaches(endpoint, old.last_good.slot, transactions[old.last_good.signature]):
+        lists[old.grant] = _since(endpoint, old.grant, old.last_good.signature if old.last_good is not None else None)
+    if any(found is not None for found in transactions.values()):  # what is stated to be older than the switch, or is the switch
+        lists[config] = _since(endpoint, config, None)
+        if new is not None:
+            lists[new.grant] = _oldest(_since(endpoint, new.grant, None))
     kept = {address: rows for address, rows in lists.items() if rows is not None and _accepted(rows) <= MOST}
     wanted = [row["signature"] for rows in kept.values() for row in rows if row.get("err") is None]
-    transactions = {signature: endpoint.transaction(signature) for signature in dict.fromkeys([*_named(record), *wanted])}
+    transactions |= {signature: endpoint.transaction(signature) for signature in dict.fromkeys(wanted) if signature not in transactions}
     # Accounts last: what they show is then no older than the lists.
     accounts = endpoint.accounts([*(key for grant in grants for key in _accounts_of(grant, record.program_id)), config])
     rows_of = {
@@ -84,13 +81,15 @@ def _value(held: Held | None) -> dict[str, Any] | None:
     return {"lamports": held.lamports, "owner": held.owner, "executable": held.executable, "data": data, "rentEpoch": 0}
 
 
-def _first_block(endpoint: Endpoint) -> int | None:
-    """The slot from which a node keeps its history; None where it does not say."""
+def _reaches(endpoint: Endpoint, slot: int, found: dict[str, Any] | None) -> bool:
+    """Whether a node's history reaches back to a slot: it holds what is stated to have landed there, or says that it keeps that slot."""
+    if found is not None:
+        return True
     try:
-        found = endpoint.ask("getFirstAvailableBlock", [])
+        first = endpoint.ask("getFirstAvailableBlock", [])
     except NodeRefused:
-        return None
-    return found if type(found) is int else None
+        return False
+    return type(first) is int and first <= slot
 
 
 def _since(endpoint: Endpoint, address: str, until: str | None) -> Rows | None:
@@ -109,8 +108,10 @@ def _since(endpoint: Endpoint, address: str, until: str | None) -> Rows | None:
     return None
 
 
-def _oldest(rows: Rows) -> Rows:
+def _oldest(rows: Rows | None) -> Rows | None:
     """The beginning of a list, newest first, with so many accepted transactions that the first claim is among them."""
+    if rows is None:
+        return None
     count, kept = 0, list[dict[str, Any]]()
     for row in reversed(rows):
         count += row.get("err") is None

@@ -18,6 +18,7 @@ from popkit.texts import Listed, Moment, Noun, Sentence, Text, sentence
 
 CUT_OVER = Text("to {new}, by a record of {at}", "{new} へ（{at} の記録による）")
 NEW_SIGNER = Text("to the signer {new} on the same grant, by a record of {at}", "同じ grant で signer {new} へ（{at} の記録による）")
+UNNAMED = Text("to nothing that is named, by a record of {at}", "切り替え先の記載なし（{at} の記録）")
 GIVEN_UP = Text("to {new}, which was given up, by a record of {at}", "{new} へ。ただし放棄済み（{at} の記録による）")
 DONE = Text("the record says: verified (Step 4)", "記録では検証済み（Step 4）")
 NOT_DONE = Text("the record says: not verified yet (Step 4)", "記録では未検証（Step 4）")
@@ -77,7 +78,7 @@ class Declared:
         """What the record says took over, and when it was written."""
         record, at = self.record, Moment(self.record.made_at)
         if record.new is None:
-            return NEW_SIGNER(new=record.signer or "?", at=at)
+            return NEW_SIGNER(new=record.signer, at=at) if record.remedy == "signer" and record.signer else UNNAMED(at=at)
         return (GIVEN_UP if record.given_up else CUT_OVER)(new=record.new.grant, at=at)
 
     @property

@@ -117,9 +117,13 @@ class DeclaredChecks:
         return self.facts.chain(grant) if grant in self.facts.header.grants else None
 
     def _is_complete(self, address: str, slot: int | None) -> bool:
-        """Whether the case holds every accepted transaction of an address, listed at a slot or later."""
+        """Whether the case holds every accepted transaction of an address, read after a slot: within it, some may have landed later."""
         facts = self.facts
-        return slot is not None and facts.is_listed_whole(address, accepted_alone=True) and facts.is_collected_since(address, slot)
+        return slot is not None and facts.is_listed_whole(address, accepted_alone=True) and facts.is_collected_since(address, slot + 1)
+
+    def _begins_here(self, grant: str) -> bool:
+        """Whether the case reaches back to a grant's creation: only then is it known that nobody claimed before what it holds."""
+        return self.facts.history.created_slot(grant) is not None
 
     # the old grant
 

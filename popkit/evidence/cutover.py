@@ -156,7 +156,7 @@ class OpenPoint(_Part, frozen=True, kw_only=True):
 
 
 class Record(_Part, frozen=True, kw_only=True):
-    """A whole record. `new` is null under the remedy *signer*, where the old grant goes on under the key `signer`.
+    """A whole record. `new` is null under the remedy *signer*, where the old grant goes on under the key `signer`, and in a draft.
 
     `made_at` is the time of the journal's newest entry, by the operator's machine. `given_up` is whether this new grant was abandoned;
     `given_up_before` are earlier new grants that were. `overridden` names the refusals that a person overrode, for the `reason`.
@@ -227,8 +227,8 @@ def _impossible(record: Record) -> str | None:
     wrong = next((key for key in keys if key is not None and not is_pubkey(key)), None)
     if wrong is not None:
         return f"names {wrong}, which is no public key"
-    if (record.remedy == "switch") != (new is not None):
-        return "names a new grant where its remedy has none, or none where it has one"
+    if record.remedy == "signer" and new is not None:
+        return "names a new grant, and its remedy has none"
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from popkit.diagnosis.declared import declared_cutovers
 from popkit.diagnosis.evidence_findings import evidence_findings
 from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.proofs import WorkerLine
@@ -39,6 +40,10 @@ CUSTODY_GONE = Text(
 CUSTODY_RULE = Text(
     "popkit collect writes it; it shows no more than that the record was not altered since",
     "`popkit collect` が記録します。以後に変更されていないことだけを示します",
+)
+CUTOVER_AGREES = Text("nothing on the chain contradicts the record of a cutover", "カットオーバーの記録と矛盾するものがチェーンにないこと")
+CUTOVER_RULE = Text(
+    "design §8: a record states what its authors did; the chain decides", "設計 §8: 記録は作成者の申告であり、正否はチェーンで決まります"
 )
 
 FROM_GENESIS = Text("the first proof starts from GENESIS", "最初の proof が GENESIS から始まること")
@@ -92,6 +97,13 @@ def case_checks(facts: Facts) -> Iterator[Check]:
     status = VIOLATED if contradictions else HOLDS
     yield Check(UNCONTRADICTED, status, NONE, Listed(contradictions) if contradictions else NONE, ("rpc", ""), ONE_VALUE)
     yield from _custody(facts)
+    for one in declared_cutovers(facts):
+        if one.grant is not None:
+            wrong = tuple(point.key for point in one.contradicted)
+            status = VIOLATED if wrong else HOLDS
+            yield Check(
+                CUTOVER_AGREES, status, NONE, Listed(wrong) if wrong else NONE, (one.given.file, one.record.old.grant), CUTOVER_RULE
+            )
 
 
 def _custody(facts: Facts) -> Iterator[Check]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,9 @@ def stated(case: Case, old: str, new: str, **changes: Any) -> dict[str, Any]:
     """The plain values of a true record of the cutover that a case shows. `changes` replace them, by paths such as `new__signer`."""
     facts, diagnosis = case.facts, case.diagnose().grant(old).as_json()
     history, first = facts.history, facts.chain(new).linked[0]
-    steps = [(step, history.of_grant(old)) for step in ("0",)] + [("2", history.of_grant(new))]
-    wanted = {"0": "set_paused", "2": "create_grant"}
-    sent = [(name, next(call for call in calls if call.name == wanted[name])) for name, calls in steps]
-    creation = sent[-1][1]
+    pause = next((call for call in history.of_grant(old) if call.name == "set_paused"), None)
+    creation = next(call for call in history.of_grant(new) if call.name == "create_grant")
+    sent = [*([("0", pause)] if pause is not None else []), ("2", creation)]
     terms = {name: creation.args[name] for name in ("grant_id", "amount_per_period", "period_seconds", "start_ts", "expires_at")}
     made: dict[str, Any] = {
         "schema": "popkit.cutover/1",
@@ -72,6 +73,7 @@ def stated(case: Case, old: str, new: str, **changes: Any) -> dict[str, Any]:
         "open_points": [{"step": "4", "state": "open"}],
         "so_far": True,
     }  # fmt: skip
+    made = deepcopy(made)
     for path, value in changes.items():
         *parts, last = path.split("__")
         place = made
@@ -94,6 +96,7 @@ def written(place: Path, values: dict[str, Any]) -> Path:
     return place
 
 
+@cache
 def cutover_case() -> Case:
-    """The recorded cutover."""
+    """The recorded cutover, opened once."""
     return open_case(CUTOVER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from popkit.plots.series import grant_title, timed
-from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Table
+from popkit.reporting.blocks import Block, Cell, Code, Facts, Group, Lines, Table
 from popkit.reporting.places import Places
 from popkit.reporting.text import count, short, utc
 from popkit.reporting.views.choice import case_mark, examined
@@ -48,6 +48,7 @@ def _statement(case: Case, g: GrantDiagnosis) -> Block:
         "people affected": "not known"
         if g.affected_claimers is None
         else f"{count(len(g.affected_claimers), 'wallet')} without a claim of this grant",
+        "cut over": Lines(tuple(line for one in g.declared for line in one.lines)) if g.declared else None,
         "replaced by": Code(g.superseded_by) if g.superseded_by else None,
         "rules": ", ".join(chain.eras_found) or None,
     }
