@@ -47,7 +47,7 @@ def asked(endpoint: Endpoint, record: Record, genesis: str, place: Path) -> Evid
     transactions |= {signature: endpoint.transaction(signature) for signature in dict.fromkeys(wanted) if signature not in transactions}
     # Accounts last: what they show is then no older than the lists.
     accounts = endpoint.accounts([*(key for grant in grants for key in _accounts_of(grant, record.program_id)), config])
-    rows_of = {
+    rows_of: dict[str, Rows] = {
         "rpc/accounts.jsonl": [{"pubkey": key, "slot": accounts.slot, "account": _value(held)} for key, held in accounts.items()],
         "rpc/transactions.jsonl": [{"signature": key, "result": found} for key, found in transactions.items() if found is not None],
         "rpc/signatures.jsonl": [{"address": address, **row} for address, rows in kept.items() for row in rows],
