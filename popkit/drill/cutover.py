@@ -22,9 +22,11 @@ from popkit.collecting.peer import Conduct
 from popkit.cutover.clock import VARIABLE as CLOCK
 from popkit.cutover.endpoint import Endpoint
 from popkit.cutover.errors import Stopped
+from popkit.cutover.gathering import gather
 from popkit.cutover.keys import read_key
 from popkit.cutover.local import Local
 from popkit.cutover.planning import Request, make_plan
+from popkit.cutover.record import FILE as RECORD
 from popkit.cutover.run import Run, create_run
 from popkit.cutover.stepping import VERIFY
 from popkit.cutover.survey import Pair
@@ -52,7 +54,7 @@ FINAL_SECONDS = 30.0
 """After so long everything that landed is final."""
 QUICK = Conduct(requests=Rate(500), every_method=Rate(500), timeout=20.0)
 """A drill's nodes set no limits."""
-VERIFIED = "verified"
+VERIFIED, RECORD_FAILS = "verified", "the record does not hold"
 FUNDER, WALLET, AUTHORITY = "funder", "operator's wallet", "school"
 
 
@@ -106,6 +108,15 @@ class Rehearsal:
     def collect_again(self) -> None:
         """The evidence as it is now, in place of the earlier case."""
         self.case = write_case(self.folder / f"{self.case.name}-again", self.stage.world.collect(reports=True))
+
+    def record_holds(self, run: Run) -> bool:
+        """Whether a diagnosis of evidence taken afterwards shows the cutover as declared by the run's record, with nothing against it."""
+        new = run.plan.new_grant
+        grants = [self.stage.grant.address, *([new.address] if new is not None else [])]
+        after = gather(run, "after", *grants)
+        found = popkit.open_case(after.evidence.root, cutover=run.root / RECORD).diagnose()
+        codes = {finding.code for finding in found.findings}
+        return "cutover_declared" in codes and "cutover_contradicted" not in codes
 
     def claims(self, count: int) -> dict[str, int]:
         """New wallets claim on the newest event, as the app does; how each ended, counted."""
@@ -178,7 +189,7 @@ def to_the_end(held: Rehearsal, *, by_roles: bool = False) -> str:
                 confirmed(run, step.id)
             except Stopped as stopped:
                 return f"stopped: {step.id} {stopped.code}"
-    return VERIFIED
+        return VERIFIED if held.record_holds(run) else RECORD_FAILS
 
 
 def gone_on(row: Compared, *, by_roles: bool = False) -> Compared:
