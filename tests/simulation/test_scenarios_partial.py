@@ -11,6 +11,7 @@ from popkit.drill import addresses as pda
 from popkit.drill.case import collect_at
 from popkit.drill.proofs import Proof
 from popkit.drill.world import GrantHandle, Ticket, World, sound
+from tests.diagnosis.judged import stated_whole
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
@@ -163,16 +164,20 @@ def test_an_audit_chain_that_began_anew_does_not_reach_back(bucket: bool, tmp_pa
 # -- accounts that were read earlier than the transactions --
 
 
-@pytest.mark.parametrize(("wait", "verdict"), [(0, "intact"), (20, "in_flight"), (900, "inconclusive")])
-def test_a_pop_state_that_was_read_before_the_last_claim(wait: int, verdict: str, tmp_path: Path) -> None:
-    """It is not the head then, and loses no proof that was issued after it."""
+@pytest.mark.parametrize(
+    ("wait", "stated", "verdict"),
+    [(0, False, "intact"), (20, False, "inconclusive"), (20, True, "in_flight"), (900, False, "inconclusive")],
+)
+def test_a_pop_state_that_was_read_before_the_last_claim(wait: int, stated: bool, verdict: str, tmp_path: Path) -> None:
+    """It is not the head then, and loses no proof that was issued after it; whether one landed shows in a list that is whole alone."""
     world, handle, _ = sound()
     early = world.collect()[ACCOUNTS]
     world.tick(5)
     [cat] = world.tickets(handle, "cat")
     proof = world.worker.issue(handle.address, world.address("dan")) if wait else None
     world.tick(wait)
-    found = diagnose(tmp_path, {**world.collect(storage=True), ACCOUNTS: early})
+    files = {**world.collect(storage=True), ACCOUNTS: early}
+    found = diagnose(tmp_path, stated_whole(files, handle) if stated else files)
     wanted = {
         "intact": {},
         "in_flight": {"missing": [proof and proof.entry], "heals_until": (proof.issued_at if proof else 0) + 600},
