@@ -144,6 +144,10 @@ SOURCES: dict[str, Text] = {
         "Hashes, signatures and addresses are recomputed and never taken from a server.",
         "ハッシュ、署名、アドレスは再計算し、サーバーの値をそのまま使いません。",
     ),
+    "design §8": Text(
+        "A cutover is planned, carried out step by step and recorded; the record states what its authors did, and the chain decides.",
+        "切り替えは計画し、手順ごとに実施し、記録します。記録は実施者の申告であり、正否はチェーンで決まります。",
+    ),
     "reference §1.11": Text(
         "A receipt-gated worker asks for a ticket receipt, and binds it to no wallet, no grant and no single use.",
         "参加券レシートを要求する worker は、レシートをウォレットにも grant にも 1 回限りの使用にも紐付けません。",

@@ -47,7 +47,7 @@ def asked(endpoint: Endpoint, record: Record, genesis: str, place: Path) -> Evid
     transactions |= {signature: endpoint.transaction(signature) for signature in dict.fromkeys(wanted) if signature not in transactions}
     # Accounts last: what they show is then no older than the lists.
     accounts = endpoint.accounts([*(key for grant in grants for key in _accounts_of(grant, record.program_id)), config])
-    rows_of = {
+    rows_of: dict[str, Rows] = {
         "rpc/accounts.jsonl": [{"pubkey": key, "slot": accounts.slot, "account": _value(held)} for key, held in accounts.items()],
         "rpc/transactions.jsonl": [{"signature": key, "result": found} for key, found in transactions.items() if found is not None],
         "rpc/signatures.jsonl": [{"address": address, **row} for address, rows in kept.items() for row in rows],
@@ -55,7 +55,7 @@ def asked(endpoint: Endpoint, record: Record, genesis: str, place: Path) -> Evid
     (place / "rpc").mkdir(parents=True)
     for name, lines in rows_of.items():
         (place / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    header = {"case": "asked", "cluster": cluster_of(genesis), "program_id": record.program_id, "grants": grants, "events": []}
+    header: dict[str, Any] = {"case": "asked", "cluster": cluster_of(genesis), "program_id": record.program_id, "grants": grants, "events": []}
     (place / "case.json").write_text(json.dumps(header | {"collected_at": clock.block_time, "sources": {}}))
     return Evidence(place)
 
