@@ -145,8 +145,8 @@ SOURCES: dict[str, Text] = {
         "ハッシュ、署名、アドレスは再計算し、サーバーの値をそのまま使いません。",
     ),
     "design §8": Text(
-        "A cutover is planned, carried out step by step and recorded; the record states what its authors did, and the chain decides.",
-        "切り替えは計画し、手順ごとに実施し、記録します。記録は実施者の申告であり、正否はチェーンで決まります。",
+        "A cutover: plan, steps, journal and record; a record changes no exit code unless the chain contradicts it.",
+        "切り替え: 計画、手順、ジャーナル、記録。チェーンと矛盾しない限り、記録は終了コードを変えません。",
     ),
     "reference §1.11": Text(
         "A receipt-gated worker asks for a ticket receipt, and binds it to no wallet, no grant and no single use.",

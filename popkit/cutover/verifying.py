@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 
 from popkit.collecting.address import read_address
-from popkit.cutover.asking import asked
 from popkit.cutover.endpoint import Endpoint
 from popkit.cutover.errors import Stopped
 from popkit.cutover.quiet import silence
+from popkit.cutover.record_case import asked
 from popkit.cutover.screen import Screen, Tone
 from popkit.diagnosis.declared import Declared
 from popkit.diagnosis.declared_checks import DeclaredChecks
