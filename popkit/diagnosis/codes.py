@@ -207,12 +207,12 @@ _TABLE = (
          meaning=Text("A record of a cutover says which grant took over, or which signer; this is what its authors state.",
                       "カットオーバーの記録が、切り替え先の grant または signer を示しています。記録の作成者の申告です。"),
          advice=Text("Settle the record's open points; check it from outside with popkit cutover verify.",
-                     "記録の未完了の手順を片付け、popkit cutover verify で外部からも確認してください。")),
+                     "記録の未完了の手順を片付け、`popkit cutover verify` で外部からも確認してください。")),
     Code("cutover_contradicted", "critical", rule="design §5, §8",
          meaning=Text("The chain contradicts the record of a cutover: the record or the switch is not what it is said to be.",
                       "チェーンがカットオーバーの記録と矛盾しています。記録または切り替えが、申告のとおりではありません。"),
          advice=Text("Do not send anybody to the new grant by this record; compare it with the plan and the journal of the run.",
-                     "この記録をもとに利用者を新しい grant へ誘導しないでください。run の計画およびジャーナルと照合してください。")),
+                     "この記録をもとに利用者を新しい grant へ誘導しないでください。計画およびジャーナルと照合してください。")),
     # the era
     Code("era_assumed", "info", rule="design §5",
          meaning=Text("No behaviour shows which program was deployed; the era is taken from the worker's model, the date or an "

@@ -56,7 +56,7 @@ EVENT = Text("the new event's grant", "新しいイベントの grant")
 CANARY = Text("the operator's own claim", "運営者自身の claim")
 TRANSACTION = Text("the transaction of step {step}", "手順 {step} のトランザクション")
 
-NOT_COLLECTED = Text("it is not in the evidence", "証拠にありません")
+NOT_COLLECTED = Text("the evidence does not hold it", "証拠にありません")
 NOT_OF_CASE = Text("the case was not collected for this grant", "この grant についてケースを収集していません")
 NOT_COMPLETE = Text(
     "the evidence's transactions are not complete, or were listed before that slot",

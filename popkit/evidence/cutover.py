@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from popkit.errors import CaseUnreadable
 from popkit.protocol.canonical import absurdity
-from popkit.protocol.keys import is_pubkey
+from popkit.protocol.keys import is_pubkey, is_signature
 
 SCHEMA = "popkit.cutover/1"
 FILE = "cutover.json"
@@ -227,6 +227,11 @@ def _impossible(record: Record) -> str | None:
     wrong = next((key for key in keys if key is not None and not is_pubkey(key)), None)
     if wrong is not None:
         return f"names {wrong}, which is no public key"
+    signatures = [sent.signature for sent in record.transactions]
+    signatures += [part.signature for part in (old.last_good, old.first_bad, record.canary) if part is not None]
+    wrong = next((signature for signature in signatures if signature is not None and not is_signature(signature)), None)
+    if wrong is not None:
+        return f"names {wrong}, which is no signature"
     if record.remedy == "signer" and new is not None:
         return "names a new grant, and its remedy has none"
     return None

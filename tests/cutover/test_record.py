@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from popkit.cutover.planning import Request, make_plan
 from popkit.cutover.record import record_of, write_record
 from popkit.cutover.run import Run, create_run
 from popkit.cutover.schemas import HERE, schemas
+from popkit.diagnosis.declared_checks import DeclaredChecks
 from popkit.errors import CaseUnreadable
 from popkit.evidence.cutover import Record, canonical, read_record
 from tests.conftest import CASES
 from tests.cutover.records import NEW, OLD, bytes_of, cutover_case, stated
+from tests.spoil import spoilt
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +128,7 @@ def dropped(values: dict[str, Any]) -> bytes:
         (lambda v: rfc8785.dumps(v | {"made_at": 1.5}), "made_at"),
         (lambda v: rfc8785.dumps(v | {"remedy": "signer"}), "remedy"),
         (lambda v: rfc8785.dumps(v | {"program_id": "1" * 44}), "no public key"),
+        (lambda v: rfc8785.dumps(v | {"canary": v["canary"] | {"signature": "z" * 88}}), "no signature"),
         (lambda v: rfc8785.dumps(v | {"new": v["new"] | {"grant_id": str(2**64)}}), "no u64"),
         (lambda v: rfc8785.dumps(v | {"digests": v["digests"] | {"plan": "5" * 63}}), "digests.plan"),
         (lambda v: rfc8785.dumps(v)[:-1], "not a record"),
@@ -139,6 +143,19 @@ def test_what_is_no_canonical_record_is_refused(values: dict[str, Any], edit: An
         read_record(edit(values))
     assert refused.value.exit_code == 3
     assert "RUN/cutover.json" in refused.value.advice
+
+
+def test_nothing_that_others_write_ends_in_a_fault(values: dict[str, Any]) -> None:
+    """One value of a record spoilt at a time: it is refused with words, or judged like any other."""
+    facts, judged = cutover_case().facts, 0
+    for seed in range(400):
+        spoiled = spoilt(values, random.Random(seed))
+        try:
+            record = read_record(json.dumps(spoiled, sort_keys=True, separators=(",", ":")).encode())
+        except CaseUnreadable:
+            continue
+        judged += bool(DeclaredChecks(facts, record).points())
+    assert judged > 10
 
 
 def test_no_record_is_larger_than_one_can_be(values: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ def read_exports(paths: Sequence[Path], limits: Limits | None = None) -> Exports
     _settle_undecided(harvest, undecided)
     _settle_cases(harvest)
     exports = harvest.finish()
-    if not exports.rows and not exports.answers and not exports.headers:
+    if not exports.rows and not exports.answers and not exports.headers and exports.record is None:
         raise UsageError(_nothing(paths, exports.not_used))
     return exports
 
