@@ -60,8 +60,8 @@ TO_BE_DONE = Text(
 FROZEN = Text("done already; the next cell shows its result", "実施済み。結果は次のセルに表示します")
 ACT, DRY = Text("act", "実行"), Text("dry run", "予行")
 FAULT = Text(
-    "a fault inside popkit ({what}); what was done so far is in the journal alone",
-    "popkit 内部の障害です（{what}）。ここまでに実行したことは記録（journal）だけが示します",
+    "a fault inside popkit ({what}); what was done so far stands in journal.jsonl alone",
+    "popkit 内部の障害です（{what}）。ここまでに実行したことはjournal.jsonl だけが示します",
 )
 LOOK_AT_STATUS = Text(
     "do nothing by hand; look at run.status(), then try the same step with 'popkit cutover step'",
