@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
-from rich.cells import cell_len
+from rich.cells import cell_len as width
 
 from popkit.cutover.screen import MARKS, TYPE_NOW, Screen, Tone
 from popkit.text import for_html, for_notebook
@@ -36,7 +36,7 @@ def screen_html(screen: Screen) -> str:
     def say(value: object) -> Markup:
         return Markup(for_html(speak(value, screen.language)))
 
-    longest = max((cell_len(speak(row.label, screen.language)) for row in screen.rows), default=0)
+    longest = max((width(speak(row.label, screen.language)) for row in screen.rows), default=0)
     label_width = max(8, 0.6 * (longest + GAP))
     return _template().render(
         screen=screen, marks=MARKS, colours=COLOURS, type_now=TYPE_NOW(), say=say, let_out=for_notebook, label_width=f"{label_width:.1f}"
