@@ -188,18 +188,22 @@ def test_what_stops_an_action_is_a_screen_in_the_chosen_language(
     assert not any(".py" in line for line in rendered)
 
 
-def test_a_fault_of_popkit_quotes_nothing(planned: tuple[Rehearsal, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("raised", "shown"), [(KeyError(API_KEY), "KeyError"), (KeyboardInterrupt(), "interrupted")])
+def test_a_fault_or_an_interrupt_quotes_nothing(
+    planned: tuple[Rehearsal, Run], monkeypatch: pytest.MonkeyPatch, raised: BaseException, shown: str
+) -> None:
     _, run = planned
-    checklist = notebook.open_run(str(run.root), language="en")
 
-    def fails() -> None:
-        raise KeyError(API_KEY)
+    def fails(run: Run) -> None:
+        raise raised
 
-    monkeypatch.setattr(Run, "status", lambda run: fails())
-    with pytest.raises(notebook.Fault) as caught:
-        checklist.status()
-    assert "KeyError" in str(caught.value)
-    assert API_KEY not in "".join([str(caught.value), *caught.value._render_traceback_()])
+    monkeypatch.setattr(Run, "status", fails)
+    with pytest.raises(notebook.Fault, match=shown) as caught:
+        notebook.Checklist(run).status()
+    rendered = "\n".join(caught.value._render_traceback_())
+    assert "journal.jsonl" in rendered
+    assert API_KEY not in rendered
+    assert ".py" not in rendered
 
 
 def test_a_run_that_is_not_there_is_a_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
