@@ -59,7 +59,7 @@ CLAIM, MORE, CHECKER = Text("claim {n}", "claim {n}"), Text("the rest", "残り"
 WORKER, OURS, RECORDS = (
     Text("the worker says", "worker の回答"),
     Text("recomputed", "再計算"),
-    Text("its records", "worker の記録"),
+    Text("the worker's records", "worker の記録"),
 )
 ANSWER = Text("Is the new grant verified?", "新しい grant は検証できたか")
 YES, NO, OPEN = (
@@ -272,7 +272,7 @@ class Independent:
         }[tone]
         wrong = [line.strip() for line in lines if VIOLATED in line]
         screen.add(CHECKER(), sentence("{words} (exit code {code})", "{words}（終了コード {code}）", words=words(), code=code), tone=tone)
-        screen.add(Text("it says", "出力"), *(wrong[:3] or lines[-1:]))
+        screen.add(Text("output", "出力"), *(wrong[:3] or lines[-1:]))
         screen.commands = ["popkit verify --standalone check.py", f"python3 check.py {shlex.quote(str(self.place))}"]
 
     def _server(self, screen: Screen) -> None:

@@ -60,8 +60,12 @@ TO_BE_DONE = Text(
 FROZEN = Text("done already; the next cell shows its result", "実施済み。結果は次のセルに表示します")
 ACT, DRY = Text("act", "実行"), Text("dry run", "予行")
 FAULT = Text(
-    "a fault inside popkit ({what}); what was done so far is in the journal alone",
-    "popkit 内部の障害です（{what}）。ここまでに実行したことは記録（journal）だけが示します",
+    "a fault inside popkit ({what}); what was done so far stands in journal.jsonl alone",
+    "popkit 内部の障害です（{what}）。ここまでに実行したことはjournal.jsonl だけが示します",
+)
+INTERRUPTED = Text(
+    "interrupted; what was done so far stands in journal.jsonl alone",
+    "中断しました。ここまでに実行したことは journal.jsonl だけが示します",
 )
 LOOK_AT_STATUS = Text(
     "do nothing by hand; look at run.status(), then try the same step with 'popkit cutover step'",
@@ -79,7 +83,7 @@ EXIT_MEANS = Text(
 
 
 class Fault(PopkitError):
-    """Something in popkit failed that is nobody's mistake; where is not shown, as a page may be handed on."""
+    """Something in popkit failed that is nobody's mistake, or a person stopped it; where is not shown, as a page may be handed on."""
 
     code = "fault"
     exit_code = EXIT_INTERNAL
@@ -299,11 +303,13 @@ def failed(error: PopkitError, language: Language, heading: Words | None = None)
 
 
 def _unfaulted(ask: Callable[[], T]) -> T:
-    """What `ask` gives; an error that is not popkit's own is raised as Fault, without what it quotes and where it stood."""
+    """What `ask` gives; an interrupt, or an error that is not popkit's own, is raised as Fault, without what it quotes and where it stood."""
     try:
         return ask()
     except PopkitError:
         raise
+    except KeyboardInterrupt:
+        raise Fault(INTERRUPTED()) from None
     except Exception as error:
         raise Fault(FAULT(what=type(error).__name__)) from None
 
