@@ -9,8 +9,8 @@ from popkit.diagnosis.facts import Facts
 from popkit.evidence.rpc import AccountRow
 from popkit.texts import Text
 
-STRICT = ("pre_pop", "strict", "strict_v2")
-"""Eras whose create_grant rewrites a grant that is there; only a later program refuses."""
+STRICT = ("strict", "strict_v2")
+"""Eras in which a lost proof wedges a grant, and whose create_grant rewrites a grant that is there; only a later program refuses."""
 UNSHOWN = Text(
     "the program was deployed at slot {slot}, after the last claim that shows its rules (slot {shown}): they are taken to be the same",
     "プログラムはスロット {slot} で配備されました。規則を示す最後の請求（スロット {shown}）より後のため、規則は同じとみなしています",
@@ -26,8 +26,8 @@ def refuse_other(program: Program, old: AccountRow | None) -> None:
         raise stop("other_program", field="program", was=program.program_id, now="null")
     if program.slot is not None and old is not None and old.slot is not None and program.slot > old.slot:
         raise stop("other_program", field="ProgramData slot", was=f"<= {old.slot}", now=program.slot)
-    if program.init is True and program.era in STRICT and program.era_shown_by == "behaviour":
-        # Only a program of relaxed rules refuses a grant that is there: under those nothing that the case shows is wedged.
+    if program.init is True and program.era in STRICT:
+        # Only a program of relaxed rules refuses a grant that is there, and under those nothing that the case shows is wedged.
         raise stop("other_program", field="era", was=program.era, now="relaxed (init)")
 
 

@@ -14,6 +14,7 @@ from popkit.cutover.errors import Stopped
 from popkit.cutover.plan import Plan
 from popkit.cutover.reasons import stop
 from popkit.cutover.survey import Pair
+from popkit.protocol.accounts import decode_grant, decode_pop_config
 from popkit.texts import Moment, Sentence, Text, sentence
 
 Result = Literal["holds", "note", "stop", "not checked"]
@@ -21,6 +22,7 @@ CLUSTER = Text("cluster", "クラスター")
 PROGRAM = Text("program", "プログラム")
 ACCOUNTS = Text("accounts", "アカウント")
 PLAN = Text("plan", "計画")
+AS_PLANNED = Text("the old grant's terms and the named signer are as planned", "元の grant の条件と登録された署名者は計画どおりです")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +115,25 @@ def same_period(plan: Plan, now: int) -> Sentence:
     if period != plan.people.period:
         raise stop("drift", field="period", was=plan.people.period, now=period)
     return sentence("{period}, until {when}", "{period}（{when} まで）", period=period, when=Moment(plan.people.period_ends_at))
+
+
+def same_terms(plan: Plan, pair: Pair) -> Sentence:
+    """The old grant has the terms that the new one copies, and pop-config names the key that it did, or the plan's. Raises Stopped.
+
+    For the steps before the new grant is there. Whether the old one is paused is left out: pausing it is a step of its own.
+    """
+    old, signer = plan.old_grant, plan.signer
+    assert signer is not None
+    held = survey.agreed(pair, [old.address, signer.pop_config])
+    grant, config = held[old.address], held[signer.pop_config]
+    if grant is None or grant.owner != plan.program.program_id:
+        raise stop("grant_closed")
+    found = decode_grant(grant.data)
+    for name in ("amount_per_period", "period_seconds", "start_ts", "expires_at", "merkle_root"):
+        was, now = str(getattr(old.terms, name)), str(getattr(found, name))
+        if was != now:
+            raise stop("drift", field=f"old grant {name}", was=was, now=now)
+    named = decode_pop_config(config.data).signer_pubkey if config is not None else None
+    if named not in (signer.now, signer.planned):
+        raise stop("drift", field="pop-config signer", was=signer.now, now=named)
+    return AS_PLANNED()

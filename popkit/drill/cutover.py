@@ -163,11 +163,8 @@ EXPECTED = {"switch": VERIFIED, "signer": VERIFIED, "key": VERIFIED, "wait": "re
 """How a cutover ends, by the remedy of the incident's answer."""
 
 
-def to_the_end(held: Rehearsal, *, by_roles: bool = False) -> str:
-    """Cut the incident over as an operator does who knows what the answer says; how it ended: `verified`, `refused: …` or `stopped: …`.
-
-    A copied key is replaced first; a signer is typed where the evidence has none or another; claims go on where the old grant does.
-    """
+def asked_for(held: Rehearsal) -> dict[str, Any]:
+    """What a plan of the incident is asked for by somebody who knows its answer; a key that was copied is replaced at the worker first."""
     stage, asked = held.stage, dict[str, Any]()
     remedy = stage.truth().remedy
     if remedy == "key":
@@ -177,8 +174,16 @@ def to_the_end(held: Rehearsal, *, by_roles: bool = False) -> str:
         asked["signer"] = stage.worker.signer
     if 0 < stage.world.ledger.grants[stage.grant.address].expires_at <= stage.world.now:
         asked["expires"] = 0
+    return asked
+
+
+def to_the_end(held: Rehearsal, *, by_roles: bool = False) -> str:
+    """Cut the incident over as an operator does who knows what the answer says; how it ended: `verified`, `refused: …` or `stopped: …`.
+
+    A copied key is replaced first; a signer is typed where the evidence has none or another; claims go on where the old grant does.
+    """
     try:
-        run = held.plan(by_roles=by_roles, **asked)
+        run = held.plan(by_roles=by_roles, **asked_for(held))
     except Stopped as stopped:
         return f"refused: {stopped.code}"
     with run:

@@ -434,9 +434,7 @@ SETTINGS = {
 BREAKS = {
     "after": "",
     "parsing": (
-        "parsed = keyfile._parsed\n"
-        "def broken(text, raw):\n    parsed(text, raw); raise MemoryError('no room')\n"
-        "keyfile._parsed = broken"
+        "parsed = keyfile._parsed\ndef broken(text, raw):\n    parsed(text, raw); raise MemoryError('no room')\nkeyfile._parsed = broken"
     ),
     "making": "class Broken:\n    from_seed = staticmethod(lambda seed: 1 / 0)\nkeys.Keypair = Broken",
     "checking": "keys.verify_strict = lambda *given: False",
