@@ -14,14 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from popkit.cutover.errors import Stopped
 from popkit.cutover.journal import Journal
 from popkit.cutover.plan import Plan
 from popkit.cutover.resolving import resolve
 from popkit.cutover.run import Run, open_run
 from popkit.drill.cutover import QUICK, Rehearsal, confirmed
+from popkit.drill.people import Hands
 from popkit.protocol.instructions import decode_instruction
 from popkit.protocol.transaction import decode_result
+from popkit.texts import Text
 from tests.cutover.killing import Kill, run_child
 
 EVERY = os.environ.get("POPKIT_EVERY") == "1"
@@ -129,10 +133,13 @@ def assert_whole(root: Path) -> None:
 
 def code_of(ask: Any) -> str:
     """The code with which something stops. Fails where it does not."""
-    try:
+    with pytest.raises(Stopped) as caught:
         ask()
-    except Stopped as stopped:
-        assert str(stopped.reason), "a stop has a reason"
-        assert str(stopped.advice), "a stop says what to do"
-        return stopped.code
-    raise AssertionError("it did not stop")
+    assert str(caught.value.reason), "a stop has a reason"
+    assert str(caught.value.advice), "a stop says what to do"
+    return caught.value.code
+
+
+def hands(held: Rehearsal) -> Hands:
+    """The hands on a rehearsal's drill."""
+    return Hands(held.drill, Text("-", "-"), "", "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from popkit.cutover.calls import Call
@@ -41,16 +42,20 @@ def _holds(read: Transaction, meta: Mapping[str, Any], call: Call) -> bool:
     return any((one.program, one.accounts, one.data) == wanted for one in (*read.instructions, *(found for _, _, found in inner)))
 
 
-def deposited(endpoint: Endpoint, vault: str) -> int:
-    """Base units that were ever paid into a token account, by whomever; what was taken out since is not subtracted.
+@dataclass(frozen=True, slots=True)
+class Deposits:
+    """Base units that were ever paid into a vault, whatever was taken out since; `ours` of them in transactions that one of us signed."""
 
-    A vault that was funded and claimed from holds less than the plan's amount: it must not be funded again for that. Raises Stopped where
-    its history cannot be read whole, as a guess could pay twice.
-    """
+    total: int
+    ours: int
+
+
+def deposited(endpoint: Endpoint, vault: str, us: Collection[str]) -> Deposits:
+    """What was paid into a vault. Raises Stopped where its history cannot be read whole, as a guess could pay twice."""
     rows = endpoint.signatures(vault, limit=ROWS)
     if len(rows) >= ROWS:
         raise stop("drift", field=vault, was="new", now=f"{ROWS} transactions")
-    total = 0
+    total = ours = 0
     for row in rows:
         if row.get("err") is not None:
             continue
@@ -59,8 +64,10 @@ def deposited(endpoint: Endpoint, vault: str) -> int:
             raise stop("drift", field=vault, was="readable", now=f"{row['signature']} unreadable")
         transaction, meta = read
         before, after = (_amount(meta, name, transaction, vault) for name in ("preTokenBalances", "postTokenBalances"))
-        total += max(after - before, 0)
-    return total
+        paid = max(after - before, 0)
+        total += paid
+        ours += paid if set(us) & set(transaction.account_keys[: transaction.num_required_signatures]) else 0
+    return Deposits(total, ours)
 
 
 def _read(endpoint: Endpoint, signature: str) -> tuple[Transaction, Mapping[str, Any]] | None:

@@ -33,6 +33,10 @@ OFF_CHAIN = Text(
     "出席はチェーン外（紙、またはアプリの off-chain 参加）で記録してください。失われるものはありません",
 )
 NOTHING_FLIES = Text("no proof of the old grant can still land", "元の grant の proof で、まだ取り込まれうるものはありません")
+PAUSED_SINCE = Text(
+    "somebody paused the old grant after the plan: no new case is needed to leave it so",
+    "計画後に誰かが元の grant を停止しています。このままにするのに新しいケースは不要です",
+)
 WATCH_ROWS = 1000
 WATCHED = "watched"
 
@@ -78,9 +82,16 @@ class Freeze(Switch):
     _seen: Seen | None = None
 
     def look_closer(self, looks: Looks) -> None:
+        super().look_closer(looks)
+        if looks.stopped is None and self._is_paused_since():
+            looks.note(CASE, PAUSED_SINCE)
+            return
         looks.add(CASE, self._same_answer)
         looks.add(FLIGHT, self._in_flight)
-        super().look_closer(looks)
+
+    def _is_paused_since(self) -> bool:
+        """Whether somebody paused the grant after the plan: then nothing is left that a new answer or a wait could change."""
+        return bool(self.plan.instructions) and not self.remaining(self.held())
 
     def seen(self) -> Seen:
         """The old grant, collected and diagnosed anew; once a look."""
@@ -140,7 +151,7 @@ class Freeze(Switch):
 
     def wait_first(self) -> None:
         """Wait for proofs that can still land: once in a run, at most as long as the plan allows."""
-        if self.wait_over or self._has_waited:
+        if self.wait_over or self._has_waited or self._is_paused_since():
             return
         seen = self.seen()
         if not seen.flying or seen.grant.verdict == "broken" or seen.until is None:

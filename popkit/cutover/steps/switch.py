@@ -23,7 +23,7 @@ from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import NOT_CHECKED, Step
 from popkit.cutover.steps.found import deposited, evidence
 from popkit.cutover.transactions import writable_of
-from popkit.protocol.accounts import AccountError, decode_grant, decode_pop_config
+from popkit.protocol.accounts import AccountError, TokenAccount, decode_grant, decode_pop_config
 from popkit.texts import Listed, Sentence, Text, sentence
 
 if TYPE_CHECKING:
@@ -103,11 +103,6 @@ class Switch(Step):
             at["upsert_pop_config"] = plan.signer.pop_config
         return {at[call.name]: call for call in self.calls() if call.name in at}
 
-    def _guarded(self, held: Accounts) -> bool:
-        """Whether the marker is there: the transaction that made it landed whole, with the create and the fund beside it."""
-        marker = self.run.plan.marker
-        return marker is not None and marker.address in held and held[marker.address] is not None
-
     def _is_there(self, call: Call, held: Accounts) -> bool:
         plan, new = self.run.plan, self.run.plan.new_grant
         match call.name:
@@ -127,11 +122,7 @@ class Switch(Step):
             case "fund_grant":
                 assert new is not None
                 assert plan.amount is not None
-                vault, wanted = survey.token_account(held[new.vault]), int(plan.amount.base_units)
-                if vault is None or vault.amount >= wanted or self._guarded(held):
-                    return vault is not None
-                # Claims take out of a vault: less than the plan's amount does not say that nobody funded it.
-                return deposited(self.run.pair().first, new.vault) >= wanted
+                return self._is_funded(survey.token_account(held[new.vault]), int(plan.amount.base_units))
             case "upsert_pop_config":
                 assert plan.signer is not None
                 account = held[plan.signer.pop_config]
@@ -142,6 +133,22 @@ class Switch(Step):
             case "close_grant":
                 return held[plan.old_grant.address] is None
         return False
+
+    def _is_funded(self, vault: TokenAccount | None, wanted: int) -> bool:
+        """Whether the new vault was funded. Raises Stopped where the cutover's own people paid in less than the plan says.
+
+        Claims take out of a vault: that it holds less does not say that nobody funded it, and funding it again would pay twice.
+        """
+        if vault is None or vault.amount >= wanted:
+            return vault is not None
+        roles, new = self.run.plan.roles, self.run.plan.new_grant
+        assert new is not None
+        paid = deposited(self.run.pair().first, new.vault, {roles.authority, roles.funder, roles.payer})
+        if paid.total >= wanted:
+            return True
+        if paid.ours:
+            raise stop("drift", field=f"new vault {new.vault}", was=str(wanted), now=str(paid.total))
+        return False  # a stranger's few tokens are no funding
 
     def _refuse_other_terms(self, data: bytes) -> None:
         new = self.run.plan.new_grant
