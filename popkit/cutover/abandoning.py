@@ -12,7 +12,8 @@ from popkit.cutover.confirmation import Confirmations
 from popkit.cutover.errors import OutcomeUnknown
 from popkit.cutover.preparing import Rules, dry, prepare
 from popkit.cutover.reasons import REASONS, stop
-from popkit.cutover.run import ACTING, FAILED, GIVEN_UP, UNKNOWN
+from popkit.cutover.resolving import newest_attempt
+from popkit.cutover.run import ACTING, EXPIRED, FAILED, GIVEN_UP, UNKNOWN
 from popkit.cutover.screen import Screen
 from popkit.cutover.sending import resume, send
 from popkit.cutover.stepping import place_of_new, tail
@@ -37,11 +38,20 @@ HARM = Text(
 )
 NOT_THERE = Text("the new grant is not on chain: nothing needs closing", "新しい grant はチェーン上にありません。閉じる必要はありません")
 DONE = Text("given up; plan anew with --given-up {grant}", "放棄しました。--given-up {grant} を付けて計画し直してください")
+AGAIN = Text(
+    "run 'popkit cutover abandon' again, with a new token: it settles this closing first, and closes nothing twice",
+    "新しいトークンで `popkit cutover abandon` をもう一度実行してください。先にこの取引の結果を確定し、二重に閉じることはありません",
+)
 WHAT = Text("the last six letters of the new grant, on the plan page", "計画ページにある新しい grant の末尾 6 文字")
 
 
 def abandon(run: Run, confirm: str | None) -> Screen:
-    """Without `confirm` a dry run that shows what would be done; with it the new grant is closed, and the run given up."""
+    """Without `confirm` a dry run that shows what would be done; with it the new grant is closed, and the run given up.
+
+    Raises NotConfirmed, Stopped, or OutcomeUnknown where nobody knows how the closing ended: the same again settles it.
+    """
+    from popkit.cutover.record import write_record
+
     new = run.plan.new_grant
     if new is None:
         raise stop("draft")
@@ -62,34 +72,50 @@ def abandon(run: Run, confirm: str | None) -> Screen:
         screen.commands = [f"popkit cutover abandon {shlex.quote(str(run.root))} --confirm TOKEN:VALUE"]
         return screen.in_language(run.language)
     with run.journal.held():
-        Confirmations(run.journal).check(confirm, STEP, value)
-        signature = _close(run) if held is not None else None
-        run.journal.write(GIVEN_UP, None, grant=new.address, signature=signature)
-    from popkit.cutover.record import write_record
-
-    write_record(run)
+        if not run.is_given_up:
+            Confirmations(run.journal).check(confirm, STEP, value)
+            signature = _closed_before(run) or (_close(run) if held is not None else None)
+            run.journal.write(GIVEN_UP, None, grant=new.address, signature=signature)
+        write_record(run)
     screen.add(RESULT(), DONE(grant=new.address), tone="good")
     return screen.in_language(run.language)
 
 
+def _closed_before(run: Run) -> str | None:
+    """The transaction by which an earlier, unfinished giving up closed the grant; None where it never did. Raises OutcomeUnknown."""
+    attempt = newest_attempt(run, STEP) if run.state(STEP) == "unknown" else None
+    if attempt is None:
+        return None
+    pair = run.pair()
+    outcome = resume(attempt.file, pair.first, pair.second, run.journal, STEP, beat=run.beat, sleep=run.sleep)
+    if outcome.kind == "expired":  # proven that it never closed anything: it is closed now
+        run.journal.write(EXPIRED, STEP, signature=outcome.signature)
+        return None
+    return _judged(run, outcome)
+
+
 def _close(run: Run) -> str:
-    """Close the new grant; an earlier attempt that is open is settled first. Raises Stopped or OutcomeUnknown."""
-    pair, earlier = run.pair(), of_step(run.attempts, STEP)
-    how = {"beat": run.beat, "sleep": run.sleep}
-    if run.state(STEP) == "unknown" and earlier:
-        outcome: Outcome = resume(earlier[-1].file, pair.first, pair.second, run.journal, STEP, **how)  # type: ignore[arg-type]
-    else:
-        prepared = prepare(
-            pair.first, [close_grant(place_of_new(run.plan))], run.plan.roles.authority, [run.key("authority")],
-            fee_cap_lamports=run.plan.limits.fee_cap_lamports, rules=Rules(rewrites=True),
-        )  # fmt: skip
-        run.journal.write(ACTING, STEP, calls=["close_grant"])
-        outcome = send(prepared, pair.first, pair.second, run.attempts, run.journal, STEP, **how)  # type: ignore[arg-type]
+    """Close the new grant. Raises Stopped or OutcomeUnknown."""
+    pair = run.pair()
+    prepared = prepare(
+        pair.first, [close_grant(place_of_new(run.plan))], run.plan.roles.authority, [run.key("authority")],
+        fee_cap_lamports=run.plan.limits.fee_cap_lamports, rules=Rules(rewrites=True),
+    )  # fmt: skip
+    run.journal.write(ACTING, STEP, calls=["close_grant"], attempts_before=len(of_step(run.attempts, STEP)))
+    outcome = send(prepared, pair.first, pair.second, run.attempts, run.journal, STEP, beat=run.beat, sleep=run.sleep)
+    if outcome.kind == "expired":
+        run.journal.write(EXPIRED, STEP, signature=outcome.signature)
+        raise stop("expired", step=STEP)
+    return _judged(run, outcome)
+
+
+def _judged(run: Run, outcome: Outcome) -> str:
+    """The signature of a closing that landed. Raises for any other end."""
     if outcome.kind == "landed":
         return outcome.signature
     if outcome.kind == "unknown":
         run.journal.write(UNKNOWN, STEP, signature=outcome.signature)
         reason = REASONS["unknown_outcome"].stop(step=STEP)
-        raise OutcomeUnknown(reason.code, reason.reason, reason.advice)
+        raise OutcomeUnknown(reason.code, reason.reason, AGAIN())
     run.journal.write(FAILED, STEP, signature=outcome.signature, error=outcome.error)
     raise stop("landed_failed", error=outcome.error or outcome.kind)

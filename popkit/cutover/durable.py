@@ -36,3 +36,16 @@ def write_whole(path: Path, data: bytes) -> None:
             os.close(folder)
     except OSError as error:
         raise CannotWrite(path.name, error) from None
+
+
+def synced(*places: Path) -> None:
+    """Wait until files, or the names in folders, are on the disk. Raises CannotWrite."""
+    for place in places:
+        try:
+            file = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise CannotWrite(place.name, error) from None

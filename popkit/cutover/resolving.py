@@ -13,6 +13,7 @@ from popkit.cutover.reasons import stop
 from popkit.cutover.run import ACTING, EXPIRED
 from popkit.cutover.screen import Screen
 from popkit.cutover.sending import resume
+from popkit.cutover.steps.canary import Canary
 from popkit.cutover.steps.event import CloseEvent, LinkEvent
 from popkit.cutover.steps.switch import Switch
 from popkit.cutover.words import STEPS
@@ -52,16 +53,22 @@ SAME, PROPOSAL = (
 
 def resolve(run: Run, step: str) -> Screen:
     """Settle a step's outcome, or say what a person can do; its exit code is 0 where it is settled well, 1 badly, 3 not at all."""
+    from popkit.cutover.record import write_record
+
     chosen = run.step(step)
     screen = Screen(STEPS[step].heading)
     if run.state(step) != "unknown":
         screen.add(RESULT(), NOTHING, tone="good")
         return screen.in_language(run.language)
     with run.journal.held():
-        if isinstance(chosen, (LinkEvent, CloseEvent)):
+        if isinstance(chosen, (LinkEvent, CloseEvent, Canary)):
             chosen.resolve()
         elif isinstance(chosen, Switch):
             _settle(run, chosen, screen)
+        entry = run.result(step)
+        if entry is not None:
+            chosen.finish(entry)
+        write_record(run)
     state = run.state(step)
     if state == "unknown":
         screen.add(RESULT(), STATES["unknown"], tone="stop")
@@ -72,9 +79,6 @@ def resolve(run: Run, step: str) -> Screen:
         is_bad = state == "failed"
         screen.add(RESULT(), SETTLED(state=STATES[state]()), tone="stop" if is_bad else "good")
         screen.exit_code = EXIT_WRONG if is_bad else EXIT_FINE
-        from popkit.cutover.record import write_record
-
-        write_record(run)
     return screen.in_language(run.language)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from popkit.cutover import local as places
 from popkit.cutover import plan as plans
 from popkit.cutover.clock import wall
+from popkit.cutover.durable import synced
 from popkit.cutover.endpoint import Endpoint
 from popkit.cutover.journal import NAME as JOURNAL
 from popkit.cutover.journal import Entry, Journal
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 State = Literal["open", "done", "unknown", "failed", "waiting"]
 DONE, ACTING, FAILED, UNKNOWN, EXPIRED, GIVEN_UP = "done", "acting", "failed", "unknown", "expired", "given_up"
-"""Kinds of journal entries that say how a step stands."""
+"""Kinds of journal entries that say how a step stands. `expired` opens a step again: what was begun is proven to have had no end."""
 LOOKED = "looked"
 
 
@@ -185,6 +186,8 @@ def create_run(root: Path, plan: Plan, local: places.Local) -> Run:
     digest = plans.write_plan(root, plan)
     local.write(root)
     write_pages(root, plan, digest)
+    synced(root / plans.FILE, root)
+    # Last: a folder without a journal is no run, so that a kill before this leaves nothing that could act.
     Journal.create(root / JOURNAL, digest)
     return open_run(root)
 

@@ -90,21 +90,28 @@ class Step:
 
         Raises NotConfirmed, Stopped, or OutcomeUnknown; the journal says how far it came.
         """
-        done = self.run.result(self.id)
-        if done is not None:
-            return self._frozen(done)
-        with self.run.journal.held():
+        with self.run.journal.held():  # what another process did meanwhile is read first
+            done = self.run.result(self.id)
+            if done is not None:
+                self.finish(done)
+                return self._frozen(done)
             self._refuse_unknown()
             if self.plan.value:
                 self.confirmations.check(confirm or "", self.id, self.plan.value)
+            self.wait_first()
             looks = self.look()
             self.run.journal.write(LOOKED, self.id, dry=False, checks=_rows(looks), stopped=looks.stopped.code if looks.stopped else None)
             looks.refuse()
             entry = self.carry_out(looks)
+            self.finish(entry)
+        return self._result(entry)
+
+    def finish(self, entry: Entry) -> None:
+        """What follows a step that is done: what it still looks at, and the record. A process that was killed before makes up for it."""
         from popkit.cutover.record import write_record
 
+        self.look_after(entry)
         write_record(self.run)
-        return self._result(entry)
 
     def token(self) -> str:
         """The token that counts for this step now. Raises NotConfirmed where none was asked for, or it is too old."""
@@ -140,6 +147,12 @@ class Step:
 
     def look_closer(self, looks: Looks) -> None:
         """The step's own checks."""
+
+    def wait_first(self) -> None:
+        """What is waited for between the confirmation and the look."""
+
+    def look_after(self, entry: Entry) -> None:
+        """What is looked at once after the step was done. It changes nothing and raises nothing: the step stays done."""
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
         """What a dry run shows besides its checks."""

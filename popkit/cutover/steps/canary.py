@@ -5,13 +5,16 @@ It goes on where it stopped: a proof that was issued is used, as one that never 
 
 from __future__ import annotations
 
+from popkit.cutover.attempts import of_step
 from popkit.cutover.canary import CanaryResult, countdown, take
 from popkit.cutover.canary_checks import Terms
 from popkit.cutover.errors import OutcomeUnknown
 from popkit.cutover.journal import Entry
 from popkit.cutover.looking import Looks
 from popkit.cutover.reasons import stop
+from popkit.cutover.run import EXPIRED, UNKNOWN
 from popkit.cutover.screen import Screen
+from popkit.cutover.sending import resume
 from popkit.cutover.stepping import place_of_new
 from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
@@ -79,9 +82,23 @@ class Canary(Step):
                 run.attempts, step=self.id, fee_cap_lamports=run.plan.limits.fee_cap_lamports, beat=run.beat, sleep=run.sleep,
             )  # fmt: skip
         except OutcomeUnknown as unknown:
-            run.journal.write("canary_stopped", self.id, code=unknown.code)
+            run.journal.write(UNKNOWN, self.id, code=unknown.code)
             raise
         return self._judged(result)
+
+    def resolve(self) -> None:
+        """Where nobody knows: settle the claim, if one was sent, without sending anything; then the step can go on. Raises Silent.
+
+        A request to the worker leaves nothing to settle: the step asks again where it stopped, and what it is given is held to what the
+        first proof must be before anything is sent.
+        """
+        run, pair = self.run, self.run.pair()
+        attempts = of_step(run.attempts, self.id)
+        if attempts:
+            outcome = resume(attempts[-1].file, pair.first, pair.second, run.journal, self.id, beat=run.beat, sleep=run.sleep)
+            if outcome.kind == "unknown":
+                return
+        run.journal.write(EXPIRED, self.id, why="run the step again: it goes on where it stopped")
 
     def _judged(self, result: CanaryResult) -> Entry:
         if not result.is_verified:

@@ -101,7 +101,7 @@ class LinkEvent(Step):
         """Where nobody knows how the POST ended: the event that is linked now, or that none is. Raises Stopped where it is another."""
         found = self._found()
         if found is not None:
-            return self.done(by="us", event=found)
+            return self.done(by="us or others", event=found)  # as planned either way, and the worker links a grant once
         return self.run.journal.write("expired", self.id, why="no event is linked")
 
     def result_rows(self, screen: Screen, entry: Entry) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from popkit.case import Case
+from popkit.cutover.errors import Stopped
 from popkit.cutover.gathering import gather
 from popkit.cutover.journal import Entry
 from popkit.cutover.looking import Looks
@@ -14,6 +17,9 @@ from popkit.cutover.steps.switch import Switch
 from popkit.diagnosis.result import GrantDiagnosis
 from popkit.texts import Moment, Sentence, Text, sentence
 from popkit.wording import PROOFS
+
+if TYPE_CHECKING:
+    from popkit.cutover.run import Run
 
 CASE, FLIGHT, ANNOUNCE, ARRIVED = (
     Text("new case", "新しいケース"),
@@ -27,7 +33,35 @@ OFF_CHAIN = Text(
     "出席はチェーン外（紙、またはアプリの off-chain 参加）で記録してください。失われるものはありません",
 )
 NOTHING_FLIES = Text("no proof of the old grant can still land", "元の grant の proof で、まだ取り込まれうるものはありません")
-WATCH_ROWS = 50
+PAUSED_SINCE = Text(
+    "somebody paused the old grant after the plan: no new case is needed to leave it so",
+    "計画後に誰かが元の grant を停止しています。このままにするのに新しいケースは不要です",
+)
+WATCH_ROWS = 1000
+WATCHED = "watched"
+
+
+def watch(run: Run) -> Entry:
+    """Look at what still arrives on the old grant after the pause, and write it down, counted and with slots. Raises Silent.
+
+    Where this run did not pause it, everything after the plan's look at the cluster counts.
+    """
+    paused = run.result("0")
+    slot = paused.facts.get("slot") if paused is not None else None
+    if slot is None:
+        slot = run.plan.cluster.block.slot if run.plan.cluster is not None else 0
+    later = [row for row in run.pair().first.signatures(run.plan.old_grant.address, limit=WATCH_ROWS) if row["slot"] > slot]
+    accepted = sum(row.get("err") is None for row in later)
+    return run.journal.write(WATCHED, "0", arrived=len(later), accepted=accepted, slots=[row["slot"] for row in later])
+
+
+def arrived(run: Run, screen: Screen) -> None:
+    """Add the newest count of what arrived after the pause."""
+    watched = run.journal.last(WATCHED)
+    if watched is not None:
+        count = sentence("{n} transactions, {accepted} accepted", "{n} 件、うち受理 {accepted} 件", n=watched.facts["arrived"],
+            accepted=watched.facts["accepted"])  # fmt: skip
+        screen.add(ARRIVED(), count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +82,16 @@ class Freeze(Switch):
     _seen: Seen | None = None
 
     def look_closer(self, looks: Looks) -> None:
+        super().look_closer(looks)
+        if looks.stopped is None and self._is_paused_since():
+            looks.note(CASE, PAUSED_SINCE)
+            return
         looks.add(CASE, self._same_answer)
         looks.add(FLIGHT, self._in_flight)
-        super().look_closer(looks)
+
+    def _is_paused_since(self) -> bool:
+        """Whether somebody paused the grant after the plan: then nothing is left that a new answer or a wait could change."""
+        return bool(self.plan.instructions) and not self.remaining(self.held())
 
     def seen(self) -> Seen:
         """The old grant, collected and diagnosed anew; once a look."""
@@ -65,10 +106,15 @@ class Freeze(Switch):
 
     def _same_answer(self) -> Sentence:
         seen, plan = self.seen(), self.run.plan
-        if seen.grant.verdict != plan.broken.verdict:
+        is_waited_for = seen.grant.verdict == "in_flight" and seen.flying  # the next check decides about those
+        if seen.grant.verdict != plan.broken.verdict and not is_waited_for:
             raise stop("other_answer", was=plan.broken.verdict, now=seen.grant.verdict)
         return sentence(
-            "{verdict}, as the plan says ({case})", "{verdict}。計画と同じです（{case}）", verdict=seen.grant.verdict, case=seen.case.name
+            "{verdict} ({case}); the plan was made for {planned}",
+            "{verdict}（{case}）。計画時の判定は {planned}",
+            verdict=seen.grant.verdict,
+            case=seen.case.name,
+            planned=plan.broken.verdict,
         )
 
     def _in_flight(self) -> Sentence:
@@ -84,20 +130,29 @@ class Freeze(Switch):
                 count=count,
             )
         if not self.wait_over:
-            raise stop("still_in_flight", count=count, until=Moment(seen.until))
+            if self._has_waited:
+                raise stop("still_in_flight", count=count, until=Moment(seen.until))
+            return sentence(
+                "{count} can still land until {until}: once confirmed, this step waits for them first, once, {seconds} s at most",
+                "{count}が {until} までまだ取り込まれる可能性があります。確認後、まず一度だけ、最長 {seconds} 秒待ちます",
+                count=count,
+                until=Moment(seen.until),
+                seconds=self.run.plan.limits.wait_for_proofs_seconds,
+            )
         return sentence(
             "{count} can still land; a person decided to freeze all the same",
             "{count}がまだ取り込まれうる状態ですが、担当者の判断で停止します",
             count=count,
         )
 
-    def act(self, confirm: str | None = None) -> Screen:
-        """As every step; proofs that can still land are waited for once, at most as long as the plan allows."""
-        if self.run.result(self.id) is None and not self.wait_over and self.run.journal.last("waited", self.id) is None:
-            self._wait_once()
-        return super().act(confirm)
+    @property
+    def _has_waited(self) -> bool:
+        return self.run.journal.last("waited", self.id) is not None
 
-    def _wait_once(self) -> None:
+    def wait_first(self) -> None:
+        """Wait for proofs that can still land: once in a run, at most as long as the plan allows."""
+        if self.wait_over or self._has_waited or self._is_paused_since():
+            return
         seen = self.seen()
         if not seen.flying or seen.grant.verdict == "broken" or seen.until is None:
             return
@@ -107,22 +162,12 @@ class Freeze(Switch):
         self._seen = None
 
     def carry_out(self, looks: Looks) -> Entry:
-        entry = super().carry_out(looks) if self.plan.instructions else self.done(by="others", found=[])
-        self._watch(entry)
-        return entry
+        return super().carry_out(looks) if self.plan.instructions else self.done(by="others", found=[])
 
-    def _watch(self, entry: Entry) -> None:
-        """Look at what still arrives on the old grant after the pause: counted, with slots."""
-        old, slot = self.run.plan.old_grant.address, entry.facts.get("slot")
-        rows = self.run.pair().first.signatures(old, limit=WATCH_ROWS)
-        later = [row for row in rows if isinstance(slot, int) and row["slot"] > slot]
-        self.run.journal.write(
-            "watched",
-            self.id,
-            arrived=len(later),
-            accepted=sum(row.get("err") is None for row in later),
-            slots=[row["slot"] for row in later],
-        )
+    def look_after(self, entry: Entry) -> None:
+        if self.run.journal.last(WATCHED, self.id) is None:
+            with suppress(Stopped):  # the pause stands; whoever looks next makes up for it
+                watch(self.run)
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
         from popkit.cutover.announcing import pause_notice
@@ -138,15 +183,5 @@ class Freeze(Switch):
     def result_rows(self, screen: Screen, entry: Entry) -> None:
         if self.plan.instructions or entry.facts.get("done_by") == "others":
             super().result_rows(screen, entry)
-        watched = self.run.journal.last("watched", self.id)
-        if watched is not None:
-            screen.add(
-                ARRIVED(),
-                sentence(
-                    "{n} transactions, {accepted} accepted",
-                    "{n} 件、うち受理 {accepted} 件",
-                    n=watched.facts["arrived"],
-                    accepted=watched.facts["accepted"],
-                ),
-            )
+        arrived(self.run, screen)
         screen.add(FALLBACK(), OFF_CHAIN)

@@ -10,6 +10,7 @@ from popkit.cutover.looking import ACCOUNTS, Looks
 from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
 from popkit.cutover.steps.base import Step
+from popkit.cutover.steps.freeze import arrived, watch
 from popkit.protocol.accounts import AccountError, decode_grant
 from popkit.texts import Sentence, Text, sentence
 
@@ -89,6 +90,7 @@ class ForkHandling(Step):
         old = plan.old_grant
         held = survey.agreed(pair, [old.address, old.vault, old.pop_state])
         digests = {key: survey.state_digest(account) for key, account in held.items()}
+        watch(self.run)
         return self.done(by="us", accounts=digests, slot=held.slot, heads=plan.broken.heads, case=plan.case.manifest_sha256)
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
@@ -96,6 +98,7 @@ class ForkHandling(Step):
 
     def result_rows(self, screen: Screen, entry: Entry) -> None:
         screen.add(ACCOUNTS(), UNCHANGED, tone="good")
+        arrived(self.run, screen)
         screen.add(TO_CHANGE(), *self._links())
 
     def _links(self) -> list[Text | Sentence]:

@@ -21,8 +21,9 @@ from popkit.cutover.sending import send
 from popkit.cutover.stepping import call_of
 from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import NOT_CHECKED, Step
+from popkit.cutover.steps.found import deposited, evidence
 from popkit.cutover.transactions import writable_of
-from popkit.protocol.accounts import AccountError, decode_grant, decode_pop_config
+from popkit.protocol.accounts import AccountError, TokenAccount, decode_grant, decode_pop_config
 from popkit.texts import Listed, Sentence, Text, sentence
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ TRANSACTION, SLOT = Text("transaction", "トランザクション"), Text("slot"
 AS_PLANNED = Text("every account is as planned, byte for byte", "すべてのアカウントが計画とバイト単位で一致しています")
 WOULD_BE = Text("succeeds, and leaves every account as planned", "成功し、すべてのアカウントが計画どおりになります")
 ALREADY = Text("found as planned already, not by this run", "この実行以外により、すでに計画どおりの状態です")
+SHOWN_BY = Text("done by {signature} in slot {slot}", "スロット {slot} の {signature} で実施済み")
+TOUCHED_BY = Text(
+    "no transaction with the plan's own instruction is listed; the account's newest is {signature} in slot {slot}",
+    "計画と同じ命令の取引は見つかりません。このアカウントの最新の取引はスロット {slot} の {signature} です",
+)
 
 
 class Switch(Step):
@@ -82,12 +88,20 @@ class Switch(Step):
 
     def remaining(self, held: Accounts) -> list[Call]:
         """The calls whose effect is not there yet. Raises Stopped where something else is there."""
-        calls = self.calls()
-        found = [call for call in calls if not self._is_there(call, held)]
-        made = [call.name for call in found]
-        if made == ["marker"]:
+        found = [call for call in self.calls() if not self._is_there(call, held)]
+        if [call.name for call in found] == ["marker"]:
             return []  # the marker guards what is there already
         return found
+
+    def found_done(self) -> dict[str, Call]:
+        """The calls whose effect is there, by the account that shows it; the marker only guards, and is none of them."""
+        plan, new = self.run.plan, self.run.plan.new_grant
+        at = {"set_paused": plan.old_grant.address, "close_grant": plan.old_grant.address}
+        if new is not None:
+            at |= {"create_grant": new.address, "fund_grant": new.vault}
+        if plan.signer is not None:
+            at["upsert_pop_config"] = plan.signer.pop_config
+        return {at[call.name]: call for call in self.calls() if call.name in at}
 
     def _is_there(self, call: Call, held: Accounts) -> bool:
         plan, new = self.run.plan, self.run.plan.new_grant
@@ -108,8 +122,7 @@ class Switch(Step):
             case "fund_grant":
                 assert new is not None
                 assert plan.amount is not None
-                vault = survey.token_account(held[new.vault])
-                return vault is not None and vault.amount >= int(plan.amount.base_units)
+                return self._is_funded(survey.token_account(held[new.vault]), int(plan.amount.base_units))
             case "upsert_pop_config":
                 assert plan.signer is not None
                 account = held[plan.signer.pop_config]
@@ -120,6 +133,22 @@ class Switch(Step):
             case "close_grant":
                 return held[plan.old_grant.address] is None
         return False
+
+    def _is_funded(self, vault: TokenAccount | None, wanted: int) -> bool:
+        """Whether the new vault was funded. Raises Stopped where the cutover's own people paid in less than the plan says.
+
+        Claims take out of a vault: that it holds less does not say that nobody funded it, and funding it again would pay twice.
+        """
+        if vault is None or vault.amount >= wanted:
+            return vault is not None
+        roles, new = self.run.plan.roles, self.run.plan.new_grant
+        assert new is not None
+        paid = deposited(self.run.pair().first, new.vault, {roles.authority, roles.funder, roles.payer})
+        if paid.total >= wanted:
+            return True
+        if paid.ours:
+            raise stop("drift", field=f"new vault {new.vault}", was=str(wanted), now=str(paid.total))
+        return False  # a stranger's few tokens are no funding
 
     def _refuse_other_terms(self, data: bytes) -> None:
         new = self.run.plan.new_grant
@@ -188,7 +217,7 @@ class Switch(Step):
         held = self.held()
         left = self.remaining(held)
         if not left:
-            return self.done(by="others", found=[c.account for c in self.plan.changes if c.before != c.after])
+            return self.done(by="others", found=evidence(self.run.pair().first, self.found_done()))
         return self.settle(self._sent(left))
 
     def _sent(self, left: list[Call]) -> Outcome:
@@ -217,6 +246,9 @@ class Switch(Step):
     def result_rows(self, screen: Screen, entry: Entry) -> None:
         if entry.facts.get("done_by") == "others":
             screen.add(BY_OTHERS(), ALREADY, tone="good")
+            for row in entry.facts["found"]:
+                words = SHOWN_BY if row["same"] else TOUCHED_BY
+                screen.add(str(row["call"]), words(signature=row["signature"] or "-", slot=row["slot"] or "-"))
             return
         screen.add(TRANSACTION(), str(entry.facts.get("signature")), tone="good")
         screen.add(SLOT(), str(entry.facts.get("slot")))
