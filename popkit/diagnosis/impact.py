@@ -85,7 +85,8 @@ def _first_behind(incident: Incident) -> Proof | None:
 def _head_may_be_another(incident: Incident) -> bool:
     """Whether proofs that nothing shows as accepted may have been, as where the chain's head is cannot be told."""
     judgement = incident.judgement
-    return judgement.chain_is_doubted or not incident.fates.head_is_certain
+    proved = judgement.verdict == "broken" and any(incident.fates.of(p) == LOST for p in incident.on_head)
+    return judgement.chain_is_doubted or not (incident.fates.head_is_certain or proved)
 
 
 def missing_entries(incident: Incident) -> list[str]:
@@ -100,7 +101,7 @@ def missing_entries(incident: Incident) -> list[str]:
     chain = judgement.line.chain
     both = chain.head, chain.stream_head
     on_head = [p for p in judgement.line.proofs.values() if not p.landed and (p.prev_hash, p.stream_prev_hash) == both]
-    if judgement.verdict == "inconclusive":
+    if judgement.verdict == "inconclusive" or not incident.fates.head_is_certain:
         on_head = [p for p in on_head if incident.fates.of(p) != NOT_KNOWN]  # such a one may have landed since
     return sorted({p.entry_hash for p in on_head} | set(incident.first_unknown_parent))
 
