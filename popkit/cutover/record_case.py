@@ -55,16 +55,8 @@ def asked(endpoint: Endpoint, record: Record, genesis: str, place: Path) -> Evid
     (place / "rpc").mkdir(parents=True)
     for name, lines in rows_of.items():
         (place / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    header: dict[str, Any] = {
-        "case": "asked",
-        "cluster": cluster_of(genesis),
-        "program_id": record.program_id,
-        "grants": grants,
-        "events": [],
-        "collected_at": clock.block_time,
-        "sources": {},
-    }
-    (place / "case.json").write_text(json.dumps(header))
+    header = {"case": "asked", "cluster": cluster_of(genesis), "program_id": record.program_id, "grants": grants, "events": []}
+    (place / "case.json").write_text(json.dumps(header | {"collected_at": clock.block_time, "sources": {}}))
     return Evidence(place)
 
 
