@@ -148,10 +148,6 @@ _TERMS = (
         "The move of an event from a wedged grant to a new one that starts from GENESIS; the old chain stays as evidence.",
         "断絶した grant から、GENESIS で始まる新しい grant にイベントを移すことです。旧チェーンは証跡として残します。",
     ), ("cut over",)),
-    Term("record of a cutover", "カットオーバーの記録", Text(
-        "A canonical file, cutover.json, in which those who cut over state what they left, what took over and what is still open.",
-        "切り替えた人が、切り替え元、切り替え先、未完了の手順を申告する、正規形のファイル `cutover.json` です。",
-    ), ("cutover record",)),
     Term("last good", "直近正常点", Text(
         "The last claim of a grant that was accepted.", "grant で最後に受理された claim です。"
     )),

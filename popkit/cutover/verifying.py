@@ -26,7 +26,7 @@ from popkit.texts import Sentence, Text
 
 HEADING = Text("A record of a cutover against the node {node}", "カットオーバーの記録とノード {node} の照合")
 RECORD, PLAN = Text("record", "記録"), Text("plan", "計画")
-GENESIS = Text("the cluster's genesis hash", "クラスターの `genesis hash`")
+GENESIS = Text("the cluster's genesis hash", "クラスターのジェネシスハッシュ")
 NO_GENESIS = Text("the record names none", "記録にありません")
 HOLDS_SO = Text("holds: {shown}", "成立: {shown}")
 VIOLATED_SO = Text("violated: the record states {stated}; the chain shows {shown}", "違反: 記録では {stated}、チェーンでは {shown}")
