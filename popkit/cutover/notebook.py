@@ -303,7 +303,8 @@ def failed(error: PopkitError, language: Language, heading: Words | None = None)
 
 
 def _unfaulted(ask: Callable[[], T]) -> T:
-    """What `ask` gives; an interrupt, or an error not popkit's own, is raised as Fault, without what it quotes or where it stood."""
+    """What `ask` gives; an interrupt, or an error that is not popkit's own, is raised as Fault,
+    without what it quotes and where it stood."""
     try:
         return ask()
     except PopkitError:
