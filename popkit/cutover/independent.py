@@ -26,6 +26,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import popkit
+from popkit.attempts import Attempt
 from popkit.case import Case
 from popkit.cutover.notebook import EXIT_CODE, find, find_run, guarded
 from popkit.cutover.own_evidence import NO_GRANT, Wish, evidence_of
@@ -118,6 +119,20 @@ class Independent:
         """Our own answer about the grant."""
         return self.case.diagnose().grant(self.grant)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the old grant goes on under another signer, so that there is no new one."""
+        return self.plan is not None and self.plan.new_grant is None
+
+    @cached_property
+    def accepted(self) -> list[Attempt]:
+        """The accepted claims that the cutover made possible, in order: all of a new grant, those of the plan's key since on an old one."""
+        accepted = list(self.case.facts.chain(self.grant).accepted)
+        plan = self.plan
+        if plan is None or plan.new_grant is not None or plan.signer is None:
+            return accepted
+        return [claim for claim in accepted if claim.signer == plan.signer.planned and claim.slot > plan.old_grant.slot]
+
     @cached_property
     def verification(self) -> Verification:
         """Every rule of the case and of this grant's claims."""
@@ -209,15 +224,16 @@ class Independent:
         found = self.diagnosis
         words = sentence("{verdict}: {because}", "{verdict}: {because}", verdict=found.verdict, because=found.judgement.because)
         screen.add(VERDICT(), words, tone=VERDICT_TONES.get(found.verdict, "note"))
-        critical = sorted({f.code for f in self.case.diagnose().findings if f.severity == "critical" and f.grant in (None, self.grant)})
+        critical = {f.code for f in self.case.diagnose().findings if f.severity == "critical" and f.grant in (None, self.grant)}
+        if self.goes_on and self.plan is not None:
+            critical -= set(self.plan.broken.causes)  # what the plan was made for stays in the history of a grant that goes on
         if critical:
-            screen.add(Text("findings", "所見"), ", ".join(critical), tone="stop")
-        accepted = self.case.facts.chain(self.grant).accepted
-        if not accepted:
+            screen.add(Text("findings", "所見"), ", ".join(sorted(critical)), tone="stop")
+        if not self.accepted:
             screen.add(START(), NOBODY, tone="note")
             return
-        first = accepted[0]
-        if self.plan is not None and self.plan.new_grant is None:
+        first = self.accepted[0]
+        if self.goes_on:
             screen.add(START(), Text("the old grant goes on: there is no new start", "元の grant を続けるため、新しい開始はありません"))
         elif (first.prev_hash, first.stream_prev_hash) == (GENESIS, GENESIS):
             screen.add(START(), sentence("GENESIS, by {claim}", "GENESIS（{claim}）", claim=first.signature), tone="good")
@@ -230,7 +246,7 @@ class Independent:
     def _signer(self, screen: Screen) -> None:
         history = self.case.facts.history
         named = history.signer_now(history.authority_of(self.grant))
-        signers = list(dict.fromkeys(attempt.signer for attempt in self.case.facts.chain(self.grant).accepted if attempt.signer))
+        signers = list(dict.fromkeys(claim.signer for claim in self.accepted if claim.signer))
         planned_key = self.plan.signer.planned if self.plan is not None and self.plan.signer is not None else None
         unknown = Text("not known", "不明")
         screen.add(CONFIG(), named or unknown, tone="plain" if named else "note")
@@ -244,7 +260,8 @@ class Independent:
             screen.add(BY_PLAN(), planned_key, tone="good" if planned_key == (newest or named) else "stop")
 
     def _claims(self, screen: Screen) -> None:
-        sections = self._sections("claim")
+        made_possible = {claim.signature for claim in self.accepted}
+        sections = [s for s in self._sections("claim") if not self.goes_on or s.name in made_possible]
         if not sections:
             screen.add(Text("claims", "claim"), NOBODY, tone="note")
         for number, section in enumerate(sections[:MOST_CLAIMS], 1):

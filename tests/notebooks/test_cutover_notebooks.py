@@ -290,3 +290,17 @@ def test_a_broken_grant_is_not_verified(planned: tuple[Rehearsal, Run]) -> None:
     found = independent.open_grant(str(rehearsal.case), grant=rehearsal.stage.grant.address[:12], language="en").answer()
     assert found.exit_code == EXIT_WRONG
     assert "not verified: something does not hold" in found.text()
+
+
+def test_a_grant_that_goes_on_is_verified_by_what_came_after_its_signer_was_named() -> None:
+    with rehearsing("signer-mismatch", "relaxed", 3) as rehearsal:
+        run = rehearsal.plan(signer=rehearsal.stage.world.worker.signer)
+        endpoint = f"env:{rehearsal.names['rpc']}"
+        assert "not in this plan" in notebook.Checklist(run).step("2").show().text()
+        for step in ("1", "2.3"):
+            cutover.confirmed(run, step)
+        nobody = independent.open_grant(run=str(run.root), endpoint=endpoint, language="en").answer()
+        assert (nobody.exit_code, "nobody claimed yet" in nobody.text()) == (EXIT_CANNOT_TELL, True)
+        rehearsal.claims(1)
+        assert independent.open_grant(run=str(run.root), endpoint=endpoint, language="en").answer().exit_code == 0
+        run.close()
