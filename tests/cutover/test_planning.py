@@ -38,10 +38,6 @@ def _incidents() -> Iterator[tuple[str, str]]:
     of_signers = ("signer-mismatch", "key-by-calendar", "foreign-issuer-relaxed")
     for era in ("relaxed", "head"):
         yield from ((name, era) for name in of_signers)
-            (act.name, era)
-            for act in ACTS.values()
-            if era in act.eras and any(w in act.name for w in ("signer-mismatch", "key-by", "foreign"))
-        )
 
 
 @pytest.mark.parametrize(("incident", "era"), [*_incidents()])
