@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popkit.cutover.deciding import ID_BITS, Gate, new_grant_id, start_of
+from popkit.cutover.deciding import ID_BITS, Gate, given_up_for, new_grant_id, start_of
 from popkit.cutover.errors import Stopped
 from popkit.cutover.survey import is_on_curve
 from popkit.drill.incidents.lost import abandoned
@@ -68,6 +68,19 @@ def test_two_operators_meet_at_one_id_and_a_given_up_one_is_never_met_again() ->
     assert len(set(ids)) == len(ids)
     assert new_grant_id(OLD, "entry", (OTHER, OLD, OTHER)) == ids[-1]
     assert all(0 <= each < 1 << ID_BITS for each in ids)
+
+
+def test_only_new_grants_of_this_old_one_can_have_been_given_up() -> None:
+    first, strange = new_grant_id(OLD, "entry", ()), str(new_grant_id(OTHER, "entry", ()))
+    second = new_grant_id(OLD, "entry", (str(first),))
+    for named, ours in (
+        ((), ()),
+        ((strange,), ()),
+        ((str(first),), (first,)),
+        ((str(second), strange, str(first)), (first, second)),
+        ((str(second),), ()),  # nobody comes to the second without giving up the first
+    ):
+        assert given_up_for(OLD, "entry", named, str) == {str(each) for each in ours}
 
 
 def test_an_allowlist_is_carried_over_in_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
