@@ -41,6 +41,7 @@ def test_it_is_canonical_written_once_and_read_back(plan: Plan, tmp_path: Path) 
     with pytest.raises(FileExistsError):
         write_plan(tmp_path, plan)
     jsonschema.Draft202012Validator(json_schema()).validate(json.loads(data))
+    assert json.loads((ROOT / "popkit" / "cutover" / "plan.schema.json").read_text()) == json_schema()
 
 
 def test_a_term_past_what_json_holds_is_a_string_of_digits(plan: Plan, tmp_path: Path) -> None:

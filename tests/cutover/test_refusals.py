@@ -237,6 +237,9 @@ def test_endpoints_that_are_not_of_one_cluster_are_refused(wedged: Night) -> Non
 def test_a_second_node_that_lags_vouches_for_nothing_until_it_is_there(wedged: Night) -> None:
     with wedged.faults(behind=3):
         assert wedged.plan().remedy == "switch"
+    with wedged.faults(behind=9000):  # it has not even reached the case's newest transaction
+        stopped = wedged.refused()
+        assert (stopped.code, "getSlot" in str(stopped)) == ("endpoints_disagree", True)
     with wedged.faults(second=("stands-still",)):
         wedged.held.sleep(20)
         stopped = wedged.refused()
