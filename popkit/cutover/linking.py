@@ -21,6 +21,10 @@ from popkit.diagnosis.result import GrantDiagnosis
 from popkit.protocol.accounts import Grant
 from popkit.texts import Listed, Moment, Text
 
+APART = Text(
+    "whether the worker is the case's: its audit list and the case's do not meet (collect again shortly before planning)",
+    "ワーカーがケースのものかどうか。監査一覧とケースがつながりません（計画の直前に収集し直してください）",
+)
 PENDING = Text(
     "security warnings that are pending: {count}; whatever is made while one is would freeze the operator",
     "保留中のセキュリティ警告: {count} 件。保留中に操作を続けると担当者が凍結されます",
@@ -85,9 +89,10 @@ def _rotates_at(status: Mapping[str, Any]) -> int | None:
     return when if type(when) is int else None
 
 
-def rotation_due(worker: WorkerSeen) -> list[Words]:
-    """That the worker's key is going to change by itself, and when; nothing where it is not known to."""
-    return [] if worker.rotates_at is None else [both(ROTATES(when=Moment(worker.rotates_at)))]
+def not_known(worker: WorkerSeen) -> list[Words]:
+    """What could not be told of the worker, and when its key is going to change by itself; nothing where all is well."""
+    apart = [] if worker.continues_case is not None else [both(APART())]
+    return apart + ([] if worker.rotates_at is None else [both(ROTATES(when=Moment(worker.rotates_at)))])
 
 
 def model_of(facts: Facts) -> str | None:

@@ -27,7 +27,7 @@ from popkit.cutover.deciding import Gate, given_up_for, new_grant_id, remedy_of,
 from popkit.cutover.endpoint import Held
 from popkit.cutover.linking import Wanted
 from popkit.cutover.owed import amount_of, people_of
-from popkit.cutover.paying import money_of, refuse_poor
+from popkit.cutover.paying import money_of, refuse_poor, refuse_poor_payers
 from popkit.cutover.plan import (
     Break,
     Limits,
@@ -255,9 +255,10 @@ class _Planner:
         )
         if amount is not None:
             refuse_poor(parts)
+        refuse_poor_payers(parts)
         steps, world, fees, not_checked = steps_of(parts)
         money = money_of(parts, world, fees) if amount is not None else None
-        not_checked += deployed.not_shown(program, self.facts) + linking.rotation_due(worker)
+        not_checked += deployed.not_shown(program, self.facts) + linking.not_known(worker)
         return {
             "made_at": now, "cluster": cluster, "program": program, "worker": worker, "old_grant": old, "new_grant": new,
             "marker": marker, "signer": signer, "people": people, "amount": amount, "money": money, "event": event,
