@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from popkit.cutover.plan import Remedy, Signer
@@ -120,6 +120,17 @@ def new_grant_id(old: str, last_good: str | None, given_up: Iterable[str]) -> in
     """
     text = "\n".join(["popkit.cutover/1", old, last_good or "GENESIS", *sorted(set(given_up))])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> (64 - ID_BITS)
+
+
+def given_up_for(old: str, last_good: str | None, given_up: Iterable[str], address_of: Callable[[int], str]) -> set[str]:
+    """Those of `given_up` that were new grants of this very old one: each is where the ones before it led.
+
+    `address_of` gives the address of an id. Any other grant is somebody else's, whatever it is called.
+    """
+    left, found = set(given_up), set[str]()
+    while (address := address_of(new_grant_id(old, last_good, found))) in left - found:
+        found.add(address)
+    return found
 
 
 def start_of(terms: Terms, now: int, given: int | None, gate: Gate) -> int:

@@ -21,6 +21,14 @@ from popkit.diagnosis.result import GrantDiagnosis
 from popkit.protocol.accounts import Grant
 from popkit.texts import Listed, Moment, Text
 
+APART = Text(
+    "whether the worker is the case's: its audit list and the case's do not meet (collect again shortly before planning)",
+    "ワーカーがケースのものかどうか。監査一覧とケースがつながりません（計画の直前に収集し直してください）",
+)
+PENDING = Text(
+    "security warnings that are pending: {count}; whatever is made while one is would freeze the operator",
+    "保留中のセキュリティ警告: {count} 件。保留中に操作を続けると担当者が凍結されます",
+)
 ROTATES = Text(
     "the worker's key changes by the calendar at {when}: pop-config must name the next key then, or every claim is refused",
     "ワーカーの鍵は {when} に暦に従って替わります。その時に pop-config へ次の鍵を登録しないと、すべての請求が拒否されます",
@@ -49,6 +57,8 @@ def worker_seen(desk: WorkerDesk, facts: Facts) -> WorkerSeen:
         raise stop("worker_not_ready", why=Listed(tuple(map(str, issues))) if isinstance(issues, list) and issues else "ready: false")
     if frozen.is_frozen:
         raise stop("worker_frozen")
+    if frozen.warnings:
+        raise stop("worker_limited", why=PENDING(count=frozen.warnings))
     continues = is_continuation([entry.raw for entry in facts.audit.ordered if "r2" not in entry.place.file], logs)
     if continues.is_same is False:
         raise stop("another_worker", why=continues.sentence)
@@ -79,9 +89,10 @@ def _rotates_at(status: Mapping[str, Any]) -> int | None:
     return when if type(when) is int else None
 
 
-def rotation_due(worker: WorkerSeen) -> list[Words]:
-    """That the worker's key is going to change by itself, and when; nothing where it is not known to."""
-    return [] if worker.rotates_at is None else [both(ROTATES(when=Moment(worker.rotates_at)))]
+def not_known(worker: WorkerSeen) -> list[Words]:
+    """What could not be told of the worker, and when its key is going to change by itself; nothing where all is well."""
+    apart = [] if worker.continues_case is not None else [both(APART())]
+    return apart + ([] if worker.rotates_at is None else [both(ROTATES(when=Moment(worker.rotates_at)))])
 
 
 def model_of(facts: Facts) -> str | None:

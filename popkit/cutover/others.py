@@ -8,7 +8,7 @@ from typing import Any
 from popkit.cutover.deciding import Gate
 from popkit.cutover.endpoint import Endpoint
 from popkit.cutover.plan import OtherGrant, Signer
-from popkit.cutover.survey import created_at
+from popkit.cutover.survey import created_at, is_made_after
 from popkit.diagnosis.facts import Facts
 from popkit.protocol.accounts import Grant
 from popkit.protocol.ed25519 import ProofDataError, read_proof
@@ -27,8 +27,7 @@ def refuse_later(endpoint: Endpoint, grants: Mapping[str, Grant], old: Grant, ol
     for address, grant in sorted(grants.items()):
         if address == old_address or address in given_up or grant.mint != old.mint:
             continue
-        created = created_at(endpoint, address)
-        if created is None or after is None or created > after:
+        if after is None or is_made_after(endpoint, address, after):
             gate.refuse("later_grant", grant=address)
 
 

@@ -15,7 +15,7 @@ def people_of(facts: Facts, grant: GrantDiagnosis, terms: Terms, now: int) -> Pe
     """Claimers by the period of the old grant that they are owed for, at the unix second `now`.
 
     A new grant starts with the running period: it serves who is owed in that one, and nobody of an earlier one. Where the diagnosis
-    does not know who was hit, neither does this.
+    does not know who was hit, neither does this. A receipt shows that its claimer was served, also where the claim is not in the evidence.
     """
     period = terms.period_at(now)
     accepted = _accepted(facts, grant.grant)
@@ -26,6 +26,7 @@ def people_of(facts: Facts, grant: GrantDiagnosis, terms: Terms, now: int) -> Pe
         for claimer, of_period in asked:
             if claimer in known and not _is_served(facts, grant.grant, claimer, of_period, accepted):
                 owed[of_period].add(claimer)
+    receipts = {claimer for claimer, _ in asked if facts.receipt_exists(grant.grant, claimer, period) is True}
     is_known = grant.affected_claimers is not None
     earlier = [claimer for number, claimers in owed.items() if number < period for claimer in claimers]
     return People(
@@ -33,7 +34,7 @@ def people_of(facts: Facts, grant: GrantDiagnosis, terms: Terms, now: int) -> Pe
         period_ends_at=terms.start_ts + (period + 1) * terms.period_seconds,
         owed_now=_group(owed[period], terms) if is_known else None,
         owed_before=_group(earlier, terms) if is_known else None,
-        may_claim_twice=_group(accepted.get(period, set()), terms),
+        may_claim_twice=_group(accepted.get(period, set()) | receipts, terms),
     )
 
 

@@ -16,7 +16,7 @@ MINT_SIZE = 82
 
 
 def refuse_poor(parts: Parts) -> None:
-    """Refuse a source or a payer that holds too little, before any step is reckoned: said in plain words. Raises Stopped."""
+    """Refuse a source of tokens that holds too little, before any step is reckoned: said in plain words. Raises Stopped."""
     assert parts.amount is not None
     source = associated_token_address(parts.roles.funder, parts.place.mint)
     held = survey.agreed(parts.pair, [source])
@@ -27,10 +27,9 @@ def refuse_poor(parts: Parts) -> None:
     returns = vault if parts.close_old and source == parts.place.tokens else 0
     if tokens.amount + returns < int(parts.amount.base_units):
         raise stop("poor_source", source=source, held=tokens.amount, needed=parts.amount.base_units, vault=vault)
-    _refuse_poor_payers(parts)
 
 
-def _refuse_poor_payers(parts: Parts) -> None:
+def refuse_poor_payers(parts: Parts) -> None:
     """Refuse a payer who, after its transactions at the plan's fee cap, is left with less than the rent minimum.
 
     Exactly zero is allowed where nothing can be left: what a fee falls short of the cap would stay as dust, and the runtime refuses that.
@@ -38,7 +37,7 @@ def _refuse_poor_payers(parts: Parts) -> None:
     rent, pair = parts.pair.first.rent, parts.pair
     calls = calls_of(parts, rent(0))
     payers = {step: payer_of(parts, step) for step in calls}
-    new = parts.new_place
+    authority = parts.place.authority
     held = survey.agreed(pair, list(dict.fromkeys([*payers.values(), parts.place.grant, parts.place.vault, parts.place.pop_config])))
     for payer in dict.fromkeys(payers.values()):
         costs = returned = least = most = 0
@@ -49,11 +48,11 @@ def _refuse_poor_payers(parts: Parts) -> None:
                 if base > parts.limits.fee_cap_lamports:
                     raise stop("fee_above_cap", fee=base, cap=parts.limits.fee_cap_lamports)
                 least, most = least + base, most + parts.limits.fee_cap_lamports
-            if "close_grant" in names and payer == new.authority:
+            if "close_grant" in names and payer == authority:
                 returned += sum(_lamports(held[key]) for key in (parts.place.grant, parts.place.vault))
-            if "create_grant" in names and payer == new.authority:
+            if "create_grant" in names and payer == authority:
                 costs += rent(survey.SIZES["grant"]) + rent(survey.SIZES["vault"])
-            if "upsert_pop_config" in names and payer == new.authority and held[parts.place.pop_config] is None:
+            if "upsert_pop_config" in names and payer == authority and held[parts.place.pop_config] is None:
                 costs += rent(survey.SIZES["pop_config"])
             if "marker" in names and payers[step] == payer:
                 costs += rent(0)

@@ -23,11 +23,11 @@ from popkit.case import Case
 from popkit.cutover import announcing, deployed, linking, others, survey
 from popkit.cutover.calls import GrantPlace, marker_address, marker_seed
 from popkit.cutover.clock import wall
-from popkit.cutover.deciding import Gate, new_grant_id, remedy_of, signer_of, start_of, terms_of
+from popkit.cutover.deciding import Gate, given_up_for, new_grant_id, remedy_of, signer_of, start_of, terms_of
 from popkit.cutover.endpoint import Held
 from popkit.cutover.linking import Wanted
 from popkit.cutover.owed import amount_of, people_of
-from popkit.cutover.paying import money_of, refuse_poor
+from popkit.cutover.paying import money_of, refuse_poor, refuse_poor_payers
 from popkit.cutover.plan import (
     Break,
     Limits,
@@ -255,9 +255,10 @@ class _Planner:
         )
         if amount is not None:
             refuse_poor(parts)
+        refuse_poor_payers(parts)
         steps, world, fees, not_checked = steps_of(parts)
         money = money_of(parts, world, fees) if amount is not None else None
-        not_checked += deployed.not_shown(program, self.facts) + linking.rotation_due(worker)
+        not_checked += deployed.not_shown(program, self.facts) + linking.not_known(worker)
         return {
             "made_at": now, "cluster": cluster, "program": program, "worker": worker, "old_grant": old, "new_grant": new,
             "marker": marker, "signer": signer, "people": people, "amount": amount, "money": money, "event": event,
@@ -319,9 +320,15 @@ class _Planner:
         now: int) -> NewGrant:  # fmt: skip
         program = self.facts.header.program_id
         good = self.grant.last_good
-        number = new_grant_id(self.name, (good["entry_hash"] or good["signature"]) if good else None, self.asked.given_up)
-        address = pda.grant_address(account.authority, account.mint, number, program)
-        others.refuse_later(pair.first, of_authority, account, self.name, self.asked.given_up, good, self.gate)
+        newest = (good["entry_hash"] or good["signature"]) if good else None
+
+        def address_of(number: int) -> str:
+            return pda.grant_address(account.authority, account.mint, number, program)
+
+        number = new_grant_id(self.name, newest, self.asked.given_up)
+        address = address_of(number)
+        ours = given_up_for(self.name, newest, self.asked.given_up, address_of)
+        others.refuse_later(pair.first, of_authority, account, self.name, ours, good, self.gate)
         start = start_of(terms, now, self.asked.start, self.gate)
         places = {
             "grant": address,

@@ -217,7 +217,7 @@ _TABLE = (
         "forked_node",
         Text(
             "{endpoint} is a fork of a cluster on somebody's machine (surfnet {version})",
-            "{endpoint} は誰かのマシン上のフォークです（surfnet {version}）",
+            "{endpoint} は誰かのマシン上のフォークです（バージョン {version}）",
         ),
         Text("name a node of the cluster itself", "クラスター本体のノードを指定してください"),
     ),
@@ -240,7 +240,7 @@ _TABLE = (
     Reason(
         "clock_off",
         Text(
-            "this machine's clock and the cluster's differ by {seconds} s; {limit} s are allowed",
+            "the machine's clock and the cluster's differ by {seconds} s; {limit} s are allowed",
             "このマシンとクラスターの時計が {seconds} 秒ずれています。許容は {limit} 秒です",
         ),
         Text(
@@ -452,7 +452,7 @@ _TABLE = (
     ),
     Reason(
         "given_up",
-        Text("this run was given up", "この実行は放棄されました"),
+        Text("the run was given up", "この実行は放棄されました"),
         Text("plan anew; the record of this one stays", "計画し直してください。この実行の記録は残ります"),
     ),
     Reason(

@@ -214,6 +214,19 @@ def created_at(endpoint: Endpoint, grant: str) -> int | None:
     return None
 
 
+def is_made_after(endpoint: Endpoint, grant: str, slot: int) -> bool:
+    """Whether all that the node lists of a grant landed after a slot; where its list is too long to tell, as if it had."""
+    config: dict[str, Any] = {"commitment": "finalized", "limit": PAGE}
+    for _ in range(MOST_PAGES):
+        page = endpoint.ask("getSignaturesForAddress", [grant, config])
+        if any(row["slot"] <= slot for row in page):
+            return False
+        if len(page) < PAGE:
+            return True
+        config |= {"before": page[-1]["signature"]}
+    return True
+
+
 def unused_at(pair: Pair, addresses: Mapping[str, str]) -> dict[str, int]:
     """The finalized slots at which both endpoints show no account and no signature at any address. Raises Stopped with the first found.
 

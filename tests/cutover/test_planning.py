@@ -25,6 +25,7 @@ from popkit.history import ZERO_ROOT
 from popkit.protocol.accounts import decode_grant, decode_pop_config, encode_account
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.protocol.pda import pop_config_address
+from tests.calling import called
 from tests.cutover.planned import Night, night
 from tests.cutover.sessions import ERAS, Sent, sent
 
@@ -101,6 +102,7 @@ def test_another_program_is_named_by_field_by_what_it_was_and_is(planned: tuple[
     ):
         with found.accounts({PROGRAM_DATA: replace(held, data=data)}):
             why = stopped_by(found, run, "0")
+            assert called("cutover", "step", run.root, "0").returncode == 1
         assert (why.code, f"{field} was" in str(why)) == ("other_program", True)
 
 

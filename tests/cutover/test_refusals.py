@@ -237,6 +237,9 @@ def test_endpoints_that_are_not_of_one_cluster_are_refused(wedged: Night) -> Non
 def test_a_second_node_that_lags_vouches_for_nothing_until_it_is_there(wedged: Night) -> None:
     with wedged.faults(behind=3):
         assert wedged.plan().remedy == "switch"
+    with wedged.faults(behind=9000):  # it has not even reached the case's newest transaction
+        stopped = wedged.refused()
+        assert (stopped.code, "getSlot" in str(stopped)) == ("endpoints_disagree", True)
     with wedged.faults(second=("stands-still",)):
         wedged.held.sleep(20)
         stopped = wedged.refused()
@@ -313,11 +316,10 @@ def test_an_address_that_anybody_used_is_given_up_for_another(wedged: Night, pla
         with wedged.accounts({address: Account(1_000_000)}):
             stopped = wedged.refused()
             assert (stopped.code, address in str(stopped), new.address in str(stopped)) == ("address_taken", True, True)
-            other = wedged.plan(given_up=(new.address,)).new_grant
-            assert other is not None
-            assert other.address != new.address
-    both = [wedged.plan(given_up=given).new_grant for given in ((new.address, ZERO), (ZERO, new.address, ZERO))]
-    assert len({one.address for one in both if one is not None}) == 1  # two operators who gave up the same meet at one address
+    with wedged.accounts({new.address: Account(1_000_000)}):
+        both = [wedged.plan(given_up=given).new_grant for given in ((new.address, ZERO), (ZERO, new.address, ZERO))]
+    (other,) = {one.address for one in both if one is not None}  # two operators who gave up the same meet at one address
+    assert other != new.address
 
 
 def test_a_grant_made_since_by_this_authority_for_this_mint_is_somebody_ahead() -> None:
@@ -332,7 +334,7 @@ def test_a_grant_made_since_by_this_authority_for_this_mint_is_somebody_ahead() 
         stopped = found.refused()
         assert (stopped.code, later.address in str(stopped)) == ("later_grant", True)
         assert found.plan(reason=REASON).overridden == ["later_grant"]
-        assert found.plan(given_up=(later.address,)).given_up == [later.address]
+        assert found.code(given_up=(later.address,)) == "later_grant"  # giving up somebody else's grant says nothing
 
 
 def test_a_grant_made_before_the_last_good_claim_is_nobody_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,17 +489,25 @@ def test_another_worker_or_one_of_a_backup_is_not_the_cases() -> None:
         assert found.code() == "another_worker"
         found.held.drill.desk.worker = worker
         assert found.plan().worker.continues_case is True  # type: ignore[union-attr]
-        found.stage.worker.api("GET", "/v1/school/events")
+        for _ in range(60):  # more than the list shows: case and list do not meet, which is said
+            found.stage.worker.api("GET", "/v1/school/events")
+        apart = found.plan()
+        assert apart.worker is not None
+        assert (apart.worker.continues_case, ["audit list" in words.en for words in apart.not_checked]) == (None, [True])
         found.held.collect_again()
         worker.restore(backup)
         assert found.code() == "another_worker"
 
 
-def test_a_later_workers_guards_are_seen_before_anything_is_done(sound: Night) -> None:
+def test_a_later_workers_guards_are_seen_before_anything_is_done(sound: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     security, limits = sound.held.drill.desk.security, sound.held.drill.desk.limits
     sound.upset("frozen")
     assert sound.code() == "worker_frozen"
     security.frozen = None
+    given = security.status()
+    monkeypatch.setattr(type(security), "status", lambda self: given | {"pendingWarnings": [{"id": "warn-1"}]})
+    assert sound.code() == "worker_limited"
+    monkeypatch.undo()
     sound.upset("limited", "30")
     stopped = sound.refused()
     assert stopped.code == "worker_limited"
@@ -561,6 +571,13 @@ def test_whom_a_new_signer_hits_is_named_and_whom_it_helps(monkeypatch: pytest.M
         effects = {row.address: row.effect for row in made.other_grants}
         assert effects == {grants[31].address: "helped", grants[32].address: "none", grants[33].address: "helped"}
         assert [step.id for step in made.steps if step.instructions] == ["2.3"]
+        payer, rent, fee = made.roles.payer, minimum_balance(0), 5_000
+        for lamports, cap, is_enough in ((100_000 + rent, 100_000, True), (100_000 + rent - 1, 100_000, False), (fee, fee, True)):
+            with found.lamports(payer, lamports):
+                if is_enough:
+                    assert found.plan(**asked, fee_cap=cap).remedy == "signer"
+                else:
+                    assert found.code(**asked, fee_cap=cap) == "poor_payer"
 
         strange = world.grant(34, link=False)
         found.settle()
@@ -604,17 +621,10 @@ def test_the_command_says_why_it_refuses_and_leaves_nothing_behind(wedged: Night
         assert TOKEN not in result.stderr.decode() + result.stdout.decode()
 
 
-@pytest.mark.parametrize(
-    ("what", "code"),
-    [
-        ("surfnet", 1),
-        ("html:1", 1),
-    ],
-)
-def test_the_command_ends_with_one_for_a_node_that_is_not_to_be_trusted(wedged: Night, tmp_path: Path, what: str, code: int) -> None:
-    with wedged.faults((what,)):
+def test_the_command_ends_with_one_for_a_node_that_is_not_to_be_trusted(wedged: Night, tmp_path: Path) -> None:
+    with wedged.faults(("surfnet",)):
         result = by_command(wedged, tmp_path / "run")
-    assert (result.returncode, (tmp_path / "run").exists()) == (code, False)
+    assert (result.returncode, (tmp_path / "run").exists()) == (1, False)
 
 
 def test_the_command_ends_with_one_for_a_case_or_a_worker_that_stops_it(sound: Night, wedged: Night, tmp_path: Path) -> None:
