@@ -63,13 +63,26 @@ class Notes:
         return any(entry.kind == ASKS and entry.facts.get("what") == what for entry in self.journal.of(self.step))
 
     def same(self, **facts: str) -> None:
-        """Write down whose canary this is, or hold it to what an earlier run wrote. Raises Stopped where it is another."""
+        """Write down whose canary this is, or hold it to what an earlier run wrote. Raises Stopped where it is another.
+
+        Another wallet may take over as long as no proof can be out: a worker may have lost the first one's participation for good.
+        """
         begun = self.last("canary_begins")
         if begun is None:
+            self.write("canary_begins", **facts)
+        elif dict(begun) != facts and dict(begun) == facts | {"wallet": begun.get("wallet")} and self._is_before_any_proof():
+            self.write(LET_GO, what="participation", wallet=begun.get("wallet"))
             self.write("canary_begins", **facts)
         elif dict(begun) != facts:
             differing = ", ".join(name for name, value in facts.items() if begun.get(name) != value)
             raise Stopped("another_canary", OTHER_CANARY.sentence(fields=differing), OTHER_CANARY.advice())
+
+    def _is_before_any_proof(self) -> bool:
+        """Whether every request for a proof was clearly refused, so that none was issued."""
+        of_proof = [entry for entry in self.journal.of(self.step) if entry.facts.get("what") == "proof"]
+        asks = [entry for entry in of_proof if entry.kind == ASKS]
+        refusals = [entry for entry in of_proof if entry.kind == REFUSED and entry.facts.get("answer", {}).get("kind") != "not_known"]
+        return len(asks) == len(refusals) and all(entry.kind in (ASKS, REFUSED) for entry in of_proof)
 
     def countdown(self, now: int) -> Countdown | None:
         """The countdown of a proof that was issued and whose claim is not known to have landed."""
