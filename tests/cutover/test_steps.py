@@ -11,6 +11,7 @@ import popkit
 from popkit.cutover import run as runs
 from popkit.cutover.planning import Request, make_plan
 from popkit.cutover.run import Run, create_run
+from popkit.cutover.steps.freeze import Freeze
 from popkit.drill.cutover import Rehearsal, confirmed, rehearsing
 from tests.calling import called
 from tests.cutover.killing import killed_everywhere
@@ -80,14 +81,14 @@ def test_what_a_step_refuses_has_its_exit_code_and_changes_nothing() -> None:
 
 def test_a_draft_is_read_and_never_run(tmp_path: Path) -> None:
     with rehearsing("abandoned-proof", "strict") as held:
-        plan = make_plan(Request(case=popkit.open_case(held.case), grant=held.stage.grant.address, pair=None, desk=None))
+        plan = make_plan(Request(case=popkit.open_case(held.case), grant=held.stage.grant.address))
         run = create_run(tmp_path / "draft", plan, held.local())
         assert exit_code("show", run.root) == 0
         assert exit_code("step", run.root, "0") == 1
 
 
-def test_a_proof_on_its_way_is_waited_for_once_and_then_a_person_decides() -> None:
-    """A grant that works is left for a reason that a person gave; a wallet has asked for a proof and not sent it."""
+def test_a_proof_on_its_way_is_waited_for_once_and_then_the_answer_is_another() -> None:
+    """A grant that works is left for a reason that a person gave; a wallet has asked for a proof and never sends it: it is broken then."""
     with rehearsing("intact", "strict") as held, held.plan(reason="the school moves house") as run:
         _proof(held)
         before = held.stage.world.now
@@ -95,10 +96,9 @@ def test_a_proof_on_its_way_is_waited_for_once_and_then_a_person_decides() -> No
         dry = freeze.dry()
         assert dry.exit_code == 0, "the wait is named, and comes after the confirmation"
         assert "waits for them first" in dry.text("en")
-        _proof(held)
         assert code_of(lambda: freeze.act(f"{freeze.token()}:wrong")) == "confirmation_value"
         assert held.stage.world.now - before < 60, "nothing is waited for without a confirmation"
-        assert code_of(lambda: freeze.act(f"{freeze.token()}:{freeze.plan.value}")) == "other_answer", "the proof expired: broken now"
+        assert code_of(lambda: freeze.act(f"{freeze.token()}:{freeze.plan.value}")) == "other_answer"
         waited = run.journal.last("waited")
         assert waited is not None
         assert 0 < waited.facts["seconds"] <= 600
@@ -106,18 +106,28 @@ def test_a_proof_on_its_way_is_waited_for_once_and_then_a_person_decides() -> No
         assert not landed(held, run.plan)
 
 
-def test_one_wait_is_all_and_wait_over_freezes_all_the_same() -> None:
+def test_one_wait_is_all_and_then_a_person_freezes_all_the_same() -> None:
+    """Proofs never stop: after the one wait a person decides, and says so with --wait-over."""
     with rehearsing("intact", "head") as held, held.plan(reason="the school moves house") as run:
         _proof(held)
-        sleep, run.sleep = run.sleep, lambda seconds: (sleep(seconds), _proof(held))[0]
+
+        def sleep_and_ask(seconds: float) -> None:
+            held.sleep(seconds)
+            _proof(held)
+
+        run.sleep = sleep_and_ask
         first = run.step("0")
-        first.dry()
-        assert code_of(lambda: first.act(f"{first.token()}:{first.plan.value}")) in ("still_in_flight", "other_answer")
+        assert first.dry().exit_code == 0
+        assert code_of(lambda: first.act(f"{first.token()}:{first.plan.value}")) == "still_in_flight"
+        run.sleep = held.sleep
+        assert run.step("0").dry().exit_code == 1, "nobody waits twice"
         assert len([entry for entry in run.journal.entries if entry.kind == "waited"]) == 1
-        run.sleep = sleep
-        again = run.step("0")
-        assert again.dry().exit_code == 1, "nobody waits twice: a person decides"
-        assert again.why_not().code in ("still_in_flight", "other_answer")
+        freeze = run.step("0")
+        assert isinstance(freeze, Freeze)
+        freeze.wait_over = True
+        freeze.dry()
+        freeze.act(f"{freeze.token()}:{freeze.plan.value}")
+        assert landed(held, run.plan)["set_paused"] == 1
 
 
 def test_what_arrives_after_the_pause_is_counted_also_by_whoever_comes_later() -> None:

@@ -15,6 +15,7 @@ from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
 from popkit.cutover.steps.switch import Switch
 from popkit.diagnosis.result import GrantDiagnosis
+from popkit.protocol.message import SKEW_SECONDS
 from popkit.texts import Moment, Sentence, Text, sentence
 from popkit.wording import PROOFS
 
@@ -99,8 +100,10 @@ class Freeze(Switch):
             old = self.run.plan.old_grant.address
             case = gather(self.run, "0-before", old)
             grant = case.diagnose().grant(old)
-            flying = [p for p in case.facts.line(old).path if not p.landed and p.issued_at + 600 >= case.collected_at]
-            until = max((p.issued_at + 600 for p in flying), default=None)
+            # Every proof, not only the line to the worker's head: where the worker follows the chain, none that is on its way is in it.
+            waiting = (proof for proof in case.facts.line(old).proofs.values() if not proof.landed)
+            flying = [proof for proof in waiting if proof.issued_at + SKEW_SECONDS >= case.collected_at]
+            until = max((proof.issued_at + SKEW_SECONDS for proof in flying), default=None)
             self._seen = Seen(case, grant, until, len(flying))
         return self._seen
 
@@ -149,6 +152,9 @@ class Freeze(Switch):
     def _has_waited(self) -> bool:
         return self.run.journal.last("waited", self.id) is not None
 
+    def forget(self) -> None:
+        self._seen = None
+
     def wait_first(self) -> None:
         """Wait for proofs that can still land: once in a run, at most as long as the plan allows."""
         if self.wait_over or self._has_waited or self._is_paused_since():
@@ -159,7 +165,7 @@ class Freeze(Switch):
         seconds = min(seen.until - seen.case.collected_at + 1, self.run.plan.limits.wait_for_proofs_seconds)
         self.run.journal.write("waited", self.id, seconds=seconds, until=seen.until, proofs=seen.flying)
         self.run.sleep(seconds)
-        self._seen = None
+        self.forget()
 
     def carry_out(self, looks: Looks) -> Entry:
         return super().carry_out(looks) if self.plan.instructions else self.done(by="others", found=[])
