@@ -16,10 +16,10 @@ import zstandard
 
 from popkit.cutover.errors import Stopped
 from popkit.cutover.resolving import resolve
-from popkit.drill.cutover import AUTHORITY, FUNDER, WALLET, Rehearsal, confirmed, rehearsing
+from popkit.drill.cutover import AUTHORITY, FUNDER, TOKEN, WALLET, Rehearsal, confirmed, rehearsing
 from popkit.protocol.keys import b58encode
 from tests.calling import called
-from tests.cutover.nights import hands
+from tests.cutover.nights import hands, reopened
 
 PATH_KEY, QUERY_KEY = "pAtHsEcReT0123456789abcdef", "qUeRySeCrEt-9876543210"
 
@@ -52,8 +52,8 @@ def secrets_of(held: Rehearsal) -> dict[str, str]:
     found = {
         "key in the path": PATH_KEY,
         "key in the query": QUERY_KEY,
-        "token": "the drill's own",
-        "token, quoted": quote("the drill's own"),
+        "token": TOKEN,
+        "token, quoted": quote(TOKEN),
     }
     for role in (AUTHORITY, FUNDER, WALLET):
         whole = bytes(json.loads(Path(os.environ[held.names[role]]).read_text()))
@@ -110,7 +110,8 @@ def test_no_secret_is_left_by_a_whole_rehearsal(planted: Rehearsal, log: Everyth
         for step in run.plan.steps:
             texts[f"screen {step.id}"] = confirmed(run, step.id).text("en")
         texts["status"] = run.status().text("ja")
-        texts["reprs"] = repr((run, run.local, run.pair(), run.desk(), run._keys))
+    with reopened(run.root) as again:
+        texts["reprs"] = repr((again, again.local, again.pair(), again.desk(), again.key("wallet")))
     texts["log"] = "\n".join(log.lines)
     assert_nowhere(planted, texts)
 

@@ -125,7 +125,8 @@ def test_one_wait_is_all_and_then_a_person_freezes_all_the_same() -> None:
         freeze = run.step("0")
         assert isinstance(freeze, Freeze)
         freeze.wait_over = True
-        freeze.dry()
+        shown = freeze.dry()
+        assert shown.exit_code == 0, shown.text("en")
         freeze.act(f"{freeze.token()}:{freeze.plan.value}")
         assert landed(held, run.plan)["set_paused"] == 1
 
@@ -154,6 +155,7 @@ def _proof(held: Rehearsal) -> None:
     wallet = stage.world.address(hand.somebody(f"slow {stage.world.ms}"))
     expected = stage.world.head(stage.grant) if stage.era == "head" else None
     stage.world.worker.issue(stage.grant.address, wallet, expected=expected)
+    held.sleep(5)
 
 
 def planned(root: Path, made: Path) -> None:
