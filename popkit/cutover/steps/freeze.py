@@ -38,6 +38,10 @@ PAUSED_SINCE = Text(
     "somebody paused the old grant after the plan: no new case is needed to leave it so",
     "計画後に誰かが元の grant を停止しています。このままにするのに新しいケースは不要です",
 )
+LESS = Text(
+    "this case knows less than the plan's ({because}), and contradicts nothing of it: the last good claim is the same",
+    "このケースは計画時より情報が少ない（{because}）ものの、矛盾はありません。直近正常点は同じです",
+)
 WATCH_ROWS = 1000
 WATCHED = "watched"
 
@@ -89,6 +93,8 @@ class Freeze(Switch):
             return
         looks.add(CASE, self._same_answer)
         looks.add(FLIGHT, self._in_flight)
+        if looks.stopped is None and self.seen().grant.verdict != self.run.plan.broken.verdict and self._knows_less():
+            looks.note(CASE, LESS(because=self.seen().grant.judgement.because))
 
     def _is_paused_since(self) -> bool:
         """Whether somebody paused the grant after the plan: then nothing is left that a new answer or a wait could change."""
@@ -110,7 +116,7 @@ class Freeze(Switch):
     def _same_answer(self) -> Sentence:
         seen, plan = self.seen(), self.run.plan
         is_waited_for = seen.grant.verdict == "in_flight" and seen.flying  # the next check decides about those
-        if seen.grant.verdict != plan.broken.verdict and not is_waited_for:
+        if seen.grant.verdict != plan.broken.verdict and not is_waited_for and not self._knows_less():
             raise stop("other_answer", was=plan.broken.verdict, now=seen.grant.verdict)
         return sentence(
             "{verdict} ({case}); the plan was made for {planned}",
@@ -119,6 +125,15 @@ class Freeze(Switch):
             case=seen.case.name,
             planned=plan.broken.verdict,
         )
+
+    def _knows_less(self) -> bool:
+        """Whether the new case only lacks what the plan's had, as the worker's list shows its newest rows alone, and contradicts nothing.
+
+        Every look of ours adds rows to that list: the wait and a few dry runs push out what the plan was made from.
+        """
+        seen, planned = self.seen(), self.run.plan.broken
+        was, now = ((good or {}).get("signature") for good in (planned.last_good, seen.grant.last_good))
+        return seen.grant.verdict == "inconclusive" and was == now
 
     def _in_flight(self) -> Sentence:
         seen = self.seen()
