@@ -6,12 +6,15 @@ POPKIT_EVERY=1 tries every fault of sending at every step that sends.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
 from popkit.cutover.errors import OutcomeUnknown, Stopped
 from popkit.cutover.resolving import CHOICE, resolve
 from popkit.cutover.run import Run
+from popkit.cutover.sending import send
+from popkit.cutover.steps import switch
 from popkit.drill.cutover import FUNDER, WALLET, Rehearsal, confirmed, rehearsing
 from tests.cutover.nights import EVERY, assert_whole, code_of, events_of, hands, landed, reopened
 
@@ -75,20 +78,25 @@ def test_a_night_of_faults_of_sending(night: dict[str, str]) -> None:
         }
 
 
-def test_what_nobody_knows_is_a_choice_with_its_risks_until_it_is_known() -> None:
-    """Both nodes hide what landed: the switch is neither sent again nor called failed, and a person is shown what can be done."""
+def test_what_nobody_knows_is_a_choice_with_its_risks_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One node hides what landed, the other lags: nothing is sent again or called failed, and a person sees what can be done."""
     with rehearsing("abandoned-proof", "strict") as held, held.plan() as run:
         for step in ("0", "1"):
             confirmed(run, step)
-        for node in ("node", "second-node"):
-            suffer(held, "never-seen:1", node)
+
+        def hidden(*args: Any, **named: Any) -> Any:
+            suffer(held, "never-seen:1")
+            hands(held).upset({"upset": "second-behind", "value": "5000"})
+            return send(*args, **named)
+
+        monkeypatch.setattr(switch, "send", hidden)
         assert outcome(run, "2") == "unknown"
         shown = resolve(run, "2")
         assert shown.exit_code == 3
         assert all(str(choice()) in shown.text("en") for choice in CHOICE)
         assert run.status().exit_code == 3
-        for node in ("node", "second-node"):
-            suffer(held, "well", node)
+        suffer(held, "well")
+        hands(held).upset({"upset": "second-behind", "value": "0"})
         assert resolve(run, "2").exit_code == 0
         assert run.state("2") == "done"
         assert landed(held, run.plan)["fund_grant"] == 1
