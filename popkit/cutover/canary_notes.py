@@ -65,18 +65,25 @@ class Notes:
     def same(self, **facts: str) -> None:
         """Write down whose canary this is, or hold it to what an earlier run wrote.
 
-        Another wallet or event may take over until a proof was asked for; after that it would leave the first one's proof behind. Raises
-        Stopped where it is too late.
+        Another wallet or event may take over as long as no proof can be out; after that it would leave the first one's proof behind.
+        Raises Stopped where it is too late.
         """
         begun = self.last(BEGINS)
         if begun is not None and dict(begun) == facts:
             return
-        if begun is not None and self.asked("proof"):
+        if begun is not None and not self._is_before_any_proof():
             differing = ", ".join(name for name, value in facts.items() if begun.get(name) != value)
             raise Stopped("another_canary", OTHER_CANARY.sentence(fields=differing), OTHER_CANARY.advice())
         self.write(BEGINS, **facts)
         if self.done("participation") is not None:
             self.write(LET_GO, what="participation")
+
+    def _is_before_any_proof(self) -> bool:
+        """Whether every request for a proof was clearly refused, so that none was issued."""
+        of_proof = [entry for entry in self.journal.of(self.step) if entry.facts.get("what") == "proof"]
+        asks = [entry for entry in of_proof if entry.kind == ASKS]
+        refusals = [entry for entry in of_proof if entry.kind == REFUSED and entry.facts.get("answer", {}).get("kind") != "not_known"]
+        return len(asks) == len(refusals) and all(entry.kind in (ASKS, REFUSED) for entry in of_proof)
 
     def countdown(self, now: int) -> Countdown | None:
         """The countdown of a proof that was issued and whose claim is not known to have landed."""

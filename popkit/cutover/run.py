@@ -160,9 +160,11 @@ class Run:
     # what a person asks for
 
     def step(self, name: str) -> Step:
-        """A step by its id. Raises UsageError where the plan has no such step."""
+        """A step by its id. Raises UsageError where the plan has no such step, Stopped for a draft, which has none."""
         from popkit.cutover.steps import step_of
 
+        if self.plan.draft:
+            raise stop("draft")
         return step_of(self, self.plan.step(name))
 
     def status(self) -> Screen:

@@ -64,6 +64,7 @@ class Step:
         if done is not None:
             return self._frozen(done)
         self._refuse_unknown()
+        self.forget()
         looks = self.look()
         screen = Screen(STEPS[self.id].heading)
         _show(screen, looks)
@@ -98,6 +99,7 @@ class Step:
             self._refuse_unknown()
             if self.plan.value:
                 self.confirmations.check(confirm or "", self.id, self.plan.value)
+            self.forget()
             self.wait_first()
             looks = self.look()
             self.run.journal.write(LOOKED, self.id, dry=False, checks=_rows(looks), stopped=looks.stopped.code if looks.stopped else None)
@@ -147,6 +149,9 @@ class Step:
 
     def look_closer(self, looks: Looks) -> None:
         """The step's own checks."""
+
+    def forget(self) -> None:
+        """Let go of what an earlier look collected: each look is its own."""
 
     def wait_first(self) -> None:
         """What is waited for between the confirmation and the look."""

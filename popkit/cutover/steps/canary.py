@@ -8,7 +8,9 @@ from __future__ import annotations
 from popkit.cutover.attempts import of_step
 from popkit.cutover.canary import CanaryResult, countdown, take
 from popkit.cutover.canary_checks import Terms
-from popkit.cutover.errors import OutcomeUnknown
+from popkit.cutover.canary_notes import Notes
+from popkit.cutover.canary_words import NOT_FIRST
+from popkit.cutover.errors import OutcomeUnknown, Stopped
 from popkit.cutover.journal import Entry
 from popkit.cutover.looking import Looks
 from popkit.cutover.reasons import stop
@@ -28,6 +30,8 @@ WALLET, CLOCK, CLAIM, CHECKS, SERVER = (
     Text("checks", "検査"),
     Text("the worker's own", "ワーカー自身の確認"),
 )
+FIRST = Text("first claim", "最初の請求")
+NOBODY = Text("nobody has claimed on the new grant yet", "新しい grant ではまだ誰も請求していません")
 MODELS = {"strict": "A", "strict_v2": "B", "relaxed": "D", "head": "E", "pre_pop": "A"}
 """The worker's model where the case holds no anchor that shows it: that of the program's day."""
 STRICT = ("strict", "strict_v2")
@@ -40,8 +44,20 @@ class Canary(Step):
         looks.add(WORKER, lambda: refuse_frozen(self))
         looks.add(WALLET, self._wallet)
         if looks.stopped is None:
+            looks.add(FIRST, self._first)
+        if looks.stopped is None:
             looks.add(ANCHORS, lambda: watch_anchors(self, self.run.key("wallet").public_key))
             looks.add(CLOCK, self._left)
+
+    def _first(self) -> Text | None:
+        """That nobody claimed on the new grant before. Raises Stopped: a claim that landed is to be verified, not given up as poisoned."""
+        place = place_of_new(self.run.plan)
+        held = self.run.pair().first.accounts([place.pop_state])[place.pop_state]
+        if Notes(self.run.journal, self.id).asked("claim"):
+            return None  # it may be ours
+        if held is not None and held.owner == place.program:
+            raise Stopped("not_first", NOT_FIRST.sentence(), NOT_FIRST.advice())
+        return NOBODY
 
     def _wallet(self) -> Sentence:
         key = self.run.key("wallet").public_key

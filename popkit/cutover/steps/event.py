@@ -49,7 +49,8 @@ class LinkEvent(Step):
     def look_closer(self, looks: Looks) -> None:
         looks.add(WORKER, lambda: refuse_frozen(self))
         looks.add(EVENT, self._linked)
-        looks.add(ANCHORS, lambda: watch_anchors(self))
+        if looks.stopped is None and self._found() is None:  # else somebody went on, and the canary judges whose proofs those are
+            looks.add(ANCHORS, lambda: watch_anchors(self))
 
     def _linked(self) -> Sentence | Text:
         """That no event is linked to the new grant yet, or the one that is as planned. Raises Stopped for any other."""

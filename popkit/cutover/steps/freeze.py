@@ -15,6 +15,7 @@ from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
 from popkit.cutover.steps.switch import Switch
 from popkit.diagnosis.result import GrantDiagnosis
+from popkit.protocol.message import SKEW_SECONDS
 from popkit.texts import Moment, Sentence, Text, sentence
 from popkit.wording import PROOFS
 
@@ -36,6 +37,10 @@ NOTHING_FLIES = Text("no proof of the old grant can still land", "元の grant �
 PAUSED_SINCE = Text(
     "somebody paused the old grant after the plan: no new case is needed to leave it so",
     "計画後に誰かが元の grant を停止しています。このままにするのに新しいケースは不要です",
+)
+LESS = Text(
+    "this case knows less than the plan's ({because}), and contradicts nothing of it: the last good claim is the same",
+    "このケースは計画時より情報が少ない（{because}）ものの、矛盾はありません。直近正常点は同じです",
 )
 WATCH_ROWS = 1000
 WATCHED = "watched"
@@ -88,6 +93,8 @@ class Freeze(Switch):
             return
         looks.add(CASE, self._same_answer)
         looks.add(FLIGHT, self._in_flight)
+        if looks.stopped is None and self.seen().grant.verdict != self.run.plan.broken.verdict and self._knows_less():
+            looks.note(CASE, LESS(because=self.seen().grant.judgement.because))
 
     def _is_paused_since(self) -> bool:
         """Whether somebody paused the grant after the plan: then nothing is left that a new answer or a wait could change."""
@@ -99,15 +106,17 @@ class Freeze(Switch):
             old = self.run.plan.old_grant.address
             case = gather(self.run, "0-before", old)
             grant = case.diagnose().grant(old)
-            flying = [p for p in case.facts.line(old).path if not p.landed and p.issued_at + 600 >= case.collected_at]
-            until = max((p.issued_at + 600 for p in flying), default=None)
+            # Every proof, not only the line to the worker's head: where the worker follows the chain, none that is on its way is in it.
+            waiting = (proof for proof in case.facts.line(old).proofs.values() if not proof.landed)
+            flying = [proof for proof in waiting if proof.issued_at + SKEW_SECONDS >= case.collected_at]
+            until = max((proof.issued_at + SKEW_SECONDS for proof in flying), default=None)
             self._seen = Seen(case, grant, until, len(flying))
         return self._seen
 
     def _same_answer(self) -> Sentence:
         seen, plan = self.seen(), self.run.plan
         is_waited_for = seen.grant.verdict == "in_flight" and seen.flying  # the next check decides about those
-        if seen.grant.verdict != plan.broken.verdict and not is_waited_for:
+        if seen.grant.verdict != plan.broken.verdict and not is_waited_for and not self._knows_less():
             raise stop("other_answer", was=plan.broken.verdict, now=seen.grant.verdict)
         return sentence(
             "{verdict} ({case}); the plan was made for {planned}",
@@ -116,6 +125,15 @@ class Freeze(Switch):
             case=seen.case.name,
             planned=plan.broken.verdict,
         )
+
+    def _knows_less(self) -> bool:
+        """Whether the new case only lacks what the plan's had, as the worker's list shows its newest rows alone, and contradicts nothing.
+
+        Every look of ours adds rows to that list: the wait and a few dry runs push out what the plan was made from.
+        """
+        seen, planned = self.seen(), self.run.plan.broken
+        was, now = ((good or {}).get("signature") for good in (planned.last_good, seen.grant.last_good))
+        return seen.grant.verdict == "inconclusive" and was == now
 
     def _in_flight(self) -> Sentence:
         seen = self.seen()
@@ -149,6 +167,9 @@ class Freeze(Switch):
     def _has_waited(self) -> bool:
         return self.run.journal.last("waited", self.id) is not None
 
+    def forget(self) -> None:
+        self._seen = None
+
     def wait_first(self) -> None:
         """Wait for proofs that can still land: once in a run, at most as long as the plan allows."""
         if self.wait_over or self._has_waited or self._is_paused_since():
@@ -159,7 +180,7 @@ class Freeze(Switch):
         seconds = min(seen.until - seen.case.collected_at + 1, self.run.plan.limits.wait_for_proofs_seconds)
         self.run.journal.write("waited", self.id, seconds=seconds, until=seen.until, proofs=seen.flying)
         self.run.sleep(seconds)
-        self._seen = None
+        self.forget()
 
     def carry_out(self, looks: Looks) -> Entry:
         return super().carry_out(looks) if self.plan.instructions else self.done(by="others", found=[])

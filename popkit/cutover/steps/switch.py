@@ -80,7 +80,15 @@ class Switch(Step):
         return sentence("as planned before: {calls} to be done", "計画どおりの状態です。実施するもの: {calls}", calls=names)
 
     def _refuse_used(self) -> None:
-        """That the new grant's addresses are unused still: no account, no signature, no proof. Raises Stopped."""
+        """That the new grant's addresses are unused still: no account, no signature, no proof. Raises Stopped.
+
+        A node that has forgotten the old grant's claims may have forgotten the new one's as well: its "none" proves nothing.
+        """
+        broken = self.run.plan.broken
+        known = next((row["signature"] for row in (broken.last_good, broken.first_bad) if row is not None), None)
+        for endpoint in (self.run.pair().first, self.run.pair().second):
+            if known is not None and endpoint.status(known) is None:
+                raise stop("history_missing", signature=known)
         new = self.run.plan.new_grant
         assert new is not None
         survey.unused_at(self.run.pair(), {"grant": new.address, "vault": new.vault, "PopState": new.pop_state})

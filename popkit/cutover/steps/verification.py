@@ -45,6 +45,9 @@ class Verification(Step):
         plan = self.run.plan
         return plan.new_grant.address if plan.new_grant is not None else plan.old_grant.address
 
+    def forget(self) -> None:
+        self._case = None
+
     def case(self) -> Case:
         """The grant, collected through the second endpoint; once a look."""
         if self._case is None:
