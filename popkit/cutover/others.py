@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from popkit.cutover.announcing import words
 from popkit.cutover.deciding import Gate
 from popkit.cutover.endpoint import Endpoint
 from popkit.cutover.plan import OtherGrant, Signer
@@ -14,10 +15,21 @@ from popkit.protocol.accounts import Grant
 from popkit.protocol.ed25519 import ProofDataError, read_proof
 from popkit.protocol.keys import ED25519_PROGRAM, b58encode
 from popkit.protocol.transaction import TransactionError, decode_result
-from popkit.texts import Listed
+from popkit.texts import Listed, Text
 
 NEWEST = 30
 """How many of a grant's newest transactions are looked at for the key that signs its proofs."""
+
+STAYS = Text("pop-config stays as it is", "pop-config は変わりません")
+PAUSED, EXPIRED = Text("paused", "一時停止中"), Text("expired", "期限切れ")
+NO_CLAIM_YET = Text("an event of this worker, no claim yet", "この worker のイベントで、まだ claim がありません")
+NO_CLAIM = Text("no claim shows whose proofs the grant takes", "どの鍵の proof を受け付けるかを示す claim がありません")
+BY_THE_PLANS_KEY = Text("the newest claim was signed by the plan's key", "最新の claim は計画の鍵で署名されています")
+SAME_MISMATCH = Text(
+    "an event of this worker; no claim was accepted since the mismatch",
+    "この worker のイベントで、鍵の不一致以後に受理された claim がありません",
+)
+BY_ANOTHER_KEY = Text("the newest claim (slot {slot}) was signed by {key}", "最新の claim（スロット {slot}）は {key} で署名されています")
 
 
 def refuse_later(endpoint: Endpoint, grants: Mapping[str, Grant], old: Grant, old_address: str, given_up: Collection[str],
@@ -52,22 +64,22 @@ def effects_of(facts: Facts, endpoint: Endpoint, grants: Mapping[str, Grant], ol
 def _effect(facts: Facts, endpoint: Endpoint, address: str, grant: Grant, signer: Signer, linked: Collection[str], old: str,
     now: int) -> dict[str, Any]:  # fmt: skip
     if not signer.upsert:
-        return {"effect": "none", "why": "pop-config stays as it is"}
+        return {"effect": "none", "why": words(STAYS)}
     if grant.paused:
-        return {"effect": "none", "why": "paused"}
+        return {"effect": "none", "why": words(PAUSED)}
     if 0 < grant.expires_at <= now:
-        return {"effect": "none", "why": "expired"}
+        return {"effect": "none", "why": words(EXPIRED)}
     newest = _newest_signer(endpoint, address)
     if newest is None:
-        why = "an event of this worker, no claim yet" if address in linked else "no claim to tell whose proofs it takes"
-        return {"effect": "helped" if address in linked else "not known", "why": why}
+        is_linked = address in linked
+        return {"effect": "helped" if is_linked else "not known", "why": words(NO_CLAIM_YET if is_linked else NO_CLAIM)}
     key, slot = newest
     refused = _first_refused(facts, old)
     if key == signer.planned:
-        return {"effect": "helped", "why": "its newest claim was signed by the plan's key"}
+        return {"effect": "helped", "why": words(BY_THE_PLANS_KEY)}
     if address in linked and (refused is None or slot < refused):
-        return {"effect": "helped", "why": "an event of this worker; no claim was accepted since the mismatch"}
-    return {"effect": "hit", "why": f"its newest claim (slot {slot}) was signed by {key}"}
+        return {"effect": "helped", "why": words(SAME_MISMATCH)}
+    return {"effect": "hit", "why": words(BY_ANOTHER_KEY(slot=slot, key=key))}
 
 
 def _first_refused(facts: Facts, old: str) -> int | None:

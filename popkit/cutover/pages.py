@@ -6,10 +6,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from popkit.cutover.plan import Change, Plan, StepPlan
+from popkit.cutover.plan import Change, NewGrant, OldGrant, Plan, StepPlan
 from popkit.cutover.screen import Screen, Tone
 from popkit.cutover.transactions import read_aloud
 from popkit.cutover.words import STEPS
+from popkit.history import ZERO_ROOT
 from popkit.protocol.genesis import UNKNOWN
 from popkit.texts import Language, Moment, Sentence, Text, sentence
 from popkit.wording import CLAIMERS
@@ -23,7 +24,7 @@ UNNAMED = Text("no public cluster", "公開クラスター以外")
 
 PLAN = Text("Plan {digest}: cut over grant {grant}", "計画 {digest}: grant {grant} のカットオーバー")
 DRAFT = Text("Draft of a plan for grant {grant}: it can be read and never run", "grant {grant} の計画の下書き: 読めますが、実行できません")
-BROKEN, WHY, SINCE = Text("broken", "障害"), Text("why", "原因"), Text("since", "いつから")
+VERDICT, WHY, SINCE = Text("verdict", "判定"), Text("why", "原因"), Text("since", "いつから")
 LAST_GOOD, REMEDY = Text("last good", "直近正常点"), Text("remedy", "復旧方法")
 OVERRIDDEN, CASE = Text("overridden", "担当者の判断"), Text("evidence", "証拠")
 CLUSTER, PROGRAM, WORKER = Text("cluster", "クラスター"), Text("program", "プログラム"), Text("worker", "worker")
@@ -33,9 +34,10 @@ OLD, NEW, TERMS, SIGNER = (
     Text("terms", "条件"),
     Text("signer", "署名者"),
 )
-OWED, TWICE, AMOUNT, MONEY = Text("owed", "未受領"), Text("twice", "二重レシート"), Text("amount", "入金額"), Text("money", "残高")
+OWED, TWICE, AMOUNT, MONEY = Text("owed", "未受領"), Text("twice", "二重受領"), Text("amount", "入金額"), Text("money", "残高")
 EVENT, OTHERS, ROLES = Text("event", "イベント"), Text("other grants", "ほかの grant"), Text("who signs", "署名する人")
 TELL, NOT_CHECKED, HARM = Text("announce", "告知文"), Text("not checked", "未確認"), Text("harm", "害")
+WHOLE, PAGE_OF = Text("whole plan", "計画の全体"), Text("{run}/{page}", "{run}/{page}")
 STEP, READ_ALOUD = Text("steps", "手順"), Text("read aloud", "指差呼称")
 
 SWITCH = Text(
@@ -54,45 +56,49 @@ ONLY_THERE = Text(
 )
 
 
-def plan_screen(plan: Plan, digest: str, run: str) -> Screen:
-    """The whole plan on one screen: what is broken, what is to be done, for whom, with what, and by whom."""
-    short = digest[:12]
-    heading = DRAFT(grant=plan.old_grant.address) if plan.draft else PLAN(digest=short, grant=plan.old_grant.address)
+def plan_screen(plan: Plan, digest: str, run: str, *, whole: bool = False) -> Screen:
+    """What is broken, what is to be done, for whom, with what, by whom; `whole` adds what plan.md has besides: places, terms and steps."""
+    heading = DRAFT(grant=plan.old_grant.address) if plan.draft else PLAN(digest=digest[:12], grant=plan.old_grant.address)
     screen = Screen(heading)
     _what(screen, plan)
-    _where(screen, plan)
-    _grants(screen, plan)
+    if whole:
+        _where(screen, plan)
+    _keys(screen, plan)
+    _grants(screen, plan, whole)
     _people(screen, plan)
     _money(screen, plan)
     _event(screen, plan)
-    screen.add(STEP(), *(_step_line(step) for step in plan.steps))
-    screen.add(TELL(), plan.announcement)
+    if whole:
+        screen.add(STEP(), *(_step_line(step) for step in plan.steps))
+        screen.add(TELL(), plan.announcement)
     screen.add(NOT_CHECKED(), *plan.not_checked, tone="note")
     screen.add(READ_ALOUD(), " ".join(read_aloud(digest)))
+    if not whole:
+        screen.add(WHOLE(), PAGE_OF(run=run, page=PAGE))
     if not plan.draft and plan.steps:
-        screen.commands = [f"popkit cutover step {shlex.quote(run)} {plan.steps[0].id}"]
+        screen.commands = [f"popkit cutover show {shlex.quote(run)} {plan.steps[0].id}"]
     return screen
 
 
 def _what(screen: Screen, plan: Plan) -> None:
     broken = plan.broken
     tone = "stop" if broken.verdict == "broken" else "note"
-    screen.add(BROKEN(), sentence("{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=broken.because), tone=tone)  # type: ignore[arg-type]
+    screen.add(VERDICT(), sentence("{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=broken.because), tone=tone)  # type: ignore[arg-type]
     if broken.causes:
         screen.add(WHY(), ", ".join(broken.causes))
     began = (broken.began or {}).get("lost_proof_issued") or (broken.began or {}).get("first_refusal_landed")
     if began:
         screen.add(SINCE(), Moment(began["time"]).in_language("en"))
     if broken.last_good:
-        screen.add(LAST_GOOD(), f"{broken.last_good['signature']} (slot {broken.last_good['slot']})")
+        screen.add(LAST_GOOD(), f"slot {broken.last_good['slot']}, {broken.last_good['signature']}")
     screen.add(REMEDY(), SWITCH if plan.remedy == "switch" else SIGN)
     if plan.reason is not None:
         overrides = ", ".join(plan.overridden) or "-"
         screen.add(OVERRIDDEN(), sentence("{codes}: “{reason}”", "{codes}: 「{reason}」", codes=overrides, reason=plan.reason), tone="note")
-    screen.add(CASE(), f"{plan.case.name}, findings.json {plan.case.findings_sha256[:16]}")
 
 
 def _where(screen: Screen, plan: Plan) -> None:
+    screen.add(CASE(), f"{plan.case.name}, findings.json {plan.case.findings_sha256[:16]}")
     if plan.cluster is not None:
         screen.add(
             CLUSTER(),
@@ -108,11 +114,21 @@ def _where(screen: Screen, plan: Plan) -> None:
     screen.add(PROGRAM(), f"{plan.program.program_id[:KEY_BEGINNING]}… {plan.program.kind}{at}, {plan.program.era}, create_grant: {init}")
     if plan.worker is not None:
         screen.add(WORKER(), _worker(plan))
+
+
+def _keys(screen: Screen, plan: Plan) -> None:
     if plan.signer is not None:
         screen.add(SIGNER(), _signer(plan))
     for other in plan.other_grants:
         if other.effect != "none":
-            screen.add(OTHERS(), f"{other.address}: {other.effect} ({other.why})", tone="note" if other.effect == "helped" else "stop")
+            words = sentence(
+                "{grant}: {effect} ({why})",
+                "{grant}: {effect}（{why}）",
+                grant=other.address,
+                effect=ON_OTHERS[other.effect](),
+                why=other.why,
+            )
+            screen.add(OTHERS(), words, tone="note" if other.effect == "helped" else "stop")
 
 
 def _worker(plan: Plan) -> Sentence:
@@ -148,9 +164,10 @@ def _signer(plan: Plan) -> Sentence:
     )
 
 
-def _grants(screen: Screen, plan: Plan) -> None:
+def _grants(screen: Screen, plan: Plan, whole: bool) -> None:
     old, new = plan.old_grant, plan.new_grant
-    screen.add(OLD(), f"{old.address}, id {old.grant_id}, head {(old.head or 'GENESIS')[:16]}, vault {old.vault_amount}")
+    if whole:
+        screen.add(OLD(), f"{old.address}, id {old.grant_id}, head {(old.head or 'GENESIS')[:16]}, vault {old.vault_amount}")
     if new is None:
         return
     screen.add(
@@ -162,18 +179,31 @@ def _grants(screen: Screen, plan: Plan) -> None:
             id=new.grant_id,
         ),
     )
-    screen.add(
-        TERMS(),
-        sentence(
-            "{amount} base units every {seconds} s, from {start}, expiry {expiry}; as the old grant's but for the start (was {was})",
-            "{seconds} 秒ごとに {amount}（基本単位）、開始 {start}、期限 {expiry}。開始（元は {was}）以外は元の grant と同じ",
-            amount=new.terms.amount_per_period,
-            seconds=new.terms.period_seconds,
-            start=Moment(new.terms.start_ts),
-            expiry=Moment(new.terms.expires_at) if new.terms.expires_at else "-",
-            was=Moment(old.terms.start_ts),
-        ),
-    )
+    if whole:
+        screen.add(TERMS(), *(_term(name, old, new) for name in TERM_NAMES))
+
+
+TERM_NAMES = {
+    "amount_per_period": Text("amount a period (base units)", "期間ごとの額（基本単位）"),
+    "period_seconds": Text("period (seconds)", "期間（秒）"),
+    "start_ts": Text("start", "開始"),
+    "expires_at": Text("expiry", "期限"),
+    "merkle_root": Text("allowlist", "許可リスト"),
+}
+
+
+def _term(name: str, old: OldGrant, new: NewGrant) -> Sentence:
+    """One term of both grants, side by side."""
+    was, now = (_value(name, getattr(terms, name)) for terms in (old.terms, new.terms))
+    if was == now:
+        return sentence("{name}: {now}, as before", "{name}: {now}（変更なし）", name=TERM_NAMES[name](), now=now)
+    return sentence("{name}: {now}, was {was}", "{name}: {now}（元は {was}）", name=TERM_NAMES[name](), now=now, was=was)
+
+
+def _value(name: str, value: object) -> object:
+    if name in ("start_ts", "expires_at"):
+        return Moment(int(str(value))) if int(str(value)) else "-"
+    return "-" if name == "merkle_root" and value == ZERO_ROOT else value
 
 
 def _people(screen: Screen, plan: Plan) -> None:
@@ -305,6 +335,12 @@ def _step_line(step: StepPlan) -> Sentence:
     )
 
 
+ON_OTHERS = {
+    "none": Text("not touched", "影響なし"),
+    "helped": Text("helped", "復旧します"),
+    "hit": Text("would stop", "止まります"),
+    "not known": Text("not known", "不明"),
+}
 EFFECTS = {
     "pure": Text("changes nothing", "何も変更しない"),
     "idempotent": Text("may be repeated", "繰り返しても同じ"),
@@ -446,7 +482,7 @@ def status_screen(run: Run) -> Screen:
 def write_pages(root: Path, plan: Plan, digest: str) -> None:
     """Write plan.md and plan.ja.md: the plan's screen, then every step, each with the value that confirms it."""
     for language, name in NAMES.items():
-        parts = [plan_screen(plan, digest, str(root)).markdown(language, 1)]
+        parts = [plan_screen(plan, digest, str(root), whole=True).markdown(language, 1)]
         parts += [_step_page(step, language) for step in plan.steps]
         (root / name).write_text("\n".join(parts))
 

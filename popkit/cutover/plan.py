@@ -267,7 +267,7 @@ class OtherGrant(_Part, frozen=True, kw_only=True):
 
     address: str
     effect: Literal["none", "helped", "hit", "not known"]
-    why: str
+    why: Words
 
 
 class Roles(_Part, frozen=True, kw_only=True):

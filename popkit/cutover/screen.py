@@ -20,7 +20,7 @@ MARKS: dict[Tone, str] = {"plain": " ", "good": "✓", "note": "▲", "stop": "�
 """What stands before a row: never colour alone."""
 Words = Text | Sentence | Spoken | str
 """What a line may be: spoken in both languages, or a name, key or number that is the same in each."""
-TYPE_NOW = Text("type", "入力")
+TYPE_NOW = Text("type", "次に入力")
 
 
 @dataclass(frozen=True, slots=True)
