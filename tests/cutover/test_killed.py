@@ -50,7 +50,9 @@ def nights() -> Iterator[object]:
     if EVERY:
         steps = ("0", "1", "2", "2.1", "2.2", "2.3", "2.4", "2.5", "3", "4")
         for by_roles, where, n in itertools.product((False, True), ("before", "after"), range(1, 31)):
-            yield pytest.param("strict", by_roles, {step: Kill(n, where, ALL) for step in steps}, id=f"{where} {n}, roles {by_roles}")
+            yield pytest.param(
+                "strict", by_roles, {step: Kill(n, where, ALL) for step in steps}, id=f"{where}-{n}-{'roles' if by_roles else 'one key'}"
+            )
 
 
 @pytest.mark.parametrize(("era", "by_roles", "kills"), [*nights()])
