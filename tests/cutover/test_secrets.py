@@ -119,6 +119,7 @@ def test_no_secret_is_left_by_a_whole_rehearsal(planted: Rehearsal, log: Everyth
 def test_no_secret_is_left_by_failures(planted: Rehearsal, log: Everything, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silent and refusing nodes, a lost answer, a worker that fails: errors, their arguments, tracebacks and the run's files."""
     monkeypatch.setenv("POPKIT_TRACEBACK", "1")
+    monkeypatch.setattr("popkit.cutover.run.open_run", lambda root, **_: reopened(root, planted.sleep))  # whose waits take no time
     texts, do = dict[str, str](), hands(planted).upset
     with planted.plan() as run:
         for step in ("0", "1"):
