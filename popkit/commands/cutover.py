@@ -152,6 +152,12 @@ STEP_VERB = Verb(
             words=Text("carry it out: the token, a colon, the value looked up", "実行する: トークン、コロン、確認した値"),
             metavar="TOKEN:VALUE",
         ),
+        Option(
+            "--tick",
+            words=Text("step 3: an item of its list was changed, and to what", "手順 3: 一覧の項目を差し替えたことと、その値"),
+            multiple=True,
+            metavar="N=VALUE",
+        ),
         Option("--act", words=Text("carry out a step that changes nothing", "何も変更しない手順を実行"), is_flag=True),
         Option(
             "--wait-over",

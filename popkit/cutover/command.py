@@ -13,6 +13,7 @@ from popkit.texts import Language, Text
 if TYPE_CHECKING:
     from popkit.cutover.run import Run
     from popkit.cutover.screen import Screen
+    from popkit.cutover.steps import Step
 
 EXISTS = Text("{place}: exists already; a run is made once", "{place}: すでにあります。実行のフォルダーは一度だけ作成します")
 PLANNED = Text(
@@ -20,6 +21,7 @@ PLANNED = Text(
     "計画を書き出しました: {place}。何も変更していません。{page} を二人で読み上げて確認してください。",
 )
 WROTE = Text("wrote {place}", "{place} を書き出しました")
+ONLY_STEP_3 = Text("--tick is for step 3", "--tick は手順 3 のためのものです")
 NEEDS_CONFIRM = Text(
     "step {step} changes something: it needs --confirm TOKEN:VALUE, not --act",
     "手順 {step} は変更を伴います。--act でなく --confirm TOKEN:VALUE が必要です",
@@ -130,7 +132,8 @@ def status(run: str, language: Language) -> int:
         return _shown(opened.status(), language)
 
 
-def step(run: str, step: str, confirm: str | None, act: bool, wait_over: bool, language: Language, **peers: str | None) -> int:
+def step(run: str, step: str, confirm: str | None, tick: tuple[str, ...], act: bool, wait_over: bool, language: Language,
+    **peers: str | None) -> int:  # fmt: skip
     """A dry run of a step, or with a confirmation the step itself."""
     from popkit.cutover.steps.freeze import Freeze
 
@@ -138,9 +141,25 @@ def step(run: str, step: str, confirm: str | None, act: bool, wait_over: bool, l
         chosen = opened.step(step)
         if isinstance(chosen, Freeze):
             chosen.wait_over = wait_over
+        if tick:
+            return _ticked(chosen, tick, language)
         if act and chosen.plan.value and confirm is None:
             raise UsageError(NEEDS_CONFIRM(step=step))
         return _shown(chosen.act(confirm) if confirm is not None or act else chosen.dry(), language)
+
+
+def _ticked(chosen: Step, ticks: tuple[str, ...], language: Language) -> int:
+    """Write down what was changed of step 3's list. Raises UsageError for another step, or for what is no item."""
+    from popkit.cutover.steps.history import ForkHandling
+
+    if not isinstance(chosen, ForkHandling):
+        raise UsageError(ONLY_STEP_3())
+    screen = None
+    for text in ticks:
+        number, _, value = text.partition("=")
+        screen = chosen.tick(int(number) if number.isdecimal() else 0, value)
+    assert screen is not None
+    return _shown(screen, language)
 
 
 def resolve(run: str, step: str, language: Language, **peers: str | None) -> int:

@@ -79,6 +79,8 @@ class Endpoint(Asked):
     ) -> None:
         super().__init__(name, address, timeout, attempts=attempts, sleep=sleep)
         self._rents: dict[int, int] = {}
+        self.newest_clock: Clock | None = None
+        """The newest slot and block time that `clock` gave."""
 
     def accounts(self, keys: Sequence[str]) -> Accounts:
         """These accounts at finalized, never older than what was seen before."""
@@ -108,9 +110,10 @@ class Endpoint(Asked):
             raise self.malformed("an account") from None
 
     def clock(self) -> Clock:
-        """The newest finalized slot and its block time."""
+        """The newest finalized slot and its block time; `newest_clock` keeps it."""
         slot = self.slot()
-        return Clock(slot, self._number("getBlockTime", self.ask("getBlockTime", [slot])))
+        self.newest_clock = Clock(slot, self._number("getBlockTime", self.ask("getBlockTime", [slot])))
+        return self.newest_clock
 
     def slot(self) -> int:
         """The newest finalized slot."""

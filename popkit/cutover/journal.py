@@ -95,6 +95,8 @@ class Journal:
         self._lock = Lock(path.with_name("journal.lock"))
         self._mutex = threading.RLock()
         self._depth, self._owner = 0, (0, 0)
+        self.cluster_time: Callable[[], ClusterTime | None] = lambda: None
+        """The newest slot and block time that the cluster was seen at; every entry without a clock of its own gets it."""
 
     @classmethod
     def create(cls, path: Path, plan_digest: str, *, by: str = "operator", now: Callable[[], float] = time.time) -> Journal:
@@ -166,7 +168,7 @@ class Journal:
             self._lock.check()
             if self._size() != self._end:
                 self._catch_up()
-            return self._append(kind, step, by, clock, clean)
+            return self._append(kind, step, by, clock if clock is not None else self.cluster_time(), clean)
 
     @contextmanager
     def held(self) -> Iterator[Journal]:

@@ -9,6 +9,7 @@ run.step("2").act(confirm="TOKEN:VALUE")
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from popkit.texts import Language, chosen_language
 
 if TYPE_CHECKING:
     from popkit.collecting.peer import Conduct
+    from popkit.cutover.client import Exchange
     from popkit.cutover.screen import Screen
     from popkit.cutover.steps import Step
 
@@ -81,7 +83,8 @@ class Run:
         if self._pair is None:
             first, second = (Endpoint(name, self.local.node(name), sleep=self.sleep) for name in ("rpc", "second_rpc"))
             self.journal.guard([*first.address.secrets(), *second.address.secrets()])
-            self._pair = Pair(first, second)
+            self._pair = Pair(first, second, self.sleep)
+            self.journal.cluster_time = lambda: first.newest_clock
         return self._pair
 
     def desk(self) -> WorkerDesk:
@@ -90,8 +93,13 @@ class Run:
             address = self.local.desk_address()
             self.journal.guard(address.secrets())
             attempted = [float(entry.at.wall) for entry in self.journal.of("2.4") if entry.kind == ACTING]
-            self._desk = WorkerDesk(address, attempted=attempted, sleep=self.sleep)
+            self._desk = WorkerDesk(address, keep=self._keep, attempted=attempted, sleep=self.sleep)
         return self._desk
+
+    def _keep(self, exchange: Exchange) -> None:
+        """Keep what the worker was asked and answered, as evidence; the token is nowhere in it."""
+        with (self.evidence / "worker.jsonl").open("a") as file:
+            file.write(json.dumps(exchange.as_json()) + "\n")
 
     def key(self, role: str) -> Signer:
         """The key of a role, held against the plan before anything else. Raises Stopped, or UsageError where none is named."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ORDER = Text("order", "順序")
 TOKEN, RESULT, NOT_CHECKED, DRY = Text("token", "トークン"), Text("result", "結果"), Text("not checked", "未確認"), Text("dry run", "予行")
 CLEAN = Text("nothing stands in the way; nothing was changed", "支障はありません。何も変更していません")
-STOPS = Text("this step would stop: {reason}", "この手順は中止されます: {reason}")
+STOPS = Text("the step would stop: {reason}", "この手順は中止されます: {reason}")
 IN_ORDER = Text("every step before it is done", "前の手順はすべて実施済みです")
 CONFIRM = Text("with the token, a colon, and the value looked up", "トークン、コロン、確認した値を続けて入力")
 AGAIN = Text("done already at {when}; shown as it was", "{when} に実施済み。当時の結果を表示しています")
@@ -80,7 +80,7 @@ class Step:
         if self.plan.value:
             token = self.confirmations.ask(self.id, self.plan.value)
             screen.add(TOKEN(), token.token, CONFIRM)
-            screen.commands = [f"popkit cutover step {name} {self.id} --confirm TOKEN:VALUE"]
+            screen.commands = [*self.before_confirming(), f"popkit cutover step {name} {self.id} --confirm TOKEN:VALUE"]
         else:
             screen.commands = [f"popkit cutover step {name} {self.id} --act"]
         screen.exit_code = EXIT_FINE
@@ -114,6 +114,10 @@ class Step:
 
         self.look_after(entry)
         write_record(self.run)
+
+    def before_confirming(self) -> list[str]:
+        """Commands that come before the confirmation, where there are any."""
+        return []
 
     def token(self) -> str:
         """The token that counts for this step now. Raises NotConfirmed where none was asked for, or it is too old."""
@@ -176,20 +180,20 @@ class Step:
 
     def done(self, *, by: str, **facts: Any) -> Entry:
         """Write that the step is done, by 'us' or by 'others'."""
-        return self.run.journal.write(DONE, self.id, done_by=by, **facts)
+        return self.run.journal.write(DONE, self.id, by=self.plan.role, done_by=by, **facts)
 
     def acting(self, **facts: Any) -> Entry:
         """Write that something is about to be sent: until its end is written, it is not known."""
-        return self.run.journal.write(ACTING, self.id, **facts)
+        return self.run.journal.write(ACTING, self.id, by=self.plan.role, **facts)
 
     def failed(self, why: Stopped, **facts: Any) -> NoReturn:
         """Write that an attempt ended badly, and raise why."""
-        self.run.journal.write(FAILED, self.id, code=why.code, **facts)
+        self.run.journal.write(FAILED, self.id, by=self.plan.role, code=why.code, **facts)
         raise why
 
     def not_known(self, **facts: Any) -> NoReturn:
         """Write that nobody knows how an attempt ended, and raise it."""
-        self.run.journal.write(UNKNOWN, self.id, **facts)
+        self.run.journal.write(UNKNOWN, self.id, by=self.plan.role, **facts)
         raise unknown(self.id)
 
     def _refuse_unknown(self) -> None:

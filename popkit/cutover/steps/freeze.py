@@ -39,7 +39,7 @@ PAUSED_SINCE = Text(
     "計画後に誰かが元の grant を停止しています。このままにするのに新しいケースは不要です",
 )
 LESS = Text(
-    "this case knows less than the plan's ({because}), and contradicts nothing of it: the last good claim is the same",
+    "the new case knows less than the plan's ({because}), and contradicts nothing of it: the last good claim is the same",
     "このケースは計画時より情報が少ない（{because}）ものの、矛盾はありません。直近正常点は同じです",
 )
 WATCH_ROWS = 1000

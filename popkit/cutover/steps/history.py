@@ -11,6 +11,8 @@ from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
 from popkit.cutover.steps.base import Step
 from popkit.cutover.steps.freeze import arrived, watch
+from popkit.cutover.words import STEPS
+from popkit.errors import UsageError
 from popkit.protocol.accounts import AccountError, decode_grant
 from popkit.texts import Sentence, Text, sentence
 
@@ -23,6 +25,11 @@ LINKS = (
     Text(
         "confirmation codes that were given out: they do not work on the new event", "配布済みの確認コード（新しいイベントでは使えません）"
     ),
+)
+CHANGED, TICKED = Text("changed", "差し替え済み"), "ticked"
+NO_ITEM = Text(
+    "--tick {number}: expected the number of an item (1 to {last}), '=', and what it is now",
+    "--tick {number}: 項目の番号（1 から {last}）、「=」、差し替え後の値を指定してください",
 )
 UNCHANGED = Text("unchanged but for the pause", "一時停止以外に変更なし")
 
@@ -52,7 +59,8 @@ class LastGood(Step):
         else:
             screen.add(GOOD(), sentence("no claim of the old grant was accepted", "元の grant で受理された請求はありません"))
         if bad is not None:
-            screen.add(BAD(), f"{bad['error'] or '-'}: {bad['signature'] or bad['entry_hash']} ({bad['source']})")
+            error = [str(bad["error"])] if bad["error"] else []
+            screen.add(BAD(), *error, f"{bad['signature'] or bad['entry_hash']} ({bad['source']})")
         screen.add(HEADS(), *(f"{name}: {value or '-'}" for name, value in broken.heads.items()))
 
 
@@ -94,15 +102,36 @@ class ForkHandling(Step):
         return self.done(by="us", accounts=digests, slot=held.slot, heads=plan.broken.heads, case=plan.case.manifest_sha256)
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
-        screen.add(TO_CHANGE(), *self._links())
+        self._list(screen)
 
     def result_rows(self, screen: Screen, entry: Entry) -> None:
         screen.add(ACCOUNTS(), UNCHANGED, tone="good")
         arrived(self.run, screen)
-        screen.add(TO_CHANGE(), *self._links())
+        self._list(screen)
 
-    def _links(self) -> list[Text | Sentence]:
+    def tick(self, number: int, value: str) -> Screen:
+        """Write down that an item of the list was changed, and to what. Raises UsageError for a number that the list does not have."""
+        items = self.items()
+        if not (1 <= number <= len(items) and value.strip()):
+            raise UsageError(NO_ITEM(number=number, last=len(items)))
+        self.run.journal.write(TICKED, self.id, item=number, what=str(items[number - 1]), value=value.strip())
+        screen = Screen(STEPS[self.id].heading)
+        self._list(screen)
+        return screen.in_language(self.run.language)
+
+    def items(self) -> list[Text | Sentence]:
+        """What leads people to the old event: a person changes each, and ticks it with what it is now."""
         event = self.run.plan.event
         ids = [] if event is None else [i for i in (event.old_id, *event.others_on_old_grant) if i]
-        named = [sentence("the event {event} at the worker", "ワーカーのイベント {event}", event=i) for i in ids]
+        named = [sentence("the event {event} at the worker", "worker のイベント {event}", event=i) for i in ids]
         return [*LINKS, *named]
+
+    def _list(self, screen: Screen) -> None:
+        ticked = {entry.facts["item"]: entry.facts["value"] for entry in self.run.journal.of(self.id) if entry.kind == TICKED}
+        for number, item in enumerate(self.items(), 1):
+            value = ticked.get(number)
+            if value is None:
+                screen.add(TO_CHANGE(), sentence("{number}. {item}", "{number}. {item}", number=number, item=item))
+            else:
+                words = sentence("{number}. {item}: {value}", "{number}. {item}: {value}", number=number, item=item, value=value)
+                screen.add(CHANGED(), words, tone="good")

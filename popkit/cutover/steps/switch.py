@@ -5,6 +5,7 @@ What was done already, by whomever, is found by looking and left out: half a swi
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from popkit.cutover import survey
@@ -13,7 +14,7 @@ from popkit.cutover.calls import Call
 from popkit.cutover.endpoint import Accounts
 from popkit.cutover.errors import Stopped
 from popkit.cutover.journal import Entry
-from popkit.cutover.looking import ACCOUNTS, Check, Looks
+from popkit.cutover.looking import ACCOUNTS, Check, Looks, same_period, same_terms
 from popkit.cutover.preparing import Rules, dry, prepare
 from popkit.cutover.reasons import stop
 from popkit.cutover.screen import Screen
@@ -47,6 +48,16 @@ TOUCHED_BY = Text(
 )
 
 
+OF_A_VAULT = Text(
+    "a vault's instructions run inside of its multisig's transaction, which is not simulated here: "
+    "read the proposal back before you approve",
+    "vault の命令はマルチシグの取引の中で実行されるため、ここではシミュレーションしません。承認の前に提案を読み戻して確認してください",
+)
+TERMS, PERIOD = Text("terms", "条件"), Text("period", "期間")
+COPYING = ("0", "2", "2.1")
+"""Steps before the new grant is there: the old one must still have the terms that the plan copies."""
+
+
 class Switch(Step):
     """A step of one transaction. `remaining` are the calls that are still to be made."""
 
@@ -64,6 +75,11 @@ class Switch(Step):
         return survey.agreed(self.run.pair(), list(writable_of(self.calls(), self.payer)))
 
     def look_closer(self, looks: Looks) -> None:
+        run = self.run
+        if self.id in COPYING and run.state("2.0") != "done":
+            looks.add(TERMS, lambda: same_terms(run.plan, run.pair()))
+        if self.id in (*COPYING, "2.2"):
+            looks.add(PERIOD, lambda: same_period(run.plan, run.pair().first.clock().block_time))
         looks.add(ACCOUNTS, self._accounts)
 
     def _accounts(self) -> Sentence:
@@ -203,6 +219,9 @@ class Switch(Step):
         left = self.remaining(self.held())
         if not left:
             return
+        if self.run.plan.roles.is_multisig:
+            screen.add(NOT_CHECKED(), OF_A_VAULT, tone="note")
+            return
         found = dry(self.run.pair().first, left, self.payer, rules=self.rules)
         if found.error is not None:
             _stop(screen, looks, stop("would_fail", error=found.error))
@@ -214,10 +233,18 @@ class Switch(Step):
         else:
             screen.add(SIMULATION(), WOULD_BE, tone="good")
         fee, units = ("?" if value is None else value for value in (found.fee, found.units))
-        screen.add(
-            COSTS(), sentence("{fee} lamports, {units} compute units", "{fee} lamports、{units} compute units", fee=fee, units=units)
-        )
+        screen.add(COSTS(), sentence("{fee} lamports, {units} compute units", "{fee} lamports、compute unit {units}", fee=fee, units=units))
         screen.add(NOT_CHECKED(), *found.not_checked, tone="note")
+
+    def before_confirming(self) -> list[str]:
+        """For a multisig's vault: write what its tool needs, and read back what the tool made of it; then this step finds it done."""
+        if not (self.run.plan.roles.is_multisig and self.plan.instructions):
+            return []
+        name = shlex.quote(str(self.run.root))
+        return [
+            f"popkit cutover export {name} {self.id} --for multisig --out FILE",
+            f"popkit cutover readback {name} {self.id} ADDRESS",
+        ]
 
     # act
 

@@ -32,7 +32,11 @@ VERDICT, CLAIMS, CHECKER, START = (
 )
 SERVER = Text("the worker's own", "ワーカー自身の確認")
 MOST_CLAIMS = 10
-HOLDS = Text("holds", "成立")
+SERVER_SAYS = Text(
+    "audit-integrity says ok: {ok}, {checked} checked; recorded, and not relied on",
+    "audit-integrity は ok: {ok}、{checked} 件。記録のみで、判断には使いません",
+)
+ANNOUNCE = Text("announce now", "ここで告知")
 
 
 class Verification(Step):
@@ -148,12 +152,7 @@ class Verification(Step):
     def _server(self) -> Sentence:
         """What the worker says of itself, for the record alone."""
         integrity = self.run.desk().integrity()
-        return sentence(
-            "audit-integrity says ok: {ok}, {checked} checked; recorded, and not relied on",
-            "audit-integrity は ok: {ok}、{checked} 件。記録のみで、判断には使いません",
-            ok=str(integrity.get("ok")).lower(),
-            checked=integrity.get("checked"),
-        )
+        return SERVER_SAYS(ok=str(integrity.get("ok")).lower(), checked=integrity.get("checked"))
 
     def carry_out(self, looks: Looks) -> Entry:
         integrity = self.run.desk().integrity()
@@ -170,4 +169,10 @@ class Verification(Step):
     def result_rows(self, screen: Screen, entry: Entry) -> None:
         screen.add(VERDICT(), str(entry.facts["verdict"]), tone="good")
         screen.add(CLAIMS(), *(str(claim) for claim in entry.facts["claims"]), tone="good")
-        screen.add(SERVER(), str(entry.facts["server"]))
+        server = entry.facts["server"]
+        screen.add(SERVER(), SERVER_SAYS(ok=str(server["ok"]).lower(), checked=server["checked"]))
+        canary = self.run.result("2.5")
+        for name, value in canary.facts["by_worker"].items() if canary is not None else ():
+            screen.add(SERVER(), f"{name}: {str(value).lower()}")
+        if self.run.plan.remedy == "switch":
+            screen.add(ANNOUNCE(), self.run.plan.announcement)
