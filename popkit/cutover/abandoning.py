@@ -5,24 +5,24 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from popkit.cutover import survey
-from popkit.cutover.attempts import of_step
-from popkit.cutover.calls import close_grant
-from popkit.cutover.confirmation import Confirmations
 from popkit.cutover.errors import OutcomeUnknown
-from popkit.cutover.preparing import Rules, dry, prepare
+from popkit.cutover.journals.confirmation import Confirmations
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.planning import survey
+from popkit.cutover.planning.stepping import place_of_new, tail
 from popkit.cutover.reasons import REASONS, stop
 from popkit.cutover.resolving import newest_attempt
 from popkit.cutover.run import ACTING, EXPIRED, FAILED, GIVEN_UP, UNKNOWN
-from popkit.cutover.screen import Screen
-from popkit.cutover.sending import resume, send
-from popkit.cutover.stepping import place_of_new, tail
+from popkit.cutover.sending.attempts import of_step
+from popkit.cutover.sending.calls import close_grant
+from popkit.cutover.sending.preparing import Rules, dry, prepare
+from popkit.cutover.sending.sending import resume, send
 from popkit.errors import EXIT_WRONG
 from popkit.texts import Text
 
 if TYPE_CHECKING:
-    from popkit.cutover.attempts import Outcome
     from popkit.cutover.run import Run
+    from popkit.cutover.sending.attempts import Outcome
 
 STEP = "abandon"
 HEADING = Text("Give the new grant up", "新しい grant を放棄")
@@ -50,7 +50,7 @@ def abandon(run: Run, confirm: str | None) -> Screen:
 
     Raises NotConfirmed, Stopped, or OutcomeUnknown where nobody knows how the closing ended: the same again settles it.
     """
-    from popkit.cutover.record import write_record
+    from popkit.cutover.records.record import write_record
 
     new = run.plan.new_grant
     if new is None:

@@ -11,8 +11,8 @@ from popkit.output import say, show
 from popkit.texts import Language, Text
 
 if TYPE_CHECKING:
+    from popkit.cutover.pages.screen import Screen
     from popkit.cutover.run import Run
-    from popkit.cutover.screen import Screen
     from popkit.cutover.steps import Step
 
 EXISTS = Text("{place}: exists already; a run is made once", "{place}: すでにあります。実行のフォルダーは一度だけ作成します")
@@ -41,12 +41,12 @@ def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker:
     import popkit
     from popkit.commands.places import case_directory
     from popkit.cutover import plan as plans
-    from popkit.cutover.linking import Wanted
     from popkit.cutover.local import Local
-    from popkit.cutover.pages import NAMES, plan_screen
-    from popkit.cutover.planning import Request, make_plan
-    from popkit.cutover.quiet import silence
+    from popkit.cutover.pages.pages import NAMES, plan_screen
+    from popkit.cutover.planning.linking import Wanted
+    from popkit.cutover.planning.making import Request, make_plan
     from popkit.cutover.run import create_run
+    from popkit.cutover.signing.quiet import silence
     from popkit.evidence.outside import refuse_inside
 
     silence()
@@ -89,11 +89,11 @@ class _Peers:
     """The peers and keys that a plan is made with."""
 
     def __init__(self, local: object, offline: bool, run: Path) -> None:
-        from popkit.cutover.endpoint import Endpoint
-        from popkit.cutover.keys import Signer, read_key
+        from popkit.cutover.desk.worker import WorkerDesk
         from popkit.cutover.local import Local
-        from popkit.cutover.survey import Pair
-        from popkit.cutover.worker import WorkerDesk
+        from popkit.cutover.planning.survey import Pair
+        from popkit.cutover.sending.endpoint import Endpoint
+        from popkit.cutover.signing.keys import Signer, read_key
 
         assert isinstance(local, Local)
         self.pair: Pair | None = None
@@ -172,8 +172,8 @@ def resolve(run: str, step: str, language: Language, **peers: str | None) -> int
 
 def export(run: str, step: str, target: str, out: str, language: Language) -> int:
     """Write a step's inner instructions for a multisig's own tool."""
-    from popkit.cutover.multisig import export as exported
-    from popkit.cutover.stepping import call_of
+    from popkit.cutover.planning.stepping import call_of
+    from popkit.cutover.sending.multisig import export as exported
 
     with _open(run, language) as opened:
         chosen = opened.plan.step(step)
@@ -206,7 +206,7 @@ def abandon(run: str, confirm: str | None, language: Language, **peers: str | No
 
 def record(run: str, language: Language) -> int:
     """Write the record as of now."""
-    from popkit.cutover.record import write_record
+    from popkit.cutover.records.record import write_record
 
     with _open(run, language) as opened:
         say([WROTE(place=write_record(opened)).in_language(language)])
@@ -215,6 +215,6 @@ def record(run: str, language: Language) -> int:
 
 def verify(record: str, rpc: str, language: Language) -> int:
     """Hold a record against the chain."""
-    from popkit.cutover.verifying import verify_record
+    from popkit.cutover.records.verifying import verify_record
 
     return _shown(verify_record(Path(record), rpc), language)

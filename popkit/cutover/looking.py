@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from popkit.cutover import survey
 from popkit.cutover.errors import Stopped
 from popkit.cutover.plan import Plan
+from popkit.cutover.planning import survey
+from popkit.cutover.planning.survey import Pair
 from popkit.cutover.reasons import stop
-from popkit.cutover.survey import Pair
 from popkit.protocol.accounts import decode_grant, decode_pop_config
 from popkit.texts import Moment, Sentence, Text, sentence
 

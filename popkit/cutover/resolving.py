@@ -6,17 +6,17 @@ import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from popkit.cutover.attempts import Attempt, of_step, outcome_of
 from popkit.cutover.errors import Stopped
-from popkit.cutover.pages import STATES
+from popkit.cutover.pages.pages import STATES
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.pages.words import STEPS
 from popkit.cutover.reasons import stop
 from popkit.cutover.run import ACTING, EXPIRED
-from popkit.cutover.screen import Screen
-from popkit.cutover.sending import resume
+from popkit.cutover.sending.attempts import Attempt, of_step, outcome_of
+from popkit.cutover.sending.sending import resume
 from popkit.cutover.steps.canary import Canary
 from popkit.cutover.steps.event import CloseEvent, LinkEvent
 from popkit.cutover.steps.switch import Switch
-from popkit.cutover.words import STEPS
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.texts import Text, sentence
 
@@ -53,7 +53,7 @@ SAME, PROPOSAL = (
 
 def resolve(run: Run, step: str) -> Screen:
     """Settle a step's outcome, or say what a person can do; its exit code is 0 where it is settled well, 1 badly, 3 not at all."""
-    from popkit.cutover.record import write_record
+    from popkit.cutover.records.record import write_record
 
     chosen = run.step(step)
     screen = Screen(STEPS[step].heading)
@@ -107,8 +107,8 @@ def newest_attempt(run: Run, step: str) -> Attempt | None:
 
 def read_proposal(run: Run, step: str, address: str) -> Screen:
     """What lies in a multisig's proposal against the plan's calls. Exit code 1 where it is anything else."""
-    from popkit.cutover.multisig import readback
-    from popkit.cutover.stepping import call_of
+    from popkit.cutover.planning.stepping import call_of
+    from popkit.cutover.sending.multisig import readback
 
     planned = run.plan.step(step)
     held = run.pair().second.accounts([address])[address]

@@ -19,22 +19,22 @@ from typing import TYPE_CHECKING, Literal
 from popkit.cutover import local as places
 from popkit.cutover import plan as plans
 from popkit.cutover.clock import wall
-from popkit.cutover.durable import synced
-from popkit.cutover.endpoint import Endpoint
-from popkit.cutover.journal import NAME as JOURNAL
-from popkit.cutover.journal import Entry, Journal
-from popkit.cutover.keys import Signer, read_key
+from popkit.cutover.desk.worker import WorkerDesk
+from popkit.cutover.journals.durable import synced
+from popkit.cutover.journals.journal import NAME as JOURNAL
+from popkit.cutover.journals.journal import Entry, Journal
 from popkit.cutover.plan import Plan, StepPlan
-from popkit.cutover.quiet import silence
+from popkit.cutover.planning.survey import Pair
 from popkit.cutover.reasons import stop
-from popkit.cutover.survey import Pair
-from popkit.cutover.worker import WorkerDesk
+from popkit.cutover.sending.endpoint import Endpoint
+from popkit.cutover.signing.keys import Signer, read_key
+from popkit.cutover.signing.quiet import silence
 from popkit.texts import Language, chosen_language
 
 if TYPE_CHECKING:
     from popkit.collecting.peer import Conduct
-    from popkit.cutover.client import Exchange
-    from popkit.cutover.screen import Screen
+    from popkit.cutover.desk.client import Exchange
+    from popkit.cutover.pages.screen import Screen
     from popkit.cutover.steps import Step
 
 State = Literal["open", "done", "unknown", "failed", "waiting"]
@@ -177,20 +177,20 @@ class Run:
 
     def status(self) -> Screen:
         """Where we are, what is next, what is outstanding, and what happens if nothing is done."""
-        from popkit.cutover.pages import status_screen
+        from popkit.cutover.pages.pages import status_screen
 
         return status_screen(self).in_language(self.language)
 
     def show(self) -> Screen:
         """The plan on one screen."""
-        from popkit.cutover.pages import plan_screen
+        from popkit.cutover.pages.pages import plan_screen
 
         return plan_screen(self.plan, self.digest, str(self.root)).in_language(self.language)
 
 
 def create_run(root: Path, plan: Plan, local: places.Local) -> Run:
     """Write a new run: plan, its page, the references of this machine, and the journal's first entry. Raises FileExistsError."""
-    from popkit.cutover.pages import write_pages
+    from popkit.cutover.pages.pages import write_pages
 
     root.mkdir(parents=True)
     digest = plans.write_plan(root, plan)

@@ -20,17 +20,17 @@ import popkit
 from popkit.collecting.limits import Rate
 from popkit.collecting.peer import Conduct
 from popkit.cutover.clock import VARIABLE as CLOCK
-from popkit.cutover.endpoint import Endpoint
+from popkit.cutover.desk.worker import WorkerDesk
 from popkit.cutover.errors import Stopped
 from popkit.cutover.gathering import gather
-from popkit.cutover.keys import read_key
 from popkit.cutover.local import Local
-from popkit.cutover.planning import Request, make_plan
-from popkit.cutover.record import FILE as RECORD
+from popkit.cutover.planning.making import Request, make_plan
+from popkit.cutover.planning.stepping import VERIFY
+from popkit.cutover.planning.survey import Pair
+from popkit.cutover.records.record import FILE as RECORD
 from popkit.cutover.run import Run, create_run
-from popkit.cutover.stepping import VERIFY
-from popkit.cutover.survey import Pair
-from popkit.cutover.worker import WorkerDesk
+from popkit.cutover.sending.endpoint import Endpoint
+from popkit.cutover.signing.keys import read_key
 from popkit.drill.case import write_case
 from popkit.drill.incidents import INCIDENTS
 from popkit.drill.ledger import Account, minimum_balance
@@ -44,7 +44,7 @@ from popkit.protocol.pda import associated_token_address
 from popkit.texts import Text
 
 if TYPE_CHECKING:
-    from popkit.cutover.screen import Screen
+    from popkit.cutover.pages.screen import Screen
     from popkit.drill.stage import Stage
 
 TOKEN = "the drill's own"

@@ -2,7 +2,7 @@
 
     def act(run: Path) -> None: ...                       # module-level, so that another process can import it; its arguments pickle
 
-    for killed in killed_everywhere(act, lambda: (new_run(),), at=("os:fsync", "popkit.cutover.sending:send")):
+    for killed in killed_everywhere(act, lambda: (new_run(),), at=("os:fsync", "popkit.cutover.sending.sending:send")):
         (run,) = killed.args                              # what `fresh` gave: a run that nothing else has touched
         ...                                               # look at what is left, go on from it, look again
 
@@ -37,7 +37,7 @@ FSYNC = ("os:fsync",)
 MOST = 400
 """Calls after which a child that does not end by itself is taken for one that never will."""
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["popkit.cutover.journal", "solana.rpc.async_api", "pytest", "hypothesis", "tests.cutover.killing"])
+_SERVER.set_forkserver_preload(["popkit.cutover.journals.journal", "solana.rpc.async_api", "pytest", "hypothesis", "tests.cutover.killing"])
 """What the server imports once, as every child would take that time again."""
 
 

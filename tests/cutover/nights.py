@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from popkit.cutover.errors import Stopped
-from popkit.cutover.journal import Journal
+from popkit.cutover.journals.journal import Journal
 from popkit.cutover.plan import Plan
 from popkit.cutover.resolving import resolve
 from popkit.cutover.run import Run, open_run

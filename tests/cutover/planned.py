@@ -13,13 +13,13 @@ from typing import Any
 import popkit
 from popkit.case import Case
 from popkit.cutover.clock import VARIABLE as CLOCK
-from popkit.cutover.endpoint import Endpoint
+from popkit.cutover.desk.worker import WorkerDesk
 from popkit.cutover.errors import Stopped
-from popkit.cutover.keys import Signer, read_key
 from popkit.cutover.plan import Plan
-from popkit.cutover.planning import Request, make_plan
-from popkit.cutover.survey import Pair
-from popkit.cutover.worker import WorkerDesk
+from popkit.cutover.planning.making import Request, make_plan
+from popkit.cutover.planning.survey import Pair
+from popkit.cutover.sending.endpoint import Endpoint
+from popkit.cutover.signing.keys import Signer, read_key
 from popkit.drill.cutover import AUTHORITY, FUNDER, Rehearsal, rehearsing
 from popkit.drill.faults import split
 from popkit.drill.incidents import INCIDENTS

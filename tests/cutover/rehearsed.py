@@ -11,11 +11,11 @@ from typing import Any
 from solders.keypair import Keypair
 
 from popkit.collecting.address import Address
-from popkit.cutover import transactions
-from popkit.cutover.endpoint import Endpoint
-from popkit.cutover.preparing import Prepared, prepare
-from popkit.cutover.sending import Outcome, send
-from popkit.cutover.transactions import Call, GrantPlace
+from popkit.cutover.sending import transactions
+from popkit.cutover.sending.endpoint import Endpoint
+from popkit.cutover.sending.preparing import Prepared, prepare
+from popkit.cutover.sending.sending import Outcome, send
+from popkit.cutover.sending.transactions import Call, GrantPlace
 from popkit.drill.live import Drill
 from popkit.drill.rehearsal import background
 from popkit.drill.world import GrantHandle, World, sound

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from popkit.cutover.endpoint import Held
-from popkit.cutover.transactions import Call, GrantPlace
+from popkit.cutover.sending.endpoint import Held
+from popkit.cutover.sending.transactions import Call, GrantPlace
 from popkit.protocol.accounts import decode_grant
 from popkit.protocol.instructions import AccountMeta
 from popkit.protocol.keys import PROGRAM_ID

@@ -9,9 +9,9 @@ from typing import Any
 
 from pybase64 import b64encode
 
-from popkit.cutover.endpoint import Endpoint, NodeRefused
-from popkit.cutover.keys import Signer
-from popkit.cutover.transactions import Call, message_of, signature_of, wire_of
+from popkit.cutover.sending.endpoint import Endpoint, NodeRefused
+from popkit.cutover.sending.transactions import Call, message_of, signature_of, wire_of
+from popkit.cutover.signing.keys import Signer
 
 
 @dataclass(frozen=True)

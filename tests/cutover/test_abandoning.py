@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from popkit.cutover.abandoning import abandon
+from popkit.cutover.planning.survey import token_account
 from popkit.cutover.resolving import resolve
 from popkit.cutover.run import Run
-from popkit.cutover.survey import token_account
 from popkit.drill.cutover import Rehearsal, carried_out, confirmed, rehearsing
 from popkit.protocol.pda import associated_token_address
 from tests.cutover.killing import Kill, run_child
@@ -72,7 +72,7 @@ def test_a_stranger_right_before_the_canary_and_one_before_the_plan() -> None:
             token = run.step("0").confirmations.outstanding("abandon")
             assert token is not None
         with time_for_children(held):
-            kill = Kill(1, "after", ("popkit.cutover.sending:_Course._post",))
+            kill = Kill(1, "after", ("popkit.cutover.sending.sending:_Course._post",))
             assert run_child(closing, (root, f"{token.token}:{value}"), kill, timeout=120)
         with reopened(root, held.sleep) as again:
             assert not again.is_given_up

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from popkit.collecting.address import Address
-from popkit.cutover.anchors import Look, follows, judged, watch
+from popkit.cutover.desk.anchors import Look, follows, judged, watch
+from popkit.cutover.desk.worker import WorkerDesk
 from popkit.cutover.errors import Silent
-from popkit.cutover.worker import WorkerDesk
 from popkit.drill.live import Drill
 from popkit.drill.rehearsal import background
 from popkit.drill.stage import MODELS

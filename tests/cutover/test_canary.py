@@ -12,13 +12,13 @@ import pytest
 from solders.keypair import Keypair
 
 from popkit.collecting.address import Address
-from popkit.cutover.canary import STEP, CanaryResult, countdown, take
-from popkit.cutover.canary_checks import Terms
-from popkit.cutover.endpoint import Endpoint
+from popkit.cutover.desk.worker import WorkerDesk
 from popkit.cutover.errors import OutcomeUnknown, Stopped
-from popkit.cutover.journal import Journal
-from popkit.cutover.transactions import GrantPlace
-from popkit.cutover.worker import WorkerDesk
+from popkit.cutover.first_claim.canary import STEP, CanaryResult, countdown, take
+from popkit.cutover.first_claim.checks import Terms
+from popkit.cutover.journals.journal import Journal
+from popkit.cutover.sending.endpoint import Endpoint
+from popkit.cutover.sending.transactions import GrantPlace
 from popkit.drill.ledger import Account
 from popkit.drill.live import Drill
 from popkit.drill.rehearsal import background

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from popkit.cutover.canary_checks import Check, Proof, Terms, anchor_check, claim_checks, proof_checks, receipt_of, ticket_checks
-from popkit.cutover.endpoint import Held
-from popkit.cutover.transactions import (
+from popkit.cutover.first_claim.checks import Check, Proof, Terms, anchor_check, claim_checks, proof_checks, receipt_of, ticket_checks
+from popkit.cutover.sending.endpoint import Held
+from popkit.cutover.sending.transactions import (
     GrantPlace,
     claim_grant,
     create_token_account,
     message_in,
     message_of,
 )
-from popkit.cutover.transactions import (
+from popkit.cutover.sending.transactions import (
     proof as proof_call,
 )
 from popkit.protocol import canonical

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from popkit.cutover.confirmation import Confirmations, token
 from popkit.cutover.errors import NotConfirmed
-from popkit.cutover.journal import Journal
+from popkit.cutover.journals.confirmation import Confirmations, token
+from popkit.cutover.journals.journal import Journal
 from tests.cutover.killing import killed_everywhere
 
 PLAN = hashlib.sha256(b"a plan").hexdigest()

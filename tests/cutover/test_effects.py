@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from popkit.cutover import transactions
-from popkit.cutover.effects import Difference, after, at_clock, differences, payer_after
-from popkit.cutover.endpoint import Held
 from popkit.cutover.errors import Stopped
-from popkit.cutover.transactions import Call, GrantPlace
+from popkit.cutover.sending import transactions
+from popkit.cutover.sending.effects import Difference, after, at_clock, differences, payer_after
+from popkit.cutover.sending.endpoint import Held
+from popkit.cutover.sending.transactions import Call, GrantPlace
 from popkit.protocol.accounts import TokenAccount, decode_grant, decode_token_account, encode_account
 from popkit.protocol.instructions import AccountMeta
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from popkit.collecting.address import Address
-from popkit.cutover.endpoint import Endpoint, NodeRefused, Unanswered
 from popkit.cutover.errors import Silent
+from popkit.cutover.sending.endpoint import Endpoint, NodeRefused, Unanswered
 from popkit.drill.live import Drill
 from popkit.drill.rehearsal import background
 from popkit.drill.world import GrantHandle, sound

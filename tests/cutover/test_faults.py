@@ -13,7 +13,7 @@ import pytest
 from popkit.cutover.errors import OutcomeUnknown, Stopped
 from popkit.cutover.resolving import CHOICE, resolve
 from popkit.cutover.run import Run
-from popkit.cutover.sending import send
+from popkit.cutover.sending.sending import send
 from popkit.cutover.steps import switch
 from popkit.drill.cutover import FUNDER, WALLET, Rehearsal, confirmed, rehearsing
 from tests.cutover.nights import EVERY, assert_whole, code_of, events_of, hands, landed, reopened

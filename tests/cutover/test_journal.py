@@ -15,10 +15,10 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from popkit.cutover import lock as locks
-from popkit.cutover.entries import FIRST, When, next_entry
 from popkit.cutover.errors import Stopped
-from popkit.cutover.journal import Journal, verify
+from popkit.cutover.journals import lock as locks
+from popkit.cutover.journals.entries import FIRST, When, next_entry
+from popkit.cutover.journals.journal import Journal, verify
 from popkit.errors import CannotWrite, UsageError
 from tests.cutover.killing import Kill, killed_everywhere, run_child
 

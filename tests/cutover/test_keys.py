@@ -25,8 +25,8 @@ from rich.traceback import Traceback
 from solders.keypair import Keypair
 
 from popkit.cutover.errors import Stopped
-from popkit.cutover.keyfile import WHY_NOT, _parsed
-from popkit.cutover.keys import CommandSigner, FileSigner, KeyRefused, read_key
+from popkit.cutover.signing.keyfile import WHY_NOT, _parsed
+from popkit.cutover.signing.keys import CommandSigner, FileSigner, KeyRefused, read_key
 from popkit.protocol.keys import b58encode, verify_strict
 
 SEED = bytes(range(101, 133))
@@ -38,7 +38,7 @@ MESSAGE = b"\x01\x00\x02 a message" * 20
 VARIABLE = "POPKIT_TEST_KEY"
 FORMS = [str(PAIR), RAW.hex(), SEED.hex(), b64encode(RAW).decode(), b58encode(SEED), repr(SEED)[2:-1]]
 """What the secret looks like in what people and programs print."""
-OWN = ("/popkit/cutover/keys.py", "/popkit/cutover/keyfile.py")
+OWN = ("/popkit/cutover/signing/keys.py", "/popkit/cutover/signing/keyfile.py")
 NUMBERS = [",".join(map(str, SEED[at : at + 4])) for at in range(0, 32, 4)]
 """Numbers of the secret in a row: pages cut long lists."""
 
@@ -270,7 +270,7 @@ def test_the_hand_made_reader_agrees_with_json(raw: bytes, indent: int | None, j
 
 
 def test_buffers_are_overwritten_whether_the_key_is_good_or_not(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from popkit.cutover import keyfile
+    from popkit.cutover.signing import keyfile
 
     views: list[memoryview] = []
 
@@ -418,8 +418,9 @@ def test_nothing_is_logged_and_nothing_of_the_key_is_in_the_process_list(key: Pa
 BREAKING = """
 import sys
 from pathlib import Path
-from popkit.cutover import keyfile, keys
-from popkit.cutover.keys import read_key
+from popkit.cutover.signing import keyfile
+from popkit.cutover.signing import keys
+from popkit.cutover.signing.keys import read_key
 {setting}
 def act():
     signer = read_key("env:{variable}", "authority", None)

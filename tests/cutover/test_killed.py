@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from popkit.cutover.record import read_record
+from popkit.cutover.records.record import read_record
 from popkit.drill.cutover import Rehearsal, rehearsing
 from tests.cutover.killing import Kill
 from tests.cutover.nights import EVERY, assert_whole, code_of, confirmed, events_of, is_killed, landed, reopened, taken_up
 
-FSYNC, SEND, POST = "os:fsync", "popkit.cutover.sending:_Course._post", "popkit.cutover.client:Client.post"
+FSYNC, SEND, POST = "os:fsync", "popkit.cutover.sending.sending:_Course._post", "popkit.cutover.desk.client:Client.post"
 ALL = (FSYNC, SEND, POST)
 ANSWER_LOST = {
     "0": Kill(1, "after", (SEND,)),

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
-from popkit.cutover import transactions
 from popkit.cutover.errors import Stopped
-from popkit.cutover.multisig import SQUADS_PROGRAM, export, read_proposal, readback
-from popkit.cutover.transactions import Call, GrantPlace
+from popkit.cutover.sending import transactions
+from popkit.cutover.sending.multisig import SQUADS_PROGRAM, export, read_proposal, readback
+from popkit.cutover.sending.transactions import Call, GrantPlace
 from popkit.protocol.instructions import AccountMeta
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, b58encode, key_bytes
 from popkit.texts import LANGUAGES

@@ -8,7 +8,7 @@ from typing import Any
 
 import popkit
 from popkit.cutover.plan import Group, Plan
-from popkit.cutover.planning import Request, make_plan
+from popkit.cutover.planning.making import Request, make_plan
 from popkit.drill.case import write_case
 from popkit.drill.stage import Stage
 

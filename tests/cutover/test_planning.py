@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from popkit.cutover.calls import GrantPlace
 from popkit.cutover.errors import Stopped
 from popkit.cutover.looking import same_period, same_terms
 from popkit.cutover.plan import Amount, Limits, NewGrant, OldGrant, Roles, Signer, Terms
+from popkit.cutover.planning.stepping import ORDER, Parts, call_of, calls_of, instruction_of
 from popkit.cutover.run import Run
-from popkit.cutover.stepping import ORDER, Parts, call_of, calls_of, instruction_of
-from popkit.cutover.transactions import message_of, read_back
+from popkit.cutover.sending.calls import GrantPlace
+from popkit.cutover.sending.transactions import message_of, read_back
 from popkit.drill.cutover import EXPECTED, VERIFIED, asked_for, confirmed, rehearsing
 from popkit.drill.incidents import ACTS
 from popkit.drill.ledger import Account

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from solders.keypair import Keypair
 
-from popkit.cutover import transactions
-from popkit.cutover.effects import after
 from popkit.cutover.errors import Silent, Stopped
-from popkit.cutover.preparing import Rules, dry, prepare
-from popkit.cutover.trying import WouldFail
+from popkit.cutover.sending import transactions
+from popkit.cutover.sending.effects import after
+from popkit.cutover.sending.preparing import Rules, dry, prepare
+from popkit.cutover.sending.trying import WouldFail
 from popkit.protocol.accounts import decode_grant, encode_account
 from popkit.texts import LANGUAGES, speak
 from tests.cutover.rehearsed import CAP, Holder, Rehearsed, rehearsed

@@ -15,7 +15,7 @@ import pytest
 from solana.exceptions import SolanaRpcException
 from solana.rpc.async_api import AsyncClient
 
-from popkit.cutover.quiet import FAMILIES, WITHHELD, silence
+from popkit.cutover.signing.quiet import FAMILIES, WITHHELD, silence
 
 KEY, TOKEN = "querykey-1b2c3d4e5f", "tokenkey-9e8d7c6b5a"
 

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from popkit.cutover import plan as plans
 from popkit.cutover.local import Local
-from popkit.cutover.planning import Request, make_plan
-from popkit.cutover.record import record_of, write_record
+from popkit.cutover.planning.making import Request, make_plan
+from popkit.cutover.records.record import record_of, write_record
+from popkit.cutover.records.schemas import HERE, schemas
 from popkit.cutover.run import Run, create_run
-from popkit.cutover.schemas import HERE, schemas
 from popkit.diagnosis.declared_checks import DeclaredChecks
 from popkit.errors import CaseUnreadable
 from popkit.evidence.cutover import Record, canonical, read_record
@@ -49,7 +49,7 @@ def schema(name: str) -> Any:
 
 def test_the_schemas_are_those_of_the_classes_and_say_what_the_parts_are() -> None:
     for name, text in schemas().items():
-        assert (HERE / name).read_text() == text, "run python -m popkit.cutover.schemas"
+        assert (HERE / name).read_text() == text, "run python -m popkit.cutover.records.schemas"
         parts = [part for part in json.loads(text)["$defs"].values() if part.get("type") == "object"]
         assert all(part["description"] and part["additionalProperties"] is False for part in parts)
         assert all("'" not in part["title"] for part in parts)

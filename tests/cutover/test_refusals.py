@@ -13,9 +13,9 @@ import pytest
 
 import popkit
 from popkit.cutover.errors import Silent, Stopped
-from popkit.cutover.linking import Wanted
 from popkit.cutover.plan import Plan
-from popkit.cutover.planning import Request, make_plan
+from popkit.cutover.planning.linking import Wanted
+from popkit.cutover.planning.making import Request, make_plan
 from popkit.drill.cutover import AUTHORITY, FUNDER, TOKEN, WALLET
 from popkit.drill.ledger import Account, minimum_balance
 from popkit.drill.stage import Stage
@@ -210,7 +210,7 @@ def test_a_copied_key_is_carried_over_by_no_plan() -> None:
 
 def test_a_vaults_steps_are_planned_without_a_key_and_exported(wedged: Night) -> None:
     """An authority off the curve: its own program signs for it, no key does."""
-    from popkit.cutover.survey import is_on_curve
+    from popkit.cutover.planning.survey import is_on_curve
 
     assert is_on_curve(wedged.stage.grant.authority)
     assert not is_on_curve(wedged.stage.grant.vault)
@@ -261,7 +261,7 @@ def test_nodes_that_list_no_grants_are_not_enough_but_one_that_does_is(wedged: N
 
 
 def test_one_account_that_the_second_node_holds_otherwise_stops_the_plan(wedged: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    from popkit.cutover.endpoint import Accounts, Endpoint
+    from popkit.cutover.sending.endpoint import Accounts, Endpoint
 
     given, vault = Endpoint.accounts, wedged.stage.grant.vault
 
@@ -276,8 +276,8 @@ def test_one_account_that_the_second_node_holds_otherwise_stops_the_plan(wedged:
 
 
 def test_one_node_cannot_vouch_for_itself_and_a_case_is_of_one_cluster(wedged: Night, tmp_path: Path) -> None:
-    from popkit.cutover.endpoint import Endpoint
-    from popkit.cutover.survey import Pair
+    from popkit.cutover.planning.survey import Pair
+    from popkit.cutover.sending.endpoint import Endpoint
 
     node = wedged.held.local().node("rpc")
     assert wedged.code(pair=Pair(Endpoint("rpc", node), Endpoint("second_rpc", node))) == "one_endpoint"

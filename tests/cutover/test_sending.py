@@ -18,12 +18,12 @@ import pytest
 from pybase64 import b64encode
 
 from popkit.collecting.address import Address
-from popkit.cutover import attempts as on_disk
-from popkit.cutover import transactions
-from popkit.cutover.attempts import open_attempts, outcome_of, read_attempt
-from popkit.cutover.endpoint import Endpoint, Held
 from popkit.cutover.errors import OutcomeUnknown, Stopped
-from popkit.cutover.sending import Outcome, resume
+from popkit.cutover.sending import attempts as on_disk
+from popkit.cutover.sending import transactions
+from popkit.cutover.sending.attempts import open_attempts, outcome_of, read_attempt
+from popkit.cutover.sending.endpoint import Endpoint, Held
+from popkit.cutover.sending.sending import Outcome, resume
 from popkit.drill.calls import grant_call
 from popkit.protocol.keys import SYSTEM_PROGRAM
 from popkit.texts import LANGUAGES
@@ -433,10 +433,11 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from popkit.collecting.address import Address
-from popkit.cutover.attempts import *
-from popkit.cutover.endpoint import Endpoint
-from popkit.cutover import sending, transactions
-from popkit.cutover.preparing import prepare
+from popkit.cutover.sending.attempts import *
+from popkit.cutover.sending.endpoint import Endpoint
+from popkit.cutover.sending import sending
+from popkit.cutover.sending import transactions
+from popkit.cutover.sending.preparing import prepare
 from popkit.protocol.keys import PROGRAM_ID
 from solders.keypair import Keypair
 from tests.cutover.rehearsed import Holder, Notes

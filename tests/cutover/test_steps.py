@@ -9,7 +9,7 @@ from pathlib import Path
 
 import popkit
 from popkit.cutover import run as runs
-from popkit.cutover.planning import Request, make_plan
+from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.run import Run, create_run
 from popkit.cutover.steps.freeze import Freeze
 from popkit.drill.cutover import Rehearsal, confirmed, rehearsing

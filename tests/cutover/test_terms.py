@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popkit.cutover.deciding import ID_BITS, Gate, given_up_for, new_grant_id, start_of
 from popkit.cutover.errors import Stopped
-from popkit.cutover.survey import is_on_curve
+from popkit.cutover.planning.deciding import ID_BITS, Gate, given_up_for, new_grant_id, start_of
+from popkit.cutover.planning.survey import is_on_curve
 from popkit.drill.incidents.lost import abandoned
 from popkit.drill.stage import Stage
 from popkit.history import ZERO_ROOT, Terms
@@ -122,7 +122,7 @@ def test_an_authority_off_the_curve_is_planned_for_without_a_key(monkeypatch: py
     with night("abandoned-proof", "strict") as found:
         assert is_on_curve(found.stage.grant.authority)
         assert not is_on_curve(found.stage.grant.vault)
-        monkeypatch.setattr("popkit.cutover.survey.is_on_curve", lambda key: False)
+        monkeypatch.setattr("popkit.cutover.planning.survey.is_on_curve", lambda key: False)
         assert found.code() == "multisig_authority"
         plan = found.plan(authority_key=None)
         assert plan.roles.is_multisig

@@ -13,9 +13,9 @@ from solders.message import Message, MessageAddressTableLookup, MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from popkit.cutover import transactions
 from popkit.cutover.errors import Stopped
-from popkit.cutover.transactions import Call, Decoded, GrantPlace, compared, message_of, read_back, signers_of, unsigned, wire_of
+from popkit.cutover.sending import transactions
+from popkit.cutover.sending.transactions import Call, Decoded, GrantPlace, compared, message_of, read_back, signers_of, unsigned, wire_of
 from popkit.protocol.instructions import AccountMeta
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, b58decode
 from popkit.texts import LANGUAGES

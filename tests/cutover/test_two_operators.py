@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from popkit.cutover.preparing import Rules, prepare
 from popkit.cutover.run import Run
-from popkit.cutover.sending import send
+from popkit.cutover.sending.preparing import Rules, prepare
+from popkit.cutover.sending.sending import send
 from popkit.cutover.steps import switch
 from popkit.drill.cutover import Rehearsal, confirmed, rehearsing
 from tests.cutover.nights import code_of, events_of, landed, reopened

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from popkit.collecting.address import Address
-from popkit.cutover.endpoint import Endpoint
-from popkit.cutover.screen import Screen
-from popkit.cutover.verifying import verify_record
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.records.verifying import verify_record
+from popkit.cutover.sending.endpoint import Endpoint
 from tests.conftest import popkit
 from tests.cutover.records import CUTOVER, NEW, OLD, cutover_case, stated, written
 from tests.serving.harness import served

@@ -15,13 +15,13 @@ import pytest
 from popkit import __version__
 from popkit.collecting.address import Address
 from popkit.collecting.outcomes import outcome_of_status
-from popkit.cutover import canary_words
-from popkit.cutover.answers import read_created, read_done, read_participation
-from popkit.cutover.client import Exchange
-from popkit.cutover.continuation import is_continuation
+from popkit.cutover.desk.answers import read_created, read_done, read_participation
+from popkit.cutover.desk.client import Exchange
+from popkit.cutover.desk.continuation import is_continuation
+from popkit.cutover.desk.meanings import LOOK, MEANINGS
+from popkit.cutover.desk.worker import WorkerDesk, can_close, compared, words_that_warn
 from popkit.cutover.errors import Silent, Stopped
-from popkit.cutover.meanings import LOOK, MEANINGS
-from popkit.cutover.worker import WorkerDesk, can_close, compared, words_that_warn
+from popkit.cutover.first_claim import words as canary_words
 from popkit.drill.live import Drill
 from popkit.drill.rehearsal import background
 from popkit.drill.stage import MODELS

@@ -14,11 +14,12 @@ import nbformat
 import pytest
 from solders.keypair import Keypair
 
-from popkit.cutover import independent, notebook
+from popkit.cutover.records import independent
+from popkit.cutover.pages import notebook
 from popkit.cutover.errors import NotConfirmed
 from popkit.cutover.run import Run, open_run
-from popkit.cutover.screen import Screen
-from popkit.cutover.stepping import ORDER
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.planning.stepping import ORDER
 from popkit.drill import cutover
 from popkit.drill.cutover import Rehearsal, rehearsing
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_WRONG, UsageError

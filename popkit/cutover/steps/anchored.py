@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from popkit.cutover.anchors import Look, watch
+from popkit.cutover.desk.anchors import Look, watch
 from popkit.cutover.reasons import stop
 from popkit.cutover.steps.base import Step
 from popkit.texts import Sentence

@@ -8,15 +8,15 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from popkit.cutover.confirmation import Confirmations
 from popkit.cutover.errors import NotConfirmed, OutcomeUnknown, Stopped
-from popkit.cutover.journal import Entry
+from popkit.cutover.journals.confirmation import Confirmations
+from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import CLUSTER, PLAN, PROGRAM, Looks, age_of_plan, same_cluster, same_program
-from popkit.cutover.pages import step_screen
+from popkit.cutover.pages.pages import step_screen
+from popkit.cutover.pages.screen import Screen, Tone
+from popkit.cutover.pages.words import STEPS
 from popkit.cutover.reasons import REASONS, stop
 from popkit.cutover.run import ACTING, DONE, FAILED, LOOKED, UNKNOWN
-from popkit.cutover.screen import Screen, Tone
-from popkit.cutover.words import STEPS
 from popkit.errors import EXIT_FINE, EXIT_WRONG
 from popkit.texts import Moment, Sentence, Text, sentence
 
@@ -110,7 +110,7 @@ class Step:
 
     def finish(self, entry: Entry) -> None:
         """What follows a step that is done: what it still looks at, and the record. A process that was killed before makes up for it."""
-        from popkit.cutover.record import write_record
+        from popkit.cutover.records.record import write_record
 
         self.look_after(entry)
         write_record(self.run)
@@ -215,7 +215,7 @@ class Step:
         return screen.in_language(self.run.language)
 
     def _result(self, entry: Entry) -> Screen:
-        from popkit.cutover.pages import status_screen
+        from popkit.cutover.pages.pages import status_screen
 
         screen = Screen(STEPS[self.id].heading)
         self.result_rows(screen, entry)

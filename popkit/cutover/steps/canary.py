@@ -5,19 +5,19 @@ It goes on where it stopped: a proof that was issued is used, as one that never 
 
 from __future__ import annotations
 
-from popkit.cutover.attempts import of_step
-from popkit.cutover.canary import CanaryResult, countdown, take
-from popkit.cutover.canary_checks import Terms
-from popkit.cutover.canary_notes import Notes
-from popkit.cutover.canary_words import NOT_FIRST
 from popkit.cutover.errors import OutcomeUnknown, Stopped
-from popkit.cutover.journal import Entry
+from popkit.cutover.first_claim.canary import CanaryResult, countdown, take
+from popkit.cutover.first_claim.checks import Terms
+from popkit.cutover.first_claim.notes import Notes
+from popkit.cutover.first_claim.words import NOT_FIRST
+from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import Looks
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.planning.stepping import place_of_new
 from popkit.cutover.reasons import stop
 from popkit.cutover.run import EXPIRED, UNKNOWN
-from popkit.cutover.screen import Screen
-from popkit.cutover.sending import resume
-from popkit.cutover.stepping import place_of_new
+from popkit.cutover.sending.attempts import of_step
+from popkit.cutover.sending.sending import resume
 from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
 from popkit.cutover.steps.event import ANCHORS, WORKER, refuse_frozen

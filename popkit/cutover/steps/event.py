@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from popkit.cutover.answers import Answered
+from popkit.cutover.desk.answers import Answered
+from popkit.cutover.desk.events import compared
 from popkit.cutover.errors import Stopped
-from popkit.cutover.events import compared
-from popkit.cutover.journal import Entry
-from popkit.cutover.linking import fields_of
+from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import Looks
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.planning.linking import fields_of
 from popkit.cutover.reasons import stop
-from popkit.cutover.screen import Screen
 from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
 from popkit.texts import Sentence, Text, sentence

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from popkit.cutover.calls import Call
-from popkit.cutover.endpoint import Endpoint
 from popkit.cutover.reasons import stop
+from popkit.cutover.sending.calls import Call
+from popkit.cutover.sending.endpoint import Endpoint
 from popkit.protocol.transaction import Transaction, TransactionError, decode_result, readable_inner_instructions
 
 ROWS = 1000

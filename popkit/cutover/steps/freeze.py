@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from popkit.case import Case
 from popkit.cutover.errors import Stopped
 from popkit.cutover.gathering import gather
-from popkit.cutover.journal import Entry
+from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import Looks
+from popkit.cutover.pages.screen import Screen
 from popkit.cutover.reasons import stop
-from popkit.cutover.screen import Screen
 from popkit.cutover.steps.switch import Switch
 from popkit.diagnosis.result import GrantDiagnosis
 from popkit.protocol.message import SKEW_SECONDS
@@ -191,7 +191,7 @@ class Freeze(Switch):
                 watch(self.run)
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
-        from popkit.cutover.announcing import pause_notice
+        from popkit.cutover.planning.announcing import pause_notice
 
         screen.add(ANNOUNCE(), pause_notice(self._titles()))
         screen.add(FALLBACK(), OFF_CHAIN)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pybase64 import b64encode
 
-from popkit.cutover import survey
-from popkit.cutover.journal import Entry
+from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import ACCOUNTS, Looks
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.pages.words import STEPS
+from popkit.cutover.planning import survey
 from popkit.cutover.reasons import stop
-from popkit.cutover.screen import Screen
 from popkit.cutover.steps.base import Step
 from popkit.cutover.steps.freeze import arrived, watch
-from popkit.cutover.words import STEPS
 from popkit.errors import UsageError
 from popkit.protocol.accounts import AccountError, decode_grant
 from popkit.texts import Sentence, Text, sentence

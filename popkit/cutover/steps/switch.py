@@ -8,27 +8,27 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from popkit.cutover import survey
-from popkit.cutover.attempts import Outcome, of_step
-from popkit.cutover.calls import Call
-from popkit.cutover.endpoint import Accounts
 from popkit.cutover.errors import Stopped
-from popkit.cutover.journal import Entry
+from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import ACCOUNTS, Check, Looks, same_period, same_terms
-from popkit.cutover.preparing import Rules, dry, prepare
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.planning import survey
+from popkit.cutover.planning.stepping import call_of
 from popkit.cutover.reasons import stop
-from popkit.cutover.screen import Screen
-from popkit.cutover.sending import send
-from popkit.cutover.stepping import call_of
+from popkit.cutover.sending.attempts import Outcome, of_step
+from popkit.cutover.sending.calls import Call
+from popkit.cutover.sending.endpoint import Accounts
+from popkit.cutover.sending.preparing import Rules, dry, prepare
+from popkit.cutover.sending.sending import send
+from popkit.cutover.sending.transactions import writable_of
 from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import NOT_CHECKED, Step
 from popkit.cutover.steps.found import deposited, evidence
-from popkit.cutover.transactions import writable_of
 from popkit.protocol.accounts import AccountError, TokenAccount, decode_grant, decode_pop_config
 from popkit.texts import Listed, Sentence, Text, sentence
 
 if TYPE_CHECKING:
-    from popkit.cutover.keys import Signer
+    from popkit.cutover.signing.keys import Signer
 
 FOUND = Text("found done", "実施済みを確認")
 SIMULATION, SIGNS, COSTS, BY_OTHERS = (
@@ -211,7 +211,7 @@ class Switch(Step):
     # dry
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
-        from popkit.cutover.pages import _instruction
+        from popkit.cutover.pages.pages import _instruction
 
         screen.add(SIGNS(), *(_instruction(one) for one in self.plan.instructions))
         if looks.stopped is not None:

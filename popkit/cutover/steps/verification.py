@@ -13,10 +13,10 @@ from typing import Any
 
 from popkit.case import Case
 from popkit.cutover.gathering import gather
-from popkit.cutover.journal import Entry
+from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import Looks
+from popkit.cutover.pages.screen import Screen
 from popkit.cutover.reasons import stop
-from popkit.cutover.screen import Screen
 from popkit.cutover.steps.base import Step
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE
 from popkit.texts import Sentence, Text, sentence

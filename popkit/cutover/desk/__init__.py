@@ -1,0 +1,1 @@
+"""The worker: asked once, and every answer read for what it means."""

@@ -1,0 +1,1 @@
+"""Keys by reference, and nothing of them in what is shown."""
