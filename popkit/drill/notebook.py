@@ -7,6 +7,7 @@ notebook.collect(drill)
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -16,8 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import popkit
+from popkit.cutover.desk.worker import WorkerDesk
+from popkit.cutover.errors import Stopped
+from popkit.cutover.local import Local
+from popkit.cutover.pages.screen import Screen
+from popkit.cutover.planning.making import Request, make_plan
+from popkit.cutover.planning.survey import Pair
+from popkit.cutover.run import Run, create_run
+from popkit.cutover.sending.endpoint import Endpoint
+from popkit.cutover.signing.keys import read_key
 from popkit.drill import running
 from popkit.drill.command import incident_of, surprise
+from popkit.drill.cutover import QUICK, confirmed
 from popkit.reporting.blocks import Cell, Facts, Note, Table
 from popkit.texts import Language, Text, speak
 
@@ -26,7 +38,14 @@ STEPS = {
     "collected": Text("evidence collected", "証拠を収集"),
     "diagnosed": Text("diagnosed", "診断"),
     "decided": Text("decided", "判断"),
+    "planned": Text("planned", "計画"),
+    "switched": Text("switched", "切り替え"),
+    "verified": Text("verified", "検証"),
 }
+SWITCHES = ("2", "2.2", "2.3")
+"""Steps after which the next claim can succeed: the newest of them that a plan has."""
+NO_PLAN = Text("No cutover was planned, so there is nothing to carry out.", "計画がないため、実行するものはありません。")
+REFUSED = Text("popkit refuses to plan: {reason} What to do: {advice}", "popkit は計画を拒否しました: {reason} 対応: {advice}")
 SAID = Text("You decided: {decision}.", "あなたの判断: {decision}")
 RIGHT = Text("That is right.", "正解です。")
 WRONG = Text("The drill's own answer is: {remedy}.", "正しい対応: {remedy}")
@@ -44,6 +63,7 @@ class Rehearsal:
     answer: Any = None
     decision: str = ""
     truth: dict[str, Any] = field(default_factory=dict)
+    run: Run | None = None
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return self.shown()._repr_mimebundle_(include, exclude)
@@ -96,8 +116,6 @@ def collect(drill: Rehearsal) -> Facts:
 
 def diagnose(drill: Rehearsal) -> Facts:
     """Diagnose the collected case."""
-    import popkit
-
     with drill.step("diagnosed"):
         drill.answer = popkit.open_case(drill.case).diagnose()
     row = drill.answer.grant(drill.state["grant"]).as_json()
@@ -111,6 +129,70 @@ def decide(drill: Rehearsal, decision: str) -> Note:
     with drill.step("decided"):
         drill.decision = decision.strip().lower()
     return Note(speak(SAID(decision=drill.decision or "–"), drill.language))
+
+
+def plan(drill: Rehearsal) -> Screen | Note:
+    """Plan the cutover that was decided on, as `popkit cutover plan` does; what refuses it is shown. A decision for none plans nothing."""
+    if drill.decision not in ("switch", "signer", "key"):
+        return Note(speak(NO_PLAN(), drill.language))
+    try:
+        with drill.step("planned"):
+            drill.run = _apart(lambda: _planned(drill))
+    except Stopped as stopped:
+        del drill.took["planned"]
+        return Note(speak(REFUSED(reason=stopped.reason, advice=stopped.advice), drill.language))
+    return drill.run.show()
+
+
+def _planned(drill: Rehearsal) -> Run:
+    os.environ.update(_exported(drill.folder / "env"))
+    local = Local(
+        rpc="env:DRILL_RPC", second_rpc="env:DRILL_SECOND_RPC", worker="env:DRILL_WORKER", worker_token_env="DRILL_TOKEN",
+        authority_key="env:DRILL_AUTHORITY_KEY", wallet_key="env:DRILL_WALLET_KEY",
+    )  # fmt: skip
+    first, second = (Endpoint(name, local.node(name)) for name in ("rpc", "second_rpc"))
+    pair, desk = Pair(first, second), WorkerDesk(local.desk_address())
+    try:
+        asked = Request(
+            case=popkit.open_case(drill.case),
+            grant=drill.state["grant"],
+            pair=pair,
+            desk=desk,
+            authority_key=read_key("env:DRILL_AUTHORITY_KEY", "authority", None),
+            signer=os.environ["DRILL_SIGNER"] if drill.decision in ("signer", "key") else None,
+        )
+        made = make_plan(asked)
+    finally:
+        pair.close()
+        desk.close()
+    run = create_run(drill.folder / "run", made, local)
+    run.language, run.conduct = drill.language, QUICK
+    return run
+
+
+def _exported(place: Path) -> dict[str, str]:
+    """What a drill's `env` exports."""
+    lines = (line.removeprefix("export ").partition("=") for line in place.read_text().splitlines())
+    return {name: value for name, _, value in lines}
+
+
+def cut_over(drill: Rehearsal) -> Screen | Note:
+    """Carry every step out at once, each dry first and then confirmed, and note when claims could succeed and when that was verified.
+
+    By hand one does the same in `50_cutover.ipynb`, with the folder `run` of this drill.
+    """
+    run = drill.run
+    if run is None:
+        return Note(speak(NO_PLAN(), drill.language))
+    last = [step.id for step in run.plan.steps if step.id in SWITCHES][-1]
+    for step in run.plan.steps:
+        if step.id == "4" and run.plan.remedy == "signer":
+            running.ask(drill.folder, "claim", count=2)
+        _apart(lambda named=step.id: confirmed(run, named))  # type: ignore[misc]
+        if step.id in (last, "4"):
+            with drill.step("switched" if step.id == last else "verified"):
+                pass
+    return run.status()
 
 
 def reveal(drill: Rehearsal) -> Facts:
@@ -132,6 +214,8 @@ def page(drill: Rehearsal) -> Table:
 def stop(drill: Rehearsal) -> Note:
     """End the drill; its folder stays."""
     running.stop(drill.folder)
+    if drill.run is not None:
+        drill.run.close()
     return Note(f"The drill has ended; its folder stays: {drill.folder}")
 
 

@@ -123,4 +123,6 @@ def test_the_notebook_runs_from_start_to_stop(tmp_path: Path) -> None:
     said = "\n".join(str(block.markdown()) for block in shown[1:])
     assert "broken" in said
     assert "That is right." in said
+    assert names["drill"].took.keys() == set(notebook.STEPS), said
+    assert names["drill"].run.state("4") == "done"
     assert not any(cell.get("outputs") for cell in json.loads(text)["cells"]), "outputs of a living drill are not committed"
