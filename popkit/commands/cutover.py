@@ -231,7 +231,7 @@ VERIFY = Verb(
 VERB = Family(
     "cutover",
     (PLAN, SHOW, STATUS, STEP_VERB, RESOLVE, EXPORT, READBACK, ABANDON, RECORD, VERIFY),
-    summary=Text("carry out a cutover, one confirmed step at a time", "カットオーバーを、確認しながら一手順ずつ実行"),
+    summary=Text("carry out a cutover, one confirmed step at a time", "切り替えを、確認しながら一手順ずつ実行"),
     about=Text(
         "Without --confirm nothing is changed anywhere. Exit codes: 0 done, or a clean dry run; 1 stopped, or landed and failed; "
         "2 wrong usage or confirmation; 3 an outcome that is not known.",

@@ -38,7 +38,7 @@ LEFT_OUT = Text(
 )
 CUTOVER = Text(
     "the record of a cutover (cutover.json) from outside of the case, to be held against it",
-    "ケースの外にあるカットオーバーの記録（cutover.json）。ケースと照合します",
+    "ケースの外にある切り替えの記録（cutover.json）。ケースと照合します",
 )
 EXAMPLES = (
     Example("popkit diagnose data/cases/cutover", Text("the answer in words", "答えを文章で表示します")),

@@ -21,7 +21,7 @@ FILE = "plan.json"
 Remedy = Literal["switch", "signer"]
 Effect = Literal["pure", "idempotent", "at most once"]
 
-NOT_A_PLAN = Text("{place}: is not a plan of a cutover: {why}", "{place}: カットオーバーの計画ではありません: {why}")
+NOT_A_PLAN = Text("{place}: is not a plan of a cutover: {why}", "{place}: 切り替えの計画ではありません: {why}")
 NO_PLAN = Text(
     "{place}: no plan is there; make one with 'popkit cutover plan'",
     "{place}: 計画がありません。`popkit cutover plan` で作成してください",

@@ -42,7 +42,7 @@ _TABLE = (
         "nothing_broken",
         Text(
             "the grant is {verdict}: nothing stands in the way of its next claim, so nothing needs a cutover",
-            "grant は {verdict} です。次の請求を妨げるものがなく、カットオーバーは不要です",
+            "grant は {verdict} です。次の claim を妨げるものがなく、切り替えは不要です",
         ),
         Text(
             "do nothing; where you know more than the case does, say so with --reason",
@@ -87,7 +87,7 @@ _TABLE = (
         "later_grant",
         Text(
             "the authority made the grant {grant} of this mint after the last good claim: somebody may have cut over already",
-            "最後の正常な請求のあとに、同じ authority がこの mint の grant {grant} を作っています。すでに切り替え済みの可能性があります",
+            "最後の正常な claim のあとに、同じ authority がこの mint の grant {grant} を作っています。すでに切り替え済みの可能性があります",
         ),
         Text(
             "ask who made it; where it has nothing to do with this incident, say so with --reason",
@@ -115,11 +115,11 @@ _TABLE = (
         "grant_expired",
         Text(
             "the old grant's time is over: a new grant on its terms would refuse every claim",
-            "元の grant の有効期限が切れています。同じ条件の新しい grant はすべての請求を拒否します",
+            "元の grant の有効期限が切れています。同じ条件の新しい grant はすべての claim を拒否します",
         ),
         Text(
             "decide with the school until when claims are to be taken, and plan with --expires UNIX_SECONDS (0: never)",
-            "いつまで請求を受け付けるか学校と決め、--expires UNIX秒（0 は無期限）を付けて計画してください",
+            "いつまで claim を受け付けるか学校と決め、--expires UNIX秒（0 は無期限）を付けて計画してください",
         ),
     ),
     Reason(
@@ -132,11 +132,11 @@ _TABLE = (
         "copied_key",
         Text(
             "somebody else signs with the worker's key ({cause}); a new grant under the same key would break again",
-            "ワーカーの鍵で別の誰かが署名しています（{cause}）。同じ鍵では新しい grant も壊れます",
+            "worker の鍵で別の誰かが署名しています（{cause}）。同じ鍵では新しい grant も壊れます",
         ),
         Text(
             "give the worker a new key first, then plan with --signer NEW_PUBLIC_KEY",
-            "先にワーカーの鍵を新しくし、--signer 新しい公開鍵 を付けて計画してください",
+            "先に worker の鍵を新しくし、--signer 新しい公開鍵 を付けて計画してください",
         ),
     ),
     Reason(
@@ -144,7 +144,7 @@ _TABLE = (
         Text(
             "the worker says that it signs as {worker}, the last accepted claims were signed by {accepted}: "
             "a status page alone decides no key",
-            "ワーカーは {worker} で署名すると答えていますが、最後に受理された請求の署名者は {accepted} です。"
+            "worker は {worker} で署名すると答えていますが、最後に受理された claim の署名者は {accepted} です。"
             "ステータス画面だけでは鍵を決められません",
         ),
         Text(
@@ -156,7 +156,7 @@ _TABLE = (
         "worker_signs_otherwise",
         Text(
             "the plan's signer would be {planned}, the worker signs as {worker}: every claim would be refused",
-            "計画の署名者は {planned} ですが、ワーカーは {worker} で署名します。すべての請求が拒否されます",
+            "計画の署名者は {planned} ですが、worker は {worker} で署名します。すべての claim が拒否されます",
         ),
         Text("find out which key is right before anything is changed", "変更の前に、どちらの鍵が正しいか確認してください"),
     ),
@@ -165,7 +165,7 @@ _TABLE = (
         Text("the key that must sign is not known: {why}", "署名すべき鍵がわかりません: {why}"),
         Text(
             "ask whoever deployed the worker, and type it: --signer PUBLIC_KEY",
-            "ワーカーの配置担当者に確認し、--signer 公開鍵 で入力してください",
+            "worker の配置担当者に確認し、--signer 公開鍵 で入力してください",
         ),
     ),
     Reason(
@@ -174,7 +174,7 @@ _TABLE = (
             "the signer is 32 zero bytes, which the program accepts and nobody can sign for",
             "署名者がゼロ 32 バイトです。プログラムは受け付けますが、誰も署名できません",
         ),
-        Text("type the worker's public key", "ワーカーの公開鍵を入力してください"),
+        Text("type the worker's public key", "worker の公開鍵を入力してください"),
     ),
     Reason(
         "wrong_authority",
@@ -203,7 +203,7 @@ _TABLE = (
         ),
         Text(
             "find out which worker serves them; where it is meant, say so with --reason",
-            "それらをどのワーカーが扱うか確認してください。意図した変更なら --reason で示してください",
+            "それらをどの worker が扱うか確認してください。意図した変更なら --reason で示してください",
         ),
         overridable=True,
     ),
@@ -296,7 +296,7 @@ _TABLE = (
         "address_poisoned",
         Text(
             "the worker issued a proof for the new grant {grant} already ({count}): its head is not GENESIS any more",
-            "ワーカーが新しい grant {grant} の proof をすでに {count} 件発行しており、head が GENESIS ではありません",
+            "worker が新しい grant {grant} の proof をすでに {count} 件発行しており、head が GENESIS ではありません",
         ),
         Text(
             "give this address up and plan anew with --given-up {grant} (a run that has made the grant: 'popkit cutover abandon' first)",
@@ -351,41 +351,41 @@ _TABLE = (
     # The worker
     Reason(
         "worker_unreachable",
-        Text("the worker does not answer: {why}", "ワーカーが応答しません: {why}"),
+        Text("the worker does not answer: {why}", "worker が応答しません: {why}"),
         Text(
             "check its URL and token; a new event cannot be made without it",
-            "URL とトークンを確認してください。ワーカーなしでは新しいイベントを作れません",
+            "URL とトークンを確認してください。worker なしでは新しいイベントを作れません",
         ),
     ),
     Reason(
         "another_worker",
         Text(
             "the worker's audit list does not continue the case's: {why}",
-            "ワーカーの監査一覧がケースの続きになっていません: {why}",
+            "worker の監査一覧がケースの続きになっていません: {why}",
         ),
         Text(
             "name the worker of the case; where it was restored, collect and diagnose again",
-            "ケースのワーカーを指定してください。復元された場合は収集と診断をやり直してください",
+            "ケースの worker を指定してください。復元された場合は収集と診断をやり直してください",
         ),
     ),
     Reason(
         "worker_not_ready",
-        Text("the worker cannot write its audit chain: {why}", "ワーカーが監査チェーンを書き込めません: {why}"),
+        Text("the worker cannot write its audit chain: {why}", "worker が監査チェーンを書き込めません: {why}"),
         Text("mend it first: it answers 503 to whoever wants a proof", "先に修復してください。proof の要求に 503 を返します"),
     ),
     Reason(
         "worker_frozen",
-        Text("the worker has frozen this operator (423)", "ワーカーがこの担当者を凍結しています（423）"),
+        Text("the worker has frozen this operator (423)", "worker がこの担当者を凍結しています（423）"),
         Text("have the master unlock the account, then plan again", "管理者に凍結の解除を依頼し、計画し直してください"),
     ),
     Reason(
         "worker_warns",
-        Text("the worker would warn of these words in the event: {words}", "イベントの次の語にワーカーが警告を出します: {words}"),
+        Text("the worker would warn of these words in the event: {words}", "イベントの次の語に worker が警告を出します: {words}"),
         Text("give another --event-title", "別の --event-title を指定してください"),
     ),
     Reason(
         "worker_limited",
-        Text("the worker limits this operator: {why}", "ワーカーがこの担当者の操作を制限しています: {why}"),
+        Text("the worker limits this operator: {why}", "worker がこの担当者の操作を制限しています: {why}"),
         Text("wait as long as it says, then go on", "示された時間だけ待ってから続けてください"),
     ),
     Reason(
@@ -400,7 +400,7 @@ _TABLE = (
         "event_incomplete",
         Text(
             "the worker shows no event of the old grant to copy: {missing}",
-            "コピー元となる元の grant のイベントの項目がワーカーにありません: {missing}",
+            "コピー元となる元の grant のイベントの項目が worker にありません: {missing}",
         ),
         Text(
             "give what is missing: --event-title, --event-date, --event-host",

@@ -37,11 +37,11 @@ CONTRADICTED = Text(
     "the chain contradicts the record on {violated}: do not go by it",
     "チェーンと {violated}で矛盾しています。この記録に従わないでください",
 )
-CHECKED = Text("the record of a cutover against the chain", "カットオーバーの記録とチェーンの照合")
-NOT_TOLD = Text("the record of a cutover: {what} ({why})", "カットオーバーの記録: {what}（{why}）")
+CHECKED = Text("the record of a cutover against the chain", "切り替えの記録とチェーンの照合")
+NOT_TOLD = Text("the record of a cutover: {what} ({why})", "切り替えの記録: {what}（{why}）")
 OF_OTHERS = Text(
     "the record of a cutover: it is about {grant}, which is no grant of this case",
-    "カットオーバーの記録（対象の {grant} はこのケースの grant ではありません）",
+    "切り替えの記録（対象の {grant} はこのケースの grant ではありません）",
 )
 PART = "cutover"
 

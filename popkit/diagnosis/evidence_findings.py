@@ -23,7 +23,7 @@ PROBLEMS = {
     "unreadable_document": Text("the document cannot be read", "文書を読み取れません"),
     "unreadable_inner_instructions": Text("inner instructions cannot be read", "内部命令を読み取れません"),
     "garbled_part": Text("a part of a line cannot be used", "行の一部を使用できません"),
-    "not_a_record": Text("the file is not a canonical record of a cutover", "正規形のカットオーバーの記録ではありません"),
+    "not_a_record": Text("the file is not a canonical record of a cutover", "正規形の切り替えの記録ではありません"),
     "worker_refused": Text("the worker answered with an error", "worker がエラーを返しました"),
     "contradictory_lines": Text("lines of one key hold different values", "同じキーの行に異なる値があります"),
     "transaction_unavailable": Text("the node answered null for a transaction", "ノードがトランザクションについて null を返しました"),

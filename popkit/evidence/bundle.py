@@ -26,7 +26,7 @@ WORKER_ANSWERS = ("pop-status", "runtime-status", "audit-status", "events", "aud
 
 NO_RECORD = Text(
     "{place}: cannot be read as a record of a cutover: {why}; name a cutover.json",
-    "{place}: カットオーバーの記録として読み取れません: {why}。cutover.json を指定してください",
+    "{place}: 切り替えの記録として読み取れません: {why}。cutover.json を指定してください",
 )
 
 

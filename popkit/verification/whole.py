@@ -41,7 +41,7 @@ CUSTODY_RULE = Text(
     "popkit collect writes it; it shows no more than that the record was not altered since",
     "`popkit collect` が記録します。以後に変更されていないことだけを示します",
 )
-CUTOVER_AGREES = Text("nothing on the chain contradicts the record of a cutover", "カットオーバーの記録と矛盾するものがチェーンにないこと")
+CUTOVER_AGREES = Text("nothing on the chain contradicts the record of a cutover", "切り替えの記録と矛盾するものがチェーンにないこと")
 CUTOVER_RULE = Text(
     "design §8: a record states what its authors did; the chain decides", "設計 §8: 記録は作成者の申告であり、正否はチェーンで決まります"
 )

@@ -22,7 +22,7 @@ NAMES: dict[Language, str] = {"en": "plan.md", "ja": "plan.ja.md"}
 KEY_BEGINNING = 8
 UNNAMED = Text("no public cluster", "公開クラスター以外")
 
-PLAN = Text("Plan {digest}: cut over grant {grant}", "計画 {digest}: grant {grant} のカットオーバー")
+PLAN = Text("Plan {digest}: cut over grant {grant}", "計画 {digest}: grant {grant} の切り替え")
 DRAFT = Text("Draft of a plan for grant {grant}: it can be read and never run", "grant {grant} の計画の下書き: 読めますが、実行できません")
 VERDICT, WHY, SINCE = Text("verdict", "判定"), Text("why", "原因"), Text("since", "いつから")
 LAST_GOOD, REMEDY = Text("last good", "直近正常点"), Text("remedy", "復旧方法")

@@ -22,7 +22,7 @@ PAUSED = Text(
 UNTITLED = Text("The event", "イベント")
 NOT_LOOKED = (
     Text("no node was asked: cluster, program and accounts are those of the case", "ノードには問い合わせていません。クラスター・プログラム・アカウントはケースのものです"),  # noqa: E501
-    Text("no worker was asked: its signer, events and audit list are not known", "ワーカーには問い合わせていません。署名者・イベント・監査一覧は不明です"),  # noqa: E501
+    Text("no worker was asked: its signer, events and audit list are not known", "worker には問い合わせていません。署名者・イベント・監査一覧は不明です"),  # noqa: E501
     Text("the new grant's addresses were not looked at", "新しい grant のアドレスは確認していません"),
     Text("money, fees and rent were not reckoned", "残高・手数料・口座の最低残高は計算していません"),
 )  # fmt: skip

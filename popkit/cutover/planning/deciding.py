@@ -81,7 +81,7 @@ def last_signer(facts: Facts, grant: str) -> str | None:
     return accepted[-1].signer if accepted else None
 
 
-NO_CLAIM = sentence("no claim with a proof was accepted on this grant", "この grant で proof 付きの請求が受理されたことがありません")
+NO_CLAIM = sentence("no claim with a proof was accepted on this grant", "この grant で proof 付きの claim が受理されたことがありません")
 
 
 def signer_of(facts: Facts, grant: GrantDiagnosis, *, now: str | None, worker: str | None, typed: str | None, authority: str) -> Signer:

@@ -13,7 +13,7 @@ STRICT = ("strict", "strict_v2")
 """Eras in which a lost proof wedges a grant, and whose create_grant rewrites a grant that is there; only a later program refuses."""
 UNSHOWN = Text(
     "the program was deployed at slot {slot}, after the last claim that shows its rules (slot {shown}): they are taken to be the same",
-    "プログラムはスロット {slot} で配備されました。規則を示す最後の請求（スロット {shown}）より後のため、規則は同じとみなしています",
+    "プログラムはスロット {slot} で配備されました。規則を示す最後の claim（スロット {shown}）より後のため、規則は同じとみなしています",
 )
 
 

@@ -23,7 +23,7 @@ from popkit.texts import Listed, Moment, Text
 
 APART = Text(
     "whether the worker is the case's: its audit list and the case's do not meet (collect again shortly before planning)",
-    "ワーカーがケースのものかどうか。監査一覧とケースがつながりません（計画の直前に収集し直してください）",
+    "worker がケースのものかどうか。監査一覧とケースがつながりません（計画の直前に収集し直してください）",
 )
 PENDING = Text(
     "security warnings that are pending: {count}; whatever is made while one is would freeze the operator",
@@ -31,7 +31,7 @@ PENDING = Text(
 )
 ROTATES = Text(
     "the worker's key changes by the calendar at {when}: pop-config must name the next key then, or every claim is refused",
-    "ワーカーの鍵は {when} に暦に従って替わります。その時に pop-config へ次の鍵を登録しないと、すべての請求が拒否されます",
+    "worker の鍵は {when} に暦に従って替わります。その時に pop-config へ次の鍵を登録しないと、すべての claim が拒否されます",
 )
 
 

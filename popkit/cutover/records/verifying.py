@@ -24,7 +24,7 @@ from popkit.evidence.bundle import NO_RECORD
 from popkit.evidence.cutover import MOST_BYTES, GivenRecord, Record, found_record
 from popkit.texts import Sentence, Text
 
-HEADING = Text("A record of a cutover against the node {node}", "カットオーバーの記録とノード {node} の照合")
+HEADING = Text("A record of a cutover against the node {node}", "切り替えの記録とノード {node} の照合")
 RECORD, PLAN = Text("record", "記録"), Text("plan", "計画")
 GENESIS = Text("the cluster's genesis hash", "クラスターのジェネシスハッシュ")
 NO_GENESIS = Text("the record names none", "記録にありません")

@@ -26,12 +26,12 @@ from popkit.texts import Sentence, Text, sentence
 WALLET, CLOCK, CLAIM, CHECKS, SERVER = (
     Text("wallet", "ウォレット"),
     Text("time left", "残り時間"),
-    Text("claim", "請求"),
+    Text("claim", "claim"),
     Text("checks", "検査"),
-    Text("the worker's own", "ワーカー自身の確認"),
+    Text("the worker's own", "worker 自身の確認"),
 )
-FIRST = Text("first claim", "最初の請求")
-NOBODY = Text("nobody has claimed on the new grant yet", "新しい grant ではまだ誰も請求していません")
+FIRST = Text("first claim", "最初の claim")
+NOBODY = Text("nobody has claimed on the new grant yet", "新しい grant ではまだ誰も claim していません")
 MODELS = {"strict": "A", "strict_v2": "B", "relaxed": "D", "head": "E", "pre_pop": "A"}
 """The worker's model where the case holds no anchor that shows it: that of the program's day."""
 STRICT = ("strict", "strict_v2")

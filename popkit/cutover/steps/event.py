@@ -19,7 +19,7 @@ from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
 from popkit.texts import Sentence, Text, sentence
 
-WORKER, EVENT, ANCHORS = Text("worker", "ワーカー"), Text("event", "イベント"), Text("proofs of the new grant", "新しい grant の proof")
+WORKER, EVENT, ANCHORS = Text("worker", "worker"), Text("event", "イベント"), Text("proofs of the new grant", "新しい grant の proof")
 READY = Text("answers, and is not frozen", "応答あり、凍結なし")
 
 

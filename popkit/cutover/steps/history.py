@@ -57,7 +57,7 @@ class LastGood(Step):
             screen.add(GOOD(), str(good["signature"]), f"slot {good['slot']}, receipt {good['receipt']}, entry {good['entry_hash']}")
             screen.add(PLACE(), f"rpc/transactions.jsonl {good['signature']}")
         else:
-            screen.add(GOOD(), sentence("no claim of the old grant was accepted", "元の grant で受理された請求はありません"))
+            screen.add(GOOD(), sentence("no claim of the old grant was accepted", "元の grant で受理された claim はありません"))
         if bad is not None:
             error = [str(bad["error"])] if bad["error"] else []
             screen.add(BAD(), *error, f"{bad['signature'] or bad['entry_hash']} ({bad['source']})")

@@ -26,11 +26,11 @@ from popkit.verification.verify import verify
 GENESIS = "0" * 64
 VERDICT, CLAIMS, CHECKER, START = (
     Text("verdict", "判定"),
-    Text("first claims", "最初の請求"),
+    Text("first claims", "最初の claim"),
     Text("stand-alone", "独立検証"),
     Text("start", "開始"),
 )
-SERVER = Text("the worker's own", "ワーカー自身の確認")
+SERVER = Text("the worker's own", "worker 自身の確認")
 MOST_CLAIMS = 10
 SERVER_SAYS = Text(
     "audit-integrity says ok: {ok}, {checked} checked; recorded, and not relied on",
@@ -75,7 +75,7 @@ class Verification(Step):
                 "not_green",
                 why=sentence(
                     "nobody claimed yet; let somebody claim, then run this step again",
-                    "まだ誰も請求していません。誰かが請求してから、もう一度実行してください",
+                    "まだ誰も claim していません。誰かが claim してから、もう一度実行してください",
                 ),
             )
         if grant.verdict not in ("intact", "recovered"):
@@ -88,7 +88,7 @@ class Verification(Step):
             critical -= set(self.run.plan.broken.causes)  # what the plan was made for stays in the history of the grant that goes on
         if critical:
             raise stop("not_green", why=", ".join(sorted(critical)))
-        return sentence("{verdict}, {n} claims accepted", "{verdict}。受理された請求 {n} 件", verdict=grant.verdict, n=len(accepted))
+        return sentence("{verdict}, {n} claims accepted", "{verdict}。受理された claim {n} 件", verdict=grant.verdict, n=len(accepted))
 
     def accepted(self) -> list[Any]:
         """The accepted claims that the cutover made possible, in order: all of a new grant, those after the upsert of one that goes on."""
@@ -108,16 +108,18 @@ class Verification(Step):
             raise stop(
                 "not_green",
                 why=sentence(
-                    "the first claim follows {prev}, not GENESIS", "最初の請求が GENESIS でなく {prev} に続いています", prev=first.prev_hash
+                    "the first claim follows {prev}, not GENESIS",
+                    "最初の claim が GENESIS でなく {prev} に続いています",
+                    prev=first.prev_hash,
                 ),
             )
         last = self.accepted()[-1]
         if signer is not None and last.signer != signer.planned:
             raise stop(
-                "not_green", why=sentence("the newest claim was signed by {key}", "最新の請求の署名者は {key} です", key=last.signer)
+                "not_green", why=sentence("the newest claim was signed by {key}", "最新の claim の署名者は {key} です", key=last.signer)
             )
         if self.run.plan.remedy == "signer":
-            return sentence("signed by the plan's key since", "以後の請求は計画の鍵で署名されています")
+            return sentence("signed by the plan's key since", "以後の claim は計画の鍵で署名されています")
         return sentence("GENESIS; signed by the plan's key", "GENESIS から開始。計画の鍵で署名")
 
     def _claims(self) -> Sentence:
