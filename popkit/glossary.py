@@ -203,7 +203,7 @@ _TERMS = (
     ), ("compute units",)),
     Term("record", "記録", Text(
         "The file that a cutover leaves, cutover.json: what was left, what took over, and the evidence for both.",
-        "切り替えの結果を残すファイル cutover.json です。元の grant、新しい grant、両方の証拠を示します。",
+        "切り替えの結果を残すファイル `cutover.json` です。元の grant、新しい grant、両方の証拠を示します。",
     )),
 )  # fmt: skip
 

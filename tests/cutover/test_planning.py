@@ -129,7 +129,9 @@ def test_a_plan_is_a_day_old_at_most_and_a_draft_is_never_run(planned: tuple[Nig
         run.plan = msgspec.structs.replace(plan, made_at=plan.made_at - 86_400 + 300)
         assert run.step("0").dry().exit_code == 0
         run.plan = msgspec.structs.replace(plan, draft=True)
-        assert stopped_by(found, run, "0").code == "draft"
+        with pytest.raises(Stopped) as drafted:
+            run.step("0")
+        assert (drafted.value.code, drafted.value.exit_code) == ("draft", 1)
         run.plan = msgspec.structs.replace(plan, broken=msgspec.structs.replace(plan.broken, verdict="recovered"))
         why = stopped_by(found, run, "0")
         assert (why.code, "recovered" in str(why), "broken" in str(why)) == ("other_answer", True, True)

@@ -242,7 +242,7 @@ def test_opening_twice_forms_raises_for_library_users(copy_of: Make) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse(path: str, era: str | None = None) -> None:
+    def refuse(path: str, era: str | None = None, cutover: str | None = None) -> None:
         raise PermissionError(13, "Permission denied", f"{path}/rpc/accounts.jsonl")
 
     monkeypatch.setattr("popkit.case.open_case", refuse)

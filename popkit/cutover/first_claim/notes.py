@@ -29,7 +29,8 @@ class Countdown:
 
     @classmethod
     def of(cls, proof: Proof, now: int) -> Self:
-        return cls(proof.said.issued_at + SKEW_SECONDS - now, proof.said.entry_hash)
+        # The finalized clock is behind: a proof never has longer than the skew that the program allows.
+        return cls(min(proof.said.issued_at + SKEW_SECONDS - now, SKEW_SECONDS), proof.said.entry_hash)
 
     @property
     def sentence(self) -> Sentence:

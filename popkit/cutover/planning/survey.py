@@ -227,6 +227,10 @@ def is_made_after(endpoint: Endpoint, grant: str, slot: int) -> bool:
     return True
 
 
+LOOKS, CATCH_UP_SECONDS = 4, 5.0
+"""How often two endpoints are compared, and how long a second one that lags is left to catch up each time."""
+
+
 def unused_at(pair: Pair, addresses: Mapping[str, str]) -> dict[str, int]:
     """The finalized slots at which both endpoints show no account and no signature at any address. Raises Stopped with the first found.
 
@@ -249,25 +253,33 @@ def unused_at(pair: Pair, addresses: Mapping[str, str]) -> dict[str, int]:
 def agreed(pair: Pair, keys: Sequence[str]) -> Accounts:
     """Accounts as the first endpoint holds them, where the second holds the same. Raises Stopped where the two differ.
 
-    The second is asked at the first's slot or later, so that one which lags vouches for nothing, and both again where they differ:
-    accounts may move between two looks.
+    The second is asked at the first's slot or later: one that lags a little is waited for, one that lags longer vouches for nothing. Both
+    are asked again where they differ, as accounts may move between two looks.
     """
-    for attempt in range(3):
+    apart: list[str] = []
+    for attempt in range(LOOKS):
         first = pair.first.accounts(keys)
-        pair.second.newest_slot = max(pair.second.newest_slot, first.slot)
-        try:
-            second = pair.second.accounts(keys)
-        except NodeRefused as refused:
-            if refused.number != SLOT_NOT_REACHED:
-                raise
-            raise stop("endpoints_disagree", what="getSlot", first=first.slot, second=f"< {first.slot}") from None
+        second = _caught_up(pair, keys, first.slot)
         apart = [key for key in keys if first[key] != second[key]]
         if not apart:
             return first
-        if attempt < 2:
+        if attempt < LOOKS - 1:
             pair.sleep(0.5)
     key = apart[0]
     raise stop("endpoints_disagree", what=key, first=state_digest(first[key]) or "null", second=state_digest(second[key]) or "null")
+
+
+def _caught_up(pair: Pair, keys: Sequence[str], slot: int) -> Accounts:
+    """Accounts as the second endpoint holds them at a slot or later. Raises Stopped where it does not come there in time."""
+    pair.second.newest_slot = max(pair.second.newest_slot, slot)
+    for _ in range(LOOKS):
+        try:
+            return pair.second.accounts(keys)
+        except NodeRefused as refused:
+            if refused.number != SLOT_NOT_REACHED:
+                raise
+        pair.sleep(CATCH_UP_SECONDS)
+    raise stop("endpoints_disagree", what="getSlot", first=slot, second=f"< {slot}")
 
 
 def token_account(held: Held | None) -> TokenAccount | None:
