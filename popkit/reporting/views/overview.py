@@ -83,8 +83,8 @@ def _card(case: Case, g: GrantDiagnosis) -> Facts:
         rows["can heal until"] = f"{utc(g.judgement.heals_until)}, that second included"
     if g.judgement.missing_evidence:
         rows["missing to decide"] = Lines(tuple(g.judgement.missing_evidence))
-    for one in g.declared:
-        rows["cut over"] = Lines(tuple(one.lines))
+    if g.declared:
+        rows["cut over"] = Lines(tuple(line for one in g.declared for line in one.lines))
     if g.superseded_by:
         rows["replaced by"] = Code(g.superseded_by)
     if g.cutover_of:

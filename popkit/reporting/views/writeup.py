@@ -48,7 +48,7 @@ def _statement(case: Case, g: GrantDiagnosis) -> Block:
         "people affected": "not known"
         if g.affected_claimers is None
         else f"{count(len(g.affected_claimers), 'wallet')} without a claim of this grant",
-        "cut over": Lines(tuple(line for one in g.declared for line in one.lines)) if g.declared else None,
+        **({"cut over": Lines(tuple(line for one in g.declared for line in one.lines))} if g.declared else {}),
         "replaced by": Code(g.superseded_by) if g.superseded_by else None,
         "rules": ", ".join(chain.eras_found) or None,
     }
