@@ -250,12 +250,9 @@ def _took_parent_from_chain(proof: Proof) -> bool:
 def _had_a_head(incident: Incident, proof: Proof) -> bool:
     """Whether the worker's own head had moved before a proof: a head that never moved stands at GENESIS rightly.
 
-    Where an accepted claim may be this worker's, though its records do not tell, so may the head have been.
+    An accepted claim whose issuer the records do not tell shows neither: a copy of the key issued it, or records that are gone.
     """
-    line = incident.judgement.line
-    if not proof.landed and any(line.proofs[str(a.entry_hash)].issuer == "unknown" for a in line.chain.linked):
-        return True
-    own = line.in_issue_order()
+    own = incident.judgement.line.in_issue_order()
     before = takewhile(lambda p: p is not proof, own) if proof in own else iter(())
     return any(p.anchor is None or p.anchor.moved_heads for p in before)
 

@@ -100,10 +100,16 @@ def _terms(facts: Facts, chain: GrantChain, attempt: Attempt, terms: list[Terms]
         wanted, other = _PERIOD(period=Listed(tuple(periods), or_=True)), _PERIOD(period=attempt.period_index)
         yield Finding("period_differs", chain.grant, where, wanted, other, slot=attempt.slot)
     refused = [t.refuses(receipt.claimed_at if receipt is not None else None) for t in terms]
-    if None not in refused and facts.history.terms_are_confirmed(chain.grant):
+    if None not in refused and facts.history.terms_are_confirmed(chain.grant) and not _lacks_an_unpausing(facts, chain.grant, attempt.slot):
         wanted = sentence("the program refuses the claim with {error}", "claim が {error} で拒否されること", error=refused[0])
         accepted = sentence("the claim is accepted", "claim が受理されています")
         yield Finding("claim_not_allowed", chain.grant, where, wanted, accepted, slot=attempt.slot)
+
+
+def _lacks_an_unpausing(facts: Facts, grant: str, slot: int) -> bool:
+    """Whether a paused grant is paused again after a slot: then the lifting of the first pause is what the evidence lacks."""
+    later = [step for step in facts.history.of_grant(grant) if step.name == "set_paused" and step.slot > slot]
+    return bool(later) and bool(later[0].args["paused"])
 
 
 def shares_account(facts: Facts, attempt: Attempt) -> bool:

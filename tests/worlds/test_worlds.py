@@ -83,6 +83,8 @@ OLD_CHAIN = (Op("no storage"), Op("age chain", 1), Op("age accounts", 1), Op("ne
 RACE = one("race", "interleaved", build="strict_v2", model="D", start=CLIENT_PARENTS_DAY)
 FOUND: tuple[tuple[str, Play, tuple[Op, ...], str], ...] = (
     ("a copy of the key and an empty storage", one("foreign", ("foreign", 0), "ticket"), NO_RECORDS, "broken"),
+    ("a copy of the key, and a clock that is wrong", one("foreign", ("foreign", 4), ("foreign", 7), "ticket", "clock_wrong"), (), "broken"),
+    ("the lifting of a pause left out", one("paused", ("pause_retry", 0), "ticket", ("pause_retry", 0)), (Op("tx silent", 17),), "intact"),
     ("two clients gave GENESIS", RACE, (*NO_RECORDS, Op("times null", 1)), "inconclusive"),
     ("a proof that nobody sent", one("quiet tail", "stranger", "lose", ("wait", 14), build="head", model="D"), NO_RECORDS, "inconclusive"),
     ("a claim left out of the list", one("sound", "ticket", ("ticket", 4)), (Op("drop", 1), Op("tx tail silent", 0)), "inconclusive"),
