@@ -8,11 +8,9 @@ from popkit.drill.cutover import EXPECTED, VERIFIED, rehearsing, to_the_end
 
 WHOLE = (
     ("abandoned-quiet", "strict", False),
-    ("quiet-tail", "strict_v2", True),
-    ("genesis-abandoned", "strict_v2", False),
+    ("genesis-abandoned", "strict_v2", True),
     ("foreign-issuer", "strict", True),
     ("grant-expired", "strict", False),
-    ("signer-mismatch", "strict_v2", False),
     ("signer-mismatch", "relaxed", False),
     ("signer-mismatch", "head", False),
     ("foreign-issuer-relaxed", "head", False),
