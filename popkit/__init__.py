@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from popkit.case import Case, open_case
     from popkit.cutover.run import Run, open_run
-    from popkit.vocabulary import explain
+    from popkit.explain import explain
 
 __version__ = "0.1.0"
 __all__ = ["Case", "Run", "__version__", "explain", "open_case", "open_run"]
@@ -25,7 +25,7 @@ __all__ = ["Case", "Run", "__version__", "explain", "open_case", "open_run"]
 _HOMES = {
     "Case": "popkit.case",
     "open_case": "popkit.case",
-    "explain": "popkit.vocabulary",
+    "explain": "popkit.explain",
     "Run": "popkit.cutover.run",
     "open_run": "popkit.cutover.run",
 }

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from popkit.diagnosis.diagnose import diagnose_facts
-from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import Diagnosis
 from popkit.errors import UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.grants import grant_named
+from popkit.facts import Facts
 from popkit.text import for_html, shown
 from popkit.wording import counted, utc
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from popkit import plots
-from popkit.reporting.blocks import Block, Group, Note
-from popkit.reporting.views.audit import audit_summary, how_to_check_without_popkit, receipts, reconciliation
-from popkit.reporting.views.chain import (
+from popkit.pages import pictures as plots
+from popkit.pages.blocks import Block, Group, Note
+from popkit.pages.views.audit import audit_summary, how_to_check_without_popkit, receipts, reconciliation
+from popkit.pages.views.chain import (
     causes,
     equivocations,
     first_bad,
@@ -28,11 +28,11 @@ from popkit.reporting.views.chain import (
     successors,
     waiting_for,
 )
-from popkit.reporting.views.choice import examined
-from popkit.reporting.views.impact import who_needs_a_claim, who_was_hit
-from popkit.reporting.views.overview import coverage, findings, overview, verdict_cards, what_to_do_now
-from popkit.reporting.views.worth import what_intact_is_worth
-from popkit.reporting.views.writeup import statement, timeline
+from popkit.pages.views.choice import examined
+from popkit.pages.views.impact import who_needs_a_claim, who_was_hit
+from popkit.pages.views.overview import coverage, findings, overview, verdict_cards, what_to_do_now
+from popkit.pages.views.worth import what_intact_is_worth
+from popkit.pages.views.writeup import statement, timeline
 
 if TYPE_CHECKING:
     from popkit.case import Case

@@ -1,6 +1,6 @@
 """What a person types to confirm a step: the token that the dry run printed, and the value looked up on the plan page.
 
-    python tests/confirming.py RUN STEP
+python tests/confirming.py RUN STEP
 """
 
 from __future__ import annotations

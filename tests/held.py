@@ -10,12 +10,13 @@ from pathlib import Path
 import jsonschema
 
 import popkit
-from popkit.diagnosis.codes import CODES
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.judgement import Judgement
-from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis
-from popkit.history import LATEST
-from popkit.reporting.places import Places
+from popkit.chain.history import LATEST
+from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
+from popkit.facts import Facts
+from popkit.pages.places import Places
+from popkit.rules.model import Finding
+from popkit.rules.registry import RULES
+from popkit.verdict.judgement import Judgement
 from tests.conftest import ROOT
 from tests.japanese import whole_in_japanese
 
@@ -70,7 +71,7 @@ def held_to_its_words(path: Path) -> Diagnosis:
     slots = dict(zip(transactions.signature, transactions.slot, strict=True))
     for finding in found.findings:
         told = {name for name in ("expected", "observed", "not_checked") if getattr(finding, name)}
-        assert told == set(CODES[finding.code].context), finding
+        assert told == set(RULES[finding.code].context), finding
         assert all(isinstance(text, str | None) for text in (finding.expected, finding.observed, finding.not_checked)), finding
         assert finding.expected is None or finding.expected != finding.observed, finding
         if finding.code not in OF_EITHER:

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from popkit.diagnosis.codes import SEVERITIES
 from popkit.diagnosis.result import Diagnosis
+from popkit.explain import vocabulary
 from popkit.glossary import GLOSSARY
 from popkit.meanings import AUDIT_VERDICTS
+from popkit.pages.terminal import diagnosis_text
+from popkit.rules.codes import SEVERITIES
 from popkit.sources import SOURCES
-from popkit.terminal import diagnosis_text
 from popkit.text import for_terminal
-from popkit.vocabulary import vocabulary
 
 _JSON = ("null", "ok", "true", "false")
 OF_OTHERS = frozenset(

@@ -51,13 +51,11 @@ ROOMS = {
         ("tests/protocol",),
     ),
     "chain": Room(
-        ("popkit/chain.py", "popkit/eras.py", "popkit/moments.py"),
+        ("popkit/chain/links.py", "popkit/chain/eras.py", "popkit/chain/clock.py"),
         (),
         (*(f"tests/diagnosis/test_{name}.py" for name in ("chain", "eras", "moments")), *SCENARIOS),
     ),
-    "judge": Room(
-        tuple(f"popkit/diagnosis/{name}.py" for name in ("judge", "judgement", "wedge", "soundness", "fate")), (), ("tests/diagnosis",)
-    ),
+    "judge": Room(("popkit/verdict/*.py", "popkit/worker/fate.py"), (), ("tests/diagnosis",)),
     "audit": Room(
         ("popkit/audit/*.py",),
         (),
@@ -70,7 +68,7 @@ ROOMS = {
         ),
     ),
     "causes": Room(
-        tuple(f"popkit/diagnosis/{name}.py" for name in ("causes", "began", "impact", "proofs", "tickets")),
+        (*(f"popkit/diagnosis/{name}.py" for name in ("causes", "began", "impact")), "popkit/worker/line.py", "popkit/worker/tickets.py"),
         (),
         (
             *(f"tests/diagnosis/test_{name}.py" for name in ("began", "causes", "cutovers", "judge", "proofs", "tickets", "records")),
@@ -79,19 +77,14 @@ ROOMS = {
         ),
     ),
     "attempts": Room(
-        ("popkit/attempts.py", "popkit/history.py", "popkit/diagnosis/facts.py", "popkit/diagnosis/records.py"),
+        ("popkit/chain/attempts.py", "popkit/chain/history.py", "popkit/facts.py", "popkit/worker/claim_records.py"),
         (),
         ("tests/diagnosis",),
     ),
     "findings": Room(
-        ("popkit/diagnosis/*.py",),
-        (
-            *(
-                f"popkit/diagnosis/{name}.py"
-                for name in ("causes", "began", "impact", "proofs", "tickets", "judge", "fate", "facts", "records")
-            ),
-            "popkit/diagnosis/codes.py",  # a table; a test walks it
-        ),
+        ("popkit/rules/*.py", "popkit/diagnosis/*.py"),
+        # causes have a room of their own; the codes are a table, which a test walks
+        (*(f"popkit/diagnosis/{name}.py" for name in ("causes", "began", "impact")), "popkit/rules/codes.py"),
         ("tests/diagnosis",),
     ),
 }

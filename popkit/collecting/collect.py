@@ -22,7 +22,6 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from popkit.audit.event_links import event_links
 from popkit.collecting import worker as workers
 from popkit.collecting.address import Address
 from popkit.collecting.completeness import Seen, Statement, state
@@ -42,12 +41,13 @@ from popkit.collecting.state import State
 from popkit.collecting.tickets import collect_tickets
 from popkit.collecting.worker import Worker, left_out
 from popkit.collecting.workspace import TOOL, Workspace
-from popkit.diagnosis.facts import Facts
 from popkit.errors import EXIT_CANNOT_TELL, CaseUnreadable, PopkitError, UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import PROVES
 from popkit.evidence.cutover import FILE as CUTOVER
+from popkit.facts import Facts
 from popkit.protocol.genesis import UNKNOWN, cluster_of
+from popkit.worker.event_links import event_links
 
 
 class CollectionStopped(PopkitError):

@@ -12,7 +12,7 @@ from typing import Any
 
 from popkit.collecting.listing import Listing, Row
 from popkit.collecting.state import AccountsSeen
-from popkit.diagnosis.facts import Facts
+from popkit.facts import Facts
 from popkit.protocol.pda import pop_config_address
 from popkit.wording import counted
 

@@ -21,7 +21,7 @@ from popkit.collecting.node import Node
 from popkit.collecting.progress import Progress
 from popkit.collecting.state import State
 from popkit.collecting.worker import Worker, WorkerSeen
-from popkit.diagnosis.facts import Facts
+from popkit.facts import Facts
 
 LATE = 120.0
 """Seconds that a node's newest finalized block may be behind the node's own clock; finality takes about fifteen."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from popkit.diagnosis.facts import Facts
 from popkit.errors import UsageError
+from popkit.facts import Facts
 from popkit.protocol.keys import is_pubkey
 from popkit.protocol.pda import grant_address, pop_config_address, pop_state_address, receipt_address, vault_address
 

@@ -127,9 +127,7 @@ class Peer:
                 **what,
                 **({"request": {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}} if body is not None else {}),
             )
-            answer = await exchange(
-                self._session, self.address, body, path, timeout=self.conduct.timeout, max_body=self.conduct.max_body
-            )
+            answer = await exchange(self._session, self.address, body, path, timeout=self.conduct.timeout, max_body=self.conduct.max_body)
             answer.detail = self.address.without_secrets(answer.detail)
             answer.number = number
             answer.sha256 = hashlib.sha256(answer.body).hexdigest()

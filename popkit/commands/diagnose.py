@@ -55,7 +55,7 @@ EXAMPLES = (
 def run(case: str, json: str | None, grant: str | None, era: str | None, cutover: str | None, every: bool, language: Language) -> int:
     """Diagnose a case, or one grant of it; returns the exit code of the answer."""
     from popkit.case import open_case
-    from popkit.terminal import diagnosis_text
+    from popkit.pages.terminal import diagnosis_text
 
     place = case_directory(case, "diagnose")
     if json not in (None, "-"):

@@ -29,14 +29,14 @@ EXAMPLES = (
 
 def run(word: tuple[str, ...], language: Language) -> int:
     """Explain a word (or a term or citation of several), or list them all."""
-    from popkit.vocabulary import explain, vocabulary_lines
+    from popkit.explain import explain, vocabulary_lines
 
     say(str(explain(" ".join(word), language)).split("\n") if word else vocabulary_lines(language))
     return EXIT_FINE
 
 
 def _known(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from popkit.vocabulary import vocabulary
+    from popkit.explain import vocabulary
 
     return completed(vocabulary(), incomplete)
 

@@ -33,8 +33,8 @@ EXAMPLES = (
 def run(case: str, out: str, grant: str | None, era: str | None, language: Language) -> int:
     """Investigate a case into `out`; returns the exit code of the answer."""
     place, target = case_directory(case, "investigate"), Path(out)
+    from popkit.pages.terminal import diagnosis_text
     from popkit.reporting.investigate import investigate
-    from popkit.terminal import diagnosis_text
 
     parameters = {"GRANT": grant} if grant is not None else None
     whole = investigate(place, target, progress=tell, era=era, parameters=parameters)

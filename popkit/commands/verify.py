@@ -61,7 +61,7 @@ def run(
 ) -> int:
     """Verify a case, one grant of it, or what was named; returns the exit code of the verification."""
     from popkit.evidence.bundle import Evidence
-    from popkit.terminal_verification import verification_text
+    from popkit.pages.terminal_verification import verification_text
     from popkit.verification.verify import verify
 
     if standalone is not None:

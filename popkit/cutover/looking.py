@@ -95,7 +95,7 @@ def same_cluster(plan: Plan, pair: Pair, wall: float) -> Sentence:
 
 def same_program(plan: Plan, pair: Pair) -> Sentence:
     """The program is the one of the plan: its ProgramData's slot, digest and upgrade authority. Raises Stopped."""
-    from popkit.eras import EraAt
+    from popkit.chain.eras import EraAt
 
     was = plan.program
     now = survey.program_seen(pair, was.program_id, EraAt(was.era, was.era_shown_by, "", ()), was.init)

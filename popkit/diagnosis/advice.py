@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popkit.diagnosis.causes import Incident
 from popkit.meanings import CAUSE_MEANINGS, VERDICT_MEANINGS
 from popkit.texts import Sentence, Text
+from popkit.verdict.incident import Incident
 
 _CUTOVER = (
     Text(

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 
-from popkit.attempts import Attempt
-from popkit.diagnosis.facts import Facts, ReportedFailure
-from popkit.diagnosis.fate import LOST, Fates
-from popkit.diagnosis.judgement import Judgement
-from popkit.diagnosis.proofs import Proof
+from popkit.chain.attempts import Attempt
+from popkit.facts import ReportedFailure
 from popkit.protocol.message import GENESIS_HASH
 from popkit.texts import Listed, Sentence, Text, sentence
+from popkit.verdict.incident import Incident
 from popkit.wording import CLAIMS, PROOFS, SIGNED_PROOFS
+from popkit.worker.fate import LOST
+from popkit.worker.line import Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,60 +28,6 @@ class Cause:
     seen: Sentence
     entries: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Incident:
-    """One grant as its causes are asked about: judgement, facts, and what was burnt or refused."""
-
-    facts: Facts
-    judgement: Judgement
-    burnt: list[Attempt]
-    chain_refused: list[Attempt]
-    reported: dict[str, ReportedFailure]  # entry hash → what the wallet that held the proof reported
-
-    @property
-    def fates(self) -> Fates:
-        return self.judgement.fates
-
-    def is_doomed(self, proof: Proof) -> bool:
-        """Whether a proof can land no more: it is lost, or the second on the way for one claimer and period."""
-        return self.fates.of(proof) == LOST or proof.entry_hash in self.judgement.line.repeated
-
-    @property
-    def broken(self) -> bool:
-        return self.judgement.verdict == "broken"
-
-    @property
-    def on_head(self) -> list[Proof]:
-        """This worker's never-accepted proofs that stand on the chain's head by both links."""
-        line, chain = self.judgement.line, self.judgement.line.chain
-        return [
-            p
-            for p in line.proofs.values()
-            if not p.landed and p.issuer != "foreign" and (p.prev_hash, p.stream_prev_hash) == (chain.head, chain.stream_head)
-        ]
-
-    @property
-    def chain_is_known(self) -> bool:
-        """Whether anything of the chain was collected: without it a proof that was never accepted cannot be told from one that was."""
-        chain = self.judgement.line.chain
-        return chain.state.known or bool(chain.accepted or chain.refused) or self.facts.history.created_slot(chain.grant) is not None
-
-    @property
-    def unknown_parents(self) -> list[str]:
-        """Parents that attributed refused claims, or the worker's line, name and that nothing in the evidence carries."""
-        return sorted(self.judgement.line.unknown_parents)
-
-    @property
-    def first_unknown_parent(self) -> list[str]:
-        """The unknown parent that stands on the chain's head: the one with the oldest child; none where that place is known."""
-        parents = self.judgement.line.unknown_parents
-        return [] if self.on_head or not parents else [min(parents, key=lambda parent: (parents[parent], parent))]
-
-    def own(self, attempts: list[Attempt]) -> list[Attempt]:
-        """Those of the attempts whose proof is not shown to be another issuer's."""
-        return [a for a in attempts if self.judgement.line.proofs[str(a.entry_hash)].issuer != "foreign"]
 
 
 def _cause(name: str, seen: Sentence, attempts: list[Attempt] | None = None, entries: list[str] | None = None) -> Cause:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from popkit.audit.entries import LIST
-from popkit.chain import GrantChain
-from popkit.diagnosis.evidence_findings import listed_and_given, logical_name, problem_named
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.judgement import Judgement
-from popkit.diagnosis.result import Coverage, Finding, Row
+from popkit.chain.links import GrantChain
+from popkit.diagnosis.result import Coverage, Row
 from popkit.evidence.collection import incomplete_addresses, left_out_by_worker, missing_parts
+from popkit.facts import Facts
 from popkit.protocol.pda import pop_config_address, vault_address
+from popkit.rules.evidence_findings import listed_and_given, logical_name, problem_named
+from popkit.rules.model import Finding
 from popkit.texts import Text, sentence
+from popkit.verdict.judgement import Judgement
 from popkit.wording import ACCEPTED_CLAIMS, RECEIPTS, ROWS
 
 CHECKED = "checked"

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from popkit.diagnosis.advice import steps_of
-from popkit.diagnosis.audit_findings import diagnose_audit
 from popkit.diagnosis.began import began
-from popkit.diagnosis.causes import Incident, causes_of
-from popkit.diagnosis.checks import ACCOUNTS, TRANSACTIONS, claim_findings, grant_findings
 from popkit.diagnosis.coverage import coverage_of
-from popkit.diagnosis.declared import declared_cutovers, declared_findings, declared_rows, given_up, link_declared
-from popkit.diagnosis.evidence_findings import evidence_findings
-from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.impact import (
     affected_claimers,
-    describe_fork,
-    equivocations,
     first_bad,
     last_good,
     link_cutovers,
-    lost_proofs,
     missing_entries,
-    reports_by_proof,
 )
-from popkit.diagnosis.judge import Judge
-from popkit.diagnosis.judgement import burnt
-from popkit.diagnosis.judgement_findings import judgement_findings
 from popkit.diagnosis.people import people_hit
-from popkit.diagnosis.reconcile import Reconciler
-from popkit.diagnosis.result import Diagnosis, Finding, GrantDiagnosis, Reconciliation, sorted_findings
-from popkit.diagnosis.tickets import ticket_findings
+from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, Reconciliation
 from popkit.evidence.bundle import Evidence
+from popkit.facts import Facts
+from popkit.rules.audit_findings import diagnose_audit
+from popkit.rules.claim_findings import ACCOUNTS, TRANSACTIONS, claim_findings, grant_findings
+from popkit.rules.declared import declared_cutovers, declared_findings, declared_rows, given_up, link_declared
+from popkit.rules.evidence_findings import evidence_findings
+from popkit.rules.inquiry import Inquiry
+from popkit.rules.judgement_findings import judgement_findings
+from popkit.rules.model import Finding, sorted_findings
+from popkit.rules.sides import GrantSide
 from popkit.texts import Text, sentence
+from popkit.verdict.incident import describe_fork, equivocations, lost_proofs
+from popkit.worker.reconcile import Reconciler
+from popkit.worker.tickets import ticket_findings
 
 _RECORDED = Text("the transaction {signature}", "トランザクション {signature}")
 _ITS_RECORD = Text("a claim record of the claimer", "claimer の claim 記録")
@@ -47,10 +44,16 @@ def diagnose(evidence: Evidence, era: str | None = None) -> Diagnosis:
 
 def diagnose_facts(facts: Facts) -> Diagnosis:
     """Diagnose a case whose facts are already there."""
-    judge = Judge(facts)
+    return diagnose_inquiry(Inquiry(facts))
+
+
+def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
+    """Diagnose a case of which the rules were asked."""
+    facts = inquiry.facts
     grants, findings = [], list(evidence_findings(facts))
+    findings += [answer.finding for answer in inquiry.everything() if answer.is_finding]
     for grant in facts.header.grants:
-        diagnosis, found = _diagnose_grant(facts, judge, grant)
+        diagnosis, found = _diagnose_grant(inquiry.side.grant(grant))
         grants.append(diagnosis)
         findings += found
     declared = declared_cutovers(facts)
@@ -64,7 +67,7 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
     ]
     findings += declared_findings(declared)
     audit = diagnose_audit(facts)
-    reconciliation, reconciler, record_findings = _reconcile(facts, grants)
+    reconciliation, reconciler, record_findings = _reconcile(inquiry, grants)
     findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
     checked, not_checked = declared_rows(declared)
     coverage = coverage_of(facts, [g.judgement for g in grants], [*reconciler.not_checked, *not_checked], findings)
@@ -74,13 +77,9 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
     )
 
 
-def _diagnose_grant(facts: Facts, judge: Judge, grant: str) -> tuple[GrantDiagnosis, list[Finding]]:
-    judgement = judge.judge(grant)
-    line, chain = judgement.line, judgement.line.chain
-    refused = [a for a in chain.attributed if a.broke_chain_rule]
-    burnt_ = [a for a in chain.attributed if burnt(judgement, a)]
-    incident = Incident(facts, judgement, burnt_, refused, reports_by_proof(facts, judgement))
-    causes = causes_of(incident)
+def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
+    facts, grant, incident, judgement, causes = side.facts, side.grant, side.incident, side.judgement, side.causes
+    line, chain = side.line, side.chain
     diagnosis = GrantDiagnosis(
         grant=grant,
         judgement=judgement,
@@ -118,8 +117,8 @@ def _titles(facts: Facts, grant: str) -> list[str]:
     return [titles[event] for event in sorted(titles)]
 
 
-def _reconcile(facts: Facts, grants: list[GrantDiagnosis]) -> tuple[Reconciliation, Reconciler, list[Finding]]:
-    reconciler = Reconciler(facts)
+def _reconcile(inquiry: Inquiry, grants: list[GrantDiagnosis]) -> tuple[Reconciliation, Reconciler, list[Finding]]:
+    facts, reconciler = inquiry.facts, inquiry.side.reconciler
     findings = list(reconciler.contradicted())
     unbacked = reconciler.unbacked()
     for record in unbacked:
@@ -141,7 +140,7 @@ def _reconcile(facts: Facts, grants: list[GrantDiagnosis]) -> tuple[Reconciliati
         findings.append(Finding("claim_unsynced", grant, (TRANSACTIONS, signature), _ITS_RECORD(), _NO_RECORD(), slot=slot))
     abandoned = set()
     for diagnosis in grants:
-        abandoned |= set(lost_proofs(Incident(facts, diagnosis.judgement, [], [], {})))
+        abandoned |= set(lost_proofs(inquiry.side.grant(diagnosis.grant).incident))
     signatures = sorted({str(r.tx_signature) for r in unbacked})
     unsynced_ = sorted({row[0] for row in unsynced})
     return Reconciliation(signatures, unsynced_, sorted(abandoned), _unknown_records(facts)), reconciler, findings
@@ -158,4 +157,4 @@ def _unknown_records(facts: Facts) -> frozenset[str]:
     return frozenset(unknown)
 
 
-__all__ = ["diagnose", "diagnose_facts"]
+__all__ = ["diagnose", "diagnose_facts", "diagnose_inquiry"]

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
-from popkit.chain import Fork, GrantChain
-from popkit.diagnosis.causes import Incident
-from popkit.diagnosis.facts import Facts, ReportedFailure
-from popkit.diagnosis.fate import LOST, NOT_KNOWN
-from popkit.diagnosis.judgement import Judgement
-from popkit.diagnosis.proofs import PARENTS_FROM_CLIENTS, Proof
+from popkit.chain.links import GrantChain
 from popkit.diagnosis.result import GrantDiagnosis
-
-REPORT_DELAY = 900
-"""Seconds a wallet's report may come after the proof it is about was issued."""
-
-
-def reports_by_proof(facts: Facts, judgement: Judgement) -> dict[str, ReportedFailure]:
-    """The first refusal that a wallet reported of each never-accepted proof: the newest one it held at that time."""
-    by_claimer: dict[str, list[Proof]] = defaultdict(list)
-    for proof in judgement.line.proofs.values():
-        if not proof.landed:
-            by_claimer[proof.claimer].append(proof)
-    found: dict[str, ReportedFailure] = {}
-    for told in facts.reported:
-        if told.grant != judgement.grant:
-            continue
-        held = [p for p in by_claimer[told.report.wallet] if 0 <= told.report.at - p.issued_at <= REPORT_DELAY]
-        if held:
-            found.setdefault(max(held, key=lambda p: (p.issued_at, p.entry_hash)).entry_hash, told)
-    return found
+from popkit.facts import Facts
+from popkit.verdict.incident import Incident, head_may_be_another
+from popkit.worker.fate import NOT_KNOWN
+from popkit.worker.line import Proof
 
 
 def last_good(chain: GrantChain) -> dict[str, Any] | None:
@@ -82,19 +61,12 @@ def _first_behind(incident: Incident) -> Proof | None:
     return path[0]
 
 
-def _head_may_be_another(incident: Incident) -> bool:
-    """Whether proofs that nothing shows as accepted may have been, as where the chain's head is cannot be told."""
-    judgement = incident.judgement
-    proved = judgement.verdict == "broken" and any(incident.fates.of(p) == LOST for p in incident.on_head)
-    return judgement.chain_is_doubted or not (incident.fates.head_is_certain or proved)
-
-
 def missing_entries(incident: Incident) -> list[str]:
     """Entries on top of the chain's head by both links that no accepted claim carries; nothing is waited for where the chain is sound."""
     judgement = incident.judgement
     if not judgement.is_strict or judgement.is_sound or judgement.line.follows_chain:
         return []
-    if not incident.chain_is_known or _head_may_be_another(incident):
+    if not incident.chain_is_known or head_may_be_another(incident):
         return []
     if judgement.verdict == "inconclusive" and not judgement.line.chain.state_counts:
         return []  # without PopState what stands on the chain's head is not known either
@@ -104,49 +76,6 @@ def missing_entries(incident: Incident) -> list[str]:
     if judgement.verdict == "inconclusive" or not incident.fates.head_is_certain:
         on_head = [p for p in on_head if incident.fates.of(p) != NOT_KNOWN]  # such a one may have landed since
     return sorted({p.entry_hash for p in on_head} | set(incident.first_unknown_parent))
-
-
-def describe_fork(incident: Incident, fork: Fork) -> dict[str, Any]:
-    """A fork's kind: a race where the rules were relaxed and one worker issued, else a fork."""
-    line = incident.judgement.line
-    issuers = {line.proofs[child].issuer for child in fork.children}
-    attempts = [a for child in fork.children for a in [line.proofs[child].accepted, *line.proofs[child].refused] if a is not None]
-    relaxed = all(line.chain.era_at(a) == "relaxed" for a in attempts)
-    kind = "race" if relaxed and "foreign" not in issuers else "fork"
-    return {"parent": fork.parent, "children": list(fork.children), "kind": kind}
-
-
-def equivocations(incident: Incident) -> tuple[list[list[str]], list[list[str]]]:
-    """(equivocations, repeats): pairs of different signed entries for one claimer and period on one parent.
-
-    Two issuers, or one worker that keeps its own head, equivocate; one that took a parent from the chain and is asked twice repeats
-    itself.
-    """
-    line = incident.judgement.line
-    groups: dict[tuple[str, str, int], list[Proof]] = defaultdict(list)
-    for proof in line.proofs.values():
-        if proof.accepted is not None or proof.refused:
-            groups[proof.prev_hash, proof.claimer, proof.period_index].append(proof)
-    wrong: list[list[str]] = []
-    repeats: list[list[str]] = []
-    for group in groups.values():
-        entries = sorted(group, key=lambda p: p.entry_hash)
-        for i, first in enumerate(entries):
-            for second in entries[i + 1 :]:
-                pair = [first.entry_hash, second.entry_hash]
-                (repeats if _is_repeat(incident, first, second) else wrong).append(pair)
-    return sorted(wrong), sorted(repeats)
-
-
-def _is_repeat(incident: Incident, first: Proof, second: Proof) -> bool:
-    if "foreign" in (first.issuer, second.issuer):
-        return False
-    if first.from_worker and second.from_worker:
-        return first.follows_chain or second.follows_chain  # a worker that changed its model was asked twice as well
-    if min(first.issued_at, second.issued_at) >= PARENTS_FROM_CLIENTS and "unknown" in (first.issuer, second.issuer):
-        return True  # a worker of that time may have been given the parent by the client, twice
-    attempts = [a for p in (first, second) for a in [p.accepted, *p.refused] if a is not None]
-    return all(incident.judgement.line.chain.era_at(a) == "relaxed" for a in attempts)
 
 
 def affected_claimers(incident: Incident) -> list[str] | None:
@@ -182,21 +111,6 @@ def _found_receipts(chain: GrantChain) -> set[tuple[str, int]]:
         for a in chain.refused
         if a.found_a_receipt and first[a.signature, a.claimer, a.period_index] == a.instruction_index
     }
-
-
-def lost_proofs(incident: Incident) -> list[str]:
-    """The worker's never-accepted proofs that can land no more, ascending; unknown parents of refused claims among them."""
-    judgement = incident.judgement
-    if not incident.chain_is_known or _head_may_be_another(incident):
-        return []
-    lost = {
-        p.entry_hash
-        for p in judgement.line.proofs.values()
-        if p.issuer != "foreign" and p.attested and incident.fates.of(p) == LOST and not incident.fates.may_have_landed(p)
-    }
-    if incident.broken:
-        lost |= set(incident.unknown_parents)
-    return sorted(lost)
 
 
 def link_cutovers(facts: Facts, grants: list[GrantDiagnosis], given_up: Collection[str] = ()) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from popkit.attempts import Attempt
-from popkit.diagnosis.causes import Incident
-from popkit.diagnosis.fate import LOST
-from popkit.diagnosis.proofs import Proof
+from popkit.chain.attempts import Attempt
+from popkit.verdict.incident import Incident
+from popkit.worker.fate import LOST
+from popkit.worker.line import Proof
 
 
 @dataclass(slots=True)

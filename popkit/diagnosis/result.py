@@ -11,73 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from popkit.diagnosis.began import Began
 from popkit.diagnosis.causes import Cause
-from popkit.diagnosis.codes import CODES, SEVERITIES
-from popkit.diagnosis.judgement import VERDICTS, Judgement
 from popkit.diagnosis.people import Hit
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.evidence.grants import grant_named
+from popkit.rules.model import SEVERITIES, Finding
 from popkit.text import for_html, for_json, shown
 from popkit.texts import Language, Sentence, Text, speak
+from popkit.verdict.judgement import VERDICTS, Judgement
 from popkit.wording import counted
 
 if TYPE_CHECKING:
-    from popkit.diagnosis.declared import Declared
+    from popkit.rules.declared import Declared
 
 SCHEMA = "popkit.findings/2"
 _BIG = 1 << 53
 SUFFIXES = (".zst", ".gz")
 """How the name of a compressed file may end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding. `where` is {file, key}; `slot` only orders findings; texts are for people, `code` is for programs."""
-
-    code: str
-    grant: str | None
-    where: tuple[str, str]
-    expected: str | None = None
-    observed: str | None = None
-    not_checked: str | None = None
-    slot: int | None = None
-    severity: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "severity", self.severity or CODES[self.code].severity)
-
-    @property
-    def rule(self) -> str:
-        """Where the rule behind the finding stands."""
-        return CODES[self.code].rule
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "code": self.code,
-            "severity": self.severity,
-            "grant": self.grant,
-            "where": {"file": self.where[0], "key": self.where[1]},
-            "expected": self.expected,
-            "observed": self.observed,
-            "rule": self.rule,
-            "not_checked": self.not_checked,
-        }
-
-
-def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings by grant, slot, code, place; equal ones once."""
-    unique = dict.fromkeys(findings)
-    return sorted(
-        unique,
-        key=lambda f: (
-            f.grant or "",
-            -1 if f.slot is None else f.slot,
-            f.code,
-            f.where,
-            f.expected or "",
-            f.observed or "",
-            f.not_checked or "",
-        ),
-    )
 
 
 @dataclass(slots=True)

@@ -76,9 +76,7 @@ class LiveNode(Node):
         """Whether a transaction that was sent now goes no further."""
         self._sent[signature] += 1
         first = self.living.strikes("dropped-first", signature)
-        return self.living.strikes("dropped", signature) is not None or (
-            first is not None and self._sent[signature] <= float(first.value)
-        )
+        return self.living.strikes("dropped", signature) is not None or (first is not None and self._sent[signature] <= float(first.value))
 
     def standing(self, config: dict[str, Any], said: int | None) -> tuple[ChainView, int]:
         _, slot = super().standing(config, said)

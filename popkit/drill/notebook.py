@@ -30,7 +30,7 @@ from popkit.cutover.signing.keys import read_key
 from popkit.drill import running
 from popkit.drill.command import incident_of, surprise
 from popkit.drill.cutover import QUICK, confirmed
-from popkit.reporting.blocks import Cell, Facts, Note, Table
+from popkit.pages.blocks import Cell, Facts, Note, Table
 from popkit.texts import Language, Text, speak
 
 T = TypeVar("T")

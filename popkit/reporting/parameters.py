@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from popkit.case import Case
 
 
-
 class Parameters(BaseModel):
     """A notebook's inputs, every one a string and kept as it is: a hash of 64 zeros stays 64 zeros.
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from popkit import __version__
 from popkit.errors import PopkitError
-from popkit.reporting.blocks import Mark, environment
+from popkit.pages.blocks import Mark, environment
+from popkit.pages.text import count, utc
 from popkit.reporting.normal import HIDDEN
-from popkit.reporting.text import count, utc
 from popkit.text import for_markdown, for_notebook
 
 if TYPE_CHECKING:

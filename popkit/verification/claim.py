@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from popkit.attempts import Attempt
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.proofs import WorkerLine
-from popkit.diagnosis.records import ClaimRecord
-from popkit.diagnosis.tickets import Tickets
+from popkit.chain.attempts import Attempt
+from popkit.facts import Facts
 from popkit.protocol.pda import pop_config_address
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED
 from popkit.texts import Text
-from popkit.verification.model import CANNOT_TELL, HOLDS, NOT_IN_EVIDENCE, TRANSACTIONS, VIOLATED, Check, either, equal, known
+from popkit.verification.model import NOT_IN_EVIDENCE, TRANSACTIONS, Check, either, equal, known
+from popkit.worker.claim_records import ClaimRecord
+from popkit.worker.line import WorkerLine
+from popkit.worker.tickets import Tickets
 
 Records = Mapping[str, list[ClaimRecord]]
 """The worker's claim records by the transaction that they name."""

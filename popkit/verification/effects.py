@@ -7,25 +7,14 @@ from collections.abc import Iterator
 from popkit.audit.receipts import SINK_TIMES, check_receipt
 from popkit.claims.scalar import scalar_claims
 from popkit.claims.table import key_strings
-from popkit.diagnosis.checks import shares_account
-from popkit.diagnosis.facts import Facts
+from popkit.facts import Facts
 from popkit.protocol import allowlist
 from popkit.protocol.message import SKEW_SECONDS
+from popkit.rules.claim_findings import shares_account
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED
 from popkit.texts import Counted, Listed, Noun, Sentence, Text
 from popkit.verification.claim import Claim
-from popkit.verification.model import (
-    ACCOUNTS,
-    CANNOT_TELL,
-    HOLDS,
-    RECEIPTS,
-    RECORD_SAYS_THE_SAME,
-    SINK_TIMES_ARE_THE_ENTRY_S,
-    VIOLATED,
-    Check,
-    either,
-    equal,
-    known,
-)
+from popkit.verification.model import ACCOUNTS, RECEIPTS, RECORD_SAYS_THE_SAME, SINK_TIMES_ARE_THE_ENTRY_S, Check, either, equal, known
 
 SECONDS = Noun("second", "seconds", "{n} 秒")
 

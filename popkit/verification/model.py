@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer
 from popkit.text import for_json
 from popkit.texts import Language, Sentence, Text, all_in
 
-SCHEMA = "popkit.verification/1"
-HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
+SCHEMA = "popkit.verification/2"
 TRANSACTIONS, ACCOUNTS, RECEIPTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl", "worker/ticket-receipts.jsonl"
 
 NOT_IN_EVIDENCE = Text("the evidence does not hold it", "証拠にありません")
@@ -39,6 +39,24 @@ class Check:
     observed: object
     where: tuple[str, str]
     rule: object
+    code: str = ""
+    severity: str = "critical"
+    is_optional: bool = False
+
+    @classmethod
+    def of(cls, answer: Answer) -> Check:
+        """A rule's answer as a numbered line."""
+        expected, observed = known(answer.expected), known(answer.observed or answer.not_checked)
+        rule, title = answer.rule, answer.title or answer.rule.holds
+        return cls(title, answer.status, expected, observed, answer.where, rule.source, rule.code, answer.severity, rule.is_optional)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_optional", self.is_optional or self.title in OPTIONAL)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it shows that something is wrong: violated, and not a mere warning or remark."""
+        return self.status == VIOLATED and self.severity == "critical"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -48,12 +66,9 @@ class Check:
             "observed": str(self.observed),
             "where": {"file": self.where[0], "key": self.where[1]},
             "rule": str(self.rule),
+            "code": self.code or None,
+            "severity": self.severity,
         }
-
-    @property
-    def is_optional(self) -> bool:
-        """Whether the check proves nothing either way."""
-        return self.title in OPTIONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +105,9 @@ def equal(title: Text | Sentence, expected: object, observed: object, where: tup
 
 @dataclass(slots=True)
 class Section:
-    """The numbered checks of one thing: `subject` is 'case', 'chain', 'claim', 'record', 'records' or 'audit'; `name` is its own.
+    """The numbered checks of one thing: `subject` is 'case', 'chain', 'claim', 'record', 'records', 'audit', 'coverage' or 'verdict'.
 
-    `name` is that of a case, grant, transaction or record; of 'records' and 'audit', of which a case has one each, it is a Text.
+    `name` is that of a case, grant, transaction or record; of a subject of which a case has one, it is a Text.
     """
 
     subject: str
@@ -101,31 +116,39 @@ class Section:
 
     @property
     def status(self) -> str:
-        """The worst of the checks; what proves nothing either way does not count when it cannot tell."""
-        found = {check.status for check in self.checks if check.status != CANNOT_TELL or not check.is_optional}
-        return VIOLATED if VIOLATED in found else CANNOT_TELL if CANNOT_TELL in found else HOLDS
+        """The worst of the checks: a mere warning or remark leaves it as it is, and so does what proves nothing and cannot tell."""
+        if any(check.is_wrong for check in self.checks):
+            return VIOLATED
+        unknown = any(check.status == CANNOT_TELL and not check.is_optional for check in self.checks)
+        return CANNOT_TELL if unknown else HOLDS
 
 
 @dataclass(slots=True)
 class Verification:
-    """What a verification came to: its sections, and `exit_code` 1 (violated), 3 (cannot tell) or 0 (all hold).
+    """What a verification came to: its sections, and `exit_code` 1 (violated), 3 (cannot tell) or 0.
 
-    `names` are those that were asked for; none: everything in the case.
+    `names` are those that were asked for; none: everything in the case. Of everything `verdict` is that of the diagnosis and `code` its
+    exit code; of names the sections decide.
     """
 
     case: str
     sections: list[Section]
     names: tuple[str, ...] = ()
+    verdict: str | None = None
+    code: int | None = None
 
     @property
     def status(self) -> str:
-        """The worst of the sections."""
-        found = {section.status for section in self.sections}
-        return VIOLATED if VIOLATED in found else CANNOT_TELL if CANNOT_TELL in found else HOLDS
+        """'violated', 'cannot tell' or 'holds', as the exit code says it."""
+        return {EXIT_WRONG: VIOLATED, EXIT_CANNOT_TELL: CANNOT_TELL, EXIT_FINE: HOLDS}[self.exit_code]
 
     @property
     def exit_code(self) -> int:
-        return {VIOLATED: EXIT_WRONG, CANNOT_TELL: EXIT_CANNOT_TELL, HOLDS: EXIT_FINE}[self.status]
+        """The diagnosis's of a whole case; of what was named, by the worst of the sections."""
+        if self.code is not None:
+            return self.code
+        found = {section.status for section in self.sections}
+        return EXIT_WRONG if VIOLATED in found else EXIT_CANNOT_TELL if CANNOT_TELL in found else EXIT_FINE
 
     def counts(self, subject: str | None = None) -> Counter[str]:
         """How many sections of a subject hold, are violated and cannot tell; without one, how many checks of all sections do."""
@@ -138,6 +161,7 @@ class Verification:
             "schema": SCHEMA,
             "case": self.case,
             "exit_code": self.exit_code,
+            "verdict": self.verdict,
             "sections": [
                 {
                     "subject": section.subject,

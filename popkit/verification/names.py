@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 
-from popkit.attempts import Attempt
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.proofs import WorkerLine
-from popkit.diagnosis.records import ClaimRecord
+from popkit.chain.attempts import Attempt
 from popkit.errors import UsageError
+from popkit.facts import Facts
 from popkit.text import shown
 from popkit.texts import Listed, Text
+from popkit.worker.claim_records import ClaimRecord
+from popkit.worker.line import WorkerLine
 
 SIGNATURE = Text("signature", "署名")
 RECEIPT = Text("receipt account", "レシートアカウント")

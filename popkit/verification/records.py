@@ -8,22 +8,14 @@ from dataclasses import replace
 from popkit.audit.ends import beginnings, older_than_parent, wrong_ends, wrong_stream_links
 from popkit.audit.entries import GENESIS
 from popkit.audit.server import server_verdict
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.reconcile import Reconciler
-from popkit.diagnosis.records import ClaimRecord
-from popkit.diagnosis.tickets import Tickets
+from popkit.facts import Facts
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED
 from popkit.texts import Counted, Listed, Noun, Text
 from popkit.verification.effects import ticket_receipt_checks
-from popkit.verification.model import (
-    CANNOT_TELL,
-    HOLDS,
-    NONE,
-    NONE_OLDER_THAN_ITS_PARENT,
-    RECEIPTS,
-    SERVER_SAYS_THE_SAME,
-    VIOLATED,
-    Check,
-)
+from popkit.verification.model import NONE, NONE_OLDER_THAN_ITS_PARENT, RECEIPTS, SERVER_SAYS_THE_SAME, Check
+from popkit.worker.claim_records import ClaimRecord
+from popkit.worker.reconcile import Reconciler
+from popkit.worker.tickets import Tickets
 
 ENTRIES = Noun("entry", "entries", "{n}件のエントリ")
 ALL = Text("all of them", "すべて")

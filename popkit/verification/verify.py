@@ -2,79 +2,121 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from popkit.attempts import Attempt
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.proofs import WorkerLine
-from popkit.diagnosis.records import ClaimRecord
-from popkit.diagnosis.tickets import Tickets
+from popkit.chain.attempts import Attempt
+from popkit.diagnosis.coverage import CHECKED
+from popkit.diagnosis.diagnose import diagnose_inquiry
+from popkit.diagnosis.result import Diagnosis
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.grants import grant_named
-from popkit.texts import Text
+from popkit.facts import Facts
+from popkit.rules.inquiry import Inquiry
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer
+from popkit.texts import Listed, Text
 from popkit.verification.claim import Claim, proof_checks
 from popkit.verification.effects import effect_checks
-from popkit.verification.model import Section, Verification
+from popkit.verification.model import Check, Section, Verification
 from popkit.verification.names import Named, Names
 from popkit.verification.records import audit_checks, named_record_checks, record_checks
 from popkit.verification.whole import case_checks, chain_checks
 
 AUDIT = Text("audit chain and ticket receipts", "監査チェーンと参加券レシート")
 RECORDS = Text("the worker's claim records against the chain", "worker の claim 記録とチェーンの照合")
+COVERAGE = Text("what the evidence covers", "証拠の範囲")
+VERDICT = Text("the verdict", "判定")
+
+LOOKED_AT = Text("the evidence holds it, and it was looked at: {part}", "証拠にあり、検査したこと: {part}")
+OF_GRANT = Text("grant {grant} takes the worker's next proof", "grant {grant} で worker の次の proof が受理されること")
+OF_CASE = Text("no grant is broken, and nothing critical was found", "断絶した grant がなく、critical の所見もないこと")
+SOUND = Listed(("intact", "recovered", "in_flight", "unused"), or_=True)
+FOUND = Text("{verdict}: {because}", "{verdict}: {because}")
+SUMMED_UP = Text("{verdict}, exit code {code}", "{verdict}、終了コード {code}")
+STATUS_OF = {"broken": VIOLATED, "inconclusive": CANNOT_TELL}
+STATUS_BY_CODE = {0: HOLDS, 1: VIOLATED, 3: CANNOT_TELL}
 
 
 def verify(evidence: Evidence, names: Sequence[str] = (), era: str | None = None, grant: str | None = None) -> Verification:
     """Verify a case, or what `names` name (see `names`): whole, or by a beginning that one name alone has.
 
-    `grant`, a public key or an unambiguous beginning of one, leaves out the chains and claims of the others; what all grants share
-    (the case, the audit chain, the records) is verified all the same. Raises UsageError for a name that nothing in the case has, and
-    for a beginning that several have (its first argument is a Sentence); UnknownGrant for a grant that it does not have.
+    Of a whole case every rule is shown, and the last line is the verdict: it ends with the exit code of `diagnose`. `grant`, a public key
+    or an unambiguous beginning of one, leaves out the chains and claims of the others; what all grants share (the case, the audit chain,
+    the records) is verified all the same. Raises UsageError for a name that nothing in the case has, and for a beginning that several
+    have (its first argument is a Sentence); UnknownGrant for a grant that it does not have.
     """
-    facts = Facts(evidence, era)
-    grants = facts.header.grants
-    verifier = _Verifier(facts, grants if grant is None else [grant_named(grant, grants)])
-    sections = [Section("case", verifier.facts.header.case, list(case_checks(verifier.facts)))]
-    known = Names(verifier.facts, verifier.lines, verifier.facts.claim_records)
+    inquiry = Inquiry(Facts(evidence, era))
+    header = inquiry.facts.header
+    verifier = _Verifier(inquiry, header.grants if grant is None else [grant_named(grant, header.grants)])
+    sections = [Section("case", header.case, [*case_checks(inquiry.facts), *_lines(inquiry.case)])]
+    if not names:
+        diagnosis = diagnose_inquiry(inquiry) if grant is None else diagnose_inquiry(inquiry).of_grant(grant)
+        sections += [*verifier.of_everything(), *_answer(diagnosis)]
+        return Verification(header.case, sections, (), diagnosis.verdict, diagnosis.exit_code)
+    known = Names(inquiry.facts, {grant: inquiry.facts.line(grant) for grant in verifier.grants}, inquiry.facts.claim_records)
     found = dict(known.find(name) for name in names)
     for name, one in found.items():
         sections += verifier.of_name(name, one)
-    if not names:
-        sections += verifier.of_everything()
-    return Verification(verifier.facts.header.case, sections, tuple(found))
+    return Verification(header.case, sections, tuple(found))
+
+
+def _lines(answers: Iterable[Answer]) -> list[Check]:
+    return [Check.of(answer) for answer in answers]
+
+
+def _answer(diagnosis: Diagnosis) -> Iterator[Section]:
+    """What was looked at and what could not be; then the verdict of each grant, and last that of the case."""
+    coverage = [
+        Check(LOOKED_AT(part=row.part), HOLDS if row.why == CHECKED else CANNOT_TELL, row.part, row.detail, (row.part, row.grant or ""),
+              "design §7", code=row.why, is_optional=True)
+        for row in [*diagnosis.coverage.checked, *diagnosis.coverage.not_checked]
+    ]  # fmt: skip
+    yield Section("coverage", COVERAGE, coverage)
+    lines = [
+        Check(
+            OF_GRANT(grant=grant.grant),
+            STATUS_OF.get(grant.verdict, HOLDS),
+            SOUND,
+            FOUND(verdict=grant.verdict, because=grant.judgement.because),
+            ("", grant.grant),
+            "design §5",
+        )
+        for grant in diagnosis.grants
+    ]
+    status, observed = STATUS_BY_CODE[diagnosis.exit_code], SUMMED_UP(verdict=diagnosis.verdict, code=diagnosis.exit_code)
+    yield Section("verdict", VERDICT, [*lines, Check(OF_CASE(), status, SOUND, observed, ("case.json", ""), "design §5")])
 
 
 class _Verifier:
     """Makes the sections of one case."""
 
-    def __init__(self, facts: Facts, grants: Sequence[str]) -> None:
-        self.facts, self.tickets = facts, Tickets(facts)
-        self.lines = {grant: facts.line(grant) for grant in grants}
-        self.records: dict[str, list[ClaimRecord]] = defaultdict(list)
-        for record in facts.claim_records:
-            self.records[record.tx_signature or ""].append(record)
+    def __init__(self, inquiry: Inquiry, grants: Sequence[str]) -> None:
+        self.inquiry, self.facts, self.grants = inquiry, inquiry.facts, grants
 
     def of_everything(self) -> Iterator[Section]:
         """Each grant's chain and claims, then what the worker keeps."""
-        for line in self.lines.values():
-            yield from self._grant(line)
-        yield Section("audit", AUDIT, list(audit_checks(self.facts)))
-        yield Section("records", RECORDS, list(record_checks(self.facts, self.tickets)))
+        for grant in self.grants:
+            yield from self._grant(grant)
+        yield Section("audit", AUDIT, [*audit_checks(self.facts), *_lines(self.inquiry.audit)])
+        records = [*record_checks(self.facts, self.inquiry.side.tickets), *_lines(self.inquiry.records)]
+        yield Section("records", RECORDS, records)
 
     def of_name(self, name: str, named: Named) -> Iterator[Section]:
         """What one name stands for; claim records whose transactions are not among that have a section of their own."""
         if named.grant is not None:
-            yield from self._grant(self.lines[named.grant])
+            yield from self._grant(named.grant)
             return
-        yield from (self._claim(line, attempt) for line, attempt in named.attempts.values())
+        yield from (self._claim(line.chain.grant, attempt) for line, attempt in named.attempts.values())
         reached = {attempt.signature for _, attempt in named.attempts.values()}
         if not named.attempts or any(record.tx_signature not in (None, *reached) for record in named.records):
             yield Section("record", name, list(named_record_checks(self.facts, named.records, reached)))
 
-    def _grant(self, line: WorkerLine) -> Iterator[Section]:
-        yield Section("chain", line.chain.grant, list(chain_checks(self.facts, line)))
-        yield from (self._claim(line, attempt) for attempt in [*line.chain.accepted, *line.chain.forged])
+    def _grant(self, grant: str) -> Iterator[Section]:
+        side = self.inquiry.side.grant(grant)
+        yield Section("chain", grant, [*chain_checks(self.facts, side.line), *_lines(self.inquiry.grant(grant))])
+        yield from (self._claim(grant, attempt) for attempt in [*side.chain.accepted, *side.chain.forged])
 
-    def _claim(self, line: WorkerLine, attempt: Attempt) -> Section:
-        claim = Claim(self.facts, line, attempt, self.records, self.tickets)
-        return Section("claim", attempt.signature, [*proof_checks(claim), *effect_checks(claim)])
+    def _claim(self, grant: str, attempt: Attempt) -> Section:
+        side = self.inquiry.side
+        claim = Claim(self.facts, side.grant(grant).line, attempt, side.records_by_signature, side.tickets)
+        checks = [*proof_checks(claim), *effect_checks(claim), *_lines(self.inquiry.claim(grant, attempt))]
+        return Section("claim", attempt.signature, checks)

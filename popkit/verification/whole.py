@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popkit.diagnosis.declared import declared_cutovers
-from popkit.diagnosis.evidence_findings import evidence_findings
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.proofs import WorkerLine
-from popkit.diagnosis.reconcile import Reconciler
 from popkit.errors import CaseUnreadable
 from popkit.evidence.custody import CUSTODY, check_custody
+from popkit.facts import Facts
 from popkit.protocol import accounts as layouts
 from popkit.protocol.keys import TOKEN_PROGRAM
 from popkit.protocol.message import GENESIS_HASH
 from popkit.protocol.pda import pop_state_address, vault_address
+from popkit.rules.declared import declared_cutovers
+from popkit.rules.evidence_findings import evidence_findings
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED
 from popkit.texts import Counted, Listed, Noun, Text
-from popkit.verification.model import ACCOUNTS, CANNOT_TELL, HOLDS, NONE, TRANSACTIONS, VIOLATED, Check, equal
+from popkit.verification.model import ACCOUNTS, NONE, TRANSACTIONS, Check, equal
+from popkit.worker.line import WorkerLine
+from popkit.worker.reconcile import Reconciler
 
 MISSING_ENTRIES = Noun("named entry", "named entries", "{n}件のエントリ")
 RECEIPT_ACCOUNTS = Noun("receipt", "receipts", "{n}件のレシート")

@@ -19,9 +19,9 @@ from popkit.collecting.exports.raw import parts
 from popkit.errors import ManifestMismatch
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import MAX_PROBLEMS, Lines
+from popkit.pages.terminal import diagnosis_text
 from popkit.protocol.canonical import MAX_DEPTH, MAX_VALUES, CanonicalError, absurdity, parse
 from popkit.protocol.keys import MAX_BASE58, b58decode, b58encode
-from popkit.terminal import diagnosis_text
 from popkit.verification.verify import verify
 from tests.conftest import CASES, Copy, popkit
 
@@ -301,7 +301,7 @@ def test_reading_of_lines_does_not_grow_with_what_is_wrong(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("when", [-(2**53), 1_771_830_113_000])
 def test_an_impossible_time_of_a_block_does_not_stop_a_picture(when: int, copy_of: Make) -> None:
-    from popkit import plots
+    from popkit.pages import pictures as plots
 
     case = copy_of("abandoned-proof")
     rows = case.rows("rpc/transactions.jsonl")

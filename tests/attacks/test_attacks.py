@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit.diagnosis.codes import CODES
 from popkit.drill.case import write_case
 from popkit.errors import ManifestMismatch
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.manifest import MANIFEST
+from popkit.rules.registry import RULES
 from popkit.verification.attacks import (
     ATTACKERS,
     ATTACKS,
@@ -57,7 +57,7 @@ def test_a_row_says_what_finds_it_or_what_would(attack: Attack) -> None:
     assert bool(attack.by) == (attack.outcome == FOUND)
     assert bool(attack.would_need) == (attack.outcome != FOUND)
     assert list(attack.finding_codes) == sorted(set(attack.finding_codes))
-    severities = {CODES[code].severity for code in attack.finding_codes}
+    severities = {RULES[code].severity for code in attack.finding_codes}
     if attack.outcome == FOUND:
         assert severities == ({"critical"} if attack.verdict != UNREADABLE else set())
     else:

@@ -16,11 +16,11 @@ import popkit as package
 from popkit.cli import main
 from popkit.commands import VERBS
 from popkit.diagnosis.causes import CAUSES, RULED_OUT_BY
-from popkit.diagnosis.codes import CODES
 from popkit.errors import UsageError
+from popkit.explain import CAUSE_MEANINGS, VERDICT_MEANINGS, explain, vocabulary
+from popkit.pages.terminal import SYMBOLS
 from popkit.protocol.errors import PROGRAM_ERRORS
-from popkit.terminal import SYMBOLS
-from popkit.vocabulary import CAUSE_MEANINGS, VERDICT_MEANINGS, explain, vocabulary
+from popkit.rules.registry import RULES
 from tests.calling import called as popkit
 from tests.conftest import CASES, Copy
 
@@ -149,7 +149,7 @@ def test_explain_knows_every_word_that_popkit_says() -> None:
     words = vocabulary()
     assert set(VERDICT_MEANINGS) == set(SYMBOLS)
     assert set(CAUSE_MEANINGS) == {*CAUSES, "unexplained"} == set(RULED_OUT_BY)
-    for word in [*VERDICT_MEANINGS, *CAUSE_MEANINGS, *CODES, *PROGRAM_ERRORS]:
+    for word in [*VERDICT_MEANINGS, *CAUSE_MEANINGS, *RULES, *PROGRAM_ERRORS]:
         assert words[word].meaning
         assert words[word].advice
         assert popkit_explains(word), word

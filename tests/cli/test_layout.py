@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from popkit.layout import laid_out
+from popkit.pages.wrapping import laid_out
 from popkit.text import Line, page
 from tests.conftest import CASES
 

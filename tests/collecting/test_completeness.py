@@ -11,8 +11,8 @@ from popkit.case import open_case
 from popkit.collecting.completeness import CANNOT_TELL, HOLDS, VIOLATED, Seen, Statement, state
 from popkit.collecting.listing import Listing, Row
 from popkit.collecting.state import AccountsSeen
-from popkit.diagnosis.facts import Facts
 from popkit.drill.addresses import pop_config_address
+from popkit.facts import Facts
 from popkit.protocol.keys import PROGRAM_ID
 from tests.conftest import CASES
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from popkit.audit.event_links import event_link, event_links
-from popkit.diagnosis.facts import Facts
 from popkit.drill.addresses import grant_address
 from popkit.evidence.bundle import Evidence
+from popkit.facts import Facts
 from popkit.protocol.keys import PROGRAM_ID
+from popkit.worker.event_links import event_link, event_links
 from tests.conftest import CASES, NAMES
 
 AUTHORITY = "6MVimhATeGJrvNWYJcozsxMCWQK78oEM1sd6KqpMq3Kz"

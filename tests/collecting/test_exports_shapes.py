@@ -152,7 +152,7 @@ def test_what_only_looks_like_one_is_not_named(text: str, tmp_path: Path) -> Non
 
 def test_claims_that_could_not_be_read_are_not_said_to_be_none(case: Copy) -> None:
     """Neither the terminal nor the answer may say that nothing was accepted where nothing could be read."""
-    from popkit.terminal import diagnosis_text
+    from popkit.pages.terminal import diagnosis_text
 
     case.change(
         FILE, lambda rows: [{**row, "result": {**row["result"], "transaction": ["AQID", "base64"]}} for row in rows if row["result"]]

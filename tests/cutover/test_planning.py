@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from popkit.chain.history import ZERO_ROOT
 from popkit.cutover.errors import Stopped
 from popkit.cutover.looking import same_period, same_terms
 from popkit.cutover.plan import Amount, Limits, NewGrant, OldGrant, Roles, Signer, Terms
@@ -21,7 +22,6 @@ from popkit.drill.incidents import ACTS
 from popkit.drill.ledger import Account
 from popkit.drill.machine import PROGRAM_DATA
 from popkit.drill.stage import STRICT
-from popkit.history import ZERO_ROOT
 from popkit.protocol.accounts import decode_grant, decode_pop_config, encode_account
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.protocol.pda import pop_config_address

@@ -18,9 +18,9 @@ from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.records.record import record_of, write_record
 from popkit.cutover.records.schemas import HERE, schemas
 from popkit.cutover.run import Run, create_run
-from popkit.diagnosis.declared_checks import DeclaredChecks
 from popkit.errors import CaseUnreadable
 from popkit.evidence.cutover import Record, canonical, read_record
+from popkit.rules.declared_checks import DeclaredChecks
 from tests.conftest import CASES
 from tests.cutover.records import NEW, OLD, bytes_of, cutover_case, stated
 from tests.spoil import spoilt

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from popkit.chain.history import ZERO_ROOT, Terms
 from popkit.cutover.errors import Stopped
 from popkit.cutover.planning.deciding import ID_BITS, Gate, given_up_for, new_grant_id, start_of
 from popkit.cutover.planning.survey import is_on_curve
 from popkit.drill.incidents.lost import abandoned
 from popkit.drill.stage import Stage
-from popkit.history import ZERO_ROOT, Terms
 from popkit.protocol.accounts import decode_grant
 from tests.cutover.planned import night, scene
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from popkit.chain.history import ZERO_ROOT, AdminStep, History, Terms
 from popkit.drill.addresses import pop_config_address, vault_address
 from popkit.drill.world import World
-from popkit.history import ZERO_ROOT, AdminStep, History, Terms
 from popkit.protocol.accounts import Grant
 from popkit.protocol.keys import PROGRAM_ID
 

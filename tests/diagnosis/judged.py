@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import popkit
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.fate import Fates
-from popkit.diagnosis.judge import Judge
-from popkit.diagnosis.judgement import Judgement
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case
 from popkit.drill.world import GrantHandle, World
+from popkit.facts import Facts
+from popkit.verdict.judge import Judge
+from popkit.verdict.judgement import Judgement
+from popkit.worker.fate import Fates
 
 TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
 STORAGE, BUCKET, LOGS = "worker/storage.jsonl", "worker/r2.jsonl", "worker/audit-logs.json"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from popkit.attempts import Attempt
-from popkit.chain import GrantChain, PopStateSeen
-from popkit.eras import EraTimeline, Shown, only
+from popkit.chain.attempts import Attempt
+from popkit.chain.eras import EraTimeline, Shown, only
+from popkit.chain.links import GrantChain, PopStateSeen
 from popkit.protocol.errors import TransactionFailure
 from popkit.protocol.message import GENESIS_HASH
 

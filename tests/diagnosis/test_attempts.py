@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit.attempts import Attempt, _came_after
-from popkit.diagnosis.facts import ReportedFailure
-from popkit.diagnosis.records import ClaimRecord, read_claim_records
+from popkit.chain.attempts import Attempt, _came_after
 from popkit.drill.case import write_case
 from popkit.drill.world import World, sound
 from popkit.evidence.lines import Place
+from popkit.facts import ReportedFailure
 from popkit.protocol.errors import Layer, TransactionFailure
+from popkit.worker.claim_records import ClaimRecord, read_claim_records
 from tests.diagnosis.small_chains import REFUSED
 
 WORLD = World()

@@ -10,11 +10,12 @@ import pytest
 
 from popkit.audit.receipts import ReceiptCheck
 from popkit.audit.tampering import Tampering, find_tampering
-from popkit.diagnosis.audit_findings import diagnose_audit
-from popkit.diagnosis.result import AuditDiagnosis, Finding
-from popkit.diagnosis.storage_history import HistoryRow
+from popkit.diagnosis.result import AuditDiagnosis
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
+from popkit.rules.audit_findings import diagnose_audit
+from popkit.rules.model import Finding
+from popkit.worker.storage_history import HistoryRow
 from tests.diagnosis.admin_steps import GRANT, OTHER
 from tests.diagnosis.audit_rows import GENESIS, hashes, line, objects, records_of, row, stored
 

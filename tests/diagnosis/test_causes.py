@@ -10,20 +10,13 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit.diagnosis.causes import CAUSES, Cause, Incident, burnt_by, causes_of, signer_mismatch, worker_head_reset, worker_head_rollback
+from popkit.diagnosis.causes import CAUSES, Cause, burnt_by, causes_of, signer_mismatch, worker_head_reset, worker_head_rollback
 from popkit.diagnosis.impact import (
     affected_claimers,
-    describe_fork,
-    equivocations,
     first_bad,
     last_good,
-    lost_proofs,
     missing_entries,
-    reports_by_proof,
 )
-from popkit.diagnosis.judge import Judge
-from popkit.diagnosis.judgement import burnt
-from popkit.diagnosis.storage_history import HistoryRow, read_history
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case
 from popkit.drill.proofs import GENESIS
@@ -31,6 +24,9 @@ from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol.message import GENESIS_HASH, entry_hash
+from popkit.verdict.incident import Incident, describe_fork, equivocations, lost_proofs
+from popkit.verdict.judge import Judge
+from popkit.worker.storage_history import HistoryRow, read_history
 from tests.diagnosis.judged import without_times
 
 CLIENT_PARENTS_DAY = 1772600000
@@ -42,10 +38,7 @@ def incident_of(path: Path, files: dict[str, Any], handle: GrantHandle) -> Incid
     """One grant's incident, put together as a diagnosis does it."""
     facts = popkit.open_case(write_case(path, files)).facts
     judgement = Judge(facts).judge(handle.address)
-    attributed = judgement.line.chain.attributed
-    lost = [a for a in attributed if burnt(judgement, a)]
-    refused = [a for a in attributed if a.broke_chain_rule]
-    return Incident(facts, judgement, lost, refused, reports_by_proof(facts, judgement))
+    return Incident(facts, judgement)
 
 
 def found_in(incident: Incident) -> dict[str, Cause]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from popkit.chain import Fork, PopStateSeen, in_landing_order, read_state
+from popkit.chain.eras import EARLIEST, EraTimeline, Shown, only
+from popkit.chain.links import Fork, PopStateSeen, in_landing_order, read_state
 from popkit.drill.addresses import pop_state_address
 from popkit.drill.world import World
-from popkit.eras import EARLIEST, EraTimeline, Shown, only
 from popkit.evidence.lines import Place
 from popkit.evidence.rpc import AccountRow
 from popkit.protocol.accounts import ClaimReceipt, PopState, encode_account

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from popkit.attempts import Attempt
-from popkit.diagnosis.checks import claim_findings, grant_findings, shares_account
-from popkit.diagnosis.facts import Facts
-from popkit.diagnosis.result import Finding
+from popkit.chain.attempts import Attempt
+from popkit.chain.history import AdminStep
 from popkit.drill.addresses import vault_address
-from popkit.history import AdminStep
+from popkit.facts import Facts
 from popkit.protocol.accounts import ClaimReceipt, Grant, TokenAccount, encode_account
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58decode
+from popkit.rules.claim_findings import claim_findings, grant_findings, shares_account
+from popkit.rules.model import Finding
 from tests.diagnosis.admin_steps import (
     CONFIG,
     FIRST,

@@ -8,9 +8,9 @@ import json
 import pytest
 
 from popkit.diagnosis.causes import CAUSES
-from popkit.diagnosis.codes import CODES, SEVERITIES
-from popkit.diagnosis.judgement import VERDICTS
-from popkit.diagnosis.result import Finding, sorted_findings
+from popkit.rules.model import SEVERITIES, Finding, sorted_findings
+from popkit.rules.registry import RULES
+from popkit.verdict.judgement import VERDICTS
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "popkit" / "diagnosis"
@@ -28,17 +28,17 @@ def raised() -> set[str]:
 
 
 def test_every_code_is_raised_and_every_raised_code_is_in_the_table() -> None:
-    assert raised() == set(CODES)
+    assert raised() == set(RULES)
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", RULES)
 def test_every_code_is_documented(code: str) -> None:
-    row = CODES[code]
+    row = RULES[code]
     assert row.code == code
     assert row.severity in SEVERITIES
     assert row.meaning.endswith(".")
     assert row.advice
-    assert row.rule
+    assert row.source
     assert set(row.context) <= {"expected", "observed", "not_checked"}
 
 

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from popkit.case import Case, open_case
-from popkit.diagnosis.declared_checks import DeclaredChecks
-from popkit.diagnosis.declared_points import CANNOT_TELL, HOLDS, VIOLATED, Point
 from popkit.diagnosis.result import Diagnosis
 from popkit.drill.case import write_case
 from popkit.drill.world import GrantHandle, World, sound
 from popkit.evidence.cutover import Record
-from popkit.terminal import diagnosis_text
+from popkit.pages.terminal import diagnosis_text
+from popkit.rules.declared_checks import DeclaredChecks
+from popkit.rules.declared_points import CANNOT_TELL, HOLDS, VIOLATED, Point
 from tests.conftest import ROOT, Copy, popkit
 from tests.cutover.records import CUTOVER, NEW, OLD, bytes_of, stated, written
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from popkit.eras import EARLIEST, EraTimeline, Shown, only, since
-from popkit.moments import SlotClock
+from popkit.chain.clock import SlotClock
+from popkit.chain.eras import EARLIEST, EraTimeline, Shown, only, since
 
 FEB_22, MAR_01, APR_01 = 1771718400, 1772323200, 1775001600
 

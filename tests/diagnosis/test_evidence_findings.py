@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from popkit.diagnosis.evidence_findings import logical_name
-from popkit.diagnosis.result import Diagnosis, Finding
+from popkit.diagnosis.result import Diagnosis
 from popkit.drill.case import write_case
 from popkit.drill.world import sound
+from popkit.rules.evidence_findings import logical_name
+from popkit.rules.model import Finding
 from tests.diagnosis.judged import ACCOUNTS, SIGNATURES, TRANSACTIONS, hide
 from tests.held import held_to_its_words
 from tests.simulation.expect import diagnose

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit.attempts import Attribution
-from popkit.audit.event_links import event_link
 from popkit.audit.receipts import ReceiptCheck
-from popkit.diagnosis.facts import EventLink, Facts
-from popkit.diagnosis.proofs import Proof
+from popkit.chain.attempts import Attribution
+from popkit.chain.eras import EARLIEST, only
 from popkit.drill.addresses import grant_address, receipt_address
 from popkit.drill.case import write_case
 from popkit.drill.world import World, sound
-from popkit.eras import EARLIEST, only
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
+from popkit.facts import EventLink, Facts
 from popkit.protocol import canonical
 from popkit.protocol.keys import PROGRAM_ID
+from popkit.worker.event_links import event_link
+from popkit.worker.line import Proof
 from tests.diagnosis.audit_rows import PLACE, SECOND, hashes, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table
 from tests.diagnosis.small_chains import claim
@@ -271,7 +271,7 @@ def test_an_accepted_claim_shows_its_signer(change: dict[str, Any], shown: bool)
 
 
 def test_audit_hashes_that_proofs_commit_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popkit.diagnosis.facts.read_audit", lambda evidence, named=None: (evidence, named))
+    monkeypatch.setattr("popkit.facts.read_audit", lambda evidence, named=None: (evidence, named))
     rows = [{"audit": 1}, {"audit": 2}, {"audit": 3, "message_version": 1}, {"audit": 4, "message_version": 0}]
     found = ask("audit", claims=table(*rows), evidence="evidence", _is_signed_for=lambda row: row != 1)
     assert found == ("evidence", {"audit 1"})
@@ -397,7 +397,7 @@ def test_a_claim_of_before_the_relaxed_program_s_first_day_shows_nothing(
 
 
 def test_addresses_of_which_a_transaction_was_listed_and_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popkit.diagnosis.facts.History", lambda *told: told)
+    monkeypatch.setattr("popkit.facts.History", lambda *told: told)
 
     def row(signature: str, err: Any, *addresses: str) -> Any:
         return SimpleNamespace(signature=signature, err=err, addresses=addresses)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit.diagnosis.fate import CAN_LAND, LANDED, LOST, NOT_KNOWN, Fates
 from popkit.drill.case import collect_at
 from popkit.drill.proofs import Proof as Issued
 from popkit.drill.world import GrantHandle, World, sound
+from popkit.worker.fate import CAN_LAND, LANDED, LOST, NOT_KNOWN, Fates
 from tests.bench_diagnose import write_case
 from tests.diagnosis.judged import (
     ACCOUNTS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from popkit.history import ZERO_ROOT, AdminStep, Terms
+from popkit.chain.history import ZERO_ROOT, AdminStep, Terms
 from popkit.protocol.accounts import Grant, PopConfig
 from tests.diagnosis.admin_steps import (
     CONFIG,

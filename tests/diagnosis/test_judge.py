@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit.diagnosis.judge import Judge
-from popkit.diagnosis.judgement import Judgement, burnt
 from popkit.drill.case import collect_at
 from popkit.drill.machine import WRAPPER_PROGRAM
 from popkit.drill.proofs import GENESIS
 from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.protocol.keys import PROGRAM_ID
+from popkit.verdict.judge import Judge
+from popkit.verdict.judgement import Judgement, burnt
 from tests.diagnosis.judged import (
     ACCOUNTS,
     BUCKET,

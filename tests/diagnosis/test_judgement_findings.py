@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from popkit.diagnosis.result import Diagnosis, Finding
+from popkit.diagnosis.result import Diagnosis
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case
 from popkit.drill.proofs import Proof
 from popkit.drill.world import GrantHandle, Ticket, World, sound
+from popkit.rules.model import Finding
 from popkit.wording import utc
 from tests.held import held_to_its_words
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from popkit.chain.clock import SLACK, SlotClock, is_impossible
 from popkit.drill.world import World
-from popkit.moments import SLACK, SlotClock, is_impossible
 from tests.diagnosis.judged import judged, without_times
 
 T = 1771830000

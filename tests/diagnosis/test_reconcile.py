@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from popkit.attempts import Attempt
-from popkit.diagnosis.reconcile import Reconciler
-from popkit.diagnosis.records import ClaimRecord
-from popkit.diagnosis.result import Finding
+from popkit.chain.attempts import Attempt
 from popkit.drill.addresses import receipt_address
 from popkit.protocol.accounts import ClaimReceipt
 from popkit.protocol.keys import PROGRAM_ID
+from popkit.rules.model import Finding
+from popkit.worker.claim_records import ClaimRecord
+from popkit.worker.reconcile import Reconciler
 from tests.diagnosis.admin_steps import GRANT, OTHER, WORLD, account
 from tests.diagnosis.small_chains import REFUSED, claim
 

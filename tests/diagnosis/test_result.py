@@ -10,17 +10,9 @@ import pytest
 
 from popkit.diagnosis.began import Began, Moment
 from popkit.diagnosis.causes import Cause
-from popkit.diagnosis.result import (
-    AuditDiagnosis,
-    Coverage,
-    Diagnosis,
-    Finding,
-    GrantDiagnosis,
-    Reconciliation,
-    Row,
-    sorted_findings,
-)
+from popkit.diagnosis.result import AuditDiagnosis, Coverage, Diagnosis, GrantDiagnosis, Reconciliation, Row
 from popkit.evidence.grants import UnknownGrant
+from popkit.rules.model import Finding, sorted_findings
 
 HEAD, ZEROS = "ab" * 32, "0" * 64
 

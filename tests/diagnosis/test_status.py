@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from popkit.diagnosis.status import WorkerStatus, read_status
 from popkit.drill.proofs import iso
 from popkit.drill.world import GrantHandle, World, sound
+from popkit.worker.status import WorkerStatus, read_status
 from tests.diagnosis.judged import facts_of
 from tests.simulation.expect import codes, diagnose
 

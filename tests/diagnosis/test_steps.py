@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 import popkit
+from popkit.chain.history import AdminStep
 from popkit.drill.bank import Landed
 from popkit.drill.calls import grant_call, wrapped
 from popkit.drill.case import write_case
 from popkit.drill.runtime import Instruction, Meta, Outcome
 from popkit.drill.world import GrantHandle, World, sound
-from popkit.history import AdminStep
 from popkit.protocol.keys import PROGRAM_ID, b58encode
 
 TRANSACTIONS, SIGNATURES = "rpc/transactions.jsonl", "rpc/signatures.jsonl"

@@ -12,13 +12,13 @@ import pytest
 import popkit
 from popkit.audit.receipts import receipts_made_by
 from popkit.diagnosis.result import Diagnosis
-from popkit.diagnosis.tickets import Answer, Tickets
 from popkit.drill.case import write_case
 from popkit.drill.proofs import digest, sign_proof
 from popkit.drill.world import MONTH, GrantHandle, Ticket, World, sound
 from popkit.evidence.bundle import Evidence
 from popkit.verification.model import Verification
 from popkit.verification.verify import verify
+from popkit.worker.tickets import Answer, Tickets
 from tests.conftest import CASES, NAMES
 from tests.simulation.expect import codes
 

@@ -13,7 +13,7 @@ import pytest
 
 import popkit
 from popkit.errors import EXIT_CANNOT_TELL, PopkitError
-from popkit.terminal import diagnosis_text
+from popkit.pages.terminal import diagnosis_text
 from popkit.verification.verify import verify
 from tests.conftest import CASES, NAMES, seal
 

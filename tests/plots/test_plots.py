@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit import notebook, plots
+from popkit import notebook
+from popkit.pages import pictures as plots
 from popkit.reporting.render import check_harmless
 from tests.conftest import CASES, NAMES
 
@@ -47,7 +48,7 @@ def test_words_say_what_is_drawn() -> None:
 def test_japanese_has_glyphs() -> None:
     from matplotlib.font_manager import FontProperties, fontManager, get_font
 
-    from popkit.plots.picture import _family
+    from popkit.pages.pictures.picture import _family
 
     fonts = [get_font(fontManager.findfont(FontProperties(family=family))) for family in _family()]
     known = {code for font in fonts for code in font.get_charmap()}
@@ -59,7 +60,7 @@ def test_nothing_global_is_touched() -> None:
     code = (
         "import sys, matplotlib; kept = lambda: {k: matplotlib.rcParams[k] for k in matplotlib.rcParams if not k.startswith('backend')}\n"
         "before = kept()\n"
-        "import popkit; from popkit import plots\n"
+        "import popkit; from popkit.pages import pictures as plots\n"
         f"case = popkit.open_case({str(CASES / 'cutover')!r})\n"
         "plots.heads(case, case.grants[0]).png\n"
         "assert kept() == before and 'matplotlib.pyplot' not in sys.modules"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from popkit.reporting.blocks import Code, Facts, Group, Lines, Mark, Note, Steps, Table
+from popkit.pages.blocks import Code, Facts, Group, Lines, Mark, Note, Steps, Table
+from popkit.pages.text import utc
 from popkit.reporting.render import check_harmless
-from popkit.reporting.text import utc
 from popkit.text import for_markdown, shown
 
 NASTY = (

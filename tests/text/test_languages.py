@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 import popkit
-from popkit.diagnosis.codes import CODES
 from popkit.errors import UsageError
 from popkit.evidence.bundle import Evidence
+from popkit.explain import explain, vocabulary, vocabulary_lines
 from popkit.glossary import GLOSSARY
+from popkit.pages.terminal import LABEL_WIDTH, diagnosis_text, padded
+from popkit.rules.registry import RULES
 from popkit.sources import SOURCES, sources_in
-from popkit.terminal import LABEL_WIDTH, diagnosis_text, padded
 from popkit.texts import names_in
 from popkit.verification.verify import verify
-from popkit.vocabulary import explain, vocabulary, vocabulary_lines
 from tests.conftest import CASES, ROOT, Copy
 from tests.japanese import left_in_english
 
@@ -113,7 +113,7 @@ def test_the_glossary_explains_a_word_in_both_languages(word: str) -> None:
 
 def test_explanations_are_whole_in_japanese() -> None:
     also = {name for term in GLOSSARY.values() for name in (term.word, *term.also)}
-    rules = {row.rule for row in CODES.values()}
+    rules = {row.source for row in RULES.values()}
     for word, known in vocabulary("ja").items():
         assert left_in_english(str(known), {word, *also, *rules}) == [], str(known)
     for line in vocabulary_lines("ja"):
@@ -127,7 +127,7 @@ def test_explanations_are_whole_in_japanese() -> None:
 @cache
 def cited() -> dict[str, str]:
     """Every citation in the source of popkit, and where it stands; code words behind a colon narrow it."""
-    found = {row.rule: f"code {row.code}" for row in CODES.values()}
+    found = {row.source: f"code {row.code}" for row in RULES.values()}
     for path in SOURCE_FILES:
         for node in nodes_of(path):
             text = literal(node) if isinstance(node, ast.Constant) else None

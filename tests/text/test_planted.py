@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import popkit as package
-from popkit.terminal import diagnosis_text
-from popkit.terminal_verification import verification_text
+from popkit.pages.terminal import diagnosis_text
+from popkit.pages.terminal_verification import verification_text
 from popkit.texts import LANGUAGES
 from popkit.verification.verify import verify
 from tests.conftest import CASES, popkit, seal

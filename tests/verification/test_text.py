@@ -10,7 +10,7 @@ import pytest
 
 import popkit.verification as room
 from popkit.evidence.bundle import Evidence
-from popkit.terminal_verification import IN_FULL, SECTIONS_SHOWN, verification_text
+from popkit.pages.terminal_verification import IN_FULL, SECTIONS_SHOWN, verification_text
 from popkit.texts import LANGUAGES, Language, Text
 from popkit.verification.model import Check, Section, Verification
 from popkit.verification.verify import verify

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 import popkit as package
-from popkit.chain import GrantChain
+from popkit.chain.links import GrantChain
 from popkit.errors import UsageError
 from popkit.evidence.bundle import Evidence
 from popkit.verification.model import Verification

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pybase64
 
-from popkit.audit.event_links import Link, event_links
 from popkit.collecting.exports.raw import NotJson, decode, load
 from popkit.collecting.exports.result import ACCOUNTS, BUCKET, STORAGE, Exports
 from popkit.protocol.accounts import AccountError, Grant, decode_account
 from popkit.protocol.keys import PROGRAM_ID, is_pubkey
+from popkit.worker.event_links import Link, event_links
 
 _HEADS = ("pop_chain:lastHash:global:", "pop_chain:lastHash:stream:")
 

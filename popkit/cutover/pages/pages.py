@@ -6,11 +6,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from popkit.chain.history import ZERO_ROOT
 from popkit.cutover.pages.screen import Screen, Tone
 from popkit.cutover.pages.words import STEPS
 from popkit.cutover.plan import Change, NewGrant, OldGrant, Plan, StepPlan
 from popkit.cutover.sending.transactions import read_aloud
-from popkit.history import ZERO_ROOT
 from popkit.protocol.genesis import UNKNOWN
 from popkit.texts import Language, Moment, Sentence, Text, sentence
 from popkit.wording import CLAIMERS

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from popkit.chain.history import Terms
 from popkit.cutover.plan import Remedy, Signer
 from popkit.cutover.reasons import REASONS, stop
-from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import GrantDiagnosis
-from popkit.history import Terms
+from popkit.facts import Facts
 from popkit.protocol.accounts import Grant
 from popkit.protocol.keys import key_bytes
 from popkit.protocol.pda import pop_config_address

@@ -5,8 +5,8 @@ from __future__ import annotations
 from popkit.cutover.plan import Program, Words
 from popkit.cutover.planning.announcing import words
 from popkit.cutover.reasons import stop
-from popkit.diagnosis.facts import Facts
 from popkit.evidence.rpc import AccountRow
+from popkit.facts import Facts
 from popkit.texts import Text
 
 STRICT = ("strict", "strict_v2")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from popkit.audit.event_links import event_link
 from popkit.cutover.desk.anchors import Look
 from popkit.cutover.desk.continuation import is_continuation
 from popkit.cutover.desk.worker import WorkerDesk, can_close, words_that_warn
@@ -16,10 +15,11 @@ from popkit.cutover.errors import Silent
 from popkit.cutover.plan import Event, NewGrant, Words, WorkerSeen
 from popkit.cutover.planning.announcing import words as both
 from popkit.cutover.reasons import stop
-from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import GrantDiagnosis
+from popkit.facts import Facts
 from popkit.protocol.accounts import Grant
 from popkit.texts import Listed, Moment, Text
+from popkit.worker.event_links import event_link
 
 APART = Text(
     "whether the worker is the case's: its audit list and the case's do not meet (collect again shortly before planning)",

@@ -10,7 +10,7 @@ from popkit.cutover.planning.announcing import words
 from popkit.cutover.planning.deciding import Gate
 from popkit.cutover.planning.survey import created_at, is_made_after
 from popkit.cutover.sending.endpoint import Endpoint
-from popkit.diagnosis.facts import Facts
+from popkit.facts import Facts
 from popkit.protocol.accounts import Grant
 from popkit.protocol.ed25519 import ProofDataError, read_proof
 from popkit.protocol.keys import ED25519_PROGRAM, b58encode

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from popkit.chain.history import Terms
 from popkit.cutover.plan import Amount, Group, People
-from popkit.diagnosis.facts import Facts
 from popkit.diagnosis.result import GrantDiagnosis
-from popkit.history import Terms
+from popkit.facts import Facts
 
 
 def people_of(facts: Facts, grant: GrantDiagnosis, terms: Terms, now: int) -> People:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pybase64 import b64decode, b64encode
 
+from popkit.chain.history import ZERO_ROOT
 from popkit.cutover.plan import (
     Amount,
     Change,
@@ -46,7 +47,6 @@ from popkit.cutover.sending.decoding import decoded
 from popkit.cutover.sending.effects import after
 from popkit.cutover.sending.endpoint import Held
 from popkit.cutover.sending.transactions import message_of, writable_of
-from popkit.history import ZERO_ROOT
 from popkit.protocol.instructions import AccountMeta
 from popkit.protocol.pda import associated_token_address
 from popkit.protocol.transaction_model import Instruction as Called

@@ -14,6 +14,7 @@ from typing import Any
 from pybase64 import b64encode
 from solders.pubkey import Pubkey
 
+from popkit.chain.eras import EraAt
 from popkit.cutover.errors import Stopped
 from popkit.cutover.plan import Block, Cluster, Limits, Program, canonical
 from popkit.cutover.reasons import stop
@@ -21,7 +22,6 @@ from popkit.cutover.sending.asking import SLOT_NOT_REACHED
 from popkit.cutover.sending.calls import GrantPlace, create_grant
 from popkit.cutover.sending.endpoint import Accounts, Endpoint, Held, NodeRefused
 from popkit.cutover.sending.transactions import message_of, unsigned
-from popkit.eras import EraAt
 from popkit.evidence.rpc import SignatureRow
 from popkit.protocol.accounts import DISCRIMINATORS, AccountError, Grant, TokenAccount, decode_grant, decode_token_account
 from popkit.protocol.genesis import UNKNOWN, cluster_of

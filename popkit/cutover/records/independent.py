@@ -26,8 +26,8 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import popkit
-from popkit.attempts import Attempt
 from popkit.case import Case
+from popkit.chain.attempts import Attempt
 from popkit.cutover.pages.notebook import EXIT_CODE, find, find_run, guarded
 from popkit.cutover.pages.screen import Screen, Tone, Words
 from popkit.cutover.plan import Plan, read_plan
@@ -35,8 +35,9 @@ from popkit.cutover.records.own_evidence import NO_GRANT, Wish, evidence_of
 from popkit.diagnosis.result import GrantDiagnosis
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.grants import grant_named
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED
 from popkit.texts import Language, Listed, Moment, Sentence, Text, chosen_language, sentence
-from popkit.verification.model import CANNOT_TELL, HOLDS, VIOLATED, Check, Section, Verification
+from popkit.verification.model import Check, Section, Verification
 from popkit.verification.verify import verify
 
 GENESIS = "0" * 64

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from popkit.cutover.run import DONE
-from popkit.diagnosis.codes import CODES
 from popkit.evidence.cutover import (
     FILE,
     SCHEMA,
@@ -34,6 +33,7 @@ from popkit.evidence.cutover import (
     read_record,
 )
 from popkit.protocol.message import GENESIS_HASH
+from popkit.rules.registry import RULES
 
 if TYPE_CHECKING:
     from popkit.cutover.journals.journal import Entry
@@ -140,7 +140,7 @@ def _adjudicated(plan: Plan) -> list[Adjudicated]:
     if broken.verdict == "broken":
         found.append(Adjudicated(code="chain_broken", key=(broken.last_good or {}).get("signature") or plan.old_grant.address))
         found += [Adjudicated(code="proof_lost", key=entry) for entry in broken.missing_entries]
-    return found + [Adjudicated(code=cause, key=None) for cause in broken.causes if cause in CODES]
+    return found + [Adjudicated(code=cause, key=None) for cause in broken.causes if cause in RULES]
 
 
 def _of(found: Mapping[str, Any] | None, kind: type[P]) -> P | None:

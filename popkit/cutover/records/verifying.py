@@ -15,13 +15,13 @@ from popkit.cutover.pages.screen import Screen, Tone
 from popkit.cutover.records.gathered import asked
 from popkit.cutover.sending.endpoint import Endpoint
 from popkit.cutover.signing.quiet import silence
-from popkit.diagnosis.declared import Declared
-from popkit.diagnosis.declared_checks import DeclaredChecks
-from popkit.diagnosis.declared_points import CANNOT_TELL, HOLDS, VIOLATED, Point, compared
-from popkit.diagnosis.facts import Facts
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import NO_RECORD
 from popkit.evidence.cutover import MOST_BYTES, GivenRecord, Record, found_record
+from popkit.facts import Facts
+from popkit.rules.declared import Declared
+from popkit.rules.declared_checks import DeclaredChecks
+from popkit.rules.declared_points import CANNOT_TELL, HOLDS, VIOLATED, Point, compared
 from popkit.texts import Sentence, Text
 
 HEADING = Text("A record of a cutover against the node {node}", "切り替えの記録とノード {node} の照合")

@@ -19,8 +19,8 @@ from popkit.cutover.pages.screen import Screen
 from popkit.cutover.reasons import stop
 from popkit.cutover.steps.base import Step
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE
+from popkit.rules.model import VIOLATED
 from popkit.texts import Sentence, Text, sentence
-from popkit.verification.model import VIOLATED
 from popkit.verification.verify import verify
 
 GENESIS = "0" * 64

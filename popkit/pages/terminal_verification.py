@@ -1,0 +1,201 @@
+"""A verification as text for a terminal: totals first, then what could not be checked and why, then what is violated or cannot tell.
+
+Of a case with hundreds of claims nobody reads a line a check. Whoever names a claim gets all of its checks; `--all` gives those of all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED
+from popkit.text import Line, page, shown
+from popkit.texts import Counted, Language, Listed, Noun, Text, speak
+from popkit.verification.model import Check, Section, Verification
+
+MARKS = {HOLDS: "✓", VIOLATED: "✗", CANNOT_TELL: "?"}
+_COLOURS = {HOLDS: "32", VIOLATED: "31", CANNOT_TELL: "33"}
+IN_FULL = 6
+"""Sections that a name stands for of which every check is shown; of more (a grant's claims) only what does not hold."""
+SECTIONS_SHOWN = 20
+NAMES_SHOWN, REASONS_SHOWN = 3, 5
+"""How many sections are shown, how many names in a row, and how many reasons of one check; `--all` shows everything."""
+BEGINNING = 12
+"""Characters of a name in a row of names; `verify` takes such a beginning for the name."""
+
+CHECKS = Noun("check", "checks", "{n} 件の検査")
+REASONS = Noun("other reason", "other reasons", "{n} 件の他の理由")
+COUNTED = {
+    "chain": Noun("grant", "grants", "{n} 件の grant"),
+    "claim": Noun("claim", "claims", "{n} 件の claim"),
+    "record": Noun("record", "records", "{n} 件の記録"),
+}
+
+HEADLINES = {
+    HOLDS: Text("EVERY CHECK HOLDS", "検査はすべて成立"),
+    VIOLATED: Text("VIOLATED", "違反あり"),
+    CANNOT_TELL: Text("CANNOT TELL", "判定不能"),
+}
+ABOUT = Text("case {case}, exit code {code}", "ケース {case}、終了コード {code}")
+VERIFIED = Text("Verified:", "検証した対象:")
+SUBJECTS = {
+    "case": Text("the case itself", "ケース自体"),
+    "chain": Text("chains of grants", "grant のチェーン"),
+    "claim": Text("claims", "claim"),
+    "record": Text("the worker's claim records", "worker の claim 記録"),
+    "audit": Text("the audit chain and ticket receipts", "監査チェーンと参加券レシート"),
+    "records": Text("the worker's claim records against the chain", "worker の claim 記録とチェーンの照合"),
+    "coverage": Text("what the evidence covers", "証拠の範囲"),
+    "verdict": Text("the verdict", "判定"),
+}
+ONE = {
+    "case": Text("case {name}", "ケース {name}"),
+    "chain": Text("the chain of grant {name}", "grant {name} のチェーン"),
+    "claim": Text("claim {name}", "claim {name}"),
+    "record": Text("the worker's record {name}", "worker の記録 {name}"),
+    "audit": Text("{name}", "{name}"),
+    "records": Text("{name}", "{name}"),
+    "coverage": Text("{name}", "{name}"),
+    "verdict": Text("{name}", "{name}"),
+}
+STATUSES = {HOLDS: Text("holds", "成立"), VIOLATED: Text("violated", "違反"), CANNOT_TELL: Text("cannot tell", "判定不能")}
+EACH = {HOLDS: Text("all of {count} hold", "{count} 件すべて成立"), VIOLATED: Text("all of {count} are violated", "{count} 件すべて違反"),
+        CANNOT_TELL: Text("none of {count} can be told", "{count} 件すべて判定不能")}  # fmt: skip
+OF_ALL = Text("of {count}, {parts}", "{count} 件のうち、{parts}")
+TOTALS = {
+    HOLDS: Noun("holds", "hold", "{n} 件が成立"),
+    VIOLATED: Noun("is violated", "are violated", "{n} 件が違反"),
+    CANNOT_TELL: Noun("cannot tell", "cannot tell", "{n} 件が判定不能"),
+}
+ALL_CHECKS = Text("single checks", "個々の検査")
+NOT_MADE = Text("Checks that could not be made, and why:", "行えなかった検査とその理由:")
+REASON = Text("{why}: {where}", "{why}: {where}")
+SUCH_AS = Text("{count}, such as {names}", "{count}（{names} など）")
+PROVES_NOTHING = Text("{title} (optional: it proves nothing either way)", "{title}（任意の検査: どちらの証明にもなりません）")
+AND_MORE = Text("and {count}", "ほか{count}")
+ONLY_VIOLATED = Text("What is violated:", "違反の項目:")
+SECTION = Text("{what}: {status}, {checks}", "{what}: {status}、{checks}")
+EXPECTED, OBSERVED = Text("expected", "期待"), Text("observed", "実際")
+AT, RULE = Text("at", "場所"), Text("rule", "根拠")
+MORE_SECTIONS = Text("{count} more; --all shows them", "ほか {count} 件（--all で表示）")
+WHAT_TO_DO = Text(
+    "`popkit diagnose CASE` says why, for whom, and what to do now.",
+    "理由、影響を受けた人、今すべきことは `popkit diagnose CASE` で確認できます。",
+)
+HOW_TO_SEE_MORE = Text(
+    "`popkit verify CASE NAME` shows every check of one claim, wallet or grant; --all shows every check of everything.",
+    "`popkit verify CASE NAME` で特定の claim、ウォレット、grant のすべての検査を、--all で全対象のすべての検査を表示します。",
+)
+
+
+def verification_text(verification: Verification, every: bool = False, language: Language = "en", colour: bool = False) -> str:
+    """A verification as text, ending with a line end.
+
+    Totals; then, `every`: every numbered check. Else every check of what was named, where that is not more than IN_FULL sections, and of
+    everything else what is violated, and in groups what cannot tell.
+    """
+    status = verification.status
+    about = ABOUT(case=shown(verification.case), code=verification.exit_code).in_language(language)
+    mark = f"{MARKS[status]} {HEADLINES[status].in_language(language)}"
+    lines: list[str | Line] = [Line(mark, f"   {about}", f"1;{_COLOURS[status]}" if colour else "")]
+    lines += ["", *_totals(verification, language)]
+    named = [section for section in verification.sections if section.subject != "case"] if verification.names else []
+    if every or 0 < len(named) <= IN_FULL:
+        sections = verification.sections if every else [s for s in verification.sections if s in named or s.status != HOLDS]
+        for section in sections:
+            lines += ["", *_section(section, section.checks, language)]
+        return page(lines)
+    lines += _violated(verification.sections, language)
+    lines += _not_made(verification.sections, language)
+    return page([*lines, "", WHAT_TO_DO.in_language(language), HOW_TO_SEE_MORE.in_language(language)])
+
+
+def _totals(verification: Verification, language: Language) -> Iterator[str]:
+    """How many of each kind of thing were verified, and what came of them; of the single checks as well."""
+    yield VERIFIED.in_language(language)
+    for subject, text in SUBJECTS.items():
+        counts = verification.counts(subject)
+        if counts:
+            yield f"  {MARKS[_worst(counts)]} {text.in_language(language)}: {_tally(counts, language, subject in COUNTED)}"
+    yield f"    {ALL_CHECKS.in_language(language)}: {_tally(verification.counts(), language)}"
+
+
+def _tally(counts: Counter[str], language: Language, counted: bool = True) -> str:
+    """'of 12, 10 hold and 2 cannot tell'; of one thing alone, or the one of its kind (not `counted`), its status."""
+    worst = _worst(counts)
+    if not counted or counts.total() == 1:
+        return STATUSES[worst].in_language(language)
+    if len(+counts) == 1:
+        return EACH[worst](count=counts.total()).in_language(language)
+    parts = tuple(Counted(counts[status], TOTALS[status]) for status in MARKS if counts[status])
+    return OF_ALL(count=counts.total(), parts=Listed(parts)).in_language(language)
+
+
+def _worst(counts: Counter[str]) -> str:
+    return next((status for status in (VIOLATED, CANNOT_TELL) if counts[status]), HOLDS)
+
+
+def _not_made(sections: list[Section], language: Language) -> Iterator[str]:
+    """The checks that cannot tell, by what they ask and why they cannot; each with where."""
+    groups: dict[Check, dict[str, list[Section]]] = {}
+    firsts: dict[object, Check] = {}
+    for section in sections:
+        for check in section.checks:
+            if check.status == CANNOT_TELL:
+                first = firsts.setdefault(check.title, check)
+                groups.setdefault(first, {}).setdefault(speak(check.observed, language), []).append(section)
+    if groups:
+        yield ""
+        yield NOT_MADE.in_language(language)
+    for check, reasons in groups.items():
+        title = PROVES_NOTHING(title=check.title) if check.is_optional else check.title
+        yield f"  ? {title.in_language(language)}"
+        for why, places in list(reasons.items())[:REASONS_SHOWN]:
+            yield f"      {REASON(why=why, where=_few(places, language)).in_language(language)}"
+        if len(reasons) > REASONS_SHOWN:
+            yield f"      {AND_MORE(count=Counted(len(reasons) - REASONS_SHOWN, REASONS)).in_language(language)}"
+
+
+def _few(sections: list[Section], language: Language) -> Listed:
+    """Some sections by the beginnings of their names, and how many there are of each kind."""
+    parts: list[object] = []
+    for subject in dict.fromkeys(section.subject for section in sections):
+        names = list(dict.fromkeys(_name(section, language) for section in sections if section.subject == subject))
+        if subject not in COUNTED:
+            parts.append(SUBJECTS[subject])
+        elif len(names) == 1:
+            parts.append(ONE[subject](name=names[0]))
+        else:
+            some = Listed(tuple(f"{name[:BEGINNING]}…" for name in names[:NAMES_SHOWN]))
+            parts.append(SUCH_AS(count=Counted(len(names), COUNTED[subject]), names=some))
+    return Listed(tuple(parts))
+
+
+def _violated(sections: list[Section], language: Language) -> Iterator[str]:
+    """Every violated check of the sections that are violated, as many as SECTIONS_SHOWN."""
+    wrong = [section for section in sections if section.status == VIOLATED]
+    if wrong:
+        yield ""
+        yield ONLY_VIOLATED.in_language(language)
+    for section in wrong[:SECTIONS_SHOWN]:
+        yield from _section(section, [check for check in section.checks if check.status == VIOLATED], language)
+    if len(wrong) > SECTIONS_SHOWN:
+        yield f"  {MORE_SECTIONS(count=len(wrong) - SECTIONS_SHOWN).in_language(language)}"
+
+
+def _section(section: Section, checks: list[Check], language: Language) -> Iterator[str]:
+    """A section's line, then some of its checks under the numbers that they have in it."""
+    what = ONE[section.subject](name=_name(section, language))
+    line = SECTION(what=what, status=STATUSES[section.status], checks=Counted(len(section.checks), CHECKS))
+    yield f"{MARKS[section.status]} {line.in_language(language)}"
+    numbers = {id(check): number for number, check in enumerate(section.checks, 1)}
+    for check in checks:
+        yield f"  {numbers[id(check)]:>2}. {MARKS[check.status]} {check.title.in_language(language)}"
+        yield f"        {EXPECTED.in_language(language)}: {speak(check.expected, language)}"
+        yield f"        {OBSERVED.in_language(language)}: {speak(check.observed, language)}"
+        place = " ".join(part for part in check.where if part)
+        yield f"        {AT.in_language(language)}: {place}; {RULE.in_language(language)}: {speak(check.rule, language)}"
+
+
+def _name(section: Section, language: Language) -> str:
+    return speak(section.name, language) if isinstance(section.name, Text) else shown(section.name)

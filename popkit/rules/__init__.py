@@ -1,0 +1,1 @@
+"""The rules: each with its code, its severity, its words and the function that answers whether it holds."""

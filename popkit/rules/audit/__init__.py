@@ -1,0 +1,1 @@
+"""Rules of the worker's audit chain, its bucket, its storage, and ticket receipts."""

@@ -1,0 +1,1 @@
+"""Rules of the worker's claim records against the chain."""
