@@ -73,7 +73,15 @@ def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
     coverage = coverage_of(facts, [g.judgement for g in grants], [*reconciler.not_checked, *not_checked], findings)
     coverage.checked += checked
     return Diagnosis(
-        facts.header.case, facts.now, grants, audit, reconciliation, coverage, sorted_findings(findings), frozenset(facts.evidence.files)
+        facts.header.case,
+        facts.now,
+        grants,
+        audit,
+        reconciliation,
+        coverage,
+        sorted_findings(findings),
+        frozenset(facts.evidence.files),
+        facts,
     )
 
 

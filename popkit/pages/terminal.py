@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from popkit.meanings import AUDIT_VERDICTS, VERDICT_MARKS
 from popkit.rules.codes import SEVERITIES
 from popkit.rules.model import Finding
 from popkit.text import Line, page, shown
-from popkit.texts import Language, Moment, Sentence, Text, sentence, speak
+from popkit.texts import Language, Listed, Moment, Sentence, Text, sentence, speak
 from popkit.wording import CLAIMERS, CRITICAL_FINDINGS
 
 SYMBOLS = {"broken": "✗", "inconclusive": "?", "in_flight": "…", "recovered": "✓", "intact": "✓", "unused": "-"}
@@ -102,11 +101,11 @@ class _Answer:
     def lines(self) -> list[str | Line]:
         """The case's headline, its grants (the worst first), audit chain, findings and coverage."""
         answer = self.diagnosis
-        critical = answer.count("critical")
+        critical = answer.severities["critical"]
         but = CRITICAL_FINDINGS(critical) if answer.verdict != "broken" and critical else None
         about = _ABOUT(case=shown(answer.case), at=Moment(answer.as_of), exit=answer.exit_code)
         lines: list[str | Line] = [self._headline(answer.verdict, f"   {self.say(about)}", but)]
-        marked = {f.grant for f in answer.findings if f.severity == "critical"}
+        marked = answer.critical_findings
         for grant in sorted(answer.grants, key=lambda g: (list(SYMBOLS).index(g.verdict), g.grant)):
             lines += ["", *self._grant_lines(grant, grant.grant in marked)]
         return [*lines, "", *self._audit_lines(), *self._finding_lines(), *self._coverage_lines()]
@@ -139,7 +138,7 @@ class _Answer:
         lines.append(self._row(_BECAUSE, g.judgement.because))
         lines += self._rows(_SINCE, since(g.began) if g.began is not None else [])
         lines += self._rows(_LAST_GOOD, self._last_good(g))
-        lines += self._rows(_FIRST_BAD, self._first_bad(g.first_bad))
+        lines += self._rows(_FIRST_BAD, [_NOT_KNOWN] if g.first_bad is None and g.is_undecided else self._first_bad(g.first_bad))
         lines += [self._row(_WAITS, self._some(g.missing_entries, 16))] if g.missing_entries else []
         lines += [self._row(_NOT_SEEN, self._some(g.unseen_entries, 16))] if g.unseen_entries else []
         lines += [self._row(_CAUSE, f"{cause.name}: {self.say(cause.seen)}") for cause in g.causes]
@@ -192,10 +191,13 @@ class _Answer:
             items = getattr(audit, name) if hasattr(audit, name) else getattr(records, name)
             if items:
                 yield f"  {padded(self.say(label), AUDIT_WIDTH)} {len(items)}: {self.say(self._some([shown(item) for item in items]))}"
+        unknown = tuple(label for name, label in _AUDIT_ROWS.items() if name in audit.unknown | records.unknown)
+        if unknown:
+            yield f"  {padded(self.say(_NOT_KNOWN), AUDIT_WIDTH)} {self.say(Listed(unknown, between=', '))}"
 
     def _finding_lines(self) -> list[str]:
         findings = self.diagnosis.findings
-        lines = ["", self.say(_FINDINGS(**{severity: self.diagnosis.count(severity) for severity in SEVERITIES}))]
+        lines = ["", self.say(_FINDINGS(**self.diagnosis.severities))]
         if not findings:
             return lines
         if self.every:
@@ -205,8 +207,7 @@ class _Answer:
         lines += [line for finding in critical[:MOST_FINDINGS] for line in self._finding(finding)]
         if len(critical) > MOST_FINDINGS:
             lines.append(f"  {self.say(_MORE_CRITICAL(more=len(critical) - MOST_FINDINGS))}")
-        warnings = Counter(finding.code for finding in findings if finding.severity == "warning")
-        lines += [f"  {'warning':<8} {code}" + (f" × {count}" if count > 1 else "") for code, count in sorted(warnings.items())]
+        lines += [f"  {'warning':<8} {code}" + (f" × {count}" if count > 1 else "") for code, count in self.diagnosis.warnings.items()]
         return [*lines, f"  {self.say(_HINT if len(critical) == len(findings) else _HINT_ALL)}"]
 
     def _finding(self, finding: Finding) -> Iterator[str]:
