@@ -63,10 +63,9 @@ def two_heads(facts: Facts, line: WorkerLine) -> TwoHeads:
 
 
 def _links_after(line: WorkerLine) -> int | None:
-    """How many accepted links follow the worker's head; None where it is no accepted entry, or claims are missing in between."""
-    entries = [attempt.entry_hash for attempt in line.chain.linked]
-    if line.chain.unseen:
+    """How many accepted links lead from the worker's head to the chain's; None where none do, or claims are missing in between."""
+    entries = [GENESIS_HASH, *(attempt.entry_hash for attempt in line.chain.linked)]
+    if line.chain.unseen or line.head not in entries or line.chain.head not in entries:
         return None
-    if line.head == GENESIS_HASH:
-        return len(entries)
-    return len(entries) - 1 - entries.index(line.head) if line.head in entries else None
+    behind = entries.index(line.chain.head) - entries.index(line.head)
+    return behind if behind > 0 else None

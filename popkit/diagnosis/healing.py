@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,12 @@ def healing_of(facts: Facts, diagnosis: GrantDiagnosis) -> Healing:
         owed=owed,
         still_open=tuple(one.claimer for one in owed or () if not one.is_served) if is_open else None,
     )
+
+
+def still_open(grants: Iterable[GrantDiagnosis]) -> int | None:
+    """How many wallets of some grants still need a claim, by those of which it is known; None where it is known of none."""
+    counts = [len(grant.healing.still_open) for grant in grants if grant.healing.still_open is not None]
+    return sum(counts) if counts else None
 
 
 def losses_are_known(diagnosis: GrantDiagnosis) -> bool:

@@ -193,7 +193,7 @@ class _Answer:
                 yield f"  {padded(self.say(label), AUDIT_WIDTH)} {len(items)}: {self.say(self._some([shown(item) for item in items]))}"
         unknown = tuple(label for name, label in _AUDIT_ROWS.items() if name in audit.unknown | records.unknown)
         if unknown:
-            yield f"  {padded(self.say(_NOT_KNOWN), AUDIT_WIDTH)} {self.say(Listed(unknown, between=', '))}"
+            yield f"  {padded(self.say(_NOT_KNOWN), AUDIT_WIDTH)} {self.say(Listed(unknown))}"
 
     def _finding_lines(self) -> list[str]:
         findings = self.diagnosis.findings

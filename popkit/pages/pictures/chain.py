@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from popkit.case import Case
+    from popkit.diagnosis.extent import TwoHeads
     from popkit.diagnosis.result import GrantDiagnosis
 
 # Lane → marker, size, colour, line width; from the top of the picture down.
@@ -168,18 +169,23 @@ def heads(case: Case, grant: str) -> Picture:
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     links = f"{count(g.counts.linked, 'accepted link')}" if g.counts.linked is not None else "accepted links whose number is not known"
     links += " and others that are not in the evidence" if g.counts.has_unseen else ""
-    heads = f"The chain's head is {short(g.two_heads.chain)} after {links}; the worker's is {short(g.two_heads.worker)}."
-    return Picture(figure, f"{title}. {heads} {_apart(g)}")
+    on_chain = f"The chain's head is {short(g.two_heads.chain)} after {links}"
+    return Picture(figure, f"{title}. {on_chain}{_worker(g.two_heads)}")
 
 
 _NO_PROOF = "the evidence holds no proof of this grant"
 
 
-def _apart(g: GrantDiagnosis) -> str:
-    """How the two heads stand to each other."""
-    found = g.two_heads
+def _worker(found: TwoHeads) -> str:
+    """Where the worker's head is, and how the two heads stand to each other."""
     if found.worker is None:
-        return "The worker takes its parents from the chain." if found.follows_chain else "Nothing in the evidence tells the worker's head."
+        follows = ". The worker takes its parents from the chain."
+        return follows if found.follows_chain else f"; the worker's is {NOT_KNOWN}. Nothing in the evidence tells the worker's head."
+    return f"; the worker's is {short(found.worker)}. {_apart(found)}"
+
+
+def _apart(found: TwoHeads) -> str:
+    """How the two heads stand to each other."""
     if found.are_one is None:
         return "Nothing in the evidence tells the chain's head."
     if found.are_one:

@@ -49,8 +49,10 @@ def _tampered(case: Case) -> Block:
         "missing_objects": ("bucket object missing", audit.missing_objects),
     }
     rows: list[list[Cell]] = [[what, Code(key), places.spot(key) or "not in the case"] for what, keys in lists.values() for key in keys]
-    rows = [*rows[:MAX_ROWS], *_not_known(what for name, (what, _) in lists.items() if name in audit.unknown)]
-    empty = "nothing" if diagnosis.worker_records.entries is not None else "not checked: no records"
+    has_records = diagnosis.worker_records.entries is not None
+    unknown = [what for name, (what, _) in lists.items() if name in audit.unknown]
+    rows = [*rows[:MAX_ROWS], *(_not_known(unknown) if rows or has_records else [])]
+    empty = "nothing" if has_records else "not checked: no records"
     return Table("Edited or removed", ("what", "key", "where"), rows, empty=empty)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from popkit.diagnosis.healing import still_open
 from popkit.pages.blocks import Block, Cell, Code, Group, Lines, Note, Table
 from popkit.pages.naming import YES_NO, known, named
 from popkit.pages.text import NOT_KNOWN, count, short, utc
@@ -68,9 +69,8 @@ def who_needs_a_claim(case: Case, grant: str = "") -> Block:
 
 
 def _still_open(shown: list[GrantDiagnosis]) -> str:
-    """How many wallets wait for a claim, a sentence a grant: a sum over grants whose people are not known would be none."""
-    undecided = [g for g in shown if g.healing.still_open is None]
-    with_rows = [g for g in shown if g.healing.still_open is not None and g.healing.owed]
-    which = {g.grant: f" of grant {short(g.grant)}" if len(with_rows) > 1 else "" for g in shown}
-    told = [f"{count(len(g.healing.still_open or ()), 'wallet')}{which[g.grant]} still without a claim." for g in with_rows]
-    return " ".join([*told, *(f"Who of grant {short(g.grant)} is still without a claim is not known." for g in undecided)])
+    """How many wallets wait for a claim, and of which grants that is not known."""
+    waiting = still_open(shown)
+    counts = [] if waiting is None else [f"{count(waiting, 'wallet')} still without a claim."]
+    undecided = [short(g.grant) for g in shown if g.healing.still_open is None]
+    return " ".join([*counts, *(f"Who of grant {grant} is still without a claim is not known." for grant in undecided)])
