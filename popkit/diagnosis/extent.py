@@ -14,13 +14,15 @@ class ClaimCounts:
     """How many claims of a grant the case holds; None where no transactions were collected.
 
     `accepted` counts accepted claims, `refused` the refused ones that are the issuer's, `linked` the accepted ones with a proof.
-    `has_unseen` is whether the chain holds claims that the case does not.
+    `has_unseen` is whether the chain holds claims that the case does not; `are_whole` whether the node listed every transaction of the
+    grant and gave it, so that what is not among them never landed.
     """
 
     accepted: int | None
     refused: int | None
     linked: int | None
     has_unseen: bool
+    are_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ def claim_counts(facts: Facts, line: WorkerLine) -> ClaimCounts:
     """The claims of a grant that the case holds."""
     chain = line.chain
     if facts.evidence.transactions is None:
-        return ClaimCounts(None, None, None, bool(chain.unseen))
-    return ClaimCounts(len(chain.accepted), len(chain.attributed), len(chain.linked), bool(chain.unseen))
+        return ClaimCounts(None, None, None, bool(chain.unseen), are_whole=False)
+    is_whole = facts.is_listed_whole(chain.grant)
+    return ClaimCounts(len(chain.accepted), len(chain.attributed), len(chain.linked), bool(chain.unseen), is_whole)
 
 
 def two_heads(facts: Facts, line: WorkerLine) -> TwoHeads:

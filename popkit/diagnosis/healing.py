@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 class HitRow:
     """One claimer who was hit. Times are unix seconds.
 
-    `errors` names each error they met once; None among them is one that is not on record. `lost` counts their lost proofs, None where
-    it is not known which proofs are lost. `accepted_since` are claims of theirs that landed afterwards, on this grant or on the one
-    that took over. `is_served` is whether they have a claim for every period they asked for; None where that is not known.
+    `refused` counts their refused claims and `accepted_since` are claims of theirs that landed afterwards, on this grant or on the
+    one that took over; both None where no transactions were collected. `errors` names each error they met once; None among them is
+    one that is not on record. `lost` counts their lost proofs, None where it is not known which proofs are lost. `is_served` is
+    whether they have a claim for every period they asked for; None where that is not known.
     """
 
     claimer: str
     first: int
-    refused: int
+    refused: int | None
     refused_at: tuple[int, ...]
     errors: tuple[str | None, ...]
     lost: int | None
     lost_at: tuple[int, ...]
-    accepted_since: tuple[int, ...]
+    accepted_since: tuple[int, ...] | None
     is_served: bool | None
 
 
@@ -44,16 +45,17 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """Who was hit, in the order they were hit; how many of them had a claim refused, lost a proof, had a claim accepted since.
+    """Who was hit, in the order they were hit; how many of them had a claim refused, lost a proof, had a claim accepted since (None:
+    not known).
 
     `owed` are the claimers without a claim, None where it is not known who they are; `still_open` are those of them whom no new grant
     has served, None where that is not known.
     """
 
     rows: tuple[HitRow, ...]
-    with_refusal: int
+    with_refusal: int | None
     with_loss: int | None
-    with_claim_since: int
+    with_claim_since: int | None
     owed: tuple[Owed, ...] | None
     still_open: tuple[str, ...] | None
 
@@ -62,12 +64,13 @@ def healing_of(facts: Facts, diagnosis: GrantDiagnosis) -> Healing:
     """Who was hit by a grant's break, and what they have got since."""
     rows = tuple(_row(facts, diagnosis, hit) for hit in diagnosis.people)
     owed = _owed(facts, diagnosis)
+    has_claims = facts.evidence.transactions is not None
     is_open = owed is not None and (diagnosis.superseded_by is None or all(one.is_served is not None for one in owed))
     return Healing(
         rows=rows,
-        with_refusal=sum(row.refused > 0 for row in rows),
+        with_refusal=sum(bool(row.refused) for row in rows) if has_claims else None,
         with_loss=sum(bool(row.lost) for row in rows) if losses_are_known(diagnosis) else None,
-        with_claim_since=sum(bool(row.accepted_since) for row in rows),
+        with_claim_since=sum(bool(row.accepted_since) for row in rows) if has_claims else None,
         owed=owed,
         still_open=tuple(one.claimer for one in owed or () if not one.is_served) if is_open else None,
     )
@@ -90,15 +93,16 @@ def _row(facts: Facts, diagnosis: GrantDiagnosis, hit: Hit) -> HitRow:
         when for chain in chains for when in times_of(a for a in chain.accepted if a.claimer == hit.claimer) if when >= hit.first
     )
     errors = {attempt.error for attempt in hit.refused}
+    has_claims = facts.evidence.transactions is not None
     return HitRow(
         claimer=hit.claimer,
         first=hit.first,
-        refused=len(hit.refused),
+        refused=len(hit.refused) if has_claims else None,
         refused_at=times_of(hit.refused),
         errors=tuple(sorted(errors, key=lambda error: error or "refused")),
         lost=len(hit.lost) if losses_are_known(diagnosis) else None,
         lost_at=tuple(proof.issued_at for proof in hit.lost),
-        accepted_since=tuple(since),
+        accepted_since=tuple(since) if has_claims else None,
         is_served=True if hit.is_served else None if diagnosis.affected_claimers is None else False,
     )
 

@@ -129,7 +129,9 @@ _UNREAD = Text(
     "not known: the node did not give transactions, or they could not be read",
     "不明: ノードが返さなかった、または読み取れないトランザクションがあります",
 )
-_NONE_IN_CASE = Text("none: no accepted claim of this grant is in the case", "なし: この grant の受理された claim がケースにありません")
+_NONE_IN_CASE = Text(
+    "not known: no accepted claim of this grant is in the case", "不明: この grant の受理された claim がケースにありません"
+)
 _NONE_ACCEPTED = Text("none: no claim of this grant was accepted", "なし: この grant で受理された claim はありません")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from popkit.chain.attempts import Attempt
 from popkit.diagnosis.series import landed_at
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Event:
 
     `what` is the name of an administrator's instruction or one of the constants of this module; `key` a signature, an entry hash or
     a wallet; `detail` an error's name, None where it is not known or there is none; `number` the accepted claims up to the last.
+    `is_exact` is False for a landing whose block has no time: then `time` is that of its proof's issue, before which it cannot be.
     """
 
     time: int | None
@@ -30,6 +32,7 @@ class Event:
     key: str
     detail: str | None = None
     number: int | None = None
+    is_exact: bool = True
 
 
 def events_of(facts: Facts, diagnosis: GrantDiagnosis) -> list[Event]:
@@ -43,14 +46,20 @@ def _events(facts: Facts, diagnosis: GrantDiagnosis) -> Iterator[Event]:
         yield Event(step.block_time, grant, step.name, step.signature)
     if chain.accepted:
         first, last = chain.accepted[0], chain.accepted[-1]
-        yield Event(landed_at(first), grant, FIRST_ACCEPTED, first.signature)
-        yield Event(landed_at(last), grant, LAST_ACCEPTED, last.signature, number=len(chain.accepted))
+        yield _landing(first, grant, FIRST_ACCEPTED)
+        yield _landing(last, grant, LAST_ACCEPTED, number=len(chain.accepted))
     for entry in diagnosis.waits_for:
         yield Event(entry.proof.issued_at if entry.proof is not None else None, grant, NEVER_ACCEPTED, entry.entry)
     bad = diagnosis.first_bad
     if bad is not None and bad["signature"]:
         attempt = next((a for a in chain.attributed if a.signature == bad["signature"]), None)
-        yield Event(landed_at(attempt) if attempt else None, grant, FIRST_BAD, bad["signature"], bad["error"])
+        if attempt is not None:
+            yield _landing(attempt, grant, FIRST_BAD, bad["error"])
     report = next((r for r in facts.reported if r.grant == grant and not r.report.landed), None)
     if report is not None:
         yield Event(report.report.at, grant, FIRST_REPORT, report.report.wallet, report.error)
+
+
+def _landing(attempt: Attempt, grant: str, what: str, detail: str | None = None, number: int | None = None) -> Event:
+    is_exact = attempt.block_time is not None
+    return Event(landed_at(attempt), grant, what, attempt.signature, detail, number, is_exact)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from popkit.diagnosis.advice import ALREADY_CUT_OVER
 from popkit.diagnosis.began import since
@@ -42,6 +41,11 @@ _KNOWN_FROM = {
     "worker": Text("not on chain; known from the worker's records", "オンチェーンになし（worker の記録による）"),
     "client": Text("not on chain; known from the wallets' reports", "オンチェーンになし（ウォレットの報告による）"),
     "chain": Text("not on chain; known from what names it there", "オンチェーンになし（チェーン上の参照による）"),
+}
+_NOT_IN_CASE = {
+    "worker": Text("not in the case; known from the worker's records", "ケースになし（worker の記録による）"),
+    "client": Text("not in the case; known from the wallets' reports", "ケースになし（ウォレットの報告による）"),
+    "chain": Text("not in the case; known from what names it on chain", "ケースになし（チェーン上の参照による）"),
 }
 _NO_ERROR = Text("the refusal is not on record", "拒否の記録なし")
 _ENTRY, _FOLLOWS = Text("{before}, entry {entry}", "{before}、エントリ {entry}"), Text("{before}, follows {entry}", "{before}、親 {entry}")
@@ -138,7 +142,7 @@ class _Answer:
         lines.append(self._row(_BECAUSE, g.judgement.because))
         lines += self._rows(_SINCE, since(g.began) if g.began is not None else [])
         lines += self._rows(_LAST_GOOD, self._last_good(g))
-        lines += self._rows(_FIRST_BAD, [_NOT_KNOWN] if g.first_bad is None and g.is_undecided else self._first_bad(g.first_bad))
+        lines += self._rows(_FIRST_BAD, self._first_bad(g))
         lines += [self._row(_WAITS, self._some(g.missing_entries, 16))] if g.missing_entries else []
         lines += [self._row(_NOT_SEEN, self._some(g.unseen_entries, 16))] if g.unseen_entries else []
         lines += [self._row(_CAUSE, f"{cause.name}: {self.say(cause.seen)}") for cause in g.causes]
@@ -160,10 +164,12 @@ class _Answer:
         yield _LANDED(slot=good["slot"], at=Moment(good["block_time"]), receipt=good["receipt"])
 
     @staticmethod
-    def _first_bad(bad: dict[str, Any] | None) -> Iterator[object]:
+    def _first_bad(g: GrantDiagnosis) -> Iterator[object]:
+        bad = g.first_bad
         if bad is None:
+            yield from [_NOT_KNOWN] if g.is_undecided else []
             return
-        yield bad["signature"] or _KNOWN_FROM[bad["source"]]
+        yield bad["signature"] or (_KNOWN_FROM if g.counts.are_whole else _NOT_IN_CASE)[bad["source"]]
         text: object = bad["error"] or _NO_ERROR
         if bad["entry_hash"]:
             text = _ENTRY(before=text, entry=bad["entry_hash"][:16])

@@ -12,7 +12,6 @@ import pytest
 import popkit
 from popkit import notebook
 from popkit.pages import pictures as plots
-from popkit.pages.blocks import Code, Facts, Group, Mark, Note, Table
 from popkit.pages.terminal import diagnosis_text
 from popkit.reporting.render import check_harmless, render
 from popkit.reporting.sources import NAMES as NOTEBOOKS

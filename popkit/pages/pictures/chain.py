@@ -167,8 +167,9 @@ def heads(case: Case, grant: str) -> Picture:
         axes.set_title(name)
     put_title(figure, title)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    links = f"{count(g.counts.linked, 'accepted link')}" if g.counts.linked is not None else "accepted links whose number is not known"
-    links += " and others that are not in the evidence" if g.counts.has_unseen else ""
+    linked = g.counts.linked
+    links = f"{count(linked, 'accepted link')}" if linked is not None else "a number of accepted links that is not known"
+    links += " and others that are not in the evidence" if g.counts.has_unseen and linked is not None else ""
     on_chain = f"The chain's head is {short(g.two_heads.chain)} after {links}"
     return Picture(figure, f"{title}. {on_chain}{_worker(g.two_heads)}")
 

@@ -28,7 +28,7 @@ def impact(case: Case, grant: str) -> Picture:
     series = (
         ("proof issued, and lost", "D", 5.0, INK, "white", [(t, i) for i, row in enumerate(rows) for t in row.lost_at]),
         ("claim refused", "x", 6.5, VERMILION, VERMILION, [(t, i) for i, row in enumerate(rows) for t in row.refused_at]),
-        ("accepted later", "^", 6.5, GREEN, GREEN, [(t, i) for i, row in enumerate(rows) for t in row.accepted_since]),
+        ("accepted later", "^", 6.5, GREEN, GREEN, [(t, i) for i, row in enumerate(rows) for t in row.accepted_since or ()]),
     )
     times = [when for *_, points in series for when, _ in points]
     named = len(rows) <= NAMED_ROWS
@@ -64,6 +64,8 @@ def impact(case: Case, grant: str) -> Picture:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     found = g.healing
+    refused = "who had a claim refused is not known" if found.with_refusal is None else f"{found.with_refusal} had a claim refused"
+    later = "who had a claim accepted later is not known" if found.with_claim_since is None else None
     losses = "who held a proof that was lost is not known" if found.with_loss is None else f"{found.with_loss} held a proof that was lost"
-    hit = f"{count(len(rows), 'claimer')} hit; {found.with_refusal} had a claim refused, {losses}; "
-    return Picture(figure, f"{title}. {hit}{found.with_claim_since} had a claim accepted later.")
+    hit = f"{count(len(rows), 'claimer')} hit; {refused}, {losses}; "
+    return Picture(figure, f"{title}. {hit}{later or f'{found.with_claim_since} had a claim accepted later'}.")

@@ -63,7 +63,7 @@ def _first_bad(g: GrantDiagnosis, places: Places) -> Block:
     rows: dict[str, Cell] = {
         "error": Code(bad["error"]) if bad["error"] else "not on record",
         "known from": SOURCES[bad["source"]],
-        "txSignature": Code(bad["signature"]) if bad["signature"] else "none: it never landed",
+        "txSignature": Code(bad["signature"]) if bad["signature"] else _no_signature(g),
         "claimer": Code(proof.claimer) if proof else NOT_KNOWN,
         "proof issued": utc(proof.issued_at) if proof else NOT_KNOWN,
         "landed": utc(more.landed_at) if more.has_landed else None,
@@ -73,6 +73,11 @@ def _first_bad(g: GrantDiagnosis, places: Places) -> Block:
         "stands in": _code(places.spot(bad["signature"] or bad["entry_hash"] or "")),
     }
     return Facts(f"{title}: first bad claim", rows)
+
+
+def _no_signature(g: GrantDiagnosis) -> str:
+    """What it means that no transaction of the first bad claim is in the case."""
+    return "none: it never landed" if g.counts.are_whole else "not known: not every transaction of the grant is in the case"
 
 
 def waiting_for(case: Case, grant: str = "") -> Block:

@@ -26,9 +26,11 @@ def who_was_hit(case: Case, grant: str = "") -> Block:
 def _hit_table(g: GrantDiagnosis) -> Block:
     healing = g.healing
     columns = ("wallet", "first hit", "claims refused", "how", "proofs lost", "accepted since")
-    note = (
-        f"{count(len(healing.rows), 'claimer')} hit, {healing.with_claim_since} with a claim accepted since on this grant or its successor."
-    )
+    note = f"{count(len(healing.rows), 'claimer')} hit, "
+    if healing.with_claim_since is None:
+        note += "and whether a claim of theirs was accepted since is not known."
+    else:
+        note += f"{healing.with_claim_since} with a claim accepted since on this grant or its successor."
     if g.affected_claimers is None:
         note += " Who still lacks a claim is not known."
     else:
@@ -43,9 +45,10 @@ def _hit_table(g: GrantDiagnosis) -> Block:
 
 def _hit_row(row: HitRow) -> list[Cell]:
     errors = tuple("refused, error not known" if error is None else error for error in row.errors)
-    how: Cell = Lines(errors) if errors else "proof lost: never sent, or refused before it landed"
+    unsent = "proof lost: never sent, or refused before it landed" if row.refused is not None else "proof lost"
+    how: Cell = Lines(errors) if errors else unsent
     since = utc(row.accepted_since[0]) if row.accepted_since else {True: "had one before", False: "no", None: NOT_KNOWN}[row.is_served]
-    return [Code(row.claimer), utc(row.first), row.refused, how, known(row.lost), since]
+    return [Code(row.claimer), utc(row.first), known(row.refused), how, known(row.lost), since]
 
 
 def who_needs_a_claim(case: Case, grant: str = "") -> Block:

@@ -87,7 +87,11 @@ def timeline(case: Case, grant: str = "") -> Block:
 
 
 def _what(event: Event) -> str:
-    """An event in words."""
+    """An event in words; where its block has no time, that it was no earlier."""
+    return _words(event) + ("" if event.is_exact else " (then or later)")
+
+
+def _words(event: Event) -> str:
     if event.what == LAST_ACCEPTED:
         return f"last claim accepted (of {event.number})"
     if event.what == FIRST_BAD:
