@@ -29,13 +29,13 @@ class ClaimCounts:
 class TwoHeads:
     """The chain's head and the worker's, held against each other.
 
-    `chain` is where the next proof has to point (64 hex digits), None where nothing of the chain tells it. `worker` is where the
+    `on_chain` is where the next proof has to point (64 hex digits), None where nothing of the chain tells it. `worker` is where the
     worker's next proof will point, `source` what says so: 'storage', 'anchors' or 'refused claims'. `are_one` is None where either
     is not known. Where they are not one, `ahead` counts the worker's never-accepted proofs up to its head, or `behind` the accepted
     links after it; both None where that is not known.
     """
 
-    chain: str | None
+    on_chain: str | None
     worker: str | None
     source: str | None
     follows_chain: bool

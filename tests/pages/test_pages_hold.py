@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -67,3 +68,51 @@ def test_a_report_is_held_by_the_result() -> None:
     _, markdown = render(case.diagnose(), run)
     plain = re.sub(r"\\(?=[^\w\s])", "", markdown.replace("<br>", " ").replace("`", " "))
     assert held.strangers(plain.replace(f"popkit {popkit.__version__}", "")) == []
+
+
+def test_the_table_of_attacks_is_the_same_for_every_case() -> None:
+    block = notebook.what_intact_is_worth()
+    check_harmless(block.html(), "what_intact_is_worth")
+    assert block.markdown()
+
+
+# -- it can fail --
+
+PLANTED: tuple[tuple[str, str, Callable[[Any], Callable[..., Any]], str], ...] = (
+    ("views.overview", "known", lambda real: lambda value: real(value) + 1000, "overview"),
+    ("views.chain", "utc", lambda real: lambda seconds: real(seconds - 1), "last_good"),
+    ("views.chain", "short", lambda real: lambda key: real(key[1:]), "forks"),
+    ("views.chain", "Code", lambda real: lambda text: real(text[1:] + text[:1]), "waiting_for"),
+    ("views.impact", "count", lambda real: lambda number, *words: real(number + 1000, *words), "who_was_hit"),
+    ("pictures.chain", "_size", lambda real: lambda lane: str(lane.count + 1000), "chain_over_time"),
+    ("pictures.forks", "utc", lambda real: lambda seconds: real(seconds + 1), "fork_lanes"),
+    ("terminal", "CLAIMERS", lambda real: lambda number: real(number + 1000), "terminal in en"),
+)
+"""(module, name in it, what to put in its place, a page that shows it)."""
+
+
+@pytest.mark.parametrize(("module", "name", "wrong", "page"), PLANTED, ids=[f"{module}.{name}" for module, name, *_ in PLANTED])
+def test_a_wrong_number_key_or_time_is_noticed(
+    module: str, name: str, wrong: Callable[[Any], Callable[..., Any]], page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = notebook.open_case(str(CASES / "foreign-issuer" if "fork" in page else CASES / "cutover"))
+    held = Held(case)
+    place = importlib.import_module(f"popkit.pages.{module}")
+    monkeypatch.setattr(place, name, wrong(getattr(place, name)))
+    assert any(held.strangers(text) for text in pages_of(case, page))
+
+
+def pages_of(case: Any, page: str) -> list[str]:
+    """The texts of one page."""
+    if page.startswith("terminal"):
+        return [diagnosis_text(case.diagnose())]
+    if page in ("chain_over_time", "fork_lanes"):
+        pictures = [getattr(plots, page)(case, grant) for grant in case.grants]
+        return [text for picture in pictures for text in (picture.alt, *(t.get_text() for axes in picture.figure.axes for t in axes.texts))]
+    return list(texts_of(getattr(notebook, page)(case)))
+
+
+def test_a_line_that_a_file_does_not_have_is_noticed() -> None:
+    held = Held(notebook.open_case(str(CASES / "cutover")))
+    assert held.strangers("see rpc/transactions.jsonl:1") == []
+    assert held.strangers("see rpc/transactions.jsonl:100000")

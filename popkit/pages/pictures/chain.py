@@ -154,7 +154,7 @@ def heads(case: Case, grant: str) -> Picture:
     title = f"Two heads over time: {grant_title(g)}"
     landed, issued = g.depths.accepted, g.depths.issued
     if not landed and not issued:
-        are_genesis = g.two_heads.chain == GENESIS_HASH and g.two_heads.worker in (None, GENESIS_HASH) and not g.is_undecided
+        are_genesis = g.two_heads.on_chain == GENESIS_HASH and g.two_heads.worker in (None, GENESIS_HASH) and not g.is_undecided
         return empty(title, "No proof was issued: both heads are GENESIS." if are_genesis else f"Not known: {_NO_PROOF}.")
     times = [when for when, _ in [*landed, *issued]]
     parts = spells(times, g.broke_at)
@@ -170,7 +170,7 @@ def heads(case: Case, grant: str) -> Picture:
     linked = g.counts.linked
     links = f"{count(linked, 'accepted link')}" if linked is not None else "a number of accepted links that is not known"
     links += " and others that are not in the evidence" if g.counts.has_unseen and linked is not None else ""
-    on_chain = f"The chain's head is {short(g.two_heads.chain)} after {links}"
+    on_chain = f"The chain's head is {short(g.two_heads.on_chain)} after {links}"
     return Picture(figure, f"{title}. {on_chain}{_worker(g.two_heads)}")
 
 

@@ -65,7 +65,8 @@ def impact(case: Case, grant: str) -> Picture:
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     found = g.healing
     refused = "who had a claim refused is not known" if found.with_refusal is None else f"{found.with_refusal} had a claim refused"
-    later = "who had a claim accepted later is not known" if found.with_claim_since is None else None
+    since = found.with_claim_since
+    later = "who had a claim accepted later is not known" if since is None else f"{since} had a claim accepted later"
     losses = "who held a proof that was lost is not known" if found.with_loss is None else f"{found.with_loss} held a proof that was lost"
     hit = f"{count(len(rows), 'claimer')} hit; {refused}, {losses}; "
-    return Picture(figure, f"{title}. {hit}{later or f'{found.with_claim_since} had a claim accepted later'}.")
+    return Picture(figure, f"{title}. {hit}{later}.")

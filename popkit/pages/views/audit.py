@@ -114,7 +114,7 @@ def how_to_check_without_popkit(case: Case, grant: str = "") -> Block:
 def _by_hand(diagnosis: Diagnosis, g: GrantDiagnosis) -> list[str | tuple[str, str]]:
     """Only keys that are what they should be go into a command: the rest of a case is somebody's text."""
     transactions = diagnosis.file("rpc/transactions.jsonl")
-    head = g.two_heads.chain
+    head = g.two_heads.on_chain
     steps: list[str | tuple[str, str]] = []
     good, bad = g.last_good, g.first_bad
     if good is not None and is_signature(good["signature"]):

@@ -69,7 +69,7 @@ def _first_bad(g: GrantDiagnosis, places: Places) -> Block:
         "landed": utc(more.landed_at) if more.has_landed else None,
         "entry hash": Code(bad["entry_hash"]) if bad["entry_hash"] else NOT_KNOWN,
         "names as parent": Code(bad["prev_hash"]) if bad["prev_hash"] else NOT_KNOWN,
-        "the chain's head is": Code(known(g.two_heads.chain)),
+        "the chain's head is": Code(known(g.two_heads.on_chain)),
         "stands in": _code(places.spot(bad["signature"] or bad["entry_hash"] or "")),
     }
     return Facts(f"{title}: first bad claim", rows)
