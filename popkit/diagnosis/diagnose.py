@@ -9,7 +9,6 @@ from popkit.diagnosis.impact import (
     affected_claimers,
     first_bad,
     last_good,
-    link_cutovers,
     missing_entries,
 )
 from popkit.diagnosis.people import people_hit
@@ -17,15 +16,15 @@ from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, Reconciliation
 from popkit.evidence.bundle import Evidence
 from popkit.facts import Facts
 from popkit.rules.audit_findings import diagnose_audit
-from popkit.rules.claim_findings import ACCOUNTS, TRANSACTIONS, claim_findings, grant_findings
-from popkit.rules.declared import declared_cutovers, declared_findings, declared_rows, given_up, link_declared
+from popkit.rules.claim_findings import TRANSACTIONS, claim_findings
+from popkit.rules.declared import declared_findings, declared_rows, link_declared
 from popkit.rules.evidence_findings import evidence_findings
 from popkit.rules.inquiry import Inquiry
 from popkit.rules.judgement_findings import judgement_findings
 from popkit.rules.model import Finding, sorted_findings
 from popkit.rules.sides import GrantSide
 from popkit.texts import Text, sentence
-from popkit.verdict.incident import describe_fork, equivocations, lost_proofs
+from popkit.verdict.succession import predecessors
 from popkit.worker.reconcile import Reconciler
 from popkit.worker.tickets import ticket_findings
 
@@ -50,24 +49,17 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
 def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
     """Diagnose a case of which the rules were asked."""
     facts = inquiry.facts
-    grants, findings = [], list(evidence_findings(facts))
+    sides = [inquiry.side.grant(grant) for grant in facts.header.grants]
+    grants = [_diagnose_grant(side) for side in sides]
+    findings = list(evidence_findings(facts))
     findings += [answer.finding for answer in inquiry.everything() if answer.is_finding]
-    for grant in facts.header.grants:
-        diagnosis, found = _diagnose_grant(inquiry.side.grant(grant))
-        grants.append(diagnosis)
-        findings += found
-    declared = declared_cutovers(facts)
-    link_cutovers(facts, grants, given_up(declared))
+    for side in sides:
+        findings += [*judgement_findings(side), *claim_findings(facts, side.chain)]
+    declared = inquiry.side.declared
     link_declared(declared, grants)
-    stated = {(one.record.old.grant, one.successor) for one in declared}
-    findings += [
-        Finding("superseded", g.grant, (ACCOUNTS, g.superseded_by), observed=g.superseded_by)
-        for g in grants
-        if g.superseded_by is not None and (g.grant, g.superseded_by) not in stated
-    ]
     findings += declared_findings(declared)
     audit = diagnose_audit(facts)
-    reconciliation, reconciler, record_findings = _reconcile(inquiry, grants)
+    reconciliation, reconciler, record_findings = _reconcile(inquiry)
     findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
     checked, not_checked = declared_rows(declared)
     coverage = coverage_of(facts, [g.judgement for g in grants], [*reconciler.not_checked, *not_checked], findings)
@@ -77,10 +69,10 @@ def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
     )
 
 
-def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
+def _diagnose_grant(side: GrantSide) -> GrantDiagnosis:
     facts, grant, incident, judgement, causes = side.facts, side.grant, side.incident, side.judgement, side.causes
-    line, chain = side.line, side.chain
-    diagnosis = GrantDiagnosis(
+    line, chain, taken_over = side.line, side.chain, side.case.successors
+    return GrantDiagnosis(
         grant=grant,
         judgement=judgement,
         causes=causes,
@@ -91,11 +83,11 @@ def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
         unseen_entries=chain.unseen,
         foreign_entries=sorted(p.entry_hash for p in line.proofs.values() if p.issuer == "foreign" and p.accepted is not None),
         forged_transactions=sorted({a.signature for a in chain.forged}),
-        forks=[describe_fork(incident, fork) for fork in chain.forks],
-        equivocations=equivocations(incident)[0],
+        forks=incident.forks,
+        equivocations=incident.equivocations,
         affected_claimers=affected_claimers(incident),
-        superseded_by=None,
-        cutover_of=None,
+        superseded_by=taken_over.get(grant),
+        cutover_of=predecessors(taken_over).get(grant),
         paused=facts.history.is_paused(grant),
         closed=facts.history.is_closed(grant),
         events=facts.events_of(grant),
@@ -103,7 +95,6 @@ def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
         people=people_hit(incident),
         steps=steps_of(incident, [cause.name for cause in causes]),
     )
-    return diagnosis, [*judgement_findings(facts, incident, diagnosis), *claim_findings(facts, chain), *grant_findings(facts, chain)]
 
 
 def _titles(facts: Facts, grant: str) -> list[str]:
@@ -117,7 +108,7 @@ def _titles(facts: Facts, grant: str) -> list[str]:
     return [titles[event] for event in sorted(titles)]
 
 
-def _reconcile(inquiry: Inquiry, grants: list[GrantDiagnosis]) -> tuple[Reconciliation, Reconciler, list[Finding]]:
+def _reconcile(inquiry: Inquiry) -> tuple[Reconciliation, Reconciler, list[Finding]]:
     facts, reconciler = inquiry.facts, inquiry.side.reconciler
     findings = list(reconciler.contradicted())
     unbacked = reconciler.unbacked()
@@ -138,9 +129,7 @@ def _reconcile(inquiry: Inquiry, grants: list[GrantDiagnosis]) -> tuple[Reconcil
     unsynced = reconciler.unsynced()
     for signature, grant, slot in unsynced:
         findings.append(Finding("claim_unsynced", grant, (TRANSACTIONS, signature), _ITS_RECORD(), _NO_RECORD(), slot=slot))
-    abandoned = set()
-    for diagnosis in grants:
-        abandoned |= set(lost_proofs(inquiry.side.grant(diagnosis.grant).incident))
+    abandoned = {entry for grant in facts.header.grants for entry in inquiry.side.grant(grant).incident.lost_proofs}
     signatures = sorted({str(r.tx_signature) for r in unbacked})
     unsynced_ = sorted({row[0] for row in unsynced})
     return Reconciliation(signatures, unsynced_, sorted(abandoned), _unknown_records(facts)), reconciler, findings

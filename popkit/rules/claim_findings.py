@@ -1,33 +1,27 @@
-"""Findings about single claims and about the grant: what each accepted claim says, held against accounts, terms and signers."""
+"""Findings about single claims: what each accepted claim says, held against accounts, terms and signers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from popkit.chain.attempts import Attempt
 from popkit.chain.history import Terms
 from popkit.chain.links import GrantChain
 from popkit.facts import Facts
 from popkit.protocol.message import SKEW_SECONDS
-from popkit.protocol.pda import vault_address
 from popkit.rules.model import Finding
-from popkit.texts import Listed, Sentence, Text, sentence
-from popkit.wording import ACCEPTED_CLAIMS
+from popkit.texts import Listed, Text, sentence
 
 TRANSACTIONS, ACCOUNTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl"
 _RECEIPT = Text("grant {grant}, claimer {claimer}, period {period}", "grant {grant}、claimer {claimer}、期間 {period}")
 _NO_ACCOUNT = Text("no account exists at the receipt's address", "レシートのアドレスにアカウントがありません")
 _NO_RECEIPT = Text("the account at the receipt's address is no receipt", "レシートのアドレスにあるアカウントはレシートではありません")
 _PERIOD = Text("period {period}", "期間 {period}")
-_EXPIRED = Text("the grant expired at unix second {at}", "grant は UNIX 秒 {at} に期限切れになりました")
-_AT_LEAST = Text("at least {amount}", "{amount} 以上")
 
 
 def claim_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
     """Every accepted claim of a grant against its receipt, its signer as of the slot, and the terms as of the slot."""
     authority = facts.history.authority_of(chain.grant)
-    blind = 0
     for attempt in chain.accepted:
         where, slot = (TRANSACTIONS, attempt.signature), attempt.slot
         if not facts.claims.receipt_matches[attempt.row]:
@@ -36,13 +30,8 @@ def claim_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
         yield from _receipt(facts, chain, attempt)
         yield from _signer(facts, chain, attempt, authority)
         terms = facts.history.terms_during(chain.grant, slot)
-        if not terms:
-            blind += 1
-            continue
-        yield from _terms(facts, chain, attempt, terms)
-    if blind:
-        text = sentence("amount and period of {claims}", "{claims}の金額と期間", claims=ACCEPTED_CLAIMS(blind))
-        yield Finding("terms_unknown", chain.grant, (TRANSACTIONS, chain.grant), not_checked=text)
+        if terms:
+            yield from _terms(facts, chain, attempt, terms)
 
 
 def _expected_receipt(facts: Facts, attempt: Attempt) -> str:
@@ -125,40 +114,3 @@ def _has_token_calls(facts: Facts, attempt: Attempt) -> bool:
 
     tx = facts.claims.decode(int(facts.claims.transaction[attempt.row]))
     return any(instruction.program == TOKEN_PROGRAM for instruction in tx.instructions)
-
-
-def grant_findings(facts: Facts, chain: GrantChain) -> Iterator[Finding]:
-    """The grant's own state: paused, closed, expired, short of tokens, its terms rewritten."""
-    grant, history = chain.grant, facts.history
-    where = (ACCOUNTS, grant)
-    account = history.account(grant)
-    if history.is_paused(grant):
-        yield Finding("grant_paused", grant, where, observed=sentence("the grant is paused", "grant は一時停止中です"))
-    if history.is_closed(grant):
-        yield Finding("grant_closed", grant, where, observed=sentence("the grant is closed", "grant は閉じられています"))
-    if account is not None and 0 < account.expires_at < facts.now:
-        yield Finding("grant_over", grant, where, observed=_EXPIRED(at=account.expires_at))
-    if account is not None and facts.vault_is_short(grant):
-        where_ = (ACCOUNTS, vault_address(grant, facts.header.program_id))
-        yield Finding("vault_low", grant, where_, _AT_LEAST(amount=account.amount_per_period), str(facts.vault_amount(grant)))
-    for receipt in facts.receipts_without_claims(grant):
-        made = sentence("the claim that made the receipt", "このレシートを作成した claim")
-        missing = sentence("the node did not return that claim's transaction", "ノードがその claim のトランザクションを返していません")
-        yield Finding("claim_unseen", grant, (ACCOUNTS, receipt), made, missing)
-    creations = [step for step in history.of_grant(grant) if step.name == "create_grant"]
-    for before, again in pairwise(creations):
-        old, new = history.terms_at(grant, before.slot), history.terms_at(grant, again.slot)
-        closed_between = any(s.name == "close_grant" and before.slot <= s.slot <= again.slot for s in history.of_grant(grant))
-        if old is not None and new is not None and not closed_between:
-            yield Finding("terms_rewritten", grant, (TRANSACTIONS, again.signature), _terms_text(old), _terms_text(new), slot=again.slot)
-
-
-def _terms_text(terms: Terms) -> Sentence:
-    return sentence(
-        "amount {amount}, period {period} s, start {start}, expires {expires}",
-        "金額 {amount}、期間 {period} 秒、開始 {start}、期限 {expires}",
-        amount=terms.amount_per_period,
-        period=terms.period_seconds,
-        start=terms.start_ts,
-        expires=terms.expires_at,
-    )

@@ -77,9 +77,9 @@ class Rule:
             found = [answer for question in self.questions for answer in question(about)]
             yield from found or ([] if self.subject == "claim" else [self.held(where)])
 
-    def held(self, where: Where, expected: object = None, observed: object = None, title: Text | Sentence | None = None) -> Answer:
-        """That it is so."""
-        return Answer(self, HOLDS, where, expected, observed, title)
+    def held(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
+        """That it is so. `also` are the other attributes of an answer."""
+        return Answer(self, HOLDS, where, expected, observed, **also)
 
     def violated(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
         """That it is not so: a finding. `also` are the other attributes of an answer."""
@@ -99,9 +99,10 @@ class Rule:
 class Answer:
     """What a rule answers of one thing: `status` is 'holds', 'violated' or 'cannot tell', `where` is (file, key).
 
-    `title` is what was asked, where it is narrower than what the rule says. `is_part`: one of several lines that together show a rule; it
-    makes no finding of its own. `grant` is the grant that it is about (None: of its subject's, or of no grant), `slot` only orders
-    findings, `not_checked` says what could not be looked at because of it.
+    `title` is what was asked, where it is narrower than what the rule says, and `source` where
+    that comes from. `is_part`: one of several lines that together show a rule; it makes no finding
+    of its own. `grant` is the grant that it is about (None: of its subject's, or of no grant),
+    `slot` only orders findings, `not_checked` says what could not be looked at because of it.
 
     `title`, `expected` and `observed` are sentences in both languages, or names, hashes and numbers, which are in none.
     """
@@ -117,10 +118,12 @@ class Answer:
     not_checked: object = None
     grant: str | None = None
     is_part: bool = False
+    source: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "severity", self.severity or self.rule.severity)
         object.__setattr__(self, "title", self.title or self.rule.holds)
+        object.__setattr__(self, "source", self.source or self.rule.source)
 
     @property
     def is_finding(self) -> bool:

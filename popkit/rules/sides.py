@@ -6,11 +6,14 @@ from collections import defaultdict
 from functools import cached_property
 
 from popkit.chain.attempts import Attempt
+from popkit.chain.links import GrantChain
 from popkit.diagnosis.causes import Cause, causes_of
 from popkit.facts import Facts
+from popkit.rules.declared import Declared, declared_cutovers, given_up
 from popkit.rules.model import Where
 from popkit.verdict.incident import Incident
 from popkit.verdict.judge import Judge
+from popkit.verdict.succession import successors
 from popkit.worker.claim_records import ClaimRecord
 from popkit.worker.reconcile import Reconciler
 from popkit.worker.tickets import Tickets
@@ -45,6 +48,17 @@ class CaseSide:
         return Tickets(self.facts)
 
     @cached_property
+    def declared(self) -> list[Declared]:
+        """The records of cutovers, each held against the chain."""
+        return declared_cutovers(self.facts)
+
+    @cached_property
+    def successors(self) -> dict[str, str]:
+        """The grant that took over from each that is lost or undecided, as the chain shows it: {old: new}."""
+        judgements = [self.grant(grant).judgement for grant in self.facts.header.grants]
+        return successors(self.facts, judgements, given_up(self.declared))
+
+    @cached_property
     def records_by_signature(self) -> dict[str, list[ClaimRecord]]:
         """The worker's claim records by the transaction that they name; '' for those that name none."""
         found: dict[str, list[ClaimRecord]] = defaultdict(list)
@@ -75,6 +89,18 @@ class GrantSide:
     def last_good(self) -> Attempt | None:
         """The last accepted claim that the evidence holds."""
         return self.chain.accepted[-1] if self.chain.accepted else None
+
+    @property
+    def chain_as_read(self) -> GrantChain:
+        """The chain with every reading of PopState; `chain`, on which the verdict rests, may leave a doubted one out."""
+        return self.facts.chain(self.grant)
+
+    def file_of(self, entry: str) -> str:
+        """The file that shows a proof: the chain where it landed, else the worker's records, else what names it on chain."""
+        proof = self.line.proofs.get(entry)
+        if proof is None or proof.refused or not proof.from_worker:
+            return TRANSACTIONS
+        return STORAGE if proof.anchor is None else self.line.records.entries[proof.anchor.anchor_hash].place.part
 
 
 class ClaimSide:

@@ -30,7 +30,7 @@ class Check:
     """One check: `status` is 'holds', 'violated' or 'cannot tell'; `where` is (file, key).
 
     `title`, `expected`, `observed` and `rule` are sentences in both languages, or names, hashes and numbers, which are in none: `str()` is
-    their English.
+    their English. `expected` and `observed` are None where there is nothing to compare.
     """
 
     title: Text | Sentence
@@ -45,10 +45,12 @@ class Check:
 
     @classmethod
     def of(cls, answer: Answer) -> Check:
-        """A rule's answer as a numbered line."""
-        expected, observed = known(answer.expected), known(answer.observed or answer.not_checked)
+        """A rule's answer as a numbered line. What was compared is None where nothing was."""
+        expected, observed = answer.expected, answer.not_checked if answer.observed is None else answer.observed
+        if answer.status == CANNOT_TELL:
+            expected, observed = known(expected), known(observed)
         rule, title = answer.rule, answer.title or answer.rule.holds
-        return cls(title, answer.status, expected, observed, answer.where, rule.source, rule.code, answer.severity, rule.is_optional)
+        return cls(title, answer.status, expected, observed, answer.where, answer.source, rule.code, answer.severity, rule.is_optional)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_optional", self.is_optional or self.title in OPTIONAL)
@@ -62,8 +64,8 @@ class Check:
         return {
             "title": str(self.title),
             "status": self.status,
-            "expected": str(self.expected),
-            "observed": str(self.observed),
+            "expected": None if self.expected is None else str(self.expected),
+            "observed": None if self.observed is None else str(self.observed),
             "where": {"file": self.where[0], "key": self.where[1]},
             "rule": str(self.rule),
             "code": self.code or None,
