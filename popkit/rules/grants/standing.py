@@ -1,4 +1,6 @@
-"""How the grant itself stands: paused, closed, over, its terms, its events, and which grant took over."""
+"""How the grant itself stands: paused, closed, over, its terms, its events, and which grant took
+over.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ def _has_events(side: GrantSide) -> bool:
 
 
 def _may_be_replaced(side: GrantSide) -> bool:
-    """Whether the grant is lost or undecided and the case holds another that may have taken over."""
+    """Whether the grant is lost or undecided and the case holds another one."""
     is_left = side.judgement.verdict in ("broken", "inconclusive")
     return is_left and len(side.facts.header.grants) > 1
 
@@ -261,7 +263,9 @@ SUPERSEDED = Rule(
 
 @SUPERSEDED.asks
 def superseded(side: GrantSide) -> Iterator[Answer]:
-    """The grant that took over, as the chain shows it; where a record that the chain bears out says it, that is enough."""
+    """The grant that took over, as the chain shows it; where a record that the chain bears out
+    says it, that is enough.
+    """
     new = side.case.successors.get(side.grant)
     records = [one for one in side.case.declared if one.record.old.grant == side.grant]
     is_stated = any(one.successor in side.facts.header.grants for one in records)
