@@ -106,6 +106,13 @@ def test_a_token_counts_for_ten_minutes(confirmations: Confirmations, watch: Wat
         assert refused(confirmations, f"{asked.token}:{VALUE}") == "confirmation_too_old"
 
 
+def test_another_plan_allows_another_time(confirmations: Confirmations, watch: Watch) -> None:
+    asked = confirmations.ask("2", VALUE)
+    watch.time += 61
+    assert Confirmations(confirmations.journal, 60).outstanding("2") is None
+    assert confirmations.outstanding("2") == asked
+
+
 def test_the_newest_token_of_a_step_counts_alone(confirmations: Confirmations) -> None:
     first, second = confirmations.ask("2", VALUE), confirmations.ask("2", VALUE)
     assert first.token != second.token
