@@ -132,7 +132,9 @@ def noise(side: GrantSide) -> Iterator[Answer]:
     """
     strangers = [attempt for attempt in side.chain.refused if attempt.noise is not None]
     if strangers:
-        reasons = Listed(tuple(sorted({str(attempt.noise) for attempt in strangers})), between=", ")
+        reasons = Listed(
+            tuple(sorted({a.noise for a in strangers if a.noise is not None})), between=", "
+        )
         observed, first = (
             _STRANGERS(attempts=ATTEMPTS(len(strangers)), reasons=reasons),
             strangers[0],

@@ -51,7 +51,11 @@ def _has_claims(side: GrantSide) -> bool:
 
 
 def _has_events(side: GrantSide) -> bool:
-    return bool(side.facts.events_of(side.grant))
+    """Whether more than case.json, which names the events that were asked for, links events."""
+    links = [link for link in side.facts.event_links if link.grant == side.grant]
+    return (
+        any(link.source != "case.json" for link in links) or len({link.event for link in links}) > 1
+    )
 
 
 def _may_be_replaced(side: GrantSide) -> bool:
