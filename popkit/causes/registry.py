@@ -11,7 +11,7 @@ from popkit.causes.unexplained import unexplained
 from popkit.verdict.incident import Incident
 
 
-def _found() -> dict[str, CauseKind]:
+def every_cause() -> dict[str, CauseKind]:
     """Every cause by its name, by rank. Raises ValueError where two share a name."""
     found: dict[str, CauseKind] = {}
     for module in pkgutil.iter_modules(popkit.causes.__path__, "popkit.causes."):
@@ -27,7 +27,7 @@ def _found() -> dict[str, CauseKind]:
     }
 
 
-CAUSES = _found()
+CAUSES = every_cause()
 """Every cause by its name, in the order in which lists show them; 'unexplained' comes last."""
 
 
