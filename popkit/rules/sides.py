@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 
+from popkit.causes.model import Cause
+from popkit.causes.registry import causes_of
 from popkit.chain.attempts import Attempt
 from popkit.chain.links import GrantChain
-from popkit.diagnosis.causes import Cause, causes_of
 from popkit.facts import Facts
 from popkit.rules.declared import Declared, declared_cutovers, given_up
 from popkit.rules.model import Where
