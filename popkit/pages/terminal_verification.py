@@ -158,7 +158,7 @@ def _totals(verification: Verification, language: Language) -> Iterator[str]:
 def _tally(counts: Counter[str], language: Language, counted: bool = True) -> str:
     """'of 12, 10 hold and 2 cannot tell'; of one thing alone, or the one of its kind (not `counted`), its status."""
     worst = _worst(counts)
-    if not counted or counts.total() == 1:
+    if not counted or (counts.total() == 1 and counts[worst]):
         return STATUSES[worst].in_language(language)
     if counts[worst] == counts.total():
         return EACH[worst](count=counts.total()).in_language(language)
