@@ -195,7 +195,7 @@ class GrantChain:
         era = self._era(attempt)
         return era.may_be_strict and not era.may_be_relaxed
 
-    def _is_surely_strict(self, attempt: Attempt) -> bool:
+    def is_surely_strict(self, attempt: Attempt) -> bool:
         """Whether strict rules were in force whatever else is true: behaviour leaves no relaxed program there, or it did not exist yet.
 
         That the program shown last stays is what verdicts go by; it proves nothing of a slot after which a newer program shows, or none.
@@ -259,7 +259,7 @@ class GrantChain:
         """
         assert later.issued_at is not None
         assert landed.issued_at is not None
-        if self._is_surely_strict(later):
+        if self.is_surely_strict(later):
             return True
         tied = later.issued_at == landed.issued_at and later.slot == landed.slot
         return later.issued_at >= landed.issued_at and not tied
@@ -273,7 +273,7 @@ class GrantChain:
         return [
             a
             for a in self.linked
-            if self._is_surely_strict(a) and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
+            if self.is_surely_strict(a) and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
         ]
 
     @cached_property

@@ -8,8 +8,8 @@ from typing import Any
 
 from popkit.diagnosis.result import SUFFIXES
 from popkit.facts import Facts
-from popkit.rules.claim_findings import TRANSACTIONS
 from popkit.rules.model import Finding
+from popkit.rules.sides import TRANSACTIONS
 from popkit.texts import Sentence, Text, sentence
 from popkit.wording import LISTED_TRANSACTIONS, PARTS, TIMES
 from popkit.wording import TRANSACTIONS as SEVERAL
