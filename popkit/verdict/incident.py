@@ -1,4 +1,6 @@
-"""One judged grant, and the questions that rules and causes ask of it: what was refused, burnt, lost, reported, and signed twice."""
+"""One judged grant, and the questions that rules and causes ask of it: what was refused, burnt,
+lost, reported, and signed twice.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,18 @@ REPORT_DELAY = 900
 
 
 class Incident:
-    """One judged grant as rules and causes ask about it: what was refused, burnt, lost and reported."""
+    """One judged grant as rules and causes ask about it: what was refused, burnt, lost and
+    reported.
+    """
 
     def __init__(self, facts: Facts, judgement: Judgement) -> None:
         self.facts, self.judgement = facts, judgement
 
     @cached_property
     def burnt(self) -> list[Attempt]:
-        """Attributed attempts whose proof a rule other than the chain's refused for good, in landing order."""
+        """Attributed attempts whose proof a rule other than the chain's refused for good, in
+        landing order.
+        """
         return [a for a in self.judgement.line.chain.attributed if burnt(self.judgement, a)]
 
     @cached_property
@@ -45,7 +51,9 @@ class Incident:
         return self.judgement.fates
 
     def is_doomed(self, proof: Proof) -> bool:
-        """Whether a proof can land no more: it is lost, or the second on the way for one claimer and period."""
+        """Whether a proof can land no more: it is lost, or the second on the way for one claimer
+        and period.
+        """
         return self.fates.of(proof) == LOST or proof.entry_hash in self.judgement.line.repeated
 
     @property
@@ -66,7 +74,9 @@ class Incident:
 
     @property
     def chain_is_known(self) -> bool:
-        """Whether anything of the chain was collected: without it a proof that was never accepted cannot be told from one that was."""
+        """Whether anything of the chain was collected: without it a proof that was never accepted
+        cannot be told from one that was.
+        """
         chain = self.judgement.line.chain
         return (
             chain.state.known
@@ -76,12 +86,16 @@ class Incident:
 
     @property
     def unknown_parents(self) -> list[str]:
-        """Parents that attributed refused claims, or the worker's line, name and that nothing in the evidence carries."""
+        """Parents that attributed refused claims, or the worker's line, name and that nothing in
+        the evidence carries.
+        """
         return sorted(self.judgement.line.unknown_parents)
 
     @property
     def first_unknown_parent(self) -> list[str]:
-        """The unknown parent that stands on the chain's head: the one with the oldest child; none where that place is known."""
+        """The unknown parent that stands on the chain's head: the one with the oldest child; none
+        where that place is known.
+        """
         parents = self.judgement.line.unknown_parents
         return (
             []
@@ -97,7 +111,9 @@ class Incident:
 
     @cached_property
     def head_may_be_another(self) -> bool:
-        """Whether proofs that nothing shows as accepted may have been, as where the chain's head is cannot be told."""
+        """Whether proofs that nothing shows as accepted may have been, as where the chain's head
+        is cannot be told.
+        """
         judgement = self.judgement
         proved = judgement.verdict == "broken" and any(
             self.fates.of(p) == LOST for p in self.on_head
@@ -106,7 +122,9 @@ class Incident:
 
     @cached_property
     def lost_proofs(self) -> list[str]:
-        """The worker's never-accepted proofs that can land no more, ascending; unknown parents of refused claims among them."""
+        """The worker's never-accepted proofs that can land no more, ascending; unknown parents of
+        refused claims among them.
+        """
         if not self.chain_is_known or self.head_may_be_another:
             return []
         lost = {
@@ -140,8 +158,8 @@ class Incident:
     def equivocations(self) -> list[list[str]]:
         """Pairs of different signed entries for one claimer and period on one parent, ascending.
 
-        Two issuers, or one worker that keeps its own head, equivocate; one that took a parent from the chain and is
-        asked twice repeats itself: see `repeats`.
+        Two issuers, or one worker that keeps its own head, equivocate; one that took a parent from
+        the chain and is asked twice repeats itself: see `repeats`.
         """
         return self._pairs[0]
 
@@ -188,7 +206,9 @@ class Incident:
 
 
 def _reports_by_proof(facts: Facts, judgement: Judgement) -> dict[str, ReportedFailure]:
-    """The first refusal that a wallet reported of each never-accepted proof: the newest one it held at that time."""
+    """The first refusal that a wallet reported of each never-accepted proof: the newest one it
+    held at that time.
+    """
     by_claimer: dict[str, list[Proof]] = defaultdict(list)
     for proof in judgement.line.proofs.values():
         if not proof.landed:

@@ -1,4 +1,6 @@
-"""Which grant took over from which, by what the chain shows alone; records of cutovers have their own word beside it."""
+"""Which grant took over from which, by what the chain shows alone; records of cutovers have their
+own word beside it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,11 @@ from popkit.verdict.judgement import Judgement
 def successors(
     facts: Facts, judgements: Sequence[Judgement], given_up: Collection[str] = ()
 ) -> dict[str, str]:
-    """The grant that took over from each grant that is lost or undecided: {old: new}, in the order of the judgements.
+    """The grant that took over from each that is lost or undecided: {old: new}, old ones in order.
 
-    It is the first grant of the same authority and mint that was created after the old one's last good claim, for
-    another event. `given_up` are new grants that somebody declares to have abandoned: none of them took over.
+    It is the first grant of the same authority and mint that was created after the old one's last
+    good claim, for another event. `given_up` are new grants that somebody declares to have
+    abandoned: none of them took over.
     """
     history, found = facts.history, {}
     candidates = [judgement.grant for judgement in judgements if judgement.grant not in given_up]
@@ -40,5 +43,5 @@ def successors(
 
 
 def predecessors(taken_over: dict[str, str]) -> dict[str, str]:
-    """The grant that each successor took over from first: {new: old}, of what `successors` gives."""
+    """The grant that each successor took over from first: {new: old}, given {old: new}."""
     return {new: old for old, new in reversed(taken_over.items())}

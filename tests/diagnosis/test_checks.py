@@ -1,4 +1,4 @@
-"""Findings about single claims and about the grant, each by the smallest accounts, steps and claims that show it, word for word."""
+"""Findings about single claims, each by the smallest accounts, steps and claims that show it, word for word."""
 
 from __future__ import annotations
 
@@ -10,20 +10,16 @@ import pytest
 
 from popkit.chain.attempts import Attempt
 from popkit.chain.history import AdminStep
-from popkit.drill.addresses import vault_address
 from popkit.facts import Facts
-from popkit.protocol.accounts import ClaimReceipt, Grant, TokenAccount, encode_account
+from popkit.protocol.accounts import ClaimReceipt
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58decode
-from popkit.rules.claim_findings import claim_findings, grant_findings, shares_account
+from popkit.rules.claim_findings import claim_findings, shares_account
 from popkit.rules.model import Finding
 from tests.diagnosis.admin_steps import (
-    CONFIG,
     FIRST,
     GRANT,
-    MINT,
     NOW,
     OTHER,
-    SCHOOL,
     SECOND,
     WORLD,
     account,
@@ -81,10 +77,6 @@ def facts_of(
 
 def of_claims(*attempts: Attempt, **more: Any) -> list[Finding]:
     return list(claim_findings(*facts_of(*attempts, **more)))
-
-
-def of_grant(*attempts: Attempt, **more: Any) -> list[Finding]:
-    return list(grant_findings(*facts_of(*attempts, **more)))
 
 
 BEGUN = (named(9, FIRST), created(10))
@@ -160,7 +152,7 @@ def test_a_signer_of_which_nothing_can_be_told() -> None:
     assert of_claims(of_ann(signer=None), steps=BEGUN) == [], "the claim carries no proof"
     assert of_claims(of_ann(signer=SECOND), steps=(created(10),)) == [], "no upsert is known"
     alone = of_claims(of_ann(signer=SECOND), steps=(named(9, FIRST),))
-    assert [f.code for f in alone] == ["terms_unknown"], "whose grant it is is not known"
+    assert alone == [], "whose grant it is is not known"
 
 
 # -- terms --
@@ -237,82 +229,3 @@ def test_a_claim_while_the_grant_was_paused() -> None:
     assert of_claims(of_ann(21), **closed) == [
         Finding("claim_not_allowed", GRANT, WHERE, "the program refuses the claim with Paused", "the claim is accepted", slot=21)
     ]
-
-
-def test_claims_of_which_the_terms_are_not_known() -> None:
-    first, second = of_ann(), claim("bob", "ann", 30, signer=None)
-    one = Finding("terms_unknown", GRANT, (TRANSACTIONS, GRANT), not_checked="amount and period of 1 accepted claim")
-    two = Finding("terms_unknown", GRANT, (TRANSACTIONS, GRANT), not_checked="amount and period of 2 accepted claims")
-    assert of_claims(first, moved=9) == [one]
-    assert of_claims(first, second) == [two]
-    assert of_claims(first, second, steps=(named(9, FIRST), created(25))) == [one], "the later of them is held to its terms"
-
-
-# -- the grant's own state --
-
-
-def test_a_grant_of_which_nothing_is_to_say() -> None:
-    vault = vault_address(GRANT)
-    assert of_grant(steps=BEGUN, accounts={GRANT: account(NOW), vault: held(2)}) == []
-    assert of_grant() == []
-
-
-def held(amount: int | None, data: bytes | None = None) -> SimpleNamespace:
-    """The vault as collected: of so many tokens, or of other bytes."""
-    found = encode_account(TokenAccount(MINT, GRANT, amount)) if amount is not None else data
-    vault = vault_address(GRANT)
-    return SimpleNamespace(pubkey=vault, data=found, slot=100, exists=found is not None, decoded=lambda kind: None)
-
-
-def stands(**fields: Any) -> SimpleNamespace:
-    """The grant's account with other terms."""
-    return account(Grant(**({name: getattr(NOW, name) for name in Grant.__slots__} | fields)))
-
-
-def test_a_grant_that_is_paused_closed_or_over() -> None:
-    where = (ACCOUNTS, GRANT)
-    assert of_grant(accounts={GRANT: stands(paused=True)}) == [Finding("grant_paused", GRANT, where, observed="the grant is paused")]
-    assert of_grant(steps=(created(10), step("close_grant", 12))) == [Finding("grant_closed", GRANT, where, observed="the grant is closed")]
-    over = [Finding("grant_over", GRANT, where, observed="the grant expired at unix second 5000")]
-    assert [of_grant(accounts={GRANT: account(NOW)}, now=now) for now in (5000, 5001)] == [[], over]
-    assert of_grant(accounts={GRANT: stands(expires_at=0)}, now=9000) == []
-    told = of_grant(accounts={GRANT: stands(expires_at=1)}, now=9000)
-    assert told == [Finding("grant_over", GRANT, where, observed="the grant expired at unix second 1")]
-
-
-def test_a_vault_that_holds_less_than_one_period_s_amount() -> None:
-    vault = vault_address(GRANT)
-    low = Finding("vault_low", GRANT, (ACCOUNTS, vault), "at least 2", "1")
-    assert of_grant(accounts={GRANT: account(NOW), vault: held(1)}) == [low]
-    for other in (held(2), held(None), held(None, b"no token account")):
-        assert of_grant(accounts={GRANT: account(NOW), vault: other}) == []
-    assert of_grant(accounts={vault: held(1)}) == [], "the amount of a period is not known"
-
-
-def test_receipts_whose_claims_nobody_gave() -> None:
-    another = WORLD.address("another receipt")
-    accounts = {RECEIPT: written(), another: written(claimer=BOB)}
-    unseen = [
-        Finding("claim_unseen", GRANT, (ACCOUNTS, a), "the claim that made the receipt", "the node did not return that claim's transaction")
-        for a in accounts
-    ]
-    assert of_grant(of_ann(), accounts=accounts) == unseen[1:]
-    assert sorted(of_grant(accounts=accounts), key=str) == sorted(unseen, key=str)
-
-
-def test_terms_that_were_written_anew() -> None:
-    again = created(12, amount_per_period=9, period_seconds=8, start_ts=7, expires_at=6)
-    where, after = (TRANSACTIONS, "signature of create_grant at 12"), "amount 9, period 8 s, start 7, expires 6"
-    assert of_grant(steps=(created(10), again)) == [Finding("terms_rewritten", GRANT, where, TERMS_TEXT, after, slot=12)]
-    for slot in (10, 11, 12):
-        assert of_grant(steps=(created(10), step("close_grant", slot), again)) == [], slot
-    for slot in (9, 13):
-        told = of_grant(steps=(step("close_grant", slot), created(10), again))
-        assert [f.code for f in told if f.code == "terms_rewritten"] == ["terms_rewritten"], slot
-    assert of_grant(steps=(created(10), step("set_paused", 11, paused=False), created(12, OTHER))) == []
-    third = created(14, amount_per_period=5)
-    assert [f.where[1] for f in of_grant(steps=(created(10), again, third))] == [where[1], "signature of create_grant at 14"]
-
-
-def test_whose_pop_config_it_is_does_not_matter_to_the_grant() -> None:
-    assert of_grant(steps=(named(9, FIRST), named(12, SECOND)), accounts={CONFIG: account(None), SCHOOL: account(None)}) == []

@@ -90,4 +90,4 @@ def test_every_text_of_the_room_is_japanese_in_japanese() -> None:
             for text in value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else (value,):
                 if isinstance(text, Text) and text == text.ja:
                     same.add(str(text))
-    assert same <= {"grant", "entry hash", "{key}: {entry}", "{grant}: {what}", "ok {value}"}
+    assert same <= {"grant", "entry hash", "{key}: {entry}", "{grant}: {what}", "ok {value}", "{verdict}: {because}"}

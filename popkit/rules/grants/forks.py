@@ -1,4 +1,6 @@
-"""Two proofs on one parent: forks and races, and two proofs that were signed for one claimer and period."""
+"""Two proofs on one parent: forks and races, and two proofs that were signed for one claimer and
+period.
+"""
 
 from __future__ import annotations
 

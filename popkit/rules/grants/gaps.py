@@ -65,7 +65,9 @@ def every_gap(side: GrantSide) -> Iterator[Answer]:
 
 @ENTRY_UNSEEN.asks
 def none_missing(side: GrantSide) -> Iterator[Answer]:
-    """Whether both ends and the links between them show that every accepted claim is there; a gap is no proof of a fault."""
+    """Whether both ends and the links between them show that every accepted claim is there; a gap
+    is no proof of a fault.
+    """
     gaps, where = len(side.chain.unseen), (ACCOUNTS, side.grant)
     if side.is_complete and not gaps:
         yield ENTRY_UNSEEN.held(

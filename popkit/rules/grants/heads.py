@@ -1,4 +1,6 @@
-"""PopState, which only the program writes, and all of it at once: where it stands, its two heads, the period and time of its head."""
+"""PopState, which only the program writes, and all of it at once: where it stands, its two heads,
+the period and time of its head.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +45,8 @@ _PERIOD_AND_TIME = Text(
     "period {period}, issued at {issued_at}", "期間 {period}、発行時刻 {issued_at}"
 )
 
+_SOURCE = "How to Verify 5; invariants L9, L10"
+
 
 def _place(side: GrantSide) -> Where:
     return ACCOUNTS, pop_state_address(side.grant, side.facts.header.program_id)
@@ -79,24 +83,25 @@ STATE_CONTRADICTS_CLAIMS = Rule(
 
 @STATE_CONTRADICTS_CLAIMS.asks
 def state_contradicts_claims(side: GrantSide) -> Iterator[Answer]:
-    """Each reading of PopState that cannot be true beside the claims; that two readings deny each other is the case's rule."""
-    chain, where = side.chain_as_read, _place(side)
+    """Each reading of PopState that cannot be true beside the claims.
+
+    That two readings of one slot deny each other is a rule of the case.
+    """
+    rule, chain, where = STATE_CONTRADICTS_CLAIMS, side.chain_as_read, _place(side)
     wrong = [reading for reading in chain.contradicting_states if not reading.is_contradicted]
     for reading in wrong:
         wanted = None if reading.slot is None else _HEAD_BY(slot=reading.slot)
         observed = reading.head or _NO_POP_STATE()
-        yield STATE_CONTRADICTS_CLAIMS.violated(where, wanted, observed, slot=reading.slot)
+        yield rule.violated(where, wanted, observed, slot=reading.slot, source=_SOURCE)
     if wrong:
         return
     doubt = _doubt_of(chain)
     if doubt is not None:
-        yield STATE_CONTRADICTS_CLAIMS.unknown(where, chain.links_head, doubt)
+        yield rule.unknown(where, chain.links_head, doubt, source=_SOURCE)
     else:
-        head, heads = chain.state.head or GENESIS_HASH, _heads_at_its_slot(chain)
-        wanted = (
-            chain.links_head if head == chain.links_head else Listed(tuple(sorted(heads)), or_=True)
-        )
-        yield STATE_CONTRADICTS_CLAIMS.held(where, wanted, head)
+        head = chain.state.head or GENESIS_HASH
+        heads = {head} if head == chain.links_head else _heads_at_its_slot(chain)
+        yield rule.held(where, Listed(tuple(sorted(heads)), or_=True), head, source=_SOURCE)
 
 
 def _doubt_of(chain: GrantChain) -> Sentence | None:
@@ -117,7 +122,9 @@ def _doubt_of(chain: GrantChain) -> Sentence | None:
 
 
 def _heads_at_its_slot(chain: GrantChain) -> set[str]:
-    """Every entry that may have been the head while PopState was read: the claims of one slot have no order."""
+    """Every entry that may have been the head while PopState was read: the claims of one slot have
+    no order.
+    """
     return set() if chain.state.slot is None else chain.heads_during(chain.state.slot)
 
 
@@ -175,7 +182,9 @@ STATE_CONTRADICTS_ITS_HEAD = Rule(
 
 @STATE_CONTRADICTS_ITS_HEAD.asks
 def state_contradicts_its_head(side: GrantSide) -> Iterator[Answer]:
-    """Period and time of issue are those of the claim that PopState names; of a claim that is not there they cannot be told."""
+    """Period and time of issue are those of the claim that PopState names; of a claim that is not
+    there they cannot be told.
+    """
     chain = side.chain_as_read
     state, last = chain.state, chain.accepted_entries.get(str(chain.state.head))
     wanted = (

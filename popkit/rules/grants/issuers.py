@@ -24,8 +24,10 @@ _NOT_COVERED = Text(
     "{proofs}の発行者（worker の記録がその時期を含んでいません）",
 )
 _ATTESTED = Text(
-    "the row of the anchor's request (API_POST_V1_SCHOOL_POP_PROOF, 200), a history record, or a signed message",
-    "アンカーに対応するリクエストの行（API_POST_V1_SCHOOL_POP_PROOF、200）、履歴の記録、または署名されたメッセージ",
+    "the row of the anchor's request (API_POST_V1_SCHOOL_POP_PROOF, 200), a history record, "
+    "or a signed message",
+    "アンカーに対応するリクエストの行（API_POST_V1_SCHOOL_POP_PROOF、200）、履歴の記録、"
+    "または署名されたメッセージ",
 )
 _ANCHOR_ALONE = Text(
     "nothing but the anchor shows this proof", "この proof を示すのはアンカーだけです"
@@ -44,7 +46,9 @@ _MAY_END_BEFORE = Text(
 
 
 def _sent(side: GrantSide) -> list[tuple[Proof, Attempt]]:
-    """Every proof that a claim carries, by its hash, each with the claim that landed, else with its first refusal."""
+    """Every proof that a claim carries, by its hash, each with the claim that landed, else with
+    its first refusal.
+    """
     proofs = sorted(side.line.proofs.values(), key=lambda proof: proof.entry_hash)
     return [(p, p.accepted or p.refused[0]) for p in proofs if p.accepted or p.refused]
 
@@ -86,7 +90,9 @@ FOREIGN_ISSUER = Rule(
 
 @FOREIGN_ISSUER.asks
 def foreign_issuer(side: GrantSide) -> Iterator[Answer]:
-    """Each proof that a complete audit chain does not hold; of those over whose time it is not complete nothing can be told."""
+    """Each proof that a complete audit chain does not hold; of those over whose time it is not
+    complete nothing can be told.
+    """
     sent = _sent(side)
     for proof, attempt in sent:
         if proof.issuer == "foreign":
@@ -160,7 +166,9 @@ ANCHOR_UNATTESTED = Rule(
 
 @ANCHOR_UNATTESTED.asks
 def anchor_unattested(side: GrantSide) -> Iterator[Answer]:
-    """Each proof that an anchor alone shows: whoever holds the audit-log token can write one by hand."""
+    """Each proof that an anchor alone shows: whoever holds the audit-log token can write one by
+    hand.
+    """
     for proof in side.facts.line(side.grant).unattested:
         if proof.anchor is not None:
             anchor = proof.anchor.anchor_hash
@@ -195,7 +203,9 @@ HISTORY_RECORD_MISSING = Rule(
 
 @HISTORY_RECORD_MISSING.asks
 def history_record_missing(side: GrantSide) -> Iterator[Answer]:
-    """Each accepted proof with an anchor and no record; beyond the export's end the record may only be unexported."""
+    """Each accepted proof with an anchor and no record; beyond the export's end the record may
+    only be unexported.
+    """
     rule = HISTORY_RECORD_MISSING
     for proof in side.line.unrecorded:
         attempt, wanted = proof.accepted, _HISTORY_OF(entry=proof.entry_hash)

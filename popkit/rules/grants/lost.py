@@ -18,8 +18,10 @@ _LOST = Text(
     "この proof を含む受理された claim はなく、もう取り込まれません",
 )
 _RECORDS_END = Text(
-    "a proof that was never sent shows in the worker's records alone, which do not reach the chain's head",
-    "送信されなかった proof は worker の記録でしか分かりませんが、記録がチェーンの head まで届いていません",
+    "a proof that was never sent shows in the worker's records alone, which do not reach the "
+    "chain's head",
+    "送信されなかった proof は worker の記録でしか分かりませんが、"
+    "記録がチェーンの head まで届いていません",
 )
 _ONE_ON_THE_WAY = Text(
     "one proof on the way for {claimer}, period {period}",
@@ -63,7 +65,9 @@ PROOF_LOST = Rule(
 
 @PROOF_LOST.asks
 def proof_lost(side: GrantSide) -> Iterator[Answer]:
-    """Every lost proof; under relaxed rules none waits for another, so that a loss is a remark alone."""
+    """Every lost proof; under relaxed rules none waits for another, so that a loss is a remark
+    alone.
+    """
     incident, severity = side.incident, "warning" if side.judgement.is_strict else "info"
     for entry in incident.lost_proofs:
         where = side.file_of(entry), entry
@@ -103,7 +107,9 @@ PROOF_REPEATED = Rule(
 
 @PROOF_REPEATED.asks
 def proof_repeated(side: GrantSide) -> Iterator[Answer]:
-    """Proofs on the way that ask for what an earlier one there asks for: only one of the two can land."""
+    """Proofs on the way that ask for what an earlier one there asks for: only one of the two can
+    land.
+    """
     for entry, earlier in side.line.repeated.items():
         proof = side.line.proofs[entry]
         wanted = _ONE_ON_THE_WAY(claimer=proof.claimer, period=proof.period_index)
@@ -134,7 +140,9 @@ PROOF_OUT_OF_PERIOD = Rule(
 
 @PROOF_OUT_OF_PERIOD.asks
 def proof_out_of_period(side: GrantSide) -> Iterator[Answer]:
-    """Proofs on the way for a period that was over when they were issued, or that begins too late for them."""
+    """Proofs on the way for a period that was over when they were issued, or that begins too late
+    for them.
+    """
     terms = side.incident.fates.terms
     if terms is None:
         yield PROOF_OUT_OF_PERIOD.unknown((TRANSACTIONS, side.grant), observed=_NO_TERMS())

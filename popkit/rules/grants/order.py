@@ -1,4 +1,6 @@
-"""The order of accepted claims against their links, and that each claimer and period has one claim and one receipt."""
+"""The order of accepted claims against their links, and that each claimer and period has one claim
+and one receipt.
+"""
 
 from __future__ import annotations
 
@@ -73,24 +75,25 @@ ORDER_CONTRADICTS_LINKS = Rule(
 
 @ORDER_CONTRADICTS_LINKS.asks
 def first_from_genesis(side: GrantSide) -> Iterator[Answer]:
-    """The beginning: a strict chain starts from GENESIS, a relaxed one anywhere. A part of the rule."""
+    """Whether the chain begins at GENESIS, as a strict one must: a part of the rule."""
     chain, first, rule = side.chain, side.chain.linked[0], ORDER_CONTRADICTS_LINKS
     parent = str(first.prev_hash)
+    wanted: str | None = None if parent in chain.unseen else GENESIS_HASH
     if chain.era_at(first) == "relaxed":
         wanted, answer = _ANY_PARENT(), rule.held if side.is_complete else rule.unknown
+    elif parent == GENESIS_HASH:
+        answer = rule.held
     else:
-        wanted = None if parent in chain.unseen else GENESIS_HASH
-        is_wrong = first in chain.misordered
-        answer = (
-            rule.held if parent == GENESIS_HASH else rule.violated if is_wrong else rule.unknown
-        )
+        answer = rule.violated if first in chain.misordered else rule.unknown
     also = {"title": _FROM_GENESIS, "source": "program §1.8; invariant L9", "is_part": True}
     yield answer((TRANSACTIONS, first.signature), wanted, parent, **also)
 
 
 @ORDER_CONTRADICTS_LINKS.asks
 def order_contradicts_links(side: GrantSide) -> Iterator[Answer]:
-    """Each strict claim that landed elsewhere than right after its parent: a slot or an outcome in the evidence is false."""
+    """Each strict claim that landed elsewhere than right after its parent: a slot or an outcome in
+    the evidence is false.
+    """
     for attempt in side.chain.misordered:
         where, wanted = (TRANSACTIONS, attempt.signature), _PARENT_IS_HEAD(parent=attempt.prev_hash)
         yield ORDER_CONTRADICTS_LINKS.violated(where, wanted, _ANOTHER_IS_HEAD(), slot=attempt.slot)
@@ -123,7 +126,7 @@ PERIOD_CLAIMED_TWICE = Rule(
 
 @PERIOD_CLAIMED_TWICE.asks
 def period_claimed_twice(side: GrantSide) -> Iterator[Answer]:
-    """Each accepted claim of a period that an earlier one holds: one receipt cannot be made twice."""
+    """Each accepted claim of a period that an earlier one holds: no receipt is made twice."""
     for attempt in side.chain.doubled:
         observed = _ANOTHER_CLAIM(claimer=attempt.claimer, period=attempt.period_index)
         where = TRANSACTIONS, attempt.signature
@@ -155,7 +158,9 @@ CLAIM_WITHOUT_RECEIPT = Rule(
 
 @CLAIM_WITHOUT_RECEIPT.asks
 def claim_without_receipt(side: GrantSide) -> Iterator[Answer]:
-    """One receipt a claim: a claim without one is false, as receipts are never closed; a receipt without a claim is a gap."""
+    """One receipt a claim: a claim without one is false, as receipts are never closed; a receipt
+    without a claim is a gap.
+    """
     facts, accepted = side.facts, side.chain.accepted
     claimed = {attempt.receipt for attempt in accepted}
     collected = {a.receipt for a in accepted if facts.is_collected_since(a.receipt, a.slot)}

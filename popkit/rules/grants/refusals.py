@@ -1,4 +1,6 @@
-"""Attempts that the program refused: by a chain rule, by another rule for good, of strangers; and refusals that wallets report."""
+"""Attempts that the program refused: by a chain rule, by another rule for good, of strangers; and
+refusals that wallets report.
+"""
 
 from __future__ import annotations
 
@@ -125,10 +127,14 @@ NOISE = Rule(
 
 @NOISE.asks
 def noise(side: GrantSide) -> Iterator[Answer]:
-    """All attempts of strangers in one finding, at the first, with the reasons why none is the issuer's."""
+    """All attempts of strangers in one finding, at the first, with the reasons why none is the
+    issuer's.
+    """
     strangers = [attempt for attempt in side.chain.refused if attempt.noise is not None]
     if strangers:
-        reasons = Listed(tuple(sorted({str(attempt.noise) for attempt in strangers})), between=", ")
+        reasons = Listed(
+            tuple(sorted({a.noise for a in strangers if a.noise is not None})), between=", "
+        )
         observed, first = (
             _STRANGERS(attempts=ATTEMPTS(len(strangers)), reasons=reasons),
             strangers[0],
@@ -159,7 +165,9 @@ WALLETS_REPORT_BREAK = Rule(
 
 @WALLETS_REPORT_BREAK.asks
 def wallets_report_break(side: GrantSide) -> Iterator[Answer]:
-    """Reports of a chain-rule refusal that never landed, unless the chain is sound all the same: nobody signs a report."""
+    """Reports of a chain-rule refusal that never landed, unless the chain is sound all the same:
+    nobody signs a report.
+    """
     quiet = [
         failure
         for failure in side.facts.reported

@@ -13,13 +13,16 @@ _NOT_COMPARED = Text(
     "the worker's present signer against pop-config", "worker の現在の signer と pop-config の照合"
 )
 _OLDER_STATUS = Text(
-    "the worker's present signer: its status may have been taken before pop-config was last changed",
+    "the worker's present signer: its status may have been taken before pop-config was last "
+    "changed",
     "worker の現在の signer（ステータスは pop-config の最後の変更より前のものかもしれません）",
 )
 
 
 def _not_compared(side: GrantSide) -> Sentence | None:
-    """Why the worker's present signer cannot be held against pop-config; None where it can, or where the two agree."""
+    """Why the worker's present signer cannot be held against pop-config; None where it can, or
+    where the two agree.
+    """
     facts = side.facts
     if facts.signer_now is None:
         return _NOT_COMPARED()
@@ -61,7 +64,9 @@ SIGNER_MISMATCH = Rule(
 
 @SIGNER_MISMATCH.asks
 def signer_mismatch(side: GrantSide) -> Iterator[Answer]:
-    """The cause of that name, at the first refused claim; a wallet's report alone makes a warning, as nobody signs it."""
+    """The cause of that name, at the first refused claim; a wallet's report alone makes a warning,
+    as nobody signs it.
+    """
     for cause in side.causes:
         if cause.name == "signer_mismatch":
             refused = next(

@@ -1,4 +1,6 @@
-"""How the grant itself stands: paused, closed, over, its terms, its events, and which grant took over."""
+"""How the grant itself stands: paused, closed, over, its terms, its events, and which grant took
+over.
+"""
 
 from __future__ import annotations
 
@@ -49,11 +51,15 @@ def _has_claims(side: GrantSide) -> bool:
 
 
 def _has_events(side: GrantSide) -> bool:
-    return bool(side.facts.events_of(side.grant))
+    """Whether more than case.json, which names the events that were asked for, links events."""
+    links = [link for link in side.facts.event_links if link.grant == side.grant]
+    return (
+        any(link.source != "case.json" for link in links) or len({link.event for link in links}) > 1
+    )
 
 
 def _may_be_replaced(side: GrantSide) -> bool:
-    """Whether the grant is lost or undecided and the case holds another that may have taken over."""
+    """Whether the grant is lost or undecided and the case holds another one."""
     is_left = side.judgement.verdict in ("broken", "inconclusive")
     return is_left and len(side.facts.header.grants) > 1
 
@@ -261,7 +267,9 @@ SUPERSEDED = Rule(
 
 @SUPERSEDED.asks
 def superseded(side: GrantSide) -> Iterator[Answer]:
-    """The grant that took over, as the chain shows it; where a record that the chain bears out says it, that is enough."""
+    """The grant that took over, as the chain shows it; where a record that the chain bears out
+    says it, that is enough.
+    """
     new = side.case.successors.get(side.grant)
     records = [one for one in side.case.declared if one.record.old.grant == side.grant]
     is_stated = any(one.successor in side.facts.header.grants for one in records)

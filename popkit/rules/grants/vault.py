@@ -1,4 +1,6 @@
-"""The grant's vault: whose it is, whether its balance is what it must be, and whether that is enough for one more claim."""
+"""The grant's vault: whose it is, whether its balance is what it must be, and whether that is
+enough for one more claim.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def _place(side: GrantSide) -> Where:
 
 
 def _account(row: AccountRow | None) -> layouts.TokenAccount | None:
-    """The token account that the vault's data are; None where they are none, or nothing is there."""
+    """The token account that the vault's data are; None where they are none, or not there."""
     try:
         return None if row is None or row.data is None else layouts.decode_token_account(row.data)
     except layouts.AccountError:
@@ -84,7 +86,9 @@ VAULT_NOT_THE_GRANTS = Rule(
 
 @VAULT_NOT_THE_GRANTS.asks
 def vault_not_the_grants(side: GrantSide) -> Iterator[Answer]:
-    """Mint, owner and program of the account at the vault's address: the program makes it with the grant."""
+    """Mint, owner and program of the account at the vault's address: the program makes it with the
+    grant.
+    """
     row, mint = _row(side), side.facts.history.mint_of(side.grant)
     account = _account(row)
     wanted = None if mint is None else _NAMES(mint=mint, owner=side.grant, program=TOKEN_PROGRAM)
@@ -121,7 +125,9 @@ VAULT_BALANCE_WRONG = Rule(
 
 @VAULT_BALANCE_WRONG.asks
 def vault_balance_wrong(side: GrantSide) -> Iterator[Answer]:
-    """The vault's arithmetic. Only claims and close_grant take tokens out; anybody can send some in."""
+    """The vault's arithmetic. Only claims and close_grant take tokens out; anybody can send some
+    in.
+    """
     rule, row, where = VAULT_BALANCE_WRONG, _row(side), _place(side)
     if row is None or row.slot is None:
         yield rule.unknown(where, _AFTER_ALL(), _NOT_COLLECTED())
@@ -143,7 +149,9 @@ def vault_balance_wrong(side: GrantSide) -> Iterator[Answer]:
 
 
 def _of_no_vault(side: GrantSide, slot: int) -> Answer:
-    """A vault that is not there: rightly of a closed grant; falsely where the grant was there before and after it was read."""
+    """A vault that is not there: rightly of a closed grant; falsely where the grant was there
+    before and after it was read.
+    """
     rule, history, where = VAULT_BALANCE_WRONG, side.facts.history, _place(side)
     if history.is_closed(side.grant):
         return rule.held(where, _NO_VAULT(), _NO_ACCOUNT())
@@ -156,7 +164,9 @@ def _of_no_vault(side: GrantSide, slot: int) -> Answer:
 
 
 def _left_in_vault(side: GrantSide, slot: int) -> int | None:
-    """Funding less what claims took up to a slot, in base units, since the grant was last made; None: not all of it is known."""
+    """Funding less what claims took up to a slot, in base units, since the grant was last made;
+    None: not all of it is known.
+    """
     grant, history, claims = side.grant, side.facts.history, side.facts.claims
     steps = [step for step in history.of_grant(grant) if step.slot <= slot]
     begun = max((step.slot for step in steps if step.name == "close_grant"), default=-1)

@@ -1,4 +1,4 @@
-"""The verdict of a grant as a rule, and whether the chain was read too early to give one for good."""
+"""The verdict of a grant as a rule, and whether the chain was read too early for a final one."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ CHAIN_READ_EARLY = Rule(
 
 @CHAIN_READ_EARLY.asks
 def chain_read_early(side: GrantSide) -> Iterator[Answer]:
-    """A grant in flight whose evidence goes on past the last second at which its proofs could land: collect again."""
+    """A grant in flight whose evidence goes on past the last second at which its proofs could
+    land: collect again.
+    """
     facts, until = side.facts, side.judgement.could_land_until
     times = [t for t in facts.claims.transactions.block_time if t is not None]
     times += [facts.records_until] if facts.records_until is not None else []

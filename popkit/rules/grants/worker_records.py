@@ -1,4 +1,6 @@
-"""The worker's own records of a grant: how far they reach, what had to be assumed of them, and whether its two heads are one."""
+"""The worker's own records of a grant: how far they reach, what had to be assumed of them, and
+whether its two heads are one.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ WORKER_RECORDS_MISSING = Rule(
 
 @WORKER_RECORDS_MISSING.asks
 def worker_records_missing(side: GrantSide) -> Iterator[Answer]:
-    """Whether the records are unbroken back to the head: without them a proof that was never sent does not show."""
+    """Whether the records are unbroken back to the head: without them a proof that was never sent
+    does not show.
+    """
     if not side.line.reaches(side.line.chain.head):
         short = _SHORT_RECORDS if side.line.records.is_known else _NO_RECORDS
         where = AUDIT_LOGS, side.grant
@@ -176,7 +180,9 @@ def stream_divergence(side: GrantSide) -> Iterator[Answer]:
 
 
 def _where_it_shows(side: GrantSide, cause: Cause) -> Where:
-    """Where a stream that diverged shows: in a proof, in the stored head, or in wallets' reports alone."""
+    """Where a stream that diverged shows: in a proof, in the stored head, or in wallets' reports
+    alone.
+    """
     line = side.line
     if line.stored_heads_differ and cause.entries == (line.stored_stream_head,):
         key = STREAM_KEY + side.grant
