@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from popkit.protocol.message import GENESIS_HASH
 from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer, Shown
 from popkit.rules.sides import ClaimSide
 from popkit.texts import Listed, Text
@@ -43,7 +44,7 @@ def links(claim: ClaimSide) -> Iterator[Answer]:
     if attempt.accepted:
         heads -= {attempt.entry_hash}  # it became the head, and follows another
     expected, is_found = Listed(tuple(sorted(heads)), or_=True), attempt in claim.chain.misordered
-    is_strict = claim.chain.is_surely_strict(attempt)
+    is_strict, begins = claim.chain.is_surely_strict(attempt), attempt.prev_hash == GENESIS_HASH
     for title, parent in titles:
         if parent in claim.chain.unseen:
             yield claim.says(rule, CANNOT_TELL, expected, parent, title=title)
@@ -51,7 +52,7 @@ def links(claim: ClaimSide) -> Iterator[Answer]:
             yield claim.says(rule, HOLDS, expected, parent, title=title)
         elif not claim.counts:
             yield claim.says(rule, VIOLATED, expected, parent, title=title)
-        elif parent not in claim.chain.accepted_entries or not is_strict:
+        elif begins or not is_strict:
             doubt = (_FROM_GENESIS if is_strict else _NOT_SURELY_STRICT)(parent=parent)
             yield claim.says(rule, CANNOT_TELL, expected, doubt, title=title)
         else:
