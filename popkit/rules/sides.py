@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from popkit.audit.receipts import ReceiptCheck
+from popkit.causes.model import Cause
+from popkit.causes.registry import causes_of
 from popkit.chain.attempts import Attempt
 from popkit.chain.history import Terms
 from popkit.chain.links import GrantChain
-from popkit.diagnosis.causes import Cause, causes_of
 from popkit.evidence.lines import Place
 from popkit.facts import Facts
 from popkit.protocol.accounts import ClaimReceipt

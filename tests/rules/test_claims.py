@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from solders.instruction import AccountMeta, Instruction
-from solders.pubkey import Pubkey
 
 from popkit.diagnosis.diagnose import diagnose_inquiry
 from popkit.drill import addresses as pda
@@ -278,11 +277,8 @@ def test_a_receipt_at_another_address(tmp_path: Path) -> None:
     world.tick(3)
     right, wrong = (pda.receipt_address(handle.address, world.address("cat"), period) for period in (0, 1))
     calls = world.claim_calls(handle, proof, "cat")
-    swapped = [
-        AccountMeta(Pubkey.from_string(wrong), m.is_signer, m.is_writable) if str(m.pubkey) == right else m
-        for m in calls[-1].accounts
-    ]
-    calls[-1] = Instruction(calls[-1].program_id, calls[-1].data, swapped)
+    metas = tuple(meta._replace(key=wrong) if meta.key == right else meta for meta in calls[-1].metas)
+    calls[-1] = replace(calls[-1], metas=metas)
     landed = world.send(calls, "cat")
     assert landed.err is not None
     files = collected(world)

@@ -76,7 +76,7 @@ def signer_mismatch(side: GrantSide) -> Iterator[Answer]:
             severity = "warning" if cause.entries and not cause.signatures else ""
             slot = refused.slot if refused is not None else None
             yield SIGNER_MISMATCH.violated(
-                where, _NAMED_SIGNER(), cause.seen, slot=slot, severity=severity
+                where, _NAMED_SIGNER(), cause.because, slot=slot, severity=severity
             )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from popkit.diagnosis.causes import Cause
+from popkit.causes.model import Cause
 from popkit.rules.model import Answer, Rule, Where
 from popkit.rules.sides import AUDIT_LOGS, REPORTS, STORAGE, GrantSide
 from popkit.texts import Moment, Text
@@ -175,7 +175,7 @@ def stream_divergence(side: GrantSide) -> Iterator[Answer]:
     for cause in side.causes:
         if cause.name == "stream_divergence":
             yield STREAM_DIVERGENCE.violated(
-                _where_it_shows(side, cause), _EQUAL_LINKS(), cause.seen
+                _where_it_shows(side, cause), _EQUAL_LINKS(), cause.because
             )
 
 
