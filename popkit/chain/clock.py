@@ -7,7 +7,11 @@ after it could land no more, and a head is sound only up to where the records of
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from popkit.chain.accounts import CollectedAccounts
+from popkit.claims.table import ClaimTable
+from popkit.evidence.rpc import SignatureRow
 
 SLOT_SECONDS = 0.4
 """Seconds a slot takes, as Solana means it to; clusters keep it within a quarter over hours."""
@@ -106,3 +110,28 @@ def is_impossible(collected_at: int, chain: Iterable[int], worker: Iterable[int]
     oldest = min([*(t - SLACK for t in landed), *(t - DAY for t in recorded)], default=collected_at)
     newest = max([*landed, *recorded], default=collected_at)
     return not oldest <= collected_at <= newest + YEAR
+
+
+def clock_of(
+    claims: ClaimTable,
+    listed: Mapping[str, SignatureRow] | None,
+    collected: CollectedAccounts,
+    collected_at: int | None,
+) -> SlotClock:
+    """The clock of one case: by the block times of its transactions and of its lists.
+
+    Where a node gave none of either, the receipts of accepted claims tell when they were claimed.
+    `collected_at` is the stated second of the newest account; None where it is not to be believed.
+    """
+    transactions = claims.transactions
+    dated = zip(transactions.slot, transactions.block_time, strict=True)
+    times = [(slot, second) for slot, second in dated if second is not None]
+    times += [(row.slot, row.block_time) for row in (listed or {}).values() if row.block_time is not None]
+    if not times:
+        for row in range(len(claims)):
+            receipt = collected.receipt(claims.key_text["receipt"][row]) if claims.accepted[row] else None
+            if receipt is not None:
+                times.append((int(claims.slot[row]), receipt.claimed_at))
+    slots = [row.slot for row in collected.rows.values() if row.slot is not None]
+    stated = (max(slots), collected_at) if slots and collected_at is not None else None
+    return SlotClock(times, stated)

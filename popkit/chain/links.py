@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from popkit.chain.attempts import Attempt
 from popkit.chain.eras import EraAt, EraTimeline
-from popkit.evidence.lines import Place
-from popkit.evidence.rpc import AccountRow
-from popkit.protocol import accounts as layouts
+from popkit.chain.order import by_position, in_landing_order
+from popkit.chain.state import PopStateReading
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import pop_state_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,44 +27,19 @@ class Fork:
     children: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class PopStateSeen:
-    """What one reading of a grant's PopState says: `known` False when none was collected; `head` None when it does not exist.
-
-    `slot` is None where the node gave none: the reading's age is not known then. `others` are further readings of the same account;
-    `is_contradicted` says that the evidence holds two contents for this very slot, `foreign_owner` that another program owns it.
-    """
-
-    known: bool
-    slot: int | None = None
-    head: str | None = None
-    stream_head: str | None = None
-    last_period_index: int | None = None
-    last_issued_at: int | None = None
-    place: Place | None = None
-    unreadable: bool = False
-    is_contradicted: bool = False
-    foreign_owner: str | None = None
-    others: tuple[PopStateSeen, ...] = ()
-
-
-UNREAD = PopStateSeen(known=False)
-"""No PopState: as if none had been collected."""
-
-
 class GrantChain:
     """The chain of one grant.
 
     `now` is when PopState was read, in unix seconds.
-    Attributes: `accepted` and `refused` (attributed or not) attempts in landing order, `forged` ones apart; `state` the PopState seen.
+    Attributes: `accepted` and `refused` (attributed or not) attempts in landing order, `forged` ones apart; `state` the newest reading of PopState.
     """
 
-    def __init__(self, grant: str, attempts: list[Attempt], state: PopStateSeen, eras: EraTimeline, now: int | None = None) -> None:
+    def __init__(self, grant: str, attempts: list[Attempt], state: PopStateReading, eras: EraTimeline, now: int | None = None) -> None:
         self.grant, self.state, self.eras, self.now = grant, state, eras, now
         self.forged = [a for a in attempts if a.noise == "forged"]
         sound = [a for a in attempts if a.noise != "forged"]
         self.accepted = in_landing_order(a for a in sound if a.accepted)
-        self.refused = sorted((a for a in sound if not a.accepted), key=_refusal_order)
+        self.refused = sorted((a for a in sound if not a.accepted), key=by_position)
 
     def __len__(self) -> int:
         return len(self.accepted) + len(self.refused)
@@ -89,6 +61,11 @@ class GrantChain:
         for attempt in self.linked:
             found.setdefault(str(attempt.entry_hash), attempt)
         return found
+
+    @property
+    def receipts(self) -> set[str]:
+        """The receipt accounts that the grant's accepted and forged claims made."""
+        return {attempt.receipt for attempt in [*self.accepted, *self.forged]}
 
     def era_at(self, attempt: Attempt) -> str:
         """The era that an attempt was judged by."""
@@ -217,17 +194,17 @@ class GrantChain:
         return bool(self.contradicting_states)
 
     @cached_property
-    def contradicting_states(self) -> list[PopStateSeen]:
+    def contradicting_states(self) -> list[PopStateReading]:
         """Readings of PopState that cannot be true beside the accepted claims or beside another reading, ascending by slot.
 
         A reading of a slot names the head that the claims had led to by then: not an older one, not one that landed later, and not
         nothing where a claim had landed. An unseen head is a gap, not a contradiction; a reading without a slot has no age to be wrong for.
         """
-        readings = [seen for seen in [*self.state.others, self.state] if seen.known and not seen.unreadable]
+        readings = [reading for reading in [*self.state.others, self.state] if reading.known and not reading.unreadable]
         backwards = [later for before, later in pairwise(s for s in readings if s.slot is not None) if self._goes_back(before, later)]
-        return [seen for seen in readings if seen.is_contradicted or self._contradicts(seen) or seen in backwards]
+        return [reading for reading in readings if reading.is_contradicted or self._contradicts(reading) or reading in backwards]
 
-    def _goes_back(self, before: PopStateSeen, later: PopStateSeen) -> bool:
+    def _goes_back(self, before: PopStateReading, later: PopStateReading) -> bool:
         """Whether a later reading tells of an older state than one before it: nothing where there was a head, or an older claim's."""
         if before.head is None or before.head == later.head:
             return False
@@ -238,19 +215,19 @@ class GrantChain:
             return False
         return self.linked.index(older) < self.linked.index(newer) and older.issued_at < newer.issued_at
 
-    def _contradicts(self, seen: PopStateSeen) -> bool:
-        if not seen.known or seen.unreadable or seen.slot is None:
+    def _contradicts(self, reading: PopStateReading) -> bool:
+        if not reading.known or reading.unreadable or reading.slot is None:
             return False
-        if seen.head is None:
-            return bool(self.linked) and self.linked[0].slot < seen.slot
-        landed = self.accepted_entries.get(seen.head)
-        if landed is None or seen.head in self.heads_during(seen.slot):
+        if reading.head is None:
+            return bool(self.linked) and self.linked[0].slot < reading.slot
+        landed = self.accepted_entries.get(reading.head)
+        if landed is None or reading.head in self.heads_during(reading.slot):
             return False
-        if landed.slot > seen.slot:
+        if landed.slot > reading.slot:
             return True
         spot = self.linked.index(landed)
-        after = [a for a in self.linked[spot + 1 :] if a.slot <= seen.slot]
-        return any(self._moves_past(a, landed) for a in after) and not self._gap_after(seen.head)
+        after = [a for a in self.linked[spot + 1 :] if a.slot <= reading.slot]
+        return any(self._moves_past(a, landed) for a in after) and not self._gap_after(reading.head)
 
     def _moves_past(self, later: Attempt, landed: Attempt) -> bool:
         """Whether a claim that landed after another one certainly took the head from it.
@@ -318,70 +295,3 @@ class GrantChain:
             )
             before = head
         return rows
-
-
-def _refusal_order(a: Attempt) -> tuple[Any, ...]:
-    return (a.slot, -1 if a.position is None else a.position, a.issued_at or 0, a.signature, a.instruction_index)
-
-
-def in_landing_order(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """Attempts by slot; within a slot by their links (a child after its parent), then by position, issue and signature."""
-    by_slot: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in attempts:
-        by_slot[attempt.slot].append(attempt)
-    ordered: list[Attempt] = []
-    for slot in sorted(by_slot):
-        ordered += parents_first(sorted(by_slot[slot], key=_refusal_order))
-    return ordered
-
-
-class Linked(Protocol):
-    """What names a parent: an attempt, a proof."""
-
-    @property
-    def entry_hash(self) -> str | None: ...
-    @property
-    def prev_hash(self) -> str | None: ...
-
-
-L = TypeVar("L", bound=Linked)
-
-
-def parents_first(group: list[L]) -> list[L]:
-    """Claims or proofs of one moment, every child right after what it names; linear in the group. Hashes cannot make a ring."""
-    here = {a.entry_hash for a in group if a.entry_hash is not None}
-    children: dict[str | None, list[L]] = defaultdict(list)
-    roots: list[L] = []
-    for attempt in group:
-        (children[attempt.prev_hash] if attempt.prev_hash in here else roots).append(attempt)
-    ordered: list[L] = []
-    stack = list(reversed(roots))
-    while stack:
-        attempt = stack.pop()
-        ordered.append(attempt)
-        stack.extend(reversed(children.pop(attempt.entry_hash, [])))
-    return ordered
-
-
-def read_state(grant: str, accounts: dict[str, AccountRow] | None, program: str) -> PopStateSeen:
-    """The PopState of a program's grant as collected: the newest reading, with the others behind it."""
-    row = (accounts or {}).get(pop_state_address(grant, program))
-    if row is None:
-        return UNREAD
-    state = _reading(grant, row)
-    state.others = tuple(_reading(grant, other) for other in row.others)
-    return state
-
-
-def _reading(grant: str, row: AccountRow) -> PopStateSeen:
-    seen = PopStateSeen(known=True, slot=row.slot, place=row.place, is_contradicted=row.is_contradicted)
-    if not row.exists:
-        return seen
-    value = row.decoded(layouts.PopState)
-    if value is None or value.grant != grant:
-        seen.unreadable = True
-        seen.foreign_owner = row.owner if row.owner != row.program else None
-    elif value.initialized:
-        seen.head, seen.stream_head = value.last_global_hash, value.last_stream_hash
-        seen.last_period_index, seen.last_issued_at = value.last_period_index, value.last_issued_at
-    return seen

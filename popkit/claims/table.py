@@ -220,7 +220,8 @@ class ClaimTable:
         for row, accepted in zip(self.transaction.tolist(), self.accepted.tolist(), strict=True):
             if not accepted and row not in known:
                 meta = self.transactions.meta[row]
-                known[row] = read_failure(meta.err, meta.logs(), [ix.program for ix in self.decode(row).instructions])
+                programs = [instruction.program for instruction in self.decode(row).instructions]
+                known[row] = read_failure(meta.err, meta.logs(), programs, program=self.program_id)
             out.append(None if accepted else known[row])
         return out
 

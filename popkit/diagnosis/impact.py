@@ -10,7 +10,7 @@ from popkit.diagnosis.result import GrantDiagnosis
 from popkit.facts import Facts
 from popkit.verdict.incident import Incident, head_may_be_another
 from popkit.worker.fate import NOT_KNOWN
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 
 
 def last_good(chain: GrantChain) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from popkit.rules.model import Finding
 from popkit.texts import Listed, Moment, Sentence, Text, sentence
 from popkit.verdict.incident import Incident, equivocations, lost_proofs
 from popkit.wording import ATTEMPTS, PROOFS, REPORTS
-from popkit.worker.line import STREAM_KEY
+from popkit.worker.grant_storage import STREAM_KEY
 
 AUDIT_LOGS, STORAGE = "worker/audit-logs.json", "worker/storage.jsonl"
 

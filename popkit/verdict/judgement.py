@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from popkit.chain.attempts import Attempt
 from popkit.chain.eras import STRICT_ERAS, EraAt
-from popkit.facts import ReportedFailure
+from popkit.worker.reports import ReportedFailure
 from popkit.texts import Sentence
 from popkit.worker.fate import LOST, Fates
 from popkit.worker.line import WorkerLine

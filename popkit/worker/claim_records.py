@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from popkit.audit.entries import AuditRecords, milliseconds
 from popkit.evidence.bundle import Evidence
 from popkit.protocol.keys import is_pubkey
+from popkit.worker.event_links import EventLink
 
 CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
 
@@ -69,3 +72,16 @@ def _record(data: dict[str, Any], event_id: str, key: str, file: str, ts_ms: int
         str(data["confirmationCode"]) if isinstance(data.get("confirmationCode"), str) else None,
         ts_ms,
     )
+
+
+def recorded_unseen(records: Iterable[ClaimRecord], links: Iterable[EventLink], given: Container[str]) -> dict[str, frozenset[str]]:
+    """By grant, the wallets for whom the worker recorded an on-chain claim whose transaction is not among those given."""
+    grants: dict[str, set[str]] = defaultdict(set)
+    for link in links:
+        grants[link.event].add(link.grant)
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if record.tx_signature is not None and record.tx_signature not in given:
+            for grant in grants[record.event_id]:
+                found[grant] |= set(record.wallets)
+    return {grant: frozenset(wallets) for grant, wallets in found.items()}

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from popkit.audit.entries import milliseconds
+from popkit.chain.clock import SLACK, SlotClock
+from popkit.chain.history import History
 from popkit.evidence.bundle import Evidence
 from popkit.protocol.keys import is_pubkey
+from popkit.protocol.pda import pop_config_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,19 @@ def read_status(evidence: Evidence) -> WorkerStatus:
         asked = pop.asked_at if pop is not None else None
         return WorkerStatus(str(stated["signerPubkey"]), None if asked is None else int(asked), collected, configured)
     return WorkerStatus(None, None if at_ms is None else at_ms // 1000, collected, configured)
+
+
+def status_counts(status: WorkerStatus, authority: str, history: History, clock: SlotClock) -> bool:
+    """Whether the worker's status is known to be no older than pop-config's last change, so that the two may be compared.
+
+    Whom an older status names may then have been right, and says nothing of now. A status without a time is as old
+    as it may be.
+    """
+    if status.taken_at is None:
+        return False
+    changed = history.signer_named_at(authority)
+    if changed is not None:
+        return status.taken_at >= changed
+    config = history.accounts.get(pop_config_address(authority, history.claims.program_id))
+    read = clock.earliest(config.slot) if config is not None else None
+    return read is not None and status.taken_at >= read - SLACK

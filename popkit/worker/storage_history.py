@@ -68,3 +68,8 @@ def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
     return HistoryRow(
         *told, holds, anchor, value.get("hashSource") == "client_onchain", "hashSource" in value, value.get("popChainAdvanced") is not False
     )
+
+
+def anchors_named(rows: list[HistoryRow]) -> dict[str, int]:
+    """The audit entries that true history records name as their proofs' anchors, each with unix milliseconds."""
+    return {row.anchor_hash: row.issued_at * 1000 for row in rows if row.holds and row.anchor_hash is not None}

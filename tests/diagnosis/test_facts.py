@@ -22,7 +22,7 @@ from popkit.facts import EventLink, Facts
 from popkit.protocol import canonical
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.worker.event_links import event_link
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 from tests.diagnosis.audit_rows import PLACE, SECOND, hashes, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table
 from tests.diagnosis.small_chains import claim

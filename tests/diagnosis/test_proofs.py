@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from popkit.audit.entries import LIST, STORAGE
-from popkit.worker.line import Proof, WorkerLine
+from popkit.worker.line import WorkerLine
+from popkit.worker.proofs import Proof
 from tests.diagnosis.audit_rows import hashes, line, objects, records_of, row, stored
 
 HEAD = "audit:lastHash:global"
