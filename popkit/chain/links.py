@@ -31,7 +31,8 @@ class GrantChain:
     """The chain of one grant.
 
     `now` is when PopState was read, in unix seconds.
-    Attributes: `accepted` and `refused` (attributed or not) attempts in landing order, `forged` ones apart; `state` the newest reading of PopState.
+    Attributes: `accepted` and `refused` (attributed or not) attempts in landing order, `forged`
+    ones apart; `state` is the newest reading of PopState.
     """
 
     def __init__(self, grant: str, attempts: list[Attempt], state: PopStateReading, eras: EraTimeline, now: int | None = None) -> None:

@@ -11,13 +11,13 @@ from functools import partial
 from itertools import takewhile
 
 from popkit.chain.attempts import Attempt
-from popkit.worker.reports import ReportedFailure
 from popkit.protocol.message import GENESIS_HASH
 from popkit.texts import Listed, Sentence, Text, sentence
 from popkit.verdict.incident import Incident
 from popkit.wording import CLAIMS, PROOFS, SIGNED_PROOFS
 from popkit.worker.fate import LOST
 from popkit.worker.proofs import Proof
+from popkit.worker.reports import ReportedFailure
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,8 +114,8 @@ def read_failure(
 ) -> TransactionFailure | None:
     """Why a landed transaction failed; None when `err` (its `meta.err`) is None.
 
-    `instruction_programs` are the programs of the top-level instructions, `program` is the grant program. The innermost program that the log
-    says failed first is the culprit; a log that does not fit `err` is not believed. Without a log, the
+    `instruction_programs` are the programs of the top-level instructions, `program` is the grant program.
+    The innermost program that the log says failed first is the culprit; a log that does not fit `err` is not believed. Without a log, the
     program of the failing instruction and the number are all there is. `era` decides what an ambiguous number
     means.
     """
@@ -187,9 +187,7 @@ def _from_log(
     )
 
 
-def _from_number(
-    code: int, index: int | None, top_level: str | None, era: str | None, program: str
-) -> TransactionFailure:
+def _from_number(code: int, index: int | None, top_level: str | None, era: str | None, program: str) -> TransactionFailure:
     """A failure of which only the number and the top-level program are known."""
     if top_level == program:
         return _of_claim_by_number(code, index, era, program)

@@ -24,8 +24,7 @@ STREAM_KEY = "pop_chain:lastHash:stream:"
 class GrantStorage:
     """Asks of the worker's storage, `rows`, about one grant; every answer is "no" or None without an export.
 
-    `anchors` and `history` are the grant's; `since_creation` is whether the worker's records are unbroken back to
-    before the grant was created.
+    `anchors` and `history` are the grant's, in the worker's order.
     """
 
     def __init__(
@@ -35,10 +34,9 @@ class GrantStorage:
         records: AuditRecords,
         anchors: list[Anchor],
         history: list[HistoryRow],
-        since_creation: bool,
     ) -> None:
         self.grant, self.rows, self.records = grant, rows, records
-        self.anchors, self.history, self._since_creation = anchors, history, since_creation
+        self.anchors, self.history = anchors, history
 
     @cached_property
     def head(self) -> str | None:
@@ -53,8 +51,8 @@ class GrantStorage:
     def _stored(self, prefix: str) -> str | None:
         """A stored head; GENESIS where its absence is certain and means that no proof moved it.
 
-        Certain is: its twin is absent too, and the storage holds nothing else of this grant, or was emptied and begun
-        anew.
+        That is where the storage was emptied and begun anew; or where its twin is absent too, though the export reaches
+        past both, and no record of the worker shows a proof that moved them.
         """
         if self.rows is None:
             return None
@@ -65,10 +63,7 @@ class GrantStorage:
             return None  # the line of the head may be one that could not be read
         if self.begins_anew:
             return GENESIS_HASH
-        if not self._lacks_both_heads or self._moved_heads:
-            return None
-        has_records = any(key.startswith("pop_chain:") for key in self.rows)
-        return GENESIS_HASH if has_records or self._since_creation else None
+        return GENESIS_HASH if self._lacks_both_heads and not self._moved_heads else None
 
     @property
     def _is_damaged(self) -> bool:

@@ -46,9 +46,7 @@ class WorkerLine:
         self.chain, self.records, self.created_at = chain, records, created_at
         self.anchors = [anchor for anchor in anchors if anchor.grant == chain.grant]
         self.history = [row for row in history if row.grant == chain.grant]
-        self.storage = GrantStorage(
-            chain.grant, storage, records, self.anchors, self.history, self.records_since_creation
-        )
+        self.storage = GrantStorage(chain.grant, storage, records, self.anchors, self.history)
         stored = {head for head in (self.storage.head, self.storage.stream_head) if head}
         gathered = gather_proofs(chain, self.anchors, self.history, records, stored, acknowledged)
         self.proofs: dict[str, Proof] = gathered.proofs

@@ -43,9 +43,7 @@ class LineSources:
     stored_history: list[HistoryRow]
     storage: dict[str, StoredRow] | None
 
-    def line(
-        self, grant: str, eras: EraTimeline, *, without_state: bool = False, without: Collection[str] = ()
-    ) -> WorkerLine:
+    def line(self, grant: str, eras: EraTimeline, *, without_state: bool = False, without: Collection[str] = ()) -> WorkerLine:
         """The worker's line of one grant under the rules of `eras`.
 
         `without_state` leaves PopState out, as if it had not been collected; `without` are hashes of anchors to
@@ -57,9 +55,7 @@ class LineSources:
         steps = self.history.of_grant(grant)
         created = next((step.block_time for step in steps if step.name == "create_grant"), None)
         anchors = [anchor for anchor in self.anchors if anchor.anchor_hash not in without]
-        return WorkerLine(
-            chain, self.audit, anchors, self.stored_history, self.storage, created, self.acknowledged
-        )
+        return WorkerLine(chain, self.audit, anchors, self.stored_history, self.storage, created, self.acknowledged)
 
 
 def decide_eras(sources: LineSources, option: str | None) -> tuple[EraTimeline, dict[str, WorkerLine]]:
@@ -74,9 +70,7 @@ def decide_eras(sources: LineSources, option: str | None) -> tuple[EraTimeline, 
     return _decided(sources, [*shown, *more], option) if more else (eras, lines)
 
 
-def _decided(
-    sources: LineSources, shown: list[Shown], option: str | None
-) -> tuple[EraTimeline, dict[str, WorkerLine]]:
+def _decided(sources: LineSources, shown: list[Shown], option: str | None) -> tuple[EraTimeline, dict[str, WorkerLine]]:
     """The eras by what was shown, and the lines under them."""
     known = [anchor for anchor in sources.anchors if anchor.anchor_hash in sources.acknowledged]
     models = [(anchor.ts_ms // 1000, anchor.model) for anchor in known]

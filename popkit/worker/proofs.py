@@ -134,9 +134,7 @@ def _proof_of(entry: str, source: Attempt | HistoryRow) -> Proof:
     )
 
 
-def _known_hashes(
-    chain: GrantChain, anchors: list[Anchor], history: list[HistoryRow], stored: Collection[str]
-) -> set[str]:
+def _known_hashes(chain: GrantChain, anchors: list[Anchor], history: list[HistoryRow], stored: Collection[str]) -> set[str]:
     """Every hash that may confirm the entry an anchor is rebuilt to."""
     known = {anchor.prev_hash for anchor in anchors} | {row.entry_hash for row in history} | set(stored)
     for attempt in [*chain.linked, *chain.attributed]:
