@@ -45,7 +45,8 @@ class Facts:
         self.header = evidence.header
         self.now = evidence.header.collected_at
         self.accounts: dict[str, AccountRow] = evidence.accounts or {}
-        self.claims: ClaimTable = read_claims(evidence.transactions, self.header.program_id, evidence.problems)
+        self.claims: ClaimTable = read_claims(evidence.transactions, self.header.program_id)
+        self.problems = [*evidence.problems, *self.claims.problems]
         self._era_option = era_option
         self._doubted: dict[tuple[str, bool, bool], WorkerLine] = {}
 

@@ -428,7 +428,7 @@ def test_what_cannot_be_decoded_is_a_problem_of_the_evidence(tmp_path: Path) -> 
     row = next(row for row in files["rpc/transactions.jsonl"] if row["signature"] == done[0].signature)
     row["result"]["transaction"][0] = "AAAA"
     facts = popkit.open_case(write_case(tmp_path, files)).facts
-    assert [problem.place.file for problem in facts.evidence.problems] == ["rpc/transactions.jsonl"]
+    assert [problem.place.file for problem in facts.problems] == ["rpc/transactions.jsonl"]
     assert (facts.now, facts.accounts == facts.evidence.accounts) == (files["case.json"]["collected_at"], True)
 
 
