@@ -1,6 +1,8 @@
-"""The index of a case's facts: each is computed once, by the room that it belongs to, when it is first asked for.
+"""The index of a case's facts: each is computed once, by the room that it belongs to, when it is
+first asked for.
 
-Nothing is computed here. A question about a case is asked of `Facts`; how it is answered stands in the room named.
+Nothing is computed here. A question about a case is asked of `Facts`; how it is answered stands in
+the room named.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ from popkit.worker.storage_history import HistoryRow, anchors_named, read_histor
 
 
 class Facts:
-    """The facts of one case. `era_option` is the era an operator insists on where nothing else decides."""
+    """The facts of one case. `era_option` is the era an operator insists on where nothing else
+    decides.
+    """
 
     def __init__(self, evidence: Evidence, era_option: str | None = None) -> None:
         self.evidence = evidence.read_all()
@@ -85,11 +89,15 @@ class Facts:
         return attribution_of(self.claims, self.history, self.header.grants, self.signer_now)
 
     def foreign_owner(self, grant: str) -> str | None:
-        """Another program than the case's that owns the grant, or that its transactions call; else None."""
+        """Another program than the case's that owns the grant, or that its transactions call; else
+        None.
+        """
         return foreign_owner(grant, self.accounts, self.history)
 
     def is_listed_whole(self, grant: str, *, accepted_alone: bool = False) -> bool:
-        """Whether the node listed the grant and gave every transaction; `accepted_alone`: each that did not fail."""
+        """Whether the node listed the grant and gave every transaction; `accepted_alone`: each that
+        did not fail.
+        """
         return self.listing.is_whole(grant, accepted_alone=accepted_alone)
 
     def is_collected_since(self, address: str, slot: int) -> bool:
@@ -105,7 +113,9 @@ class Facts:
         return self.collected.receipt_row(grant, claimer, period_index)
 
     def receipt_exists(self, grant: str, claimer: str, period_index: int) -> bool | None:
-        """Whether the receipt of (grant, claimer, period) exists on chain; None when that is not known."""
+        """Whether the receipt of (grant, claimer, period) exists on chain; None when that is not
+        known.
+        """
         return self.collected.receipt_exists(grant, claimer, period_index)
 
     def receipts_of(self, grant: str) -> set[str]:
@@ -113,15 +123,21 @@ class Facts:
         return self.collected.receipts_of(grant)
 
     def receipts_without_claims(self, grant: str) -> list[str]:
-        """Receipts whose claims are in no transaction of the evidence, ascending: no node gave them."""
+        """Receipts whose claims are in no transaction of the evidence, ascending: no node gave
+        them.
+        """
         return self.collected.receipts_without(grant, self.chain(grant).receipts)
 
     def vault_amount(self, grant: str) -> int | None:
-        """The base units that the grant's vault held when it was read; None where that is not known."""
+        """The base units that the grant's vault held when it was read; None where that is not
+        known.
+        """
         return self.collected.vault_amount(grant)
 
     def vault_is_short(self, grant: str) -> bool | None:
-        """Whether the grant's vault held less than one period's amount; None where that is not known."""
+        """Whether the grant's vault held less than one period's amount; None where that is not
+        known.
+        """
         return self.collected.vault_is_short(grant)
 
     # the worker's records
@@ -133,7 +149,9 @@ class Facts:
 
     @property
     def signer_now(self) -> str | None:
-        """The signer that the worker's status names; None when not collected, redacted or not configured."""
+        """The signer that the worker's status names; None when not collected, redacted or not
+        configured.
+        """
         return self.status.signer
 
     def status_counts(self, authority: str) -> bool:
@@ -162,7 +180,9 @@ class Facts:
 
     @cached_property
     def records_until(self) -> int | None:
-        """The unix second, by the worker's clock, up to which its records show what it did; None without records."""
+        """The unix second, by the worker's clock, up to which its records show what it did; None
+        without records.
+        """
         return records_until(self.evidence, self.audit, self.storage_history)
 
     @cached_property
@@ -171,7 +191,9 @@ class Facts:
         return read_claim_records(self.evidence, self.audit)
 
     def recorded_unseen(self, grant: str) -> frozenset[str]:
-        """Wallets for whom the worker recorded an on-chain claim of a grant that is not in the evidence."""
+        """Wallets for whom the worker recorded an on-chain claim of a grant that is not in the
+        evidence.
+        """
         return self._recorded_unseen.get(grant, frozenset())
 
     @cached_property
@@ -255,7 +277,9 @@ class Facts:
         return self.line(grant).chain
 
     def doubted_line(self, grant: str, without_state: bool = False, attested_alone: bool = False) -> WorkerLine:
-        """The line of a grant without its PopState, or by the proofs alone that something beside an anchor shows."""
+        """The line of a grant without its PopState, or by the proofs alone that something beside an
+        anchor shows.
+        """
         key = grant, without_state, attested_alone
         if key not in self._doubted:
             doubted = self.line(grant).unattested_anchors if attested_alone else frozenset[str]()

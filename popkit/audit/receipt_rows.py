@@ -18,7 +18,9 @@ _STORED = ("ticket_receipt:", "ticket_receipt_subject:")
 
 
 def receipt_rows(evidence: Evidence) -> list[ReceiptRow]:
-    """Every ticket receipt of a case: first those that were given, then those in the worker's storage."""
+    """Every ticket receipt of a case: first those that were given, then those in the worker's
+    storage.
+    """
     rows = [(row.receipt, row.place) for row in evidence.receipts or []]
     for key, row in (evidence.storage or {}).items():
         if key.startswith(_STORED) and isinstance(row.value, dict):

@@ -1,4 +1,6 @@
-"""The accounts of a case as they were collected: receipts, vaults, and what may be concluded from an absence."""
+"""The accounts of a case as they were collected: receipts, vaults, and what may be concluded from
+an absence.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,16 @@ from popkit.protocol.pda import receipt_address, vault_address
 
 
 class CollectedAccounts:
-    """Asks of the accounts that a node gave, by public key; `program` is the case's, whose addresses are derived."""
+    """Asks of the accounts that a node gave, by public key; `program` is the case's, whose
+    addresses are derived.
+    """
 
     def __init__(self, rows: Mapping[str, AccountRow], program: str) -> None:
         self.rows, self.program = rows, program
 
     def is_collected_since(self, address: str, slot: int) -> bool:
-        """Whether an account was asked for at a slot or later, so that what was written by then shows.
+        """Whether an account was asked for at a slot or later, so that what was written by then
+        shows.
 
         An account without a slot is of an unknown age: that it exists shows, that it does not says
         nothing.
@@ -31,7 +36,8 @@ class CollectedAccounts:
         return self.rows.get(receipt_address(grant, claimer, period_index, self.program))
 
     def receipt_exists(self, grant: str, claimer: str, period_index: int) -> bool | None:
-        """Whether the receipt of (grant, claimer, period) exists on chain; None when that is not known.
+        """Whether the receipt of (grant, claimer, period) exists on chain; None when that is not
+        known.
 
         An absence that a node stated without a slot is not known to be one of now.
         """
@@ -57,7 +63,8 @@ class CollectedAccounts:
         return found
 
     def receipts_without(self, grant: str, claimed: Collection[str]) -> list[str]:
-        """Receipts of a grant that none of the claims in the evidence made, ascending: no node gave theirs.
+        """Receipts of a grant that none of the claims in the evidence made, ascending: no node gave
+        theirs.
 
         `claimed` are the receipts of those claims.
         """

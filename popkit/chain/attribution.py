@@ -1,4 +1,6 @@
-"""Whose key may sign for a grant: anyone can land a transaction that names it, so a proof counts by its signer alone."""
+"""Whose key may sign for a grant: anyone can land a transaction that names it, so a proof counts by
+its signer alone.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ _PRECEDING = PROOF_PLACES.index("preceding")
 
 @dataclass(slots=True)
 class Attribution:
-    """Keys that may sign for a grant, by grant: those pop-config named at some slot, and the worker's."""
+    """Keys that may sign for a grant, by grant: those pop-config named at some slot, and the
+    worker's.
+    """
 
     keys: dict[str, set[str]] = field(default_factory=dict)
 
@@ -23,10 +27,11 @@ class Attribution:
 
 
 def attribution_of(claims: ClaimTable, history: History, grants: Iterable[str], signer_now: str | None) -> Attribution:
-    """The keys that pop-config named for each grant at some slot, and `signer_now`, the one that the worker's status names.
+    """The keys that pop-config named for each grant at some slot, and `signer_now`, the one that
+    the worker's status names.
 
-    An accepted claim shows its signer to have been pop-config's at its slot, whatever else of pop-config
-    is in the case: the program compared the two.
+    An accepted claim shows its signer to have been pop-config's at its slot, whatever else of
+    pop-config is in the case: the program compared the two.
     """
     extra = {signer_now} if signer_now else set()
     keys = {grant: history.signers_ever(history.authority_of(grant)) | extra for grant in grants}

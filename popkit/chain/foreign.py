@@ -16,8 +16,8 @@ _FIRST_TRANSACTIONS = 64
 def foreign_owner(grant: str, accounts: Mapping[str, AccountRow], history: History) -> str | None:
     """The program that owns a grant's account where it is not the case's; else None.
 
-    Without that account, a case of which no transaction calls its program is of the program that they
-    call instead.
+    Without that account, a case of which no transaction calls its program is of the program that
+    they call instead.
     """
     claims, row = history.claims, accounts.get(grant)
     if row is not None and row.exists:
@@ -26,7 +26,9 @@ def foreign_owner(grant: str, accounts: Mapping[str, AccountRow], history: Histo
 
 
 def called_instead(claims: ClaimTable) -> str | None:
-    """Another program than the case's that transactions call with its instructions; None where none is."""
+    """Another program than the case's that transactions call with its instructions; None where none
+    is.
+    """
     for row in range(min(len(claims.transactions), _FIRST_TRANSACTIONS)):
         for call in claims.decode(row).instructions:
             if call.data is None or call.program == claims.program_id:

@@ -1,4 +1,5 @@
-"""The chain of one grant: accepted claims in order, links, heads, forks and what the links say is missing, under each slot's rules.
+"""The chain of one grant: accepted claims in order, links, heads, forks and what the links say is
+missing, under each slot's rules.
 
 Says what is; guesses no causes.
 """
@@ -35,7 +36,14 @@ class GrantChain:
     ones apart; `state` is the newest reading of PopState.
     """
 
-    def __init__(self, grant: str, attempts: list[Attempt], state: PopStateReading, eras: EraTimeline, now: int | None = None) -> None:
+    def __init__(
+        self,
+        grant: str,
+        attempts: list[Attempt],
+        state: PopStateReading,
+        eras: EraTimeline,
+        now: int | None = None,
+    ) -> None:
         self.grant, self.state, self.eras, self.now = grant, state, eras, now
         self.forged = [a for a in attempts if a.noise == "forged"]
         sound = [a for a in attempts if a.noise != "forged"]
@@ -77,7 +85,9 @@ class GrantChain:
 
     @cached_property
     def heads(self) -> list[str]:
-        """The chain's head after each of `linked`, by the era's rule: strict moves always, relaxed when issued_at is not older."""
+        """The chain's head after each of `linked`, by the era's rule: strict moves always, relaxed
+        when issued_at is not older.
+        """
         heads, head, newest = [], GENESIS_HASH, None
         for attempt in self.linked:
             assert attempt.entry_hash is not None
@@ -95,7 +105,9 @@ class GrantChain:
 
     @cached_property
     def state_is_stale(self) -> bool:
-        """Whether PopState was read before the last accepted claim landed: by its slot, or where it has none, by the head it names."""
+        """Whether PopState was read before the last accepted claim landed: by its slot, or where it
+        has none, by the head it names.
+        """
         if not self.linked or not self.state.known:
             return False
         if self.state.slot is not None:
@@ -104,23 +116,31 @@ class GrantChain:
 
     @cached_property
     def state_counts(self) -> bool:
-        """Whether PopState tells the chain's head: it was collected, can be read, and was not read before the last accepted claim."""
+        """Whether PopState tells the chain's head: it was collected, can be read, and was not read
+        before the last accepted claim.
+        """
         return self.state.known and not self.state.unreadable and not self.state_is_stale
 
     @cached_property
     def head(self) -> str:
-        """The chain's head: PopState's where it was collected (and is not older than the claims), else the end of the links."""
+        """The chain's head: PopState's where it was collected (and is not older than the claims),
+        else the end of the links.
+        """
         return (self.state.head or GENESIS_HASH) if self.state_counts else self.links_head
 
     @cached_property
     def stream_head(self) -> str:
-        """The head by the stream's link: PopState's own where `head` is PopState's; else the two are one."""
+        """The head by the stream's link: PopState's own where `head` is PopState's; else the two
+        are one.
+        """
         return self.state.stream_head if self.state_counts and self.state.stream_head is not None else self.head
 
     def heads_during(self, slot: int) -> set[str]:
-        """Every entry that may have been the chain's head while a slot ran, GENESIS included where nothing had landed.
+        """Every entry that may have been the chain's head while a slot ran, GENESIS included where
+        nothing had landed.
 
-        An unseen claim shows as the parent of an accepted one of that slot or of the next, or as PopState's head: it counts as well.
+        An unseen claim shows as the parent of an accepted one of that slot or of the next, or as
+        PopState's head: it counts as well.
         """
         first = after = bisect_left(self._slots, slot)
         found = {self.heads[first - 1] if first else GENESIS_HASH}
@@ -142,7 +162,9 @@ class GrantChain:
 
     @property
     def unseen(self) -> list[str]:
-        """Entries that PopState, or under strict rules an accepted claim, names and no transaction in the case carries; ascending."""
+        """Entries that PopState, or under strict rules an accepted claim, names and no transaction
+        in the case carries; ascending.
+        """
         return sorted(self._unseen)
 
     @cached_property
@@ -159,7 +181,9 @@ class GrantChain:
 
     @cached_property
     def strict_ground(self) -> list[str]:
-        """Unseen entries that were accepted under strict rules, by an accepted child or PopState: so was all that they rest on."""
+        """Unseen entries that were accepted under strict rules, by an accepted child or PopState:
+        so was all that they rest on.
+        """
         found = [str(a.prev_hash) for a in self.linked if self.is_strict_at(a)]
         state = self.state
         if state.head is not None and state.slot is not None:
@@ -174,9 +198,11 @@ class GrantChain:
         return era.may_be_strict and not era.may_be_relaxed
 
     def _is_surely_strict(self, attempt: Attempt) -> bool:
-        """Whether strict rules were in force whatever else is true: behaviour leaves no relaxed program there, or it did not exist yet.
+        """Whether strict rules were in force whatever else is true: behaviour leaves no relaxed
+        program there, or it did not exist yet.
 
-        That the program shown last stays is what verdicts go by; it proves nothing of a slot after which a newer program shows, or none.
+        That the program shown last stays is what verdicts go by; it proves nothing of a slot after
+        which a newer program shows, or none.
         """
         if not self.is_strict_at(attempt):
             return False
@@ -184,29 +210,37 @@ class GrantChain:
 
     @cached_property
     def is_closed_by_state(self) -> bool:
-        """Whether strict links lead from GENESIS to a PopState read after them, so that no accepted proof can be missing."""
+        """Whether strict links lead from GENESIS to a PopState read after them, so that no accepted
+        proof can be missing.
+        """
         if not self.state_counts or self.state_disagrees or self.unseen:
             return False
         return all(self.is_strict_at(a) for a in self.accepted)
 
     @property
     def state_disagrees(self) -> bool:
-        """Whether some reading of PopState cannot be true beside the accepted claims: see `contradicting_states`."""
+        """Whether some reading of PopState cannot be true beside the accepted claims: see
+        `contradicting_states`.
+        """
         return bool(self.contradicting_states)
 
     @cached_property
     def contradicting_states(self) -> list[PopStateReading]:
-        """Readings of PopState that cannot be true beside the accepted claims or beside another reading, ascending by slot.
+        """Readings of PopState that cannot be true beside the accepted claims or beside another
+        reading, ascending by slot.
 
-        A reading of a slot names the head that the claims had led to by then: not an older one, not one that landed later, and not
-        nothing where a claim had landed. An unseen head is a gap, not a contradiction; a reading without a slot has no age to be wrong for.
+        A reading of a slot names the head that the claims had led to by then: not an older one, not
+        one that landed later, and not nothing where a claim had landed. An unseen head is a gap,
+        not a contradiction; a reading without a slot has no age to be wrong for.
         """
         readings = [reading for reading in [*self.state.others, self.state] if reading.known and not reading.unreadable]
         backwards = [later for before, later in pairwise(s for s in readings if s.slot is not None) if self._goes_back(before, later)]
         return [reading for reading in readings if reading.is_contradicted or self._contradicts(reading) or reading in backwards]
 
     def _goes_back(self, before: PopStateReading, later: PopStateReading) -> bool:
-        """Whether a later reading tells of an older state than one before it: nothing where there was a head, or an older claim's."""
+        """Whether a later reading tells of an older state than one before it: nothing where there
+        was a head, or an older claim's.
+        """
         if before.head is None or before.head == later.head:
             return False
         if later.head is None:
@@ -233,7 +267,8 @@ class GrantChain:
     def _moves_past(self, later: Attempt, landed: Attempt) -> bool:
         """Whether a claim that landed after another one certainly took the head from it.
 
-        Strict rules always do; relaxed ones where it was not issued before. Of equal times the later moves the head; a slot has no order.
+        Strict rules always do; relaxed ones where it was not issued before. Of equal times the
+        later moves the head; a slot has no order.
         """
         assert later.issued_at is not None
         assert landed.issued_at is not None
@@ -244,7 +279,8 @@ class GrantChain:
 
     @cached_property
     def misordered(self) -> list[Attempt]:
-        """Accepted strict claims whose parent landed later, or in another place than right before them: the evidence cannot be true.
+        """Accepted strict claims whose parent landed later, or in another place than right before
+        them: the evidence cannot be true.
 
         A second child of one parent is not among them: that is how the relaxed program shows.
         """
@@ -256,12 +292,16 @@ class GrantChain:
 
     @cached_property
     def doubled(self) -> list[Attempt]:
-        """Accepted claims of a period that another accepted claim holds already; the receipt allows one."""
+        """Accepted claims of a period that another accepted claim holds already; the receipt allows
+        one.
+        """
         first: dict[tuple[str, int], Attempt] = {}
         return [a for a in self.accepted if first.setdefault((a.claimer, a.period_index), a) is not a]
 
     def _gap_after(self, entry: str) -> bool:
-        """Whether claims after an entry hang on an unseen one, so that their order against it is not known."""
+        """Whether claims after an entry hang on an unseen one, so that their order against it is
+        not known.
+        """
         landed = self.accepted_entries[entry].slot
         return any(a.prev_hash in self._unseen for a in self.linked if a.slot >= landed)
 
@@ -279,7 +319,9 @@ class GrantChain:
         return sorted({self.era_at(a) for a in [*self.accepted, *self.refused]})
 
     def links(self) -> list[dict[str, Any]]:
-        """One row an accepted claim with a proof: entry, parent, whether the parent was the head, the head after it."""
+        """One row an accepted claim with a proof: entry, parent, whether the parent was the head,
+        the head after it.
+        """
         rows, before = [], GENESIS_HASH
         for attempt, head in zip(self.linked, self.heads, strict=True):
             rows.append(

@@ -12,7 +12,12 @@ from popkit.evidence.rpc import SignatureRow
 class Listing:
     """The lists of a case. `rows` are their rows by signature, or None where no list was collected."""
 
-    def __init__(self, rows: Mapping[str, SignatureRow] | None, claims: ClaimTable, has_transactions: bool = True) -> None:
+    def __init__(
+        self,
+        rows: Mapping[str, SignatureRow] | None,
+        claims: ClaimTable,
+        has_transactions: bool = True,
+    ) -> None:
         self._rows, self._claims, self._has_transactions = rows, claims, has_transactions
 
     @cached_property
@@ -24,7 +29,9 @@ class Listing:
 
     @cached_property
     def unread(self) -> set[str]:
-        """Addresses of which an accepted transaction is not known: it was listed and not given, or its calls cannot be read."""
+        """Addresses of which an accepted transaction is not known: it was listed and not given, or
+        its calls cannot be read.
+        """
         transactions = self._claims.transactions
         hidden = [row for row in self._claims.unread_calls if transactions.meta[row].err is None]
         found = {key for row in hidden for key in self._claims.decode(row).account_keys}

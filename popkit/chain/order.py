@@ -1,4 +1,6 @@
-"""The order of claims: by slot, and within a slot by their links, for a slot has no order that a node may be asked for."""
+"""The order of claims: by slot, and within a slot by their links, for a slot has no order that a
+node may be asked for.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,22 @@ from popkit.chain.attempts import Attempt
 
 
 def by_position(a: Attempt) -> tuple[Any, ...]:
-    """What refused attempts are ordered by: slot and position, then what does not depend on a file's order."""
-    return (a.slot, -1 if a.position is None else a.position, a.issued_at or 0, a.signature, a.instruction_index)
+    """What refused attempts are ordered by: slot and position, then what does not depend on a
+    file's order.
+    """
+    return (
+        a.slot,
+        -1 if a.position is None else a.position,
+        a.issued_at or 0,
+        a.signature,
+        a.instruction_index,
+    )
 
 
 def in_landing_order(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """Attempts by slot; within a slot by their links (a child after its parent), then by position, issue and signature."""
+    """Attempts by slot; within a slot by their links (a child after its parent), then by position,
+    issue and signature.
+    """
     by_slot: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
         by_slot[attempt.slot].append(attempt)
@@ -38,7 +50,9 @@ L = TypeVar("L", bound=Linked)
 
 
 def parents_first(group: list[L]) -> list[L]:
-    """Claims or proofs of one moment, every child right after what it names; linear in the group. Hashes cannot make a ring."""
+    """Claims or proofs of one moment, every child right after what it names; linear in the group.
+    Hashes cannot make a ring.
+    """
     here = {a.entry_hash for a in group if a.entry_hash is not None}
     children: dict[str | None, list[L]] = defaultdict(list)
     roots: list[L] = []

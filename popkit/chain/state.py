@@ -1,4 +1,6 @@
-"""A grant's PopState, the account in which the program keeps its chain's heads, as it was collected."""
+"""A grant's PopState, the account in which the program keeps its chain's heads, as it was
+collected.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,12 @@ from popkit.protocol.pda import pop_state_address
 
 @dataclass(slots=True)
 class PopStateReading:
-    """What one reading of a grant's PopState says: `known` False when none was collected; `head` None when it does not exist.
+    """What one reading of a grant's PopState says: `known` False when none was collected; `head`
+    None when it does not exist.
 
-    `slot` is None where the node gave none: the reading's age is not known then. `others` are further readings of the same account;
-    `is_contradicted` says that the evidence holds two contents for this very slot, `foreign_owner` that another program owns it.
+    `slot` is None where the node gave none: the reading's age is not known then. `others` are
+    further readings of the same account; `is_contradicted` says that the evidence holds two
+    contents for this very slot, `foreign_owner` that another program owns it.
     """
 
     known: bool
@@ -37,7 +41,9 @@ UNREAD = PopStateReading(known=False)
 
 
 def read_state(grant: str, accounts: Mapping[str, AccountRow], program: str) -> PopStateReading:
-    """The PopState of a program's grant as collected: the newest reading, with the others behind it."""
+    """The PopState of a program's grant as collected: the newest reading, with the others behind
+    it.
+    """
     row = accounts.get(pop_state_address(grant, program))
     if row is None:
         return UNREAD
@@ -56,5 +62,8 @@ def _reading(grant: str, row: AccountRow) -> PopStateReading:
         reading.foreign_owner = row.owner if row.owner != row.program else None
     elif value.initialized:
         reading.head, reading.stream_head = value.last_global_hash, value.last_stream_hash
-        reading.last_period_index, reading.last_issued_at = value.last_period_index, value.last_issued_at
+        reading.last_period_index, reading.last_issued_at = (
+            value.last_period_index,
+            value.last_issued_at,
+        )
     return reading

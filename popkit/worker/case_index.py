@@ -1,7 +1,8 @@
 """What the worker's questions read of a case.
 
-Questions that hold one side against the other (fates, claim records, tickets) need facts of both. They name here
-what they read, and nothing more; the index of facts, which stands above this room, has all of it.
+Questions that hold one side against the other (fates, claim records, tickets) need facts of both.
+They name here what they read, and nothing more; the index of facts, which stands above this room,
+has all of it.
 """
 
 from __future__ import annotations

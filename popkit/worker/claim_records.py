@@ -19,8 +19,8 @@ CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
 class ClaimRecord:
     """One claim as the worker recorded it: nobody checked what its caller said.
 
-    `wallets` are every wallet it may be of, `file` the part of the case that tells it, however that is packed, and `ts_ms` when it was
-    recorded, in unix milliseconds (None: it does not say).
+    `wallets` are every wallet it may be of, `file` the part of the case that tells it, however that
+    is packed, and `ts_ms` when it was recorded, in unix milliseconds (None: it does not say).
     """
 
     event_id: str
@@ -34,7 +34,9 @@ class ClaimRecord:
 
 
 def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRecord]:
-    """Every claim record: audit entries whose hash holds, transfers they do not cover, and storage rows; ascending."""
+    """Every claim record: audit entries whose hash holds, transfers they do not cover, and storage
+    rows; ascending.
+    """
     found = []
     for entry in audit.ordered:
         if entry.event in CLAIM_EVENTS and not audit.is_orphan(entry.hash):
@@ -44,7 +46,15 @@ def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRec
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and str(item.get("entryHash")) not in audit.entries:
             ts_ms = milliseconds(str(item.get("ts")))
-            found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json", ts_ms))
+            found.append(
+                _record(
+                    item,
+                    str(item.get("eventId")),
+                    str(item.get("entryHash")),
+                    "worker/transfers.json",
+                    ts_ms,
+                )
+            )
     for key in evidence.storage or {}:
         if key.startswith("claim:"):
             _, event, subject = [*key.split(":", 2), "", ""][:3]
@@ -75,7 +85,9 @@ def _record(data: dict[str, Any], event_id: str, key: str, file: str, ts_ms: int
 
 
 def recorded_unseen(records: Iterable[ClaimRecord], links: Iterable[EventLink], given: Container[str]) -> dict[str, frozenset[str]]:
-    """By grant, the wallets for whom the worker recorded an on-chain claim whose transaction is not among those given."""
+    """By grant, the wallets for whom the worker recorded an on-chain claim whose transaction is not
+    among those given.
+    """
     grants: dict[str, set[str]] = defaultdict(set)
     for link in links:
         grants[link.event].add(link.grant)

@@ -1,4 +1,6 @@
-"""Which event is linked to which grant, as the worker's own records show it: its events, and its EVENT_CREATE entries."""
+"""Which event is linked to which grant, as the worker's own records show it: its events, and its
+EVENT_CREATE entries.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _CREATED = "EVENT_CREATE"
 
 @dataclass(frozen=True, slots=True)
 class EventLink:
-    """An event and the grant it is linked to, and who says so: case.json, events, EVENT_CREATE or storage."""
+    """An event and the grant it is linked to, and who says so: case.json, events, EVENT_CREATE or
+    storage.
+    """
 
     event: str
     grant: str
@@ -57,9 +61,9 @@ def event_links(
 ) -> list[Link]:
     """Every (event, grant) of records that are no case yet, ascending.
 
-    `events` and `audit_logs` are bodies of those answers, `storage` parsed values by key, `objects` the texts of
-    bucket objects, `others` single events. The grant is the address derived from the event's authority, mint and
-    grant id; an event without all three has none.
+    `events` and `audit_logs` are bodies of those answers, `storage` parsed values by key, `objects`
+    the texts of bucket objects, `others` single events. The grant is the address derived from the
+    event's authority, mint and grant id; an event without all three has none.
     """
     found = set()
     for row in (
@@ -76,7 +80,8 @@ def event_links(
 
 
 def event_link(row: object, program: str) -> Link | None:
-    """The link that one event, or the data of one EVENT_CREATE entry, states; None when it states none.
+    """The link that one event, or the data of one EVENT_CREATE entry, states; None when it states
+    none.
 
     A grant id is a u64, as a number or as its decimal digits.
     """
@@ -130,7 +135,9 @@ def _created_by(entry: Any) -> object:
 
 
 def _created(event: object, stream: object, data: object) -> object:
-    """The event that an EVENT_CREATE entry made, named by the entry's stream where its data names none; else None."""
+    """The event that an EVENT_CREATE entry made, named by the entry's stream where its data names
+    none; else None.
+    """
     if event != _CREATED or not isinstance(data, dict):
         return None
     return {"eventId": stream, **data}

@@ -1,7 +1,8 @@
-"""What an export of the worker's storage shows of one grant: its stored heads, and where the export ends.
+"""What an export of the worker's storage shows of one grant: its stored heads, and where the export
+ends.
 
-A row that was not exported is not a head that was reset. So an absent row says something only inside what the
-export covers.
+A row that was not exported is not a head that was reset. So an absent row says something only
+inside what the export covers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ STREAM_KEY = "pop_chain:lastHash:stream:"
 
 
 class GrantStorage:
-    """Asks of the worker's storage, `rows`, about one grant; every answer is "no" or None without an export.
+    """Asks of the worker's storage, `rows`, about one grant; every answer is "no" or None without
+    an export.
 
     `anchors` and `history` are the grant's, in the worker's order.
     """
@@ -40,7 +42,9 @@ class GrantStorage:
 
     @cached_property
     def head(self) -> str | None:
-        """The worker's head of the grant; GENESIS where the storage never held one; None where nothing tells."""
+        """The worker's head of the grant; GENESIS where the storage never held one; None where
+        nothing tells.
+        """
         return self._stored(HEAD_KEY)
 
     @cached_property
@@ -51,8 +55,9 @@ class GrantStorage:
     def _stored(self, prefix: str) -> str | None:
         """A stored head; GENESIS where its absence is certain and means that no proof moved it.
 
-        That is where the storage was emptied and begun anew; or where its twin is absent too, though the export reaches
-        past both, and no record of the worker shows a proof that moved them.
+        That is where the storage was emptied and begun anew; or where its twin is absent too,
+        though the export reaches past both, and no record of the worker shows a proof that moved
+        them.
         """
         if self.rows is None:
             return None
@@ -78,7 +83,9 @@ class GrantStorage:
 
     @property
     def lacks_heads(self) -> bool:
-        """Whether the export lacks both heads though the worker's records show that heads were moved."""
+        """Whether the export lacks both heads though the worker's records show that heads were
+        moved.
+        """
         if self.rows is None or self._is_damaged or not self._lacks_both_heads or self.begins_anew:
             return False
         return self._moved_heads
@@ -90,7 +97,9 @@ class GrantStorage:
 
     @cached_property
     def begins_anew(self) -> bool:
-        """Whether the storage was emptied: its own rows reach GENESIS without a gap and hold no anchor of the grant."""
+        """Whether the storage was emptied: its own rows reach GENESIS without a gap and hold no
+        anchor of the grant.
+        """
         source = self.records.sources.get(STORAGE)
         if source is None or self.rows is None or "audit:lastHash:global" not in self.rows:
             return False
@@ -106,7 +115,9 @@ class GrantStorage:
 
     @cached_property
     def is_older(self) -> bool:
-        """Whether the export ends before an anchor of the grant that moved the head and rests on its newest row."""
+        """Whether the export ends before an anchor of the grant that moved the head and rests on
+        its newest row.
+        """
         source = self.records.sources.get(STORAGE)
         last = next((anchor for anchor in reversed(self.anchors) if anchor.moved_heads), None)
         if self.rows is None or source is None or last is None or last.anchor_hash in source.stated:
@@ -115,7 +126,9 @@ class GrantStorage:
 
     @cached_property
     def is_behind(self) -> bool:
-        """Whether the worker's list holds rows younger than the storage's newest that do not link back to it."""
+        """Whether the worker's list holds rows younger than the storage's newest that do not link
+        back to it.
+        """
         source, shown = self.records.sources.get(STORAGE), self.records.sources.get(LIST)
         if self.rows is None or source is None or shown is None or not shown.keys or not source.keys:
             return False
@@ -124,10 +137,11 @@ class GrantStorage:
         return self._newest_row not in {entry.hash for entry in self.records.line}
 
     def without_record(self, proofs: Iterable[Proof]) -> list[Proof]:
-        """Accepted proofs that the storage anchors and whose history record it lacks, though it holds others'.
+        """Accepted proofs that the storage anchors and whose history record it lacks, though it
+        holds others'.
 
-        The worker writes the record before it answers: an anchor without one was not written by issuing a proof, or
-        the record is missing.
+        The worker writes the record before it answers: an anchor without one was not written by
+        issuing a proof, or the record is missing.
         """
         source = self.records.sources.get(STORAGE)
         if source is None or not self.history or not all(row.holds for row in self.history) or self._is_damaged:
@@ -136,7 +150,9 @@ class GrantStorage:
         return [p for p in candidates if p.anchor is not None and p.anchor.anchor_hash in source.stated]
 
     def covers_record(self, proof: Proof) -> bool:
-        """Whether the export reaches past where a proof's history record would stand: its key begins with its time."""
+        """Whether the export reaches past where a proof's history record would stand: its key
+        begins with its time.
+        """
         extent = self.records.storage_extent
         if extent is None or proof.anchor is None:
             return False

@@ -20,17 +20,19 @@ from popkit.worker.proofs import Proof, gather_proofs
 from popkit.worker.storage_history import HistoryRow
 
 PARENTS_FROM_CLIENTS = 1772496000
-"""2026-03-03 00:00 UTC: the day from which a worker may take a proof's parents from the client (commit de86af4)."""
+"""2026-03-03 00:00 UTC: the day from which a worker may take a proof's parents from the client
+(commit de86af4).
+"""
 
 
 class WorkerLine:
     """The worker's head of one grant, and the line of its own proofs that leads there.
 
-    `created_at` is when the grant was created, in unix seconds (None: not known); `acknowledged` are the anchors
-    whose request the worker's trail of API calls shows.
+    `created_at` is when the grant was created, in unix seconds (None: not known); `acknowledged`
+    are the anchors whose request the worker's trail of API calls shows.
 
-    `proofs` are the grant's by entry hash. `head` is the worker's head or None where nothing tells; `head_source` is
-    'storage', 'anchors', 'refused claims' or None.
+    `proofs` are the grant's by entry hash. `head` is the worker's head or None where nothing tells;
+    `head_source` is 'storage', 'anchors', 'refused claims' or None.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class WorkerLine:
 
     @property
     def unattested(self) -> list[Proof]:
-        """Proofs that an anchor alone shows, by entry hash: made up, or honest ones whose request's row was not written."""
+        """Proofs that an anchor alone shows, by entry hash: made up, or honest ones whose request's
+        row was not written.
+        """
         return sorted((p for p in self.proofs.values() if not p.attested), key=lambda p: p.entry_hash)
 
     @property
@@ -64,7 +68,9 @@ class WorkerLine:
 
     @property
     def stored_head(self) -> str | None:
-        """The worker's head in its storage; GENESIS where its storage never held one; None where nothing tells."""
+        """The worker's head in its storage; GENESIS where its storage never held one; None where
+        nothing tells.
+        """
         return self.storage.head
 
     @property
@@ -74,14 +80,18 @@ class WorkerLine:
 
     @property
     def stored_heads_differ(self) -> bool:
-        """Whether the storage holds another head for the stream: no program accepts what the worker issues next."""
+        """Whether the storage holds another head for the stream: no program accepts what the worker
+        issues next.
+        """
         if self.head_source != "storage" or self.stored_stream_head is None:
             return False
         return self.stored_stream_head != (self.chain.stream_head if self.head == self.chain.head else self.head)
 
     @cached_property
     def records_since_creation(self) -> bool:
-        """Whether the audit chain is unbroken from its newest entry back to before the grant was created."""
+        """Whether the audit chain is unbroken from its newest entry back to before the grant was
+        created.
+        """
         line = self.records.line
         if not line:
             return False
@@ -93,7 +103,9 @@ class WorkerLine:
 
     @cached_property
     def _newest_issue(self) -> Anchor | HistoryRow | None:
-        """The worker's newest proof, by the audit chain's order; by the storage's history where that names one which the chain lacks."""
+        """The worker's newest proof, by the audit chain's order; by the storage's history where
+        that names one which the chain lacks.
+        """
         anchored = {anchor.anchor_hash for anchor in self.anchors}
         later = [row for row in self.history if row.anchor_hash not in anchored]
         last = max(later, key=lambda row: row.issued_at, default=None)
@@ -103,14 +115,18 @@ class WorkerLine:
 
     @cached_property
     def follows_chain(self) -> bool:
-        """Whether the worker's newest proof took its parent from the chain (models C to E with heads from the client)."""
+        """Whether the worker's newest proof took its parent from the chain (models C to E with
+        heads from the client).
+        """
         return self._newest_issue is not None and self._newest_issue.follows_chain
 
     @cached_property
     def parents_from_clients(self) -> bool:
-        """Whether the worker's model takes parents from clients that give them (C to E), by its newest proof.
+        """Whether the worker's model takes parents from clients that give them (C to E), by its
+        newest proof.
 
-        Without any record of the worker, the time of the newest signed proof tells which models there were.
+        Without any record of the worker, the time of the newest signed proof tells which models
+        there were.
         """
         if self._newest_issue is not None:
             return self._newest_issue.takes_parents
@@ -135,7 +151,9 @@ class WorkerLine:
         return self._tip_above(max(refused, key=lambda p: (p.refused[-1].slot, p.issued_at, p.entry_hash)).entry_hash), "refused claims"
 
     def _is_past_the_records(self, proof: Proof) -> bool:
-        """Whether a proof is younger than all that the worker's records tell of: then the chain alone tells where its head went."""
+        """Whether a proof is younger than every record of the worker: then the chain alone shows
+        where its head went.
+        """
         if proof.issuer != "unknown":
             return False
         newest = self.newest_record
@@ -147,7 +165,9 @@ class WorkerLine:
         return self._above(self._recorded_head[0], through_landed=False)
 
     def _above(self, entry: str | None, through_landed: bool = True) -> set[str]:
-        """The proofs that stand on an entry, by the links of known proofs; `through_landed`: also where claims landed in between."""
+        """The proofs that stand on an entry, by the links of known proofs; `through_landed`: also
+        where claims landed in between.
+        """
         children: dict[str, list[Proof]] = defaultdict(list)
         for proof in self.proofs.values():
             children[proof.prev_hash].append(proof)
@@ -184,7 +204,9 @@ class WorkerLine:
 
     @cached_property
     def unknown_parents(self) -> dict[str, int]:
-        """Parents that this worker's refused claims, or its line, name and that nothing carries, to the issue of their oldest child."""
+        """Parents that this worker's refused claims, or its line, name and that nothing carries, to
+        the issue of their oldest child.
+        """
         known = self.chain.accepted_entries.keys() | self.proofs.keys() | set(self.chain.unseen) | {GENESIS_HASH, self.chain.head}
         found: dict[str, int] = {}
         last = self.chain.linked[-1].slot if self.chain.linked else 0
@@ -198,7 +220,8 @@ class WorkerLine:
     def in_issue_order(self) -> list[Proof]:
         """This worker's proofs in the order of issue: that of their anchors on the audit chain.
 
-        Those that only the storage's history tells of stand by their second among the others, each after its parent.
+        Those that only the storage's history names stand by their second among the others, each
+        after its parent.
         """
         own = [p for p in self.proofs.values() if p.from_worker]
         if all(p.anchor is not None for p in own):
@@ -210,7 +233,9 @@ class WorkerLine:
         return parents_first([proof for second in sorted(by_second) for proof in parents_first(by_second[second])])
 
     def _tip_above(self, entry: str) -> str:
-        """The youngest known proof that descends from an entry without a fork (same-second issues are told apart by links)."""
+        """The youngest known proof that descends from an entry without a fork (same-second issues
+        are kept apart by links).
+        """
         children: dict[str, list[Proof]] = {}
         for proof in self.proofs.values():
             children.setdefault(proof.prev_hash, []).append(proof)
@@ -219,19 +244,23 @@ class WorkerLine:
         return entry
 
     def _extended(self, entry: str) -> str:
-        """The worker's head, carried on over proofs on chain that follow it and that the worker's records do not reach."""
+        """The worker's head, carried on over proofs on chain that follow it and that the worker's
+        records do not reach.
+        """
         if self.records.newest is None:
             return entry
         children = {p.prev_hash: p for p in self.proofs.values() if not p.from_worker and p.issuer == "unknown"}
-        seen = {entry}
-        while entry in children and children[entry].entry_hash not in seen:
+        visited = {entry}
+        while entry in children and children[entry].entry_hash not in visited:
             entry = children[entry].entry_hash
-            seen.add(entry)
+            visited.add(entry)
         return entry
 
     @cached_property
     def is_ambiguous(self) -> bool:
-        """Whether the head rests on a refused claim while a younger claim, not on its line, was accepted: two lines, one key."""
+        """Whether the head rests on a refused claim while a younger claim, not on its line, was
+        accepted: two lines, one key.
+        """
         if self.head_source != "refused claims" or self.head is None:
             return False
         proof = self.proofs[self.head]
@@ -241,32 +270,40 @@ class WorkerLine:
 
     @cached_property
     def path(self) -> list[Proof]:
-        """The worker's never-accepted proofs, oldest first, from where its line leaves accepted ground up to its head."""
+        """The worker's never-accepted proofs, oldest first, from where its line leaves accepted
+        ground up to its head.
+        """
         path: list[Proof] = []
-        cursor, seen = self.head, set()
-        while cursor is not None and cursor in self.proofs and not self.proofs[cursor].landed and cursor not in seen:
-            seen.add(cursor)
+        cursor, visited = self.head, set()
+        while cursor is not None and cursor in self.proofs and not self.proofs[cursor].landed and cursor not in visited:
+            visited.add(cursor)
             path.append(self.proofs[cursor])
             cursor = self.proofs[cursor].prev_hash
         return path[::-1]
 
     @cached_property
     def repeated(self) -> dict[str, str]:
-        """Proofs of `path` for a claimer and period that an older one of it is for, each with that one, whose receipt bars the way."""
+        """Proofs of `path` for a claimer and period that an older one of it is for, each with that
+        one, whose receipt bars the way.
+        """
         first: dict[tuple[str, int], str] = {}
         pairs = [(p.entry_hash, first.setdefault((p.claimer, p.period_index), p.entry_hash)) for p in self.path]
         return {entry: earlier for entry, earlier in pairs if entry != earlier}
 
     @cached_property
     def root(self) -> str | None:
-        """What the worker's line stands on: the parent of the oldest proof of `path`, or the head itself where there is none."""
+        """What the worker's line stands on: the parent of the oldest proof of `path`, or the head
+        itself where there is none.
+        """
         return self.path[0].prev_hash if self.path else self.head
 
     def reaches(self, entry: str) -> bool:
-        """Whether the records are unbroken from the newest back to an entry's anchor (for GENESIS: to before the grant was created).
+        """Whether the records are unbroken from the newest back to an entry's anchor (for GENESIS:
+        to before the grant was created).
 
-        Records that end before the entry was issued do not reach it, however far back they go. An entry of another issuer has no anchor
-        here: its time, inside the unbroken stretch, stands for it.
+        Records that end before the entry was issued do not reach it, however far back they go. An
+        entry of another issuer has no anchor here: its time, inside the unbroken stretch, stands
+        for it.
         """
         if self.stored_head is not None and not self.storage.is_behind:
             return True
@@ -285,7 +322,9 @@ class WorkerLine:
 
     @cached_property
     def newest_record(self) -> int | None:
-        """Unix milliseconds of the newest thing that the worker's records tell of; None without records."""
+        """Unix milliseconds of the worker's newest record; None without
+        records.
+        """
         newest = [h.issued_at * 1000 for h in self.history]
         if self.records.newest is not None:
             newest.append(self.records.newest.ts_ms)
@@ -293,12 +332,16 @@ class WorkerLine:
 
     @cached_property
     def unrecorded(self) -> list[Proof]:
-        """Accepted proofs that the storage anchors and whose history record it lacks, though it holds others'."""
+        """Accepted proofs that the storage anchors and whose history record it lacks, though it
+        holds others'.
+        """
         return [proof for proof in self._without_record if self.storage.covers_record(proof)]
 
     @cached_property
     def unrecorded_beyond(self) -> list[Proof]:
-        """The same where the export may have ended before their record: not exported, or an anchor made by hand."""
+        """The same where the export may have ended before their record: not exported, or an anchor
+        made by hand.
+        """
         return [proof for proof in self._without_record if not self.storage.covers_record(proof)]
 
     @cached_property
@@ -307,9 +350,10 @@ class WorkerLine:
 
     @cached_property
     def is_stale(self) -> bool:
-        """Whether the chain went on past the worker's records: an accepted claim that they do not hold follows one that they do.
+        """Whether the chain went on past the worker's records: an accepted claim that they do not
+        hold follows one that they do.
 
-        Where no link tells, the clock does: an accepted claim is younger than the newest record.
+        Where no link decides, the clock does: an accepted claim is younger than the newest record.
         """
         if self.head_source not in ("storage", "anchors"):
             return False
@@ -331,7 +375,9 @@ class WorkerLine:
 
     @cached_property
     def _above_the_newest_history(self) -> set[str]:
-        """Proofs that stand on the worker's newest, where only the storage's history tells of that one."""
+        """Proofs that stand on the worker's newest, where only the storage's history names that
+        one.
+        """
         newest = self._newest_issue
         return self._above(newest.entry_hash) if isinstance(newest, HistoryRow) else set()
 

@@ -11,7 +11,9 @@ from popkit.worker.storage_history import HistoryRow
 
 
 class AskedList(NamedTuple):
-    """A list of the newest audit entries that a collector asked for: when, by the worker's clock, and their hashes."""
+    """A list of the newest audit entries that a collector asked for: when, by the worker's clock,
+    and their hashes.
+    """
 
     at: float
     hashes: frozenset[str]
@@ -20,9 +22,9 @@ class AskedList(NamedTuple):
 def records_until(evidence: Evidence, audit: AuditRecords, history: Iterable[HistoryRow]) -> int | None:
     """The unix second up to which the worker's records show what it did; None without records.
 
-    The newest entry of its audit chain or of its history; or, later, a moment at which the worker itself was asked
-    and its chain still ended there: audit-integrity names the head and the time, and a list that a collector asked
-    for holds the newest row.
+    The newest entry of its audit chain or of its history; or, later, a moment at which the worker
+    itself was asked and its chain still ended there: audit-integrity names the head and the time,
+    and a list that a collector asked for holds the newest row.
     """
     newest = [row.issued_at for row in history]
     tip = audit.newest
@@ -36,7 +38,9 @@ def records_until(evidence: Evidence, audit: AuditRecords, history: Iterable[His
 
 
 def _inspected_at(evidence: Evidence, head: str) -> int | None:
-    """The unix second at which audit-integrity found the chain to end in `head`; None where it did not."""
+    """The unix second at which audit-integrity found the chain to end in `head`; None where it did
+    not.
+    """
     answer = evidence.answers.get("audit-integrity")
     body = answer.body if answer is not None and isinstance(answer.body, dict) else {}
     at = body.get("inspectedAt")
@@ -46,10 +50,11 @@ def _inspected_at(evidence: Evidence, head: str) -> int | None:
 
 
 def clock_ahead(evidence: Evidence) -> float:
-    """Seconds that the worker's clock is ahead of the collector's, by its newest runtime-status; 0.0 without one.
+    """Seconds that the worker's clock is ahead of the collector's, by its newest runtime-status;
+    0.0 without one.
 
-    The machine that collects may have a clock that is wrong by hours; what it noted must not make the records look
-    younger.
+    The machine that collects may have a clock that is wrong by hours; what it noted must not make
+    the records look younger.
     """
     for answer in reversed(evidence.asked.get("runtime-status", [])):
         stated = answer.body.get("checkedAt") if answer.is_ok and isinstance(answer.body, dict) else None

@@ -1,7 +1,8 @@
-"""Every known proof of a grant, merged from the chain, the worker's anchors and its storage, each with its issuer.
+"""Every known proof of a grant, merged from the chain, the worker's anchors and its storage, each
+with its issuer.
 
-Proofs are of the worker by its own records alone. That one is foreign is concluded only where those records are
-complete over the time of its issue: a gap could hide the worker's own.
+Proofs are of the worker by its own records alone. That one is foreign is concluded only where those
+records are complete over the time of its issue: a gap could hide the worker's own.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ USUAL_LATENCY = 30
 class Proof:
     """One issued proof. `confirmed` is False when its entry hash rests on an assumed issued_at.
 
-    `follows_chain` is whether the worker took its parents from the chain.
-    `issuer` is 'this_worker', 'foreign' or 'unknown' (the worker's records do not cover its time).
-    `landed` is whether the chain accepted it: by a transaction in the case (`accepted`), or because PopState or an
-    accepted claim names it. `attested` is whether something beside an anchor shows it: anyone with the audit-log
-    token can write an anchor.
+    `follows_chain` is whether the worker took its parents from the chain. `issuer` is
+    'this_worker', 'foreign' or 'unknown' (the worker's records do not cover its time). `landed` is
+    whether the chain accepted it: by a transaction in the case (`accepted`), or because PopState or
+    an accepted claim names it. `attested` is whether something beside an anchor shows it: anyone
+    with the audit-log token can write an anchor.
     """
 
     entry_hash: str
@@ -66,7 +67,9 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The proofs of a grant by entry hash, and the proof of each of its anchors, in the anchors' order."""
+    """The proofs of a grant by entry hash, and the proof of each of its anchors, in the anchors'
+    order.
+    """
 
     proofs: dict[str, Proof]
     anchored: list[Proof]
@@ -82,8 +85,8 @@ def gather_proofs(
 ) -> Gathered:
     """The proofs that the chain, the anchors and the storage's history name.
 
-    `stored` are the heads in the worker's storage, `acknowledged` the anchors whose request its trail of API calls
-    shows. Of a history record whose hash does not hold nothing is taken.
+    `stored` are the heads in the worker's storage, `acknowledged` the anchors whose request its
+    trail of API calls shows. Of a history record whose hash does not hold nothing is taken.
     """
     anchors, history = list(anchors), [row for row in history if row.holds]
     proofs = _of_chain(chain)
@@ -145,7 +148,9 @@ def _known_hashes(chain: GrantChain, anchors: list[Anchor], history: list[Histor
 
 
 def _take_anchors(proofs: dict[str, Proof], anchors: list[Anchor], known: set[str]) -> list[Proof]:
-    """Add the proof of each anchor where it is not known yet; the proofs of the anchors, in their order."""
+    """Add the proof of each anchor where it is not known yet; the proofs of the anchors, in their
+    order.
+    """
     anchored = []
     taken: dict[str, int] = {}
     for anchor in anchors:
@@ -170,9 +175,11 @@ def _take_anchors(proofs: dict[str, Proof], anchors: list[Anchor], known: set[st
 
 
 def _clock_ahead(chain: GrantChain, proofs: dict[str, Proof]) -> int | None:
-    """How many seconds the worker's clock may be ahead of the cluster's, by its own proofs on chain; None without any.
+    """How many seconds the worker's clock may be ahead of the cluster's, by its own proofs on
+    chain; None without any.
 
-    A proof lands after it is issued, mostly within half a minute: what is dated later than that is the clock's.
+    A proof lands after it is issued, mostly within half a minute: what is dated later than that is
+    the clock's.
     """
     ahead = [
         attempt.issued_at - attempt.block_time
@@ -183,9 +190,11 @@ def _clock_ahead(chain: GrantChain, proofs: dict[str, Proof]) -> int | None:
 
 
 def issuer_of(proof: Proof, records: AuditRecords, clock_ahead: int | None) -> str:
-    """Who issued a proof: this worker if its records name it, foreign if they are complete over that time and do not.
+    """Who issued a proof: this worker if its records name it, foreign if they are complete over
+    that time and do not.
 
-    `clock_ahead` is how many seconds the worker's clock may be ahead of the cluster's; None where nothing tells.
+    `clock_ahead` is how many seconds the worker's clock may be ahead of the cluster's; None where
+    nothing tells.
     """
     if proof.from_worker:
         return "this_worker"
@@ -199,7 +208,9 @@ def issuer_of(proof: Proof, records: AuditRecords, clock_ahead: int | None) -> s
 
 
 def _mark_landed(proofs: dict[str, Proof], chain: GrantChain) -> None:
-    """Mark the proofs that the chain accepted: by a transaction, as its head, or as a parent that it names."""
+    """Mark the proofs that the chain accepted: by a transaction, as its head, or as a parent that
+    it names.
+    """
     unseen = set(chain.unseen)
     for proof in proofs.values():
         proof.landed = proof.accepted is not None or proof.entry_hash == chain.head or proof.entry_hash in unseen

@@ -1,4 +1,6 @@
-"""Wallets' reports of refusals: unsigned, so that they name errors and people, and decide nothing alone."""
+"""Wallets' reports of refusals: unsigned, so that they name errors and people, and decide nothing
+alone.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class ReportedFailure:
 
 
 def reported_failures(reports: Iterable[WalletReport], links: Iterable[EventLink], program: str) -> list[ReportedFailure]:
-    """The reports that name a refusal, in their order, once for each grant of their event; `program` is the case's."""
+    """The reports that name a refusal, in their order, once for each grant of their event;
+    `program` is the case's.
+    """
     grants = defaultdict(set)
     for link in links:
         grants[link.event].add(link.grant)

@@ -1,7 +1,8 @@
-"""Small worlds of a program whose id is given: `python -m tests.diagnosis.another_program FOLDER PROGRAM`.
+"""Small worlds of a program whose id is given: `python -m tests.diagnosis.another_program FOLDER
+PROGRAM`.
 
-The drill runs the program that `popkit.protocol.keys` names when the drill is loaded. So a world of another program
-is made by a process of its own, which names that one first.
+The drill runs the program that `popkit.protocol.keys` names when the drill is loaded. So a world of
+another program is made by a process of its own, which names that one first.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from pathlib import Path
 
 
 def broken(folder: Path) -> None:
-    """A quiet wallet's proof is lost: refusals land, wallets report them, and the worker keeps its records."""
+    """A quiet wallet's proof is lost: refusals land, wallets report them, and the worker keeps its
+    records.
+    """
     from popkit.drill.case import write_case
     from popkit.drill.world import sound
 
@@ -26,7 +29,9 @@ def broken(folder: Path) -> None:
 
 
 def relaxed(folder: Path) -> None:
-    """Two grants under relaxed rules, one of them paused; a claim is refused for that, and no records were collected."""
+    """Two grants under relaxed rules, one of them paused; a claim is refused for that, and no
+    records were collected.
+    """
     from popkit.drill.case import write_case
     from popkit.drill.world import sound
 

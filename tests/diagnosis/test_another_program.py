@@ -1,4 +1,6 @@
-"""A case of another program id: the same findings but for the keys, for no address is derived for a default program."""
+"""A case of another program id: the same findings but for the keys, for no address is derived for a
+default program.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +30,28 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for each of two programs, with the same worlds in them."""
     folder = tmp_path_factory.mktemp("programs")
     for program in (PROGRAM_ID, ANOTHER):
-        command = [sys.executable, "-m", "tests.diagnosis.another_program", str(folder / program), program]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.diagnosis.another_program",
+            str(folder / program),
+            program,
+        ]
         subprocess.run(command, cwd=ROOT, check=True)
     return folder
 
 
 def without_keys(value: Any) -> Any:
-    """A JSON value with every key and hash taken for the same one; lists in an order that does not rest on keys."""
+    """A JSON value with every key and hash taken for the same one; lists in an order that does not
+    rest on keys.
+    """
     if isinstance(value, dict):
         return {_KEY.sub("KEY", name): without_keys(part) for name, part in value.items()}
     if isinstance(value, list):
-        return sorted((without_keys(part) for part in value), key=lambda part: json.dumps(part, sort_keys=True))
+        return sorted(
+            (without_keys(part) for part in value),
+            key=lambda part: json.dumps(part, sort_keys=True),
+        )
     return _KEY.sub("KEY", value) if isinstance(value, str) else value
 
 
@@ -60,7 +73,9 @@ def test_verify_answers_alike(made: Path) -> None:
 
 
 def test_a_case_that_names_the_wrong_program_is_not_judged_by_it(made: Path, tmp_path: Path) -> None:
-    """What tells the two apart is the id alone: under the wrong one nothing of the grant is read as its own."""
+    """What tells the two apart is the id alone: under the wrong one nothing of the grant is read as
+    its own.
+    """
     target = tmp_path / "wrong"
     copytree(made / ANOTHER / "broken", target, ignore=ignore_patterns("manifest-sha256.txt"))
     header = json.loads((target / "case.json").read_text())
