@@ -286,13 +286,9 @@ class Facts:
             self._doubted[key] = self._sources.line(grant, self.eras, without_state=without_state, without=doubted)
         return self._doubted[key]
 
-    def fates(self, line: WorkerLine) -> Fates:
-        """What became of the proofs of one line of the case."""
-        return Fates(self, line)
-
     def chain_read_at(self, grant: str) -> int | None:
         """The unix second up to which a grant's chain is known; None where nothing tells."""
-        return self.fates(self.line(grant)).read_at
+        return Fates(self, self.line(grant)).read_at
 
 
 __all__ = ["Facts"]

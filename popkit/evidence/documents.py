@@ -82,11 +82,11 @@ def read_header(path: Path, sha256: str | None) -> CaseHeader:
     collected_at = field("collected_at", int)
     if not 0 <= collected_at <= MAX_SECONDS:
         raise CaseUnreadable(f"field 'collected_at': {collected_at} is no unix second", file="case.json", advice=_FIX)
-    program = field("program_id", str)
+    name, program = field("case", str), field("program_id", str)
     if not is_pubkey(program):
         raise CaseUnreadable(f"{program[:100]!r} is not a public key", file="case.json", advice=_FIX)
     return CaseHeader(
-        case=field("case", str),
+        case=name,
         cluster=field("cluster", str, "unknown"),
         program_id=program,
         grants=tuple(sorted(set(grants))),

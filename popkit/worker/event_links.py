@@ -80,22 +80,31 @@ def event_links(
 
 
 def event_link(row: object, program: str) -> Link | None:
-    """The link that one event, or the data of one EVENT_CREATE entry, states; None when it states
+    """The link that one event, or the data of one EVENT_CREATE entry, states; None where it states
     none.
+    """
+    named = named_grant(row)
+    if named is None or not isinstance(row, dict):
+        return None
+    event = row.get("id") or row.get("eventId")
+    return (event, grant_address(*named, program)) if isinstance(event, str) else None
 
-    A grant id is a u64, as a number or as its decimal digits.
+
+def named_grant(row: object) -> tuple[str, str, int] | None:
+    """(authority, mint, grant id) of the grant that an event names; None where it names none.
+
+    The id is a u64, as a number or as its decimal digits. Spaces around the three, and zeros before
+    the id, change nothing: whoever reads the event takes them away, and so meets the same grant.
     """
     if not isinstance(row, dict):
         return None
-    event = row.get("id") or row.get("eventId")
-    authority, mint = row.get("solanaAuthority"), row.get("solanaMint")
-    if not isinstance(event, str) or not (is_pubkey(authority) and is_pubkey(mint)):
+    authority, mint, number = (str(row.get(name)).strip() for name in ("solanaAuthority", "solanaMint", "solanaGrantId"))
+    digits = number.lstrip("0") or number[-1:]
+    if not (is_pubkey(authority) and is_pubkey(mint)):
         return None
-    text = str(row.get("solanaGrantId"))
-    if not (text.isascii() and text.isdecimal() and len(text) <= 20):
+    if not (number.isascii() and number.isdecimal()) or len(digits) > 20 or int(digits) >= 1 << 64:
         return None
-    number = int(text)
-    return (event, grant_address(str(authority), str(mint), number, program)) if number < 1 << 64 else None
+    return authority, mint, int(digits)
 
 
 def _list(body: Any, name: str) -> list[Any]:

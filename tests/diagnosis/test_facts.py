@@ -49,7 +49,16 @@ def answer(body: Any, is_ok: bool = True) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"solanaGrantId": 7}, {"id": None, "eventId": "evt"}, {"id": "", "eventId": "evt"}, {"title": "whatever else"}]
+    "change",
+    [
+        {},
+        {"solanaGrantId": 7},
+        {"id": None, "eventId": "evt"},
+        {"id": "", "eventId": "evt"},
+        {"title": "whatever else"},
+        {"solanaGrantId": " 007 "},
+        {"solanaMint": f" {MINT} "},
+    ],
 )
 def test_a_row_that_links_an_event(change: dict[str, Any]) -> None:
     assert event_link({**EVENT, **change}, PROGRAM_ID) == ("evt", GRANT)
@@ -70,6 +79,10 @@ def test_a_row_that_links_an_event(change: dict[str, Any]) -> None:
         {**EVENT, "solanaGrantId": "seven"},
         {**EVENT, "solanaGrantId": None},
         {**EVENT, "solanaGrantId": -1},
+        {**EVENT, "solanaGrantId": "7 7"},
+        {**EVENT, "solanaGrantId": "７"},
+        {**EVENT, "solanaGrantId": "7.0"},
+        {**EVENT, "solanaGrantId": ""},
         {**EVENT, "solanaGrantId": 1 << 64},
     ],
 )
