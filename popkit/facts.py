@@ -276,7 +276,12 @@ class Facts:
         """The chain of one grant of the case."""
         return self.line(grant).chain
 
-    def doubted_line(self, grant: str, without_state: bool = False, attested_alone: bool = False) -> WorkerLine:
+    def doubted_line(
+        self,
+        grant: str,
+        without_state: bool = False,
+        attested_alone: bool = False,
+    ) -> WorkerLine:
         """The line of a grant without its PopState, or by the proofs alone that something beside an
         anchor shows.
         """

@@ -39,7 +39,10 @@ def receipts_by_entry(rows: Iterable[ReceiptRow]) -> dict[str, list[ReceiptRow]]
     return found
 
 
-def sinks_of_receipts(rows: Iterable[ReceiptRow], checks: Iterable[ReceiptCheck]) -> set[tuple[str, str]]:
+def sinks_of_receipts(
+    rows: Iterable[ReceiptRow],
+    checks: Iterable[ReceiptCheck],
+) -> set[tuple[str, str]]:
     """(object key, time of issue) of every bucket object that a receipt names.
 
     Only receipts that hold, and whose entry is known, count: anyone can write down another.

@@ -26,7 +26,12 @@ class Attribution:
         return self.keys.get(grant, set())
 
 
-def attribution_of(claims: ClaimTable, history: History, grants: Iterable[str], signer_now: str | None) -> Attribution:
+def attribution_of(
+    claims: ClaimTable,
+    history: History,
+    grants: Iterable[str],
+    signer_now: str | None,
+) -> Attribution:
     """The keys that pop-config named for each grant at some slot, and `signer_now`, the one that
     the worker's status names.
 

@@ -42,7 +42,11 @@ class SlotClock:
     state the newest.
     """
 
-    def __init__(self, times: Iterable[tuple[int, int]], stated: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        times: Iterable[tuple[int, int]],
+        stated: tuple[int, int] | None = None,
+    ) -> None:
         known: dict[int, int] = {}
         for slot, second in times:
             known[slot] = max(second, known.get(slot, second))

@@ -63,7 +63,13 @@ def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRec
     return sorted(found, key=lambda r: (r.event_id, r.key, r.file))
 
 
-def _record(data: dict[str, Any], event_id: str, key: str, file: str, ts_ms: int | None) -> ClaimRecord:
+def _record(
+    data: dict[str, Any],
+    event_id: str,
+    key: str,
+    file: str,
+    ts_ms: int | None,
+) -> ClaimRecord:
     transfer = data.get("transfer") if isinstance(data.get("transfer"), dict) else {}
     assert isinstance(transfer, dict)
     recipient, pii = transfer.get("recipient"), data.get("pii")
@@ -84,7 +90,11 @@ def _record(data: dict[str, Any], event_id: str, key: str, file: str, ts_ms: int
     )
 
 
-def recorded_unseen(records: Iterable[ClaimRecord], links: Iterable[EventLink], given: Container[str]) -> dict[str, frozenset[str]]:
+def recorded_unseen(
+    records: Iterable[ClaimRecord],
+    links: Iterable[EventLink],
+    given: Container[str],
+) -> dict[str, frozenset[str]]:
     """By grant, the wallets for whom the worker recorded an on-chain claim whose transaction is not
     among those given.
     """

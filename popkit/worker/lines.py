@@ -91,7 +91,11 @@ def decide_eras(sources: LineSources, option: str | None) -> tuple[EraTimeline, 
     return _decided(sources, [*shown, *more], option) if more else (eras, lines)
 
 
-def _decided(sources: LineSources, shown: list[Shown], option: str | None) -> tuple[EraTimeline, dict[str, WorkerLine]]:
+def _decided(
+    sources: LineSources,
+    shown: list[Shown],
+    option: str | None,
+) -> tuple[EraTimeline, dict[str, WorkerLine]]:
     """The eras by what was shown, and the lines under them."""
     known = [anchor for anchor in sources.anchors if anchor.anchor_hash in sources.acknowledged]
     models = [(anchor.ts_ms // 1000, anchor.model) for anchor in known]

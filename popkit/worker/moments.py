@@ -19,7 +19,11 @@ class AskedList(NamedTuple):
     hashes: frozenset[str]
 
 
-def records_until(evidence: Evidence, audit: AuditRecords, history: Iterable[HistoryRow]) -> int | None:
+def records_until(
+    evidence: Evidence,
+    audit: AuditRecords,
+    history: Iterable[HistoryRow],
+) -> int | None:
     """The unix second up to which the worker's records show what it did; None without records.
 
     The newest entry of its audit chain or of its history; or, later, a moment at which the worker

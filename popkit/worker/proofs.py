@@ -137,7 +137,12 @@ def _proof_of(entry: str, source: Attempt | HistoryRow) -> Proof:
     )
 
 
-def _known_hashes(chain: GrantChain, anchors: list[Anchor], history: list[HistoryRow], stored: Collection[str]) -> set[str]:
+def _known_hashes(
+    chain: GrantChain,
+    anchors: list[Anchor],
+    history: list[HistoryRow],
+    stored: Collection[str],
+) -> set[str]:
     """Every hash that may confirm the entry an anchor is rebuilt to."""
     known = {anchor.prev_hash for anchor in anchors} | {row.entry_hash for row in history} | set(stored)
     for attempt in [*chain.linked, *chain.attributed]:
@@ -147,7 +152,11 @@ def _known_hashes(chain: GrantChain, anchors: list[Anchor], history: list[Histor
     return known - {GENESIS_HASH}
 
 
-def _take_anchors(proofs: dict[str, Proof], anchors: list[Anchor], known: set[str]) -> list[Proof]:
+def _take_anchors(
+    proofs: dict[str, Proof],
+    anchors: list[Anchor],
+    known: set[str],
+) -> list[Proof]:
     """Add the proof of each anchor where it is not known yet; the proofs of the anchors, in their
     order.
     """
@@ -216,7 +225,11 @@ def _mark_landed(proofs: dict[str, Proof], chain: GrantChain) -> None:
         proof.landed = proof.accepted is not None or proof.entry_hash == chain.head or proof.entry_hash in unseen
 
 
-def _mark_attested(proofs: dict[str, Proof], stored: Collection[str], acknowledged: Container[str]) -> None:
+def _mark_attested(
+    proofs: dict[str, Proof],
+    stored: Collection[str],
+    acknowledged: Container[str],
+) -> None:
     """Mark the proofs that something beside an anchor shows, and all that those stand on.
 
     That is a signed message, the storage, or the worker's trail of API calls.

@@ -29,7 +29,11 @@ class ReportedFailure:
         return f"Custom({self.failure.code})"
 
 
-def reported_failures(reports: Iterable[WalletReport], links: Iterable[EventLink], program: str) -> list[ReportedFailure]:
+def reported_failures(
+    reports: Iterable[WalletReport],
+    links: Iterable[EventLink],
+    program: str,
+) -> list[ReportedFailure]:
     """The reports that name a refusal, in their order, once for each grant of their event;
     `program` is the case's.
     """

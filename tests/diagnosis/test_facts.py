@@ -338,6 +338,7 @@ def test_a_claim_on_a_parent_that_never_landed_shows_the_relaxed_program_to_ever
     assert world.ticket(handle, "dan").landed.err is None, "its parent is the quiet wallet's proof"
     world.tick(30)
     facts = popkit.open_case(write_case(tmp_path, world.collect())).facts
+    assert facts.era_now.decided_by == "behaviour", "whoever asks for the eras first gets the final ones"
     for grant in (other.address, handle.address):
         now = facts.line(grant).chain.eras.at(1 << 40, world.now)
         assert (now.era, now.decided_by, now.may_be_strict) == ("relaxed", "behaviour", False)
