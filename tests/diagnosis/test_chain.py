@@ -322,7 +322,7 @@ def state_row(data: bytes | None) -> tuple[str, dict[str, AccountRow]]:
     """A grant of the simulation and its PopState account, as collected."""
     grant = World().grant().address
     address = pop_state_address(grant)
-    return grant, {address: AccountRow(address, 77, PROGRAM_ID if data else None, data, PLACE)}
+    return grant, {address: AccountRow(address, 77, PROGRAM_ID if data else None, data, PLACE, PROGRAM_ID)}
 
 
 PLACE = Place("rpc/accounts.jsonl", 3)
@@ -337,9 +337,9 @@ def test_pop_state_as_collected() -> None:
     address = pop_state_address(grant)
     assert read_state(grant, {}, PROGRAM_ID) == PopStateReading(known=False)
     assert read_state(grant, accounts, PROGRAM_ID) == PopStateReading(known=True, slot=77, place=PLACE), "it does not exist"
-    known = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant), PLACE)}
+    known = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant), PLACE, PROGRAM_ID)}
     assert read_state(grant, known, PROGRAM_ID) == PopStateReading(True, 77, "11" * 32, "22" * 32, 5, 1771718400, PLACE, unreadable=False)
-    blank = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant, initialized=False), PLACE)}
+    blank = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant, initialized=False), PLACE, PROGRAM_ID)}
     assert read_state(grant, blank, PROGRAM_ID) == PopStateReading(known=True, slot=77, place=PLACE), "written by nobody yet"
 
 
