@@ -54,7 +54,7 @@ def evidence_findings(facts: Facts) -> Iterator[Finding]:
     A finding names the file alone, not the line: line numbers depend on how a file was ordered.
     """
     counts: dict[tuple[str, str], int] = {}
-    for problem in facts.evidence.problems:
+    for problem in facts.problems:
         if problem.code == "no_manifest":
             continue
         key = (logical_name(problem.place.file), problem.code)
