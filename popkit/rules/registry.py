@@ -19,12 +19,16 @@ def _found() -> Iterator[Rule | Shown]:
     code the first counts.
     """
     seen: dict[str, str] = {}
-    for name in (found.name for found in pkgutil.iter_modules(popkit.rules.__path__) if found.ispkg):
+    for name in (
+        found.name for found in pkgutil.iter_modules(popkit.rules.__path__) if found.ispkg
+    ):
         package = importlib.import_module(f"popkit.rules.{name}")
         for module in _modules(package):
             for rule in vars(module).values():
                 is_rule = isinstance(rule, Rule)
-                if isinstance(rule, Shown) or (is_rule and seen.setdefault(rule.code, module.__name__) == module.__name__):
+                if isinstance(rule, Shown) or (
+                    is_rule and seen.setdefault(rule.code, module.__name__) == module.__name__
+                ):
                     yield rule
 
 

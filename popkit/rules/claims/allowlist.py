@@ -12,9 +12,13 @@ from popkit.rules.sides import ClaimSide
 from popkit.texts import Listed, Text
 
 _PROOF_UNDER = Text("a Merkle proof that leads to {root}", "{root} に至る Merkle proof")
-_NO_MERKLE_PROOF = Text("claim_grant carries no Merkle proof", "claim_grant に Merkle proof がありません")
+_NO_MERKLE_PROOF = Text(
+    "claim_grant carries no Merkle proof", "claim_grant に Merkle proof がありません"
+)
 _LEADS_THERE = Text("the Merkle proof leads there", "Merkle proof はそこに至ります")
-_LEADS_ELSEWHERE = Text("the Merkle proof leads to another root", "Merkle proof は別のハッシュに至ります")
+_LEADS_ELSEWHERE = Text(
+    "the Merkle proof leads to another root", "Merkle proof は別のハッシュに至ります"
+)
 _UNCONFIRMED = Text(
     "{what}, but nothing confirms that no change of the allowlist is missing",
     "{what}。ただし、許可リストの変更の欠落がないことを確認できません",
@@ -48,7 +52,9 @@ def under_the_root(claim: ClaimSide) -> Iterator[Answer]:
         return
     rule, wanted = CLAIM_OUTSIDE_ALLOWLIST, _PROOF_UNDER(root=Listed(tuple(roots), or_=True))
     proof = _merkle_proof(claim)
-    if proof is not None and any(allowlist.holds(claim.attempt.claimer, proof, root) for root in roots):
+    if proof is not None and any(
+        allowlist.holds(claim.attempt.claimer, proof, root) for root in roots
+    ):
         yield claim.says(rule, HOLDS, wanted, _LEADS_THERE)
         return
     observed = _NO_MERKLE_PROOF if proof is None else _LEADS_ELSEWHERE

@@ -11,13 +11,17 @@ from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer, Shown
 from popkit.rules.sides import ClaimSide
 from popkit.texts import Listed, Sentence, Text
 
-_BEFORE_PROOFS = Text("no proof had been accepted before it", "それより前に proof が受理されていないこと")
+_BEFORE_PROOFS = Text(
+    "no proof had been accepted before it", "それより前に proof が受理されていないこと"
+)
 _PROGRAM_BEFORE = Text(
     "the program before PoP took it, so that no proof had been accepted",
     "PoP 導入前のプログラムが受け付けたものであり、proof はまだ受理されていません",
 )
 _NO_PROOF_BEFORE = Text("no proof had been accepted", "受理された proof はありません")
-_PROOFS_BEFORE = Text("proofs were accepted from slot {slot} on", "スロット {slot} 以降に proof が受理されています")
+_PROOFS_BEFORE = Text(
+    "proofs were accepted from slot {slot} on", "スロット {slot} 以降に proof が受理されています"
+)
 _VERSION = Text(
     "the {era} program takes the message's version",
     "{era} のプログラムがそのバージョンを受け付けること",
@@ -53,7 +57,9 @@ def version(claim: ClaimSide) -> Iterator[Answer]:
     allowed = _VERSIONS.get(claim.era, _VERSION_2)
     status = HOLDS if observed in allowed.items else VIOLATED
     title = _version_of(claim.era)
-    yield claim.says(ERA_CONTRADICTORY, status, allowed, observed, title=title, source="invariant L2")
+    yield claim.says(
+        ERA_CONTRADICTORY, status, allowed, observed, title=title, source="invariant L2"
+    )
 
 
 @lru_cache

@@ -15,14 +15,20 @@ _RECORD_OF_VERSION_1 = Text(
     "proof の記録（バージョン 1 のメッセージには audit_hash がありません）",
 )
 _GRANT_S_PROOF = Text("a proof of the grant", "grant の proof")
-_NO_PROOF_OF_GRANT = Text("the claim carries no proof of the grant", "claim に grant の proof がありません")
-_ANCHORED = Text("an anchor of the audit chain is of this proof", "監査チェーンにこの proof のアンカーがあります")
+_NO_PROOF_OF_GRANT = Text(
+    "the claim carries no proof of the grant", "claim に grant の proof がありません"
+)
+_ANCHORED = Text(
+    "an anchor of the audit chain is of this proof", "監査チェーンにこの proof のアンカーがあります"
+)
 _NAMED_BY_RECORDS = Text("the worker's records name it", "worker の記録が参照しています")
 _NOT_OF_THIS_WORKER = Text(
     "the worker's audit chain, which is complete over that time, does not hold it",
     "その時期が揃っている worker の監査チェーンにありません",
 )
-_NOT_COVERED = Text("the worker's records do not cover that time", "worker の記録がその時期に及んでいません")
+_NOT_COVERED = Text(
+    "the worker's records do not cover that time", "worker の記録がその時期に及んでいません"
+)
 _OBSERVED = {"foreign": _NOT_OF_THIS_WORKER, "unknown": _NOT_COVERED}
 _STATUS = {"this_worker": HOLDS, "foreign": VIOLATED, "unknown": CANNOT_TELL}
 _HISTORY = Text(

@@ -9,7 +9,9 @@ from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer, Shown
 from popkit.rules.sides import ClaimSide
 from popkit.texts import Listed, Text
 
-_GLOBAL = Text("the proof's global link names the chain's head", "prev_hash がチェーンの head を指していること")
+_GLOBAL = Text(
+    "the proof's global link names the chain's head", "prev_hash がチェーンの head を指していること"
+)
 _STREAM = Text(
     "the proof's stream link names the chain's head",
     "stream_prev_hash がチェーンの head を指していること",
@@ -24,7 +26,9 @@ _FROM_GENESIS = Text(
     "{parent}, though a claim had landed before: which of the two is out of its place, their links do not show",
     "{parent}（それより前に claim が取り込まれていますが、どちらの位置が誤りかはリンクからは分かりません）",
 )
-ORDER_CONTRADICTS_LINKS = Shown("order_contradicts_links", source="program §1.8; invariant L9", makes_findings=True)
+ORDER_CONTRADICTS_LINKS = Shown(
+    "order_contradicts_links", source="program §1.8; invariant L9", makes_findings=True
+)
 """The grant is asked for the order of its claims by their global links, which makes the finding of
 a claim; a claim is asked for what that order does not show."""
 

@@ -20,13 +20,17 @@ _NOT_READ_SINCE = Text(
     "the receipt account was not collected since the claim",
     "claim の後にレシートアカウントが収集されていません",
 )
-_NO_ACCOUNT = Text("no account exists at the receipt's address", "レシートのアドレスにアカウントがありません")
+_NO_ACCOUNT = Text(
+    "no account exists at the receipt's address", "レシートのアドレスにアカウントがありません"
+)
 _NO_RECEIPT = Text(
     "the account at the receipt's address is no receipt",
     "レシートのアドレスにあるアカウントはレシートではありません",
 )
 _IN_TIME = Text("claimed at most 600 s from the issue", "発行から 600 秒以内に claim されたこと")
-_AROUND = Text("{issued_at}, or at most {seconds} from it", "{issued_at}、またはその前後{seconds}以内")
+_AROUND = Text(
+    "{issued_at}, or at most {seconds} from it", "{issued_at}、またはその前後{seconds}以内"
+)
 _WITHIN = Text(
     "claimed_at within {seconds} s of issued_at {issued}",
     "claimed_at が issued_at {issued} から {seconds} 秒以内であること",
@@ -76,7 +80,9 @@ RECEIPT_CONTRADICTS_CLAIM = Rule(
         "A receipt account does not say what the accepted claim says.",
         "レシートアカウントの内容が、受理された claim と異なります。",
     ),
-    advice=Text("Collect both again from a second node.", "別のノードから両方を再収集してください。"),
+    advice=Text(
+        "Collect both again from a second node.", "別のノードから両方を再収集してください。"
+    ),
 )
 
 

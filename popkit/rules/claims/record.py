@@ -10,7 +10,9 @@ from popkit.texts import Listed, Text
 from popkit.worker.claim_records import ClaimRecord
 
 _SOURCE = "invariants X3, X4"
-_NO_RECORD_OF_REFUSED = Text("no record, as the claim was refused", "記録なし（claim は拒否されています）")
+_NO_RECORD_OF_REFUSED = Text(
+    "no record, as the claim was refused", "記録なし（claim は拒否されています）"
+)
 _HAS_RECORD = Text("the worker holds a record of it", "worker に記録があります")
 _NAMES = Text("claimer {claimer}, receipt {receipt}", "claimer {claimer}、レシート {receipt}")
 _NOT_NAMED = Text("not named", "記載なし")

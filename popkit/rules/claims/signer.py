@@ -13,7 +13,9 @@ _SIGNER = Text(
     "signer がそのスロットの pop-config に設定された鍵であること",
 )
 
-SIGNER_MISMATCH = Shown("signer_mismatch", source="How to Verify 3; invariant L5", makes_findings=True)
+SIGNER_MISMATCH = Shown(
+    "signer_mismatch", source="How to Verify 3; invariant L5", makes_findings=True
+)
 
 
 @SIGNER_MISMATCH.asks

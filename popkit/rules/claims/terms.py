@@ -140,7 +140,9 @@ CLAIM_NOT_ALLOWED = Rule(
     "critical",
     "claim",
     source="program §1.7: 6007, 6008, 6009",
-    holds=Text("the grant took claims at that time", "その時刻に grant が claim を受け付けていたこと"),
+    holds=Text(
+        "the grant took claims at that time", "その時刻に grant が claim を受け付けていたこと"
+    ),
     meaning=Text(
         "A claim was accepted while the grant was paused, over or not begun, by its terms at that slot.",
         "そのスロットの条件では一時停止中、期限切れ、または開始前の grant で、claim が受理されています。",

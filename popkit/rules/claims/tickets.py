@@ -9,7 +9,9 @@ from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer, Rule, Shown
 from popkit.rules.sides import RECEIPTS, CaseSide, ClaimSide
 from popkit.texts import Listed, Text
 
-_EVERY_FIELD = Text("every field says what its audit entry says", "すべての項目が監査エントリと同じです")
+_EVERY_FIELD = Text(
+    "every field says what its audit entry says", "すべての項目が監査エントリと同じです"
+)
 _RECEIPT_OF_HASH = Text(
     "a ticket receipt of hash {hash} that says what its entry says",
     "エントリの内容と一致する、ハッシュ {hash} の参加券レシート",
@@ -115,7 +117,9 @@ def receipts(claim: ClaimSide) -> Iterator[Answer]:
     yield from ticket_receipt_answers(claim.side.case, keys, claim.grant)
 
 
-def ticket_receipt_answers(side: CaseSide, entries: set[str], grant: str | None = None) -> Iterator[Answer]:
+def ticket_receipt_answers(
+    side: CaseSide, entries: set[str], grant: str | None = None
+) -> Iterator[Answer]:
     """What every ticket receipt that speaks of one of these audit entries says, every field.
 
     Each answer is a part: the finding is made of the receipt itself.

@@ -44,7 +44,9 @@ _SIGNATURES = Text(
     "the transaction's signatures hold, and one of them is its name",
     "トランザクションの署名がすべて正しいこと（その名前である署名を含む）",
 )
-_OVER_ITS_BYTES = Text("every signature is one over its bytes", "すべての署名がそのバイト列に対するものです")
+_OVER_ITS_BYTES = Text(
+    "every signature is one over its bytes", "すべての署名がそのバイト列に対するものです"
+)
 _SIGNATURES_HOLD = {
     None: Text(
         "the node's answer does not carry the signed bytes",
@@ -54,9 +56,15 @@ _SIGNATURES_HOLD = {
     False: Text("a signature does not verify", "検証できない署名があります"),
 }
 _CLAIMER_SIGNED = Text("the claimer signed the transaction", "claimer が署名したこと")
-_HAS_THE_CLAIMER_S = Text("the transaction carries a signature of the claimer", "claimer の署名があります")
-_LACKS_THE_CLAIMER_S = Text("the transaction carries no signature of the claimer", "claimer の署名がありません")
-_PLACE = Text("an ed25519 instruction stands right before the claim", "claim の直前に ed25519 命令があること")
+_HAS_THE_CLAIMER_S = Text(
+    "the transaction carries a signature of the claimer", "claimer の署名があります"
+)
+_LACKS_THE_CLAIMER_S = Text(
+    "the transaction carries no signature of the claimer", "claimer の署名がありません"
+)
+_PLACE = Text(
+    "an ed25519 instruction stands right before the claim", "claim の直前に ed25519 命令があること"
+)
 _PLACES = (
     Text("the transaction holds no such instruction", "トランザクションにその命令がありません"),
     Text(
@@ -68,7 +76,9 @@ _PLACES = (
         "トランザクションの別の位置にあります",
     ),
 )
-_PROOF_SIGNATURE = Text("the proof's signature verifies, strictly", "proof の署名を厳密に検証できること")
+_PROOF_SIGNATURE = Text(
+    "the proof's signature verifies, strictly", "proof の署名を厳密に検証できること"
+)
 _VERIFIES = Text("the signature verifies", "署名を検証できます")
 _FAILS = Text("the signature does not verify", "署名を検証できません")
 _READABLE = Text("the message can be read", "メッセージを読み取れること")
@@ -84,12 +94,16 @@ _ENTRY_HASH = Text(
     "the proof's entry hash is that of its fields",
     "entry hash が各フィールドから計算した値と一致すること",
 )
-_AS_EXECUTED = Text("the transaction that was signed and executed", "署名され実行されたとおりのトランザクション")
+_AS_EXECUTED = Text(
+    "the transaction that was signed and executed", "署名され実行されたとおりのトランザクション"
+)
 _CAN_BE = Text(
     "its signatures and its proof are ones that the program accepts",
     "署名と proof はプログラムが受理するものです",
 )
-_BAD_SIGNATURES = Text("the transaction's own signatures do not verify", "トランザクション自体の署名を検証できません")
+_BAD_SIGNATURES = Text(
+    "the transaction's own signatures do not verify", "トランザクション自体の署名を検証できません"
+)
 _BAD_PROOF = Text(
     "the transaction's proof is not one that the program accepts",
     "プログラムが受理するはずのない proof が含まれています",
@@ -162,7 +176,9 @@ def message(claim: ClaimSide) -> Iterator[Answer]:
         (_NAMES_CLAIMER, attempt.claimer, claims.hash_text["message_claimer"][row]),
         (_NAMES_PERIOD, attempt.period_index, period),
     ):
-        yield claim.equal(rule, expected, observed, title=title, source="invariant L3", is_part=True)
+        yield claim.equal(
+            rule, expected, observed, title=title, source="invariant L3", is_part=True
+        )
     recomputed = claims.entry_hash_recomputed[row].tobytes().hex()
     also = {"title": _ENTRY_HASH, "source": "invariant L4", "is_part": True}
     yield claim.equal(rule, recomputed, attempt.entry_hash, **also)
