@@ -34,11 +34,13 @@ CLAIM_OUTSIDE_ALLOWLIST = Rule(
         "claimer が grant の許可リストに含まれること",
     ),
     meaning=Text(
-        "A claim was accepted of a wallet that is not under the grant's allowlist root at that slot.",
+        "A claim was accepted of a wallet that is not under the grant's allowlist root at "
+        "that slot.",
         "そのスロットの grant の許可リストに含まれないウォレットの claim が受理されています。",
     ),
     advice=Text(
-        "Collect the transaction and the grant's history again from a second node: the program refuses such a claim.",
+        "Collect the transaction and the grant's history again from a second node: the "
+        "program refuses such a claim.",
         "プログラムはこのような claim を拒否するはずです。別のノードからトランザクションと grant の履歴を再収集してください。",
     ),
 )

@@ -23,7 +23,8 @@ _NOT_SURELY_STRICT = Text(
     "{parent}（strict の規則が有効だったかどうかは確定していません）",
 )
 _FROM_GENESIS = Text(
-    "{parent}, though a claim had landed before: which of the two is out of its place, their links do not show",
+    "{parent}, though a claim had landed before: which of the two is out of its place, their "
+    "links do not show",
     "{parent}（それより前に claim が取り込まれていますが、どちらの位置が誤りかはリンクからは分かりません）",
 )
 ORDER_CONTRADICTS_LINKS = Shown(

@@ -47,7 +47,8 @@ CONFIG_ADDRESS_WRONG = Rule(
         "受理された claim の pop-config が、grant の authority のものではありません。",
     ),
     advice=Text(
-        "Collect the transaction and the grant's account again from a second node: the program refuses such a claim.",
+        "Collect the transaction and the grant's account again from a second node: the "
+        "program refuses such a claim.",
         "プログラムはこのような claim を拒否するはずです。別のノードからトランザクションと grant のアカウントを再収集してください。",
     ),
 )

@@ -127,7 +127,8 @@ _NO_TERMS = Text("the evidence holds no terms of the grant", "証拠に grant �
 _REFUSES = Text("the program refuses the claim with {error}", "claim が {error} で拒否されること")
 _IS_ACCEPTED = Text("the claim is accepted", "claim が受理されています")
 _UNCONFIRMED = Text(
-    "the known terms refuse the claim with {error}, but nothing confirms that no change of terms is missing",
+    "the known terms refuse the claim with {error}, but nothing confirms that no change of "
+    "terms is missing",
     "分かっている条件では claim が {error} で拒否されますが、条件変更の欠落がないことを確認できません",
 )
 _LACKS_UNPAUSING = Text(
@@ -144,11 +145,13 @@ CLAIM_NOT_ALLOWED = Rule(
         "the grant took claims at that time", "その時刻に grant が claim を受け付けていたこと"
     ),
     meaning=Text(
-        "A claim was accepted while the grant was paused, over or not begun, by its terms at that slot.",
+        "A claim was accepted while the grant was paused, over or not begun, by its terms at "
+        "that slot.",
         "そのスロットの条件では一時停止中、期限切れ、または開始前の grant で、claim が受理されています。",
     ),
     advice=Text(
-        "Collect the transaction and the grant's history again from a second node: the program refuses such a claim.",
+        "Collect the transaction and the grant's history again from a second node: the "
+        "program refuses such a claim.",
         "プログラムはこのような claim を拒否するはずです。別のノードからトランザクションと grant の履歴を再収集してください。",
     ),
 )

@@ -1,4 +1,4 @@
-"""The ticket receipts behind a claim: the one that its proof commits to, and those of its records."""
+"""The ticket receipts behind a claim: the one that its proof commits to, those of its records."""
 
 from __future__ import annotations
 
@@ -80,11 +80,13 @@ TICKET_RECEIPT_OF_ANOTHER = Rule(
     source="invariant X1; reference §1.11",
     holds=Text("the ticket is the claimer's", "参加券が claimer のものであること"),
     meaning=Text(
-        "An accepted claim rests on a ticket receipt of somebody else, or of another grant's event.",
+        "An accepted claim rests on a ticket receipt of somebody else, or of another grant's "
+        "event.",
         "受理された claim が、別の人または別の grant のイベントの参加券レシートに基づいています。",
     ),
     advice=Text(
-        "Ask both: the worker binds a ticket to no wallet, and a person may have two. Nothing shows a forgery.",
+        "Ask both: the worker binds a ticket to no wallet, and a person may have two. "
+        "Nothing shows a forgery.",
         "双方に確認してください。worker は参加券をウォレットに紐付けないため、1 人が 2 "
         "つのウォレットを持つこともあります。偽造を示すものではありません。",
     ),

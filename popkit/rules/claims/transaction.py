@@ -20,7 +20,8 @@ CLAIM_NOT_ACCEPTED = Rule(
     source="How to Verify 1; meta.err is null",
     holds=Text("the transaction was accepted", "トランザクションが受理されたこと"),
     meaning=Text(
-        "The program refused the claim, so that nothing was claimed by it. Only a verification that names the claim says so.",
+        "The program refused the claim, so that nothing was claimed by it. Only a "
+        "verification that names the claim says so.",
         "プログラムがこの claim を拒否したため、この claim では何も受け取られていません。この claim を指定した検証でだけ表示されます。",
     ),
     advice=Text(
@@ -119,7 +120,8 @@ FORGED_TRANSACTION = Rule(
         "トランザクションが、署名され実行されたとおりのものであり得ること",
     ),
     meaning=Text(
-        "A transaction in the evidence cannot be what was executed: a signature or its proof does not verify.",
+        "A transaction in the evidence cannot be what was executed: a signature or its proof "
+        "does not verify.",
         "証拠のトランザクションは、実際に実行されたものではあり得ません。署名または proof を検証できません。",
     ),
     advice=Text(
