@@ -29,6 +29,7 @@ from popkit.collecting.worker import ENDPOINTS, LIST, NEWEST
 from popkit.drill.proofs import iso
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import read_custody
+from popkit.protocol.keys import PROGRAM_ID
 from popkit.serving import envelope
 from popkit.serving.replay import Replay
 from popkit.serving.worker import WorkerReplay
@@ -153,7 +154,7 @@ def _listening(busy: Busy) -> Iterator[Any]:
             assert site._server is not None
             address = read_address(f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}")
             options = Options(
-                out=out, name="busy", rpc=address, worker=address, has_token=True, grants=grants, conduct=QUICK,
+                out=out, name="busy", program_id=PROGRAM_ID, rpc=address, worker=address, has_token=True, grants=grants, conduct=QUICK,
                 worker_conduct=replace(QUICK, attempts=3), parallel=1,
             )  # fmt: skip
             return await Collection(options, clock=busy.clock).run()

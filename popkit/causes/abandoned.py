@@ -8,7 +8,7 @@ from popkit.texts import Text, sentence
 from popkit.verdict.incident import Incident
 from popkit.wording import PROOFS
 from popkit.worker.fate import LOST
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 
 ABANDONED_PROOF = CauseKind(
     "abandoned_proof",

@@ -9,7 +9,8 @@ from popkit.protocol.message import GENESIS_HASH
 from popkit.texts import Text, sentence
 from popkit.verdict.incident import Incident
 from popkit.wording import PROOFS
-from popkit.worker.line import Proof, WorkerLine
+from popkit.worker.line import WorkerLine
+from popkit.worker.proofs import Proof
 
 WORKER_HEAD_RESET = CauseKind(
     "worker_head_reset",

@@ -45,6 +45,7 @@ from popkit.errors import EXIT_CANNOT_TELL, CaseUnreadable, PopkitError, UsageEr
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import PROVES
 from popkit.evidence.cutover import FILE as CUTOVER
+from popkit.evidence.documents import CaseHeader
 from popkit.facts import Facts
 from popkit.protocol.genesis import UNKNOWN, cluster_of
 from popkit.worker.event_links import event_links
@@ -131,7 +132,7 @@ class Collection:
     async def _collect(self, session: aiohttp.ClientSession) -> None:
         options = self.options
         if options.extend is not None:
-            self.extended = take_over(options.extend, self.work, replaced=bool(options.exports))
+            self.extended = take_over(options.extend, self.work, bool(options.exports), options.program_id)
             self.grants |= {grant for header in self.extended.exports.headers for grant in header.grants}
         if options.worker is not None:
             peer = self._peer("worker", options.worker, session, options.worker_conduct)
@@ -152,7 +153,7 @@ class Collection:
         if options.tickets and self.asked is not None:
             await self._tickets(self.asked)
         if options.exports:
-            self.imported = import_exports(options.exports, self.work)
+            self.imported = import_exports(options.exports, self.work, options.program_id)
         self._grants_of_exports()
 
     async def _chain(self, peer: Peer, session: aiohttp.ClientSession) -> None:
@@ -212,7 +213,7 @@ class Collection:
     def _grants_of_exports(self) -> None:
         """Grants that the exports speak of: those that their cases list, or else every one named by more than a head of the worker."""
         listed = {grant for header in self.imported.exports.headers for grant in header.grants}
-        named = {grant for grant, sources in grants_in(self.imported.exports, self.options.program_id).items() if sources != ("head",)}
+        named = {grant for grant, sources in grants_in(self.imported.exports, self._program).items() if sources != ("head",)}
         self.grants |= listed or (set() if self.grants else named)
         if not self.grants:
             raise UsageError("nothing names a grant: give --grant PUBKEY, or exports that hold a case, grant accounts or events")
@@ -268,12 +269,22 @@ class Collection:
         """The worker's answers by name: asked now, else exported, else of the case that is extended."""
         return {**self.extended.said, **self.imported.said, **self.taker.moment.worker.said}
 
+    @property
+    def _given_headers(self) -> list[CaseHeader]:
+        """The case.json of every case that was given."""
+        return [*self.imported.exports.headers, *self.extended.exports.headers]
+
+    @property
+    def _program(self) -> str:
+        """The program of the case: where no node is asked, that of a case that was given; else the one asked for."""
+        headers = self._given_headers
+        return headers[0].program_id if self.options.rpc is None and headers else self.options.program_id
+
     def _header(self, events: list[dict[str, str]], sources: dict[str, Any]) -> dict[str, Any]:
         """case.json. Without a node, what exports say of cluster and time is all there is."""
-        headers = [*self.imported.exports.headers, *self.extended.exports.headers]
-        at, cluster, program = self.options.collected_at, self.cluster, self.options.program_id
+        headers, at, cluster = self._given_headers, self.options.collected_at, self.cluster
         if self.options.rpc is None and headers:
-            cluster, program = headers[0].cluster, headers[0].program_id
+            cluster = headers[0].cluster
         if at is None:
             at = int(self.taker.moment.now)
             if self.options.rpc is None:
@@ -281,7 +292,7 @@ class Collection:
         return {
             "case": self.options.name,
             "cluster": cluster,
-            "program_id": program,
+            "program_id": self._program,
             "grants": sorted(self.grants),
             "events": events,
             "collected_at": at,
@@ -347,7 +358,7 @@ class Collection:
         return workers.passage(lists, self._appended()) if lists else None
 
     def _links_of_exports(self) -> set[tuple[str, str]]:
-        links = [*links_in(self.imported.exports), *links_in(self.extended.exports)]
+        links = {*links_in(self.imported.exports, self._program), *links_in(self.extended.exports, self._program)}
         return {(event, grant) for event, grant in links if grant in self.grants}
 
     def _clock(self) -> dict[str, Any]:

@@ -34,9 +34,9 @@ class Imported:
     exports: Exports = field(default_factory=Exports)
 
 
-def import_exports(paths: tuple[Path, ...], work: Workspace) -> Imported:
+def import_exports(paths: tuple[Path, ...], work: Workspace, program: str) -> Imported:
     """Rows and answers of exports, into the case. Raises UsageError when nothing in them is evidence."""
-    exports = read_exports(list(paths))
+    exports = read_exports(list(paths), program=program)
     found = Imported(exports=exports, newest=exports.newest)
     _keep(exports, work, "exports", frozenset(), found)
     found.statement = {
@@ -49,9 +49,9 @@ def import_exports(paths: tuple[Path, ...], work: Workspace) -> Imported:
     return found
 
 
-def take_over(case: Path, work: Workspace, replaced: bool) -> Imported:
+def take_over(case: Path, work: Workspace, replaced: bool, program: str) -> Imported:
     """Everything that an earlier case holds, named by the digest of its manifest. `replaced`: a newer storage export is given."""
-    exports = read_exports([case])
+    exports = read_exports([case], program=program)
     found = Imported(exports=exports, newest=exports.newest)
     manifest = case / MANIFEST
     header = exports.headers[0] if exports.headers else None

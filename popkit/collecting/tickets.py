@@ -14,10 +14,10 @@ import msgspec
 
 from popkit.collecting.outcomes import Outcome
 from popkit.collecting.worker import Endpoint, Said, Worker
+from popkit.worker.claim_records import CLAIM_EVENTS
 
 RECEIPTS = "worker/ticket-receipts.jsonl"
 VERIFY_CODE = "/api/audit/receipts/verify-code"
-CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
 
 
 class _Verified(msgspec.Struct):

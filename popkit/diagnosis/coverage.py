@@ -230,7 +230,7 @@ def _signer_row(facts: Facts) -> Row:
 
 
 def _problem_rows(facts: Facts) -> Iterator[Row]:
-    for problem in facts.evidence.problems:
+    for problem in facts.problems:
         if problem.code not in ("no_manifest", "time_in_milliseconds"):
             file = logical_name(problem.place.file)
             yield Row(

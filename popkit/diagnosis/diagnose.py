@@ -16,13 +16,12 @@ from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, Reconciliation
 from popkit.evidence.bundle import Evidence
 from popkit.facts import Facts
 from popkit.rules.audit_findings import diagnose_audit
-from popkit.rules.claim_findings import TRANSACTIONS, claim_findings
 from popkit.rules.declared import declared_findings, declared_rows, link_declared
 from popkit.rules.evidence_findings import evidence_findings
 from popkit.rules.inquiry import Inquiry
 from popkit.rules.judgement_findings import judgement_findings
 from popkit.rules.model import Finding, sorted_findings
-from popkit.rules.sides import GrantSide
+from popkit.rules.sides import TRANSACTIONS, GrantSide
 from popkit.texts import Text, sentence
 from popkit.verdict.succession import predecessors
 from popkit.worker.reconcile import Reconciler
@@ -54,7 +53,7 @@ def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
     findings = list(evidence_findings(facts))
     findings += [answer.finding for answer in inquiry.everything() if answer.is_finding]
     for side in sides:
-        findings += [*judgement_findings(side), *claim_findings(facts, side.chain)]
+        findings += judgement_findings(side)
     declared = inquiry.side.declared
     link_declared(declared, grants)
     findings += declared_findings(declared)

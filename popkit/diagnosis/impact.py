@@ -7,7 +7,7 @@ from typing import Any
 from popkit.chain.links import GrantChain
 from popkit.verdict.incident import Incident
 from popkit.worker.fate import NOT_KNOWN
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 
 
 def last_good(chain: GrantChain) -> dict[str, Any] | None:

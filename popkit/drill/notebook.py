@@ -1,5 +1,6 @@
 """What `05_rehearse.ipynb` calls: a drill from start to write-up, with the time that each step took.
 
+from popkit.protocol.keys import PROGRAM_ID
 from popkit.drill import notebook
 drill = notebook.start("", "strict", "", "drill")
 notebook.collect(drill)
@@ -95,11 +96,13 @@ def collect(drill: Rehearsal) -> Facts:
     from popkit.collecting.address import Address
     from popkit.collecting.collect import collect as collecting
     from popkit.collecting.options import Options
+    from popkit.protocol.keys import PROGRAM_ID
 
     token = (drill.folder / "worker-token").read_text().strip()
     options = Options(
         out=drill.case,
         name="rehearsal",
+        program_id=PROGRAM_ID,
         rpc=Address(drill.state["rpc"]),
         second=Address(drill.state["second_rpc"]),
         worker=Address(drill.state["worker"], (("Authorization", f"Bearer {token}"),)),

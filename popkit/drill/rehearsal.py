@@ -17,6 +17,7 @@ from popkit.drill.case import write_case
 from popkit.drill.incidents import INCIDENTS
 from popkit.drill.live import Addresses, Drill
 from popkit.drill.stage import Stage, Truth
+from popkit.protocol.keys import PROGRAM_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ def over_http(incident: str, era: str, seed: int, folder: Path) -> Compared:
         options = Options(
             out=folder,
             name=folder.name,
+            program_id=PROGRAM_ID,
             rpc=Address(listening.rpc),
             second=Address(listening.second_rpc),
             worker=Address(listening.worker, header),

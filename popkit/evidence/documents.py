@@ -10,7 +10,7 @@ from typing import Any
 from popkit.errors import CaseUnreadable
 from popkit.evidence.lines import Place, Problem, read_held
 from popkit.protocol.canonical import CanonicalError, absurdity, parse
-from popkit.protocol.keys import PROGRAM_ID, is_pubkey
+from popkit.protocol.keys import is_pubkey
 
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 MAX_SECONDS = 1 << 53
@@ -71,8 +71,7 @@ def read_header(path: Path, sha256: str | None) -> CaseHeader:
         return found
 
     grants = field("grants", list)
-    program = field("program_id", str, PROGRAM_ID)
-    for key in [*grants, program]:
+    for key in grants:
         if not is_pubkey(key):
             raise CaseUnreadable(f"{str(key)[:100]!r} is not a public key", file="case.json", advice=_FIX)
     events = []
@@ -83,8 +82,11 @@ def read_header(path: Path, sha256: str | None) -> CaseHeader:
     collected_at = field("collected_at", int)
     if not 0 <= collected_at <= MAX_SECONDS:
         raise CaseUnreadable(f"field 'collected_at': {collected_at} is no unix second", file="case.json", advice=_FIX)
+    name, program = field("case", str), field("program_id", str)
+    if not is_pubkey(program):
+        raise CaseUnreadable(f"{program[:100]!r} is not a public key", file="case.json", advice=_FIX)
     return CaseHeader(
-        case=field("case", str),
+        case=name,
         cluster=field("cluster", str, "unknown"),
         program_id=program,
         grants=tuple(sorted(set(grants))),

@@ -22,6 +22,7 @@ class Code:
     advice: Text
     rule: str
     context: tuple[str, ...] = ("expected", "observed")
+    is_optional: bool = False
 
     @property
     def source(self) -> str:
@@ -32,36 +33,6 @@ class Code:
 _NOTHING = Text("Nothing to do.", "対応は不要です。")
 _TABLE = (
     # the chain
-    Code("forged_transaction", "critical", rule="invariants L1-L4",
-         meaning=Text("A transaction in the evidence cannot be what was executed: a signature or its proof does not verify.",
-                      "証拠のトランザクションは、実際に実行されたものではあり得ません。署名または proof を検証できません。"),
-         advice=Text("Collect the transaction again from a second node and keep both answers.",
-                     "別のノードから再収集し、両方の応答を保存してください。")),
-    Code("receipt_contradicts_claim", "critical", rule="invariant L6",
-         meaning=Text("A receipt account does not say what the accepted claim says.",
-                      "レシートアカウントの内容が、受理された claim と異なります。"),
-         advice=Text("Collect both again from a second node.", "別のノードから両方を再収集してください。")),
-    Code("receipt_address_wrong", "critical", rule="program §1.4",
-         meaning=Text("An accepted claim names a receipt that its grant, claimer and period do not derive.",
-                      "受理された claim のレシートが、その grant、claimer、期間から導出されるアドレスと異なります。"),
-         advice=Text("Collect the transaction again from a second node: the program refuses such a claim.",
-                     "プログラムはこのような claim を拒否するはずです。別のノードからトランザクションを再収集してください。")),
-    Code("amount_differs", "critical", rule="invariant L8",
-         meaning=Text("A claim moved another amount than the grant's terms at that slot.",
-                      "claim で動いた金額が、そのスロットの grant の条件と異なります。"),
-         advice=Text("Collect the transaction and the grant's history again from a second node.",
-                     "別のノードからトランザクションと grant の履歴を再収集してください。")),
-    Code("period_differs", "critical", rule="invariant L7",
-         meaning=Text("A claim landed in another period than the grant's terms at that slot allow.",
-                      "claim の期間が、そのスロットの grant の条件と異なります。"),
-         advice=Text("Collect the transaction and the grant's history again from a second node.",
-                     "別のノードからトランザクションと grant の履歴を再収集してください。")),
-    Code("claim_not_allowed", "critical", rule="program §1.7: 6007, 6008, 6009",
-         meaning=Text("A claim was accepted while the grant was paused, over or not begun, by its terms at that slot.",
-                      "そのスロットの条件では一時停止中、期限切れ、または開始前の grant で、claim が受理されています。"),
-         advice=Text("Collect the transaction and the grant's history again from a second node: the program refuses such a claim.",
-                     "プログラムはこのような claim を拒否するはずです。別のノードからトランザクションと grant "
-                     "の履歴を再収集してください。")),
     # the grant
     Code("cutover_declared", "info", rule="design §8", context=("observed",),
          meaning=Text("A record of a cutover says which grant took over, or which signer; this is what its authors state.",
@@ -176,17 +147,6 @@ _TABLE = (
          meaning=Text("A ticket receipt's entry is not in the evidence, so that only the receipt's own hash was checked.",
                       "参加券レシートのエントリが証拠にないため、レシート自体のハッシュだけを検査しました。"),
          advice=Text("Export the immutable bucket.", "監査バケットをエクスポートしてください。")),
-    Code("ticket_receipt_contradicts_proof", "critical", rule="invariant X1; reference §3.10",
-         meaning=Text("A proof on chain commits to a ticket receipt that the worker's audit chain contradicts.",
-                      "オンチェーンの proof が指す参加券レシートが、worker の監査チェーンと矛盾しています。"),
-         advice=Text("Keep the export; the proof counts: what it commits to was written anew after it.",
-                     "エクスポートを保存してください。proof を正とします。レシートの内容は proof の後に書き直されています。")),
-    Code("ticket_receipt_of_another", "warning", rule="invariant X1; reference §1.11",
-         meaning=Text("An accepted claim rests on a ticket receipt of somebody else, or of another grant's event.",
-                      "受理された claim が、別の人または別の grant のイベントの参加券レシートに基づいています。"),
-         advice=Text("Ask both: the worker binds a ticket to no wallet, and a person may have two. Nothing shows a forgery.",
-                     "双方に確認してください。worker は参加券をウォレットに紐付けないため、1 人が 2 "
-                     "つのウォレットを持つこともあります。偽造を示すものではありません。")),
     Code("ticket_receipt_reused", "warning", rule="reference §1.11",
          meaning=Text("One ticket receipt stands behind several accepted claims.",
                       "1 つの参加券レシートが、受理された複数の claim に使われています。"),

@@ -8,8 +8,8 @@ from typing import Any
 
 from popkit.diagnosis.result import SUFFIXES
 from popkit.facts import Facts
-from popkit.rules.claim_findings import TRANSACTIONS
 from popkit.rules.model import Finding
+from popkit.rules.sides import TRANSACTIONS
 from popkit.texts import Sentence, Text, sentence
 from popkit.wording import LISTED_TRANSACTIONS, PARTS, TIMES
 from popkit.wording import TRANSACTIONS as SEVERAL
@@ -54,7 +54,7 @@ def evidence_findings(facts: Facts) -> Iterator[Finding]:
     A finding names the file alone, not the line: line numbers depend on how a file was ordered.
     """
     counts: dict[tuple[str, str], int] = {}
-    for problem in facts.evidence.problems:
+    for problem in facts.problems:
         if problem.code == "no_manifest":
             continue
         key = (logical_name(problem.place.file), problem.code)

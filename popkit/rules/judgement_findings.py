@@ -1,4 +1,4 @@
-"""Findings of a grant that rules of claims, of the case and of the audit chain take over."""
+"""Findings of a grant that rules of the case and of the audit chain take over."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Iterator
 
 from popkit.protocol.pda import pop_state_address
 from popkit.rules.model import Finding
-from popkit.rules.sides import ACCOUNTS, STORAGE, TRANSACTIONS, GrantSide
+from popkit.rules.sides import ACCOUNTS, STORAGE, GrantSide
 from popkit.texts import Text, sentence
 
-_BAD_SIGNATURES = Text("the transaction's own signatures do not verify", "トランザクション自体の署名を検証できません")
-_BAD_PROOF = Text("the transaction's proof is not one that the program accepts", "プログラムが受理するはずのない proof が含まれています")
-_AS_EXECUTED = Text("the transaction that was signed and executed", "署名され実行されたとおりのトランザクション")
 _HISTORY_OF = Text("a record of {entry} under pop_chain:history:", "pop_chain:history: 以下にある {entry} の記録")
 _EXPORT_ENDS_BEFORE = Text(
     "the export holds no such record, and its records end before that key",
@@ -20,12 +17,7 @@ _EXPORT_ENDS_BEFORE = Text(
 
 
 def judgement_findings(side: GrantSide) -> Iterator[Finding]:
-    """Forged transactions, accounts of another program, history records past the end of the storage's export."""
-    for attempt in side.chain.forged:
-        observed = _BAD_SIGNATURES if attempt.authentic is False else _BAD_PROOF
-        yield Finding(
-            "forged_transaction", side.grant, (TRANSACTIONS, attempt.signature), _AS_EXECUTED(), observed(), slot=attempt.slot
-        )
+    """Accounts of another program, history records past the end of the storage's export."""
     program = side.facts.header.program_id
     state = pop_state_address(side.grant, program)
     for address, owner in ((side.grant, side.facts.foreign_owner(side.grant)), (state, side.chain_as_read.state.foreign_owner)):

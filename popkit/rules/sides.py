@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
+from typing import Any
 
+from popkit.audit.receipts import ReceiptCheck
 from popkit.causes.model import Cause
 from popkit.causes.registry import causes_of
 from popkit.chain.attempts import Attempt
+from popkit.chain.history import Terms
 from popkit.chain.links import GrantChain
+from popkit.evidence.lines import Place
 from popkit.facts import Facts
+from popkit.protocol.accounts import ClaimReceipt
+from popkit.protocol.pda import pop_config_address
 from popkit.rules.declared import Declared, declared_cutovers, given_up
-from popkit.rules.model import Where
+from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer, Rule, Shown, Where
 from popkit.verdict.incident import Incident
 from popkit.verdict.judge import Judge
 from popkit.verdict.succession import successors
@@ -60,6 +66,22 @@ class CaseSide:
         return successors(self.facts, judgements, given_up(self.declared))
 
     @cached_property
+    def receipt_check_at(self) -> dict[Place, ReceiptCheck]:
+        """What every ticket receipt in the evidence says against its audit entry, by its place."""
+        return {check.place: check for check in self.facts.receipt_checks}
+
+    @cached_property
+    def contradicted_records(self) -> frozenset[Where]:
+        """Where the claim records stand that the chain contradicts."""
+        return frozenset(finding.where for finding in self.reconciler.contradicted())
+
+    @cached_property
+    def first_proof_slot(self) -> int | None:
+        """The slot of the first accepted claim with a proof, on whichever grant; None without any."""
+        linked = (self.facts.chain(grant).linked for grant in self.facts.header.grants)
+        return min((claims[0].slot for claims in linked if claims), default=None)
+
+    @cached_property
     def records_by_signature(self) -> dict[str, list[ClaimRecord]]:
         """The worker's claim records by the transaction that they name; '' for those that name none."""
         found: dict[str, list[ClaimRecord]] = defaultdict(list)
@@ -80,6 +102,17 @@ class GrantSide:
     def causes(self) -> list[Cause]:
         """Why the grant is as it is."""
         return causes_of(self.incident)
+
+    @cached_property
+    def authority(self) -> str | None:
+        """Whose grant it is; None where the evidence does not tell."""
+        return self.facts.history.authority_of(self.grant)
+
+    @cached_property
+    def config(self) -> str | None:
+        """The address of the authority's pop-config; None where the authority is not known."""
+        authority, program = self.authority, self.facts.header.program_id
+        return None if authority is None else pop_config_address(authority, program)
 
     @cached_property
     def is_complete(self) -> bool:
@@ -111,14 +144,14 @@ class ClaimSide:
         self.side, self.attempt, self.facts = side, attempt, side.facts
         self.line, self.chain, self.grant, self.tickets = side.line, side.chain, side.grant, side.case.tickets
         self.claims, self.row = self.facts.claims, attempt.row
+        self.where: Where = (TRANSACTIONS, attempt.signature)
+        """Where the claim stands in the case."""
         self.era = self.chain.era_at(attempt)
         self.records = side.case.records_by_signature.get(attempt.signature, [])
         self.proof = self.line.proofs.get(attempt.entry_hash or "")
-
-    @property
-    def where(self) -> Where:
-        """Where the claim stands in the case."""
-        return TRANSACTIONS, self.attempt.signature
+        self.counts = attempt.accepted and not self.is_forged
+        """Whether it was accepted, and is what was executed. What does not hold of any other claim
+        follows from its refusal or from its being forged, and is no finding of its own."""
 
     @property
     def has_proof(self) -> bool:
@@ -129,3 +162,42 @@ class ClaimSide:
     def is_forged(self) -> bool:
         """Whether the transaction is not one that was signed and executed as it stands here."""
         return self.attempt.noise == "forged"
+
+    @cached_property
+    def terms(self) -> list[Terms]:
+        """The terms that may have held while the claim's slot ran; [] where they are not known."""
+        return self.facts.history.terms_during(self.grant, self.attempt.slot)
+
+    @cached_property
+    def receipt(self) -> ClaimReceipt | None:
+        """The claim's receipt account as collected; None where it is not there, or is none."""
+        return self.facts.receipt(self.attempt.receipt)
+
+    def says(
+        self,
+        rule: Rule | Shown,
+        status: str,
+        expected: object = None,
+        observed: object = None,
+        **also: Any,
+    ) -> Answer:
+        """An answer about the claim, at the claim's own place unless `also` says `where`.
+
+        `also` are the other attributes of an answer.
+        """
+        is_part = not self.counts
+        if isinstance(rule, Shown):
+            also.setdefault("source", rule.source)
+            also.setdefault("is_optional", rule.is_optional)
+            is_part = is_part or not rule.makes_findings
+            rule = rule.rule
+        also.setdefault("is_part", is_part)
+        where = also.pop("where", self.where)
+        slot, grant = self.attempt.slot, self.grant
+        return Answer(rule, status, where, expected, observed, slot=slot, grant=grant, **also)
+
+    def equal(self, rule: Rule | Shown, expected: object, observed: object, **also: Any) -> Answer:
+        """Whether two things are one; None on either side cannot tell."""
+        unknown = expected is None or observed is None
+        status = CANNOT_TELL if unknown else HOLDS if expected == observed else VIOLATED
+        return self.says(rule, status, expected, observed, **also)

@@ -12,10 +12,12 @@ from typing import Any
 
 from popkit.chain.attempts import Attempt
 from popkit.chain.links import Fork
-from popkit.facts import Facts, ReportedFailure
+from popkit.facts import Facts
 from popkit.verdict.judgement import Judgement, burnt
 from popkit.worker.fate import LOST, Fates
-from popkit.worker.line import PARENTS_FROM_CLIENTS, Proof
+from popkit.worker.line import PARENTS_FROM_CLIENTS
+from popkit.worker.proofs import Proof
+from popkit.worker.reports import ReportedFailure
 
 REPORT_DELAY = 900
 """Seconds a wallet's report may come after the proof it is about was issued."""

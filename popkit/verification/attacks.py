@@ -109,7 +109,7 @@ ATTACKS: tuple[Attack, ...] = (
            ("claim_unseen", "entry_unseen"), would_need="the transaction, from a second node: the next claim names it",
            verdict="inconclusive"),
     Attack("refused-shown-as-accepted", NODE, "A refused repeat of a claim is shown as accepted, balances and all", FOUND,
-           ("claim_without_receipt", "order_contradicts_links", "period_claimed_twice"),
+           ("claim_without_receipt", "order_contradicts_links", "period_claimed_twice", "vault_amount_differs"),
            by="its link, which names no head of that moment; the period's one receipt",
            verdict="inconclusive"),
     Attack("slot-changed-in-one-answer", NODE, "A claim's slot is changed in its transaction and not in the list", FOUND,

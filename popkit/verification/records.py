@@ -9,9 +9,10 @@ from popkit.audit.ends import beginnings, older_than_parent, wrong_ends, wrong_s
 from popkit.audit.entries import GENESIS
 from popkit.audit.server import server_verdict
 from popkit.facts import Facts
+from popkit.rules.claims.tickets import ticket_receipt_answers
 from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED
+from popkit.rules.sides import CaseSide
 from popkit.texts import Counted, Listed, Noun, Text
-from popkit.verification.effects import ticket_receipt_checks
 from popkit.verification.model import NONE, NONE_OLDER_THAN_ITS_PARENT, RECEIPTS, SERVER_SAYS_THE_SAME, Check
 from popkit.worker.claim_records import ClaimRecord
 from popkit.worker.reconcile import Reconciler
@@ -132,9 +133,9 @@ def record_checks(facts: Facts, tickets: Tickets) -> Iterator[Check]:
     yield _no(ONE_WALLET, shared, (RECEIPTS, ""), "reference §1.11; invariant X1")
 
 
-def named_record_checks(facts: Facts, records: list[ClaimRecord], reached: set[str]) -> Iterator[Check]:
+def named_record_checks(side: CaseSide, records: list[ClaimRecord], reached: set[str]) -> Iterator[Check]:
     """Claim records whose transactions are not among those reached by name: whether the chain backs them, and their tickets."""
-    unbacked = {record.key for record in Reconciler(facts).unbacked()}
+    unbacked = {record.key for record in Reconciler(side.facts).unbacked()}
     for record in records:
         where = (record.file, record.key)
         if record.tx_signature is None:
@@ -143,7 +144,7 @@ def named_record_checks(facts: Facts, records: list[ClaimRecord], reached: set[s
             status = VIOLATED if record.key in unbacked else CANNOT_TELL
             observed = NOT_ON_CHAIN if status == VIOLATED else NOT_IN_THE_EVIDENCE
             yield Check(RECORD_HOLDS, status, THE_TRANSACTION(signature=record.tx_signature), observed, where, "invariant X3")
-    yield from ticket_receipt_checks(facts, {record.key for record in records})
+    yield from map(Check.of, ticket_receipt_answers(side, {record.key for record in records}))
 
 
 def _server(facts: Facts) -> Iterator[Check]:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from popkit.chain.attempts import Attempt
 from popkit.diagnosis.result import Row
 from popkit.evidence.collection import incomplete_addresses
-from popkit.facts import Facts
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import receipt_address
 from popkit.rules.model import Finding
 from popkit.texts import Listed, Sentence, Text, sentence
 from popkit.wording import CLAIM_RECORDS
+from popkit.worker.case_index import CaseIndex
 from popkit.worker.claim_records import ClaimRecord
 
 _MADE_LATER = Text("the record was made after the chain was read", "記録がチェーンの読み取りより後に作られています")
@@ -52,7 +52,7 @@ class Reconciler:
     the reason. Both are filled by the questions asked.
     """
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: CaseIndex) -> None:
         self.facts = facts
         self.records = facts.claim_records
         self.not_checked: list[Row] = []

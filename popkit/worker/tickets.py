@@ -16,12 +16,12 @@ from typing import Any
 from popkit.audit.entries import GENESIS
 from popkit.audit.receipts import SINK_TIMES, ReceiptCheck, check_receipt, receipts_made_by, subjects_of
 from popkit.chain.attempts import Attempt
-from popkit.facts import Facts
 from popkit.protocol import canonical
 from popkit.rules.model import Finding
 from popkit.texts import Listed, Sentence, Text, sentence
 from popkit.wording import ACCEPTED_CLAIMS, CLAIMS
-from popkit.worker.line import Proof
+from popkit.worker.case_index import CaseIndex
+from popkit.worker.proofs import Proof
 
 TRANSACTIONS = "rpc/transactions.jsonl"
 _NOT_IN_EVIDENCE = Text("not in the evidence: {fields}", "証拠にないもの: 「{fields}」")
@@ -38,7 +38,7 @@ class Answer:
 class Tickets:
     """Asks of the ticket receipts of one case; every question is a method."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: CaseIndex) -> None:
         self.facts = facts
 
     @cached_property
@@ -163,7 +163,7 @@ class Tickets:
         return {told: claims for told, claims in found.items() if len(claims) > 1}
 
 
-def ticket_findings(facts: Facts) -> Iterator[Finding]:
+def ticket_findings(facts: CaseIndex) -> Iterator[Finding]:
     """What receipt-gated claims that were accepted rest on.
 
     The worker enforces neither owner nor single use, so that a receipt of another is a fact to look into and no proof of forgery.
@@ -171,20 +171,8 @@ def ticket_findings(facts: Facts) -> Iterator[Finding]:
     tickets = Tickets(facts)
     unseen: dict[str, list[Attempt]] = defaultdict(list)
     for grant, attempt, proof in tickets.gated_claims():
-        where = (TRANSACTIONS, attempt.signature)
-        backing, holder = tickets.backing(proof), tickets.holder(proof, grant)
-        if backing.holds is False:
-            wanted = sentence(
-                "a ticket receipt of hash {hash} that says what its entry says",
-                "エントリの内容と一致する、ハッシュ {hash} の参加券レシート",
-                hash=proof.audit_hash,
-            )
-            yield Finding("ticket_receipt_contradicts_proof", grant, where, wanted, backing.seen, slot=attempt.slot)
-        if backing.holds is None:
+        if tickets.backing(proof).holds is None:
             unseen[grant].append(attempt)
-        if holder.holds is False:
-            own = sentence("a ticket of {claimer}", "{claimer} の参加券", claimer=attempt.claimer)
-            yield Finding("ticket_receipt_of_another", grant, where, own, holder.seen, slot=attempt.slot)
     for told, claims in tickets.reused.items():
         claimers = sorted({attempt.claimer for _, attempt in claims})
         grant, first = claims[0]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from popkit.collecting.exports import Exports, grants_in, links_in, read_exports
+from popkit.collecting.exports import Exports
 from popkit.evidence.bundle import WORKER_ANSWERS, Evidence
 from tests.collecting.taking_apart import DATA, diagnosed_again, diagnosis, put_together, reasons, rows_of, write
 from tests.conftest import CASES
+from tests.exported import grants_in, links_in, read_exports
 
 CASE = "cutover"
 SESSIONS = sorted(path.name for path in DATA.glob("exchanges-*.jsonl"))

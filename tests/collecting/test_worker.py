@@ -28,6 +28,7 @@ from popkit.collecting.worker import ANSWERS, ENDPOINTS, LIST, Passage, Said, Wo
 from popkit.collecting.workspace import Workspace
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import read_custody
+from popkit.protocol.keys import PROGRAM_ID
 from tests.collecting.collected import QUICK, header_of
 
 DATA = Path(__file__).parent / "data"
@@ -98,7 +99,9 @@ def ask(url: str, out: Path, token: bool, monkeypatch: pytest.MonkeyPatch) -> Co
     address = read_address(url)
     worker = bearer(address, "POPKIT_TEST_TOKEN") if token else address
     grant = header_of("intact")["grants"][0]
-    return collect(Options(out=out, name="era", worker=worker, has_token=token, grants=(grant,), worker_conduct=QUICK))
+    return collect(
+        Options(out=out, name="era", program_id=PROGRAM_ID, worker=worker, has_token=token, grants=(grant,), worker_conduct=QUICK)
+    )
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -189,7 +192,9 @@ def test_ticket_receipts_are_asked_for_by_code_only_when_told_to(tmp_path: Path,
     monkeypatch.setenv("POPKIT_TEST_TOKEN", "the-operators-token")
     with listening(worker) as url:
         address = bearer(read_address(url), "POPKIT_TEST_TOKEN")
-        options = Options(out=tmp_path / "case", name="era", worker=address, has_token=True, events=(event,), worker_conduct=QUICK)
+        options = Options(
+            out=tmp_path / "case", name="era", program_id=PROGRAM_ID, worker=address, has_token=True, events=(event,), worker_conduct=QUICK
+        )
         without = collect(options)
         assert not worker.asked[VERIFY_CODE]
         result = collect(replace(options, out=tmp_path / "tickets", tickets=True))

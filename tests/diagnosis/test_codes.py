@@ -1,4 +1,4 @@
-"""The words of the schema of findings.json against the definitions."""
+"""The words of findings.json against the definitions that they come from."""
 
 from __future__ import annotations
 

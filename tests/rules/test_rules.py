@@ -18,7 +18,7 @@ from popkit.drill.case import account_json, write_case
 from popkit.drill.ledger import Account
 from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.evidence.bundle import Evidence
-from popkit.protocol.accounts import ClaimReceipt, PopState, TokenAccount, encode_account
+from popkit.protocol.accounts import ClaimReceipt, Grant, PopState, TokenAccount, encode_account
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM
 from popkit.rules.model import SEVERITIES, Finding, Rule, Subject, sorted_findings
 from popkit.rules.registry import RULES, rules_of
@@ -301,6 +301,22 @@ def a_receipt_elsewhere() -> Files:
     return files
 
 
+def a_grant_of_another_authority() -> Files:
+    world, handle, _ = sound()
+    files = collected(world)
+    rewrite_account(files, handle.address, Grant, authority=world.address("somebody"))
+    return files
+
+
+def a_record_of_another_receipt() -> Files:
+    world = World()
+    handle = world.grant()
+    ticket, _ = world.tickets(handle, "ann", "bob", tell=False)
+    receipt = pda.receipt_address(handle.address, world.address("bob"), 0)
+    world.worker.claim_record(handle.address, world.address("ann"), ticket.signature, receipt)
+    return collected(world)
+
+
 WORLDS: dict[str, tuple[Callable[[], Files], tuple[str, ...]]] = {
     "over_and_strangers": (over_and_strangers, ("grant_over", "noise", "vault_low")),
     "closed": (closed, ("grant_closed",)),
@@ -334,6 +350,8 @@ WORLDS: dict[str, tuple[Callable[[], Files], tuple[str, ...]]] = {
     "receipts_without_their_entries": (receipts_without_their_entries, ("ticket_receipt_unchecked",)),
     "entries_without_their_receipts": (entries_without_their_receipts, ("ticket_receipt_unseen",)),
     "a_receipt_elsewhere": (a_receipt_elsewhere, ("receipt_address_wrong",)),
+    "a_grant_of_another_authority": (a_grant_of_another_authority, ("config_address_wrong",)),
+    "a_record_of_another_receipt": (a_record_of_another_receipt, ("claim_record_differs",)),
 }
 """What neither a recorded case nor an attack raises."""
 
@@ -364,9 +382,13 @@ def test_a_false_record_of_a_cutover_violates_its_rules(tmp_path: Path) -> None:
     assert set(DECLARED) <= {finding.code for finding in found.findings}
 
 
+BY_CLAIMS = ("claim_not_accepted", "claim_outside_allowlist")
+"""What `test_claims` shows: the one of a claim that is named, the other of a recorded case that a node changes."""
+
+
 def test_no_rule_is_without_a_case_that_violates_it() -> None:
     by_attack = {code for vector in json.loads(VECTORS.read_text("utf-8"))["vectors"] for code in vector["finding_codes"]}
-    shown = by_attack.union(DECLARED, *RECORDED.values(), *(codes for _, codes in WORLDS.values()))
+    shown = by_attack.union(DECLARED, BY_CLAIMS, *RECORDED.values(), *(codes for _, codes in WORLDS.values()))
     assert sorted(set(RULES) - shown) == []
     assert shown <= set(RULES)
 

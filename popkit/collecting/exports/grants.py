@@ -11,13 +11,13 @@ import pybase64
 from popkit.collecting.exports.raw import NotJson, decode, load
 from popkit.collecting.exports.result import ACCOUNTS, BUCKET, STORAGE, Exports
 from popkit.protocol.accounts import AccountError, Grant, decode_account
-from popkit.protocol.keys import PROGRAM_ID, is_pubkey
+from popkit.protocol.keys import is_pubkey
 from popkit.worker.event_links import Link, event_links
 
 _HEADS = ("pop_chain:lastHash:global:", "pop_chain:lastHash:stream:")
 
 
-def links_in(exports: Exports, program: str = PROGRAM_ID) -> list[Link]:
+def links_in(exports: Exports, program: str) -> list[Link]:
     """Every (event, grant) that the exports state, by a case's header or by the worker's records; ascending."""
     found = {link for header in exports.headers for link in header.events}
     answers = [*exports.answers.items(), *((item.name, item.document) for item in exports.earlier_answers)]
@@ -30,7 +30,7 @@ def links_in(exports: Exports, program: str = PROGRAM_ID) -> list[Link]:
     return sorted(found)
 
 
-def grants_in(exports: Exports, program: str = PROGRAM_ID) -> dict[str, tuple[str, ...]]:
+def grants_in(exports: Exports, program: str) -> dict[str, tuple[str, ...]]:
     """Grants by public key, ascending, each with who speaks of it, ascending.
 
     `case.json`: a case that was given lists it · `event`: the worker links an event to it · `account`: it is a Grant account of the

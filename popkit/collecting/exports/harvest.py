@@ -19,10 +19,13 @@ _SAME_SESSION = 3600
 
 
 class Harvest:
-    """What was found so far; `finish` gives it as Exports."""
+    """What was found so far; `finish` gives it as Exports.
 
-    def __init__(self) -> None:
-        self.exports = Exports()
+    `program` is the one whose transactions are wanted; a case among the exports names its own as well.
+    """
+
+    def __init__(self, program: str) -> None:
+        self.program, self.exports = program, Exports()
         self.objects: list[Object] = []
         self.records: list[Member] = []
         self.cases: dict[str, bytes] = {}
@@ -106,9 +109,10 @@ class Harvest:
         """Transactions of blocks become rows where their slot is known; what the file gave is counted anew."""
         listed = self._lines.get(SIGNATURES, {}) if self._blocks else {}
         slots = {str(key[3]): -int(key[2]) for key in listed if len(key) == 4}
+        programs = {self.program, *(header.program_id for header in self.exports.headers)}
         for path, waiting in self._blocks:
             left = Counter[str]()
-            rows = list(settled(waiting, slots, lambda why, left=left: left.update([why])))  # type: ignore[misc]
+            rows = list(settled(waiting, slots, programs, lambda why, left=left: left.update([why])))  # type: ignore[misc]
             for row in rows:
                 self._add(row, path)
             said = [f"{count} × {why}" if count > 1 else why for why, count in sorted(left.items())]

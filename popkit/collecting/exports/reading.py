@@ -30,13 +30,13 @@ _UNKNOWN_AT_MOST = 100_000
 _UNKNOWN = "is nothing that a case is made of (bucket objects, storage, answers of the worker or a node, receipts, reports)"
 
 
-def read_exports(paths: Sequence[Path], limits: Limits | None = None) -> Exports:
-    """Read everything that lies below `paths`: folders, archives and single files.
+def read_exports(paths: Sequence[Path], limits: Limits | None = None, *, program: str) -> Exports:
+    """Read everything that lies below `paths`: folders, archives and single files. `program` is the grant program.
 
     Raises UsageError for a path that is not there or when nothing at all is recognised, ManifestMismatch or CaseUnreadable for a case
     that is not as it was sealed, ExportTooLarge when a limit is passed.
     """
-    harvest, undecided, copies = Harvest(), list[Member](), list[Member]()
+    harvest, undecided, copies = Harvest(program), list[Member](), list[Member]()
     for item in walk([Path(path) for path in paths], limits or Limits()):
         if isinstance(item, Member):
             harvest.digests[item.path] = item.sha256

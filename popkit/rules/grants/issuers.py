@@ -9,7 +9,7 @@ from popkit.rules.model import Answer, Rule
 from popkit.rules.sides import STORAGE, TRANSACTIONS, GrantSide
 from popkit.texts import Text
 from popkit.wording import PROOFS
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 
 _AN_ANCHOR = Text(
     "an anchor in the worker's audit chain, which is complete over that time",

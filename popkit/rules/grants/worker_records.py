@@ -10,7 +10,7 @@ from popkit.causes.model import Cause
 from popkit.rules.model import Answer, Rule, Where
 from popkit.rules.sides import AUDIT_LOGS, REPORTS, STORAGE, GrantSide
 from popkit.texts import Moment, Text
-from popkit.worker.line import STREAM_KEY
+from popkit.worker.grant_storage import STREAM_KEY
 
 _TO_HEAD = Text(
     "records of the worker back to the chain's head", "チェーンの head まで遡る worker の記録"
