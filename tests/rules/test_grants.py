@@ -12,9 +12,12 @@ from popkit.diagnosis.result import Diagnosis
 from popkit.drill import addresses as pda
 from popkit.drill.case import write_case
 from popkit.drill.world import World, sound
+from popkit.evidence.bundle import Evidence
+from popkit.facts import Facts
 from popkit.protocol.accounts import TokenAccount
 from popkit.protocol.keys import SYSTEM_PROGRAM
-from popkit.rules.model import Finding
+from popkit.rules.inquiry import Inquiry
+from popkit.rules.model import CANNOT_TELL, VIOLATED, Answer, Finding
 from popkit.rules.registry import rules_of
 from tests.attacks.build import account, rewrite_account
 from tests.held import held_to_its_words
@@ -159,11 +162,22 @@ def test_a_claim_whose_receipt_is_not_there(tmp_path: Path) -> None:
     files = collected(world)
     receipt = account(files, pda.receipt_address(handle.address, world.address("bob"), 0))
     receipt["account"] = None
-    wanted, observed = "one receipt for each claim", "the evidence holds 1 receipt and 2 accepted claims"
-    fewer = Finding("claim_without_receipt", handle.address, (ACCOUNTS, handle.address), wanted, observed)
-    assert of(found_in(tmp_path / "denied", files), "claim_without_receipt") == [fewer]
+    path = write_case(tmp_path / "denied", files)
+    line = receipts_line(path, handle.address)
+    assert (line.status, str(line.expected)) == (VIOLATED, "one receipt for each claim")
+    assert str(line.observed) == "the evidence holds 1 receipt and 2 accepted claims"
+    found = held_to_its_words(path)
+    assert of(found, "claim_without_receipt") == [], "the claim has a finding of its own"
+    assert [f.where[1] for f in of(found, "receipt_contradicts_claim")] == [receipt["pubkey"]]
     receipt["slot"] = done[1].landed.slot - 1
-    assert of(found_in(tmp_path / "read before the claim", files), "claim_without_receipt") == []
+    assert receipts_line(write_case(tmp_path / "early", files), handle.address).status == CANNOT_TELL
+
+
+def receipts_line(path: Path, grant: str) -> Answer:
+    """What a grant's rules answer of the number of its receipts."""
+    answers = Inquiry(Facts(Evidence(path))).grant(grant)
+    [line] = [answer for answer in answers if answer.rule.code == "claim_without_receipt"]
+    return line
 
 
 def test_of_an_empty_case_no_rule_of_a_grant_holds(tmp_path: Path) -> None:

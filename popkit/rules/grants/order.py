@@ -159,7 +159,7 @@ CLAIM_WITHOUT_RECEIPT = Rule(
 @CLAIM_WITHOUT_RECEIPT.asks
 def claim_without_receipt(side: GrantSide) -> Iterator[Answer]:
     """One receipt a claim: a claim without one is false, as receipts are never closed; a receipt
-    without a claim is a gap.
+    without a claim is a gap. A part: the false claim has a finding of its own.
     """
     facts, accepted = side.facts, side.chain.accepted
     claimed = {attempt.receipt for attempt in accepted}
@@ -172,4 +172,4 @@ def claim_without_receipt(side: GrantSide) -> Iterator[Answer]:
     is_wrong = bool(collected - there or side.chain.doubled)
     is_whole = side.is_complete and collected == claimed and not extra
     answer = rule.violated if is_wrong else rule.held if is_whole else rule.unknown
-    yield answer((ACCOUNTS, side.grant), _ONE_RECEIPT(), observed)
+    yield answer((ACCOUNTS, side.grant), _ONE_RECEIPT(), observed, is_part=True)

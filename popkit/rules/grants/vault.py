@@ -101,7 +101,7 @@ def vault_not_the_grants(side: GrantSide) -> Iterator[Answer]:
 
 VAULT_BALANCE_WRONG = Rule(
     "vault_balance_wrong",
-    "critical",
+    "warning",  # the vault may have been read after a claim that landed behind the lists
     "grant",
     source="program: fund_grant, claim_grant",
     holds=Text(
@@ -110,9 +110,10 @@ VAULT_BALANCE_WRONG = Rule(
     ),
     meaning=Text(
         "The vault holds less than its funding less what the claims took, or is gone though "
-        "the grant is open.",
+        "the grant is open: a claim is missing from the evidence, or something in it is false.",
         "vault の残高が、入金から claim の分を引いた額より少ないか、"
-        "grant が閉鎖されていないのに vault がありません。",
+        "grant が閉鎖されていないのに vault がありません。"
+        "証拠に claim の欠落か誤りがあります。",
     ),
     advice=Text(
         "Collect the vault, the claims and the fundings again from a second node: only a "
