@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from popkit.commands.grammar import Argument, Family, Number, OneOf, Option, Place, Verb
-from popkit.commands.help import Example
-from popkit.commands.places import case_argument
+from popkit.command_line.grammar import Argument, Family, Number, OneOf, Option, Place, Verb
+from popkit.command_line.help import Example
+from popkit.command_line.places import case_argument
 from popkit.cutover import command
 from popkit.texts import Text
 

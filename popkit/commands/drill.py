@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from popkit.commands.grammar import Argument, Family, Number, OneOf, Option, Place, Verb
-from popkit.commands.help import Example
+from popkit.command_line.grammar import Argument, Family, Number, OneOf, Option, Place, Verb
+from popkit.command_line.help import Example
 from popkit.drill import command
 from popkit.texts import Text
 

@@ -39,7 +39,7 @@ def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker:
     given_up: tuple[str, ...], fee_cap: int | None, close_old: bool, offline: bool, out: str, language: Language) -> int:  # fmt: skip
     """Look at everything, plan, and write the run."""
     import popkit
-    from popkit.commands.places import case_directory
+    from popkit.command_line.places import case_directory
     from popkit.cutover import plan as plans
     from popkit.cutover.local import Local
     from popkit.cutover.pages.pages import NAMES, plan_screen

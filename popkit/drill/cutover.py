@@ -27,7 +27,6 @@ from popkit.cutover.local import Local
 from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.planning.stepping import VERIFY
 from popkit.cutover.planning.survey import Pair
-from popkit.cutover.records.record import FILE as RECORD
 from popkit.cutover.run import Run, create_run
 from popkit.cutover.sending.endpoint import Endpoint
 from popkit.cutover.signing.keys import read_key
@@ -38,6 +37,7 @@ from popkit.drill.live import Drill
 from popkit.drill.people import Hands
 from popkit.drill.rehearsal import Compared, background
 from popkit.drill.running import POCKET_MONEY
+from popkit.evidence.layout import CUTOVER as RECORD
 from popkit.protocol.accounts import TokenAccount, encode_account
 from popkit.protocol.keys import TOKEN_PROGRAM
 from popkit.protocol.pda import associated_token_address

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from popkit.chain.attempts import Attempt
 from popkit.diagnosis.causes import Cause, causes_of
+from popkit.evidence import layout
 from popkit.facts import Facts
 from popkit.rules.model import Where
 from popkit.verdict.incident import Incident
@@ -15,9 +16,9 @@ from popkit.worker.claim_records import ClaimRecord
 from popkit.worker.reconcile import Reconciler
 from popkit.worker.tickets import Tickets
 
-TRANSACTIONS, ACCOUNTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl"
-AUDIT_LOGS, STORAGE, BUCKET = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2"
-RECEIPTS, REPORTS = "worker/ticket-receipts.jsonl", "client/errors.jsonl"
+TRANSACTIONS, ACCOUNTS = layout.TRANSACTIONS, layout.ACCOUNTS
+AUDIT_LOGS, STORAGE, BUCKET = layout.AUDIT_LOGS.file, layout.STORAGE, layout.BUCKET
+RECEIPTS, REPORTS = layout.RECEIPTS, layout.REPORTS
 
 
 class CaseSide:

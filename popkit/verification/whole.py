@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from popkit.errors import CaseUnreadable
-from popkit.evidence.custody import CUSTODY, check_custody
+from popkit.evidence.custody import check_custody
+from popkit.evidence.layout import CUSTODY
 from popkit.facts import Facts
 from popkit.protocol import accounts as layouts
 from popkit.protocol.keys import TOKEN_PROGRAM

@@ -11,10 +11,10 @@ import pytest
 
 import popkit as package
 from popkit.cli import cli, main
+from popkit.command_line.grammar import Argument, Family, Option, Verb
 from popkit.commands import VERBS
 from popkit.commands.completion import VARIABLE
 from popkit.commands.drill import VERB as DRILL
-from popkit.commands.grammar import Argument, Family, Option, Verb
 from popkit.errors import UsageError
 from popkit.evidence.grants import UnknownGrant, grant_named
 from popkit.texts import LANGUAGES

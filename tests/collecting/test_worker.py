@@ -19,15 +19,15 @@ from aiohttp import web
 
 from popkit.collecting.address import bearer, read_address
 from popkit.collecting.collect import Collected, collect
-from popkit.collecting.command import summary
 from popkit.collecting.options import Options
 from popkit.collecting.peer import Peer
 from popkit.collecting.progress import Progress
-from popkit.collecting.tickets import VERIFY_CODE
-from popkit.collecting.worker import ANSWERS, ENDPOINTS, LIST, Passage, Said, Worker, WorkerSeen, passage
+from popkit.collecting.worker import Passage, Said, Worker, WorkerSeen, passage
 from popkit.collecting.workspace import Workspace
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import read_custody
+from popkit.evidence.layout import ASKED, AUDIT_LOGS, ENDPOINTS, VERIFY_CODE
+from popkit.pages.terminal_collection import summary
 from tests.collecting.collected import QUICK, header_of
 
 DATA = Path(__file__).parent / "data"
@@ -214,9 +214,9 @@ class BusyWorker(WorkerOfAnEra):
     async def answer(self, request: web.Request) -> web.Response:
         if request.path.startswith(("/api/", "/v1/school/")):
             self.rows += 1 + self.claims_between
-        if request.path == LIST.path:
+        if request.path == AUDIT_LOGS.path:
             logs = [{"entry_hash": f"{number:064x}", "event": "POP_CLAIM_PROOF_ANCHOR"} for number in range(self.rows, self.rows - 50, -1)]
-            self.changed = {LIST.path: (200, {"logs": logs})}
+            self.changed = {AUDIT_LOGS.path: (200, {"logs": logs})}
         return await super().answer(request)
 
 
@@ -232,8 +232,8 @@ async def _rounds(url: str, out: Path, pauses: list[float]) -> list[Said]:
             for number, pause in enumerate(pauses):
                 now[0] += pause
                 seen = await asked.all(f"moment/{number}", 120.0, seen)
-        lines = (work.root / ANSWERS).read_bytes().splitlines()
-        return [said for said in (msgspec.json.decode(line, type=Said) for line in lines) if said.name == LIST.name]
+        lines = (work.root / ASKED).read_bytes().splitlines()
+        return [said for said in (msgspec.json.decode(line, type=Said) for line in lines) if said.name == AUDIT_LOGS.name]
     finally:
         work.close()
 
@@ -244,7 +244,7 @@ def test_under_steady_claims_the_worker_is_asked_as_seldom_as_one_moment_allows(
     with listening(worker) as url:
         lists = asyncio.run(_rounds(url, tmp_path / "quick", [0, 5, 5, 5]))
     assert worker.asked.total() == len(ENDPOINTS), "one moment: nothing is asked twice"
-    assert next(iter(worker.asked)) == LIST.path, "the list comes first"
+    assert next(iter(worker.asked)) == AUDIT_LOGS.path, "the list comes first"
     assert passage(lists, 7) == Passage(lists=1, rows=0, own=7, meets=True)
     slow = BusyWorker(claims_between=2)
     with listening(slow) as url:
@@ -275,5 +275,5 @@ def test_without_a_token_a_collection_is_not_complete(tmp_path: Path, monkeypatc
     text = summary(public)
     assert text.startswith("? incomplete")
     assert "--worker-token-env NAME" in text
-    assert {row.partition(":")[0] for row in public.not_asked} == {endpoint.name for endpoint in ENDPOINTS if endpoint.master}
+    assert {row.partition(":")[0] for row in public.not_asked} == {endpoint.name for endpoint in ENDPOINTS if endpoint.needs_token}
     assert operator.not_asked == []
