@@ -449,7 +449,7 @@ def _instruction(one: object) -> str:
 
 
 STATUS = Text("Run {run}, plan {digest}", "実行 {run}、計画 {digest}")
-NEXT, OUTSTANDING, DONE_SO_FAR = Text("next", "次"), Text("outstanding", "未決着"), Text("done", "実施済み")
+NEXT, OUTSTANDING = Text("next", "次"), Text("outstanding", "未決着")
 ALL_DONE = Text("every step is done", "すべての手順が終わりました")
 GIVEN_UP_WORDS = Text("the run was given up; plan anew", "この実行は放棄されました。計画し直してください")
 
