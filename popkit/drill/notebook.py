@@ -25,7 +25,7 @@ from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.run import Run, create_run
 from popkit.cutover.signing.keys import read_key
 from popkit.drill import running
-from popkit.drill.command import incident_of, surprise
+from popkit.drill.choosing import incident_of, surprise
 from popkit.drill.cutover import QUICK, confirmed
 from popkit.pages.blocks import Cell, Facts, Note, Table
 from popkit.texts import Language, Text, speak

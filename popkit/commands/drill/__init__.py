@@ -18,9 +18,7 @@ TOO_FEW = Text(
 
 def folder_option() -> Option:
     """`--drill`: which drill is meant."""
-    return Option(
-        "--drill", "folder", words=FOLDER, default="drill", type=Place("dir"), metavar="DIR"
-    )
+    return Option("--drill", "folder", words=FOLDER, default="drill", type=Place("dir"), metavar="DIR")
 
 
 def era_option() -> Option:
@@ -36,8 +34,7 @@ VERB = Family(
         "ループバック上の模擬環境で演習",
     ),
     about=Text(
-        "A small copy of the whole system comes up on this machine, with an incident that happens; "
-        "its answer is sealed.",
+        "A small copy of the whole system comes up on this machine, with an incident that happens; its answer is sealed.",
         "このマシンの中に小さな模擬環境を立ち上げ、障害を起こします。答えは封印されています。",
     ),
     examples=(

@@ -15,10 +15,7 @@ def run(everything: bool, language: Language) -> int:
     from popkit.drill.incidents import INCIDENTS
 
     held = [one for one in INCIDENTS.values() if everything or len(one.acts) == 1]
-    say(
-        f"{one.name:<24} {speak(one.told, language)}  ({', '.join(one.eras)})"
-        for one in held
-    )
+    say(f"{one.name:<24} {speak(one.told, language)}  ({', '.join(one.eras)})" for one in held)
     return EXIT_FINE
 
 

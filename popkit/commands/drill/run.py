@@ -23,9 +23,7 @@ ABOUT = Text(
     "Exit code 0 only where every answer is right.",
     "すべての答えが正しいときだけ終了コード 0 です。",
 )
-NAMES = Text(
-    "incidents; without any, all single ones", "演習の名前。省略すると単独の演習すべて"
-)
+NAMES = Text("incidents; without any, all single ones", "演習の名前。省略すると単独の演習すべて")
 SEEDS = Text("worlds of each incident and era (1)", "演習と版ごとの世界の数（1）")
 FIRST_SEED = Text("the first seed (0)", "最初のシード（0）")
 HTTP = Text("collect over HTTP from a living drill", "動いている演習から HTTP で収集します")
@@ -37,9 +35,7 @@ UNTIL = Text(
     "stop at the diagnosis, or go on to the verified cutover (cutover)",
     "`diagnosis` なら診断まで、`cutover` なら検証済みの切り替えまで",
 )
-MIXTURES = Text(
-    "without names: the mixtures of two as well", "名前を省略したとき、二つの組み合わせも"
-)
+MIXTURES = Text("without names: the mixtures of two as well", "名前を省略したとき、二つの組み合わせも")
 RIGHT = Text("{right} of {count} answers are right", "{count}件中{right}件の答えが正しい")
 DIFFERS = Text(
     "    {name}: was {done}, popkit says {answered}",

@@ -68,9 +68,7 @@ def run(
     number = random.SystemRandom().randrange(1 << 32) if seed is None else seed
     incident, chosen = incident_of(name, era) if name else surprise(era, number)
     folder = Path(out)
-    wanted = running.Wanted(
-        incident.name, chosen, number, slot_ms, faults, second_faults, behind
-    )
+    wanted = running.Wanted(incident.name, chosen, number, slot_ms, faults, second_faults, behind)
     state = running.start(folder, wanted)
     rows = {
         "RPC": state["rpc"],

@@ -25,6 +25,4 @@ def run(folder: str, language: Language) -> int:
     return EXIT_FINE
 
 
-VERB = Verb(
-    "stop", run, [folder_option()], order=80, summary=Text("end the drill", "演習を終了")
-)
+VERB = Verb("stop", run, [folder_option()], order=80, summary=Text("end the drill", "演習を終了"))
