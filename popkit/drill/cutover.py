@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import popkit
+from popkit.case import open_case
 from popkit.collecting.limits import Rate
 from popkit.collecting.peer import Conduct
 from popkit.cutover.clock import VARIABLE as CLOCK
@@ -83,7 +83,7 @@ class Rehearsal:
         local = self.local(by_roles=by_roles)
         with planning_peers(local, sleep=self.sleep) as (pair, desk):
             request = Request(
-                case=popkit.open_case(self.case),
+                case=open_case(self.case),
                 grant=self.stage.grant.address,
                 pair=pair,
                 desk=desk,
@@ -105,7 +105,7 @@ class Rehearsal:
         new = run.plan.new_grant
         grants = [self.stage.grant.address, *([new.address] if new is not None else [])]
         after = gather(run, "after", *grants)
-        found = popkit.open_case(after.evidence.root, cutover=run.root / RECORD).diagnose()
+        found = open_case(after.evidence.root, cutover=run.root / RECORD).diagnose()
         codes = {finding.code for finding in found.findings}
         return "cutover_declared" in codes and "cutover_contradicted" not in codes
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -78,12 +79,14 @@ def test_a_reader_that_goes_away_is_no_verdict() -> None:
 def test_what_is_no_file_is_written_to_and_not_replaced(command: str, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+    with TemporaryFile() as read, subprocess.Popen(["cat", str(pipe)], stdout=read) as reader:
         ran = popkit(command, CASES / "intact", "--json", pipe)
-        told, _ = reader.communicate(timeout=30)
+        reader.wait(timeout=30)
+        read.seek(0)
+        received = read.read()
     assert ran.returncode == 0
     assert stat.S_ISFIFO(pipe.stat().st_mode)
-    assert told == popkit(command, CASES / "intact", "--json", "-").stdout
+    assert received == popkit(command, CASES / "intact", "--json", "-").stdout
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 

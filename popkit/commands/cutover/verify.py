@@ -9,7 +9,7 @@ from popkit.commands.cutover import shown
 from popkit.texts import Language, Text
 
 SUMMARY = Text("hold somebody's record against the chain", "記録をチェーンと照合")
-RECORD = Text("a cutover.json", "cutover.json")
+RECORD = Text("a cutover.json", "切り替えの記録（cutover.json）")
 RPC = Text("a node of your own choice", "自分で選んだノード")
 
 
