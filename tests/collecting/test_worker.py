@@ -39,6 +39,9 @@ def session(era: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (DATA / f"exchanges-{era}.jsonl").read_text().splitlines()]
 
 
+NOT_FOUND = (404, {"error": "not found"})
+
+
 class WorkerOfAnEra:
     """Answers a GET as the recorded worker did, by path, with or without authority; counts what was asked."""
 
@@ -62,7 +65,7 @@ class WorkerOfAnEra:
         if request.path == VERIFY_CODE:
             status, body = self.codes.get((await request.json())["confirmationCode"], (404, {"error": "ticket receipt not found"}))
             return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type="application/json")
-        status, body = self.changed.get(request.path) or self.answers.get((request.path, authorized)) or (404, {"error": "not found"})
+        status, body = self.changed.get(request.path) or self.answers.get((request.path, authorized)) or NOT_FOUND
         return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type="application/json")
 
 
@@ -110,11 +113,11 @@ def test_every_endpoint_is_asked_once_and_its_body_kept_as_it_came(era: str, tmp
     assert len(worker.asked) == len(ENDPOINTS)
     evidence = Evidence(result.case)
     for endpoint in ENDPOINTS:
-        status, body = worker.answers.get((endpoint.path.partition("?")[0], True)) or (404, None)
+        status, body = worker.answers.get((endpoint.path, True)) or NOT_FOUND
         kept = evidence.answers.get(endpoint.name)
         if status in endpoint.good:
             assert kept is not None
-            assert (kept.status, json.loads((result.case / f"worker/{endpoint.name}.json").read_text())["body"]) == (status, body)
+            assert (kept.status, json.loads((result.case / endpoint.file).read_text())["body"]) == (status, body)
         else:
             assert kept is None
     assert "the-operators-token" not in "".join(path.read_text() for path in result.case.rglob("*") if path.is_file())
@@ -252,7 +255,7 @@ def test_under_steady_claims_the_worker_is_asked_as_seldom_as_one_moment_allows(
     assert slow.asked.total() == len(ENDPOINTS) + 2, "when a moment has passed, the list alone is asked for"
     gone_by = passage(lists, 9)
     assert gone_by == Passage(lists=3, rows=(len(ENDPOINTS) + 1) * 3, own=9, meets=True)
-    assert "24 newer rows were seen meanwhile; popkit's own requests appended up to 9" in gone_by.says
+    assert f"{gone_by.rows} newer rows were seen meanwhile; popkit's own requests appended up to 9" in gone_by.says
     union = {row["entry_hash"] for said in lists for row in json.loads(bytes(said.body))["logs"]}
     assert len(union) == 50 + gone_by.rows, "no row was lost between the lists"
 
