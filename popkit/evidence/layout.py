@@ -138,7 +138,7 @@ AUDIT_LOGS = Endpoint(
 TRANSFERS = Endpoint(
     "transfers",
     "/api/master/transfers",
-    Text("the worker's newest claims as transfers", "worker の最新の claim（transfers）"),
+    Text("the worker's newest claims as transfers", "worker にある最新の claim の一覧"),
     Shape(frozenset({"roleView", "strictLevel", "items"})),
     query=f"limit={MOST_TRANSFERS}",
     also_at=("/api/admin/transfers",),
