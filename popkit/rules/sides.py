@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 
+from popkit.causes.model import Cause
+from popkit.causes.registry import causes_of
 from popkit.chain.attempts import Attempt
-from popkit.diagnosis.causes import Cause, causes_of
 from popkit.evidence import layout
 from popkit.facts import Facts
 from popkit.rules.model import Where
