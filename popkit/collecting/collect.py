@@ -36,16 +36,17 @@ from popkit.collecting.node import Node, Reply
 from popkit.collecting.options import Options
 from popkit.collecting.peer import Conduct, Peer
 from popkit.collecting.progress import Progress
-from popkit.collecting.second import SECOND, list_again
+from popkit.collecting.second import list_again
 from popkit.collecting.state import State
 from popkit.collecting.tickets import collect_tickets
 from popkit.collecting.worker import Worker, left_out
 from popkit.collecting.workspace import TOOL, Workspace
 from popkit.errors import EXIT_CANNOT_TELL, CaseUnreadable, PopkitError, UsageError
+from popkit.evidence import layout
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import PROVES
-from popkit.evidence.cutover import FILE as CUTOVER
 from popkit.evidence.documents import CaseHeader
+from popkit.evidence.layout import CUTOVER, HEADER, SECOND
 from popkit.facts import Facts
 from popkit.protocol.genesis import UNKNOWN, cluster_of
 from popkit.worker.event_links import event_links
@@ -193,7 +194,7 @@ class Collection:
 
     async def _grants_of_events(self, worker: Worker) -> None:
         """The grants of the events that were named, from the worker's own list."""
-        said = await worker.one(workers.EVENTS, "first", None)
+        said = await worker.one(workers.request_of(layout.EVENTS), "first", None)
         if isinstance(said, str):
             raise CollectionStopped(f"the worker's event list is needed to find the grants of --event: {said}")
         known = dict(event_links(events=json.loads(bytes(said.body)), program=self.options.program_id))
@@ -261,8 +262,8 @@ class Collection:
     def _facts(self) -> Facts:
         """The facts of what has been collected by now."""
         for name, said in self._answers().items():
-            self.work.write(f"worker/{name}.json", workers.document(said))
-        self.work.write("case.json", json.dumps(self._header([], {})).encode())
+            self.work.write(layout.NAMED[name].file, workers.document(said))
+        self.work.write(HEADER, json.dumps(self._header([], {})).encode())
         return Facts(Evidence(self.work.root))
 
     def _answers(self) -> dict[str, workers.Said]:
@@ -350,11 +351,11 @@ class Collection:
 
     def _went_by(self) -> workers.Passage | None:
         """What went by in the worker's list while this collection asked, as far as its lists show it; None where it has none."""
-        path = self.work.root / workers.ANSWERS
+        path = self.work.root / layout.ASKED
         if not path.is_file() or not self._appended():
             return None
         said = [msgspec.json.decode(line, type=workers.Said) for line in path.read_bytes().splitlines()]
-        lists = [answer for answer in said if answer.name == workers.LIST.name]
+        lists = [answer for answer in said if answer.name == layout.AUDIT_LOGS.name]
         return workers.passage(lists, self._appended()) if lists else None
 
     def _links_of_exports(self) -> set[tuple[str, str]]:

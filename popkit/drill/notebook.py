@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import popkit
+from popkit.case import open_case
 from popkit.cutover.errors import Stopped
 from popkit.cutover.local import Local, planning_peers
 from popkit.cutover.pages.screen import Screen
@@ -26,7 +26,7 @@ from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.run import Run, create_run
 from popkit.cutover.signing.keys import read_key
 from popkit.drill import running
-from popkit.drill.command import incident_of, surprise
+from popkit.drill.choosing import incident_of, surprise
 from popkit.drill.cutover import QUICK, confirmed
 from popkit.pages.blocks import Cell, Facts, Note, Table
 from popkit.texts import Language, Text, speak
@@ -117,7 +117,7 @@ def collect(drill: Rehearsal) -> Facts:
 def diagnose(drill: Rehearsal) -> Facts:
     """Diagnose the collected case."""
     with drill.step("diagnosed"):
-        drill.answer = popkit.open_case(drill.case).diagnose()
+        drill.answer = open_case(drill.case).diagnose()
     row = drill.answer.grant(drill.state["grant"]).as_json()
     rows: dict[str, Cell] = {"verdict": row["verdict"], "causes": ", ".join(row["causes"]) or "none"}
     rows["exit code"] = str(drill.answer.exit_code)
@@ -152,7 +152,7 @@ def _planned(drill: Rehearsal) -> Run:
     )  # fmt: skip
     with planning_peers(local) as (pair, desk):
         asked = Request(
-            case=popkit.open_case(drill.case),
+            case=open_case(drill.case),
             grant=drill.state["grant"],
             pair=pair,
             desk=desk,

@@ -46,9 +46,9 @@ def sealed(truth: Truth, nonce: str) -> tuple[str, bytes]:
 
 def compared(stage: Stage, case: Path, incident: str) -> Compared:
     """Diagnose a case of a stage's grant, and hold the answer against the truth."""
-    import popkit
+    from popkit.case import open_case
 
-    found = popkit.open_case(case).diagnose()
+    found = open_case(case).diagnose()
     row = found.grant(stage.grant.address).as_json()
     return Compared(incident, stage.era, stage.seed, differences(stage.truth(), row, found.exit_code))
 

@@ -12,6 +12,7 @@ from popkit.causes.registry import causes_of
 from popkit.chain.attempts import Attempt
 from popkit.chain.history import Terms
 from popkit.chain.links import GrantChain
+from popkit.evidence import layout
 from popkit.evidence.lines import Place
 from popkit.facts import Facts
 from popkit.protocol.accounts import ClaimReceipt
@@ -25,9 +26,9 @@ from popkit.worker.claim_records import ClaimRecord
 from popkit.worker.reconcile import Reconciler
 from popkit.worker.tickets import Tickets
 
-TRANSACTIONS, ACCOUNTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl"
-AUDIT_LOGS, STORAGE, BUCKET = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2"
-RECEIPTS, REPORTS = "worker/ticket-receipts.jsonl", "client/errors.jsonl"
+TRANSACTIONS, ACCOUNTS = layout.TRANSACTIONS, layout.ACCOUNTS
+AUDIT_LOGS, STORAGE, BUCKET = layout.AUDIT_LOGS.file, layout.STORAGE, layout.BUCKET
+RECEIPTS, REPORTS = layout.RECEIPTS, layout.REPORTS
 
 
 class CaseSide:

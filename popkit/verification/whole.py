@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from popkit.errors import CaseUnreadable
-from popkit.evidence.custody import CUSTODY, check_custody
+from popkit.evidence.custody import check_custody
+from popkit.evidence.layout import CUSTODY
 from popkit.facts import Facts
 from popkit.rules.declared import declared_cutovers
 from popkit.rules.evidence_findings import evidence_findings

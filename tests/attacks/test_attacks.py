@@ -12,7 +12,7 @@ import popkit
 from popkit.drill.case import write_case
 from popkit.errors import ManifestMismatch
 from popkit.evidence.bundle import Evidence
-from popkit.evidence.manifest import MANIFEST
+from popkit.evidence.layout import MANIFEST
 from popkit.rules.registry import RULES
 from popkit.verification.attacks import (
     ATTACKERS,

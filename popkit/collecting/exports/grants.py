@@ -9,7 +9,8 @@ import msgspec
 import pybase64
 
 from popkit.collecting.exports.raw import NotJson, decode, load
-from popkit.collecting.exports.result import ACCOUNTS, BUCKET, STORAGE, Exports
+from popkit.collecting.exports.result import Exports
+from popkit.evidence.layout import ACCOUNTS, BUCKET_LINES, HEADER, STORAGE
 from popkit.protocol.accounts import AccountError, Grant, decode_account
 from popkit.protocol.keys import is_pubkey
 from popkit.worker.event_links import Link, event_links
@@ -39,7 +40,7 @@ def grants_in(exports: Exports, program: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = defaultdict(set)
     for header in exports.headers:
         for grant in header.grants:
-            found[grant].add("case.json")
+            found[grant].add(HEADER)
     for _, grant in links_in(exports, program):
         found[grant].add("event")
     for key in _storage(exports):
@@ -68,7 +69,7 @@ def _storage(exports: Exports) -> dict[str, Any]:
 
 def _texts(exports: Exports) -> list[str]:
     texts = []
-    for line in exports.rows.get(BUCKET, ()):
+    for line in exports.rows.get(BUCKET_LINES, ()):
         try:
             row = load(line.decode())
         except NotJson:

@@ -10,9 +10,10 @@ from popkit.collecting.exports import records
 from popkit.collecting.exports.bucket import Object, rows_of
 from popkit.collecting.exports.found import Found, InBlock, Key, Row, WorkerAnswer
 from popkit.collecting.exports.raw import meaning
-from popkit.collecting.exports.result import SIGNATURES, EarlierAnswer, Exports, NotUsed, Used
+from popkit.collecting.exports.result import EarlierAnswer, Exports, NotUsed, Used
 from popkit.collecting.exports.shapes import settled
 from popkit.collecting.exports.walk import Member
+from popkit.evidence.layout import SIGNATURES
 
 _SAME_SESSION = 3600
 """Seconds within which an answer given in full stands for a newer, redacted one: what was true a day ago may be so no more."""

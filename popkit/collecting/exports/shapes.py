@@ -11,7 +11,7 @@ from typing import Any
 
 from popkit.collecting.exports.found import Document, Found, InBlock, Row, seconds
 from popkit.collecting.exports.raw import elements, load, member, one_line
-from popkit.collecting.exports.result import TRANSACTIONS
+from popkit.evidence.layout import TRANSACTIONS
 from popkit.protocol.keys import is_signature
 from popkit.protocol.transaction import TransactionError, decode_result
 

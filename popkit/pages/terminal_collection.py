@@ -1,14 +1,12 @@
-"""`popkit collect`: what it would ask (`--dry-run`), running it, and what it says at the end."""
+"""What `popkit collect` would ask, and what it collected, as text for the terminal."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE
-from popkit.output import show, tell
+from popkit.evidence.layout import ENDPOINTS, VERIFY_CODE, appends_entry
 from popkit.text import page
-from popkit.texts import Language, Text
+from popkit.texts import Language
 from popkit.wording import counted
 
 if TYPE_CHECKING:
@@ -16,33 +14,10 @@ if TYPE_CHECKING:
     from popkit.collecting.completeness import Statement
     from popkit.collecting.options import Options
 
-STOPPED = Text(
-    "stopped; what was received is kept in {folder}, and the same command goes on",
-    "停止しました。受信した分は {folder} に残っており、同じコマンドで続きから再開できます",
-)
-
-
-def run(options: Options, only_say: bool, language: Language) -> int:
-    """Collect, or with `only_say` say what would be asked; 0 when the case is complete, 3 when something could not be had."""
-    from popkit.collecting.collect import collect
-    from popkit.collecting.progress import Progress
-
-    if only_say:
-        show(dry_run(options, language))
-        return EXIT_FINE
-    try:
-        collected = collect(options, Progress(sys.stderr))
-    except KeyboardInterrupt:
-        tell("")
-        tell(f"popkit: {STOPPED(folder=f'{options.out}.collecting').in_language(language)}")
-        raise
-    show(summary(collected, language))
-    return EXIT_FINE if collected.complete else EXIT_CANNOT_TELL
-
 
 def dry_run(options: Options, language: Language = "en") -> str:
     """What a collection would ask, peer by peer, without asking anything."""
-    from popkit.collecting.worker import ENDPOINTS, ONE_MOMENT
+    from popkit.collecting.worker import ONE_MOMENT
 
     lines = ["popkit collect would ask, and has asked nothing:", ""]
     if options.rpc is not None:
@@ -62,18 +37,16 @@ def dry_run(options: Options, language: Language = "en") -> str:
     if options.second is not None:
         lines += [f"node {options.second.shown}", "  getSignaturesForAddress   the same lists; getTransaction for what it alone knows"]
     if options.worker is not None:
-        asked = [endpoint for endpoint in ENDPOINTS if options.has_token or not endpoint.master]
+        asked = [endpoint for endpoint in ENDPOINTS if options.has_token or not endpoint.needs_token]
         lines += [f"worker {options.worker.shown}" + ("" if options.has_token else ", without a token: public endpoints alone")]
-        lines += [f"  GET {endpoint.path}" for endpoint in asked]
+        lines += [f"  GET {endpoint.address}" for endpoint in asked]
         if options.has_token and options.rpc is not None:
             lines += [
                 f"  The first of these is asked before anything else, and again, alone, where the rest takes over {ONE_MOMENT:.0f} s."
             ]
-        appended = sum(endpoint.appends for endpoint in asked)
+        appended = sum(appends_entry(endpoint.path) for endpoint in asked)
         if options.tickets:
-            lines += [
-                "  POST /api/audit/receipts/verify-code, once a confirmation code, and the claimants of each event: an audit entry each"
-            ]
+            lines += [f"  POST {VERIFY_CODE}, once a confirmation code, and the claimants of each event: an audit entry each"]
         lines += [f"  Each of these {appended} appends an entry to the worker's audit chain; they are counted in the case."]
     if options.exports:
         lines += ["exports", *(f"  {path}" for path in options.exports)]

@@ -11,7 +11,7 @@ import click
 from popkit.texts import Language, Text
 
 if TYPE_CHECKING:
-    from popkit.commands.grammar import Argument, Option
+    from popkit.command_line.grammar import Argument, Option
 
 WIDEST = 30
 """Columns of the longest label that has its words beside it; those of a longer one stand below it."""
@@ -42,7 +42,7 @@ def usage_line(command: click.Command, ctx: click.Context) -> str:
 
 def help_lines(command: click.Command, ctx: click.Context, language: Language) -> list[str]:
     """The help of a command or of the whole command line."""
-    from popkit.commands.grammar import Argument, Family, Option, Verb, Verbs
+    from popkit.command_line.grammar import Argument, Family, Option, Verb, Verbs
 
     assert isinstance(command, Verb | Verbs)
     lines = [f"{USAGE.in_language(language)} {usage_line(command, ctx)}", ""]

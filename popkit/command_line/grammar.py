@@ -1,4 +1,4 @@
-"""What verbs are made of: options and arguments with words in both languages, a verb, and the group that loads verbs."""
+"""What verbs are made of: options and arguments with words in both languages, a verb, and the group that finds verbs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from popkit.commands import VERBS
-from popkit.commands.help import Example, help_lines, usage_line
-from popkit.commands.usage import (
+from popkit.command_line.help import Example, help_lines, usage_line
+from popkit.command_line.usage import (
     A_PLACE,
     EXTRA,
     EXTRA_UNQUOTED,
@@ -159,7 +159,8 @@ def _named_in_errors(ctx: click.Context) -> Iterator[None]:
 class Verb(click.Command):
     """One verb: `run` takes the parameters by name, and `language` where the verb prints, and returns the exit code.
 
-    `many` are options of which each takes all the words that follow it, up to the next option.
+    `order` is its place among the others in help, from low to high. `many` are options of which each
+    takes all the words that follow it, up to the next option.
     """
 
     def __init__(
@@ -168,6 +169,7 @@ class Verb(click.Command):
         run: Callable[..., int],
         params: Sequence[Option | Argument],
         *,
+        order: int,
         summary: Text,
         about: Text | None = None,
         examples: Sequence[Example] = (),
@@ -179,7 +181,8 @@ class Verb(click.Command):
             name, callback=run, params=[*params, lang(prints), help_option()], help=str(summary), add_help_option=False,
             context_settings={"allow_extra_args": True},
         )  # fmt: skip
-        self.summary, self.about, self.examples, self.epilogue, self.many = summary, about, examples, epilogue, frozenset(many)
+        self.order, self.summary, self.about = order, summary, about
+        self.examples, self.epilogue, self.many = examples, epilogue, frozenset(many)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; words that no parameter takes are an error, and are quoted only where the verb takes words at all."""
@@ -213,59 +216,71 @@ class Verb(click.Command):
 
 
 class Verbs(click.Group):
-    """The verbs by name; a verb's module is loaded when it is asked for."""
+    """The verbs of a package: each of its modules holds one as `VERB`, and has the verb's name.
+
+    A module is loaded when its verb is typed, and all of them for help; so each imports what its work
+    needs inside of `run`.
+    """
 
     def __init__(
-        self, *, about: Text, examples: Sequence[Example], epilogue: Callable[[Language], list[str]], params: Sequence[Option]
+        self,
+        package: str,
+        *,
+        about: Text,
+        examples: Sequence[Example] = (),
+        epilogue: Callable[[Language], list[str]] = lambda language: [],
+        params: Sequence[Option] = (),
     ) -> None:
         super().__init__(
             "popkit", callback=_needs_a_verb, params=[*params, lang(False), help_option()], help=str(about), add_help_option=False,
             invoke_without_command=True,
         )  # fmt: skip
+        self.package = package
         self.about, self.examples, self.epilogue = about, examples, epilogue
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         with _named_in_errors(ctx):
             return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+    @property
+    def names(self) -> list[str]:
+        """The names of the verbs, ascending; none is loaded for it."""
+        return sorted(module.name for module in iter_modules(import_module(self.package).__path__))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        verb = import_module(f"popkit.commands.{cmd_name}").VERB
-        assert isinstance(verb, click.Command)
+    def verb(self, name: str) -> Verb | Family:
+        """A verb by its name; its module is loaded."""
+        verb = import_module(f"{self.package}.{name}").VERB
+        assert isinstance(verb, Verb | Family)
         return verb
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self.names, key=lambda name: (self.verb(name).order, name))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self.verb(cmd_name) if cmd_name in self.names else None
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        name, verbs = args[0], self.list_commands(ctx)
-        if name in verbs or ctx.resilient_parsing or name.startswith("-"):
+        name = args[0]
+        if name in self.names or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        near = get_close_matches(name.lower(), verbs, 1, 0.6)
+        near = get_close_matches(name.lower(), self.names, 1, 0.6)
         if near:
             raise Misuse(NEAR_VERB(name=shown(name), near=near[0]), ctx)
         if Path(name).exists():
             raise Misuse(A_PLACE(name=shown(name)), ctx)
-        raise Misuse(NO_SUCH_VERB(name=repr(shown(name)), verbs=Listed(tuple(verbs))), ctx)
+        raise Misuse(NO_SUCH_VERB(name=repr(shown(name)), verbs=Listed(tuple(self.list_commands(ctx)))), ctx)
 
     def get_usage(self, ctx: click.Context) -> str:
         return usage_line(self, ctx)
 
 
 class Family(Verbs):
-    """A verb that has verbs of its own, all of them in one module."""
+    """A verb that has verbs of its own: a package of `popkit.commands`, with a module a verb."""
 
-    def __init__(self, name: str, verbs: Sequence[Verb], *, summary: Text, about: Text, examples: Sequence[Example] = ()) -> None:
-        super().__init__(about=about, examples=examples, epilogue=lambda language: [], params=[])
-        self.name, self.summary, self.help = name, summary, str(summary)
-        self.verbs = {verb.name or "": verb for verb in verbs}
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.verbs)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return self.verbs.get(cmd_name)
+    def __init__(self, package: str, *, order: int, summary: Text, about: Text, examples: Sequence[Example] = ()) -> None:
+        super().__init__(package, about=about, examples=examples)
+        self.name, self.help = package.rpartition(".")[2], str(summary)
+        self.order, self.summary = order, summary
 
 
 @click.pass_context

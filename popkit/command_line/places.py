@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from popkit.commands.grammar import Argument, OneOf, Option, Place, completed
+from popkit.command_line.grammar import Argument, OneOf, Option, Place, completed
 from popkit.errors import CannotWrite, UsageError
+from popkit.evidence.layout import HEADER
 from popkit.protocol.error_table import ERAS
 from popkit.texts import Language, Sentence, Text
 
@@ -90,7 +91,7 @@ def grant_option(words: Text | Sentence) -> Option:
 def _grants_of_the_case(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     case = ctx.params.get("case") or next(iter(ctx.args), "")  # an option without its value keeps click from sorting the words
     with suppress(OSError, ValueError, TypeError, KeyError):
-        grants = json.loads(Path(case, "case.json").read_bytes())["grants"]
+        grants = json.loads(Path(case, HEADER).read_bytes())["grants"]
         return completed(map(str, grants), incomplete)
     return []
 
@@ -102,13 +103,13 @@ def case_directory(path: str, command: str) -> Path:
     """
     place = Path(path)
     if place.is_dir():
-        if not (place / "case.json").exists():
+        if not (place / HEADER).exists():
             _look_around(place, command)
         return place
     if not place.exists():
         raise UsageError(_missing(place))
     for parent in [*place.parents][:4]:
-        if (parent / "case.json").is_file():
+        if (parent / HEADER).is_file():
             raise UsageError(OF_A_CASE(path=place, command=_typed(command, parent)))
     archive = place.name.lower().endswith(_ARCHIVES)
     collect = f"popkit collect --from {shlex.quote(str(place))} --out CASE"
@@ -125,7 +126,7 @@ def _missing(place: Path) -> Sentence:
     if partial.is_dir():
         return UNFINISHED(path=place, partial=partial)
     with suppress(OSError):
-        beside = {other.name: other for other in place.parent.iterdir() if (other / "case.json").is_file()}
+        beside = {other.name: other for other in place.parent.iterdir() if (other / HEADER).is_file()}
         near = get_close_matches(place.name, beside, 1, 0.75)
         if near:
             return NEAR(path=place, near=beside[near[0]])
@@ -135,13 +136,13 @@ def _missing(place: Path) -> Sentence:
 def _look_around(place: Path, command: str) -> None:
     """Raise UsageError for a directory that is no case where something near it tells what was meant."""
     with suppress(OSError):
-        inside = sorted(other for other in place.iterdir() if (other / "case.json").is_file())
+        inside = sorted(other for other in place.iterdir() if (other / HEADER).is_file())
         if inside:
             more = AND_MORE(count=len(inside) - LISTED) if len(inside) > LISTED else None
             lines = [_typed(command, case) for case in inside[:LISTED]]
             raise SeveralCases(CASES_INSIDE(path=place, count=len(inside)), lines, more)
         for up in ("..", "../.."):
-            if (place / up / "case.json").is_file():
+            if (place / up / HEADER).is_file():
                 raise UsageError(OF_A_CASE(path=place, command=_typed(command, Path(os.path.normpath(place / up)))))
         if (place / "findings.json").is_file() and (place / "report.html").is_file():
             raise UsageError(REPORT(path=place))
