@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from popkit.diagnosis.advice import steps_of
+from popkit.diagnosis.audit import diagnose_audit
 from popkit.diagnosis.began import began
 from popkit.diagnosis.coverage import coverage_of
 from popkit.diagnosis.impact import (
@@ -16,22 +17,13 @@ from popkit.diagnosis.people import people_hit
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, Reconciliation
 from popkit.evidence.bundle import Evidence
 from popkit.facts import Facts
-from popkit.rules.audit_findings import diagnose_audit
-from popkit.rules.claim_findings import ACCOUNTS, TRANSACTIONS, claim_findings, grant_findings
-from popkit.rules.declared import declared_cutovers, declared_findings, declared_rows, given_up, link_declared
-from popkit.rules.evidence_findings import evidence_findings
+from popkit.rules.claim_findings import ACCOUNTS, claim_findings, grant_findings
+from popkit.rules.cutover.declared import given_up, successors_declared
 from popkit.rules.inquiry import Inquiry
 from popkit.rules.judgement_findings import judgement_findings
 from popkit.rules.model import Finding, sorted_findings
 from popkit.rules.sides import GrantSide
-from popkit.texts import Text, sentence
 from popkit.verdict.incident import describe_fork, equivocations, lost_proofs
-from popkit.worker.reconcile import Reconciler
-from popkit.worker.tickets import ticket_findings
-
-_RECORDED = Text("the transaction {signature}", "トランザクション {signature}")
-_ITS_RECORD = Text("a claim record of the claimer", "claimer の claim 記録")
-_NO_RECORD = Text("the worker holds no record of the claim", "worker にこの claim の記録がありません")
 
 
 def diagnose(evidence: Evidence, era: str | None = None) -> Diagnosis:
@@ -49,32 +41,41 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
 
 def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
     """Diagnose a case of which the rules were asked."""
-    facts = inquiry.facts
-    grants, findings = [], list(evidence_findings(facts))
-    findings += [answer.finding for answer in inquiry.everything() if answer.is_finding]
+    facts, side = inquiry.facts, inquiry.side
+    grants, findings = [], [answer.finding for answer in inquiry.everything() if answer.is_finding]
     for grant in facts.header.grants:
-        diagnosis, found = _diagnose_grant(inquiry.side.grant(grant))
+        diagnosis, found = _diagnose_grant(side.grant(grant))
         grants.append(diagnosis)
         findings += found
-    declared = declared_cutovers(facts)
-    link_cutovers(facts, grants, given_up(declared))
-    link_declared(declared, grants)
-    stated = {(one.record.old.grant, one.successor) for one in declared}
+    link_cutovers(facts, grants, given_up(side.declared))
+    stated = successors_declared(side.declared, facts.header.grants)
+    _link(grants, stated)
     findings += [
         Finding("superseded", g.grant, (ACCOUNTS, g.superseded_by), observed=g.superseded_by)
         for g in grants
-        if g.superseded_by is not None and (g.grant, g.superseded_by) not in stated
+        if g.superseded_by is not None and stated.get(g.grant) != g.superseded_by
     ]
-    findings += declared_findings(declared)
-    audit = diagnose_audit(facts)
-    reconciliation, reconciler, record_findings = _reconcile(inquiry, grants)
-    findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
-    checked, not_checked = declared_rows(declared)
-    coverage = coverage_of(facts, [g.judgement for g in grants], [*reconciler.not_checked, *not_checked], findings)
-    coverage.checked += checked
+    coverage = coverage_of(side, [g.judgement for g in grants], findings)
     return Diagnosis(
-        facts.header.case, facts.now, grants, audit, reconciliation, coverage, sorted_findings(findings), frozenset(facts.evidence.files)
+        facts.header.case,
+        facts.now,
+        grants,
+        diagnose_audit(inquiry),
+        _reconcile(inquiry),
+        coverage,
+        sorted_findings(findings),
+        frozenset(facts.evidence.files),
     )
+
+
+def _link(grants: list[GrantDiagnosis], stated: dict[str, str]) -> None:
+    """Say which grant took over from which, where a record says so and the chain agrees."""
+    by_name = {grant.grant: grant for grant in grants}
+    for old, new in stated.items():
+        guessed = by_name.get(by_name[old].superseded_by or "")
+        if guessed is not None and guessed.cutover_of == old:
+            guessed.cutover_of = None
+        by_name[old].superseded_by, by_name[new].cutover_of = new, old
 
 
 def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
@@ -102,6 +103,7 @@ def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
         titles=_titles(facts, grant),
         people=people_hit(incident),
         steps=steps_of(incident, [cause.name for cause in causes]),
+        declared=[one for one in side.case.declared if one.record.old.grant == grant],
     )
     return diagnosis, [*judgement_findings(facts, incident, diagnosis), *claim_findings(facts, chain), *grant_findings(facts, chain)]
 
@@ -117,42 +119,28 @@ def _titles(facts: Facts, grant: str) -> list[str]:
     return [titles[event] for event in sorted(titles)]
 
 
-def _reconcile(inquiry: Inquiry, grants: list[GrantDiagnosis]) -> tuple[Reconciliation, Reconciler, list[Finding]]:
+def _reconcile(inquiry: Inquiry) -> Reconciliation:
+    """The worker's records against the chain, as findings.json lists them."""
     facts, reconciler = inquiry.facts, inquiry.side.reconciler
-    findings = list(reconciler.contradicted())
-    unbacked = reconciler.unbacked()
-    for record in unbacked:
-        grant = sorted(reconciler.grants_of[record.event_id])[0]
-        findings.append(
-            Finding(
-                "record_unbacked",
-                grant,
-                (record.file, record.key),
-                _RECORDED(signature=record.tx_signature),
-                sentence("the chain holds neither the transaction nor a receipt", "チェーンにトランザクションもレシートもありません"),
-            )
-        )
-    for record, why in reconciler.undecided:
-        grant, where = sorted(reconciler.grants_of[record.event_id])[0], (record.file, record.key)
-        findings.append(Finding("record_unchecked", grant, where, _RECORDED(signature=record.tx_signature), why))
-    unsynced = reconciler.unsynced()
-    for signature, grant, slot in unsynced:
-        findings.append(Finding("claim_unsynced", grant, (TRANSACTIONS, signature), _ITS_RECORD(), _NO_RECORD(), slot=slot))
-    abandoned = set()
-    for diagnosis in grants:
-        abandoned |= set(lost_proofs(inquiry.side.grant(diagnosis.grant).incident))
-    signatures = sorted({str(r.tx_signature) for r in unbacked})
-    unsynced_ = sorted({row[0] for row in unsynced})
-    return Reconciliation(signatures, unsynced_, sorted(abandoned), _unknown_records(facts)), reconciler, findings
+    abandoned = {
+        proof
+        for grant in facts.header.grants
+        for proof in lost_proofs(inquiry.side.grant(grant).incident)
+    }
+    return Reconciliation(
+        sorted({str(record.tx_signature) for record in reconciler.unbacked}),
+        sorted({one.signature for one in reconciler.unsynced}),
+        sorted(abandoned),
+        _unknown_lists(inquiry),
+    )
 
 
-def _unknown_records(facts: Facts) -> frozenset[str]:
+def _unknown_lists(inquiry: Inquiry) -> frozenset[str]:
     """The lists of the reconciliation that nothing in the case could fill: without the worker's records, or without claims."""
-    evidence = facts.evidence
     unknown = set()
-    if not facts.audit.is_known and evidence.storage is None and "transfers" not in evidence.answers:
+    if not inquiry.side.reconciler.is_collected:
         unknown |= {"unbacked_records", "unsynced_claims"}
-    if evidence.transactions is None:
+    if inquiry.facts.evidence.transactions is None:
         unknown |= {"unbacked_records", "unsynced_claims", "abandoned_proofs"}
     return frozenset(unknown)
 

@@ -77,9 +77,9 @@ class Rule:
             found = [answer for question in self.questions for answer in question(about)]
             yield from found or ([] if self.subject == "claim" else [self.held(where)])
 
-    def held(self, where: Where, expected: object = None, observed: object = None, title: Text | Sentence | None = None) -> Answer:
-        """That it is so."""
-        return Answer(self, HOLDS, where, expected, observed, title)
+    def held(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
+        """That it is so. `also` are the other attributes of an answer."""
+        return Answer(self, HOLDS, where, expected, observed, **also)
 
     def violated(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
         """That it is not so: a finding. `also` are the other attributes of an answer."""

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import cached_property
 
+from popkit.audit.ends import (
+    WrongEnd,
+    WrongStreamLink,
+    beginnings,
+    wrong_ends,
+    wrong_stream_links,
+)
+from popkit.audit.entries import AuditEntry
+from popkit.audit.server import ServerVerdict, server_verdict
 from popkit.chain.attempts import Attempt
 from popkit.diagnosis.causes import Cause, causes_of
 from popkit.facts import Facts
+from popkit.rules.cutover.declared import Declared, declared_cutovers
 from popkit.rules.model import Where
 from popkit.verdict.incident import Incident
 from popkit.verdict.judge import Judge
@@ -43,6 +53,34 @@ class CaseSide:
     def tickets(self) -> Tickets:
         """The ticket receipts behind accepted claims."""
         return Tickets(self.facts)
+
+    @cached_property
+    def declared(self) -> list[Declared]:
+        """The records of cutovers, each held against the chain."""
+        return declared_cutovers(self.facts)
+
+    @cached_property
+    def restarts(self) -> list[AuditEntry]:
+        """Entries that begin the audit chain once more, oldest first."""
+        return beginnings(self.facts.audit)[1:]
+
+    @cached_property
+    def wrong_ends(self) -> list[WrongEnd]:
+        """Stored heads, and an empty list, that do not fit the newest audit entry."""
+        return wrong_ends(self.facts.evidence.storage, self.facts.audit)
+
+    @cached_property
+    def wrong_stream_links(self) -> list[WrongStreamLink]:
+        """Audit entries that do not follow the entry before them in their stream."""
+        return wrong_stream_links(self.facts.audit)
+
+    @cached_property
+    def server_verdict(self) -> ServerVerdict | None:
+        """The worker's own audit-integrity against what was recomputed; None where it is not in the case."""
+        facts = self.facts
+        receipts_hold = not any(check.is_bad for check in facts.receipt_checks)
+        ends_hold = not (self.wrong_ends or self.restarts or self.wrong_stream_links)
+        return server_verdict(facts.evidence, facts.audit, facts.tampering, receipts_hold, ends_hold)
 
     @cached_property
     def records_by_signature(self) -> dict[str, list[ClaimRecord]]:
