@@ -9,7 +9,7 @@ from popkit.rules.model import sorted_findings
 
 
 def diagnose_audit(inquiry: Inquiry) -> AuditDiagnosis:
-    """The lists of findings.json, the findings, and the verdict: violated where one of them is critical."""
+    """The lists of findings.json, the findings, and the verdict: violated where one is critical."""
     facts = inquiry.facts
     tampering, checks = facts.tampering, facts.receipt_checks
     findings = [answer.finding for answer in inquiry.audit if answer.is_finding]

@@ -1,4 +1,4 @@
-"""The worker's claim records against the chain: records the chain does not hold, claims the worker does not know."""
+"""The worker's claim records against the chain, and the chain's claims against the records."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _AFTER_NEWEST = Text(
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """What could not be held against the chain: of one grant or of all (None), why (a code), and in words."""
+    """What could not be compared: of one grant or of all (None), why (a code), and in words."""
 
     grant: str | None
     why: str
@@ -57,8 +57,8 @@ class Doubt:
 class Contradicted:
     """A record whose transaction the chain holds otherwise.
 
-    `grant` is the first one of the record's event; `claim` is what the transaction did on a grant of it, None
-    where it claims nothing there.
+    `grant` is the first one of the record's event; `claim` is what the transaction did on a grant
+    of it, None where it claims nothing there.
     """
 
     record: ClaimRecord
@@ -85,7 +85,7 @@ class _Backing:
 
 
 class Reconciler:
-    """Holds the worker's claim records against accepted claims. Each question is answered once, in any order."""
+    """Holds the worker's claim records against accepted claims; questions come in any order."""
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
@@ -111,19 +111,30 @@ class Reconciler:
         return self._grants_of_event.get(record.event_id, [])
 
     def chain_is_complete(self, grant: str) -> bool:
-        """Whether every accepted claim of a grant is in the evidence, as far as the evidence can tell.
+        """Whether every accepted claim of a grant is in the evidence, as far as that can tell.
 
-        Its creation is there, its head is known, what was listed was given and could be read, links have no gap, no receipt is without its
-        claim, and whoever collected the case states no list of it to be incomplete. Without a list of it, strict links from GENESIS to
-        PopState show as much.
+        Its creation is there, its head is known, what was listed was given and could be read, links
+        have no gap, no receipt is without its claim, and whoever collected the case states no list
+        of it to be incomplete. Without a list, strict links from GENESIS to PopState show as much.
         """
         facts, chain = self.facts, self.facts.chain(grant)
         transactions, signatures = facts.evidence.transactions, facts.evidence.signatures
-        if transactions is None or transactions.unavailable or grant in incomplete_addresses(facts.header):
+        if (
+            transactions is None
+            or transactions.unavailable
+            or grant in incomplete_addresses(facts.header)
+        ):
             return False
-        if facts.evidence.is_damaged("rpc/transactions") or facts.evidence.is_damaged("rpc/signatures"):
+        if facts.evidence.is_damaged("rpc/transactions") or facts.evidence.is_damaged(
+            "rpc/signatures"
+        ):
             return False
-        if chain.unseen or not chain.state.known or facts.history.created_slot(grant) is None or facts.receipts_without_claims(grant):
+        if (
+            chain.unseen
+            or not chain.state.known
+            or facts.history.created_slot(grant) is None
+            or facts.receipts_without_claims(grant)
+        ):
             return False
         if signatures is None or grant not in (facts.history.listed or ()):
             return chain.is_closed_by_state
@@ -140,7 +151,7 @@ class Reconciler:
 
     @property
     def undecided(self) -> list[tuple[ClaimRecord, Sentence]]:
-        """Records that the chain, as it was read, can neither back nor deny, each with the reason."""
+        """Records that the chain, as read, neither backs nor denies, each with the reason."""
         return self._backing.undecided
 
     @property
@@ -172,18 +183,26 @@ class Reconciler:
         return found
 
     def _is_late(self, record: ClaimRecord) -> bool:
-        """Whether a record is younger than the chain's evidence, or not ten minutes older: its transaction may have landed since."""
+        """Whether a record's transaction may have landed since the chain was read.
+
+        The record is younger than the chain's evidence, or not ten minutes older.
+        """
         if record.ts_ms is None:
             return False
         read = [self.facts.chain_read_at(grant) for grant in self.grants_of(record)]
-        return any(at is None or record.ts_ms // 1000 > min(at, self.facts.now) - SKEW_SECONDS for at in read)
+        return any(
+            at is None or record.ts_ms // 1000 > min(at, self.facts.now) - SKEW_SECONDS
+            for at in read
+        )
 
     def _has_receipt(self, record: ClaimRecord) -> bool | None:
-        """Whether a receipt of the record's claimer exists; None when the receipt that it names was not collected."""
+        """Whether a receipt of the record's claimer exists; None where it was not collected."""
         grants = self.grants_of(record)
         for grant in grants:
             for period in self._periods[grant]:
-                if any(self.facts.receipt_exists(grant, wallet, period) for wallet in record.wallets):
+                if any(
+                    self.facts.receipt_exists(grant, wallet, period) for wallet in record.wallets
+                ):
                     return True
         if record.receipt is None:
             return False
@@ -198,11 +217,15 @@ class Reconciler:
             }
             return None if record.receipt in derived else False
         receipt = self.facts.receipt(record.receipt)
-        return receipt is not None and receipt.grant in grants and (not record.wallets or receipt.claimer in record.wallets)
+        return (
+            receipt is not None
+            and receipt.grant in grants
+            and (not record.wallets or receipt.claimer in record.wallets)
+        )
 
     @cached_property
     def contradicted(self) -> list[Contradicted]:
-        """Records that name a transaction of somebody else, of another grant, of no claim, or one that was refused."""
+        """Records whose transaction is another's, of another grant, of no claim, or refused."""
         attempts: dict[str, list[tuple[str, Attempt]]] = defaultdict(list)
         for grant in self.facts.header.grants:
             chain = self.facts.chain(grant)
@@ -223,8 +246,9 @@ class Reconciler:
     def unsynced(self) -> list[Unsynced]:
         """Accepted claims of which the worker holds no record; by signature, grant and slot.
 
-        A record of the claimer in any event of the grant is one. A claim that rests on a ticket receipt has such a
-        record before it is made: there the record must name the transaction or its receipt account.
+        A record of the claimer in any event of the grant is one. A claim that rests on a ticket
+        receipt has such a record before it is made: there the record must name the transaction or
+        its receipt account.
         """
         return self._synced[0]
 
@@ -282,5 +306,5 @@ class Reconciler:
 
 
 def _bears_out(claim: Attempt, record: ClaimRecord) -> bool:
-    """Whether a claim is what a record says: accepted, and of one of its wallets where it names any."""
+    """Whether a claim is what a record says: accepted, and of a wallet that it names, if any."""
     return claim.accepted and (not record.wallets or claim.claimer in record.wallets)

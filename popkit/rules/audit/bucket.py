@@ -84,8 +84,7 @@ BUCKET_OBJECT_MISSING = Rule(
     ),
     advice=Text(
         "Export the bucket again; if the object is still missing, it was removed.",
-        "バケットを再エクスポートしてください。"
-        "それでもなければ、オブジェクトは削除されています。",
+        "バケットを再エクスポートしてください。それでもなければ、オブジェクトは削除されています。",
     ),
     applies=_is_exported,
 )

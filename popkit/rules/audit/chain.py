@@ -80,8 +80,7 @@ AUDIT_CHAIN_RESTARTED = Rule(
     meaning=Text(
         "The audit chain begins more than once: entries before the later beginning are not linked "
         "to it.",
-        "監査チェーンの先頭が複数あります。"
-        "後の先頭より前のエントリは、そこにつながっていません。",
+        "監査チェーンの先頭が複数あります。後の先頭より前のエントリは、そこにつながっていません。",
     ),
     advice=Text(
         "Find out when and why the worker's storage was emptied.",

@@ -1,4 +1,4 @@
-"""The rows of the worker's audit chain: whether each hashes to what it says, and whether one is missing."""
+"""The rows of the worker's audit chain: each hashes to what it says, and none is missing."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ _MISSING_ENTRY = Text(
     "the audit entry that later evidence names is missing from the worker's records here",
     "後の証拠が参照している監査エントリが、worker のこの記録にありません",
 )
-_FOLLOWED_ENTRY = Text(
-    "the entry that a row of the list follows", "一覧の行が続いているエントリ"
-)
+_FOLLOWED_ENTRY = Text("the entry that a row of the list follows", "一覧の行が続いているエントリ")
 _NOWHERE = Text(
     "neither the list nor any other part of the evidence holds the entry",
     "一覧にも他の証拠にも、このエントリがありません",

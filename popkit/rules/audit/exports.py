@@ -66,7 +66,7 @@ def altered(side: CaseSide) -> Iterator[Answer]:
 
 
 def _by_part(by_file: dict[str, Alteration]) -> list[tuple[str, Alteration]]:
-    """What tools did to texts, by part of the case; one line for the bucket whose folders are alike."""
+    """What tools did to texts, by part of the case; one row for a bucket with folders alike."""
     bucket = [done for file, done in by_file.items() if file.startswith(BUCKET)]
     if len(bucket) == 2 and bucket[0].ways == bucket[1].ways:
         rest = {file: done for file, done in by_file.items() if not file.startswith(BUCKET)}

@@ -15,9 +15,7 @@ SERVER_VERDICT_DIFFERS = Rule(
     "info",
     "audit",
     source="reference §3.10",
-    holds=Text(
-        "the server's own check says the same", "サーバー自身の検査結果が同じであること"
-    ),
+    holds=Text("the server's own check says the same", "サーバー自身の検査結果が同じであること"),
     meaning=Text(
         "The worker's own audit-integrity answer differs from what was recomputed.",
         "worker 自身の audit-integrity の応答が、再計算の結果と異なります。",

@@ -1,4 +1,4 @@
-"""Parts of the evidence that contradict each other, that cannot be read, or that were read otherwise."""
+"""Parts of the evidence that contradict each other, or that cannot be read as they stand."""
 
 from __future__ import annotations
 
@@ -34,9 +34,12 @@ PROBLEMS = {
         "the file is not a canonical record of a cutover", "正規形の切り替えの記録ではありません"
     ),
     "worker_refused": Text("the worker answered with an error", "worker がエラーを返しました"),
-    CONTRADICTORY: Text("lines of one key hold different values", "同じキーの行に異なる値があります"),
+    CONTRADICTORY: Text(
+        "lines of one key hold different values", "同じキーの行に異なる値があります"
+    ),
     UNAVAILABLE: Text(
-        "the node answered null for a transaction", "ノードがトランザクションについて null を返しました"
+        "the node answered null for a transaction",
+        "ノードがトランザクションについて null を返しました",
     ),
 }
 """What is wrong with a part of the evidence, by the code of its problem."""
@@ -52,9 +55,7 @@ _READ_AS_SUCH = Text(
     "{times}がミリ秒で書かれており、そのように読みました",
 )
 _PROBLEM = Text("{parts}: {problem}", "{parts}: {problem}")
-_CONTENT = Text(
-    "the content of {parts} that could not be used", "使用できなかった{parts}の内容"
-)
+_CONTENT = Text("the content of {parts} that could not be used", "使用できなかった{parts}の内容")
 
 
 def problem_named(code: str) -> str:

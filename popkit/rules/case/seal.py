@@ -23,9 +23,7 @@ CASE_UNSEALED = Rule(
     "info",
     "case",
     source="design §4",
-    holds=Text(
-        "every file is the one that was sealed", "すべてのファイルが封印時のものであること"
-    ),
+    holds=Text("every file is the one that was sealed", "すべてのファイルが封印時のものであること"),
     meaning=Text(
         "The case has no manifest: nothing shows that its files are those that were collected.",
         "ケースにマニフェストがなく、ファイルが収集時のままであることを示すものがありません。",
@@ -115,7 +113,10 @@ def custody(side: CaseSide) -> Iterator[Answer]:
         yield CUSTODY_BROKEN.unknown(where, _EACH_LINE, str(unreadable))
         return
     packed_since = sorted(
-        name + suffix for name in named - set(files) for suffix in SUFFIXES if name + suffix in files
+        name + suffix
+        for name in named - set(files)
+        for suffix in SUFFIXES
+        if name + suffix in files
     )
     if not breaks:
         yield CUSTODY_BROKEN.held(where, _EACH_LINE, _EACH_DOES)

@@ -1,13 +1,15 @@
-"""A record of a cutover against the chain as the case holds it: every statement holds, is violated, or cannot be told.
+"""A record of a cutover against the chain as the case holds it, statement by statement.
 
 1. It is of this cluster and program; else nothing more is looked at.
 2. The old grant: whose it is, its last good claim, and that its chain has not moved since.
 3. The transactions: landed, accepted, in the stated slots.
-4. The new grant: made after the last good claim, by a stated transaction, with the stated authority, mint and terms.
+4. The new grant: made after the last good claim, by a stated transaction, with the stated
+   authority, mint and terms.
 5. Who signs: pop-config as of the switch, and the first claim, which follows GENESIS.
 6. The event's link, and the operator's own claim.
 
-Absence contradicts a record only where the evidence is complete and no older than what is stated; else it cannot be told.
+Absence contradicts a record only where the evidence is complete and no older than what is stated;
+else it cannot be told.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ CLUSTER, PROGRAM = Text("the cluster", "クラスター"), Text("the program", "
 
 
 def points_of(facts: Facts, record: Record) -> list[Point]:
-    """Every point of a record, held against the facts of one case, in the order of the rules above."""
+    """Every point of a record, held against one case, in the order of the rules above."""
     side = RecordSide(facts, record)
     here = list(_place_points(side))
     if any(point.result == VIOLATED for point in here):

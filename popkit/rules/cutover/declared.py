@@ -1,7 +1,8 @@
-"""Cutovers that somebody declares: the records of a case, each held against the chain, and what follows for the grants and the findings.
+"""Cutovers that somebody declares: the records of a case, each held against the chain.
 
-A record that the chain bears out says which grant took over, whatever the order of creation suggests; one that the chain contradicts
-says nothing of that and is a critical finding. Neither changes a verdict.
+A record that the chain bears out says which grant took over, whatever the order of creation
+suggests; one that the chain contradicts says nothing of that and is a critical finding. Neither
+changes a verdict.
 """
 
 from __future__ import annotations
@@ -51,8 +52,10 @@ CONTRADICTED = Text(
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A record of a cutover with its points, each held against the chain. `grant` is the one that findings name: the old one of a case
-    that was collected for it, else the new one; None for a record about neither.
+    """A record of a cutover with its points, each held against the chain.
+
+    `grant` is the one that findings name: the old one of a case that was collected for it, else the
+    new one; None for a record about neither.
     """
 
     given: GivenRecord
@@ -71,7 +74,11 @@ class Declared:
 
     @property
     def successor(self) -> str | None:
-        """The grant that took over, where the record names one that was not given up, the chain shows it, and contradicts nothing."""
+        """The grant that took over; None where none did, or the chain does not bear it out.
+
+        The record must name one that was not given up, and the chain must show it and contradict
+        nothing.
+        """
         new = self.record.new
         is_there = any(point.key == "new.grant" and point.result == HOLDS for point in self.points)
         return (
@@ -94,7 +101,7 @@ class Declared:
 
     @property
     def lines(self) -> list[Sentence]:
-        """The record on a few lines: what took over, whether that was verified, what is open, and how far the chain agrees."""
+        """The record on a few lines: what took over, whether verified, what is open or agrees."""
         counts = {
             result: sum(point.result == result for point in self.points)
             for result in (HOLDS, VIOLATED, CANNOT_TELL)
@@ -132,7 +139,10 @@ def declared_cutovers(facts: Facts) -> list[Declared]:
 
 
 def given_up(declared: Iterable[Declared]) -> frozenset[str]:
-    """New grants that a record says were given up: they took over from nothing, though they were created when one that did would be."""
+    """New grants that a record says were given up: they took over from nothing.
+
+    They were created when one that took over would be.
+    """
     found: set[str] = set()
     for one in declared:
         if not one.contradicted:
@@ -146,7 +156,7 @@ def given_up(declared: Iterable[Declared]) -> frozenset[str]:
 
 
 def successors_declared(declared: Iterable[Declared], grants: Collection[str]) -> dict[str, str]:
-    """Which grant of the case took over from which, where a record says so and the chain agrees: {old: new}."""
+    """{old: new} of the grants of a case, where a record says so and the chain agrees."""
     found = {}
     for one in declared:
         old, new = one.record.old.grant, one.successor

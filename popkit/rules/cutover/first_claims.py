@@ -1,4 +1,4 @@
-"""Who signs after a switch, the new grant's first claim, its event, and the operator's own claim."""
+"""Who signs after a switch; the new grant's first claim, its event and the operator's claim."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_CLAIM = Text(
 
 
 def _first(side: RecordSide, new: New) -> tuple[Attempt | None, bool]:
-    """The first claim that was accepted on the new grant, and whether the case shows that it is the first."""
+    """The first accepted claim of the new grant in the case, and whether no other precedes it."""
     chain = side.chain(new.grant)
     first = next(iter(chain.linked), None) if chain is not None else None
     return first, first is not None and side.is_complete(new.grant, first.slot)
@@ -91,7 +91,7 @@ def event_points(side: RecordSide, new: New) -> Iterator[Point]:
 
 
 def canary_points(side: RecordSide, new: New) -> Iterator[Point]:
-    """The operator's claim was accepted on the new grant, for the stated wallet, with the stated entry."""
+    """The operator's claim was accepted on the new grant, as it is stated."""
     canary, chain = side.record.canary, side.chain(new.grant)
     if canary is None or canary.signature is None:
         return

@@ -17,7 +17,7 @@ from popkit.rules.cutover.points import (
     compared,
     joined,
 )
-from popkit.rules.cutover.side import CLOSE_OLD, FREEZE, SIGNER, RecordSide
+from popkit.rules.cutover.side import CLOSE_OLD, FREEZE, SIGNER, RecordSide, is_after
 from popkit.texts import Listed, Text
 
 NEW_GRANT = Text("the new grant", "新しい grant")
@@ -96,13 +96,13 @@ def _is_there(side: RecordSide, new: New) -> Point:
         return Point(key, NEW_GRANT, VIOLATED, EXISTS(), NO_GRANT(), row.slot)
     if created is not None or (row is not None and row.exists):
         return Point(key, NEW_GRANT, HOLDS, EXISTS(), EXISTS(), created)
-    if row is not None and None not in (row.slot, side.cut) and row.slot > side.cut:  # type: ignore[operator]
+    if row is not None and is_after(row.slot, side.cut):
         return Point(key, NEW_GRANT, VIOLATED, EXISTS(), ABSENT(), row.slot)
     return Point(key, NEW_GRANT, CANNOT_TELL, EXISTS(), NOT_COLLECTED())
 
 
 def _made_by(side: RecordSide, signature: str, slot: int) -> Iterator[Point]:
-    """The creation is one of the stated transactions, unless a step was found done by somebody whose transaction is not named."""
+    """The creation is one of the stated transactions; not asked where one is not named."""
     sent = [
         each.signature
         for each in side.record.transactions

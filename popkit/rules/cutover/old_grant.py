@@ -22,7 +22,7 @@ from popkit.rules.cutover.points import (
     compared,
     joined,
 )
-from popkit.rules.cutover.side import CLOSE_OLD, RecordSide
+from popkit.rules.cutover.side import CLOSE_OLD, RecordSide, is_after
 from popkit.texts import Text, sentence
 
 OLD_AUTHORITY = Text("the old grant's authority", "元の grant の authority")
@@ -74,7 +74,7 @@ def _old_closed(side: RecordSide) -> Point:
     row = side.facts.accounts.get(side.old.grant)
     if side.facts.history.is_closed(side.old.grant):
         return Point("old.closed", OLD_CLOSED, HOLDS, ABSENT(), ABSENT())
-    if row is not None and row.exists and None not in (row.slot, closing) and row.slot > closing:  # type: ignore[operator]
+    if row is not None and row.exists and is_after(row.slot, closing):
         return Point("old.closed", OLD_CLOSED, VIOLATED, ABSENT(), EXISTS_STILL(), row.slot)
     return Point("old.closed", OLD_CLOSED, CANNOT_TELL, ABSENT(), NOT_COLLECTED())
 

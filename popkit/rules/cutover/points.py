@@ -1,4 +1,4 @@
-"""One point of a record of a cutover: what it states, what the case shows, and which of the two counts."""
+"""One point of a record of a cutover: what it states, and what the case shows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ LANDED = Text("accepted in slot {slot}", "スロット {slot} で受理")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One statement of a record. `key` is where it stands there (`new.start_ts`); `what` says what it is about.
+    """One statement of a record.
 
-    `stated` is what the record states. `shown` is what the chain shows, or, where the case cannot tell, what it
+    `key` is where it stands there (`new.start_ts`); `what` says what it is about. `stated` is what
+    the record states. `shown` is what the chain shows, or, where the case cannot tell, what it
     lacks. `slot` orders.
     """
 
@@ -50,7 +51,7 @@ def compared(
     lacking: Words,
     slot: int | None = None,
 ) -> Point:
-    """A point of two values; where the chain shows none, the case cannot tell, for want of `lacking`."""
+    """A point of two values; without one on the chain, the case cannot tell: it is `lacking`."""
     if shown is None:
         return Point(key, what, CANNOT_TELL, str(stated), lacking, slot)
     return Point(key, what, HOLDS if stated == shown else VIOLATED, str(stated), str(shown), slot)

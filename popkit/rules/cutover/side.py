@@ -19,13 +19,18 @@ from popkit.rules.cutover.points import (
 from popkit.texts import Text
 
 FREEZE, CLOSE_OLD, SIGNER = "0", "2.0", "2.3"
-"""Steps whose transactions touch no new grant: the old one's pause and closing, the signer's change alone."""
+"""Steps whose transactions touch no new grant: pause and close the old one, change the signer."""
 
 NO_SLOT = Text("the record names no slot for it", "記録にスロットがありません")
 NOT_ON_CHAIN = Text("not on the chain", "チェーンにありません")
 NOT_A_CLAIM = Text(
     "no accepted claim on that grant", "その grant で受理された claim ではありません"
 )
+
+
+def is_after(slot: int | None, other: int | None) -> bool:
+    """Whether a slot is known to be past another one."""
+    return slot is not None and other is not None and slot > other
 
 
 class RecordSide:
@@ -77,7 +82,7 @@ class RecordSide:
     def absent(self, key: str, what: Words, stated: Words, slot: int | None, address: str) -> Point:
         """A transaction that the case does not hold.
 
-        It is not on the chain where the case holds all transactions of its address; else that is not known.
+        It is not on the chain where the case holds all transactions of its address.
         """
         if self.is_complete(address, slot):
             return Point(key, what, VIOLATED, stated, NOT_ON_CHAIN(), slot)

@@ -125,9 +125,7 @@ RECORD_CONTRADICTED = Rule(
     "critical",
     "records",
     source="invariant X3",
-    holds=Text(
-        "the chain contradicts no claim record", "チェーンと矛盾する claim 記録がないこと"
-    ),
+    holds=Text("the chain contradicts no claim record", "チェーンと矛盾する claim 記録がないこと"),
     meaning=Text(
         "A record names a transaction that is another's, or was refused.",
         "記録が示すトランザクションが、別の人のものか、拒否されたものです。",
@@ -202,8 +200,7 @@ _A_TRANSACTION = Text("a transaction", "トランザクション")
 _THE_TRANSACTION = Text("transaction {signature}", "トランザクション {signature}")
 _OFF_CHAIN = Text(
     "the record names no transaction: of a claim off chain the worker's word stands alone",
-    "記録にトランザクションがありません"
-    "（オフチェーンの claim を示すのは worker の記録だけです）",
+    "記録にトランザクションがありません（オフチェーンの claim を示すのは worker の記録だけです）",
 )
 _NOT_ON_CHAIN = Text(
     "the evidence, which is complete, does not hold it", "揃っている証拠にありません"
@@ -214,7 +211,7 @@ _NOT_THERE = Text("the evidence does not hold it", "証拠にありません")
 def answers_of_records(
     side: CaseSide, records: Collection[ClaimRecord], reached: Collection[str]
 ) -> Iterator[Answer]:
-    """Whether the chain backs each of some records whose transactions are not among those reached."""
+    """Whether the chain backs each of some records, but for those of claims that were reached."""
     unbacked_keys = {record.key for record in side.reconciler.unbacked}
     for record in records:
         where, signature = (record.file, record.key), record.tx_signature

@@ -1,7 +1,7 @@
 """What receipt-gated claims that were accepted rest on: the ticket receipts behind them.
 
-The worker enforces neither owner nor single use, so that a receipt of another is a fact to look into
-and no proof of forgery.
+The worker enforces neither owner nor single use, so that a receipt of another is a fact to look
+into and no proof of forgery.
 """
 
 from __future__ import annotations
@@ -80,12 +80,13 @@ TICKET_RECEIPT_OF_ANOTHER = Rule(
         "別の人の参加券レシートに基づく claim がないこと",
     ),
     meaning=Text(
-        "An accepted claim rests on a ticket receipt of somebody else, or of another grant's event.",
+        "An accepted claim rests on a ticket receipt of somebody else, or of another grant's "
+        "event.",
         "受理された claim が、別の人または別の grant のイベントの参加券レシートに基づいています。",
     ),
     advice=Text(
-        "Ask both: the worker binds a ticket to no wallet, and a person may have two. Nothing shows "
-        "a forgery.",
+        "Ask both: the worker binds a ticket to no wallet, and a person may have two. Nothing "
+        "shows a forgery.",
         "双方に確認してください。worker は参加券をウォレットに紐付けないため、1 人が 2 "
         "つのウォレットを持つこともあります。偽造を示すものではありません。",
     ),
