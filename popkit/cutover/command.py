@@ -38,14 +38,17 @@ def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker:
     event_date: str | None, event_host: str | None, start: int | None, expires: int | None, signer: str | None, reason: str | None,
     given_up: tuple[str, ...], fee_cap: int | None, close_old: bool, offline: bool, out: str, language: Language) -> int:  # fmt: skip
     """Look at everything, plan, and write the run."""
+    from contextlib import nullcontext
+
     import popkit
     from popkit.commands.places import case_directory
     from popkit.cutover import plan as plans
-    from popkit.cutover.local import Local
+    from popkit.cutover.local import Local, planning_peers
     from popkit.cutover.pages.pages import NAMES, plan_screen
     from popkit.cutover.planning.linking import Wanted
     from popkit.cutover.planning.making import Request, make_plan
     from popkit.cutover.run import create_run
+    from popkit.cutover.signing.keys import read_key
     from popkit.cutover.signing.quiet import silence
     from popkit.evidence.outside import refuse_inside
 
@@ -56,15 +59,16 @@ def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker:
     source = case_directory(case, "cutover plan")
     refuse_inside(place, source)
     local = Local(rpc, second_rpc, worker, worker_token_env, authority_key, funder_key, wallet_key)
-    opened = _Peers(local, offline, place)
-    try:
+    authority = read_key(authority_key, "authority", place) if authority_key and not offline else None
+    funder = read_key(funder_key, "funder", place) if funder_key and not offline else None
+    with nullcontext((None, None)) if offline else planning_peers(local) as (pair, desk):
         request = Request(
             case=popkit.open_case(source),
             grant=grant,
-            pair=opened.pair,
-            desk=opened.desk,
-            authority_key=opened.authority,
-            funder_key=opened.funder,
+            pair=pair,
+            desk=desk,
+            authority_key=authority,
+            funder_key=funder,
             amount=amount,
             wanted=Wanted(event_title, event_date, event_host),
             start=start,
@@ -76,42 +80,11 @@ def plan(case: str, grant: str, rpc: str | None, second_rpc: str | None, worker:
             **({} if fee_cap is None else {"fee_cap": fee_cap}),
         )
         made = make_plan(request)
-    finally:
-        opened.close()
     create_run(place, made, local)
     screen = plan_screen(made, plans.digest(made), str(place))
     show(screen.text(language))
     say(["", PLANNED(place=place, page=place / NAMES[language]).in_language(language)])
     return EXIT_FINE
-
-
-class _Peers:
-    """The peers and keys that a plan is made with."""
-
-    def __init__(self, local: object, offline: bool, run: Path) -> None:
-        from popkit.cutover.desk.worker import WorkerDesk
-        from popkit.cutover.local import Local
-        from popkit.cutover.planning.survey import Pair
-        from popkit.cutover.sending.endpoint import Endpoint
-        from popkit.cutover.signing.keys import Signer, read_key
-
-        assert isinstance(local, Local)
-        self.pair: Pair | None = None
-        self.desk: WorkerDesk | None = None
-        self.authority: Signer | None = None
-        self.funder: Signer | None = None
-        if offline:
-            return
-        self.authority = read_key(local.authority_key, "authority", run) if local.authority_key else None
-        self.funder = read_key(local.funder_key, "funder", run) if local.funder_key else None
-        address = local.desk_address()
-        self.pair = Pair(Endpoint("rpc", local.node("rpc")), Endpoint("second_rpc", local.node("second_rpc")))
-        self.desk = WorkerDesk(address)
-
-    def close(self) -> None:
-        for peer in (self.pair, self.desk):
-            if peer is not None:
-                peer.close()
 
 
 def _open(run: str, language: Language, **local: str | None) -> Run:

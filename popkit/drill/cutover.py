@@ -20,16 +20,13 @@ import popkit
 from popkit.collecting.limits import Rate
 from popkit.collecting.peer import Conduct
 from popkit.cutover.clock import VARIABLE as CLOCK
-from popkit.cutover.desk.worker import WorkerDesk
 from popkit.cutover.errors import Stopped
 from popkit.cutover.gathering import gather
-from popkit.cutover.local import Local
+from popkit.cutover.local import Local, planning_peers
 from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.planning.stepping import VERIFY
-from popkit.cutover.planning.survey import Pair
 from popkit.cutover.records.record import FILE as RECORD
 from popkit.cutover.run import Run, create_run
-from popkit.cutover.sending.endpoint import Endpoint
 from popkit.cutover.signing.keys import read_key
 from popkit.drill.case import write_case
 from popkit.drill.incidents import INCIDENTS
@@ -84,10 +81,7 @@ class Rehearsal:
     def plan(self, *, by_roles: bool = False, name: str = "run", **asked: Any) -> Run:
         """Plan a cutover of the incident's grant and open its run. Raises Stopped where the plan is refused."""
         local = self.local(by_roles=by_roles)
-        first, second = (Endpoint(each, local.node(each), sleep=self.sleep) for each in ("rpc", "second_rpc"))
-        pair = Pair(first, second, self.sleep)
-        desk = WorkerDesk(local.desk_address(), sleep=self.sleep)
-        try:
+        with planning_peers(local, sleep=self.sleep) as (pair, desk):
             request = Request(
                 case=popkit.open_case(self.case),
                 grant=self.stage.grant.address,
@@ -98,9 +92,6 @@ class Rehearsal:
                 **asked,
             )
             plan = make_plan(request)
-        finally:
-            pair.close()
-            desk.close()
         run = create_run(self.folder / name, plan, local)
         run.sleep, run.conduct = self.sleep, QUICK
         return run

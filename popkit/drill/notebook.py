@@ -18,14 +18,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import popkit
-from popkit.cutover.desk.worker import WorkerDesk
 from popkit.cutover.errors import Stopped
-from popkit.cutover.local import Local
+from popkit.cutover.local import Local, planning_peers
 from popkit.cutover.pages.screen import Screen
 from popkit.cutover.planning.making import Request, make_plan
-from popkit.cutover.planning.survey import Pair
 from popkit.cutover.run import Run, create_run
-from popkit.cutover.sending.endpoint import Endpoint
 from popkit.cutover.signing.keys import read_key
 from popkit.drill import running
 from popkit.drill.command import incident_of, surprise
@@ -150,9 +147,7 @@ def _planned(drill: Rehearsal) -> Run:
         rpc="env:DRILL_RPC", second_rpc="env:DRILL_SECOND_RPC", worker="env:DRILL_WORKER", worker_token_env="DRILL_TOKEN",
         authority_key="env:DRILL_AUTHORITY_KEY", wallet_key="env:DRILL_WALLET_KEY",
     )  # fmt: skip
-    first, second = (Endpoint(name, local.node(name)) for name in ("rpc", "second_rpc"))
-    pair, desk = Pair(first, second), WorkerDesk(local.desk_address())
-    try:
+    with planning_peers(local) as (pair, desk):
         asked = Request(
             case=popkit.open_case(drill.case),
             grant=drill.state["grant"],
@@ -162,9 +157,6 @@ def _planned(drill: Rehearsal) -> Run:
             signer=os.environ["DRILL_SIGNER"] if drill.decision in ("signer", "key") else None,
         )
         made = make_plan(asked)
-    finally:
-        pair.close()
-        desk.close()
     run = create_run(drill.folder / "run", made, local)
     run.language, run.conduct = drill.language, QUICK
     return run

@@ -27,10 +27,6 @@ from popkit.texts import sentence
 __all__ = ["Answered", "Frozen", "Link", "WorkerDesk", "can_close", "compared", "words_that_warn"]
 ATTEMPTS = Rate(2, 61)
 """Attempts to make an event: the worker warns at the third within 60 s, refused ones included; a second more, as two clocks differ."""
-EVENTS_A_DAY, READS_A_MINUTE = 30, 300
-"""What a later worker allows one operator, and one address: 429 beyond it. popkit reads far less; it shares them with everybody else."""
-WARNING_SECONDS = 120
-"""How long a warning stays: nothing may be tried while it does."""
 LOOK_SECONDS = 30.0
 """For how long a look that found no event allows to make one."""
 _NO_SUCH_EVENT = "evt-popkit-asks-whether-there-is-a-route"

@@ -88,14 +88,12 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A signed transaction that is ready to be sent, and the accounts that must come of it.
+class Signed:
+    """A signed transaction, and the accounts that must come of it.
 
     `before` and `expected` hold the accounts that it may write; `receipts` are those of claims, which hold the clock of their block.
-    `window` is how many seconds the blockhash had left when it was measured, None where the node could not say.
     """
 
-    calls: tuple[Decoded, ...]
     payer: str
     wire: bytes
     signature: str
@@ -103,13 +101,23 @@ class Prepared:
     last_valid_height: int
     slot: int
     fee: int
+    before: Mapping[str, Held | None]
+    expected: Mapping[str, Held | None]
+    receipts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Signed):
+    """A signed transaction that is ready to be sent.
+
+    `window` is how many seconds the blockhash had left when it was measured, None where the node could not say.
+    """
+
+    calls: tuple[Decoded, ...]
     limit: int | None
     price: int | None
     units: int | None
     logs: tuple[str, ...]
-    before: Mapping[str, Held | None]
-    expected: Mapping[str, Held | None]
-    receipts: tuple[str, ...]
     payer_left: int
     clock: Clock
     window: float | None
