@@ -68,10 +68,14 @@ ROOMS = {
         ),
     ),
     "causes": Room(
-        (*(f"popkit/diagnosis/{name}.py" for name in ("causes", "began", "impact")), "popkit/worker/line.py", "popkit/worker/tickets.py"),
+        (
+            *("popkit/causes/*.py", "popkit/diagnosis/began.py", "popkit/diagnosis/impact.py"),
+            *("popkit/worker/line.py", "popkit/worker/tickets.py"),
+        ),
         (),
         (
-            *(f"tests/diagnosis/test_{name}.py" for name in ("began", "causes", "cutovers", "judge", "proofs", "tickets", "records")),
+            *(f"tests/diagnosis/test_{name}.py" for name in ("advice", "began", "causes", "cutovers", "judge")),
+            *(f"tests/diagnosis/test_{name}.py" for name in ("proofs", "tickets", "records")),
             "tests/verification/test_false_evidence.py",
             *SCENARIOS,
         ),
@@ -83,8 +87,8 @@ ROOMS = {
     ),
     "findings": Room(
         ("popkit/rules/*.py", "popkit/diagnosis/*.py"),
-        # causes have a room of their own; the codes are a table, which a test walks
-        (*(f"popkit/diagnosis/{name}.py" for name in ("causes", "began", "impact")), "popkit/rules/codes.py"),
+        # what causes rest on is asked with them; the codes are a table, which a test walks
+        ("popkit/diagnosis/began.py", "popkit/diagnosis/impact.py", "popkit/rules/codes.py"),
         ("tests/diagnosis",),
     ),
 }

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.causes.abandoned import abandoned_once
 from popkit.chain.attempts import Attempt
-from popkit.diagnosis.causes import abandoned_once
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.texts import Moment as Time
 from popkit.texts import Sentence, Text

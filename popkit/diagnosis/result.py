@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from popkit.causes.model import Cause
 from popkit.diagnosis.began import Began
-from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.people import Hit
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.evidence.grants import grant_named
@@ -103,9 +103,17 @@ class GrantDiagnosis:
         rows = {
             "verdict": self.verdict,
             "why": self.judgement.because,
-            "causes": "; ".join(f"{c.name}: {c.seen}" for c in self.causes) or "none",
+            "causes": "; ".join(f"{c.name}: {c.because}" for c in self.causes) or "none",
         }
         return _html_table(f"Grant {self.grant}", rows)
+
+
+AUDIT_VERDICTS: dict[str, Text] = {
+    "holds": Text("holds", "holds（異常なし）"),
+    "violated": Text("violated", "violated（異常あり）"),
+    "cannot tell": Text("cannot tell", "判断できません"),
+}
+"""The verdicts on the audit chain and the ticket receipts, as an answer says them."""
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from popkit.causes.model import Cause
 from popkit.chain.attempts import Attempt
-from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.result import GrantDiagnosis
 from popkit.facts import Facts
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
@@ -167,11 +167,11 @@ def judgement_findings(facts: Facts, incident: Incident, diagnosis: GrantDiagnos
             slot = refused.slot if refused is not None else None
             by_report = bool(cause.entries) and not cause.signatures
             severity = "warning" if by_report else ""
-            yield Finding("signer_mismatch", grant, where, _NAMED_SIGNER(), cause.seen, slot=slot, severity=severity)
+            yield Finding("signer_mismatch", grant, where, _NAMED_SIGNER(), cause.because, slot=slot, severity=severity)
         if cause.name == "stream_divergence":
-            yield Finding("stream_divergence", grant, _divergence(facts, incident, cause), _EQUAL_LINKS(), cause.seen)
+            yield Finding("stream_divergence", grant, _divergence(facts, incident, cause), _EQUAL_LINKS(), cause.because)
         if cause.name == "grant_reuse":
-            yield Finding("grant_reuse", grant, ("worker/events.json", grant), _ONE_EVENT(), cause.seen)
+            yield Finding("grant_reuse", grant, ("worker/events.json", grant), _ONE_EVENT(), cause.because)
     noise = [a for a in chain.refused if a.noise is not None]
     if noise:
         reasons = Listed(tuple(sorted({a.noise for a in noise if a.noise is not None})), between=", ")

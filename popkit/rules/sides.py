@@ -14,8 +14,9 @@ from popkit.audit.ends import (
 )
 from popkit.audit.entries import AuditEntry
 from popkit.audit.server import ServerVerdict, server_verdict
+from popkit.causes.model import Cause
+from popkit.causes.registry import causes_of
 from popkit.chain.attempts import Attempt
-from popkit.diagnosis.causes import Cause, causes_of
 from popkit.facts import Facts
 from popkit.rules.cutover.declared import Declared, declared_cutovers
 from popkit.rules.model import Where

@@ -39,6 +39,14 @@ class Incident:
         return _reports_by_proof(self.facts, self.judgement)
 
     @property
+    def reported_on_head(self) -> dict[str, ReportedFailure]:
+        """By entry hash: what wallets reported of the lost proofs that stand on a broken grant's head now."""
+        if not self.broken:
+            return {}
+        lost = [proof.entry_hash for proof in self.on_head]
+        return {entry: self.reported[entry] for entry in lost if entry in self.reported}
+
+    @property
     def fates(self) -> Fates:
         return self.judgement.fates
 

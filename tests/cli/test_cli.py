@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 
 import popkit as package
+from popkit.causes.registry import CAUSES
 from popkit.cli import main
 from popkit.commands import VERBS
-from popkit.diagnosis.causes import CAUSES, RULED_OUT_BY
 from popkit.errors import UsageError
-from popkit.explain import CAUSE_MEANINGS, VERDICT_MEANINGS, explain, vocabulary
+from popkit.explain import explain, vocabulary
 from popkit.pages.terminal import SYMBOLS
 from popkit.protocol.errors import PROGRAM_ERRORS
 from popkit.rules.registry import RULES
+from popkit.verdict.judgement import VERDICTS
 from tests.calling import called as popkit
 from tests.conftest import CASES, Copy
 
@@ -147,9 +148,8 @@ def test_other_peoples_text_cannot_drive_the_terminal(copy_of: Make) -> None:
 
 def test_explain_knows_every_word_that_popkit_says() -> None:
     words = vocabulary()
-    assert set(VERDICT_MEANINGS) == set(SYMBOLS)
-    assert set(CAUSE_MEANINGS) == {*CAUSES, "unexplained"} == set(RULED_OUT_BY)
-    for word in [*VERDICT_MEANINGS, *CAUSE_MEANINGS, *RULES, *PROGRAM_ERRORS]:
+    assert set(VERDICTS) == set(SYMBOLS)
+    for word in [*VERDICTS, *CAUSES, *RULES, *PROGRAM_ERRORS]:
         assert words[word].meaning
         assert words[word].advice
         assert popkit_explains(word), word

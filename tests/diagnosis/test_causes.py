@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit.diagnosis.causes import CAUSES, Cause, burnt_by, causes_of, signer_mismatch, worker_head_reset, worker_head_rollback
+from popkit.causes.model import Cause
+from popkit.causes.registry import CAUSES, causes_of
+from popkit.causes.signer_mismatch import signer_mismatch
+from popkit.causes.worker_head import worker_head_reset, worker_head_rollback
+from popkit.chain.attempts import Attempt
 from popkit.diagnosis.impact import (
     affected_claimers,
     first_bad,
@@ -43,6 +47,13 @@ def incident_of(path: Path, files: dict[str, Any], handle: GrantHandle) -> Incid
 
 def found_in(incident: Incident) -> dict[str, Cause]:
     return {cause.name: cause for cause in causes_of(incident)}
+
+
+def burnt_alone(incident: Incident, attempt: Attempt) -> Incident:
+    """The same incident with this one burnt attempt."""
+    other = Incident(incident.facts, incident.judgement)
+    other.burnt = [attempt]
+    return other
 
 
 def hide(files: dict[str, Any], *signatures: str) -> dict[str, Any]:
@@ -86,7 +97,7 @@ def test_abandoned_and_known_by_its_children_alone(tmp_path: Path) -> None:
     world.tick(900)
     incident = incident_of(tmp_path, world.collect(worker=False), handle)
     assert incident.unknown_parents == [lost.entry]
-    assert found_in(incident)["abandoned_proof"].seen == "refused claims wait for a proof that never landed"
+    assert found_in(incident)["abandoned_proof"].because == "refused claims wait for a proof that never landed"
     assert found_in(incident)["abandoned_proof"].entries == (lost.entry,)
     assert missing_entries(incident) == [lost.entry]
     assert lost.entry in lost_proofs(incident)
@@ -113,7 +124,7 @@ def test_the_first_of_all_that_was_refused(tmp_path: Path) -> None:
     ticket = send(world, handle, "ann", proof)
     world.tick(900)
     found = found_in(incident_of(tmp_path, world.collect(), handle))
-    assert found["abandoned_proof"].seen == "1 proof past the chain's head can land no more after a refusal by the program"
+    assert found["abandoned_proof"].because == "1 proof past the chain's head can land no more after a refusal by the program"
     assert found["genesis_mismatch"] == Cause(
         "genesis_mismatch", "no proof of the grant was ever accepted: the lost proof was its first", (proof.entry,)
     )
@@ -400,14 +411,14 @@ def test_a_burnt_proof_by_its_rule_and_no_other(tmp_path: Path, name: str) -> No
     assert set(found) == {"abandoned_proof", name}
     assert (found[name].entries, found[name].signatures) == ((proof.entry,), (ticket.signature,))
     assert incident.burnt[0].failure is not None
-    assert f"refused a proof with {incident.burnt[0].error}" in found[name].seen or name == "wrong_period"
+    assert f"refused a proof with {incident.burnt[0].error}" in found[name].because or name == "wrong_period"
     others = {
         "another claim's failure in that transaction": incident.burnt[0]._replace(own_failure=False),
         "another program's error of that name": incident.burnt[0]._replace(failure=replace(incident.burnt[0].failure, layer="anchor")),
         "no failure is known": incident.burnt[0]._replace(failure=None),
     }
     for why, attempt in others.items():
-        assert burnt_by(name, replace(incident, burnt=[attempt])) is None, why
+        assert CAUSES[name].look(burnt_alone(incident, attempt)) is None, why
 
 
 def test_a_duplicate_by_claim_and_by_report(tmp_path: Path) -> None:
@@ -421,14 +432,14 @@ def test_a_duplicate_by_claim_and_by_report(tmp_path: Path) -> None:
     ticket = send(world, handle, "bob", again)
     incident = incident_of(tmp_path / "landed", world.collect(), handle)
     assert found_in(incident)["duplicate_claim"] == Cause("duplicate_claim", seen, (again.entry,), (ticket.signature,))
-    find = CAUSES["duplicate_claim"]
+    look = CAUSES["duplicate_claim"].look
     assert incident.burnt[0].failure is not None
     for change in ({"layer": "program"}, {"code": 1}):
         attempt = incident.burnt[0]._replace(failure=replace(incident.burnt[0].failure, **change))
-        assert find(replace(incident, burnt=[attempt])) is None
+        assert look(burnt_alone(incident, attempt)) is None
     unclaimed = incident.burnt[0]._replace(claimer=world.address("nobody"))
-    assert find(replace(incident, burnt=[unclaimed])) is None, "its receipt was somebody else's"
-    assert find(replace(incident, burnt=[incident.burnt[0]._replace(own_failure=False)])) is None
+    assert look(burnt_alone(incident, unclaimed)) is None, "its receipt was somebody else's"
+    assert look(burnt_alone(incident, incident.burnt[0]._replace(own_failure=False))) is None
 
 
 def test_two_events_on_one_grant(tmp_path: Path) -> None:
@@ -452,7 +463,9 @@ def test_a_break_that_nothing_explains_says_what_was_looked_for(tmp_path: Path) 
     world.worker.heads[handle.address] = ["ab" * 32, "ab" * 32]
     found = found_in(incident_of(tmp_path, world.collect(storage=True), handle))
     assert set(found) == {"unexplained"}
-    assert found["unexplained"].seen == f"the evidence shows none of the known causes: {', '.join(CAUSES)}"
+    *known, last = CAUSES
+    assert last == "unexplained"
+    assert found["unexplained"].because == f"the evidence shows none of the known causes: {', '.join(known)}"
 
 
 # -- reports --

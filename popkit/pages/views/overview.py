@@ -9,7 +9,6 @@ from popkit.diagnosis.result import ascending
 from popkit.errors import CaseUnreadable
 from popkit.evidence.collection import stated_addresses
 from popkit.evidence.custody import CUSTODY, PROVES, check_custody
-from popkit.meanings import VERDICT_MEANINGS
 from popkit.pages.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
 from popkit.pages.places import Places
 from popkit.pages.text import count, short, utc
@@ -17,6 +16,7 @@ from popkit.pages.views.choice import case_mark, examined, grant_mark, named
 from popkit.rules.model import SEVERITIES, Finding
 from popkit.rules.registry import RULES
 from popkit.verdict.judgement import VERDICTS
+from popkit.verdict.words import VERDICT_WORDS
 
 if TYPE_CHECKING:
     from popkit.case import Case
@@ -71,7 +71,7 @@ def verdict_cards(case: Case, grant: str = "") -> Block:
 def _card(case: Case, g: GrantDiagnosis) -> Facts:
     rows: dict[str, Cell] = {
         "verdict": grant_mark(case, g),
-        "which means": VERDICT_MEANINGS[g.verdict][0],
+        "which means": VERDICT_WORDS[g.verdict].meaning,
         "because": g.judgement.because,
         "grant": Code(g.grant),
         "event": Lines(tuple(g.events)) if g.events else None,

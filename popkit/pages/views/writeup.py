@@ -42,7 +42,7 @@ def _statement(case: Case, g: GrantDiagnosis) -> Block:
         "grant": Code(g.grant),
         "verdict": f"{g.verdict}: {g.judgement.because}",
         "claims": f"{len(chain.accepted)} accepted, {len(chain.attributed)} refused",
-        "cause": "; ".join(f"{cause.name}: {cause.seen}" for cause in g.causes) or "none",
+        "cause": "; ".join(f"{cause.name}: {cause.because}" for cause in g.causes) or "none",
         "last good": Code(g.last_good["signature"]) if g.last_good else None,
         "first bad": Code(g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"]) if g.first_bad else None,
         "people affected": "not known"
