@@ -22,16 +22,12 @@ FOREIGN_ISSUER = CauseKind(
         "A proof is validly signed by the configured key, but this worker's complete audit chain "
         "does not "
         "hold it: a second issuer has the key.",
-        "設定された鍵で正しく署名された proof が、完全な worker の監査チェーンにありません。"
-        "別の発行者が鍵を持っています。",
+        "設定された鍵で正しく署名された proof が、完全な worker の監査チェーンにありません。別の発行者が鍵を持っています。",
     ),
     advice=_ROTATE,
     ruled_out_by=Text(
-        "the worker's audit chain holds an anchor (or the ticket receipt hash) of the proof, or "
-        "has a gap "
-        "over its time",
-        "worker の監査チェーンにその proof のアンカー（または参加券レシートのハッシュ）があること、"
-        "またはその時期に欠落があること",
+        "the worker's audit chain holds an anchor (or the ticket receipt hash) of the proof, or has a gap over its time",
+        "worker の監査チェーンにその proof のアンカー（または参加券レシートのハッシュ）があること、またはその時期に欠落があること",
     ),
     # right after the freeze: whoever has the key goes on signing while the rest is done
     before_step=(1, _ROTATE_AT_ONCE),

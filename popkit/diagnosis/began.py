@@ -16,7 +16,7 @@ from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.texts import Moment as Time
 from popkit.texts import Sentence, Text
 from popkit.verdict.incident import Incident
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 
 EXACT, AT_LATEST, AT_EARLIEST = "exact", "at_latest", "at_earliest"
 

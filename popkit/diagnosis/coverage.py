@@ -8,6 +8,7 @@ from popkit.audit.entries import LIST
 from popkit.chain.links import GrantChain
 from popkit.diagnosis.result import Coverage, Row
 from popkit.evidence.collection import incomplete_addresses, left_out_by_worker, missing_parts
+from popkit.evidence.layout import AUDIT_LOGS, ENDPOINTS
 from popkit.evidence.lines import logical_name
 from popkit.facts import Facts
 from popkit.protocol.pda import pop_config_address, vault_address
@@ -23,12 +24,6 @@ from popkit.wording import ACCEPTED_CLAIMS, RECEIPTS, ROWS
 CHECKED = "checked"
 OWN_ROWS = frozenset({"evidence_unreadable", "transaction_missing", "worker_records_missing", "signer_unknown"})
 """Findings of which the coverage has a row of its own."""
-_STATUSES = {
-    "pop-status": Text("the worker's PoP status", "worker の PoP ステータス"),
-    "runtime-status": Text("the worker's runtime status, which says when it was taken", "worker の実行時ステータス（取得時刻を含みます）"),
-    "audit-status": Text("which sinks the worker's audit chain has", "worker の監査チェーンの書き込み先"),
-    "events": Text("the worker's list of events: titles and links to grants", "worker のイベント一覧（タイトルと grant への紐付け）"),
-}
 
 _ALL_RECORDED = Text(
     "whether every accepted proof is recorded: the export ends early",
@@ -55,7 +50,6 @@ _NO_OWN_LIST = Text(
 _UNSEEN_CLAIMS = Text(
     "the claims of {receipts}: the case holds no transaction of them", "{receipts}に対応する claim（ケースにトランザクションがありません）"
 )
-_NO_LIST = Text("the worker's newest fifty entries (audit-logs)", "worker の最新 50 件のエントリ（audit-logs）")
 _STORAGE = Text(
     "the worker's storage: heads, history and both copies of its entries", "worker のストレージ（head、履歴、エントリの 2 つの写し）"
 )
@@ -178,7 +172,7 @@ def _worker_rows(facts: Facts) -> Iterator[Row]:
         ),
     )
     if audit.is_known and LIST not in audit.sources:
-        yield Row("audit_list", None, "not_collected", _NO_LIST())
+        yield Row("audit_list", None, "not_collected", AUDIT_LOGS.what())
     yield _row(
         "bucket",
         evidence.bucket is not None,
@@ -201,9 +195,10 @@ def _worker_rows(facts: Facts) -> Iterator[Row]:
         Text("wallets' reports", "ウォレットの報告"),
         Text("wallets' reports: none was collected", "ウォレットの報告（収集されていません）"),
     )
-    for name, what in _STATUSES.items():
-        if name not in evidence.answers and f"worker/{name}.json" not in evidence.files:
-            yield Row(name, None, "not_collected", what())
+    for endpoint in ENDPOINTS:
+        is_there = endpoint.name in evidence.answers or endpoint.file in evidence.files
+        if endpoint.is_row and not is_there:
+            yield Row(endpoint.name, None, "not_collected", endpoint.what())
     yield _signer_row(facts)
     if facts.tampering.export_is_partial:
         yield Row("bucket", None, "partial", _PART_OF_BUCKET())
@@ -254,7 +249,7 @@ def _cutover_rows(side: CaseSide) -> Iterator[Row]:
 
 
 def _problem_rows(facts: Facts) -> Iterator[Row]:
-    for problem in facts.evidence.problems:
+    for problem in facts.problems:
         if problem.code not in ("no_manifest", "time_in_milliseconds"):
             file = logical_name(problem.place.file)
             yield Row(

@@ -10,20 +10,15 @@ from popkit.diagnosis.impact import (
     affected_claimers,
     first_bad,
     last_good,
-    link_cutovers,
     missing_entries,
 )
 from popkit.diagnosis.people import people_hit
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, Reconciliation
 from popkit.evidence.bundle import Evidence
 from popkit.facts import Facts
-from popkit.rules.claim_findings import ACCOUNTS, claim_findings, grant_findings
-from popkit.rules.cutover.declared import given_up, successors_declared
 from popkit.rules.inquiry import Inquiry
-from popkit.rules.judgement_findings import judgement_findings
-from popkit.rules.model import Finding, sorted_findings
+from popkit.rules.model import sorted_findings
 from popkit.rules.sides import GrantSide
-from popkit.verdict.incident import describe_fork, equivocations, lost_proofs
 
 
 def diagnose(evidence: Evidence, era: str | None = None) -> Diagnosis:
@@ -41,47 +36,25 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
 
 def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
     """Diagnose a case of which the rules were asked."""
-    facts, side = inquiry.facts, inquiry.side
-    grants, findings = [], [answer.finding for answer in inquiry.everything() if answer.is_finding]
-    for grant in facts.header.grants:
-        diagnosis, found = _diagnose_grant(side.grant(grant))
-        grants.append(diagnosis)
-        findings += found
-    link_cutovers(facts, grants, given_up(side.declared))
-    stated = successors_declared(side.declared, facts.header.grants)
-    _link(grants, stated)
-    findings += [
-        Finding("superseded", g.grant, (ACCOUNTS, g.superseded_by), observed=g.superseded_by)
-        for g in grants
-        if g.superseded_by is not None and stated.get(g.grant) != g.superseded_by
-    ]
-    coverage = coverage_of(side, [g.judgement for g in grants], findings)
+    facts = inquiry.facts
+    grants = [_diagnose_grant(inquiry.side.grant(grant)) for grant in facts.header.grants]
+    findings = [answer.finding for answer in inquiry.everything() if answer.is_finding]
     return Diagnosis(
         facts.header.case,
         facts.now,
         grants,
         diagnose_audit(inquiry),
         _reconcile(inquiry),
-        coverage,
+        coverage_of(inquiry.side, [g.judgement for g in grants], findings),
         sorted_findings(findings),
         frozenset(facts.evidence.files),
     )
 
 
-def _link(grants: list[GrantDiagnosis], stated: dict[str, str]) -> None:
-    """Say which grant took over from which, where a record says so and the chain agrees."""
-    by_name = {grant.grant: grant for grant in grants}
-    for old, new in stated.items():
-        guessed = by_name.get(by_name[old].superseded_by or "")
-        if guessed is not None and guessed.cutover_of == old:
-            guessed.cutover_of = None
-        by_name[old].superseded_by, by_name[new].cutover_of = new, old
-
-
-def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
+def _diagnose_grant(side: GrantSide) -> GrantDiagnosis:
     facts, grant, incident, judgement, causes = side.facts, side.grant, side.incident, side.judgement, side.causes
     line, chain = side.line, side.chain
-    diagnosis = GrantDiagnosis(
+    return GrantDiagnosis(
         grant=grant,
         judgement=judgement,
         causes=causes,
@@ -92,11 +65,11 @@ def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
         unseen_entries=chain.unseen,
         foreign_entries=sorted(p.entry_hash for p in line.proofs.values() if p.issuer == "foreign" and p.accepted is not None),
         forged_transactions=sorted({a.signature for a in chain.forged}),
-        forks=[describe_fork(incident, fork) for fork in chain.forks],
-        equivocations=equivocations(incident)[0],
+        forks=incident.forks,
+        equivocations=incident.equivocations,
         affected_claimers=affected_claimers(incident),
-        superseded_by=None,
-        cutover_of=None,
+        superseded_by=side.case.taken_over.get(grant),
+        cutover_of=side.case.taken_over_from.get(grant),
         paused=facts.history.is_paused(grant),
         closed=facts.history.is_closed(grant),
         events=facts.events_of(grant),
@@ -105,7 +78,6 @@ def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
         steps=steps_of(incident, [cause.name for cause in causes]),
         declared=[one for one in side.case.declared if one.record.old.grant == grant],
     )
-    return diagnosis, [*judgement_findings(facts, incident, diagnosis), *claim_findings(facts, chain), *grant_findings(facts, chain)]
 
 
 def _titles(facts: Facts, grant: str) -> list[str]:
@@ -121,22 +93,22 @@ def _titles(facts: Facts, grant: str) -> list[str]:
 
 def _reconcile(inquiry: Inquiry) -> Reconciliation:
     """The worker's records against the chain, as findings.json lists them."""
-    facts, reconciler = inquiry.facts, inquiry.side.reconciler
-    abandoned = {
-        proof
-        for grant in facts.header.grants
-        for proof in lost_proofs(inquiry.side.grant(grant).incident)
-    }
+    side, reconciler = inquiry.side, inquiry.side.reconciler
+    grants = inquiry.facts.header.grants
+    lost = {entry for grant in grants for entry in side.grant(grant).incident.lost_proofs}
     return Reconciliation(
         sorted({str(record.tx_signature) for record in reconciler.unbacked}),
         sorted({one.signature for one in reconciler.unsynced}),
-        sorted(abandoned),
+        sorted(lost),
         _unknown_lists(inquiry),
     )
 
 
 def _unknown_lists(inquiry: Inquiry) -> frozenset[str]:
-    """The lists of the reconciliation that nothing in the case could fill: without the worker's records, or without claims."""
+    """The lists of the reconciliation that nothing in the case could fill.
+
+    Without the worker's records, or without claims, nothing tells.
+    """
     unknown = set()
     if not inquiry.side.reconciler.is_collected:
         unknown |= {"unbacked_records", "unsynced_claims"}

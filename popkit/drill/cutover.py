@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import popkit
+from popkit.case import open_case
 from popkit.collecting.limits import Rate
 from popkit.collecting.peer import Conduct
 from popkit.cutover.clock import VARIABLE as CLOCK
@@ -25,7 +25,6 @@ from popkit.cutover.gathering import gather
 from popkit.cutover.local import Local, planning_peers
 from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.planning.stepping import VERIFY
-from popkit.cutover.records.record import FILE as RECORD
 from popkit.cutover.run import Run, create_run
 from popkit.cutover.signing.keys import read_key
 from popkit.drill.case import write_case
@@ -35,6 +34,7 @@ from popkit.drill.live import Drill
 from popkit.drill.people import Hands
 from popkit.drill.rehearsal import Compared, background
 from popkit.drill.running import POCKET_MONEY
+from popkit.evidence.layout import CUTOVER as RECORD
 from popkit.protocol.accounts import TokenAccount, encode_account
 from popkit.protocol.keys import TOKEN_PROGRAM
 from popkit.protocol.pda import associated_token_address
@@ -83,7 +83,7 @@ class Rehearsal:
         local = self.local(by_roles=by_roles)
         with planning_peers(local, sleep=self.sleep) as (pair, desk):
             request = Request(
-                case=popkit.open_case(self.case),
+                case=open_case(self.case),
                 grant=self.stage.grant.address,
                 pair=pair,
                 desk=desk,
@@ -105,7 +105,7 @@ class Rehearsal:
         new = run.plan.new_grant
         grants = [self.stage.grant.address, *([new.address] if new is not None else [])]
         after = gather(run, "after", *grants)
-        found = popkit.open_case(after.evidence.root, cutover=run.root / RECORD).diagnose()
+        found = open_case(after.evidence.root, cutover=run.root / RECORD).diagnose()
         codes = {finding.code for finding in found.findings}
         return "cutover_declared" in codes and "cutover_contradicted" not in codes
 

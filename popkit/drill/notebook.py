@@ -1,5 +1,6 @@
 """What `05_rehearse.ipynb` calls: a drill from start to write-up, with the time that each step took.
 
+from popkit.protocol.keys import PROGRAM_ID
 from popkit.drill import notebook
 drill = notebook.start("", "strict", "", "drill")
 notebook.collect(drill)
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import popkit
+from popkit.case import open_case
 from popkit.cutover.errors import Stopped
 from popkit.cutover.local import Local, planning_peers
 from popkit.cutover.pages.screen import Screen
@@ -25,7 +26,7 @@ from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.run import Run, create_run
 from popkit.cutover.signing.keys import read_key
 from popkit.drill import running
-from popkit.drill.command import incident_of, surprise
+from popkit.drill.choosing import incident_of, surprise
 from popkit.drill.cutover import QUICK, confirmed
 from popkit.pages.blocks import Cell, Facts, Note, Table
 from popkit.texts import Language, Text, speak
@@ -95,11 +96,13 @@ def collect(drill: Rehearsal) -> Facts:
     from popkit.collecting.address import Address
     from popkit.collecting.collect import collect as collecting
     from popkit.collecting.options import Options
+    from popkit.protocol.keys import PROGRAM_ID
 
     token = (drill.folder / "worker-token").read_text().strip()
     options = Options(
         out=drill.case,
         name="rehearsal",
+        program_id=PROGRAM_ID,
         rpc=Address(drill.state["rpc"]),
         second=Address(drill.state["second_rpc"]),
         worker=Address(drill.state["worker"], (("Authorization", f"Bearer {token}"),)),
@@ -114,7 +117,7 @@ def collect(drill: Rehearsal) -> Facts:
 def diagnose(drill: Rehearsal) -> Facts:
     """Diagnose the collected case."""
     with drill.step("diagnosed"):
-        drill.answer = popkit.open_case(drill.case).diagnose()
+        drill.answer = open_case(drill.case).diagnose()
     row = drill.answer.grant(drill.state["grant"]).as_json()
     rows: dict[str, Cell] = {"verdict": row["verdict"], "causes": ", ".join(row["causes"]) or "none"}
     rows["exit code"] = str(drill.answer.exit_code)
@@ -149,7 +152,7 @@ def _planned(drill: Rehearsal) -> Run:
     )  # fmt: skip
     with planning_peers(local) as (pair, desk):
         asked = Request(
-            case=popkit.open_case(drill.case),
+            case=open_case(drill.case),
             grant=drill.state["grant"],
             pair=pair,
             desk=desk,

@@ -17,10 +17,9 @@ from typing import Any
 import msgspec
 
 from popkit.errors import CaseUnreadable
-from popkit.evidence.manifest import MANIFEST, case_files, sha256_of
+from popkit.evidence.layout import CUSTODY, HEADER, MANIFEST
+from popkit.evidence.manifest import case_files, sha256_of
 
-CUSTODY = "custody.jsonl"
-HEADER = "case.json"
 FIRST = "0" * 64
 """What the first line names as the line before it."""
 PROVES = (

@@ -13,6 +13,7 @@ from typing import IO, cast
 import zstandard
 
 from popkit.errors import changed
+from popkit.evidence.layout import BUCKET
 from popkit.protocol.canonical import absurdity
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -47,8 +48,8 @@ class Place:
     @property
     def part(self) -> str:
         """The part of the case that the file is: the same however it is compressed, and for a bucket in one file as in many."""
-        if self.file.startswith("worker/r2"):
-            return "worker/r2"
+        if self.file.startswith(BUCKET):
+            return BUCKET
         return self.file.removesuffix(".gz").removesuffix(".zst")
 
     def __str__(self) -> str:

@@ -21,12 +21,10 @@ VERDICT_WORDS: dict[str, VerdictWords] = {
         Text(
             "The worker's head cannot become the chain's head any more: the program will accept "
             "no proof that the worker issues now on this grant.",
-            "worker の head がチェーンの head になることはもうありません。この grant では、"
-            "worker が今後発行する proof は受理されません。",
+            "worker の head がチェーンの head になることはもうありません。この grant では、worker が今後発行する proof は受理されません。",
         ),
         Text(
-            "Freeze the event, note the last good claim, cut over to a new grant from GENESIS, "
-            "keep the old chain read-only.",
+            "Freeze the event, note the last good claim, cut over to a new grant from GENESIS, keep the old chain read-only.",
             "イベントを凍結し、直近正常点を控え、新しい grant に切り替えて GENESIS から再開し、"
             "旧チェーンは読み取り専用で保全してください。",
         ),
@@ -38,10 +36,8 @@ VERDICT_WORDS: dict[str, VerdictWords] = {
             "証拠からは判定できません。足りないものを回答に示しています。",
         ),
         Text(
-            "Collect what is missing before deciding; until then do not cut over and do not call "
-            "it fine.",
-            "判断する前に、足りないものを収集してください。それまでは切り替えず、"
-            "正常とも扱わないでください。",
+            "Collect what is missing before deciding; until then do not cut over and do not call it fine.",
+            "判断する前に、足りないものを収集してください。それまでは切り替えず、正常とも扱わないでください。",
         ),
     ),
     "in_flight": VerdictWords(
@@ -54,23 +50,19 @@ VERDICT_WORDS: dict[str, VerdictWords] = {
             "どれも証拠の取得前 600 秒以内に発行されています。",
         ),
         Text(
-            "Hold new claims until the time that 'can heal' names, then collect again. Do not "
-            "cut over yet.",
-            "「回復の見込み」に示した時刻まで新しい claim を止め、その後に再収集してください。"
-            "まだ切り替えないでください。",
+            "Hold new claims until the time that 'can heal' names, then collect again. Do not cut over yet.",
+            "「回復の見込み」に示した時刻まで新しい claim を止め、その後に再収集してください。まだ切り替えないでください。",
         ),
     ),
     "recovered": VerdictWords(
         Text("RECOVERED", "RECOVERED（回復済み: 現在は健全です）"),
         Text(
             "A chain rule refused claims, and the chain went on past them: the chain is sound now.",
-            "チェーンの規則により claim が拒否されましたが、チェーンはその後も続いており、"
-            "現在は健全です。",
+            "チェーンの規則により claim が拒否されましたが、チェーンはその後も続いており、現在は健全です。",
         ),
         Text(
             "See who was refused, and whether they claimed again; the chain itself needs nothing.",
-            "拒否された人と、その人が claim し直したかどうかを確認してください。"
-            "チェーン自体の対応は不要です。",
+            "拒否された人と、その人が claim し直したかどうかを確認してください。チェーン自体の対応は不要です。",
         ),
     ),
     "intact": VerdictWords(

@@ -8,11 +8,11 @@ from functools import cached_property
 
 from popkit.chain.attempts import Attempt
 from popkit.evidence.collection import incomplete_addresses
-from popkit.facts import Facts
 from popkit.protocol.message import SKEW_SECONDS
 from popkit.protocol.pda import receipt_address
 from popkit.texts import Sentence, Text
 from popkit.wording import CLAIM_RECORDS
+from popkit.worker.case_index import CaseIndex
 from popkit.worker.claim_records import ClaimRecord
 
 _MADE_LATER = Text(
@@ -87,7 +87,7 @@ class _Backing:
 class Reconciler:
     """Holds the worker's claim records against accepted claims; questions come in any order."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: CaseIndex) -> None:
         self.facts = facts
         self.records = facts.claim_records
         self._periods = {

@@ -16,10 +16,10 @@ from typing import Any
 from popkit.audit.entries import GENESIS
 from popkit.audit.receipts import SINK_TIMES, ReceiptCheck, check_receipt, receipts_made_by, subjects_of
 from popkit.chain.attempts import Attempt
-from popkit.facts import Facts
 from popkit.protocol import canonical
 from popkit.texts import Listed, Sentence, Text, sentence
-from popkit.worker.line import Proof
+from popkit.worker.case_index import CaseIndex
+from popkit.worker.proofs import Proof
 
 _NOT_IN_EVIDENCE = Text("not in the evidence: {fields}", "証拠にないもの: 「{fields}」")
 
@@ -35,7 +35,7 @@ class Answer:
 class Tickets:
     """Asks of the ticket receipts of one case; every question is a method."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: CaseIndex) -> None:
         self.facts = facts
 
     @cached_property

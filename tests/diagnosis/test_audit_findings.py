@@ -33,7 +33,7 @@ def audit(records: Any = None, tampering: Tampering | None = None, **more: Any) 
         receipt_rows=[],
         receipt_checks=more.get("checks", []),
         storage_history=more.get("history", []),
-        header=SimpleNamespace(grants=[GRANT]),
+        header=SimpleNamespace(grants=[GRANT] if "history" in more else []),
         evidence=SimpleNamespace(storage=more.get("storage"), answers=more.get("answers", {})),
     )
     return diagnose_audit(Inquiry(facts))

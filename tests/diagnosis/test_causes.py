@@ -28,7 +28,7 @@ from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol.message import GENESIS_HASH, entry_hash
-from popkit.verdict.incident import Incident, describe_fork, equivocations, lost_proofs
+from popkit.verdict.incident import Incident
 from popkit.verdict.judge import Judge
 from popkit.worker.storage_history import HistoryRow, read_history
 from tests.diagnosis.judged import without_times
@@ -43,6 +43,11 @@ def incident_of(path: Path, files: dict[str, Any], handle: GrantHandle) -> Incid
     facts = popkit.open_case(write_case(path, files)).facts
     judgement = Judge(facts).judge(handle.address)
     return Incident(facts, judgement)
+
+
+def pairs(incident: Incident) -> tuple[list[list[str]], list[list[str]]]:
+    """(equivocations, repeats)."""
+    return incident.equivocations, incident.repeats
 
 
 def found_in(incident: Incident) -> dict[str, Cause]:
@@ -100,7 +105,7 @@ def test_abandoned_and_known_by_its_children_alone(tmp_path: Path) -> None:
     assert found_in(incident)["abandoned_proof"].because == "refused claims wait for a proof that never landed"
     assert found_in(incident)["abandoned_proof"].entries == (lost.entry,)
     assert missing_entries(incident) == [lost.entry]
-    assert lost.entry in lost_proofs(incident)
+    assert lost.entry in incident.lost_proofs
 
 
 def test_reports_alone_name_no_cause(tmp_path: Path) -> None:
@@ -175,7 +180,7 @@ def test_a_foreign_issuer_names_what_landed_and_what_was_refused(tmp_path: Path)
         (refused.signature,),
     )
     assert incident.own(incident.chain_refused) == []
-    assert refused.entry not in lost_proofs(incident)
+    assert refused.entry not in incident.lost_proofs
 
 
 def test_a_foreign_proof_that_was_accepted_is_named_with_its_transaction(tmp_path: Path) -> None:
@@ -511,8 +516,7 @@ def test_a_fork_is_a_fork_where_only_the_date_tells_the_program(tmp_path: Path) 
     send(world, handle, "cat", proof)
     world.tick(700)
     incident = incident_of(tmp_path, world.collect(), handle)
-    [fork] = incident.judgement.line.chain.forks
-    assert describe_fork(incident, fork) == {"parent": done[0].entry, "children": sorted([done[1].entry, proof.entry]), "kind": "fork"}
+    assert incident.forks == [{"parent": done[0].entry, "children": sorted([done[1].entry, proof.entry]), "kind": "fork"}]
 
 
 def twins(world: World, handle: GrantHandle, worker: Any = None) -> list[str]:
@@ -536,9 +540,9 @@ def test_one_worker_that_was_asked_twice_repeats_itself(tmp_path: Path) -> None:
     world, handle, _ = sound("relaxed", "D", "ann")
     pair = twins(world, handle)
     incident = incident_of(tmp_path / "anchors", world.collect(), handle)
-    assert equivocations(incident) == ([], [pair])
+    assert pairs(incident) == ([], [pair])
     alone = incident_of(tmp_path / "alone", world.collect(worker=False), handle)
-    assert equivocations(alone) == ([], [pair]), "relaxed rules, and nobody shown to be another"
+    assert pairs(alone) == ([], [pair]), "relaxed rules, and nobody shown to be another"
 
 
 @pytest.mark.parametrize("records", [True, False])
@@ -546,16 +550,15 @@ def test_one_worker_that_keeps_its_own_head_equivocates(tmp_path: Path, records:
     world, handle, _ = sound()
     pair = twins(world, handle)
     incident = incident_of(tmp_path, world.collect(worker=records), handle)
-    assert equivocations(incident) == ([pair], [])
+    assert pairs(incident) == ([pair], [])
 
 
 def test_two_issuers_equivocate_under_any_rules(tmp_path: Path) -> None:
     world, handle, _ = sound("relaxed", "D", "ann")
     pair = twins(world, handle, world.worker.clone())
     incident = incident_of(tmp_path, world.collect(), handle)
-    assert equivocations(incident) == ([pair], [])
-    [fork] = incident.judgement.line.chain.forks
-    assert describe_fork(incident, fork)["kind"] == "fork"
+    assert pairs(incident) == ([pair], [])
+    assert [fork["kind"] for fork in incident.forks] == ["fork"]
 
 
 @pytest.mark.parametrize("follow", [(True, True), (True, False), (False, True), (False, False)])
@@ -571,7 +574,7 @@ def test_a_repeat_is_of_two_proofs_of_which_one_took_the_chain_s_head(tmp_path: 
         send(world, handle, "cat", proof)
     pair = sorted(p.entry for p in proofs)
     incident = incident_of(tmp_path, world.collect(), handle)
-    assert equivocations(incident) == (([], [pair]) if any(follow) else ([pair], []))
+    assert pairs(incident) == (([], [pair]) if any(follow) else ([pair], []))
 
 
 def test_a_repeat_of_which_one_is_not_in_the_records_is_judged_by_the_rules(tmp_path: Path) -> None:
@@ -584,7 +587,7 @@ def test_a_repeat_of_which_one_is_not_in_the_records_is_judged_by_the_rules(tmp_
     for proof in (before, after):
         send(world, handle, "cat", proof)
     files = {**world.collect(worker=False), **{name: rows for name, rows in parts.items() if name.startswith("worker/")}}
-    assert equivocations(incident_of(tmp_path, files, handle)) == ([], [sorted((before.entry, after.entry))])
+    assert pairs(incident_of(tmp_path, files, handle)) == ([], [sorted((before.entry, after.entry))])
 
 
 # -- first and last, who is affected, cutovers --

@@ -49,7 +49,7 @@ from popkit.cutover.sending.endpoint import Held
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
 from popkit.errors import UsageError
 from popkit.evidence.grants import UnknownGrant, grant_named
-from popkit.evidence.manifest import MANIFEST
+from popkit.evidence.layout import MANIFEST
 from popkit.protocol.accounts import Grant, decode_grant, decode_pop_config, decode_pop_state
 from popkit.protocol.keys import is_pubkey
 from popkit.texts import Text

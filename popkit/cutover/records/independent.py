@@ -22,8 +22,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-import popkit
-from popkit.case import Case
+from popkit.case import Case, open_case
 from popkit.chain.attempts import Attempt
 from popkit.cutover.pages.notebook import EXIT_CODE, find, find_run, guarded
 from popkit.cutover.pages.screen import Screen, Tone, Words
@@ -99,7 +98,7 @@ def open_grant(case: str = "", *, run: str = "", grant: str = "", endpoint: str 
         wanted = grant or (grant_of(plan) if plan is not None else "")
         wish = Wish(find(case, "case.json") if case else None, find_run(run) if run else None, plan, wanted, endpoint)
         place = evidence_of(wish)
-        held = popkit.open_case(place)
+        held = open_case(place)
         if not wanted and len(held.grants) != 1:
             raise UsageError(NO_GRANT(grants=Listed(held.grants)))
         return Independent(held, grant_named(wanted or held.grants[0], held.grants), plan, place, spoken)

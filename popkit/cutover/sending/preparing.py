@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from popkit.cutover.errors import Stopped
+from popkit.cutover.sending.decoding import program_called
 from popkit.cutover.sending.effects import Difference, after, at_clock, differences, payer_after
 from popkit.cutover.sending.endpoint import Clock, Endpoint, Held
 from popkit.cutover.sending.transactions import (
@@ -214,7 +215,7 @@ def dry(first: Endpoint, calls: Sequence[Call], payer: str, *, rules: Rules = Ru
         left = payer_after(whole, payer, first.rent)
     except Stopped as problem:
         stopped = problem
-    decoded = tuple(read_back(unsigned(message)))
+    decoded = tuple(read_back(unsigned(message), program_called(call.program for call in calls)))
     receipts = tuple(call.accounts["receipt"] for call in decoded if call.name == "claim_grant")
     if whole is not None and trial.err is None and fee is not None:
         ends = {key: whole[key] for key in writable}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from popkit.pages.pictures.picture import BLUE, GREY, INK, VERMILION, Picture, drawn, empty, new_figure, put_title
 from popkit.pages.pictures.series import grant_title
 from popkit.pages.text import count, short, utc
-from popkit.worker.line import Proof, WorkerLine
+from popkit.worker.line import WorkerLine
+from popkit.worker.proofs import Proof
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from popkit.chain.attempts import Attempt
 from popkit.text import shown
-from popkit.worker.line import Proof, WorkerLine
+from popkit.worker.line import WorkerLine
+from popkit.worker.proofs import Proof
 
 if TYPE_CHECKING:
     from popkit.case import Case

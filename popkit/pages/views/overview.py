@@ -8,7 +8,8 @@ from popkit.diagnosis.began import since
 from popkit.diagnosis.result import ascending
 from popkit.errors import CaseUnreadable
 from popkit.evidence.collection import stated_addresses
-from popkit.evidence.custody import CUSTODY, PROVES, check_custody
+from popkit.evidence.custody import PROVES, check_custody
+from popkit.evidence.layout import CUSTODY
 from popkit.pages.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
 from popkit.pages.places import Places
 from popkit.pages.text import count, short, utc

@@ -22,6 +22,13 @@ _ENDS_HERE = Text(
     "the listing ends here, before other rows of the worker",
     "取得した一覧がここで終わっており、worker の他の行がありません",
 )
+_HISTORY_OF = Text(
+    "a record of {entry} under pop_chain:history:", "pop_chain:history: 以下にある {entry} の記録"
+)
+_ENDS_BEFORE = Text(
+    "the export holds no such record, and its records end before that key",
+    "その記録はなく、エクスポートの記録はそのキーより前で終わっています",
+)
 _HASH_OF_FIELDS = Text(
     "an entry hash that is the hash of the record's fields",
     "記録の各フィールドから計算したハッシュと一致する entry hash",
@@ -124,6 +131,17 @@ def partial_storage(side: CaseSide) -> Iterator[Answer]:
     end = extent.ends_early(written)
     if end is not None:
         yield STORAGE_EXPORT_PARTIAL.violated((STORAGE, end), _EVERY_ROW(), _ENDS_HERE())
+
+
+@STORAGE_EXPORT_PARTIAL.asks
+def unrecorded_beyond(side: CaseSide) -> Iterator[Answer]:
+    """Accepted proofs whose history record lies past the end of the export."""
+    for grant in side.facts.header.grants:
+        for proof in side.grant(grant).line.unrecorded_beyond:
+            anchor = proof.anchor
+            key = anchor.anchor_hash if anchor is not None else proof.entry_hash
+            wanted = _HISTORY_OF(entry=proof.entry_hash)
+            yield STORAGE_EXPORT_PARTIAL.violated((STORAGE, key), wanted, _ENDS_BEFORE())
 
 
 HISTORY_RECORD_FALSE = Rule(

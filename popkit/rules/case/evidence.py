@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from popkit.evidence.lines import logical_name
 from popkit.facts import Facts
+from popkit.protocol.pda import pop_state_address
 from popkit.rules.model import Answer, Rule
-from popkit.rules.sides import CaseSide
+from popkit.rules.sides import ACCOUNTS, CaseSide
 from popkit.texts import Text
 from popkit.wording import PARTS, TIMES
 
@@ -54,6 +55,11 @@ _READ_AS_SUCH = Text(
     "{times} in milliseconds, read as such",
     "{times}がミリ秒で書かれており、そのように読みました",
 )
+_OF_PROGRAM = Text(
+    "an account of {program}, the case's program",
+    "ケースのプログラム {program} のアカウントであること",
+)
+_OF_ANOTHER = Text("the account belongs to {owner}", "アカウントは {owner} に属しています")
 _PROBLEM = Text("{parts}: {problem}", "{parts}: {problem}")
 _CONTENT = Text("the content of {parts} that could not be used", "使用できなかった{parts}の内容")
 
@@ -68,8 +74,7 @@ def problems_of(facts: Facts) -> list[tuple[str, str, int]]:
 
     It names the file alone, not the line: line numbers depend on how a file was ordered.
     """
-    problems = facts.evidence.problems
-    counts = Counter((logical_name(p.place.file), p.code) for p in problems)
+    counts = Counter((logical_name(p.place.file), p.code) for p in facts.problems)
     return [(file, code, count) for (file, code), count in sorted(counts.items())]
 
 
@@ -104,6 +109,26 @@ def time_of_collection(side: CaseSide) -> Iterator[Answer]:
     if side.facts.clock_is_impossible:
         where = ("case.json", "collected_at")
         yield EVIDENCE_CONTRADICTORY.violated(where, _THE_CLOCK(), str(side.facts.now))
+
+
+@EVIDENCE_CONTRADICTORY.asks
+def accounts_of_another_program(side: CaseSide) -> Iterator[Answer]:
+    """The account of a grant, or its PopState, that another program owns than the case's."""
+    program = side.facts.header.program_id
+    for grant in side.facts.header.grants:
+        state = side.facts.chain(grant).state
+        owners = {
+            grant: side.facts.foreign_owner(grant),
+            pop_state_address(grant, program): state.foreign_owner,
+        }
+        for address, owner in owners.items():
+            if owner is not None:
+                yield EVIDENCE_CONTRADICTORY.violated(
+                    (ACCOUNTS, address),
+                    _OF_PROGRAM(program=program),
+                    _OF_ANOTHER(owner=owner),
+                    grant=grant,
+                )
 
 
 EVIDENCE_UNREADABLE = Rule(

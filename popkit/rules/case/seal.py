@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from popkit.errors import CaseUnreadable
-from popkit.evidence.custody import CUSTODY, check_custody, files_named
+from popkit.evidence.custody import check_custody, files_named
+from popkit.evidence.layout import CUSTODY, MANIFEST
 from popkit.evidence.lines import SUFFIXES
-from popkit.evidence.manifest import MANIFEST
 from popkit.rules.model import Answer, Rule
 from popkit.rules.sides import CaseSide
 from popkit.texts import Listed, Text

@@ -15,11 +15,6 @@ from popkit.rules.sides import RECEIPTS, TRANSACTIONS, CaseSide
 from popkit.texts import Listed, Text
 from popkit.wording import ACCEPTED_CLAIMS, CLAIMS
 
-_SAYS_AS_ITS_ENTRY = Text(
-    "a ticket receipt of hash {hash} that says what its entry says",
-    "エントリの内容と一致する、ハッシュ {hash} の参加券レシート",
-)
-_OWN = Text("a ticket of {claimer}", "{claimer} の参加券")
 _SEVERAL = Text("{claims} of {claimers}", "{claimers} の {claims}")
 _ONCE = Text(
     "one claim by the receipt of hash {hash}",
@@ -31,82 +26,6 @@ _BEHIND = Text("the ticket receipts behind {claims}", "{claims}の元になっ�
 def _is_gated(side: CaseSide) -> bool:
     """Whether an accepted claim rests on a ticket receipt."""
     return any(True for _ in side.tickets.gated_claims())
-
-
-TICKET_RECEIPT_CONTRADICTS_PROOF = Rule(
-    "ticket_receipt_contradicts_proof",
-    "critical",
-    "records",
-    source="invariant X1; reference §3.10",
-    holds=Text(
-        "the audit chain contradicts no ticket receipt that a proof commits to",
-        "proof が指すどの参加券レシートも監査チェーンと矛盾しないこと",
-    ),
-    meaning=Text(
-        "A proof on chain commits to a ticket receipt that the worker's audit chain contradicts.",
-        "オンチェーンの proof が指す参加券レシートが、worker の監査チェーンと矛盾しています。",
-    ),
-    advice=Text(
-        "Keep the export; the proof counts: what it commits to was written anew after it.",
-        "エクスポートを保存してください。proof を正とします。"
-        "レシートの内容は proof の後に書き直されています。",
-    ),
-    applies=_is_gated,
-)
-
-
-@TICKET_RECEIPT_CONTRADICTS_PROOF.asks
-def contradicting(side: CaseSide) -> Iterator[Answer]:
-    """Accepted claims whose ticket receipt is false, or was written anew after the proof."""
-    for grant, attempt, proof in side.tickets.gated_claims():
-        backing = side.tickets.backing(proof)
-        if backing.holds is False:
-            yield TICKET_RECEIPT_CONTRADICTS_PROOF.violated(
-                (TRANSACTIONS, attempt.signature),
-                _SAYS_AS_ITS_ENTRY(hash=proof.audit_hash),
-                backing.seen,
-                grant=grant,
-                slot=attempt.slot,
-            )
-
-
-TICKET_RECEIPT_OF_ANOTHER = Rule(
-    "ticket_receipt_of_another",
-    "warning",
-    "records",
-    source="invariant X1; reference §1.11",
-    holds=Text(
-        "no claim rests on a ticket receipt of somebody else",
-        "別の人の参加券レシートに基づく claim がないこと",
-    ),
-    meaning=Text(
-        "An accepted claim rests on a ticket receipt of somebody else, or of another grant's "
-        "event.",
-        "受理された claim が、別の人または別の grant のイベントの参加券レシートに基づいています。",
-    ),
-    advice=Text(
-        "Ask both: the worker binds a ticket to no wallet, and a person may have two. Nothing "
-        "shows a forgery.",
-        "双方に確認してください。worker は参加券をウォレットに紐付けないため、1 人が 2 "
-        "つのウォレットを持つこともあります。偽造を示すものではありません。",
-    ),
-    applies=_is_gated,
-)
-
-
-@TICKET_RECEIPT_OF_ANOTHER.asks
-def of_another(side: CaseSide) -> Iterator[Answer]:
-    """Accepted claims on a ticket of somebody else, or of another event."""
-    for grant, attempt, proof in side.tickets.gated_claims():
-        holder = side.tickets.holder(proof, grant)
-        if holder.holds is False:
-            yield TICKET_RECEIPT_OF_ANOTHER.violated(
-                (TRANSACTIONS, attempt.signature),
-                _OWN(claimer=attempt.claimer),
-                holder.seen,
-                grant=grant,
-                slot=attempt.slot,
-            )
 
 
 _ONE_WALLET = Text(
