@@ -49,6 +49,7 @@ TICKET_RECEIPT_REUSED = Rule(
         "claim ではなく参加券を数えてください。worker は同じレシートを、"
         "別の期間や別のウォレットでも何度でも受け付けます。",
     ),
+    applies=_is_gated,
 )
 _ONE_CLAIM = Text(
     "a ticket receipt stands behind one claim alone",
