@@ -13,7 +13,6 @@ from popkit.errors import UsageError
 from popkit.glossary import GLOSSARY, Term
 from popkit.protocol.error_words import ERROR_WORDS
 from popkit.protocol.errors import CHAIN_RULE_ERRORS, ERAS, FRAMEWORK_ERRORS, PROGRAM_ERRORS
-from popkit.rules.codes import Code
 from popkit.rules.model import Rule
 from popkit.rules.registry import RULES
 from popkit.sources import SOURCES, sources_in
@@ -100,7 +99,7 @@ class _Speaker:
             if outcome is not Outcome.OK:
                 yield self.explained(str(outcome), _END, rule.meaning, _next(rule))
 
-    def finding(self, row: Rule | Code) -> Explanation:
+    def finding(self, row: Rule) -> Explanation:
         """A finding code, with the rule behind it and what each cited source says."""
         details = [(_RULE, row.source), *((source, SOURCES[source]) for source in sources_in(row.source))]
         return self.explained(row.code, _FINDING(severity=row.severity), row.meaning, row.advice, details)

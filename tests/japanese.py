@@ -13,7 +13,7 @@ from popkit.diagnosis.result import AUDIT_VERDICTS, Diagnosis
 from popkit.explain import vocabulary
 from popkit.glossary import GLOSSARY
 from popkit.pages.terminal import diagnosis_text
-from popkit.rules.codes import SEVERITIES
+from popkit.rules.model import SEVERITIES
 from popkit.sources import SOURCES
 from popkit.text import for_terminal
 

@@ -87,8 +87,8 @@ ROOMS = {
     ),
     "findings": Room(
         ("popkit/rules/*.py", "popkit/rules/grants/*.py", "popkit/diagnosis/*.py"),
-        # what causes rest on is asked with them; the codes are a table, which a test walks
-        ("popkit/diagnosis/began.py", "popkit/diagnosis/impact.py", "popkit/rules/codes.py"),
+        # what causes rest on is asked with them
+        ("popkit/diagnosis/began.py", "popkit/diagnosis/impact.py"),
         ("tests/diagnosis", "tests/rules"),
     ),
 }

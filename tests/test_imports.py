@@ -22,11 +22,7 @@ IMPORTED_BY = {
 }
 """Rooms that only a few others may import, although they stand above more; "" is `popkit` itself."""
 
-EXCEPTIONS = {
-    ("rules", "diagnosis"): "the rules move out of diagnosis, its causes and result not yet",
-    ("worker", "diagnosis"): "reconcile still makes the result's rows",
-    ("worker", "rules"): "reconcile and tickets still make findings",
-}
+EXCEPTIONS: dict[tuple[str, str], str] = {}
 """Rooms that import one below them, and why; to be emptied. One that is not needed any more fails."""
 
 

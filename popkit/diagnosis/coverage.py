@@ -9,10 +9,14 @@ from popkit.chain.links import GrantChain
 from popkit.diagnosis.result import Coverage, Row
 from popkit.evidence.collection import incomplete_addresses, left_out_by_worker, missing_parts
 from popkit.evidence.layout import AUDIT_LOGS, ENDPOINTS
+from popkit.evidence.lines import logical_name
 from popkit.facts import Facts
 from popkit.protocol.pda import pop_config_address, vault_address
-from popkit.rules.evidence_findings import listed_and_given, logical_name, problem_named
+from popkit.rules.case.evidence import problem_named
+from popkit.rules.case.transactions import missing_signatures
+from popkit.rules.cutover.points import CANNOT_TELL
 from popkit.rules.model import Finding
+from popkit.rules.sides import CaseSide
 from popkit.texts import Text, sentence
 from popkit.verdict.judgement import Judgement
 from popkit.wording import ACCEPTED_CLAIMS, RECEIPTS, ROWS
@@ -55,14 +59,21 @@ _NAMELESS = Text("{rows} of the worker's records that state no hash", "ハッシ
 _BEFORE_OLDEST = Text(
     "the worker's audit chain before its oldest unbroken entry", "途切れずに遡れる最古のエントリより前の、worker の監査チェーン"
 )
+_RECORD_CHECKED = Text("the record of a cutover against the chain", "切り替えの記録とチェーンの照合")
+_OF_RECORD = Text("the record of a cutover: {what} ({why})", "切り替えの記録: {what}（{why}）")
+_OF_OTHERS = Text(
+    "the record of a cutover: it is about {grant}, which is no grant of this case",
+    "切り替えの記録（対象の {grant} はこのケースの grant ではありません）",
+)
 
 
-def coverage_of(facts: Facts, judgements: list[Judgement], more: list[Row], findings: list[Finding]) -> Coverage:
+def coverage_of(side: CaseSide, judgements: list[Judgement], findings: list[Finding]) -> Coverage:
     """What was checked and what was not; it does not depend on the order of lines."""
-    rows = [*_chain_rows(facts), *_worker_rows(facts)]
+    facts = side.facts
+    rows = [*_chain_rows(facts), *_worker_rows(facts), *_cutover_rows(side)]
     coverage = Coverage([row for row in rows if row.why == CHECKED], [row for row in rows if row.why != CHECKED])
     missing = coverage.not_checked
-    missing += more
+    missing += [Row("claim_records", doubt.grant, doubt.why, doubt.detail) for doubt in side.reconciler.doubts]
     for judgement in judgements:
         missing += _grant_rows(facts, judgement.line.chain)
         if judgement.line.unrecorded_beyond:
@@ -115,7 +126,7 @@ def _chain_rows(facts: Facts) -> Iterator[Row]:
             "アカウントに対する head とレシート（アカウントが収集されていません）",
         ),
     )
-    if any(f.code == "transaction_missing" for f in listed_and_given(facts)):
+    if missing_signatures(facts):
         yield Row("transactions", None, "not_given", _LISTED_ALONE())
     if facts.clock.disagrees:
         yield Row("accounts", None, "another_moment", _ANOTHER_MOMENT())
@@ -222,6 +233,19 @@ def _signer_row(facts: Facts) -> Row:
         "worker の現在の signer（収集したステータスに記載がありません）",
     )
     return Row("signer", None, "hidden", hidden)
+
+
+def _cutover_rows(side: CaseSide) -> Iterator[Row]:
+    """Records of cutovers that were held against the chain, and what of them the case cannot tell."""
+    for one in side.declared:
+        if one.grant is None:
+            yield Row("cutover", None, "another_grant", _OF_OTHERS(grant=one.record.old.grant))
+            continue
+        yield Row("cutover", one.grant, CHECKED, _RECORD_CHECKED())
+        for point in one.points:
+            if point.result == CANNOT_TELL:
+                why = _OF_RECORD(what=point.what, why=point.shown)
+                yield Row("cutover", one.grant, "cannot_tell", why)
 
 
 def _problem_rows(facts: Facts) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from popkit.diagnosis.began import Began
 from popkit.diagnosis.people import Hit
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.evidence.grants import grant_named
+from popkit.evidence.lines import SUFFIXES
 from popkit.rules.model import SEVERITIES, Finding
 from popkit.text import for_html, for_json, shown
 from popkit.texts import Language, Sentence, Text, speak
@@ -21,12 +22,10 @@ from popkit.verdict.judgement import VERDICTS, Judgement
 from popkit.wording import counted
 
 if TYPE_CHECKING:
-    from popkit.rules.declared import Declared
+    from popkit.rules.cutover.declared import Declared
 
 SCHEMA = "popkit.findings/2"
 _BIG = 1 << 53
-SUFFIXES = (".zst", ".gz")
-"""How the name of a compressed file may end."""
 
 
 @dataclass(slots=True)

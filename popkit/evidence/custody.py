@@ -106,6 +106,19 @@ def check_custody(root: Path) -> list[Break]:
     return breaks
 
 
+def files_named(root: Path) -> set[str]:
+    """The files of which a case's custody record says that something was kept in them, or that they were sealed.
+
+    Raises CaseUnreadable when the record cannot be read.
+    """
+    named: set[str] = set()
+    for _, _, record in read_custody(root / CUSTODY):
+        named |= {kept.file for kept in kept_of(record)}
+        sealed = record.get("files")
+        named |= set(sealed) if isinstance(sealed, dict) else set()
+    return named
+
+
 def breaks_of_line(number: int, record: dict[str, Any], head: str) -> list[Break]:
     """A line against the one before it, whose digest is `head`."""
     breaks = []

@@ -25,6 +25,15 @@ UNFOLDED_FREELY, UNFOLDED_PER_BYTE = 16 << 20, 100
 _PIECE = 1 << 20
 _MAX_ZSTD_WINDOW = 1 << 27
 _ZSTD_FEED = 1 << 14  # small, so that a file of endless zeros cannot fill the memory in one step
+SUFFIXES = (".zst", ".gz")
+"""How the name of a compressed file may end."""
+
+
+def logical_name(file: str) -> str:
+    """A file's name without its compression: no finding depends on how a case was packed."""
+    for suffix in SUFFIXES:
+        file = file.removesuffix(suffix)
+    return file
 
 
 @dataclass(frozen=True, slots=True, order=True)

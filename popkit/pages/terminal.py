@@ -10,8 +10,7 @@ from typing import Any
 from popkit.diagnosis.advice import ALREADY_CUT_OVER
 from popkit.diagnosis.began import since
 from popkit.diagnosis.result import AUDIT_VERDICTS, Diagnosis, GrantDiagnosis, ascending
-from popkit.rules.codes import SEVERITIES
-from popkit.rules.model import Finding
+from popkit.rules.model import SEVERITIES, Finding
 from popkit.text import Line, page, shown
 from popkit.texts import Language, Moment, Sentence, Text, sentence, speak
 from popkit.verdict.words import VERDICT_WORDS

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import popkit.rules
-from popkit.rules.codes import CODES, Code
 from popkit.rules.model import Rule, Shown, Subject
 
 
@@ -41,7 +40,7 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 
 _FOUND = tuple(_found())
 _RULES = tuple(rule for rule in _FOUND if isinstance(rule, Rule))
-RULES: dict[str, Rule | Code] = {**CODES, **{rule.code: rule for rule in _RULES}}
+RULES: dict[str, Rule] = {rule.code: rule for rule in _RULES}
 """Every rule by its code."""
 
 

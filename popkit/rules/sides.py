@@ -6,7 +6,16 @@ from collections import defaultdict
 from functools import cached_property
 from typing import Any
 
+from popkit.audit.ends import (
+    WrongEnd,
+    WrongStreamLink,
+    beginnings,
+    wrong_ends,
+    wrong_stream_links,
+)
+from popkit.audit.entries import AuditEntry
 from popkit.audit.receipts import ReceiptCheck
+from popkit.audit.server import ServerVerdict, server_verdict
 from popkit.causes.model import Cause
 from popkit.causes.registry import causes_of
 from popkit.chain.attempts import Attempt
@@ -17,11 +26,16 @@ from popkit.evidence.lines import Place
 from popkit.facts import Facts
 from popkit.protocol.accounts import ClaimReceipt
 from popkit.protocol.pda import pop_config_address
-from popkit.rules.declared import Declared, declared_cutovers, given_up
+from popkit.rules.cutover.declared import (
+    Declared,
+    declared_cutovers,
+    given_up,
+    successors_declared,
+)
 from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer, Rule, Shown, Where
 from popkit.verdict.incident import Incident
 from popkit.verdict.judge import Judge
-from popkit.verdict.succession import successors
+from popkit.verdict.succession import predecessors, successors
 from popkit.worker.claim_records import ClaimRecord
 from popkit.worker.reconcile import Reconciler
 from popkit.worker.tickets import Tickets
@@ -67,6 +81,45 @@ class CaseSide:
         return successors(self.facts, judgements, given_up(self.declared))
 
     @cached_property
+    def _stated_successors(self) -> dict[str, str]:
+        return successors_declared(self.declared, self.facts.header.grants)
+
+    @property
+    def taken_over(self) -> dict[str, str]:
+        """{old: new} of grants that were cut over: by a record that the chain bears out, else by the chain."""
+        return {**self.successors, **self._stated_successors}
+
+    @cached_property
+    def taken_over_from(self) -> dict[str, str]:
+        """{new: old} of the same; of several old grants the one that a record names, else the first."""
+        stated = self._stated_successors
+        shown = {old: new for old, new in self.successors.items() if old not in stated}
+        return {**predecessors(shown), **{new: old for old, new in stated.items()}}
+
+    @cached_property
+    def restarts(self) -> list[AuditEntry]:
+        """Entries that begin the audit chain once more, oldest first."""
+        return beginnings(self.facts.audit)[1:]
+
+    @cached_property
+    def wrong_ends(self) -> list[WrongEnd]:
+        """Stored heads, and an empty list, that do not fit the newest audit entry."""
+        return wrong_ends(self.facts.evidence.storage, self.facts.audit)
+
+    @cached_property
+    def wrong_stream_links(self) -> list[WrongStreamLink]:
+        """Audit entries that do not follow the entry before them in their stream."""
+        return wrong_stream_links(self.facts.audit)
+
+    @cached_property
+    def server_verdict(self) -> ServerVerdict | None:
+        """The worker's own audit-integrity against what was recomputed; None where it is not there."""
+        facts = self.facts
+        receipts_hold = not any(check.is_bad for check in facts.receipt_checks)
+        ends_hold = not (self.wrong_ends or self.restarts or self.wrong_stream_links)
+        return server_verdict(facts.evidence, facts.audit, facts.tampering, receipts_hold, ends_hold)
+
+    @cached_property
     def receipt_check_at(self) -> dict[Place, ReceiptCheck]:
         """What every ticket receipt in the evidence says against its audit entry, by its place."""
         return {check.place: check for check in self.facts.receipt_checks}
@@ -74,7 +127,8 @@ class CaseSide:
     @cached_property
     def contradicted_records(self) -> frozenset[Where]:
         """Where the claim records stand that the chain contradicts."""
-        return frozenset(finding.where for finding in self.reconciler.contradicted())
+        found = self.reconciler.contradicted
+        return frozenset((one.record.file, one.record.key) for one in found)
 
     @cached_property
     def first_proof_slot(self) -> int | None:

@@ -15,11 +15,6 @@ SCHEMA = "popkit.verification/2"
 TRANSACTIONS, ACCOUNTS, RECEIPTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl", "worker/ticket-receipts.jsonl"
 
 NOT_IN_EVIDENCE = Text("the evidence does not hold it", "証拠にありません")
-NONE = Text("none", "なし")
-SERVER_SAYS_THE_SAME = Text("the server's own check says the same", "サーバー自身の検査結果が同じであること")
-NONE_OLDER_THAN_ITS_PARENT = Text("no entry is older than the one it follows", "直前のエントリより古いエントリがないこと")
-OPTIONAL = frozenset({SERVER_SAYS_THE_SAME, NONE_OLDER_THAN_ITS_PARENT})
-"""Checks of what proves nothing either way: that they cannot tell leaves a claim verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +43,6 @@ class Check:
             expected, observed = known(expected), known(observed)
         rule, title = answer.rule, answer.title or answer.rule.holds
         return cls(title, answer.status, expected, observed, answer.where, answer.source, rule.code, answer.severity, answer.is_optional)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_optional", self.is_optional or self.title in OPTIONAL)
 
     @property
     def is_wrong(self) -> bool:

@@ -18,8 +18,8 @@ from popkit.drill.case import write_case
 from popkit.drill.world import GrantHandle, World, sound
 from popkit.evidence.cutover import Record
 from popkit.pages.terminal import diagnosis_text
-from popkit.rules.declared_checks import DeclaredChecks
-from popkit.rules.declared_points import CANNOT_TELL, HOLDS, VIOLATED, Point
+from popkit.rules.cutover.checks import points_of
+from popkit.rules.cutover.points import CANNOT_TELL, HOLDS, VIOLATED, Point
 from tests.conftest import Copy, popkit
 from tests.cutover.records import CUTOVER, NEW, OLD, bytes_of, stated, written
 
@@ -38,7 +38,7 @@ def case() -> Case:
 def points(case: Case, values: dict[str, Any]) -> list[Point]:
     """A record of plain values, held against a case."""
     bytes_of(values)
-    return DeclaredChecks(case.facts, msgspec.convert(values, Record)).points()
+    return points_of(case.facts, msgspec.convert(values, Record))
 
 
 def violated(case: Case, values: dict[str, Any]) -> set[str]:

@@ -28,7 +28,10 @@ Make = Callable[[str], Copy]
 VIOLATED = {
     "audit-tampered": ("audit", {"every row of the audit chain hashes to what it says", "no entry is gone from where it must stand"}),
     "foreign-issuer": ("claim", {"the worker's records hold the proof"}),
-    "receipts-tampered": ("audit", {"every ticket receipt says what its entry says"}),
+    "receipts-tampered": (
+        "audit",
+        {"every ticket receipt says what its entry says", "the worker's own check refuses every false ticket receipt"},
+    ),
     "unbacked-records": ("records", {"the claim of every claim record is on chain"}),
 }
 
@@ -204,7 +207,7 @@ def test_where_the_server_says_otherwise_it_is_said_which_is_right(says: bool, c
     path.write_text(json.dumps(answer))
     case.seal()
     checks = [c for s in verify(Evidence(case.path)).sections for c in s.checks if str(c.title) == "the server's own check says the same"]
-    assert [c.status for c in checks] == ["cannot tell"]
+    assert [(c.status, c.is_wrong) for c in checks] == [("violated", False)]
     assert "the recomputed result counts" in str(checks[0].observed)
 
 
