@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import click
 
 from popkit import __version__
+from popkit.command_line.grammar import Chosen, Option, Verbs
+from popkit.command_line.help import Example
+from popkit.command_line.usage import misuse
 from popkit.commands.completion import VARIABLE
-from popkit.commands.grammar import Chosen, Option, Verbs
-from popkit.commands.help import Example
-from popkit.commands.usage import misuse
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, MissingLibrary, PopkitError
 from popkit.output import drop_stdout, say, tell
 from popkit.texts import Language, Text, chosen_language
@@ -56,6 +56,7 @@ def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> No
 
 
 cli = Verbs(
+    "popkit.commands",
     about=ABOUT,
     examples=EXAMPLES,
     epilogue=lambda language: ["", EXIT_CODES.in_language(language)],
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _missing(error: ModuleNotFoundError, args: Sequence[str], language: Language) -> int:
     """Say which library is not there: verbs import theirs when they run, so that any of them can meet it."""
-    verb = next((word for word in args if word in cli.list_commands(click.Context(cli))), "")
+    verb = next((word for word in args if word in cli.names), "")
     missing = MissingLibrary(f"popkit {verb}".rstrip(), error)
     tell(f"popkit: {missing.in_language(language)}")
     return missing.exit_code

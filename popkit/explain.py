@@ -6,20 +6,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
+from typing import TYPE_CHECKING
 
-from popkit.collecting.outcomes import RULES as ENDS
-from popkit.collecting.outcomes import Outcome
-from popkit.collecting.outcomes import Rule as End
-from popkit.diagnosis.causes import CAUSES, RULED_OUT_BY
+from popkit.causes.registry import CAUSES
 from popkit.errors import UsageError
 from popkit.glossary import GLOSSARY, Term
-from popkit.meanings import CAUSE_MEANINGS, ERROR_ADVICE, ERROR_MEANINGS, PROOF_CHECK, VERDICT_MEANINGS
+from popkit.protocol.error_words import ERROR_WORDS
 from popkit.protocol.errors import CHAIN_RULE_ERRORS, ERAS, FRAMEWORK_ERRORS, PROGRAM_ERRORS
-from popkit.rules.codes import Code
 from popkit.rules.model import Rule
 from popkit.rules.registry import RULES
 from popkit.sources import SOURCES, sources_in
 from popkit.texts import Language, Listed, Sentence, Text, sentence, speak
+from popkit.verdict.words import VERDICT_WORDS
+
+if TYPE_CHECKING:
+    from popkit.collecting.outcomes import Rule as End
 
 _VERDICT, _CAUSE = Text("verdict", "判定"), Text("cause", "原因")
 _FINDING = Text("finding, {severity}", "所見, {severity}")
@@ -76,21 +77,29 @@ class _Speaker:
 
     def words(self) -> Iterator[Explanation]:
         """Every word but terms and sources, by kind; a word of two kinds comes twice."""
-        for word, texts in VERDICT_MEANINGS.items():
-            yield self.explained(word, _VERDICT, *texts)
-        for word in [*CAUSES, "unexplained"]:
-            yield self.explained(word, _CAUSE, *CAUSE_MEANINGS[word], details=[(_RULED_OUT, RULED_OUT_BY[word])])
+        for word, known in VERDICT_WORDS.items():
+            yield self.explained(word, _VERDICT, known.meaning, known.advice)
+        for kind in CAUSES.values():
+            details = [(_RULED_OUT, kind.ruled_out_by)]
+            yield self.explained(kind.name, _CAUSE, kind.meaning, kind.advice, details)
         for row in RULES.values():
             yield self.finding(row)
         for name in PROGRAM_ERRORS:
             yield self.program_error(name)
         for number, name in FRAMEWORK_ERRORS.items():
             yield self.explained(name, _FRAMEWORK, _ANCHOR_REFUSED(number=number), _LOOK_AT_LOG, [(_NUMBERS, str(number))])
+        yield from self.ends()
+
+    def ends(self) -> Iterator[Explanation]:
+        """How a request of the collector can end, but for those that went well."""
+        from popkit.collecting.outcomes import RULES as ENDS
+        from popkit.collecting.outcomes import Outcome
+
         for outcome, rule in ENDS.items():
             if outcome is not Outcome.OK:
                 yield self.explained(str(outcome), _END, rule.meaning, _next(rule))
 
-    def finding(self, row: Rule | Code) -> Explanation:
+    def finding(self, row: Rule) -> Explanation:
         """A finding code, with the rule behind it and what each cited source says."""
         details = [(_RULE, row.source), *((source, SOURCES[source]) for source in sources_in(row.source))]
         return self.explained(row.code, _FINDING(severity=row.severity), row.meaning, row.advice, details)
@@ -114,7 +123,7 @@ class _Speaker:
             (_RULE, _CHAIN_RULE if name in CHAIN_RULE_ERRORS else _NO_CHAIN_RULE),
             (_SAYS, _QUOTED(text=message)),
         ]
-        return self.explained(name, _PROGRAM, ERROR_MEANINGS[name], ERROR_ADVICE.get(name, PROOF_CHECK), details)
+        return self.explained(name, _PROGRAM, *ERROR_WORDS[name], details)
 
     def term(self, term: Term) -> Explanation:
         """A word of the glossary."""

@@ -1,6 +1,6 @@
 """The two ways out to a terminal: standard output and standard error. No other module writes to them.
 
-Every line goes through `popkit.text`. On a terminal a line is laid out to its width (`popkit.pages.wrapping`); a pipe, a file and TERM=dumb
+Every line goes through `popkit.text`. On a terminal a line is laid out to its width (`popkit.wrapping`); a pipe, a file and TERM=dumb
 get whole lines without colour, and NO_COLOR takes the colours from a terminal. A standard output that cannot be written to (a full
 disk) is an error of its own: it says nothing about the case.
 """
@@ -68,7 +68,7 @@ def _is_terminal(stream: TextIO) -> bool:
 def _for_stream(text: str, stream: TextIO) -> str:
     if not _is_terminal(stream):
         return text
-    from popkit.pages.wrapping import laid_out
+    from popkit.wrapping import laid_out
 
     return laid_out(text, _width(stream))
 

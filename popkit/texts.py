@@ -196,7 +196,12 @@ def _text(en: str, ja: str) -> Text:
 
 def speak(value: object, language: Language) -> str:
     """A value in a language: its own words where it has them, itself where it is a name, a number or other people's text."""
+    if type(value) in _PLAIN:
+        return str(value)  # most values are plain, and asking for a protocol is slow
     return value.in_language(language) if isinstance(value, Spoken) else str(value)
+
+
+_PLAIN = (str, int)
 
 
 def all_in(values: Iterable[object], language: Language) -> list[str]:

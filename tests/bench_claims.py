@@ -61,7 +61,7 @@ def main(count: int) -> None:
             "read transactions (typed, base64, checked)", count, lambda: read_transactions(Lines(path, path.name, None))
         )
         program = Evidence(CASE).header.program_id
-        claims: ClaimTable = timed("decode claims in columns", count, lambda: read_claims(table, program, []))
+        claims: ClaimTable = timed("decode claims in columns", count, lambda: read_claims(table, program))
         timed("recompute entry hashes", count, lambda: claims.entry_hash_holds)
         timed("amounts moved", count, lambda: claims.amount_moved)
         took = time.perf_counter() - start
@@ -69,7 +69,7 @@ def main(count: int) -> None:
         assert len(claims) == count
         assert bool(claims.entry_hash_holds.all())
         few = min(count, 2000)
-        part = read_claims(read_transactions(_first(path, few)), program, [])
+        part = read_claims(read_transactions(_first(path, few)), program)
         timed("proof signatures, strict", few, lambda: part.proof_signature_holds)
         timed("receipt addresses", few, lambda: part.receipt_expected)
 

@@ -12,12 +12,12 @@ import jsonschema
 import popkit
 from popkit.chain.history import LATEST
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
+from popkit.diagnosis.schema import findings_schema
 from popkit.facts import Facts
 from popkit.pages.places import Places
 from popkit.rules.model import Finding
 from popkit.rules.registry import RULES
 from popkit.verdict.judgement import Judgement
-from tests.conftest import ROOT
 from tests.japanese import whole_in_japanese
 
 OF_WHAT_IS_NOT_THERE = (
@@ -41,9 +41,8 @@ OF_THE_CASE = (
 )
 """How the codes begin of which no finding is of one grant."""
 OF_EITHER = ("evidence_contradictory", "history_record_false")
-SCHEMA = json.loads((ROOT / "popkit" / "diagnosis" / "findings.schema.json").read_text())
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+VALIDATOR = jsonschema.Draft202012Validator(findings_schema())
 
 
 def held_to_its_words(path: Path) -> Diagnosis:

@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from popkit.diagnosis.result import Diagnosis
+from popkit.diagnosis.result import AUDIT_VERDICTS, Diagnosis
 from popkit.explain import vocabulary
 from popkit.glossary import GLOSSARY
-from popkit.meanings import AUDIT_VERDICTS
 from popkit.pages.terminal import diagnosis_text
-from popkit.rules.codes import SEVERITIES
+from popkit.rules.model import SEVERITIES
 from popkit.sources import SOURCES
 from popkit.text import for_terminal
 

@@ -68,10 +68,14 @@ ROOMS = {
         ),
     ),
     "causes": Room(
-        (*(f"popkit/diagnosis/{name}.py" for name in ("causes", "began", "impact")), "popkit/worker/line.py", "popkit/worker/tickets.py"),
+        (
+            *("popkit/causes/*.py", "popkit/diagnosis/began.py", "popkit/diagnosis/impact.py"),
+            *("popkit/worker/line.py", "popkit/worker/tickets.py"),
+        ),
         (),
         (
-            *(f"tests/diagnosis/test_{name}.py" for name in ("began", "causes", "cutovers", "judge", "proofs", "tickets", "records")),
+            *(f"tests/diagnosis/test_{name}.py" for name in ("advice", "began", "causes", "cutovers", "judge")),
+            *(f"tests/diagnosis/test_{name}.py" for name in ("proofs", "tickets", "records")),
             "tests/verification/test_false_evidence.py",
             *SCENARIOS,
         ),
@@ -82,10 +86,10 @@ ROOMS = {
         ("tests/diagnosis",),
     ),
     "findings": Room(
-        ("popkit/rules/*.py", "popkit/diagnosis/*.py"),
-        # causes have a room of their own; the codes are a table, which a test walks
-        (*(f"popkit/diagnosis/{name}.py" for name in ("causes", "began", "impact")), "popkit/rules/codes.py"),
-        ("tests/diagnosis",),
+        ("popkit/rules/*.py", "popkit/rules/grants/*.py", "popkit/diagnosis/*.py"),
+        # what causes rest on is asked with them
+        ("popkit/diagnosis/began.py", "popkit/diagnosis/impact.py"),
+        ("tests/diagnosis", "tests/rules"),
     ),
 }
 
@@ -95,10 +99,6 @@ def config(room: Room) -> str:
     deselect = [
         *("--deselect", "tests/protocol/test_canonical.py::test_depth_is_bounded_and_says_so"),
         *("--deselect", "tests/diagnosis/test_records.py::test_nothing_that_others_write_ends_in_a_fault"),  # long, and about faults
-        *(
-            "--deselect",
-            "tests/diagnosis/test_codes.py::test_every_code_is_raised_and_every_raised_code_is_in_the_table",
-        ),  # reads the source
     ]
     settings = {
         "source_paths": ["popkit"],

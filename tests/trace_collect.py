@@ -25,10 +25,11 @@ from aiohttp import web
 from popkit.collecting.address import read_address
 from popkit.collecting.collect import Collected, Collection
 from popkit.collecting.options import Options
-from popkit.collecting.worker import ENDPOINTS, LIST, NEWEST
 from popkit.drill.proofs import iso
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import read_custody
+from popkit.evidence.layout import AUDIT_LOGS, ENDPOINTS, NEWEST
+from popkit.protocol.keys import PROGRAM_ID
 from popkit.serving import envelope
 from popkit.serving.replay import Replay
 from popkit.serving.worker import WorkerReplay
@@ -94,7 +95,7 @@ class Busy:
         if request.path.startswith(("/api/", "/v1/school/")):
             self.append("API")
             self.of_requests += 1
-        if request.path == LIST.path:
+        if request.path == AUDIT_LOGS.path:
             shown = self.rows[-NEWEST:]
             self.lists.append([entry["entry_hash"] for entry in shown])
             return web.json_response({"logs": shown[::-1]})
@@ -153,7 +154,7 @@ def _listening(busy: Busy) -> Iterator[Any]:
             assert site._server is not None
             address = read_address(f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}")
             options = Options(
-                out=out, name="busy", rpc=address, worker=address, has_token=True, grants=grants, conduct=QUICK,
+                out=out, name="busy", program_id=PROGRAM_ID, rpc=address, worker=address, has_token=True, grants=grants, conduct=QUICK,
                 worker_conduct=replace(QUICK, attempts=3), parallel=1,
             )  # fmt: skip
             return await Collection(options, clock=busy.clock).run()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from popkit.audit.entries import GENESIS, LIST, STORAGE, AuditEntry, AuditRecords
 from popkit.audit.extents import Exported, StorageExtent
+from popkit.evidence import layout
 from popkit.evidence.worker import StoredRow
 from popkit.texts import sentence
 
@@ -85,15 +86,15 @@ def wrong_ends(storage: dict[str, StoredRow] | None, records: AuditRecords) -> l
         if key.startswith(HEAD_KEY) and not _ends_early(records, extent):
             newest = records.newest_row(STORAGE, key.removeprefix(HEAD_KEY))
             if row.value != newest:
-                found.append(WrongEnd("worker/storage.jsonl", key, newest, str(row.value)))
+                found.append(WrongEnd(layout.STORAGE, key, newest, str(row.value)))
     global_head = HEAD_KEY + "global"
     if STORAGE in records.sources and extent.of(global_head) == Exported.ABSENT and STORAGE not in records.damaged:
         newest = records.newest_row(STORAGE)
         if newest is not None:
-            found.append(WrongEnd("worker/storage.jsonl", global_head, newest, None))
+            found.append(WrongEnd(layout.STORAGE, global_head, newest, None))
     shown = records.sources.get(LIST)
     if shown is not None and not shown.stated and records.newest is not None:
-        found.append(WrongEnd("worker/audit-logs.json", "logs", records.newest.hash, None))
+        found.append(WrongEnd(layout.AUDIT_LOGS.file, "logs", records.newest.hash, None))
     return found
 
 

@@ -11,6 +11,7 @@ from popkit.audit.copies import Reading, reading_of_row, reading_of_text, restor
 from popkit.audit.entries import BUCKET, LIST, STORAGE, AuditEntry, AuditRecords, Source, as_entry, has_shape
 from popkit.audit.extents import Exported, StorageExtent, folder_of
 from popkit.audit.sinks import keys_of
+from popkit.evidence import layout
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import BucketObject
@@ -29,7 +30,7 @@ def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> Audit
     records.named_elsewhere = frozenset(named_elsewhere)
     files = {LIST: "worker/audit-logs", STORAGE: "worker/storage", BUCKET: "worker/r2"}
     records.damaged = {source for source, file in files.items() if evidence.is_damaged(file)}
-    logs = evidence.answers.get("audit-logs")
+    logs = evidence.answers.get(layout.AUDIT_LOGS.name)
     if logs is not None and logs.is_ok and isinstance(logs.body.get("logs"), list):
         source = records.sources[LIST] = Source(LIST)
         for row in _as_written(records, logs.place.part, logs.body["logs"]):
@@ -39,7 +40,7 @@ def read_audit(evidence: Evidence, named_elsewhere: Iterable[str] = ()) -> Audit
         source = records.sources[STORAGE] = Source(STORAGE)
         copies: dict[str, set[str]] = defaultdict(set)
         held = {key: row for key, row in evidence.storage.items() if key.startswith(("audit_history:", "audit_entry:"))}
-        values = _as_written(records, "worker/storage.jsonl", [row.value for row in held.values()])
+        values = _as_written(records, layout.STORAGE, [row.value for row in held.values()])
         for (key, stored), value in zip(held.items(), values, strict=True):
             place = Place(stored.place.file, stored.place.line, key, stored.place.sha256)
             kind, _, rest = key.partition(":")
@@ -156,7 +157,7 @@ def _take_bucket(records: AuditRecords, evidence: Evidence) -> None:
     for folder, texts in by_folder.items():
         done = restored(texts.values())
         if done is not None:
-            records.altered[f"worker/r2/{folder}"] = done
+            records.altered[f"{layout.BUCKET_FOLDER}{folder}"] = done
         for key, reading in texts.items():
             _take_object(records, (evidence.bucket or {})[key], reading, done is not None)
 

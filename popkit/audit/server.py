@@ -13,6 +13,7 @@ from popkit.audit.ends import older_than_parent
 from popkit.audit.entries import AuditEntry, AuditRecords
 from popkit.audit.tampering import Tampering
 from popkit.evidence.bundle import Evidence
+from popkit.evidence.layout import AUDIT_INTEGRITY
 from popkit.texts import Listed, Sentence, sentence
 
 CHAIN_BREAKS = frozenset({"global_chain_break", "stream_chain_break"})
@@ -51,7 +52,7 @@ def server_verdict(
 
     `ends_hold` is whether stored heads, beginnings and stream links are as they must be.
     """
-    answer = evidence.answers.get("audit-integrity")
+    answer = evidence.answers.get(AUDIT_INTEGRITY.name)
     body = answer.body if answer is not None else None
     if not isinstance(body, dict) or not isinstance(body.get("ok"), bool):
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from popkit.chain.attribution import Attribution
 from popkit.chain.eras import EARLIEST, Shown, only, since
 from popkit.chain.history import History
 from popkit.claims.table import PROOF_PLACES, ClaimTable
@@ -62,16 +62,6 @@ class Attempt(NamedTuple):
         """Whether the program refused this very claim by a chain rule (6026, 6027, 6028)."""
         f = self.failure
         return self.own_failure and f is not None and f.layer == "program" and f.error in CHAIN_RULE_ERRORS
-
-
-@dataclass(slots=True)
-class Attribution:
-    """Keys that may sign for a grant, by grant: those pop-config named at some slot and those the worker's status names."""
-
-    keys: dict[str, set[str]] = field(default_factory=dict)
-
-    def for_grant(self, grant: str) -> set[str]:
-        return self.keys.get(grant, set())
 
 
 def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) -> dict[str, list[Attempt]]:

@@ -1,20 +1,30 @@
-"""When each part of the evidence was taken: an account's slot, a list's newest row, the worker's newest record.
+"""When each part of the evidence was taken: an account's slot, a list's newest row, the worker's
+newest record.
 
-Parts of different moments are normal. What is said of a part is said as of its moment: a proof is lost only by a PopState that was read
-after it could land no more, and a head is sound only up to where the records of both sides reach.
+Parts of different moments are normal. What is said of a part is said as of its moment: a proof is
+lost only by a PopState that was read after it could land no more, and a head is sound only up to
+where the records of both sides reach.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from popkit.chain.accounts import CollectedAccounts
+from popkit.claims.table import ClaimTable
+from popkit.evidence.rpc import SignatureRow
 
 SLOT_SECONDS = 0.4
 """Seconds a slot takes, as Solana means it to; clusters keep it within a quarter over hours."""
 SLOWEST, FASTEST = 1.25, 0.35
-"""How much longer, and shorter, than it should a slot may be on average before a stated time is not believed."""
+"""How much longer, and shorter, than it should a slot may be on average before a stated time is not
+believed.
+"""
 SLACK = 60
-"""Seconds that two clocks may differ (block times are estimates of the validators; the worker's clock is its own)."""
+"""Seconds that two clocks may differ (block times are estimates of the validators; the worker's
+clock is its own).
+"""
 MEASURED_SLOTS = 3000
 """How many slots the known times must span before the cluster's own pace is taken from them."""
 DAY = 86400
@@ -22,14 +32,21 @@ YEAR = 366 * DAY
 
 
 class SlotClock:
-    """Unix seconds of slots, from the block times in the case and from `collected_at`, the stated clock at the newest account's slot.
+    """Unix seconds of slots, from the block times in the case and from `collected_at`, the stated
+    clock at the newest account's slot.
 
-    `stated` is that (slot, second), or None where the accounts carry no slot. It counts only where it fits the block times: a time that
-    runs ahead of what the slots allow is of another moment than the accounts, and is left out (`disagrees`). Without any block time it
-    says when the slot was at the latest, and not at the earliest: a case put together from parts of different days may state the newest.
+    `stated` is that (slot, second), or None where the accounts carry no slot. It counts only where
+    it fits the block times: a time that runs ahead of what the slots allow is of another moment
+    than the accounts, and is left out (`disagrees`). Without any block time it says when the slot
+    was at the latest, and not at the earliest: a case put together from parts of different days may
+    state the newest.
     """
 
-    def __init__(self, times: Iterable[tuple[int, int]], stated: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        times: Iterable[tuple[int, int]],
+        stated: tuple[int, int] | None = None,
+    ) -> None:
         known: dict[int, int] = {}
         for slot, second in times:
             known[slot] = max(second, known.get(slot, second))
@@ -64,7 +81,8 @@ class SlotClock:
     def earliest(self, slot: int | None) -> int | None:
         """The earliest unix second at which a slot can have been; None where nothing tells.
 
-        A stated time that fits the block times is taken as it is for its own slot. Elsewhere the block times on both sides bound it.
+        A stated time that fits the block times is taken as it is for its own slot. Elsewhere the
+        block times on both sides bound it.
         """
         if slot is None:
             return None
@@ -95,10 +113,12 @@ class SlotClock:
 
 
 def is_impossible(collected_at: int, chain: Iterable[int], worker: Iterable[int]) -> bool:
-    """Whether a stated time of collection cannot be: before all that was collected, or more than a year after the newest of it.
+    """Whether a stated time of collection cannot be: before all that was collected, or more than a
+    year after the newest of it.
 
-    All in unix seconds; `chain` are block times, `worker` times by the worker's clock, which may be wrong. Parts that are younger than the
-    collection are no contradiction: exports may have been added later.
+    All in unix seconds; `chain` are block times, `worker` times by the worker's clock, which may be
+    wrong. Parts that are younger than the collection are no contradiction: exports may have been
+    added later.
     """
     if not 0 < collected_at < 1 << 33:
         return True
@@ -106,3 +126,28 @@ def is_impossible(collected_at: int, chain: Iterable[int], worker: Iterable[int]
     oldest = min([*(t - SLACK for t in landed), *(t - DAY for t in recorded)], default=collected_at)
     newest = max([*landed, *recorded], default=collected_at)
     return not oldest <= collected_at <= newest + YEAR
+
+
+def clock_of(
+    claims: ClaimTable,
+    listed: Mapping[str, SignatureRow] | None,
+    collected: CollectedAccounts,
+    collected_at: int | None,
+) -> SlotClock:
+    """The clock of one case: by the block times of its transactions and of its lists.
+
+    Where a node gave none of either, the receipts of accepted claims tell when they were claimed.
+    `collected_at` is the stated second of the newest account; None where it is not to be believed.
+    """
+    transactions = claims.transactions
+    dated = zip(transactions.slot, transactions.block_time, strict=True)
+    times = [(slot, second) for slot, second in dated if second is not None]
+    times += [(row.slot, row.block_time) for row in (listed or {}).values() if row.block_time is not None]
+    if not times:
+        for row in range(len(claims)):
+            receipt = collected.receipt(claims.key_text["receipt"][row]) if claims.accepted[row] else None
+            if receipt is not None:
+                times.append((int(claims.slot[row]), receipt.claimed_at))
+    slots = [row.slot for row in collected.rows.values() if row.slot is not None]
+    stated = (max(slots), collected_at) if slots and collected_at is not None else None
+    return SlotClock(times, stated)

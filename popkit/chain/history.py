@@ -150,7 +150,7 @@ class History:
         terms = self.terms_at(grant, 1 << 63)
         if account is None or terms is None:
             return None
-        seen = (terms.amount_per_period, terms.period_seconds, terms.start_ts, terms.expires_at, terms.merkle_root, terms.paused)
+        replayed = (terms.amount_per_period, terms.period_seconds, terms.start_ts, terms.expires_at, terms.merkle_root, terms.paused)
         now = (
             account.amount_per_period,
             account.period_seconds,
@@ -159,7 +159,7 @@ class History:
             account.merkle_root,
             account.paused,
         )
-        return seen == now and not terms.closed
+        return replayed == now and not terms.closed
 
     def terms_are_confirmed(self, grant: str) -> bool:
         """Whether the replayed terms lack no step, by the grant's account, or by its closing where there is no account any more."""
@@ -264,8 +264,9 @@ class History:
     def signer_holds(self, authority: str, slot: int, signer: str | None) -> bool | None:
         """Whether pop-config named a signer during a slot; None where an upsert that the evidence lacks may say otherwise.
 
-        Upserts are all there, as far as can be told, when one precedes the slot, the last one is what the account holds, and the node's
-        lists, where there are any, are of that account too and all that they name was given.
+        The history of upserts counts as complete if all hold: (1) one precedes the slot; (2) the last
+        one names what the account holds; (3) the node's lists, where there are any, are of that account
+        too, and every transaction that they name was given.
         """
         named = self.signers_at(authority, slot)
         if named is None or signer in named:

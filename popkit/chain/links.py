@@ -1,4 +1,5 @@
-"""The chain of one grant: accepted claims in order, links, heads, forks and what the links say is missing, under each slot's rules.
+"""The chain of one grant: accepted claims in order, links, heads, forks and what the links say is
+missing, under each slot's rules.
 
 Says what is; guesses no causes.
 """
@@ -7,19 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from popkit.chain.attempts import Attempt
 from popkit.chain.eras import EraAt, EraTimeline
-from popkit.evidence.lines import Place
-from popkit.evidence.rpc import AccountRow
-from popkit.protocol import accounts as layouts
+from popkit.chain.order import by_position, in_landing_order
+from popkit.chain.state import PopStateReading
 from popkit.protocol.message import GENESIS_HASH
-from popkit.protocol.pda import pop_state_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,44 +28,27 @@ class Fork:
     children: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class PopStateSeen:
-    """What one reading of a grant's PopState says: `known` False when none was collected; `head` None when it does not exist.
-
-    `slot` is None where the node gave none: the reading's age is not known then. `others` are further readings of the same account;
-    `is_contradicted` says that the evidence holds two contents for this very slot, `foreign_owner` that another program owns it.
-    """
-
-    known: bool
-    slot: int | None = None
-    head: str | None = None
-    stream_head: str | None = None
-    last_period_index: int | None = None
-    last_issued_at: int | None = None
-    place: Place | None = None
-    unreadable: bool = False
-    is_contradicted: bool = False
-    foreign_owner: str | None = None
-    others: tuple[PopStateSeen, ...] = ()
-
-
-UNREAD = PopStateSeen(known=False)
-"""No PopState: as if none had been collected."""
-
-
 class GrantChain:
     """The chain of one grant.
 
     `now` is when PopState was read, in unix seconds.
-    Attributes: `accepted` and `refused` (attributed or not) attempts in landing order, `forged` ones apart; `state` the PopState seen.
+    Attributes: `accepted` and `refused` (attributed or not) attempts in landing order, `forged`
+    ones apart; `state` is the newest reading of PopState.
     """
 
-    def __init__(self, grant: str, attempts: list[Attempt], state: PopStateSeen, eras: EraTimeline, now: int | None = None) -> None:
+    def __init__(
+        self,
+        grant: str,
+        attempts: list[Attempt],
+        state: PopStateReading,
+        eras: EraTimeline,
+        now: int | None = None,
+    ) -> None:
         self.grant, self.state, self.eras, self.now = grant, state, eras, now
         self.forged = [a for a in attempts if a.noise == "forged"]
         sound = [a for a in attempts if a.noise != "forged"]
         self.accepted = in_landing_order(a for a in sound if a.accepted)
-        self.refused = sorted((a for a in sound if not a.accepted), key=_refusal_order)
+        self.refused = sorted((a for a in sound if not a.accepted), key=by_position)
 
     def __len__(self) -> int:
         return len(self.accepted) + len(self.refused)
@@ -90,6 +71,11 @@ class GrantChain:
             found.setdefault(str(attempt.entry_hash), attempt)
         return found
 
+    @property
+    def receipts(self) -> set[str]:
+        """The receipt accounts that the grant's accepted and forged claims made."""
+        return {attempt.receipt for attempt in [*self.accepted, *self.forged]}
+
     def era_at(self, attempt: Attempt) -> str:
         """The era that an attempt was judged by."""
         return self._era(attempt).era
@@ -99,7 +85,9 @@ class GrantChain:
 
     @cached_property
     def heads(self) -> list[str]:
-        """The chain's head after each of `linked`, by the era's rule: strict moves always, relaxed when issued_at is not older."""
+        """The chain's head after each of `linked`, by the era's rule: strict moves always, relaxed
+        when issued_at is not older.
+        """
         heads, head, newest = [], GENESIS_HASH, None
         for attempt in self.linked:
             assert attempt.entry_hash is not None
@@ -117,7 +105,9 @@ class GrantChain:
 
     @cached_property
     def state_is_stale(self) -> bool:
-        """Whether PopState was read before the last accepted claim landed: by its slot, or where it has none, by the head it names."""
+        """Whether PopState was read before the last accepted claim landed: by its slot, or where it
+        has none, by the head it names.
+        """
         if not self.linked or not self.state.known:
             return False
         if self.state.slot is not None:
@@ -126,23 +116,31 @@ class GrantChain:
 
     @cached_property
     def state_counts(self) -> bool:
-        """Whether PopState tells the chain's head: it was collected, can be read, and was not read before the last accepted claim."""
+        """Whether PopState tells the chain's head: it was collected, can be read, and was not read
+        before the last accepted claim.
+        """
         return self.state.known and not self.state.unreadable and not self.state_is_stale
 
     @cached_property
     def head(self) -> str:
-        """The chain's head: PopState's where it was collected (and is not older than the claims), else the end of the links."""
+        """The chain's head: PopState's where it was collected (and is not older than the claims),
+        else the end of the links.
+        """
         return (self.state.head or GENESIS_HASH) if self.state_counts else self.links_head
 
     @cached_property
     def stream_head(self) -> str:
-        """The head by the stream's link: PopState's own where `head` is PopState's; else the two are one."""
+        """The head by the stream's link: PopState's own where `head` is PopState's; else the two
+        are one.
+        """
         return self.state.stream_head if self.state_counts and self.state.stream_head is not None else self.head
 
     def heads_during(self, slot: int) -> set[str]:
-        """Every entry that may have been the chain's head while a slot ran, GENESIS included where nothing had landed.
+        """Every entry that may have been the chain's head while a slot ran, GENESIS included where
+        nothing had landed.
 
-        An unseen claim shows as the parent of an accepted one of that slot or of the next, or as PopState's head: it counts as well.
+        An unseen claim shows as the parent of an accepted one of that slot or of the next, or as
+        PopState's head: it counts as well.
         """
         first = after = bisect_left(self._slots, slot)
         found = {self.heads[first - 1] if first else GENESIS_HASH}
@@ -164,7 +162,9 @@ class GrantChain:
 
     @property
     def unseen(self) -> list[str]:
-        """Entries that PopState, or under strict rules an accepted claim, names and no transaction in the case carries; ascending."""
+        """Entries that PopState, or under strict rules an accepted claim, names and no transaction
+        in the case carries; ascending.
+        """
         return sorted(self._unseen)
 
     @cached_property
@@ -181,7 +181,9 @@ class GrantChain:
 
     @cached_property
     def strict_ground(self) -> list[str]:
-        """Unseen entries that were accepted under strict rules, by an accepted child or PopState: so was all that they rest on."""
+        """Unseen entries that were accepted under strict rules, by an accepted child or PopState:
+        so was all that they rest on.
+        """
         found = [str(a.prev_hash) for a in self.linked if self.is_strict_at(a)]
         state = self.state
         if state.head is not None and state.slot is not None:
@@ -195,10 +197,12 @@ class GrantChain:
         era = self._era(attempt)
         return era.may_be_strict and not era.may_be_relaxed
 
-    def _is_surely_strict(self, attempt: Attempt) -> bool:
-        """Whether strict rules were in force whatever else is true: behaviour leaves no relaxed program there, or it did not exist yet.
+    def is_surely_strict(self, attempt: Attempt) -> bool:
+        """Whether strict rules were in force whatever else is true: behaviour leaves no relaxed
+        program there, or it did not exist yet.
 
-        That the program shown last stays is what verdicts go by; it proves nothing of a slot after which a newer program shows, or none.
+        That the program shown last stays is what verdicts go by; it proves nothing of a slot after
+        which a newer program shows, or none.
         """
         if not self.is_strict_at(attempt):
             return False
@@ -206,29 +210,37 @@ class GrantChain:
 
     @cached_property
     def is_closed_by_state(self) -> bool:
-        """Whether strict links lead from GENESIS to a PopState read after them, so that no accepted proof can be missing."""
+        """Whether strict links lead from GENESIS to a PopState read after them, so that no accepted
+        proof can be missing.
+        """
         if not self.state_counts or self.state_disagrees or self.unseen:
             return False
         return all(self.is_strict_at(a) for a in self.accepted)
 
     @property
     def state_disagrees(self) -> bool:
-        """Whether some reading of PopState cannot be true beside the accepted claims: see `contradicting_states`."""
+        """Whether some reading of PopState cannot be true beside the accepted claims: see
+        `contradicting_states`.
+        """
         return bool(self.contradicting_states)
 
     @cached_property
-    def contradicting_states(self) -> list[PopStateSeen]:
-        """Readings of PopState that cannot be true beside the accepted claims or beside another reading, ascending by slot.
+    def contradicting_states(self) -> list[PopStateReading]:
+        """Readings of PopState that cannot be true beside the accepted claims or beside another
+        reading, ascending by slot.
 
-        A reading of a slot names the head that the claims had led to by then: not an older one, not one that landed later, and not
-        nothing where a claim had landed. An unseen head is a gap, not a contradiction; a reading without a slot has no age to be wrong for.
+        A reading of a slot names the head that the claims had led to by then: not an older one, not
+        one that landed later, and not nothing where a claim had landed. An unseen head is a gap,
+        not a contradiction; a reading without a slot has no age to be wrong for.
         """
-        readings = [seen for seen in [*self.state.others, self.state] if seen.known and not seen.unreadable]
+        readings = [reading for reading in [*self.state.others, self.state] if reading.known and not reading.unreadable]
         backwards = [later for before, later in pairwise(s for s in readings if s.slot is not None) if self._goes_back(before, later)]
-        return [seen for seen in readings if seen.is_contradicted or self._contradicts(seen) or seen in backwards]
+        return [reading for reading in readings if reading.is_contradicted or self._contradicts(reading) or reading in backwards]
 
-    def _goes_back(self, before: PopStateSeen, later: PopStateSeen) -> bool:
-        """Whether a later reading tells of an older state than one before it: nothing where there was a head, or an older claim's."""
+    def _goes_back(self, before: PopStateReading, later: PopStateReading) -> bool:
+        """Whether a later reading tells of an older state than one before it: nothing where there
+        was a head, or an older claim's.
+        """
         if before.head is None or before.head == later.head:
             return False
         if later.head is None:
@@ -238,52 +250,58 @@ class GrantChain:
             return False
         return self.linked.index(older) < self.linked.index(newer) and older.issued_at < newer.issued_at
 
-    def _contradicts(self, seen: PopStateSeen) -> bool:
-        if not seen.known or seen.unreadable or seen.slot is None:
+    def _contradicts(self, reading: PopStateReading) -> bool:
+        if not reading.known or reading.unreadable or reading.slot is None:
             return False
-        if seen.head is None:
-            return bool(self.linked) and self.linked[0].slot < seen.slot
-        landed = self.accepted_entries.get(seen.head)
-        if landed is None or seen.head in self.heads_during(seen.slot):
+        if reading.head is None:
+            return bool(self.linked) and self.linked[0].slot < reading.slot
+        landed = self.accepted_entries.get(reading.head)
+        if landed is None or reading.head in self.heads_during(reading.slot):
             return False
-        if landed.slot > seen.slot:
+        if landed.slot > reading.slot:
             return True
         spot = self.linked.index(landed)
-        after = [a for a in self.linked[spot + 1 :] if a.slot <= seen.slot]
-        return any(self._moves_past(a, landed) for a in after) and not self._gap_after(seen.head)
+        after = [a for a in self.linked[spot + 1 :] if a.slot <= reading.slot]
+        return any(self._moves_past(a, landed) for a in after) and not self._gap_after(reading.head)
 
     def _moves_past(self, later: Attempt, landed: Attempt) -> bool:
         """Whether a claim that landed after another one certainly took the head from it.
 
-        Strict rules always do; relaxed ones where it was not issued before. Of equal times the later moves the head; a slot has no order.
+        Strict rules always do; relaxed ones where it was not issued before. Of equal times the
+        later moves the head; a slot has no order.
         """
         assert later.issued_at is not None
         assert landed.issued_at is not None
-        if self._is_surely_strict(later):
+        if self.is_surely_strict(later):
             return True
         tied = later.issued_at == landed.issued_at and later.slot == landed.slot
         return later.issued_at >= landed.issued_at and not tied
 
     @cached_property
     def misordered(self) -> list[Attempt]:
-        """Accepted strict claims whose parent landed later, or in another place than right before them: the evidence cannot be true.
+        """Accepted strict claims whose parent landed later, or in another place than right before
+        them: the evidence cannot be true.
 
         A second child of one parent is not among them: that is how the relaxed program shows.
         """
         return [
             a
             for a in self.linked
-            if self._is_surely_strict(a) and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
+            if self.is_surely_strict(a) and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
         ]
 
     @cached_property
     def doubled(self) -> list[Attempt]:
-        """Accepted claims of a period that another accepted claim holds already; the receipt allows one."""
+        """Accepted claims of a period that another accepted claim holds already; the receipt allows
+        one.
+        """
         first: dict[tuple[str, int], Attempt] = {}
         return [a for a in self.accepted if first.setdefault((a.claimer, a.period_index), a) is not a]
 
     def _gap_after(self, entry: str) -> bool:
-        """Whether claims after an entry hang on an unseen one, so that their order against it is not known."""
+        """Whether claims after an entry hang on an unseen one, so that their order against it is
+        not known.
+        """
         landed = self.accepted_entries[entry].slot
         return any(a.prev_hash in self._unseen for a in self.linked if a.slot >= landed)
 
@@ -301,7 +319,9 @@ class GrantChain:
         return sorted({self.era_at(a) for a in [*self.accepted, *self.refused]})
 
     def links(self) -> list[dict[str, Any]]:
-        """One row an accepted claim with a proof: entry, parent, whether the parent was the head, the head after it."""
+        """One row an accepted claim with a proof: entry, parent, whether the parent was the head,
+        the head after it.
+        """
         rows, before = [], GENESIS_HASH
         for attempt, head in zip(self.linked, self.heads, strict=True):
             rows.append(
@@ -318,70 +338,3 @@ class GrantChain:
             )
             before = head
         return rows
-
-
-def _refusal_order(a: Attempt) -> tuple[Any, ...]:
-    return (a.slot, -1 if a.position is None else a.position, a.issued_at or 0, a.signature, a.instruction_index)
-
-
-def in_landing_order(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """Attempts by slot; within a slot by their links (a child after its parent), then by position, issue and signature."""
-    by_slot: dict[int, list[Attempt]] = defaultdict(list)
-    for attempt in attempts:
-        by_slot[attempt.slot].append(attempt)
-    ordered: list[Attempt] = []
-    for slot in sorted(by_slot):
-        ordered += parents_first(sorted(by_slot[slot], key=_refusal_order))
-    return ordered
-
-
-class Linked(Protocol):
-    """What names a parent: an attempt, a proof."""
-
-    @property
-    def entry_hash(self) -> str | None: ...
-    @property
-    def prev_hash(self) -> str | None: ...
-
-
-L = TypeVar("L", bound=Linked)
-
-
-def parents_first(group: list[L]) -> list[L]:
-    """Claims or proofs of one moment, every child right after what it names; linear in the group. Hashes cannot make a ring."""
-    here = {a.entry_hash for a in group if a.entry_hash is not None}
-    children: dict[str | None, list[L]] = defaultdict(list)
-    roots: list[L] = []
-    for attempt in group:
-        (children[attempt.prev_hash] if attempt.prev_hash in here else roots).append(attempt)
-    ordered: list[L] = []
-    stack = list(reversed(roots))
-    while stack:
-        attempt = stack.pop()
-        ordered.append(attempt)
-        stack.extend(reversed(children.pop(attempt.entry_hash, [])))
-    return ordered
-
-
-def read_state(grant: str, accounts: dict[str, AccountRow] | None, program: str) -> PopStateSeen:
-    """The PopState of a program's grant as collected: the newest reading, with the others behind it."""
-    row = (accounts or {}).get(pop_state_address(grant, program))
-    if row is None:
-        return UNREAD
-    state = _reading(grant, row)
-    state.others = tuple(_reading(grant, other) for other in row.others)
-    return state
-
-
-def _reading(grant: str, row: AccountRow) -> PopStateSeen:
-    seen = PopStateSeen(known=True, slot=row.slot, place=row.place, is_contradicted=row.is_contradicted)
-    if not row.exists:
-        return seen
-    value = row.decoded(layouts.PopState)
-    if value is None or value.grant != grant:
-        seen.unreadable = True
-        seen.foreign_owner = row.owner if row.owner != row.program else None
-    elif value.initialized:
-        seen.head, seen.stream_head = value.last_global_hash, value.last_stream_hash
-        seen.last_period_index, seen.last_issued_at = value.last_period_index, value.last_issued_at
-    return seen

@@ -94,6 +94,7 @@ class ClaimTable:
         self._decoded = decoded
         self.other_rows: list[int] = []  # transactions with calls of the program that are no claims
         self.unread_calls: list[int] = []  # transactions in which other programs may have called it, unreadably
+        self.problems: list[Problem] = []  # of transactions whose bytes, or whose inner calls, cannot be read
         slots = np.array(transactions.slot, np.int64)
         transaction = _joined(columns.transaction, np.int64)
         index, inner = _joined(columns.index, np.int64), _joined(columns.inner, np.int64)
@@ -220,7 +221,8 @@ class ClaimTable:
         for row, accepted in zip(self.transaction.tolist(), self.accepted.tolist(), strict=True):
             if not accepted and row not in known:
                 meta = self.transactions.meta[row]
-                known[row] = read_failure(meta.err, meta.logs(), [ix.program for ix in self.decode(row).instructions])
+                programs = [instruction.program for instruction in self.decode(row).instructions]
+                known[row] = read_failure(meta.err, meta.logs(), programs, program=self.program_id)
             out.append(None if accepted else known[row])
         return out
 
@@ -319,8 +321,9 @@ def _stacked(parts: Sequence[Bytes], width: int) -> Bytes:
     return np.concatenate(whole) if whole else np.zeros((0, width), np.uint8)
 
 
-def read_claims(transactions: Transactions | None, program_id: str, problems: list[Problem]) -> ClaimTable:
-    """The claims table of a case's transactions; transactions whose bytes are none become problems."""
+def read_claims(transactions: Transactions | None, program_id: str) -> ClaimTable:
+    """The claims table of a case's transactions; those that cannot be read stand in its `problems`."""
+    problems: list[Problem] = []
     table = transactions or Transactions()
     decoded: dict[int, Transaction] = {}
     columns = _Columns()
@@ -370,7 +373,7 @@ def read_claims(transactions: Transactions | None, program_id: str, problems: li
     buffer = _append_scalar(columns, layout.buffer, claims)
     whole = ClaimTable(table, columns, buffer, decoded, program_id)
     whole.other_rows = sorted((suspects | again) & decoded.keys())
-    whole.unread_calls = unread_calls
+    whole.unread_calls, whole.problems = unread_calls, problems
     return whole
 
 

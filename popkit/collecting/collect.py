@@ -36,15 +36,17 @@ from popkit.collecting.node import Node, Reply
 from popkit.collecting.options import Options
 from popkit.collecting.peer import Conduct, Peer
 from popkit.collecting.progress import Progress
-from popkit.collecting.second import SECOND, list_again
+from popkit.collecting.second import list_again
 from popkit.collecting.state import State
 from popkit.collecting.tickets import collect_tickets
 from popkit.collecting.worker import Worker, left_out
 from popkit.collecting.workspace import TOOL, Workspace
 from popkit.errors import EXIT_CANNOT_TELL, CaseUnreadable, PopkitError, UsageError
+from popkit.evidence import layout
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import PROVES
-from popkit.evidence.cutover import FILE as CUTOVER
+from popkit.evidence.documents import CaseHeader
+from popkit.evidence.layout import CUTOVER, HEADER, SECOND
 from popkit.facts import Facts
 from popkit.protocol.genesis import UNKNOWN, cluster_of
 from popkit.worker.event_links import event_links
@@ -131,7 +133,7 @@ class Collection:
     async def _collect(self, session: aiohttp.ClientSession) -> None:
         options = self.options
         if options.extend is not None:
-            self.extended = take_over(options.extend, self.work, replaced=bool(options.exports))
+            self.extended = take_over(options.extend, self.work, bool(options.exports), options.program_id)
             self.grants |= {grant for header in self.extended.exports.headers for grant in header.grants}
         if options.worker is not None:
             peer = self._peer("worker", options.worker, session, options.worker_conduct)
@@ -152,7 +154,7 @@ class Collection:
         if options.tickets and self.asked is not None:
             await self._tickets(self.asked)
         if options.exports:
-            self.imported = import_exports(options.exports, self.work)
+            self.imported = import_exports(options.exports, self.work, options.program_id)
         self._grants_of_exports()
 
     async def _chain(self, peer: Peer, session: aiohttp.ClientSession) -> None:
@@ -192,7 +194,7 @@ class Collection:
 
     async def _grants_of_events(self, worker: Worker) -> None:
         """The grants of the events that were named, from the worker's own list."""
-        said = await worker.one(workers.EVENTS, "first", None)
+        said = await worker.one(workers.request_of(layout.EVENTS), "first", None)
         if isinstance(said, str):
             raise CollectionStopped(f"the worker's event list is needed to find the grants of --event: {said}")
         known = dict(event_links(events=json.loads(bytes(said.body)), program=self.options.program_id))
@@ -212,7 +214,7 @@ class Collection:
     def _grants_of_exports(self) -> None:
         """Grants that the exports speak of: those that their cases list, or else every one named by more than a head of the worker."""
         listed = {grant for header in self.imported.exports.headers for grant in header.grants}
-        named = {grant for grant, sources in grants_in(self.imported.exports, self.options.program_id).items() if sources != ("head",)}
+        named = {grant for grant, sources in grants_in(self.imported.exports, self._program).items() if sources != ("head",)}
         self.grants |= listed or (set() if self.grants else named)
         if not self.grants:
             raise UsageError("nothing names a grant: give --grant PUBKEY, or exports that hold a case, grant accounts or events")
@@ -260,20 +262,30 @@ class Collection:
     def _facts(self) -> Facts:
         """The facts of what has been collected by now."""
         for name, said in self._answers().items():
-            self.work.write(f"worker/{name}.json", workers.document(said))
-        self.work.write("case.json", json.dumps(self._header([], {})).encode())
+            self.work.write(layout.NAMED[name].file, workers.document(said))
+        self.work.write(HEADER, json.dumps(self._header([], {})).encode())
         return Facts(Evidence(self.work.root))
 
     def _answers(self) -> dict[str, workers.Said]:
         """The worker's answers by name: asked now, else exported, else of the case that is extended."""
         return {**self.extended.said, **self.imported.said, **self.taker.moment.worker.said}
 
+    @property
+    def _given_headers(self) -> list[CaseHeader]:
+        """The case.json of every case that was given."""
+        return [*self.imported.exports.headers, *self.extended.exports.headers]
+
+    @property
+    def _program(self) -> str:
+        """The program of the case: where no node is asked, that of a case that was given; else the one asked for."""
+        headers = self._given_headers
+        return headers[0].program_id if self.options.rpc is None and headers else self.options.program_id
+
     def _header(self, events: list[dict[str, str]], sources: dict[str, Any]) -> dict[str, Any]:
         """case.json. Without a node, what exports say of cluster and time is all there is."""
-        headers = [*self.imported.exports.headers, *self.extended.exports.headers]
-        at, cluster, program = self.options.collected_at, self.cluster, self.options.program_id
+        headers, at, cluster = self._given_headers, self.options.collected_at, self.cluster
         if self.options.rpc is None and headers:
-            cluster, program = headers[0].cluster, headers[0].program_id
+            cluster = headers[0].cluster
         if at is None:
             at = int(self.taker.moment.now)
             if self.options.rpc is None:
@@ -281,7 +293,7 @@ class Collection:
         return {
             "case": self.options.name,
             "cluster": cluster,
-            "program_id": program,
+            "program_id": self._program,
             "grants": sorted(self.grants),
             "events": events,
             "collected_at": at,
@@ -339,15 +351,15 @@ class Collection:
 
     def _went_by(self) -> workers.Passage | None:
         """What went by in the worker's list while this collection asked, as far as its lists show it; None where it has none."""
-        path = self.work.root / workers.ANSWERS
+        path = self.work.root / layout.ASKED
         if not path.is_file() or not self._appended():
             return None
         said = [msgspec.json.decode(line, type=workers.Said) for line in path.read_bytes().splitlines()]
-        lists = [answer for answer in said if answer.name == workers.LIST.name]
+        lists = [answer for answer in said if answer.name == layout.AUDIT_LOGS.name]
         return workers.passage(lists, self._appended()) if lists else None
 
     def _links_of_exports(self) -> set[tuple[str, str]]:
-        links = [*links_in(self.imported.exports), *links_in(self.extended.exports)]
+        links = {*links_in(self.imported.exports, self._program), *links_in(self.extended.exports, self._program)}
         return {(event, grant) for event, grant in links if grant in self.grants}
 
     def _clock(self) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import IO, Any
 import msgspec
 
 from popkit.errors import CaseUnreadable
-from popkit.evidence.custody import CUSTODY, FIRST, breaks_of_line, digest_of_line, read_custody
+from popkit.evidence.custody import FIRST, breaks_of_line, digest_of_line, read_custody
+from popkit.evidence.layout import CUSTODY
 
 
 class Custody:

@@ -15,9 +15,9 @@ from popkit.collecting.node import Call, Node, Reply
 from popkit.collecting.outcomes import RULES, Outcome
 from popkit.collecting.progress import Progress
 from popkit.collecting.workspace import Workspace
+from popkit.evidence.layout import TRANSACTIONS
 from popkit.protocol.transaction import TransactionError, decode_wire
 
-TRANSACTIONS = "rpc/transactions.jsonl"
 CONFIG = {"encoding": "base64", "commitment": "finalized", "maxSupportedTransactionVersion": 1}
 """Version 1 is the highest that popkit's decoder knows; a node that knows fewer gives what it has."""
 PASSES = 3

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 
 from popkit.collecting.exports import Exports, read_exports
-from popkit.collecting.listing import SIGNATURES, Listing, Row
-from popkit.collecting.worker import ANSWERS, Said
+from popkit.collecting.listing import Listing, Row
+from popkit.collecting.worker import Said
 from popkit.collecting.workspace import Workspace
-from popkit.evidence.manifest import MANIFEST, sha256_of
+from popkit.evidence.layout import ASKED, MANIFEST, SIGNATURES, STORAGE
+from popkit.evidence.manifest import sha256_of
 
-_MOMENTARY = frozenset({"worker/storage.jsonl"})  # states of one moment: an older one beside a newer would contradict it
+_MOMENTARY = frozenset({STORAGE})  # states of one moment: an older one beside a newer would contradict it
 
 
 class _Document(msgspec.Struct):
@@ -34,9 +35,9 @@ class Imported:
     exports: Exports = field(default_factory=Exports)
 
 
-def import_exports(paths: tuple[Path, ...], work: Workspace) -> Imported:
+def import_exports(paths: tuple[Path, ...], work: Workspace, program: str) -> Imported:
     """Rows and answers of exports, into the case. Raises UsageError when nothing in them is evidence."""
-    exports = read_exports(list(paths))
+    exports = read_exports(list(paths), program=program)
     found = Imported(exports=exports, newest=exports.newest)
     _keep(exports, work, "exports", frozenset(), found)
     found.statement = {
@@ -49,9 +50,9 @@ def import_exports(paths: tuple[Path, ...], work: Workspace) -> Imported:
     return found
 
 
-def take_over(case: Path, work: Workspace, replaced: bool) -> Imported:
+def take_over(case: Path, work: Workspace, replaced: bool, program: str) -> Imported:
     """Everything that an earlier case holds, named by the digest of its manifest. `replaced`: a newer storage export is given."""
-    exports = read_exports([case])
+    exports = read_exports([case], program=program)
     found = Imported(exports=exports, newest=exports.newest)
     manifest = case / MANIFEST
     header = exports.headers[0] if exports.headers else None
@@ -76,7 +77,7 @@ def _keep(exports: Exports, work: Workspace, step: str, without: frozenset[str],
         lines.append(found.said[name])
     rows = {name: rows for name, rows in exports.rows.items() if name not in without}
     if lines:
-        rows[ANSWERS] = [msgspec.json.encode(said) for said in lines]
+        rows[ASKED] = [msgspec.json.encode(said) for said in lines]
     for name in rows:
         work.touch(name)
     if work.remembered(step) is None:

@@ -12,9 +12,9 @@ from popkit.collecting.node import Node, Reply
 from popkit.collecting.outcomes import Outcome
 from popkit.collecting.progress import Progress
 from popkit.collecting.workspace import Workspace
+from popkit.evidence.layout import SIGNATURES
 from popkit.protocol.keys import is_signature
 
-SIGNATURES = "rpc/signatures.jsonl"
 OVERLAP = 2
 """Rows that each page shares with the one before it."""
 PAGE = 1000

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from popkit.collecting import worker as workers
 from popkit.collecting.completeness import Seen
 from popkit.collecting.listing import Lister, Listing
 from popkit.collecting.names import names_of
@@ -21,6 +20,7 @@ from popkit.collecting.node import Node
 from popkit.collecting.progress import Progress
 from popkit.collecting.state import State
 from popkit.collecting.worker import Worker, WorkerSeen
+from popkit.evidence.layout import ENDPOINTS
 from popkit.facts import Facts
 
 LATE = 120.0
@@ -48,7 +48,7 @@ class MomentTaker:
     async def worker(self, worker: Worker | None, tag: str) -> None:
         """Ask the worker, if there is one: everything once, and from then on its list alone, when a moment has passed."""
         if worker is not None:
-            self.progress.enter("asking the worker", len(workers.ENDPOINTS))
+            self.progress.enter("asking the worker", len(ENDPOINTS))
             self.moment.worker = await worker.all(tag, self.fresh, self.moment.worker)
 
     async def accounts(self, state: State, node: Node, grants: list[str], tag: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from popkit.collecting.address import Address
 from popkit.collecting.listing import PAGE
 from popkit.collecting.peer import Conduct
-from popkit.protocol.keys import PROGRAM_ID
 
 WORKER_CONDUCT = Conduct(attempts=3, timeout=30.0, max_body=64 * 1024 * 1024)
 
@@ -25,6 +24,7 @@ class Options:
 
     out: Path
     name: str
+    program_id: str
     rpc: Address | None = None
     second: Address | None = None
     worker: Address | None = None
@@ -34,7 +34,6 @@ class Options:
     list_program: bool = False
     exports: tuple[Path, ...] = ()
     extend: Path | None = None
-    program_id: str = PROGRAM_ID
     collected_at: int | None = None
     conduct: Conduct = field(default_factory=Conduct)
     worker_conduct: Conduct = WORKER_CONDUCT

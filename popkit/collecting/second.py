@@ -5,10 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from popkit.collecting.completeness import Seen
-from popkit.collecting.listing import SIGNATURES, Lister
+from popkit.collecting.listing import Lister
 from popkit.collecting.workspace import Workspace
-
-SECOND = "rpc/second-signatures.jsonl"
+from popkit.evidence.layout import SECOND, SIGNATURES
 
 
 async def list_again(lister: Lister, seen: Seen) -> dict[str, int]:

@@ -12,10 +12,9 @@ from popkit.collecting.node import Check, Node, Reply
 from popkit.collecting.outcomes import Outcome
 from popkit.collecting.progress import Progress
 from popkit.collecting.workspace import Workspace
+from popkit.evidence.layout import ACCOUNTS, NODE
 from popkit.protocol.keys import is_pubkey
 
-ACCOUNTS = "rpc/accounts.jsonl"
-NODE = "rpc/node.jsonl"
 MOST_ACCOUNTS = 100
 """How many accounts one getMultipleAccounts may name."""
 RECEIPT_SIZE, RECEIPT_GRANT_AT = 88, 8

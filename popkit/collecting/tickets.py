@@ -13,11 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from popkit.collecting.outcomes import Outcome
-from popkit.collecting.worker import Endpoint, Said, Worker
-
-RECEIPTS = "worker/ticket-receipts.jsonl"
-VERIFY_CODE = "/api/audit/receipts/verify-code"
-CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
+from popkit.collecting.worker import Request, Said, Worker
+from popkit.evidence.layout import RECEIPTS, VERIFY_CODE, claimants_path
+from popkit.worker.claim_records import CLAIM_EVENTS
 
 
 class _Verified(msgspec.Struct):
@@ -39,7 +37,8 @@ async def collect_tickets(worker: Worker, events: Iterable[str], logs: Said | No
     codes = _codes_of_logs(logs)
     for event in sorted(set(events)):
         if worker.has_token:
-            said = await worker.one(Endpoint(f"claimants {event}", f"/v1/school/events/{quote(event, safe='')}/claimants"), "tickets", None)
+            path = claimants_path(quote(event, safe=""))
+            said = await worker.one(Request(f"claimants {event}", path), "tickets", None)
             if isinstance(said, Said):
                 codes |= {(event, str(item["confirmationCode"])) for item in _items(said) if isinstance(item.get("confirmationCode"), str)}
             else:
@@ -49,7 +48,7 @@ async def collect_tickets(worker: Worker, events: Iterable[str], logs: Said | No
     worker.work.touch(RECEIPTS)
     for event, code in wanted:
         body = msgspec.json.encode({"eventId": event, "confirmationCode": code})
-        asked = Endpoint(f"verify-code {event} {code}", VERIFY_CODE, good=(200, 409), body=body)
+        asked = Request(f"verify-code {event} {code}", VERIFY_CODE, good=(200, 409), body=body)
         said = await worker.one(asked, "tickets", None, _receipt)
         if isinstance(said, Said):
             seen.kept += 1

@@ -13,51 +13,51 @@ from popkit.collecting.outcomes import RULES, Outcome
 from popkit.collecting.peer import Peer
 from popkit.collecting.progress import Progress
 from popkit.collecting.workspace import Workspace
+from popkit.evidence.layout import (
+    ASKED,
+    AUDIT_INTEGRITY,
+    AUDIT_LOGS,
+    CHECKED,
+    ENDPOINTS,
+    MOST_TRANSFERS,
+    NEWEST,
+    TRANSFERS,
+    Endpoint,
+    appends_entry,
+)
 
-ANSWERS = "worker/answers.jsonl"
-NEWEST = 50
-"""How many entries audit-logs holds at most; it takes no parameters and has no pages."""
-TRANSFERS = 200
-CHECKED = 200
 NO_TOKEN = "not asked for: it needs the operator's token; put it into an environment variable and give --worker-token-env NAME"
 _PATIENCE = 3  # every ask may append an entry to the audit chain, so none is repeated often
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One request to the worker: a GET, or a POST of `body`.
+class Request:
+    """One request to the worker: a GET of a path with its query, or a POST of `body`.
 
-    `master`: only with the operator's token. `good`: the statuses under which the answer is evidence.
+    `name` is that of the answer; `good` are the statuses under which the answer is evidence.
     """
 
     name: str
-    path: str
-    master: bool = False
+    address: str
     good: tuple[int, ...] = (200,)
     body: bytes | None = None
 
     @property
     def appends(self) -> bool:
-        """Whether asking appends an entry to the audit chain: everything below /api/ and /v1/school/ does."""
-        return self.path.startswith(("/api/", "/v1/school/"))
+        """Whether asking appends an entry to the audit chain."""
+        return appends_entry(self.address)
 
     @property
     def route(self) -> str:
         """The path as limits count it: without the query."""
-        return self.path.partition("?")[0]
+        return self.address.partition("?")[0]
 
 
-# audit-logs first: each request that follows pushes one older entry out of its window.
-ENDPOINTS = (
-    Endpoint("audit-logs", "/api/master/audit-logs", master=True),
-    Endpoint("transfers", f"/api/master/transfers?limit={TRANSFERS}", master=True),
-    Endpoint("audit-integrity", f"/api/master/audit-integrity?limit={CHECKED}", master=True, good=(200, 409)),
-    Endpoint("events", "/v1/school/events"),
-    Endpoint("pop-status", "/v1/school/pop-status"),
-    Endpoint("runtime-status", "/v1/school/runtime-status"),
-    Endpoint("audit-status", "/v1/school/audit-status"),
-)
-LIST, EVENTS = ENDPOINTS[0], ENDPOINTS[3]
+def request_of(endpoint: Endpoint) -> Request:
+    """The request for an endpoint's answer."""
+    return Request(endpoint.name, endpoint.address, endpoint.good)
+
+
 ONE_MOMENT = 45.0
 """Seconds for which answers count as of one moment with what is read next; a minute is what a diagnosis allows (design §5)."""
 
@@ -100,17 +100,17 @@ class Worker:
         answers before are of this moment still, nothing is asked.
         """
         seen = WorkerSeen() if before is None else WorkerSeen(dict(before.said), dict(before.missing))
-        asked_before = {*seen.said, *seen.missing} - {LIST.name}
+        asked_before = {*seen.said, *seen.missing} - {AUDIT_LOGS.name}
         now = self.work.clock()
         for endpoint in ENDPOINTS:
             old = seen.said.get(endpoint.name)
             is_of_this_moment = old is not None and 0 <= now - old.at <= ONE_MOMENT
             if is_of_this_moment or endpoint.name in asked_before:
                 continue
-            if endpoint.master and not self.has_token:
+            if endpoint.needs_token and not self.has_token:
                 seen.missing[endpoint.name] = NO_TOKEN
                 continue
-            said = await self.one(endpoint, tag, max_age)
+            said = await self.one(request_of(endpoint), tag, max_age)
             if isinstance(said, Said):
                 seen.said[endpoint.name] = said
                 seen.missing.pop(endpoint.name, None)
@@ -121,23 +121,23 @@ class Worker:
 
     async def first_list(self) -> WorkerSeen:
         """The list of entries before anything else is asked of anyone: while a long history is read, claims push it out of the window."""
-        said = await self.one(LIST, "first", None) if self.has_token else NO_TOKEN
-        return WorkerSeen({LIST.name: said}) if isinstance(said, Said) else WorkerSeen()
+        said = await self.one(request_of(AUDIT_LOGS), "first", None) if self.has_token else NO_TOKEN
+        return WorkerSeen({AUDIT_LOGS.name: said}) if isinstance(said, Said) else WorkerSeen()
 
-    async def one(self, endpoint: Endpoint, tag: str, max_age: float | None, also: Also = _nothing) -> Said | str:
-        """One endpoint's answer as kept, or why there is none. `also` makes further lines of the case from a good answer's body."""
-        step = f"worker/{tag}/{endpoint.name}"
+    async def one(self, request: Request, tag: str, max_age: float | None, also: Also = _nothing) -> Said | str:
+        """One answer as kept, or why there is none. `also` makes further lines of the case from a good answer's body."""
+        step = f"worker/{tag}/{request.name}"
         record = self.work.remembered(step, max_age)
         failures = 0
         while record is None:
             answer = await self.peer.send(
-                {endpoint.route: 1}, endpoint.body, endpoint.path, to=endpoint.path, appends_audit_entry=endpoint.appends
+                {request.route: 1}, request.body, request.address, to=request.address, appends_audit_entry=request.appends
             )
-            outcome = _outcome(answer, endpoint)
+            outcome = _outcome(answer, request)
             note = self.peer.received(answer, outcome)
             if outcome is Outcome.OK and answer.status is not None:
-                said = Said(endpoint.name, endpoint.path, self.work.clock(), answer.status, msgspec.Raw(answer.body.replace(b"\n", b" ")))
-                record = self.work.keeps({ANSWERS: [msgspec.json.encode(said)], **also(said)}, **note, step=step)
+                said = Said(request.name, request.address, self.work.clock(), answer.status, msgspec.Raw(answer.body.replace(b"\n", b" ")))
+                record = self.work.keeps({ASKED: [msgspec.json.encode(said)], **also(said)}, **note, step=step)
                 break
             self.work.keeps({}, **note)
             failures += 1
@@ -147,9 +147,9 @@ class Worker:
         return msgspec.json.decode(self.work.lines(record)[0], type=Said)
 
 
-def _outcome(answer: Answer, endpoint: Endpoint) -> Outcome:
-    """Whether an answer is evidence: a status that the endpoint gives when it works, and a JSON object."""
-    if answer.outcome is not Outcome.OK and answer.status not in endpoint.good:
+def _outcome(answer: Answer, request: Request) -> Outcome:
+    """Whether an answer is evidence: a status under which it was asked for, and a JSON object."""
+    if answer.outcome is not Outcome.OK and answer.status not in request.good:
         return answer.outcome
     if answer.outcome in (Outcome.HTML_PAGE, Outcome.WRONG_CONTENT_TYPE):
         return answer.outcome
@@ -168,19 +168,19 @@ def _why(outcome: Outcome, answer: Answer) -> str:
 
 
 def left_out(said: dict[str, Said]) -> list[str]:
-    """What the worker's answers say, or are known, to leave out: newest fifty entries, limits, redacted details."""
+    """What the worker's answers say, or are known, to leave out: rows past a limit, redacted details."""
     found = []
     for name, answer in sorted(said.items()):
         body = _body(answer)
-        if name == "audit-logs" and len(_list(body, "logs")) >= NEWEST:
-            found.append(f"audit-logs: the newest {NEWEST} entries alone; it gives no more")
-        if name == "transfers":
-            if len(_list(body, "items")) >= TRANSFERS:
-                found.append(f"transfers: the newest {TRANSFERS} alone; it gives no more")
+        if name == AUDIT_LOGS.name and len(_list(body, "logs")) >= NEWEST:
+            found.append(f"{name}: the newest {NEWEST} entries alone; it gives no more")
+        if name == TRANSFERS.name:
+            if len(_list(body, "items")) >= MOST_TRANSFERS:
+                found.append(f"{name}: the newest {MOST_TRANSFERS} alone; it gives no more")
             if body.get("strictLevel") != "master_full":
-                found.append(f"transfers: redacted ({str(body.get('strictLevel'))[:40]})")
-        if name == "audit-integrity" and isinstance(body.get("checked"), int) and body["checked"] >= CHECKED:
-            found.append(f"audit-integrity: the server looked at the newest {CHECKED} entries alone")
+                found.append(f"{name}: redacted ({str(body.get('strictLevel'))[:40]})")
+        if name == AUDIT_INTEGRITY.name and isinstance(body.get("checked"), int) and body["checked"] >= CHECKED:
+            found.append(f"{name}: the server looked at the newest {CHECKED} entries alone")
         if body.get("detailsRedacted") is True:
             found.append(f"{name}: details are redacted for callers without the operator's token")
     return found

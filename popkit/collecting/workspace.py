@@ -21,8 +21,9 @@ from typing import IO, Any
 from popkit import __version__
 from popkit.collecting.custody import Custody, durable
 from popkit.errors import CaseUnreadable, UsageError
-from popkit.evidence.custody import CUSTODY, Kept, digest_of_range, kept_of
-from popkit.evidence.manifest import MANIFEST, case_files, sha256_of
+from popkit.evidence.custody import Kept, digest_of_range, kept_of
+from popkit.evidence.layout import CUSTODY, HEADER, MANIFEST
+from popkit.evidence.manifest import case_files, sha256_of
 from popkit.text import for_json
 
 TOOL = f"popkit {__version__}"
@@ -176,15 +177,15 @@ class Workspace:
         """
         for file in self._files.values():
             file.close()
-        digests = {name: sha256_of(path) for name, path in case_files(self.root).items() if name not in (CUSTODY, MANIFEST, "case.json")}
+        digests = {name: sha256_of(path) for name, path in case_files(self.root).items() if name not in (CUSTODY, MANIFEST, HEADER)}
         self.custody.append({"kind": "sealed", "at": self.clock(), "tool": TOOL, "files": digests})
         self.custody.close()
         sources = {**header["sources"], "custody": {"lines": self.custody.count, "head": self.custody.head}}
-        self.write("case.json", for_json({**header, "sources": sources}, indent=1, sort_keys=False).encode())
-        for name in (CUSTODY, "case.json"):
+        self.write(HEADER, for_json({**header, "sources": sources}, indent=1, sort_keys=False).encode())
+        for name in (CUSTODY, HEADER):
             digests[name] = sha256_of(self.root / name)
         self.write(MANIFEST, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode())
-        for name in ("case.json", MANIFEST):
+        for name in (HEADER, MANIFEST):
             with (self.root / name).open("rb") as written:
                 os.fsync(written.fileno())
         self._release()

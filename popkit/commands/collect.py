@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from popkit.commands.grammar import Number, Option, Place, Verb
-from popkit.commands.help import Example
-from popkit.errors import UsageError
+from popkit.command_line.grammar import Number, Option, Place, Verb
+from popkit.command_line.help import Example
+from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, UsageError
+from popkit.output import show, tell
 from popkit.texts import Language, Text
 
 if TYPE_CHECKING:
@@ -89,6 +91,10 @@ LARGEST_PAGE = Text(
 NO_SUCH = Text("{path}: no such file or directory", "{path}: そのようなファイルやディレクトリはありません")
 NO_KEY = Text("--program-id {key} is not a public key", "--program-id {key} は公開鍵ではありません")
 SHAPE = Text("{flag}: expected {shape}", "{flag}: {shape} の形で指定してください")
+STOPPED = Text(
+    "stopped; what was received is kept in {folder}, and the same command goes on",
+    "停止しました。受信した分は {folder} に残っており、同じコマンドで続きから再開できます",
+)
 EXAMPLES = (
     Example(
         "popkit collect --rpc env:POPKIT_RPC --worker https://tickets.example --worker-token-env WORKER_TOKEN --grant PUBKEY --out CASE",
@@ -99,10 +105,23 @@ EXAMPLES = (
 
 
 def run(language: Language, dry_run: bool, **given: Any) -> int:
-    """Collect; returns 0 when the case is complete, 3 when something could not be had."""
-    from popkit.collecting.command import run as collect
+    """Collect, or say what would be asked; returns 0 when the case is complete, 3 when something could not be had."""
+    from popkit.collecting.collect import collect
+    from popkit.collecting.progress import Progress
+    from popkit.pages import terminal_collection
 
-    return collect(options_of(SimpleNamespace(**given)), dry_run, language)
+    options = options_of(SimpleNamespace(**given))
+    if dry_run:
+        show(terminal_collection.dry_run(options, language))
+        return EXIT_FINE
+    try:
+        collected = collect(options, Progress(sys.stderr))
+    except KeyboardInterrupt:
+        tell("")
+        tell(f"popkit: {STOPPED(folder=f'{options.out}.collecting').in_language(language)}")
+        raise
+    show(terminal_collection.summary(collected, language))
+    return EXIT_FINE if collected.complete else EXIT_CANNOT_TELL
 
 
 def options_of(args: SimpleNamespace) -> Options:
@@ -223,6 +242,7 @@ VERB = Verb(
         Option("--dry-run", words=DRY_RUN, is_flag=True),
         Option("--seal-now", words=SEAL, is_flag=True),
     ],
+    order=10,
     summary=SUMMARY,
     examples=EXAMPLES,
     many=("--from",),

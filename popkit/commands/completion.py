@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from popkit.commands.grammar import Argument, OneOf, Verb
-from popkit.commands.help import Example
+from popkit.command_line.grammar import Argument, OneOf, Verb
+from popkit.command_line.help import Example
 from popkit.errors import EXIT_FINE
 from popkit.output import write
 from popkit.texts import Text
@@ -36,4 +36,4 @@ def run(shell: str) -> int:
     return EXIT_FINE
 
 
-VERB = Verb("completion", run, [Argument("shell", SHELL, type=OneOf(SHELLS))], summary=SUMMARY, examples=EXAMPLES, prints=False)
+VERB = Verb("completion", run, [Argument("shell", SHELL, type=OneOf(SHELLS))], order=90, summary=SUMMARY, examples=EXAMPLES, prints=False)

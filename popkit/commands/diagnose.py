@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from popkit.commands.grammar import Option, Place, Verb
-from popkit.commands.help import Example
-from popkit.commands.places import case_argument, case_directory, era_option, grant_option, write_file
+from popkit.command_line.grammar import Option, Place, Verb
+from popkit.command_line.help import Example
+from popkit.command_line.places import case_argument, case_directory, era_option, grant_option, write_file
 from popkit.evidence.outside import refuse_inside
 from popkit.output import has_colour, say, show, write
 from popkit.texts import Language, Text
@@ -86,6 +86,7 @@ VERB = Verb(
         Option("--cutover", words=CUTOVER, metavar="FILE", type=Place()),
         Option("--all", "every", words=ALL, is_flag=True),
     ],
+    order=30,
     summary=SUMMARY,
     about=ABOUT,
     examples=EXAMPLES,

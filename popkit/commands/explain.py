@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from popkit.commands.grammar import Argument, Verb, completed
-from popkit.commands.help import Example
+from popkit.command_line.grammar import Argument, Verb, completed
+from popkit.command_line.help import Example
 from popkit.errors import EXIT_FINE
 from popkit.output import say
 from popkit.texts import Language, Text
@@ -41,4 +41,4 @@ def _known(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return completed(vocabulary(), incomplete)
 
 
-VERB = Verb("explain", run, [Argument("word", WORD, nargs=-1, shell_complete=_known)], summary=SUMMARY, examples=EXAMPLES)
+VERB = Verb("explain", run, [Argument("word", WORD, nargs=-1, shell_complete=_known)], order=60, summary=SUMMARY, examples=EXAMPLES)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from popkit.commands.grammar import Option, Place, Verb
-from popkit.commands.help import Example
-from popkit.commands.places import case_argument, case_directory, era_option, grant_option
+from popkit.command_line.grammar import Option, Place, Verb
+from popkit.command_line.help import Example
+from popkit.command_line.places import case_argument, case_directory, era_option, grant_option
 from popkit.output import has_colour, say, show, tell
 from popkit.texts import Language, Text
 
@@ -53,6 +53,7 @@ VERB = Verb(
         grant_option(GRANT),
         era_option(),
     ],
+    order=40,
     summary=SUMMARY,
     examples=EXAMPLES,
 )

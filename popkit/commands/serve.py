@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from popkit.commands.grammar import Number, OneOf, Option, Place, Verb
-from popkit.commands.help import Example
-from popkit.commands.places import case_argument, case_directory
-from popkit.errors import UsageError
+from popkit.command_line.grammar import Number, OneOf, Option, Place, Verb
+from popkit.command_line.help import Example
+from popkit.command_line.places import case_argument, case_directory
+from popkit.errors import EXIT_FINE, UsageError
 from popkit.evidence.outside import refuse_inside
+from popkit.output import say, tell
 from popkit.serving.faults import DEFAULT_RATE, KINDS, Faults
 from popkit.serving.limits import MAX_BODY, MAX_CONNECTIONS, Limits
 from popkit.texts import Language, Text
@@ -78,25 +82,72 @@ EXAMPLES = (
 )
 
 
-def run(case: str, **given: Any) -> int:
-    """Serve a case until a signal ends it."""
-    from popkit.serving.command import Settings
-    from popkit.serving.command import run as serve
-
-    for name in ("max_body", "max_connections"):
-        if given[name] < 1:
-            raise UsageError(TOO_SMALL(option=f"--{name.replace('_', '-')}", value=given[name]))
-    tls, token = _tls(given["tls_cert"], given["tls_key"]), _token(given["token_env"])
-    if not given["host"]:
+def run(
+    case: str,
+    host: str,
+    port: int,
+    strict: bool,
+    token_env: str | None,
+    max_body: int,
+    max_connections: int,
+    tls_cert: str | None,
+    tls_key: str | None,
+    trace: str | None,
+    fault: tuple[str, ...],
+    fault_on: str,
+    seed: int,
+) -> int:
+    """Serve a case until SIGINT or SIGTERM; the first line on standard output is the address."""
+    for name, value in (("--max-body", max_body), ("--max-connections", max_connections)):
+        if value < 1:
+            raise UsageError(TOO_SMALL(option=name, value=value))
+    tls, token = _tls(tls_cert, tls_key), _token(token_env)
+    if not host:
         raise UsageError(NO_HOST())
-    if not 0 <= given["port"] <= 65535:
-        raise UsageError(NO_PORT(value=given["port"]))
-    faults, place = Faults(given["seed"], given["fault"]), case_directory(case, "serve")
-    trace = Path(given["trace"]) if given["trace"] else None
+    if not 0 <= port <= 65535:
+        raise UsageError(NO_PORT(value=port))
+    faults, place = Faults(seed, fault), case_directory(case, "serve")
     if trace is not None:
-        refuse_inside(trace, place)
-    limits = Limits(given["max_body"], given["max_connections"])
-    return serve(place, Settings(given["host"], given["port"], given["strict"], token, limits, tls, faults, given["fault_on"], trace))
+        refuse_inside(Path(trace), place)
+    from popkit.evidence.bundle import Evidence
+    from popkit.serving.hindered import Hindered
+    from popkit.serving.replay import Replay
+    from popkit.serving.server import Server
+    from popkit.serving.trace import Trace
+    from popkit.serving.worker import WorkerReplay
+
+    evidence = Evidence(place)
+    replay = Replay(evidence, strict=strict, note=lambda what: _note(f"not in the case: {what}"))
+    worker = WorkerReplay(evidence, token)
+    for problem in (*evidence.problems, *replay.ledger.problems, *worker.problems):
+        _note(f"{problem}")
+    written = Trace(Path(trace) if trace else None)
+    try:
+        of_node, of_worker = (faults if fault_on in ("all", peer) else Faults() for peer in ("rpc", "worker"))
+        limits = Limits(max_body, max_connections)
+        server = Server(Hindered(replay, of_node), worker, of_worker, written, limits)
+        asyncio.run(_until_stopped(server.listening(host, port, tls)))
+    finally:
+        written.close()
+    if replay.not_collected:
+        count = len(replay.not_collected)
+        _note(f"{'1 thing was' if count == 1 else f'{count} things were'} asked for that the case cannot tell")
+    return EXIT_FINE
+
+
+async def _until_stopped(listening: AbstractAsyncContextManager[str]) -> None:
+    """Say the address, and serve until a signal says stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with listening as url:
+        say([f"popkit serve: {url}"])
+        await stop.wait()
+
+
+def _note(text: str) -> None:
+    tell(f"popkit serve: {text}")
 
 
 def _token(name: str | None) -> str | None:
@@ -148,6 +199,7 @@ VERB = Verb(
         Option("--fault-on", words=FAULT_ON, type=OneOf(("all", "rpc", "worker")), default="all", metavar="all|rpc|worker"),
         Option("--seed", words=SEED, type=Number(), default=0, metavar="N"),
     ],
+    order=20,
     summary=SUMMARY,
     about=ABOUT,
     examples=EXAMPLES,

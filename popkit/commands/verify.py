@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from popkit.commands.grammar import Argument, Option, Place, Verb
-from popkit.commands.help import Example
-from popkit.commands.places import case_argument, case_directory, era_option, grant_option, write_file
+from popkit.command_line.grammar import Argument, Option, Place, Verb
+from popkit.command_line.help import Example
+from popkit.command_line.places import case_argument, case_directory, era_option, grant_option, write_file
 from popkit.errors import EXIT_FINE, UsageError
 from popkit.evidence.outside import refuse_inside
 from popkit.output import has_colour, say, show, write
@@ -108,6 +108,7 @@ VERB = Verb(
         Option("--all", "every", words=ALL, is_flag=True),
         era_option(),
     ],
+    order=50,
     summary=SUMMARY,
     examples=EXAMPLES,
 )

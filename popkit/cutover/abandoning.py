@@ -1,4 +1,4 @@
-"""A new grant that was poisoned or is wrong is given up: paused and closed, its tokens returned, the record kept; then one plans anew."""
+"""A new grant that was poisoned or is wrong is given up: closed, its tokens returned, the record kept; then one plans anew."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from popkit.cutover.sending.attempts import of_step
 from popkit.cutover.sending.calls import close_grant
 from popkit.cutover.sending.preparing import Rules, dry, prepare
 from popkit.cutover.sending.sending import resume, send
+from popkit.cutover.steps.switch import whole
 from popkit.errors import EXIT_WRONG
 from popkit.texts import Text
 
@@ -30,7 +31,7 @@ EFFECT, RISK, RESULT, TOKEN = Text("effect", "作用"), Text("risk", "リスク"
 LOOK_UP = Text("look up", "確認値")
 CLOSES = Text(
     "the new grant and its vault are closed; the vault's tokens go back to the authority's account; transactions and receipts stay",
-    "新しい grant と vault を閉じ、vault のトークンは authority の口座に戻ります。取引と受領は残ります",
+    "新しい grant と vault を閉じ、vault のトークンは authority の口座に戻ります。取引とレシートは残ります",
 )
 HARM = Text(
     "whoever was given the new event's code must be told; its event stays linked to a grant that is gone, as it cannot be linked again",
@@ -58,6 +59,7 @@ def abandon(run: Run, confirm: str | None) -> Screen:
     screen = Screen(HEADING)
     held = survey.agreed(run.pair(), [new.address])[new.address]
     value = tail(new.address)
+    confirmations = Confirmations(run.journal, run.plan.limits.confirmation_seconds)
     if confirm is None:
         screen.add(EFFECT(), CLOSES if held is not None else NOT_THERE)
         screen.add(RISK(), HARM, tone="note")
@@ -68,12 +70,12 @@ def abandon(run: Run, confirm: str | None) -> Screen:
                 screen.exit_code = EXIT_WRONG
                 return screen.in_language(run.language)
         screen.add(LOOK_UP(), WHAT)
-        screen.add(TOKEN(), Confirmations(run.journal).ask(STEP, value).token)
+        screen.add(TOKEN(), confirmations.ask(STEP, value).token)
         screen.commands = [f"popkit cutover abandon {shlex.quote(str(run.root))} --confirm TOKEN:VALUE"]
         return screen.in_language(run.language)
     with run.journal.held():
         if not run.is_given_up:
-            Confirmations(run.journal).check(confirm, STEP, value)
+            confirmations.check(confirm, STEP, value)
             signature = _closed_before(run) or (_close(run) if held is not None else None)
             run.journal.write(GIVEN_UP, None, grant=new.address, signature=signature)
         write_record(run)
@@ -105,7 +107,7 @@ def _close(run: Run) -> str:
     outcome = send(prepared, pair.first, pair.second, run.attempts, run.journal, STEP, beat=run.beat, sleep=run.sleep)
     if outcome.kind == "expired":
         run.journal.write(EXPIRED, STEP, signature=outcome.signature)
-        raise stop("expired", step=STEP)
+        raise whole(stop("expired", step=STEP), outcome)
     return _judged(run, outcome)
 
 
@@ -118,4 +120,4 @@ def _judged(run: Run, outcome: Outcome) -> str:
         reason = REASONS["unknown_outcome"].stop(step=STEP)
         raise OutcomeUnknown(reason.code, reason.reason, AGAIN())
     run.journal.write(FAILED, STEP, signature=outcome.signature, error=outcome.error)
-    raise stop("landed_failed", error=outcome.error or outcome.kind)
+    raise whole(stop("landed_failed", error=outcome.error or outcome.kind), outcome)

@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import popkit
-from popkit.case import Case
+from popkit.case import Case, open_case
 from popkit.cutover.reasons import stop
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def gather(run: Run, name: str, *grants: str, second: bool = False) -> Case:
             apart.submit(collect, options).result()
     except CollectionStopped as stopped:
         raise stop("worker_unreachable", why=str(stopped)) from None
-    return popkit.open_case(place)
+    return open_case(place)
 
 
 def _free(folder: Path, name: str) -> Path:

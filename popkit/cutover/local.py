@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from popkit.collecting.address import Address, bearer, read_address
+from popkit.cutover.desk.worker import WorkerDesk
+from popkit.cutover.planning.survey import Pair
+from popkit.cutover.sending.endpoint import Endpoint
 from popkit.errors import UsageError
 from popkit.texts import Text
 
@@ -55,6 +61,18 @@ class Local:
         beside.touch(mode=0o600)
         beside.write_text(json.dumps({k: v for k, v in asdict(self).items() if v is not None}, indent=1) + "\n")
         os.replace(beside, run / FILE)
+
+
+@contextmanager
+def planning_peers(local: Local, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[tuple[Pair, WorkerDesk]]:
+    """Both endpoints and the worker, for as long as a plan is made. `sleep` waits. Raises UsageError where one is not named.
+
+    A run opens its own peers, each when it is first needed, and has its journal keep their secrets out.
+    """
+    worker = local.desk_address()
+    first, second = (Endpoint(name, local.node(name), sleep=sleep) for name in ("rpc", "second_rpc"))
+    with closing(Pair(first, second, sleep)) as pair, WorkerDesk(worker, sleep=sleep) as desk:
+        yield pair, desk
 
 
 def read_local(run: Path) -> Local:

@@ -5,19 +5,19 @@ A dry run shows all checks; acting raises the first that stops. Drift names the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from popkit.cutover.errors import Stopped
-from popkit.cutover.plan import Plan
+from popkit.cutover.plan import Plan, Terms
 from popkit.cutover.planning import survey
 from popkit.cutover.planning.survey import Pair
 from popkit.cutover.reasons import stop
-from popkit.protocol.accounts import decode_grant, decode_pop_config
+from popkit.protocol.accounts import Grant, decode_grant, decode_pop_config
 from popkit.texts import Moment, Sentence, Text, sentence
 
-Result = Literal["holds", "note", "stop", "not checked"]
+Result = Literal["holds", "note", "stop"]
 CLUSTER = Text("cluster", "クラスター")
 PROGRAM = Text("program", "プログラム")
 ACCOUNTS = Text("accounts", "アカウント")
@@ -31,7 +31,7 @@ class Check:
 
     what: Text
     result: Result
-    words: Sentence | Text | str
+    words: Sentence | Text
     stopped: Stopped | None = None
 
 
@@ -41,23 +41,23 @@ class Looks:
 
     checks: list[Check] = field(default_factory=list)
 
-    def add(self, what: Text, ask: Callable[[], Sentence | Text | str | None], result: Result = "holds") -> None:
-        """Make a check: what `ask` says, or the Stopped that it raises. One that says None is left out."""
+    def add(self, what: Text, ask: Callable[[], Sentence | Text | None]) -> None:
+        """Make a check: that it holds, as `ask` says, or the Stopped that `ask` raises. One of which `ask` says None is left out."""
         try:
             words = ask()
         except Stopped as stopped:
-            self.checks.append(Check(what, "stop", stopped.reason, stopped))
+            self.stop(what, stopped)
             return
         if words is not None:
-            self.checks.append(Check(what, result, words))
+            self.checks.append(Check(what, "holds", words))
 
-    def note(self, what: Text, words: Sentence | Text | str) -> None:
+    def stop(self, what: Text, stopped: Stopped) -> None:
+        """Something that stops the step."""
+        self.checks.append(Check(what, "stop", stopped.reason, stopped))
+
+    def note(self, what: Text, words: Sentence | Text) -> None:
         """Something worth knowing that does not stop the step."""
         self.checks.append(Check(what, "note", words))
-
-    def not_checked(self, what: Text, words: Sentence | Text | str) -> None:
-        """Something that could not be looked at."""
-        self.checks.append(Check(what, "not checked", words))
 
     @property
     def stopped(self) -> Stopped | None:
@@ -117,6 +117,18 @@ def same_period(plan: Plan, now: int) -> Sentence:
     return sentence("{period}, until {when}", "{period}（{when} まで）", period=period, when=Moment(plan.people.period_ends_at))
 
 
+TERMS = ("amount_per_period", "period_seconds", "start_ts", "expires_at", "merkle_root")
+"""A grant's terms; whether it is paused is none of them."""
+
+
+def refuse_other_terms(whose: str, planned: Terms, found: Grant, names: Sequence[str] = TERMS) -> None:
+    """Hold a grant's terms to the plan's. Raises Stopped at the first that is another, with `whose` it is, what was planned and what is."""
+    for name in names:
+        was, now = str(getattr(planned, name)), str(getattr(found, name))
+        if was != now:
+            raise stop("drift", field=f"{whose} {name}", was=was, now=now)
+
+
 def same_terms(plan: Plan, pair: Pair) -> Sentence:
     """The old grant has the terms that the new one copies, and pop-config names the key that it did, or the plan's. Raises Stopped.
 
@@ -128,11 +140,7 @@ def same_terms(plan: Plan, pair: Pair) -> Sentence:
     grant, config = held[old.address], held[signer.pop_config]
     if grant is None or grant.owner != plan.program.program_id:
         raise stop("grant_closed")
-    found = decode_grant(grant.data)
-    for name in ("amount_per_period", "period_seconds", "start_ts", "expires_at", "merkle_root"):
-        was, now = str(getattr(old.terms, name)), str(getattr(found, name))
-        if was != now:
-            raise stop("drift", field=f"old grant {name}", was=was, now=now)
+    refuse_other_terms("old grant", old.terms, decode_grant(grant.data))
     named = decode_pop_config(config.data).signer_pubkey if config is not None else None
     if named not in (signer.now, signer.planned):
         raise stop("drift", field="pop-config signer", was=signer.now, now=named)

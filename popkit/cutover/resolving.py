@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from popkit.cutover.errors import Stopped
@@ -18,7 +17,7 @@ from popkit.cutover.steps.canary import Canary
 from popkit.cutover.steps.event import CloseEvent, LinkEvent
 from popkit.cutover.steps.switch import Switch
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
-from popkit.texts import Text, sentence
+from popkit.texts import Text
 
 if TYPE_CHECKING:
     from popkit.cutover.run import Run
@@ -83,7 +82,10 @@ def resolve(run: Run, step: str) -> Screen:
 
 
 def _settle(run: Run, chosen: Switch, screen: Screen) -> None:
-    """The newest attempt of a step, sent on with its own bytes; one that was never written down was never sent."""
+    """Find out how the newest attempt of a step ended, and write it down: it only looks, and sends nothing again.
+
+    An attempt that was never written down was never sent.
+    """
     attempt = newest_attempt(run, chosen.id)
     if attempt is None:
         run.journal.write(EXPIRED, chosen.id, why="no attempt was written, so none was sent")
@@ -93,8 +95,12 @@ def _settle(run: Run, chosen: Switch, screen: Screen) -> None:
     known = outcome_of(attempt)
     if known is None:
         known = resume(attempt.file, pair.first, pair.second, run.journal, chosen.id, beat=run.beat, sleep=run.sleep)
-    with suppress(Stopped):  # the journal holds how it ended, and the screen shows it
-        chosen.settle(known)
+    try:
+        entry = chosen.settle(known)
+    except Stopped as stopped:  # the journal holds how it ended
+        screen.add(RESULT(), stopped.reason, tone="stop")
+    else:
+        chosen.result_rows(screen, entry)
 
 
 def newest_attempt(run: Run, step: str) -> Attempt | None:
@@ -114,11 +120,11 @@ def read_proposal(run: Run, step: str, address: str) -> Screen:
     held = run.pair().second.accounts([address])[address]
     if held is None:
         raise stop("drift", field=address, was="account", now="null")
-    apart = readback(held.data, [call_of(one) for one in planned.instructions])
+    apart = readback(held.data, [call_of(one) for one in planned.instructions], owner=held.owner, address=address)
     run.journal.write("readback", step, address=address, differences=[str(row) for row in apart])
     screen = Screen(STEPS[step].heading)
     if apart:
-        screen.add(PROPOSAL(), *(sentence("{row}", "{row}", row=str(row)) for row in apart), tone="stop")
+        screen.add(PROPOSAL(), *apart, tone="stop")
         screen.exit_code = EXIT_WRONG
     else:
         screen.add(PROPOSAL(), SAME, tone="good")

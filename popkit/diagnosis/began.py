@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from popkit.causes.abandoned import abandoned_once
 from popkit.chain.attempts import Attempt
-from popkit.diagnosis.causes import abandoned_once
 from popkit.protocol.errors import CHAIN_RULE_ERRORS
 from popkit.texts import Moment as Time
 from popkit.texts import Sentence, Text
 from popkit.verdict.incident import Incident
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 
 EXACT, AT_LATEST, AT_EARLIEST = "exact", "at_latest", "at_earliest"
 

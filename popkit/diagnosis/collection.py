@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from popkit.errors import CaseUnreadable
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.collection import Stated, stated_addresses
-from popkit.evidence.custody import CUSTODY, PROVES, check_custody
+from popkit.evidence.custody import PROVES, check_custody
+from popkit.evidence.layout import CUSTODY
 from popkit.facts import Facts
 
 

@@ -8,10 +8,15 @@ from popkit.audit.entries import LIST
 from popkit.chain.links import GrantChain
 from popkit.diagnosis.result import Coverage, Row
 from popkit.evidence.collection import incomplete_addresses, left_out_by_worker, missing_parts
+from popkit.evidence.layout import AUDIT_LOGS, ENDPOINTS
+from popkit.evidence.lines import logical_name
 from popkit.facts import Facts
 from popkit.protocol.pda import pop_config_address, vault_address
-from popkit.rules.evidence_findings import listed_and_given, logical_name, problem_named
+from popkit.rules.case.evidence import problem_named
+from popkit.rules.case.transactions import missing_signatures
+from popkit.rules.cutover.points import CANNOT_TELL
 from popkit.rules.model import Finding
+from popkit.rules.sides import CaseSide
 from popkit.texts import Text, sentence
 from popkit.verdict.judgement import Judgement
 from popkit.wording import ACCEPTED_CLAIMS, RECEIPTS, ROWS
@@ -19,12 +24,6 @@ from popkit.wording import ACCEPTED_CLAIMS, RECEIPTS, ROWS
 CHECKED = "checked"
 OWN_ROWS = frozenset({"evidence_unreadable", "transaction_missing", "worker_records_missing", "signer_unknown"})
 """Findings of which the coverage has a row of its own."""
-_STATUSES = {
-    "pop-status": Text("the worker's PoP status", "worker の PoP ステータス"),
-    "runtime-status": Text("the worker's runtime status, which says when it was taken", "worker の実行時ステータス（取得時刻を含みます）"),
-    "audit-status": Text("which sinks the worker's audit chain has", "worker の監査チェーンの書き込み先"),
-    "events": Text("the worker's list of events: titles and links to grants", "worker のイベント一覧（タイトルと grant への紐付け）"),
-}
 
 _ALL_RECORDED = Text(
     "whether every accepted proof is recorded: the export ends early",
@@ -51,7 +50,6 @@ _NO_OWN_LIST = Text(
 _UNSEEN_CLAIMS = Text(
     "the claims of {receipts}: the case holds no transaction of them", "{receipts}に対応する claim（ケースにトランザクションがありません）"
 )
-_NO_LIST = Text("the worker's newest fifty entries (audit-logs)", "worker の最新 50 件のエントリ（audit-logs）")
 _STORAGE = Text(
     "the worker's storage: heads, history and both copies of its entries", "worker のストレージ（head、履歴、エントリの 2 つの写し）"
 )
@@ -61,14 +59,21 @@ _NAMELESS = Text("{rows} of the worker's records that state no hash", "ハッシ
 _BEFORE_OLDEST = Text(
     "the worker's audit chain before its oldest unbroken entry", "途切れずに遡れる最古のエントリより前の、worker の監査チェーン"
 )
+_RECORD_CHECKED = Text("the record of a cutover against the chain", "切り替えの記録とチェーンの照合")
+_OF_RECORD = Text("the record of a cutover: {what} ({why})", "切り替えの記録: {what}（{why}）")
+_OF_OTHERS = Text(
+    "the record of a cutover: it is about {grant}, which is no grant of this case",
+    "切り替えの記録（対象の {grant} はこのケースの grant ではありません）",
+)
 
 
-def coverage_of(facts: Facts, judgements: list[Judgement], more: list[Row], findings: list[Finding]) -> Coverage:
+def coverage_of(side: CaseSide, judgements: list[Judgement], findings: list[Finding]) -> Coverage:
     """What was checked and what was not; it does not depend on the order of lines."""
-    rows = [*_chain_rows(facts), *_worker_rows(facts)]
+    facts = side.facts
+    rows = [*_chain_rows(facts), *_worker_rows(facts), *_cutover_rows(side)]
     coverage = Coverage([row for row in rows if row.why == CHECKED], [row for row in rows if row.why != CHECKED])
     missing = coverage.not_checked
-    missing += more
+    missing += [Row("claim_records", doubt.grant, doubt.why, doubt.detail) for doubt in side.reconciler.doubts]
     for judgement in judgements:
         missing += _grant_rows(facts, judgement.line.chain)
         if judgement.line.unrecorded_beyond:
@@ -121,7 +126,7 @@ def _chain_rows(facts: Facts) -> Iterator[Row]:
             "アカウントに対する head とレシート（アカウントが収集されていません）",
         ),
     )
-    if any(f.code == "transaction_missing" for f in listed_and_given(facts)):
+    if missing_signatures(facts):
         yield Row("transactions", None, "not_given", _LISTED_ALONE())
     if facts.clock.disagrees:
         yield Row("accounts", None, "another_moment", _ANOTHER_MOMENT())
@@ -167,7 +172,7 @@ def _worker_rows(facts: Facts) -> Iterator[Row]:
         ),
     )
     if audit.is_known and LIST not in audit.sources:
-        yield Row("audit_list", None, "not_collected", _NO_LIST())
+        yield Row("audit_list", None, "not_collected", AUDIT_LOGS.what())
     yield _row(
         "bucket",
         evidence.bucket is not None,
@@ -190,9 +195,10 @@ def _worker_rows(facts: Facts) -> Iterator[Row]:
         Text("wallets' reports", "ウォレットの報告"),
         Text("wallets' reports: none was collected", "ウォレットの報告（収集されていません）"),
     )
-    for name, what in _STATUSES.items():
-        if name not in evidence.answers and f"worker/{name}.json" not in evidence.files:
-            yield Row(name, None, "not_collected", what())
+    for endpoint in ENDPOINTS:
+        is_there = endpoint.name in evidence.answers or endpoint.file in evidence.files
+        if endpoint.is_row and not is_there:
+            yield Row(endpoint.name, None, "not_collected", endpoint.what())
     yield _signer_row(facts)
     if facts.tampering.export_is_partial:
         yield Row("bucket", None, "partial", _PART_OF_BUCKET())
@@ -229,8 +235,21 @@ def _signer_row(facts: Facts) -> Row:
     return Row("signer", None, "hidden", hidden)
 
 
+def _cutover_rows(side: CaseSide) -> Iterator[Row]:
+    """Records of cutovers that were held against the chain, and what of them the case cannot tell."""
+    for one in side.declared:
+        if one.grant is None:
+            yield Row("cutover", None, "another_grant", _OF_OTHERS(grant=one.record.old.grant))
+            continue
+        yield Row("cutover", one.grant, CHECKED, _RECORD_CHECKED())
+        for point in one.points:
+            if point.result == CANNOT_TELL:
+                why = _OF_RECORD(what=point.what, why=point.shown)
+                yield Row("cutover", one.grant, "cannot_tell", why)
+
+
 def _problem_rows(facts: Facts) -> Iterator[Row]:
-    for problem in facts.evidence.problems:
+    for problem in facts.problems:
         if problem.code not in ("no_manifest", "time_in_milliseconds"):
             file = logical_name(problem.place.file)
             yield Row(

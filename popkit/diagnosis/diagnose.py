@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from popkit.diagnosis.advice import steps_of
+from popkit.diagnosis.audit import diagnose_audit
 from popkit.diagnosis.began import began
 from popkit.diagnosis.coverage import coverage_of
 from popkit.diagnosis.impact import (
     affected_claimers,
     first_bad,
     last_good,
-    link_cutovers,
     missing_entries,
 )
 from popkit.diagnosis.people import people_hit
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, Reconciliation
 from popkit.evidence.bundle import Evidence
 from popkit.facts import Facts
-from popkit.rules.audit_findings import diagnose_audit
-from popkit.rules.claim_findings import ACCOUNTS, TRANSACTIONS, claim_findings, grant_findings
-from popkit.rules.declared import declared_cutovers, declared_findings, declared_rows, given_up, link_declared
-from popkit.rules.evidence_findings import evidence_findings
 from popkit.rules.inquiry import Inquiry
-from popkit.rules.judgement_findings import judgement_findings
-from popkit.rules.model import Finding, sorted_findings
+from popkit.rules.model import sorted_findings
 from popkit.rules.sides import GrantSide
-from popkit.texts import Text, sentence
-from popkit.verdict.incident import describe_fork, equivocations, lost_proofs
-from popkit.worker.reconcile import Reconciler
-from popkit.worker.tickets import ticket_findings
-
-_RECORDED = Text("the transaction {signature}", "トランザクション {signature}")
-_ITS_RECORD = Text("a claim record of the claimer", "claimer の claim 記録")
-_NO_RECORD = Text("the worker holds no record of the claim", "worker にこの claim の記録がありません")
 
 
 def diagnose(evidence: Evidence, era: str | None = None) -> Diagnosis:
@@ -50,45 +37,25 @@ def diagnose_facts(facts: Facts) -> Diagnosis:
 def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
     """Diagnose a case of which the rules were asked."""
     facts = inquiry.facts
-    grants, findings = [], list(evidence_findings(facts))
-    findings += [answer.finding for answer in inquiry.everything() if answer.is_finding]
-    for grant in facts.header.grants:
-        diagnosis, found = _diagnose_grant(inquiry.side.grant(grant))
-        grants.append(diagnosis)
-        findings += found
-    declared = declared_cutovers(facts)
-    link_cutovers(facts, grants, given_up(declared))
-    link_declared(declared, grants)
-    stated = {(one.record.old.grant, one.successor) for one in declared}
-    findings += [
-        Finding("superseded", g.grant, (ACCOUNTS, g.superseded_by), observed=g.superseded_by)
-        for g in grants
-        if g.superseded_by is not None and (g.grant, g.superseded_by) not in stated
-    ]
-    findings += declared_findings(declared)
-    audit = diagnose_audit(facts)
-    reconciliation, reconciler, record_findings = _reconcile(inquiry, grants)
-    findings += [*audit.findings, *record_findings, *ticket_findings(facts)]
-    checked, not_checked = declared_rows(declared)
-    coverage = coverage_of(facts, [g.judgement for g in grants], [*reconciler.not_checked, *not_checked], findings)
-    coverage.checked += checked
+    grants = [_diagnose_grant(inquiry.side.grant(grant)) for grant in facts.header.grants]
+    findings = [answer.finding for answer in inquiry.everything() if answer.is_finding]
     return Diagnosis(
         facts.header.case,
         facts.now,
         grants,
-        audit,
-        reconciliation,
-        coverage,
+        diagnose_audit(inquiry),
+        _reconcile(inquiry),
+        coverage_of(inquiry.side, [g.judgement for g in grants], findings),
         sorted_findings(findings),
         frozenset(facts.evidence.files),
         facts,
     )
 
 
-def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
+def _diagnose_grant(side: GrantSide) -> GrantDiagnosis:
     facts, grant, incident, judgement, causes = side.facts, side.grant, side.incident, side.judgement, side.causes
     line, chain = side.line, side.chain
-    diagnosis = GrantDiagnosis(
+    return GrantDiagnosis(
         grant=grant,
         judgement=judgement,
         causes=causes,
@@ -99,19 +66,20 @@ def _diagnose_grant(side: GrantSide) -> tuple[GrantDiagnosis, list[Finding]]:
         unseen_entries=chain.unseen,
         foreign_entries=sorted(p.entry_hash for p in line.proofs.values() if p.issuer == "foreign" and p.accepted is not None),
         forged_transactions=sorted({a.signature for a in chain.forged}),
-        forks=[describe_fork(incident, fork) for fork in chain.forks],
-        equivocations=equivocations(incident)[0],
+        forks=incident.forks,
+        equivocations=incident.equivocations,
         affected_claimers=affected_claimers(incident),
-        superseded_by=None,
-        cutover_of=None,
+        superseded_by=side.case.taken_over.get(grant),
+        cutover_of=side.case.taken_over_from.get(grant),
         paused=facts.history.is_paused(grant),
         closed=facts.history.is_closed(grant),
         events=facts.events_of(grant),
         titles=_titles(facts, grant),
         people=people_hit(incident),
         steps=steps_of(incident, [cause.name for cause in causes]),
+        declared=[one for one in side.case.declared if one.record.old.grant == grant],
+        facts=facts,
     )
-    return diagnosis, [*judgement_findings(facts, incident, diagnosis), *claim_findings(facts, chain), *grant_findings(facts, chain)]
 
 
 def _titles(facts: Facts, grant: str) -> list[str]:
@@ -125,42 +93,28 @@ def _titles(facts: Facts, grant: str) -> list[str]:
     return [titles[event] for event in sorted(titles)]
 
 
-def _reconcile(inquiry: Inquiry, grants: list[GrantDiagnosis]) -> tuple[Reconciliation, Reconciler, list[Finding]]:
-    facts, reconciler = inquiry.facts, inquiry.side.reconciler
-    findings = list(reconciler.contradicted())
-    unbacked = reconciler.unbacked()
-    for record in unbacked:
-        grant = sorted(reconciler.grants_of[record.event_id])[0]
-        findings.append(
-            Finding(
-                "record_unbacked",
-                grant,
-                (record.file, record.key),
-                _RECORDED(signature=record.tx_signature),
-                sentence("the chain holds neither the transaction nor a receipt", "チェーンにトランザクションもレシートもありません"),
-            )
-        )
-    for record, why in reconciler.undecided:
-        grant, where = sorted(reconciler.grants_of[record.event_id])[0], (record.file, record.key)
-        findings.append(Finding("record_unchecked", grant, where, _RECORDED(signature=record.tx_signature), why))
-    unsynced = reconciler.unsynced()
-    for signature, grant, slot in unsynced:
-        findings.append(Finding("claim_unsynced", grant, (TRANSACTIONS, signature), _ITS_RECORD(), _NO_RECORD(), slot=slot))
-    abandoned = set()
-    for diagnosis in grants:
-        abandoned |= set(lost_proofs(inquiry.side.grant(diagnosis.grant).incident))
-    signatures = sorted({str(r.tx_signature) for r in unbacked})
-    unsynced_ = sorted({row[0] for row in unsynced})
-    return Reconciliation(signatures, unsynced_, sorted(abandoned), _unknown_records(facts)), reconciler, findings
+def _reconcile(inquiry: Inquiry) -> Reconciliation:
+    """The worker's records against the chain, as findings.json lists them."""
+    side, reconciler = inquiry.side, inquiry.side.reconciler
+    grants = inquiry.facts.header.grants
+    lost = {entry for grant in grants for entry in side.grant(grant).incident.lost_proofs}
+    return Reconciliation(
+        sorted({str(record.tx_signature) for record in reconciler.unbacked}),
+        sorted({one.signature for one in reconciler.unsynced}),
+        sorted(lost),
+        _unknown_lists(inquiry),
+    )
 
 
-def _unknown_records(facts: Facts) -> frozenset[str]:
-    """The lists of the reconciliation that nothing in the case could fill: without the worker's records, or without claims."""
-    evidence = facts.evidence
+def _unknown_lists(inquiry: Inquiry) -> frozenset[str]:
+    """The lists of the reconciliation that nothing in the case could fill.
+
+    Without the worker's records, or without claims, nothing tells.
+    """
     unknown = set()
-    if not facts.audit.is_known and evidence.storage is None and "transfers" not in evidence.answers:
+    if not inquiry.side.reconciler.is_collected:
         unknown |= {"unbacked_records", "unsynced_claims"}
-    if evidence.transactions is None:
+    if inquiry.facts.evidence.transactions is None:
         unknown |= {"unbacked_records", "unsynced_claims", "abandoned_proofs"}
     return frozenset(unknown)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from popkit.causes.model import Cause
 from popkit.diagnosis.began import Began
-from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.extent import ClaimCounts, TwoHeads, claim_counts, two_heads
 from popkit.diagnosis.healing import Healing, healing_of
 from popkit.diagnosis.people import Hit
@@ -22,7 +22,7 @@ from popkit.verdict.judgement import Judgement
 
 if TYPE_CHECKING:
     from popkit.facts import Facts
-    from popkit.rules.declared import Declared
+    from popkit.rules.cutover.declared import Declared
 
 
 @dataclass
@@ -56,6 +56,7 @@ class GrantDiagnosis:
     people: list[Hit] = field(default_factory=list)
     steps: list[Sentence] = field(default_factory=list)
     declared: list[Declared] = field(default_factory=list)
+    facts: Facts | None = field(default=None, repr=False, compare=False)
 
     @property
     def verdict(self) -> str:
@@ -71,7 +72,8 @@ class GrantDiagnosis:
 
     @property
     def _facts(self) -> Facts:
-        return self.judgement.fates.facts
+        assert self.facts is not None, "a diagnosis that was put together by hand holds no case"
+        return self.facts
 
     @property
     def eras(self) -> list[str]:
@@ -182,7 +184,7 @@ class GrantDiagnosis:
         rows = {
             "verdict": self.verdict,
             "why": self.judgement.because,
-            "causes": "; ".join(f"{c.name}: {c.seen}" for c in self.causes) or self.no_cause,
+            "causes": "; ".join(f"{c.name}: {c.because}" for c in self.causes) or self.no_cause,
         }
         return html_table(f"Grant {self.grant}", rows)
 

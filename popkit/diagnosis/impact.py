@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from popkit.chain.links import GrantChain
-from popkit.diagnosis.result import GrantDiagnosis
-from popkit.facts import Facts
-from popkit.verdict.incident import Incident, head_may_be_another
+from popkit.verdict.incident import Incident
 from popkit.worker.fate import NOT_KNOWN
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 
 
 def last_good(chain: GrantChain) -> dict[str, Any] | None:
@@ -66,7 +63,7 @@ def missing_entries(incident: Incident) -> list[str]:
     judgement = incident.judgement
     if not judgement.is_strict or judgement.is_sound or judgement.line.follows_chain:
         return []
-    if not incident.chain_is_known or head_may_be_another(incident):
+    if not incident.chain_is_known or incident.head_may_be_another:
         return []
     if judgement.verdict == "inconclusive" and not judgement.line.chain.state_counts:
         return []  # without PopState what stands on the chain's head is not known either
@@ -111,35 +108,3 @@ def _found_receipts(chain: GrantChain) -> set[tuple[str, int]]:
         for a in chain.refused
         if a.found_a_receipt and first[a.signature, a.claimer, a.period_index] == a.instruction_index
     }
-
-
-def link_cutovers(facts: Facts, grants: list[GrantDiagnosis], given_up: Collection[str] = ()) -> None:
-    """For each grant that is lost or undecided: the first grant of the same authority and mint created after its last good claim.
-
-    `given_up` are new grants that somebody declares to have abandoned: none of them took over.
-    """
-    history = facts.history
-    for old in grants:
-        if old.verdict not in ("broken", "inconclusive"):
-            continue
-        after = old.last_good["slot"] if old.last_good else history.created_slot(old.grant)
-        key = (history.authority_of(old.grant), history.mint_of(old.grant))
-        if after is None or None in key:
-            continue
-        later = []
-        for new in grants:
-            created = history.created_slot(new.grant)
-            if (
-                new is old
-                or new.grant in given_up
-                or created is None
-                or created <= after
-                or key != (history.authority_of(new.grant), history.mint_of(new.grant))
-            ):
-                continue
-            if not set(new.events) & set(old.events):
-                later.append((created, new.grant, new))
-        if later:
-            first = min(later, key=lambda row: row[:2])[2]
-            old.superseded_by = first.grant
-            first.cutover_of = first.cutover_of or old.grant

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from popkit.chain.attempts import Attempt
 from popkit.verdict.incident import Incident
 from popkit.worker.fate import LOST
-from popkit.worker.line import Proof
+from popkit.worker.proofs import Proof
 
 
 @dataclass(slots=True)

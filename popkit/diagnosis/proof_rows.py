@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from popkit.worker.fate import LANDED, Fates
-from popkit.worker.line import Proof, WorkerLine
+from popkit.worker.line import WorkerLine
+from popkit.worker.proofs import Proof
 
 ACCEPTED, REFUSED = "accepted", "refused"
 

@@ -17,6 +17,7 @@ from popkit.diagnosis.tallies import FindingGroup, counted_by_code, grouped
 from popkit.diagnosis.worker_records import WorkerRecords, worker_records
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.evidence.grants import grant_named
+from popkit.evidence.lines import SUFFIXES
 from popkit.rules.model import SEVERITIES, Finding
 from popkit.text import for_json, shown
 from popkit.texts import Language, Sentence, Text, speak
@@ -28,8 +29,14 @@ if TYPE_CHECKING:
 
 SCHEMA = "popkit.findings/2"
 _BIG = 1 << 53
-SUFFIXES = (".zst", ".gz")
-"""How the name of a compressed file may end."""
+
+
+AUDIT_VERDICTS: dict[str, Text] = {
+    "holds": Text("holds", "holds（異常なし）"),
+    "violated": Text("violated", "violated（異常あり）"),
+    "cannot tell": Text("cannot tell", "判断できません"),
+}
+"""The verdicts on the audit chain and the ticket receipts, as an answer says them."""
 
 
 @dataclass(slots=True)
@@ -283,8 +290,8 @@ def _portable(value: Any) -> Any:
 
 
 __all__ = [
+    "AUDIT_VERDICTS",
     "SCHEMA",
-    "SUFFIXES",
     "AuditDiagnosis",
     "Coverage",
     "Diagnosis",

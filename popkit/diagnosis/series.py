@@ -9,7 +9,8 @@ from popkit.chain.attempts import Attempt
 from popkit.facts import Facts
 from popkit.protocol.message import GENESIS_HASH
 from popkit.worker.fate import NOT_KNOWN, Fates
-from popkit.worker.line import Proof, WorkerLine
+from popkit.worker.line import WorkerLine
+from popkit.worker.proofs import Proof
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from popkit.drill import addresses as pda
 from popkit.drill.ledger import Account
 from popkit.drill.world import World
+from popkit.evidence.layout import ACCOUNTS, BUCKET_LINES, HEADER, MANIFEST, NAMED, RECEIPTS, REPORTS, SIGNATURES, STORAGE, TRANSACTIONS
 from popkit.protocol.keys import PROGRAM_ID
 
 
@@ -26,22 +27,22 @@ def collect(
     """Every file of a case of this moment: a list is a .jsonl, anything else a .json document."""
     files: dict[str, Any] = {}
     if worker:
-        files |= {f"worker/{name}.json": body for name, body in world.worker.status_pages(logs).items()}
+        files |= {NAMED[name].file: body for name, body in world.worker.status_pages(logs).items()}
         if bucket:
-            files["worker/r2.jsonl"] = world.worker.bucket_rows()
+            files[BUCKET_LINES] = world.worker.bucket_rows()
         if storage:
-            files["worker/storage.jsonl"] = world.worker.storage_rows()
+            files[STORAGE] = world.worker.storage_rows()
         if receipts:
-            files["worker/ticket-receipts.jsonl"] = list(world.worker.receipts.values())
+            files[RECEIPTS] = list(world.worker.receipts.values())
     if reports:
-        files["client/errors.jsonl"] = world.reports
+        files[REPORTS] = world.reports
     world.tick(1)
-    files["rpc/signatures.jsonl"] = _signatures(world)
-    files["rpc/transactions.jsonl"] = [{"signature": t.signature, "result": t.result} for t in world.landed]
-    files["rpc/accounts.jsonl"] = _accounts(world)
+    files[SIGNATURES] = _signatures(world)
+    files[TRANSACTIONS] = [{"signature": t.signature, "result": t.result} for t in world.landed]
+    files[ACCOUNTS] = _accounts(world)
     grants = {(h.mint, str(h.number)): h.address for h in world.grants.values()}
     events = world.worker.events.items()
-    files["case.json"] = {
+    files[HEADER] = {
         "case": f"case-{world.name}",
         "cluster": "localnet",
         "program_id": PROGRAM_ID,
@@ -57,7 +58,7 @@ def collect_at(world: World, second: int, **parts: bool) -> dict[str, Any]:
     """The case of a moment: its accounts are read, and `collected_at` is, at that unix second."""
     world.ms = (second - 1) * 1000 + 100
     files = world.collect(**parts)
-    assert files["case.json"]["collected_at"] == second
+    assert files[HEADER]["collected_at"] == second
     return files
 
 
@@ -73,7 +74,7 @@ def write_case(path: Path, files: dict[str, Any]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(text.encode())
         lines.append(f"{sha256(text.encode()).hexdigest()}  {name}\n")
-    (path / "manifest-sha256.txt").write_text("".join(lines))
+    (path / MANIFEST).write_text("".join(lines))
     return path
 
 

@@ -16,20 +16,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import popkit
+from popkit.case import open_case
 from popkit.collecting.limits import Rate
 from popkit.collecting.peer import Conduct
 from popkit.cutover.clock import VARIABLE as CLOCK
-from popkit.cutover.desk.worker import WorkerDesk
 from popkit.cutover.errors import Stopped
 from popkit.cutover.gathering import gather
-from popkit.cutover.local import Local
+from popkit.cutover.local import Local, planning_peers
 from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.planning.stepping import VERIFY
-from popkit.cutover.planning.survey import Pair
-from popkit.cutover.records.record import FILE as RECORD
 from popkit.cutover.run import Run, create_run
-from popkit.cutover.sending.endpoint import Endpoint
 from popkit.cutover.signing.keys import read_key
 from popkit.drill.case import write_case
 from popkit.drill.incidents import INCIDENTS
@@ -38,6 +34,7 @@ from popkit.drill.live import Drill
 from popkit.drill.people import Hands
 from popkit.drill.rehearsal import Compared, background
 from popkit.drill.running import POCKET_MONEY
+from popkit.evidence.layout import CUTOVER as RECORD
 from popkit.protocol.accounts import TokenAccount, encode_account
 from popkit.protocol.keys import TOKEN_PROGRAM
 from popkit.protocol.pda import associated_token_address
@@ -84,12 +81,9 @@ class Rehearsal:
     def plan(self, *, by_roles: bool = False, name: str = "run", **asked: Any) -> Run:
         """Plan a cutover of the incident's grant and open its run. Raises Stopped where the plan is refused."""
         local = self.local(by_roles=by_roles)
-        first, second = (Endpoint(each, local.node(each), sleep=self.sleep) for each in ("rpc", "second_rpc"))
-        pair = Pair(first, second, self.sleep)
-        desk = WorkerDesk(local.desk_address(), sleep=self.sleep)
-        try:
+        with planning_peers(local, sleep=self.sleep) as (pair, desk):
             request = Request(
-                case=popkit.open_case(self.case),
+                case=open_case(self.case),
                 grant=self.stage.grant.address,
                 pair=pair,
                 desk=desk,
@@ -98,9 +92,6 @@ class Rehearsal:
                 **asked,
             )
             plan = make_plan(request)
-        finally:
-            pair.close()
-            desk.close()
         run = create_run(self.folder / name, plan, local)
         run.sleep, run.conduct = self.sleep, QUICK
         return run
@@ -114,7 +105,7 @@ class Rehearsal:
         new = run.plan.new_grant
         grants = [self.stage.grant.address, *([new.address] if new is not None else [])]
         after = gather(run, "after", *grants)
-        found = popkit.open_case(after.evidence.root, cutover=run.root / RECORD).diagnose()
+        found = open_case(after.evidence.root, cutover=run.root / RECORD).diagnose()
         codes = {finding.code for finding in found.findings}
         return "cutover_declared" in codes and "cutover_contradicted" not in codes
 

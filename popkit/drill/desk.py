@@ -21,6 +21,7 @@ from popkit.drill.proofs import iso, mask
 from popkit.drill.security import Security
 from popkit.drill.store import SinkFailed
 from popkit.drill.worker import Worker
+from popkit.evidence import layout
 
 LATER = ("D", "E")
 SEEDS = (
@@ -152,8 +153,8 @@ class Desk:
     def _actor(self, asked: Asked) -> dict[str, str]:
         event = _EVENT.fullmatch(asked.path)
         of_event = event is not None and (event[2] == "/claimants" or (event[2] == "/close" and self.is_later))
-        of_operators = asked.path.startswith(("/api/master/", "/api/admin/"))
-        if of_operators or of_event or (asked.method, asked.path) == ("POST", "/v1/school/events"):
+        of_operators = layout.needs_token(asked.path)
+        if of_operators or of_event or (asked.method, asked.path) == ("POST", layout.EVENTS.path):
             return {"type": "operator", "id": "authenticated" if asked.authorized else "anonymous"}
         if asked.path.startswith("/api/audit/"):
             return {"type": "auditor", "id": "public"}
@@ -319,22 +320,21 @@ def _is_secret(name: str) -> bool:
 
 
 _ROUTES: dict[tuple[str, str], Callable[[Desk, Asked], Answer]] = {
-    ("GET", "/v1/school/pop-status"): status.pop_status,
-    ("GET", "/v1/school/runtime-status"): status.runtime_status,
-    ("GET", "/v1/school/audit-status"): status.audit_status,
-    ("GET", "/v1/school/events"): Desk._events,
-    ("POST", "/v1/school/events"): Desk._create,
+    ("GET", layout.POP_STATUS.path): status.pop_status,
+    ("GET", layout.RUNTIME_STATUS.path): status.runtime_status,
+    ("GET", layout.AUDIT_STATUS.path): status.audit_status,
+    ("GET", layout.EVENTS.path): Desk._events,
+    ("POST", layout.EVENTS.path): Desk._create,
     ("POST", "/v1/school/pop-proof"): counter.pop_proof,
     ("POST", "/v1/school/claims"): counter.claim,
     ("POST", "/v1/school/admin/security/unlock"): Desk._unlock,
     ("GET", "/v1/school/admin/security/freeze-status"): Desk._freeze_status,
     ("POST", "/api/admin/login"): Desk._login,
     ("POST", "/api/audit/receipts/verify"): counter.verify,
-    ("POST", "/api/audit/receipts/verify-code"): counter.verify_code,
-    ("GET", "/api/master/audit-logs"): Desk._logs,
-    ("GET", "/api/master/audit-integrity"): Desk._integrity,
-    ("GET", "/api/master/transfers"): counter.transfers,
-    ("GET", "/api/admin/transfers"): counter.transfers,
+    ("POST", layout.VERIFY_CODE): counter.verify_code,
+    ("GET", layout.AUDIT_LOGS.path): Desk._logs,
+    ("GET", layout.AUDIT_INTEGRITY.path): Desk._integrity,
+    **{("GET", path): counter.transfers for path in layout.TRANSFERS.paths},
     ("GET", "/api/master/admin-disclosures"): Desk._disclosures,
     ("GET", "/api/master/search"): Desk._disclosures,
 }

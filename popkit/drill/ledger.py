@@ -93,26 +93,26 @@ class Ledger:
 
     @property
     def grants(self) -> View[Grant]:
-        return self._view("grants", lambda data: decode_grant(data) if _is(data, Grant) else None)
+        return self._view("grants", lambda data: decode_grant(data) if _is(data, Grant) else None, PROGRAM_ID)
 
     @property
     def configs(self) -> View[PopConfig]:
-        return self._view("configs", lambda data: decode_pop_config(data) if _is(data, PopConfig) else None)
+        return self._view("configs", lambda data: decode_pop_config(data) if _is(data, PopConfig) else None, PROGRAM_ID)
 
     @property
     def states(self) -> View[PopState]:
-        return self._view("states", lambda data: decode_pop_state(data) if _is(data, PopState) else None)
+        return self._view("states", lambda data: decode_pop_state(data) if _is(data, PopState) else None, PROGRAM_ID)
 
     @property
     def receipts(self) -> View[ClaimReceipt]:
-        return self._view("receipts", lambda data: decode_receipt(data) if _is(data, ClaimReceipt) else None)
+        return self._view("receipts", lambda data: decode_receipt(data) if _is(data, ClaimReceipt) else None, PROGRAM_ID)
 
     @property
     def tokens(self) -> View[TokenAccount]:
         decode = lambda data: decode_token_account(data) if len(data) == TOKEN_ACCOUNT_SIZE else None  # noqa: E731
         return self._view("tokens", decode, TOKEN_PROGRAM)
 
-    def _view(self, name: str, decode: Callable[[bytes], T | None], owner: str = PROGRAM_ID) -> View[T]:
+    def _view(self, name: str, decode: Callable[[bytes], T | None], owner: str) -> View[T]:
         if name not in self._views:
             found = ((key, decode(row.data)) for key, row in self.accounts.items() if row.owner == owner)
             self._views[name] = View(self, owner, {key: value for key, value in found if value is not None})

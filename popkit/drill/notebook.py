@@ -1,5 +1,6 @@
 """What `05_rehearse.ipynb` calls: a drill from start to write-up, with the time that each step took.
 
+from popkit.protocol.keys import PROGRAM_ID
 from popkit.drill import notebook
 drill = notebook.start("", "strict", "", "drill")
 notebook.collect(drill)
@@ -17,18 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import popkit
-from popkit.cutover.desk.worker import WorkerDesk
+from popkit.case import open_case
 from popkit.cutover.errors import Stopped
-from popkit.cutover.local import Local
+from popkit.cutover.local import Local, planning_peers
 from popkit.cutover.pages.screen import Screen
 from popkit.cutover.planning.making import Request, make_plan
-from popkit.cutover.planning.survey import Pair
 from popkit.cutover.run import Run, create_run
-from popkit.cutover.sending.endpoint import Endpoint
 from popkit.cutover.signing.keys import read_key
 from popkit.drill import running
-from popkit.drill.command import incident_of, surprise
+from popkit.drill.choosing import incident_of, surprise
 from popkit.drill.cutover import QUICK, confirmed
 from popkit.pages.blocks import Cell, Facts, Note, Table
 from popkit.texts import Language, Text, speak
@@ -98,11 +96,13 @@ def collect(drill: Rehearsal) -> Facts:
     from popkit.collecting.address import Address
     from popkit.collecting.collect import collect as collecting
     from popkit.collecting.options import Options
+    from popkit.protocol.keys import PROGRAM_ID
 
     token = (drill.folder / "worker-token").read_text().strip()
     options = Options(
         out=drill.case,
         name="rehearsal",
+        program_id=PROGRAM_ID,
         rpc=Address(drill.state["rpc"]),
         second=Address(drill.state["second_rpc"]),
         worker=Address(drill.state["worker"], (("Authorization", f"Bearer {token}"),)),
@@ -117,7 +117,7 @@ def collect(drill: Rehearsal) -> Facts:
 def diagnose(drill: Rehearsal) -> Facts:
     """Diagnose the collected case."""
     with drill.step("diagnosed"):
-        drill.answer = popkit.open_case(drill.case).diagnose()
+        drill.answer = open_case(drill.case).diagnose()
     row = drill.answer.grant(drill.state["grant"]).as_json()
     rows: dict[str, Cell] = {"verdict": row["verdict"], "causes": ", ".join(row["causes"]) or "none"}
     rows["exit code"] = str(drill.answer.exit_code)
@@ -150,11 +150,9 @@ def _planned(drill: Rehearsal) -> Run:
         rpc="env:DRILL_RPC", second_rpc="env:DRILL_SECOND_RPC", worker="env:DRILL_WORKER", worker_token_env="DRILL_TOKEN",
         authority_key="env:DRILL_AUTHORITY_KEY", wallet_key="env:DRILL_WALLET_KEY",
     )  # fmt: skip
-    first, second = (Endpoint(name, local.node(name)) for name in ("rpc", "second_rpc"))
-    pair, desk = Pair(first, second), WorkerDesk(local.desk_address())
-    try:
+    with planning_peers(local) as (pair, desk):
         asked = Request(
-            case=popkit.open_case(drill.case),
+            case=open_case(drill.case),
             grant=drill.state["grant"],
             pair=pair,
             desk=desk,
@@ -162,9 +160,6 @@ def _planned(drill: Rehearsal) -> Run:
             signer=os.environ["DRILL_SIGNER"] if drill.decision in ("signer", "key") else None,
         )
         made = make_plan(asked)
-    finally:
-        pair.close()
-        desk.close()
     run = create_run(drill.folder / "run", made, local)
     run.language, run.conduct = drill.language, QUICK
     return run

@@ -17,6 +17,7 @@ from popkit.drill.case import write_case
 from popkit.drill.incidents import INCIDENTS
 from popkit.drill.live import Addresses, Drill
 from popkit.drill.stage import Stage, Truth
+from popkit.protocol.keys import PROGRAM_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ def sealed(truth: Truth, nonce: str) -> tuple[str, bytes]:
 
 def compared(stage: Stage, case: Path, incident: str) -> Compared:
     """Diagnose a case of a stage's grant, and hold the answer against the truth."""
-    import popkit
+    from popkit.case import open_case
 
-    found = popkit.open_case(case).diagnose()
+    found = open_case(case).diagnose()
     row = found.grant(stage.grant.address).as_json()
     return Compared(incident, stage.era, stage.seed, differences(stage.truth(), row, found.exit_code))
 
@@ -110,6 +111,7 @@ def over_http(incident: str, era: str, seed: int, folder: Path) -> Compared:
         options = Options(
             out=folder,
             name=folder.name,
+            program_id=PROGRAM_ID,
             rpc=Address(listening.rpc),
             second=Address(listening.second_rpc),
             worker=Address(listening.worker, header),

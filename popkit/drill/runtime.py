@@ -198,7 +198,7 @@ PROGRAMS: dict[str, Program] = {}
 """Every program that can run, by address; filled by `machine`."""
 
 
-def execute(ledger: Ledger, signed: Signed, moment: Moment, precompiled: int = 0) -> Outcome:
+def execute(ledger: Ledger, signed: Signed, moment: Moment) -> Outcome:
     """Run a transaction on a ledger, which stays as it is; the outcome holds the one after.
 
     Signatures, the blockhash and whether it has run before are the node's to check. A refusal before the fee has `charged` False and

@@ -11,6 +11,7 @@ from solders.keypair import Keypair
 
 from popkit.drill.proofs import Proof, canonical, digest, iso
 from popkit.drill.rotation import Rotation, signer_page
+from popkit.evidence import layout
 
 if TYPE_CHECKING:
     from popkit.drill.world import World
@@ -169,21 +170,21 @@ class Store:
         if self.model in LATER:
             how = signer_page(self.rotation, self.clock // 1000)
             status |= {"signerMode": how["mode"], "signerDerivationPath": how["path"], "legacySignerEnabled": how["legacy"]}
-        pages["pop-status"] = status
-        self.api("GET", "/v1/school/pop-status")
-        pages["runtime-status"] = {"ready": True, "checkedAt": iso(self.clock), "checks": {"popSignerPubkey": self.signer}}
-        self.api("GET", "/v1/school/runtime-status")
-        pages["audit-status"] = {"mode": "required", "operationalReady": True, "primaryImmutableSinkConfigured": True}
-        self.api("GET", "/v1/school/audit-status")
-        pages["events"] = {"items": [{**row, "claimedCount": 0} for row in self.events.values()]}
-        self.api("GET", "/v1/school/events")
+        pages[layout.POP_STATUS.name] = status
+        self.api("GET", layout.POP_STATUS.path)
+        pages[layout.RUNTIME_STATUS.name] = {"ready": True, "checkedAt": iso(self.clock), "checks": {"popSignerPubkey": self.signer}}
+        self.api("GET", layout.RUNTIME_STATUS.path)
+        pages[layout.AUDIT_STATUS.name] = {"mode": "required", "operationalReady": True, "primaryImmutableSinkConfigured": True}
+        self.api("GET", layout.AUDIT_STATUS.path)
+        pages[layout.EVENTS.name] = {"items": [{**row, "claimedCount": 0} for row in self.events.values()]}
+        self.api("GET", layout.EVENTS.path)
         if with_logs:
             newest = sorted(self.entries, key=lambda e: (e["ts"], e["entry_hash"]), reverse=True)[:50]
-            pages["audit-logs"] = {"logs": newest}
-        self.api("GET", "/api/master/audit-logs")
+            pages[layout.AUDIT_LOGS.name] = {"logs": newest}
+        self.api("GET", layout.AUDIT_LOGS.path)
         rows = [e for e in self.entries if e["event"] == "WALLET_CLAIM"]
-        pages["transfers"] = transfers_page(rows, iso(self.clock))
-        self.api("GET", "/api/master/transfers")
+        pages[layout.TRANSFERS.name] = transfers_page(rows, iso(self.clock))
+        self.api("GET", layout.TRANSFERS.path)
         return {name: {"status": 200, "body": body} for name, body in pages.items()}
 
 

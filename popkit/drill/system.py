@@ -9,7 +9,7 @@ from popkit.drill.ledger import Account, minimum_balance
 from popkit.drill.runtime import Context, Failure, Instruction, Meta
 from popkit.protocol.keys import SYSTEM_PROGRAM, b58encode, key_bytes
 
-ALREADY_IN_USE, TOO_POOR, INVALID_PROGRAM_ID, TOO_LONG, ADDRESS_WITH_SEED, NO_RECENT_BLOCKHASHES, NONCE_NOT_EXPIRED = 0, 1, 2, 3, 5, 6, 7
+ALREADY_IN_USE, TOO_POOR, TOO_LONG, ADDRESS_WITH_SEED, NONCE_NOT_EXPIRED = 0, 1, 3, 5, 7
 MAX_DATA = 10 * 1024 * 1024
 NONCE_SIZE = 80
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from popkit.drill.proofs import GENESIS, Proof, digest, iso, mask, sign_proof
 from popkit.drill.store import LATER, Store
+from popkit.evidence.layout import EVENTS
 
 if TYPE_CHECKING:
     from popkit.drill.world import GrantHandle
@@ -44,7 +45,7 @@ class Worker(Store):
         }
         data = {k: v for k, v in self.events[event].items() if k not in ("id", "state")}
         self.append("EVENT_CREATE", event, {"type": "master", "id": "master"}, {**data, "eventId": event, "createdByAdminId": "master"})
-        self.api("POST", "/v1/school/events", status=201)
+        self.api("POST", EVENTS.path, status=201)
         return event
 
     def create_event(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,25 @@ from typing import TypeVar
 
 from popkit.errors import CaseUnreadable, UsageError
 from popkit.evidence import rpc, transactions, worker
-from popkit.evidence.cutover import FILE, GIVEN, MOST_BYTES, GivenRecord, found_record
+from popkit.evidence.cutover import GIVEN, MOST_BYTES, GivenRecord, found_record
 from popkit.evidence.documents import Answer, CaseHeader, read_answer, read_header
+from popkit.evidence.layout import (
+    ACCOUNTS,
+    ASKED,
+    AUDIT_LOGS,
+    BUCKET_LINES,
+    CUTOVER,
+    ENDPOINTS,
+    HEADER,
+    MANIFEST,
+    RECEIPTS,
+    REPORTS,
+    SIGNATURES,
+    STORAGE,
+    TRANSACTIONS,
+)
 from popkit.evidence.lines import Lines, Place, Problem, read_held
-from popkit.evidence.manifest import MANIFEST, case_files, check_manifest
+from popkit.evidence.manifest import case_files, check_manifest
 from popkit.texts import Text
 
 T = TypeVar("T")
@@ -22,7 +37,6 @@ DAMAGE = frozenset(
     {"unreadable_line", "truncated_line", "damaged_compression", "document_too_large", "line_too_long", "unreadable_document"}
 )
 """Problems that leave out something of a file."""
-WORKER_ANSWERS = ("pop-status", "runtime-status", "audit-status", "events", "audit-logs", "audit-integrity", "transfers")
 
 NO_RECORD = Text(
     "{place}: cannot be read as a record of a cutover: {why}; name a cutover.json",
@@ -44,10 +58,10 @@ class Evidence:
             raise UsageError(f"{self.root}: no such case directory")
         others: list[str] = []
         self.files = case_files(self.root, others)
-        if "case.json" not in self.files:
-            raise CaseUnreadable("is missing", file="case.json", advice=f"{self.root} is not a case")
+        if HEADER not in self.files:
+            raise CaseUnreadable("is missing", file=HEADER, advice=f"{self.root} is not a case")
         self.digests = check_manifest(self.root, self.files)
-        self.header: CaseHeader = read_header(self.files["case.json"], self._digest("case.json"))
+        self.header: CaseHeader = read_header(self.files[HEADER], self._digest(HEADER))
         self.problems: list[Problem] = [
             Problem("unreadable_document", "is no file, or a link that leads to none, and was not read", Place(name)) for name in others
         ]
@@ -83,7 +97,7 @@ class Evidence:
     @cached_property
     def transactions(self) -> rpc.Transactions | None:
         """What getTransaction answered, or None when the case has no transactions."""
-        table = self._read("rpc/transactions.jsonl", transactions.read_transactions)
+        table = self._read(TRANSACTIONS, transactions.read_transactions)
         if table is not None:
             self.problems.extend(rpc.unavailable_problem(table))
         return table
@@ -91,17 +105,17 @@ class Evidence:
     @cached_property
     def signatures(self) -> dict[str, rpc.SignatureRow] | None:
         """What getSignaturesForAddress listed, by signature, or None."""
-        return self._read("rpc/signatures.jsonl", rpc.read_signatures)
+        return self._read(SIGNATURES, rpc.read_signatures)
 
     @cached_property
     def accounts(self) -> dict[str, rpc.AccountRow] | None:
         """What getAccountInfo answered, by public key, or None."""
-        return self._read("rpc/accounts.jsonl", partial(rpc.read_accounts, program=self.header.program_id))
+        return self._read(ACCOUNTS, partial(rpc.read_accounts, program=self.header.program_id))
 
     @cached_property
     def bucket(self) -> dict[str, worker.BucketObject] | None:
         """The immutable bucket's objects by key, from files or packed, or None when no export is in the case."""
-        packed = self._read("worker/r2.jsonl", worker.read_bucket_lines)
+        packed = self._read(BUCKET_LINES, worker.read_bucket_lines)
         loose = worker.read_bucket_files(self.files, self.digests, self.problems)
         if packed is None and not loose:
             return None
@@ -110,35 +124,37 @@ class Evidence:
     @cached_property
     def storage(self) -> dict[str, worker.StoredRow] | None:
         """The worker's storage by key, or None."""
-        return self._read("worker/storage.jsonl", worker.read_storage)
+        return self._read(STORAGE, worker.read_storage)
 
     @cached_property
     def receipts(self) -> list[worker.ReceiptRow] | None:
         """Ticket receipts that were given, or None."""
-        return self._read("worker/ticket-receipts.jsonl", worker.read_receipts)
+        return self._read(RECEIPTS, worker.read_receipts)
 
     @cached_property
     def reports(self) -> list[worker.WalletReport] | None:
         """Wallets' reports, or None when they were not collected; [] means that nothing was reported."""
-        return self._read("client/errors.jsonl", worker.read_reports)
+        return self._read(REPORTS, worker.read_reports)
 
     @cached_property
     def answers(self) -> dict[str, Answer]:
         """The worker's answers by name (`pop-status`, `events`, …); those not collected are absent."""
         found = {}
-        for name in WORKER_ANSWERS:
-            file = f"worker/{name}.json"
-            if file in self.files:
-                answer = read_answer(self.files[file], file, self._digest(file), self.problems)
-                if answer is not None:
-                    asked = next((other.asked_at for other in self.asked.get(name, []) if other.body == answer.body), None)
-                    found[name] = replace(answer, asked_at=asked)
+        for endpoint in ENDPOINTS:
+            if endpoint.file not in self.files:
+                continue
+            path, digest = self.files[endpoint.file], self._digest(endpoint.file)
+            answer = read_answer(path, endpoint, digest, self.problems)
+            if answer is not None:
+                earlier = self.asked.get(endpoint.name, [])
+                asked = next((other.asked_at for other in earlier if other.body == answer.body), None)
+                found[endpoint.name] = replace(answer, asked_at=asked)
         return found
 
     @cached_property
     def asked(self) -> dict[str, list[Answer]]:
         """Every answer in `worker/answers.jsonl` by its name: what a collector was given, older answers too; {} without one."""
-        return self._read("worker/answers.jsonl", worker.read_asked) or {}
+        return self._read(ASKED, worker.read_asked) or {}
 
     @cached_property
     def cutovers(self) -> list[GivenRecord]:
@@ -154,8 +170,8 @@ class Evidence:
         return list(found.values())
 
     def _record_files(self) -> Iterator[tuple[str, bytes]]:
-        if FILE in self.files:
-            yield FILE, read_held(self.files[FILE], FILE, self._digest(FILE))
+        if CUTOVER in self.files:
+            yield CUTOVER, read_held(self.files[CUTOVER], CUTOVER, self._digest(CUTOVER))
         if self._cutover is not None:
             try:
                 with Path(self._cutover).open("rb") as file:
@@ -166,7 +182,7 @@ class Evidence:
     @property
     def earlier_lists(self) -> list[Answer]:
         """The audit-logs answers that a collector was given: a list holds the newest fifty entries, several hold more."""
-        return self.asked.get("audit-logs", [])
+        return self.asked.get(AUDIT_LOGS.name, [])
 
     def read_all(self) -> Evidence:
         """Read every part now, so that `problems` is whole; returns itself."""

@@ -17,10 +17,9 @@ from typing import Any
 import msgspec
 
 from popkit.errors import CaseUnreadable
-from popkit.evidence.manifest import MANIFEST, case_files, sha256_of
+from popkit.evidence.layout import CUSTODY, HEADER, MANIFEST
+from popkit.evidence.manifest import case_files, sha256_of
 
-CUSTODY = "custody.jsonl"
-HEADER = "case.json"
 FIRST = "0" * 64
 """What the first line names as the line before it."""
 PROVES = (
@@ -105,6 +104,19 @@ def check_custody(root: Path) -> list[Break]:
         if not (root / CUSTODY).read_bytes().endswith(b"\n"):
             breaks.append(Break(count + 1, "nothing after the last line", "a line without an end"))
     return breaks
+
+
+def files_named(root: Path) -> set[str]:
+    """The files of which a case's custody record says that something was kept in them, or that they were sealed.
+
+    Raises CaseUnreadable when the record cannot be read.
+    """
+    named: set[str] = set()
+    for _, _, record in read_custody(root / CUSTODY):
+        named |= {kept.file for kept in kept_of(record)}
+        sealed = record.get("files")
+        named |= set(sealed) if isinstance(sealed, dict) else set()
+    return named
 
 
 def breaks_of_line(number: int, record: dict[str, Any], head: str) -> list[Break]:

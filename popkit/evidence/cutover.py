@@ -16,11 +16,11 @@ import rfc8785
 from msgspec import Meta
 
 from popkit.errors import CaseUnreadable
+from popkit.evidence.layout import CUTOVER
 from popkit.protocol.canonical import absurdity
 from popkit.protocol.keys import is_pubkey, is_signature
 
 SCHEMA = "popkit.cutover/1"
-FILE = "cutover.json"
 GIVEN = "given/cutover.json"
 """How findings name a record that was given beside the case (`--cutover FILE`): it lies at no place of the case."""
 MOST_BYTES = 16 << 20
@@ -198,7 +198,7 @@ def canonical(record: Record) -> bytes:
     return rfc8785.dumps(msgspec.to_builtins(record))
 
 
-def read_record(data: bytes, name: str = FILE) -> Record:
+def read_record(data: bytes, name: str = CUTOVER) -> Record:
     """A record from its bytes. Raises CaseUnreadable where it is none, or where its bytes are not canonical."""
     problem = f"is larger than {MOST_BYTES} bytes" if len(data) > MOST_BYTES else absurdity(data)
     if problem:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from popkit.errors import CaseUnreadable
+from popkit.evidence.layout import HEADER, Endpoint
 from popkit.evidence.lines import Place, Problem, read_held
 from popkit.protocol.canonical import CanonicalError, absurdity, parse
-from popkit.protocol.keys import PROGRAM_ID, is_pubkey
+from popkit.protocol.keys import is_pubkey
 
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 MAX_SECONDS = 1 << 53
@@ -53,38 +54,40 @@ class Answer:
 
 def read_header(path: Path, sha256: str | None) -> CaseHeader:
     """Read case.json. Raises CaseUnreadable naming the field that is missing or of a wrong type."""
-    data = read_held(path, "case.json", sha256) if sha256 is not None else path.read_bytes()
+    data = read_held(path, HEADER, sha256) if sha256 is not None else path.read_bytes()
     absurd = absurdity(data)
     if absurd:
-        raise CaseUnreadable(absurd, file="case.json", advice=_FIX)
+        raise CaseUnreadable(absurd, file=HEADER, advice=_FIX)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise CaseUnreadable(f"is not JSON: {error}", file="case.json", advice=_FIX) from None
+        raise CaseUnreadable(f"is not JSON: {error}", file=HEADER, advice=_FIX) from None
     if not isinstance(value, dict):
-        raise CaseUnreadable("is not an object", file="case.json", advice=_FIX)
+        raise CaseUnreadable("is not an object", file=HEADER, advice=_FIX)
 
     def field(name: str, kind: type, default: Any = None) -> Any:
         found = value.get(name, default)
         if not isinstance(found, kind) or isinstance(found, bool):
-            raise CaseUnreadable(f"field {name!r}: expected {kind.__name__}, found {type(found).__name__}", file="case.json", advice=_FIX)
+            raise CaseUnreadable(f"field {name!r}: expected {kind.__name__}, found {type(found).__name__}", file=HEADER, advice=_FIX)
         return found
 
     grants = field("grants", list)
-    program = field("program_id", str, PROGRAM_ID)
-    for key in [*grants, program]:
+    for key in grants:
         if not is_pubkey(key):
-            raise CaseUnreadable(f"{str(key)[:100]!r} is not a public key", file="case.json", advice=_FIX)
+            raise CaseUnreadable(f"{str(key)[:100]!r} is not a public key", file=HEADER, advice=_FIX)
     events = []
     for link in field("events", list, []):
         if not (isinstance(link, dict) and isinstance(link.get("event"), str) and is_pubkey(link.get("grant"))):
-            raise CaseUnreadable(f"field 'events': {str(link)[:200]!r} is not {{event, grant}}", file="case.json", advice=_FIX)
+            raise CaseUnreadable(f"field 'events': {str(link)[:200]!r} is not {{event, grant}}", file=HEADER, advice=_FIX)
         events.append((link["event"], link["grant"]))
     collected_at = field("collected_at", int)
     if not 0 <= collected_at <= MAX_SECONDS:
-        raise CaseUnreadable(f"field 'collected_at': {collected_at} is no unix second", file="case.json", advice=_FIX)
+        raise CaseUnreadable(f"field 'collected_at': {collected_at} is no unix second", file=HEADER, advice=_FIX)
+    name, program = field("case", str), field("program_id", str)
+    if not is_pubkey(program):
+        raise CaseUnreadable(f"{program[:100]!r} is not a public key", file=HEADER, advice=_FIX)
     return CaseHeader(
-        case=field("case", str),
+        case=name,
         cluster=field("cluster", str, "unknown"),
         program_id=program,
         grants=tuple(sorted(set(grants))),
@@ -94,8 +97,9 @@ def read_header(path: Path, sha256: str | None) -> CaseHeader:
     )
 
 
-def read_answer(path: Path, name: str, sha256: str | None, problems: list[Problem]) -> Answer | None:
+def read_answer(path: Path, endpoint: Endpoint, sha256: str | None, problems: list[Problem]) -> Answer | None:
     """Read one `worker/<name>.json` of {status, body}; None, with a problem noted, when it is not that."""
+    name = endpoint.file
     place = Place(name, None, None, sha256)
     if path.stat().st_size > MAX_DOCUMENT_BYTES:
         problems.append(Problem("document_too_large", f"is larger than {MAX_DOCUMENT_BYTES} bytes and was not read", place))
@@ -108,6 +112,6 @@ def read_answer(path: Path, name: str, sha256: str | None, problems: list[Proble
     if not (isinstance(value, dict) and isinstance(value.get("status"), int) and "body" in value):
         problems.append(Problem("unreadable_document", "is not an answer {status, body}", place))
         return None
-    if value["status"] != 200 and name != "worker/audit-integrity.json":  # that one answers 409 with a body when it finds fault
+    if value["status"] != 200 and endpoint.good == (200,):  # else another status is an answer too
         problems.append(Problem("worker_refused", f"the worker answered with HTTP status {value['status']}", place))
     return Answer(value["status"], value["body"], place)

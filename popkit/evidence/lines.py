@@ -13,6 +13,7 @@ from typing import IO, cast
 import zstandard
 
 from popkit.errors import changed
+from popkit.evidence.layout import BUCKET
 from popkit.protocol.canonical import absurdity
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -24,6 +25,15 @@ UNFOLDED_FREELY, UNFOLDED_PER_BYTE = 16 << 20, 100
 _PIECE = 1 << 20
 _MAX_ZSTD_WINDOW = 1 << 27
 _ZSTD_FEED = 1 << 14  # small, so that a file of endless zeros cannot fill the memory in one step
+SUFFIXES = (".zst", ".gz")
+"""How the name of a compressed file may end."""
+
+
+def logical_name(file: str) -> str:
+    """A file's name without its compression: no finding depends on how a case was packed."""
+    for suffix in SUFFIXES:
+        file = file.removesuffix(suffix)
+    return file
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,8 +48,8 @@ class Place:
     @property
     def part(self) -> str:
         """The part of the case that the file is: the same however it is compressed, and for a bucket in one file as in many."""
-        if self.file.startswith("worker/r2"):
-            return "worker/r2"
+        if self.file.startswith(BUCKET):
+            return BUCKET
         return self.file.removesuffix(".gz").removesuffix(".zst")
 
     def __str__(self) -> str:

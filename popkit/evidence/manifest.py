@@ -11,9 +11,9 @@ import re
 from pathlib import Path, PurePosixPath
 
 from popkit.errors import CaseUnreadable, ManifestMismatch
+from popkit.evidence.layout import MANIFEST
 from popkit.evidence.leftovers import is_leftover
 
-MANIFEST = "manifest-sha256.txt"
 _LINE = re.compile(r"^(\\?)([0-9a-f]{64}) [ *](.+)$", re.DOTALL)
 _ESCAPES = {"\\\\": "\\", "\\n": "\n", "\\r": "\r"}
 """How sha256sum writes a name that holds a backslash or a line end; such a line begins with a backslash."""

@@ -16,7 +16,7 @@ import pybase64
 
 from popkit.evidence.lines import Lines, Place, Problem
 from popkit.protocol import accounts as layouts
-from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, b58decode, is_pubkey, is_signature
+from popkit.protocol.keys import SYSTEM_PROGRAM, b58decode, is_pubkey, is_signature
 
 T = TypeVar("T")
 _U64_DIGITS = 20
@@ -162,7 +162,7 @@ class AccountRow:
     owner: str | None
     data: bytes | None
     place: Place
-    program: str = PROGRAM_ID
+    program: str
     others: tuple[AccountRow, ...] = ()
     is_contradicted: bool = False
 
@@ -248,7 +248,7 @@ def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
     return dict(sorted(rows.items()))
 
 
-def read_accounts(lines: Lines, program: str = PROGRAM_ID) -> dict[str, AccountRow]:
+def read_accounts(lines: Lines, program: str) -> dict[str, AccountRow]:
     """Read `rpc/accounts.jsonl`: the newest state of each account (the highest slot), with its other readings behind it."""
     readings: dict[str, list[AccountRow]] = defaultdict(list)
     for number, row in typed_rows(lines, _AccountLine, "{pubkey, slot, account}"):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from popkit.evidence.documents import Answer
+from popkit.evidence.layout import BUCKET_FOLDER
 from popkit.evidence.leftovers import copied_from
 from popkit.evidence.lines import Lines, Place, Problem, read_held
 from popkit.protocol.canonical import CanonicalError, dumps, parse
 from popkit.protocol.keys import is_signature
 
-BUCKET_FOLDER = "worker/r2/"
 BUCKET_PREFIX = "audit/immutable/"
 MAX_OBJECT_BYTES = 64 * 1024 * 1024
 FROM_MILLISECONDS, TO_MILLISECONDS = 10**11, 10**14

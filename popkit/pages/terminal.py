@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from popkit.diagnosis.advice import ALREADY_CUT_OVER
 from popkit.diagnosis.began import since
-from popkit.diagnosis.result import Diagnosis, GrantDiagnosis, ascending
-from popkit.meanings import AUDIT_VERDICTS, VERDICT_MARKS
-from popkit.rules.codes import SEVERITIES
-from popkit.rules.model import Finding
+from popkit.diagnosis.result import AUDIT_VERDICTS, Diagnosis, GrantDiagnosis, ascending
+from popkit.rules.model import SEVERITIES, Finding
 from popkit.text import Line, page, shown
 from popkit.texts import Language, Listed, Moment, Sentence, Text, sentence, speak
+from popkit.verdict.words import VERDICT_WORDS
 from popkit.wording import CLAIMERS, CRITICAL_FINDINGS
 
 SYMBOLS = {"broken": "✗", "inconclusive": "?", "in_flight": "…", "recovered": "✓", "intact": "✓", "unused": "-"}
@@ -116,7 +115,7 @@ class _Answer:
 
     def _headline(self, verdict: str, about: str, but: object = None) -> Line:
         """A verdict with its symbol; one with critical findings wears neither the symbol nor the colour of success."""
-        word = VERDICT_MARKS[verdict]
+        word = VERDICT_WORDS[verdict].mark
         mark = f"! {self.say(_BUT(mark=word, findings=but))}" if but is not None else f"{SYMBOLS[verdict]} {self.say(word)}"
         colour = "31" if but is not None else _COLOURS[verdict]
         return Line(mark, about, f"1;{colour}" if self.colour else "")
@@ -145,7 +144,7 @@ class _Answer:
         lines += self._rows(_FIRST_BAD, self._first_bad(g))
         lines += [self._row(_WAITS, self._some(g.missing_entries, 16))] if g.missing_entries else []
         lines += [self._row(_NOT_SEEN, self._some(g.unseen_entries, 16))] if g.unseen_entries else []
-        lines += [self._row(_CAUSE, f"{cause.name}: {self.say(cause.seen)}") for cause in g.causes]
+        lines += [self._row(_CAUSE, f"{cause.name}: {self.say(cause.because)}") for cause in g.causes]
         lines.append(self._row(_CAN_HEAL, self._healing(g)))
         lines += self._rows(_AFFECTED, self._people(g.affected_claimers))
         lines += [line for one in g.declared for line in self._rows(_CUT_OVER, one.lines)]

@@ -1,6 +1,11 @@
-"""A verification as text for a terminal: totals first, then what could not be checked and why, then what is violated or cannot tell.
+"""A verification as text for a terminal.
 
-Of a case with hundreds of claims nobody reads a line a check. Whoever names a claim gets all of its checks; `--all` gives those of all.
+Totals first, then what is violated, warnings, remarks, what could not be checked and why, and what
+the evidence does not cover. Warnings and remarks are violated checks that are not critical: they
+have marks of their own and decide no exit code.
+
+Of a case with hundreds of claims nobody reads a line a check. Whoever names a claim gets all of its
+checks; `--all` gives those of all.
 """
 
 from __future__ import annotations
@@ -13,7 +18,9 @@ from popkit.text import Line, page, shown
 from popkit.texts import Counted, Language, Listed, Noun, Text, speak
 from popkit.verification.model import Check, Section, Verification
 
-MARKS = {HOLDS: "✓", VIOLATED: "✗", CANNOT_TELL: "?"}
+WARNING, REMARK = "warning", "info"
+MARKS = {HOLDS: "✓", VIOLATED: "✗", WARNING: "!", REMARK: "i", CANNOT_TELL: "?"}
+"""By the outcome of a check: see `outcome`."""
 _COLOURS = {HOLDS: "32", VIOLATED: "31", CANNOT_TELL: "33"}
 IN_FULL = 6
 """Sections that a name stands for of which every check is shown; of more (a grant's claims) only what does not hold."""
@@ -31,6 +38,8 @@ COUNTED = {
     "record": Noun("record", "records", "{n} 件の記録"),
 }
 
+NOTHING_CRITICAL = Text("NOTHING CRITICAL IS VIOLATED", "critical の違反なし")
+"""The headline where all that is violated are warnings and remarks."""
 HEADLINES = {
     HOLDS: Text("EVERY CHECK HOLDS", "検査はすべて成立"),
     VIOLATED: Text("VIOLATED", "違反あり"),
@@ -65,11 +74,27 @@ OF_ALL = Text("of {count}, {parts}", "{count} 件のうち、{parts}")
 TOTALS = {
     HOLDS: Noun("holds", "hold", "{n} 件が成立"),
     VIOLATED: Noun("is violated", "are violated", "{n} 件が違反"),
+    WARNING: Noun("is a warning", "are warnings", "{n} 件が警告"),
+    REMARK: Noun("is a remark", "are remarks", "{n} 件が注記"),
     CANNOT_TELL: Noun("cannot tell", "cannot tell", "{n} 件が判定不能"),
 }
 ALL_CHECKS = Text("single checks", "個々の検査")
-NOT_MADE = Text("Checks that could not be made, and why:", "行えなかった検査とその理由:")
+GROUPS = {
+    WARNING: Text(
+        "Warnings: these do not hold. Look at each; none of them shows false evidence.",
+        "警告: 次の項目は成立していません。それぞれ確認してください（証拠の偽りを示すものではありません）。",
+    ),
+    REMARK: Text(
+        "Remarks: these do not hold, and that may be as it should be.",
+        "注記: 次の項目は成立していませんが、問題とは限りません。",
+    ),
+    CANNOT_TELL: Text("Checks that could not be made, and why:", "行えなかった検査とその理由:"),
+}
+OF_GRANT = Text("{what} (grant {grant})", "{what}（grant {grant}）")
+NOT_COVERED = Text("What the evidence does not cover:", "証拠で確認できないこと:")
 REASON = Text("{why}: {where}", "{why}: {where}")
+REPEATED = Text("{why}: {where}, {times} in all", "{why}: {where}、計 {times}")
+OCCURRENCES = Noun("time", "times", "{n} 件")
 SUCH_AS = Text("{count}, such as {names}", "{count}（{names} など）")
 PROVES_NOTHING = Text("{title} (optional: it proves nothing either way)", "{title}（任意の検査: どちらの証明にもなりません）")
 AND_MORE = Text("and {count}", "ほか{count}")
@@ -96,7 +121,9 @@ def verification_text(verification: Verification, every: bool = False, language:
     """
     status = verification.status
     about = ABOUT(case=shown(verification.case), code=verification.exit_code).in_language(language)
-    mark = f"{MARKS[status]} {HEADLINES[status].in_language(language)}"
+    is_noted = any(outcome(check) in (WARNING, REMARK) for section in verification.sections for check in section.checks)
+    headline = NOTHING_CRITICAL if status == HOLDS and is_noted else HEADLINES[status]
+    mark = f"{MARKS[status]} {headline.in_language(language)}"
     lines: list[str | Line] = [Line(mark, f"   {about}", f"1;{_COLOURS[status]}" if colour else "")]
     lines += ["", *_totals(verification, language)]
     named = [section for section in verification.sections if section.subject != "case"] if verification.names else []
@@ -106,8 +133,15 @@ def verification_text(verification: Verification, every: bool = False, language:
             lines += ["", *_section(section, section.checks, language)]
         return page(lines)
     lines += _violated(verification.sections, language)
-    lines += _not_made(verification.sections, language)
+    for kind in GROUPS:
+        lines += _group(verification.sections, kind, language)
+    lines += _not_covered(verification.sections, language)
     return page([*lines, "", WHAT_TO_DO.in_language(language), HOW_TO_SEE_MORE.in_language(language)])
+
+
+def outcome(check: Check) -> str:
+    """What a check came to: its status; of one that is violated and not critical, 'warning' or 'info'."""
+    return check.severity if check.status == VIOLATED and not check.is_wrong else check.status
 
 
 def _totals(verification: Verification, language: Language) -> Iterator[str]:
@@ -117,15 +151,16 @@ def _totals(verification: Verification, language: Language) -> Iterator[str]:
         counts = verification.counts(subject)
         if counts:
             yield f"  {MARKS[_worst(counts)]} {text.in_language(language)}: {_tally(counts, language, subject in COUNTED)}"
-    yield f"    {ALL_CHECKS.in_language(language)}: {_tally(verification.counts(), language)}"
+    single = Counter(outcome(check) for section in verification.sections for check in section.checks)
+    yield f"    {ALL_CHECKS.in_language(language)}: {_tally(single, language)}"
 
 
 def _tally(counts: Counter[str], language: Language, counted: bool = True) -> str:
     """'of 12, 10 hold and 2 cannot tell'; of one thing alone, or the one of its kind (not `counted`), its status."""
     worst = _worst(counts)
-    if not counted or counts.total() == 1:
+    if not counted or (counts.total() == 1 and counts[worst]):
         return STATUSES[worst].in_language(language)
-    if len(+counts) == 1:
+    if counts[worst] == counts.total():
         return EACH[worst](count=counts.total()).in_language(language)
     parts = tuple(Counted(counts[status], TOTALS[status]) for status in MARKS if counts[status])
     return OF_ALL(count=counts.total(), parts=Listed(parts)).in_language(language)
@@ -135,25 +170,41 @@ def _worst(counts: Counter[str]) -> str:
     return next((status for status in (VIOLATED, CANNOT_TELL) if counts[status]), HOLDS)
 
 
-def _not_made(sections: list[Section], language: Language) -> Iterator[str]:
-    """The checks that cannot tell, by what they ask and why they cannot; each with where."""
+def _group(sections: list[Section], kind: str, language: Language) -> Iterator[str]:
+    """The checks of one outcome, by what they ask and what was observed (why they cannot tell); each with where."""
     groups: dict[Check, dict[str, list[Section]]] = {}
     firsts: dict[object, Check] = {}
     for section in sections:
         for check in section.checks:
-            if check.status == CANNOT_TELL:
+            if outcome(check) == kind and section.subject != "coverage":
                 first = firsts.setdefault(check.title, check)
                 groups.setdefault(first, {}).setdefault(speak(check.observed, language), []).append(section)
     if groups:
         yield ""
-        yield NOT_MADE.in_language(language)
+        yield GROUPS[kind].in_language(language)
     for check, reasons in groups.items():
         title = PROVES_NOTHING(title=check.title) if check.is_optional else check.title
-        yield f"  ? {title.in_language(language)}"
+        yield f"  {MARKS[kind]} {title.in_language(language)}"
         for why, places in list(reasons.items())[:REASONS_SHOWN]:
-            yield f"      {REASON(why=why, where=_few(places, language)).in_language(language)}"
+            where, times = _few(places, language), OCCURRENCES(len(places))
+            is_repeated = len(places) > len({id(section) for section in places})
+            line = REPEATED(why=why, where=where, times=times) if is_repeated else REASON(why=why, where=where)
+            yield f"      {line.in_language(language)}"
         if len(reasons) > REASONS_SHOWN:
             yield f"      {AND_MORE(count=Counted(len(reasons) - REASONS_SHOWN, REASONS)).in_language(language)}"
+
+
+def _not_covered(sections: list[Section], language: Language) -> Iterator[str]:
+    """What the evidence does not cover, a line each."""
+    checks = [check for section in sections if section.subject == "coverage" for check in section.checks]
+    missing = [check for check in checks if check.status == CANNOT_TELL]
+    if missing:
+        yield ""
+        yield NOT_COVERED.in_language(language)
+    for check in missing:
+        grant = check.where[1]
+        what = OF_GRANT(what=check.observed, grant=shown(grant)) if grant else check.observed
+        yield f"  {MARKS[CANNOT_TELL]} {speak(what, language)}"
 
 
 def _few(sections: list[Section], language: Language) -> Listed:
@@ -178,7 +229,7 @@ def _violated(sections: list[Section], language: Language) -> Iterator[str]:
         yield ""
         yield ONLY_VIOLATED.in_language(language)
     for section in wrong[:SECTIONS_SHOWN]:
-        yield from _section(section, [check for check in section.checks if check.status == VIOLATED], language)
+        yield from _section(section, [check for check in section.checks if check.is_wrong], language)
     if len(wrong) > SECTIONS_SHOWN:
         yield f"  {MORE_SECTIONS(count=len(wrong) - SECTIONS_SHOWN).in_language(language)}"
 
@@ -190,9 +241,10 @@ def _section(section: Section, checks: list[Check], language: Language) -> Itera
     yield f"{MARKS[section.status]} {line.in_language(language)}"
     numbers = {id(check): number for number, check in enumerate(section.checks, 1)}
     for check in checks:
-        yield f"  {numbers[id(check)]:>2}. {MARKS[check.status]} {check.title.in_language(language)}"
-        yield f"        {EXPECTED.in_language(language)}: {speak(check.expected, language)}"
-        yield f"        {OBSERVED.in_language(language)}: {speak(check.observed, language)}"
+        yield f"  {numbers[id(check)]:>2}. {MARKS[outcome(check)]} {check.title.in_language(language)}"
+        for name, value in ((EXPECTED, check.expected), (OBSERVED, check.observed)):
+            if value is not None:
+                yield f"        {name.in_language(language)}: {speak(value, language)}"
         place = " ".join(part for part in check.where if part)
         yield f"        {AT.in_language(language)}: {place}; {RULE.in_language(language)}: {speak(check.rule, language)}"
 

@@ -22,7 +22,7 @@ from popkit.protocol.error_table import (
     eras_of,
     names_of,
 )
-from popkit.protocol.keys import ATA_PROGRAM, ED25519_PROGRAM, PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM
+from popkit.protocol.keys import ATA_PROGRAM, ED25519_PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM
 from popkit.protocol.logs import AnchorLine, LoggedFailure, custom_code, first_failure, read_anchor_line
 
 __all__ = [
@@ -105,12 +105,17 @@ class TransactionFailure:
 
 
 def read_failure(
-    err: object, logs: Sequence[str] | None, instruction_programs: Sequence[str], era: str | None = None
+    err: object,
+    logs: Sequence[str] | None,
+    instruction_programs: Sequence[str],
+    era: str | None = None,
+    *,
+    program: str,
 ) -> TransactionFailure | None:
     """Why a landed transaction failed; None when `err` (its `meta.err`) is None.
 
-    `instruction_programs` are the programs of the top-level instructions. The innermost program that the log
-    says failed first is the culprit; a log that does not fit `err` is not believed. Without a log, the
+    `instruction_programs` are the programs of the top-level instructions, `program` is the grant program.
+    The innermost program that the log says failed first is the culprit; a log that does not fit `err` is not believed. Without a log, the
     program of the failing instruction and the number are all there is. `era` decides what an ambiguous number
     means.
     """
@@ -123,24 +128,24 @@ def read_failure(
     code = _custom(reason)
     logged = first_failure(logs or ())
     if logged is not None and _fits(logged, code, top_level):
-        return _from_log(logged, code, _runtime_name(reason), index, top_level, era)
+        return _from_log(logged, code, _runtime_name(reason), index, top_level, era, program)
     if code is None:
         return _failure(_runtime_name(reason), _runtime_layer(top_level), index=index, program=top_level)
-    return _from_number(code, index, top_level, era)
+    return _from_number(code, index, top_level, era, program)
 
 
-def read_logged_failure(logs: Sequence[str], message: str = "") -> TransactionFailure | None:
+def read_logged_failure(logs: Sequence[str], message: str = "", *, program: str) -> TransactionFailure | None:
     """Why a wallet says that its transaction was refused: the simulation's log, and the message it showed.
 
     None when neither names a failure ("User rejected the request."). A message alone is read as speaking of
-    the grant program.
+    the grant program, `program`.
     """
     at = _MESSAGE_INDEX.search(message)
     index = int(at[1]) if at else None
     logged = first_failure(logs)
     if logged is not None:
         name = _RUNTIME_TEXTS.get(logged.text.strip())
-        return _from_log(logged, logged.code, name, index, logged.outermost, None)
+        return _from_log(logged, logged.code, name, index, logged.outermost, None, program)
     said = read_anchor_line(message[message.find("AnchorError") :]) if "AnchorError" in message else None
     code = said.number if said else custom_code(message)
     if code is None and (custom := _MESSAGE_CUSTOM.search(message)):
@@ -149,7 +154,7 @@ def read_logged_failure(logs: Sequence[str], message: str = "") -> TransactionFa
         return None
     if code < 100:
         return _failure(f"Custom({code})", "unknown", code=code, index=index)
-    return _of_grant_program(code, index, said, None, "number")
+    return _of_grant_program(code, index, said, None, "number", program)
 
 
 def _from_log(
@@ -159,41 +164,42 @@ def _from_log(
     index: int | None,
     top_level: str | None,
     era: str | None,
+    program: str,
 ) -> TransactionFailure:
     """A failure whose culprit the log names, as far as a cut log can."""
-    program = logged.program
-    if program == PROGRAM_ID and code is not None:
+    culprit = logged.program
+    if culprit == program and code is not None:
         # Below 100 are system and token errors: a cut log may have lost the line that says whose it is.
         if code < 100 and not logged.whole:
-            return _from_number(code, index, PROGRAM_ID, era)
+            return _from_number(code, index, program, era, program)
         anchor = logged.anchor if logged.anchor and logged.anchor.number == code else None
-        return _of_grant_program(code, index, anchor, era, "log" if anchor else "number")
-    if not logged.whole and program not in _LEAVES:
+        return _of_grant_program(code, index, anchor, era, "log" if anchor else "number", program)
+    if not logged.whole and culprit not in _LEAVES:
         return _failure(name if code is None else f"Custom({code})", "unknown", code=code, index=index)
-    layer = _LAYERS.get(program, "runtime" if program == PROGRAM_ID else "other_program")
+    layer = _LAYERS.get(culprit, "runtime" if culprit == program else "other_program")
     return _failure(
         name if code is None else f"Custom({code})",
         layer,
         code=code,
         index=index,
-        program=program,
+        program=culprit,
         source="log",
     )
 
 
-def _from_number(code: int, index: int | None, top_level: str | None, era: str | None) -> TransactionFailure:
+def _from_number(code: int, index: int | None, top_level: str | None, era: str | None, program: str) -> TransactionFailure:
     """A failure of which only the number and the top-level program are known."""
-    if top_level == PROGRAM_ID:
-        return _of_claim_by_number(code, index, era)
+    if top_level == program:
+        return _of_claim_by_number(code, index, era, program)
     layer: Layer = "unknown" if top_level in (None, ATA_PROGRAM) else _LAYERS.get(top_level or "", "other_program")
     error = None if layer == "precompile" else f"Custom({code})"
     return _failure(error, layer, code=code, index=index, program=None if layer == "unknown" else top_level)
 
 
-def _of_claim_by_number(code: int, index: int | None, era: str | None) -> TransactionFailure:
+def _of_claim_by_number(code: int, index: int | None, era: str | None, program: str) -> TransactionFailure:
     """A number that the grant program's instruction ended with, when no log says whose it is."""
     if code >= 100:
-        return _of_grant_program(code, index, None, era, "number")
+        return _of_grant_program(code, index, None, era, "number", program)
     if code == 0:  # the grant program only calls the token program where that cannot fail with 0
         return _failure("Custom(0)", "system", code=0, index=index, program=SYSTEM_PROGRAM)
     if _LAST_SYSTEM_ERROR < code <= _LAST_TOKEN_ERROR:
@@ -202,11 +208,16 @@ def _of_claim_by_number(code: int, index: int | None, era: str | None) -> Transa
 
 
 def _of_grant_program(
-    code: int, index: int | None, anchor: AnchorLine | None, era: str | None, source: Literal["log", "number"]
+    code: int,
+    index: int | None,
+    anchor: AnchorLine | None,
+    era: str | None,
+    source: Literal["log", "number"],
+    program: str,
 ) -> TransactionFailure:
     """An error of the grant program's own, named by its log line or, failing that, by its number."""
     if code < 100:
-        return _failure(f"Custom({code})", "unknown", code=code, index=index, program=PROGRAM_ID, source="log")
+        return _failure(f"Custom({code})", "unknown", code=code, index=index, program=program, source="log")
     names = (anchor.name,) if anchor else names_of(code, era) or names_of(code, None)
     readings = names if anchor else names_of(code, None)
     eras = frozenset().union(*(eras_of(name, code) for name in readings)) if readings else ANY_ERA
@@ -215,7 +226,7 @@ def _of_grant_program(
     known = anchor is not None or code in FRAMEWORK_ERRORS or code >= 6000
     layer: Layer = "unknown" if not known else "anchor" if code < 6000 else "program"
     error = names[0] if len(names) == 1 else f"Custom({code})"
-    return _failure(error, layer, code=code, index=index, program=PROGRAM_ID, eras=eras, source=source)
+    return _failure(error, layer, code=code, index=index, program=program, eras=eras, source=source)
 
 
 def _fits(logged: LoggedFailure, code: int | None, top_level: str | None) -> bool:

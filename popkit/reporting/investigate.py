@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 from popkit.case import open_case
 from popkit.diagnosis.result import SCHEMA
 from popkit.errors import CaseUnreadable, UsageError
+from popkit.evidence.layout import MANIFEST
 from popkit.evidence.leftovers import is_leftover
-from popkit.evidence.manifest import MANIFEST, read_manifest, sha256_of
+from popkit.evidence.manifest import read_manifest, sha256_of
 from popkit.evidence.outside import refuse_inside
 
 WORKS_HERE = ".popkit-works-here"

@@ -77,9 +77,9 @@ class Rule:
             found = [answer for question in self.questions for answer in question(about)]
             yield from found or ([] if self.subject == "claim" else [self.held(where)])
 
-    def held(self, where: Where, expected: object = None, observed: object = None, title: Text | Sentence | None = None) -> Answer:
-        """That it is so."""
-        return Answer(self, HOLDS, where, expected, observed, title)
+    def held(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
+        """That it is so. `also` are the other attributes of an answer."""
+        return Answer(self, HOLDS, where, expected, observed, **also)
 
     def violated(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
         """That it is not so: a finding. `also` are the other attributes of an answer."""
@@ -95,13 +95,51 @@ class Rule:
         return Answer(self, CANNOT_TELL if unknown else HOLDS if expected == observed else VIOLATED, where, expected, observed, **also)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A rule of another subject as the lines of a claim show it.
+
+    The rule, which `code` names, is stated where its subject is asked, and makes its findings
+    there: here every answer is a part, so that the claim's lines name what was found of it. With
+    `makes_findings` the claim is asked for something that its subject is not, under one code.
+    `source` is where the lines come from, `is_optional` as of a rule.
+    """
+
+    code: str
+    source: str = ""
+    is_optional: bool = False
+    makes_findings: bool = False
+    questions: list[Callable[[Any], Iterator[Answer]]] = field(default_factory=list, repr=False)
+    subject: Subject = field(default="claim", init=False)
+
+    @property
+    def rule(self) -> Rule:
+        """The rule as it is stated. Raises KeyError where none has the code."""
+        from popkit.rules.registry import RULES
+
+        rule: Any = RULES[self.code]  # a row of the old table has what an answer reads of a rule
+        return rule  # type: ignore[no-any-return]
+
+    def asks(self, question: Question) -> Question:
+        """Make a function show the rule of a claim (a decorator)."""
+        self.questions.append(question)
+        return question
+
+    def answers(self, about: Any, where: Where) -> Iterator[Answer]:
+        """Every line of one claim; none is made up where the functions have nothing to say."""
+        for question in self.questions:
+            yield from question(about)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a rule answers of one thing: `status` is 'holds', 'violated' or 'cannot tell', `where` is (file, key).
 
-    `title` is what was asked, where it is narrower than what the rule says. `is_part`: one of several lines that together show a rule; it
-    makes no finding of its own. `grant` is the grant that it is about (None: of its subject's, or of no grant), `slot` only orders
-    findings, `not_checked` says what could not be looked at because of it.
+    `title` is what was asked, where it is narrower than what the rule says, and `source` where
+    that comes from. `is_part`: one of several lines that together show a rule; it makes no finding
+    of its own. `grant` is the grant that it is about (None: of its subject's, or of no grant),
+    `slot` only orders findings, `not_checked` says what could not be looked at because of it.
+    `is_optional`: as of a rule, where it is so of this answer alone.
 
     `title`, `expected` and `observed` are sentences in both languages, or names, hashes and numbers, which are in none.
     """
@@ -117,10 +155,14 @@ class Answer:
     not_checked: object = None
     grant: str | None = None
     is_part: bool = False
+    source: str = ""
+    is_optional: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "severity", self.severity or self.rule.severity)
         object.__setattr__(self, "title", self.title or self.rule.holds)
+        object.__setattr__(self, "source", self.source or self.rule.source)
+        object.__setattr__(self, "is_optional", self.is_optional or self.rule.is_optional)
 
     @property
     def is_finding(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from popkit.evidence.bundle import Evidence
+from popkit.evidence.layout import ACCOUNTS, SIGNATURES, TRANSACTIONS
 from popkit.evidence.lines import Problem
 from popkit.protocol.keys import is_pubkey, is_signature
 from popkit.protocol.transaction import TransactionError, decode_result
@@ -158,7 +159,7 @@ def _rows(evidence: Evidence, stem: str, kind: type[T], ledger: Ledger) -> Itera
 
 def _read_transactions(evidence: Evidence, ledger: Ledger) -> None:
     decode = msgspec.json.Decoder(_Result | None).decode
-    for row, _, wrong in _rows(evidence, "rpc/transactions.jsonl", _TransactionLine, ledger):
+    for row, _, wrong in _rows(evidence, TRANSACTIONS, _TransactionLine, ledger):
         try:
             result = decode(row.result)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -178,7 +179,7 @@ def _read_transactions(evidence: Evidence, ledger: Ledger) -> None:
 def _read_lists(evidence: Evidence, ledger: Ledger) -> None:
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     found: dict[str, dict[str, Listed]] = {}
-    for row, text, wrong in _rows(evidence, "rpc/signatures.jsonl", _ListedLine, ledger):
+    for row, text, wrong in _rows(evidence, SIGNATURES, _ListedLine, ledger):
         if not is_signature(row.signature) or not is_pubkey(row.address):
             wrong("signature or address is not base58 of the right length")
             continue
@@ -191,7 +192,7 @@ def _read_lists(evidence: Evidence, ledger: Ledger) -> None:
 
 def _read_accounts(evidence: Evidence, ledger: Ledger) -> None:
     decode = msgspec.json.Decoder(_AccountValue | None).decode
-    for row, _, wrong in _rows(evidence, "rpc/accounts.jsonl", _AccountLine, ledger):
+    for row, _, wrong in _rows(evidence, ACCOUNTS, _AccountLine, ledger):
         try:
             value = decode(row.account)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

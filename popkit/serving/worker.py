@@ -8,24 +8,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from popkit.evidence.bundle import WORKER_ANSWERS, Evidence
+from popkit.evidence.bundle import Evidence
 from popkit.evidence.documents import MAX_DOCUMENT_BYTES
+from popkit.evidence.layout import BY_PATH, ENDPOINTS, EVENTS, MOST_TRANSFERS, NEVER_KEPT, TRANSFERS, event_path, needs_token
 from popkit.evidence.lines import Place, Problem
 
-PATHS = {
-    "/v1/school/pop-status": "pop-status",
-    "/v1/school/runtime-status": "runtime-status",
-    "/v1/school/audit-status": "audit-status",
-    "/v1/school/events": "events",
-    "/api/master/audit-logs": "audit-logs",
-    "/api/master/audit-integrity": "audit-integrity",
-    "/api/master/transfers": "transfers",
-    "/api/admin/transfers": "transfers",
-}
-"""What the worker is asked for, by path, and the file of a case that holds its answer."""
-NEVER_HELD = ("/api/master/search", "/api/master/admin-disclosures", "/api/admin/invites")
-_EVENT = "/v1/school/events/"
-_MAX_TRANSFERS = 200
+_EVENT = event_path("")
 
 
 class _Recorded(msgspec.Struct):
@@ -55,8 +43,8 @@ class WorkerReplay:
         self.answers: dict[str, _Recorded] = {}
         self.is_collected = any(name.startswith("worker/") for name in evidence.files)
         decode = msgspec.json.Decoder(_Recorded).decode
-        for name in WORKER_ANSWERS:
-            path = evidence.files.get(f"worker/{name}.json")
+        for endpoint in ENDPOINTS:
+            path = evidence.files.get(endpoint.file)
             if path is None:
                 continue
             try:
@@ -65,26 +53,28 @@ class WorkerReplay:
                 found = decode(path.read_bytes())
                 if not 200 <= found.status <= 599:
                     raise msgspec.DecodeError(f"status {found.status} is not that of an answer")
-                self.answers[name] = found
+                self.answers[endpoint.name] = found
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 detail = f"is not an answer {{status, body}}: {error}"
-                self.problems.append(Problem("unreadable_document", detail, Place(f"worker/{name}.json")))
+                self.problems.append(Problem("unreadable_document", detail, Place(endpoint.file)))
 
     def get(self, path: str, query: Mapping[str, str], authorization: str | None = None) -> Reply:
         """What the worker answers to a GET. `authorization` is that header's value."""
         if not self.is_collected:
             return _said(404, "this case has no worker: nothing was collected from one")
-        needs_operator = path.startswith(("/api/master/", "/api/admin/")) or (path == "/v1/school/events" and query.get("scope") == "mine")
+        needs_operator = needs_token(path) or (path == EVENTS.path and query.get("scope") == "mine")
         if needs_operator and not self._is_operator(authorization):
             return Reply(401, b'{"error":"Unauthorized"}')
         if path.startswith(_EVENT):
             return self._event(path[len(_EVENT) :])
-        if path not in PATHS:
-            return _not_held(path) if path in NEVER_HELD else _said(404, f"the worker is not known to have {path}")
-        recorded = self.answers.get(PATHS[path])
-        if recorded is None or (path == "/v1/school/events" and "scope" in query):
+        endpoint = BY_PATH.get(path)
+        if endpoint is None:
+            is_known = path in NEVER_KEPT
+            return _not_held(path) if is_known else _said(404, f"the worker is not known to have {path}")
+        recorded = self.answers.get(endpoint.name)
+        if recorded is None or (endpoint == EVENTS and "scope" in query):
             return _not_held(path)
-        if path.endswith("/transfers"):
+        if endpoint == TRANSFERS:
             return _transfers(path, query, recorded)
         return Reply(recorded.status, bytes(recorded.body))
 
@@ -96,7 +86,7 @@ class WorkerReplay:
 
     def _event(self, name: str) -> Reply:
         """One event, from the recorded list."""
-        recorded = self.answers.get("events")
+        recorded = self.answers.get(EVENTS.name)
         if recorded is None or recorded.status != 200:
             return _not_held(_EVENT + name)
         for item in _items(recorded.body) or []:
@@ -135,7 +125,7 @@ def _limit(text: str | None) -> int | None:
     """The limit asked for, within what the worker allows; None for none, or for what is no number."""
     if text is None or not text.isascii() or not text.isdigit():
         return None
-    return min(max(int(text[:9]), 1), _MAX_TRANSFERS)
+    return min(max(int(text[:9]), 1), MOST_TRANSFERS)
 
 
 def _items(body: msgspec.Raw) -> list[msgspec.Raw] | None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from popkit.chain.attempts import Attempt
 from popkit.chain.eras import STRICT_ERAS, EraAt
-from popkit.facts import ReportedFailure
 from popkit.texts import Sentence
+from popkit.verdict.words import VERDICT_WORDS
 from popkit.worker.fate import LOST, Fates
 from popkit.worker.line import WorkerLine
+from popkit.worker.reports import ReportedFailure
 
-VERDICTS = ("broken", "inconclusive", "in_flight", "recovered", "intact", "unused")
+VERDICTS = tuple(VERDICT_WORDS)
 """Worst first: a case's verdict is the worst of its grants."""
 
 

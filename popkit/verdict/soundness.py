@@ -102,19 +102,19 @@ def records_missing(facts: Facts, outcome: Judgement) -> Sentence | None:
             "lines of the worker's records could not be read, and the newest record may be among them",
             "worker の記録に読み取れない行があり、最新の記録がその中にあるかもしれません",
         )
-    if line.storage_is_behind and line.head_source != "anchors":
+    if line.storage.is_behind and line.head_source != "anchors":
         return sentence(
             "the storage export ends before the worker's list begins: proofs that were issued between the two are not in the evidence",
             "ストレージのエクスポートは worker の一覧が始まる前に終わっています。その間に発行された proof は証拠にありません",
         )
-    if line.storage_is_older and LIST not in line.records.sources:
+    if line.storage.is_older and LIST not in line.records.sources:
         return sentence(
             "the storage export ends before the bucket's export: only a younger storage export shows whether an older state of the "
             "storage was restored since",
             "ストレージのエクスポートはバケットのエクスポートより前で終わっています。その後ストレージが古い状態に戻されたかどうかは、"
             "より新しいエクスポートでしか分かりません",
         )
-    if line.storage_lacks_heads:
+    if line.storage.lacks_heads:
         return NO_HEADS()
     newest = line.proofs.get(line.chain.head)
     if line.head is None and newest is not None and newest.issuer == "foreign" and outcome.era.may_be_strict and not line.follows_chain:

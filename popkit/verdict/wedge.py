@@ -168,7 +168,7 @@ class Wedge:
                 ),
                 sentence("the chain, read again after the worker's newest record", "worker の最新の記録より後に読み直したチェーン"),
             )
-        doubt = NO_HEADS() if line.storage_lacks_heads else records_behind(self.facts, outcome)
+        doubt = NO_HEADS() if line.storage.lacks_heads else records_behind(self.facts, outcome)
         proofs = ISSUED_PROOFS(len(line.path))
         if doubt is not None:
             why = sentence(

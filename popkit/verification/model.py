@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.rules.model import CANNOT_TELL, HOLDS, VIOLATED, Answer
 from popkit.text import for_json
-from popkit.texts import Language, Sentence, Text, all_in
+from popkit.texts import Sentence, Text
 
 SCHEMA = "popkit.verification/2"
 TRANSACTIONS, ACCOUNTS, RECEIPTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl", "worker/ticket-receipts.jsonl"
 
 NOT_IN_EVIDENCE = Text("the evidence does not hold it", "証拠にありません")
-NONE = Text("none", "なし")
-RECORD_SAYS_THE_SAME = Text("the worker's record says the same", "worker の記録が同じ内容であること")
-SERVER_SAYS_THE_SAME = Text("the server's own check says the same", "サーバー自身の検査結果が同じであること")
-SINK_TIMES_ARE_THE_ENTRY_S = Text("the times of the entry's sinks are the entry's own", "書き込み先の時刻がエントリと同じであること")
-NONE_OLDER_THAN_ITS_PARENT = Text("no entry is older than the one it follows", "直前のエントリより古いエントリがないこと")
-OPTIONAL = frozenset({RECORD_SAYS_THE_SAME, SERVER_SAYS_THE_SAME, SINK_TIMES_ARE_THE_ENTRY_S, NONE_OLDER_THAN_ITS_PARENT})
-"""Checks of what proves nothing either way: that they cannot tell leaves a claim verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +22,7 @@ class Check:
     """One check: `status` is 'holds', 'violated' or 'cannot tell'; `where` is (file, key).
 
     `title`, `expected`, `observed` and `rule` are sentences in both languages, or names, hashes and numbers, which are in none: `str()` is
-    their English.
+    their English. `expected` and `observed` are None where there is nothing to compare.
     """
 
     title: Text | Sentence
@@ -45,13 +37,12 @@ class Check:
 
     @classmethod
     def of(cls, answer: Answer) -> Check:
-        """A rule's answer as a numbered line."""
-        expected, observed = known(answer.expected), known(answer.observed or answer.not_checked)
+        """A rule's answer as a numbered line. What was compared is None where nothing was."""
+        expected, observed = answer.expected, answer.not_checked if answer.observed is None else answer.observed
+        if answer.status == CANNOT_TELL:
+            expected, observed = known(expected), known(observed)
         rule, title = answer.rule, answer.title or answer.rule.holds
-        return cls(title, answer.status, expected, observed, answer.where, rule.source, rule.code, answer.severity, rule.is_optional)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "is_optional", self.is_optional or self.title in OPTIONAL)
+        return cls(title, answer.status, expected, observed, answer.where, answer.source, rule.code, answer.severity, answer.is_optional)
 
     @property
     def is_wrong(self) -> bool:
@@ -62,8 +53,8 @@ class Check:
         return {
             "title": str(self.title),
             "status": self.status,
-            "expected": str(self.expected),
-            "observed": str(self.observed),
+            "expected": None if self.expected is None else str(self.expected),
+            "observed": None if self.observed is None else str(self.observed),
             "where": {"file": self.where[0], "key": self.where[1]},
             "rule": str(self.rule),
             "code": self.code or None,
@@ -71,36 +62,9 @@ class Check:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
-    """Several things of which one is expected: 'a or b'."""
-
-    items: tuple[object, ...]
-
-    def in_language(self, language: Language) -> str:
-        """The things, in one language."""
-        return (" または " if language == "ja" else " or ").join(all_in(self.items, language))
-
-    def __str__(self) -> str:
-        return self.in_language("en")
-
-
-def either(items: Iterable[object]) -> object:
-    """One of several things; that the evidence holds none where there is none."""
-    found = tuple(dict.fromkeys(items))
-    return Either(found) if found else NOT_IN_EVIDENCE
-
-
 def known(value: object) -> object:
     """A value, or that the evidence does not hold it."""
     return NOT_IN_EVIDENCE if value is None else value
-
-
-def equal(title: Text | Sentence, expected: object, observed: object, where: tuple[str, str], rule: object) -> Check:
-    """A check that two things are one; None on either side cannot tell."""
-    unknown = expected is None or observed is None
-    status = CANNOT_TELL if unknown else HOLDS if expected == observed else VIOLATED
-    return Check(title, status, known(expected), known(observed), where, rule)
 
 
 @dataclass(slots=True)

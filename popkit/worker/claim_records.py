@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from popkit.audit.entries import AuditRecords, milliseconds
 from popkit.evidence.bundle import Evidence
 from popkit.protocol.keys import is_pubkey
+from popkit.worker.event_links import EventLink
 
 CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
 
@@ -16,8 +19,8 @@ CLAIM_EVENTS = ("WALLET_CLAIM", "USER_CLAIM")
 class ClaimRecord:
     """One claim as the worker recorded it: nobody checked what its caller said.
 
-    `wallets` are every wallet it may be of, `file` the part of the case that tells it, however that is packed, and `ts_ms` when it was
-    recorded, in unix milliseconds (None: it does not say).
+    `wallets` are every wallet it may be of, `file` the part of the case that tells it, however that
+    is packed, and `ts_ms` when it was recorded, in unix milliseconds (None: it does not say).
     """
 
     event_id: str
@@ -31,7 +34,9 @@ class ClaimRecord:
 
 
 def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRecord]:
-    """Every claim record: audit entries whose hash holds, transfers they do not cover, and storage rows; ascending."""
+    """Every claim record: audit entries whose hash holds, transfers they do not cover, and storage
+    rows; ascending.
+    """
     found = []
     for entry in audit.ordered:
         if entry.event in CLAIM_EVENTS and not audit.is_orphan(entry.hash):
@@ -41,7 +46,15 @@ def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRec
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and str(item.get("entryHash")) not in audit.entries:
             ts_ms = milliseconds(str(item.get("ts")))
-            found.append(_record(item, str(item.get("eventId")), str(item.get("entryHash")), "worker/transfers.json", ts_ms))
+            found.append(
+                _record(
+                    item,
+                    str(item.get("eventId")),
+                    str(item.get("entryHash")),
+                    "worker/transfers.json",
+                    ts_ms,
+                )
+            )
     for key in evidence.storage or {}:
         if key.startswith("claim:"):
             _, event, subject = [*key.split(":", 2), "", ""][:3]
@@ -50,7 +63,13 @@ def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRec
     return sorted(found, key=lambda r: (r.event_id, r.key, r.file))
 
 
-def _record(data: dict[str, Any], event_id: str, key: str, file: str, ts_ms: int | None) -> ClaimRecord:
+def _record(
+    data: dict[str, Any],
+    event_id: str,
+    key: str,
+    file: str,
+    ts_ms: int | None,
+) -> ClaimRecord:
     transfer = data.get("transfer") if isinstance(data.get("transfer"), dict) else {}
     assert isinstance(transfer, dict)
     recipient, pii = transfer.get("recipient"), data.get("pii")
@@ -69,3 +88,22 @@ def _record(data: dict[str, Any], event_id: str, key: str, file: str, ts_ms: int
         str(data["confirmationCode"]) if isinstance(data.get("confirmationCode"), str) else None,
         ts_ms,
     )
+
+
+def recorded_unseen(
+    records: Iterable[ClaimRecord],
+    links: Iterable[EventLink],
+    given: Container[str],
+) -> dict[str, frozenset[str]]:
+    """By grant, the wallets for whom the worker recorded an on-chain claim whose transaction is not
+    among those given.
+    """
+    grants: dict[str, set[str]] = defaultdict(set)
+    for link in links:
+        grants[link.event].add(link.grant)
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if record.tx_signature is not None and record.tx_signature not in given:
+            for grant in grants[record.event_id]:
+                found[grant] |= set(record.wallets)
+    return {grant: frozenset(wallets) for grant, wallets in found.items()}

@@ -19,9 +19,10 @@ from functools import cached_property
 
 from popkit.chain.history import Terms
 from popkit.evidence.collection import stated_addresses
-from popkit.facts import Facts
 from popkit.protocol.message import SKEW_SECONDS
-from popkit.worker.line import Proof, WorkerLine
+from popkit.worker.case_index import ChainIndex
+from popkit.worker.line import WorkerLine
+from popkit.worker.proofs import Proof
 
 LANDED, CAN_LAND, LOST, NOT_KNOWN = "landed", "can land", "lost", "not known"
 
@@ -29,7 +30,7 @@ LANDED, CAN_LAND, LOST, NOT_KNOWN = "landed", "can land", "lost", "not known"
 class Fates:
     """The fates of one grant's proofs, by the evidence of one case."""
 
-    def __init__(self, facts: Facts, line: WorkerLine) -> None:
+    def __init__(self, facts: ChainIndex, line: WorkerLine) -> None:
         self.facts, self.line, self.chain = facts, line, line.chain
         self.grant = line.chain.grant
 
@@ -152,5 +153,5 @@ class Fates:
             return False
         if self.chain.unseen:
             return False  # what it is may be among the claims that are not in the evidence
-        era = self.facts.eras.at(state.slot, self.chain.now)
+        era = self.chain.eras.at(state.slot, self.chain.now)
         return row.slot <= state.slot and not era.may_be_relaxed

@@ -15,11 +15,13 @@ HISTORY_KEY = "pop_chain:history:"
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is that of its fields.
+    """One `pop_chain:history:` record of the worker's storage; `holds` is whether its entry hash is
+    that of its fields.
 
-    `follows_chain` is whether the client gave the parents, `takes_parents` whether the worker's model takes them (C to E),
-    `moved_heads` whether the worker's stored heads went to the proof.
-    `anchor_hash` is the proof's audit entry: the audit hash itself in model A, named beside it where that is a ticket receipt's.
+    `follows_chain` is whether the client gave the parents, `takes_parents` whether the worker's
+    model takes them (C to E), `moved_heads` whether the worker's stored heads went to the proof.
+    `anchor_hash` is the proof's audit entry: the audit hash itself in model A, named beside it
+    where that is a ticket receipt's.
     """
 
     key: str
@@ -39,7 +41,9 @@ class HistoryRow:
 
 
 def read_history(storage: dict[str, StoredRow] | None) -> list[HistoryRow]:
-    """The worker's history records, ascending by key; records without a history record's fields are left to the caller's count."""
+    """The worker's history records, ascending by key; records without a history record's fields are
+    left to the caller's count.
+    """
     found = []
     for key, row in (storage or {}).items():
         if not key.startswith(HISTORY_KEY) or not isinstance(row.value, dict):
@@ -54,7 +58,8 @@ def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
     grant, claimer, issued = value.get("grant"), value.get("claimer"), value.get("issuedAt")
     prev, stream = read_head(value.get("prevHash")), read_head(value.get("streamPrevHash"))
     audit, entry = read_head(value.get("auditHash")), read_head(value.get("entryHash"))
-    if not (is_pubkey(grant) and is_pubkey(claimer) and isinstance(issued, int)) or None in (prev, stream, audit, entry):
+    hashes = (prev, stream, audit, entry)
+    if not (is_pubkey(grant) and is_pubkey(claimer) and isinstance(issued, int)) or None in hashes:
         return None
     try:
         period = int(str(value.get("periodIndex")))
@@ -62,9 +67,28 @@ def _history_row(key: str, value: dict[str, Any]) -> HistoryRow | None:
         return None
     if not 0 <= period < 1 << 64:
         return None
-    anchor = read_head(value["anchorEntryHash"]) if "anchorEntryHash" in value else None if "receiptHash" in value else str(audit)
+    if "anchorEntryHash" in value:
+        anchor = read_head(value["anchorEntryHash"])
+    else:
+        anchor = None if "receiptHash" in value else str(audit)
     fields = (str(prev), str(stream), str(audit), str(grant), str(claimer), period, issued)
-    told, holds = (key, str(grant), str(claimer), period, *fields[:3], str(entry), issued), entry_hash(2, *fields) == entry
     return HistoryRow(
-        *told, holds, anchor, value.get("hashSource") == "client_onchain", "hashSource" in value, value.get("popChainAdvanced") is not False
+        key,
+        str(grant),
+        str(claimer),
+        period,
+        *fields[:3],
+        str(entry),
+        issued,
+        entry_hash(2, *fields) == entry,
+        anchor,
+        value.get("hashSource") == "client_onchain",
+        "hashSource" in value,
+        value.get("popChainAdvanced") is not False,
     )
+
+
+def anchors_named(rows: list[HistoryRow]) -> dict[str, int]:
+    """The anchors' audit entries that true history records name, each with unix milliseconds."""
+    named = [row for row in rows if row.holds and row.anchor_hash is not None]
+    return {str(row.anchor_hash): row.issued_at * 1000 for row in named}

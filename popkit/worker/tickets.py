@@ -16,14 +16,11 @@ from typing import Any
 from popkit.audit.entries import GENESIS
 from popkit.audit.receipts import SINK_TIMES, ReceiptCheck, check_receipt, receipts_made_by, subjects_of
 from popkit.chain.attempts import Attempt
-from popkit.facts import Facts
 from popkit.protocol import canonical
-from popkit.rules.model import Finding
 from popkit.texts import Listed, Sentence, Text, sentence
-from popkit.wording import ACCEPTED_CLAIMS, CLAIMS
-from popkit.worker.line import Proof
+from popkit.worker.case_index import CaseIndex
+from popkit.worker.proofs import Proof
 
-TRANSACTIONS = "rpc/transactions.jsonl"
 _NOT_IN_EVIDENCE = Text("not in the evidence: {fields}", "証拠にないもの: 「{fields}」")
 
 
@@ -38,7 +35,7 @@ class Answer:
 class Tickets:
     """Asks of the ticket receipts of one case; every question is a method."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: CaseIndex) -> None:
         self.facts = facts
 
     @cached_property
@@ -161,40 +158,3 @@ class Tickets:
         for grant, attempt, proof in self.gated_claims():
             found[str(proof.audit_hash)].append((grant, attempt))
         return {told: claims for told, claims in found.items() if len(claims) > 1}
-
-
-def ticket_findings(facts: Facts) -> Iterator[Finding]:
-    """What receipt-gated claims that were accepted rest on.
-
-    The worker enforces neither owner nor single use, so that a receipt of another is a fact to look into and no proof of forgery.
-    """
-    tickets = Tickets(facts)
-    unseen: dict[str, list[Attempt]] = defaultdict(list)
-    for grant, attempt, proof in tickets.gated_claims():
-        where = (TRANSACTIONS, attempt.signature)
-        backing, holder = tickets.backing(proof), tickets.holder(proof, grant)
-        if backing.holds is False:
-            wanted = sentence(
-                "a ticket receipt of hash {hash} that says what its entry says",
-                "エントリの内容と一致する、ハッシュ {hash} の参加券レシート",
-                hash=proof.audit_hash,
-            )
-            yield Finding("ticket_receipt_contradicts_proof", grant, where, wanted, backing.seen, slot=attempt.slot)
-        if backing.holds is None:
-            unseen[grant].append(attempt)
-        if holder.holds is False:
-            own = sentence("a ticket of {claimer}", "{claimer} の参加券", claimer=attempt.claimer)
-            yield Finding("ticket_receipt_of_another", grant, where, own, holder.seen, slot=attempt.slot)
-    for told, claims in tickets.reused.items():
-        claimers = sorted({attempt.claimer for _, attempt in claims})
-        grant, first = claims[0]
-        several = sentence("{claims} of {claimers}", "{claimers} の {claims}", claims=CLAIMS(len(claims)), claimers=Listed(tuple(claimers)))
-        once = sentence(
-            "one claim by the receipt of hash {hash}", "ハッシュ {hash} のレシートによる claim が 1 件だけであること", hash=told
-        )
-        severity = "warning" if len(claimers) > 1 else "info"
-        where = (TRANSACTIONS, first.signature)
-        yield Finding("ticket_receipt_reused", grant, where, once, several, slot=first.slot, severity=severity)
-    for grant, attempts in unseen.items():
-        text = sentence("the ticket receipts behind {claims}", "{claims}の元になった参加券レシート", claims=ACCEPTED_CLAIMS(len(attempts)))
-        yield Finding("ticket_receipt_unseen", grant, (TRANSACTIONS, attempts[0].signature), not_checked=text, slot=attempts[0].slot)

@@ -14,7 +14,6 @@ import pytest
 import zstandard
 
 import popkit as package
-from popkit.collecting.exports import read_exports
 from popkit.collecting.exports.raw import parts
 from popkit.errors import ManifestMismatch
 from popkit.evidence.bundle import Evidence
@@ -24,6 +23,7 @@ from popkit.protocol.canonical import MAX_DEPTH, MAX_VALUES, CanonicalError, abs
 from popkit.protocol.keys import MAX_BASE58, b58decode, b58encode
 from popkit.verification.verify import verify
 from tests.conftest import CASES, Copy, popkit
+from tests.exported import read_exports
 
 Make = Callable[[str], Copy]
 FILES = ("rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl", "worker/r2.jsonl", "worker/storage.jsonl",

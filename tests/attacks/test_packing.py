@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 import popkit
-from popkit.evidence.manifest import MANIFEST
+from popkit.evidence.layout import MANIFEST
 from popkit.verification.attacks import ATTACKS, UNREADABLE
 from tests.attacks.build import write_mutant
 

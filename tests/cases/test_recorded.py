@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.conftest import CASES, NAMES, ROOT, Copy, answer_of, popkit
+from popkit.diagnosis.schema import findings_schema
+from tests.conftest import CASES, NAMES, Copy, answer_of, popkit
 from tests.held import held_to_its_words
 
-SCHEMA = json.loads((ROOT / "popkit" / "diagnosis" / "findings.schema.json").read_text())
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+VALIDATOR = jsonschema.Draft202012Validator(findings_schema())
 TAMPERING = ("edited", "removed", "edited_objects", "missing_objects", "bad_receipts")
 
 

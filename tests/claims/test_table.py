@@ -36,9 +36,8 @@ def test_every_recorded_refusal_has_its_name_in_the_table(era: str, tmp_path: Pa
     rows = {row["signature"]: row for row in refusals(era)}
     path = tmp_path / "transactions.jsonl"
     path.write_text("".join(json.dumps({"signature": s, "result": row["result"]}) + "\n" for s, row in rows.items()))
-    problems: list = []  # type: ignore[type-arg]
-    claims = read_claims(read_transactions(Lines(path, path.name, None)), PROGRAM_ID, problems)
-    assert problems == []
+    claims = read_claims(read_transactions(Lines(path, path.name, None)), PROGRAM_ID)
+    assert claims.problems == []
     assert len(claims) >= 30
     for i, signature in enumerate(claims.signature):
         row, failure = rows[signature], claims.failure[i]
@@ -59,7 +58,7 @@ def test_a_double_claim_is_the_system_programs_and_not_the_programs(tmp_path: Pa
     again = next(row for row in refusals("strict") if row["what"] == "the same student and period again")
     path = tmp_path / "transactions.jsonl"
     path.write_text(json.dumps({"signature": again["signature"], "result": again["result"]}) + "\n")
-    claims = read_claims(read_transactions(Lines(path, path.name, None)), PROGRAM_ID, [])
+    claims = read_claims(read_transactions(Lines(path, path.name, None)), PROGRAM_ID)
     failure = claims.failure[0]
     assert failure is not None
     assert (failure.layer, failure.code, failure.error) == ("system", 0, "Custom(0)")
@@ -70,7 +69,7 @@ def test_columns_and_scalars_decode_the_same(name: str) -> None:
     evidence = Evidence(CASES / name)
     table = evidence.transactions
     assert table is not None
-    claims = read_claims(table, PROGRAM_ID, [])
+    claims = read_claims(table, PROGRAM_ID)
     scalar = [claim for row in range(len(table)) for claim in scalar_claims(table, row, decode_row(table, row), PROGRAM_ID)]
     scalar.sort(key=lambda c: (table.slot[c.transaction], c.transaction, c.index))
     assert len(scalar) == len(claims)
@@ -119,7 +118,7 @@ def test_rows_remember_file_line_and_digest() -> None:
 
 
 def test_a_u64_period_is_not_rounded(copy_of: Make) -> None:
-    claims = read_claims(Evidence(CASES / "intact").transactions, PROGRAM_ID, [])
+    claims = read_claims(Evidence(CASES / "intact").transactions, PROGRAM_ID)
     claims.period_index[0] = np.uint64(2**64 - 1)
     assert claims.period_index.dtype == np.uint64
     assert int(claims.period_index[0]) == 2**64 - 1
@@ -141,7 +140,7 @@ def one_byte_changed(claims: ClaimTable, case: Copy) -> Copy:
 
 
 def test_one_changed_byte_in_a_message_is_found_at_that_claim(copy_of: Make) -> None:
-    claims = read_claims(Evidence(CASES / "intact").transactions, PROGRAM_ID, [])
+    claims = read_claims(Evidence(CASES / "intact").transactions, PROGRAM_ID)
     diagnosis = one_byte_changed(claims, copy_of("intact")).diagnose()
     grant = diagnosis.grants[0]
     assert grant.forged_transactions == [claims.signature[0]]

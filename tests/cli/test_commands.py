@@ -11,10 +11,9 @@ import pytest
 
 import popkit as package
 from popkit.cli import cli, main
-from popkit.commands import VERBS
+from popkit.command_line.grammar import Argument, Family, Option, Verb
 from popkit.commands.completion import VARIABLE
 from popkit.commands.drill import VERB as DRILL
-from popkit.commands.grammar import Argument, Family, Option, Verb
 from popkit.errors import UsageError
 from popkit.evidence.grants import UnknownGrant, grant_named
 from popkit.texts import LANGUAGES
@@ -28,7 +27,7 @@ def verb(name: str) -> Verb | Family:
     return found
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", cli.names)
 def test_every_verb_has_help_with_an_example_in_both_languages(name: str) -> None:
     pages = {}
     for language in LANGUAGES:
@@ -46,12 +45,12 @@ def test_every_verb_has_help_with_an_example_in_both_languages(name: str) -> Non
     assert "使い方: popkit" in pages["ja"]
 
 
-@pytest.mark.parametrize("name", list(DRILL.verbs))
+@pytest.mark.parametrize("name", DRILL.names)
 def test_every_verb_of_the_drill_has_help_in_both_languages(name: str) -> None:
     for language in LANGUAGES:
         page = called("drill", name, "--lang", language, "-h").stdout.decode()
-        assert DRILL.verbs[name].summary.in_language(language) in page
-        for param in DRILL.verbs[name].params:
+        assert DRILL.verb(name).summary.in_language(language) in page
+        for param in DRILL.verb(name).params:
             if isinstance(param, Option | Argument):
                 assert param.words.in_language(language) in page
 
@@ -61,7 +60,7 @@ def test_the_whole_help_lists_every_verb_in_the_language_asked_for(monkeypatch: 
     japanese = called("--help", "--lang", "ja").stdout.decode()
     monkeypatch.setenv("POPKIT_LANG", "ja")
     assert called("-h").stdout.decode() == japanese != english
-    for name in VERBS:
+    for name in cli.names:
         assert f"\n  {name} " in english
         assert verb(name).summary.in_language("ja") in japanese
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from popkit.pages.wrapping import laid_out
 from popkit.text import Line, page
+from popkit.wrapping import laid_out
 from tests.conftest import CASES
 
 SIGNATURE = "56ta7VnKpJ7XAwpDaqW3ruQqmJRqJMXkQvwnVMhEFKwgf5FDLdMv11KrdCaJjGpJjEfjUj1N4CZ6uKDn4Cc148RC"

@@ -45,6 +45,7 @@ def options_for(name: str, url: str, out: Path, **changes: Any) -> Options:
     options = Options(
         out=out,
         name=header["case"],
+        program_id=header["program_id"],
         rpc=address,
         worker=address if header["sources"].get("worker") else None,
         has_token=True,

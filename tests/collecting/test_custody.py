@@ -20,8 +20,8 @@ from popkit.collecting.custody import Custody
 from popkit.collecting.workspace import Workspace
 from popkit.errors import CaseUnreadable, ManifestMismatch, UsageError
 from popkit.evidence.bundle import Evidence
-from popkit.evidence.custody import CUSTODY, FIRST, check_custody, read_custody
-from popkit.evidence.manifest import MANIFEST
+from popkit.evidence.custody import FIRST, check_custody, read_custody
+from popkit.evidence.layout import CUSTODY, MANIFEST
 from tests.collecting.collected import collected
 from tests.conftest import CASES
 from tests.serving.harness import served

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from popkit.collecting.exports import read_exports
 from popkit.evidence.bundle import Evidence
 from tests.collecting.taking_apart import bucket_of, copy_bucket, diagnosed_again, diagnosis, put_together, reasons, rows_of, write
 from tests.conftest import CASES
+from tests.exported import read_exports
 
 CASE = "cutover"
 HEADER = CASES / CASE / "case.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from popkit.collecting.exports import Exports, grants_in, links_in, read_exports
+from popkit.collecting.exports import Exports
 from popkit.errors import CaseUnreadable, ManifestMismatch, UsageError
 from popkit.evidence.documents import read_header
 from tests.collecting.taking_apart import (
@@ -28,6 +28,7 @@ from tests.collecting.taking_apart import (
     write,
 )
 from tests.conftest import CASES, NAMES
+from tests.exported import grants_in, links_in, read_exports
 
 SMALLER = [name for name in NAMES if name != "term"]
 """Every case but one of hundreds of claims, which is put to one of the questions alone: it takes as long as all the others."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from popkit.collecting.exports import Exports, read_exports
+from popkit.collecting.exports import Exports
 from popkit.errors import UsageError
 from tests.collecting.taking_apart import diagnosed_again, diagnosis, reasons, response, rows_of, rpc_calls, write
 from tests.conftest import CASES
+from tests.exported import read_exports
 
 CASE = "cutover"
 KEY = "9JzAeLwRH5SF9MEnFDe8vR1V2qqNiyRPwhf19fFgKxZG"

@@ -11,11 +11,12 @@ import pytest
 
 from popkit import open_case
 from popkit.collecting.collect import collect
-from popkit.collecting.exports import read_exports
 from popkit.collecting.options import Options
 from popkit.errors import UsageError
+from popkit.protocol.keys import PROGRAM_ID
 from tests.conftest import CASES, Copy
 from tests.evidence.renditions import encoded
+from tests.exported import read_exports
 
 CASE = "abandoned-proof"
 FILE = "rpc/transactions.jsonl"
@@ -78,7 +79,7 @@ def test_transactions_in_a_tools_own_shape_are_read(shape: str, as_lines: bool, 
     file = tmp_path / "saved.json"
     items = saved if isinstance(saved, list) and as_lines else [saved]
     file.write_text("".join(json.dumps(item) + "\n" for item in items))
-    result = collect(Options(out=tmp_path / "case", name=plain.case, exports=(case.path, file)))
+    result = collect(Options(out=tmp_path / "case", name=plain.case, program_id=PROGRAM_ID, exports=(case.path, file)))
     found = open_case(result.case).diagnose()
     assert (found.verdict, found.exit_code) == (plain.verdict, plain.exit_code)
     assert [g.as_json()["last_good"]["signature"] for g in found.grants] == [g.as_json()["last_good"]["signature"] for g in plain.grants]

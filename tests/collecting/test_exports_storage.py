@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from popkit.collecting.exports import Exports, links_in, read_exports
+from popkit.collecting.exports import Exports
 from popkit.errors import UsageError
 from tests.collecting.taking_apart import diagnosed_again, diagnosis, reasons, rows_of, text_of, write
 from tests.conftest import CASES
+from tests.exported import links_in, read_exports
 
 CASE = "storage-only"
 SECRETS: dict[str, Any] = {

@@ -19,10 +19,11 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from popkit.collecting.exports import Exports, ExportTooLarge, Limits, read_exports
+from popkit.collecting.exports import Exports, ExportTooLarge, Limits
 from popkit.errors import EXIT_CANNOT_TELL, PopkitError
 from tests.collecting.taking_apart import bucket_of, copy_bucket, reasons, response, rows_of, rpc_calls, text_of, write
 from tests.conftest import CASES
+from tests.exported import read_exports
 
 STATUS = json.dumps({"enforceOnchainPop": True, "signerConfigured": True})
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from popkit.collecting.exports import Exports, grants_in, links_in, read_exports
-from popkit.evidence.bundle import WORKER_ANSWERS, Evidence
+from popkit.collecting.exports import Exports
+from popkit.evidence.bundle import Evidence
+from popkit.evidence.layout import NAMED
 from tests.collecting.taking_apart import DATA, diagnosed_again, diagnosis, put_together, reasons, rows_of, write
 from tests.conftest import CASES
+from tests.exported import grants_in, links_in, read_exports
 
 CASE = "cutover"
+NAMES = [name for name, endpoint in NAMED.items() if (CASES / CASE / endpoint.file).is_file()]
 SESSIONS = sorted(path.name for path in DATA.glob("exchanges-*.jsonl"))
 
 
@@ -47,11 +50,11 @@ def _curl(name: str) -> str:
 
 @pytest.mark.parametrize("form", [_with_status, _bare, _curl])
 def test_answers_are_known_by_their_shape(form: Any, tmp_path: Path) -> None:
-    for number, name in enumerate(WORKER_ANSWERS):
+    for number, name in enumerate(NAMES):
         write(tmp_path / "saved" / f"{number}.txt", form(name))
     exports, whole = read_exports([tmp_path]), read_exports([CASES / CASE])
-    assert sorted(exports.answers) == sorted(WORKER_ANSWERS)
-    assert {name: json.loads(text) for name, text in exports.answers.items()} == {name: _answer(name) for name in WORKER_ANSWERS}
+    assert sorted(exports.answers) == sorted(NAMES)
+    assert {name: json.loads(text) for name, text in exports.answers.items()} == {name: _answer(name) for name in NAMES}
     whole.answers = exports.answers
     assert diagnosed_again(whole, CASE, tmp_path / "again") == diagnosis(CASES / CASE)
     assert "s3cret" not in repr(exports)
@@ -61,7 +64,7 @@ def test_answers_are_known_by_their_shape(form: Any, tmp_path: Path) -> None:
 def test_a_session_gives_the_best_answer_of_each_page_and_keeps_the_others(session: str, tmp_path: Path) -> None:
     write(tmp_path / "session.jsonl", (DATA / session).read_bytes())
     exports = read_exports([tmp_path])
-    assert sorted(exports.answers) == sorted(WORKER_ANSWERS)
+    assert sorted(exports.answers) == sorted(NAMES)
     assert all(json.loads(text)["status"] in (200, 409) for text in exports.answers.values())
     assert _body(exports, "pop-status").get("detailsRedacted") is not True
     assert _body(exports, "transfers")["roleView"] == "master"

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from popkit.collecting import listing as module
-from popkit.collecting.listing import OVERLAP, SIGNATURES, Lister, Listing, Row
+from popkit.collecting.listing import OVERLAP, Lister, Listing, Row
 from popkit.collecting.node import Node
 from popkit.collecting.progress import Progress
 from popkit.collecting.workspace import Workspace
 from popkit.evidence.custody import check_custody
+from popkit.evidence.layout import SIGNATURES
 from popkit.protocol.keys import b58encode
 from tests.collecting.collected import QUICK, collected, header_of
 from tests.collecting.scripted import Answer, peer_at, scripted, spoken

@@ -28,7 +28,8 @@ from popkit.collecting.progress import Progress
 from popkit.collecting.state import State
 from popkit.collecting.workspace import Workspace
 from popkit.errors import UsageError
-from popkit.evidence.custody import CUSTODY, check_custody, read_custody
+from popkit.evidence.custody import check_custody, read_custody
+from popkit.evidence.layout import CUSTODY
 from tests.collecting.collected import header_of
 from tests.collecting.scripted import Request, http, scripted
 from tests.conftest import CASES

@@ -19,15 +19,16 @@ from aiohttp import web
 
 from popkit.collecting.address import bearer, read_address
 from popkit.collecting.collect import Collected, collect
-from popkit.collecting.command import summary
 from popkit.collecting.options import Options
 from popkit.collecting.peer import Peer
 from popkit.collecting.progress import Progress
-from popkit.collecting.tickets import VERIFY_CODE
-from popkit.collecting.worker import ANSWERS, ENDPOINTS, LIST, Passage, Said, Worker, WorkerSeen, passage
+from popkit.collecting.worker import Passage, Said, Worker, WorkerSeen, passage
 from popkit.collecting.workspace import Workspace
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.custody import read_custody
+from popkit.evidence.layout import ASKED, AUDIT_LOGS, ENDPOINTS, VERIFY_CODE
+from popkit.pages.terminal_collection import summary
+from popkit.protocol.keys import PROGRAM_ID
 from tests.collecting.collected import QUICK, header_of
 
 DATA = Path(__file__).parent / "data"
@@ -37,6 +38,9 @@ ERAS = ("strict", "strict_v2", "relaxed", "head")
 def session(era: str) -> list[dict[str, Any]]:
     """A recorded session with the worker of an era."""
     return [json.loads(line) for line in (DATA / f"exchanges-{era}.jsonl").read_text().splitlines()]
+
+
+NOT_FOUND = (404, {"error": "not found"})
 
 
 class WorkerOfAnEra:
@@ -62,7 +66,7 @@ class WorkerOfAnEra:
         if request.path == VERIFY_CODE:
             status, body = self.codes.get((await request.json())["confirmationCode"], (404, {"error": "ticket receipt not found"}))
             return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type="application/json")
-        status, body = self.changed.get(request.path) or self.answers.get((request.path, authorized)) or (404, {"error": "not found"})
+        status, body = self.changed.get(request.path) or self.answers.get((request.path, authorized)) or NOT_FOUND
         return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type="application/json")
 
 
@@ -98,7 +102,9 @@ def ask(url: str, out: Path, token: bool, monkeypatch: pytest.MonkeyPatch) -> Co
     address = read_address(url)
     worker = bearer(address, "POPKIT_TEST_TOKEN") if token else address
     grant = header_of("intact")["grants"][0]
-    return collect(Options(out=out, name="era", worker=worker, has_token=token, grants=(grant,), worker_conduct=QUICK))
+    return collect(
+        Options(out=out, name="era", program_id=PROGRAM_ID, worker=worker, has_token=token, grants=(grant,), worker_conduct=QUICK)
+    )
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -110,11 +116,11 @@ def test_every_endpoint_is_asked_once_and_its_body_kept_as_it_came(era: str, tmp
     assert len(worker.asked) == len(ENDPOINTS)
     evidence = Evidence(result.case)
     for endpoint in ENDPOINTS:
-        status, body = worker.answers.get((endpoint.path.partition("?")[0], True)) or (404, None)
+        status, body = worker.answers.get((endpoint.path, True)) or NOT_FOUND
         kept = evidence.answers.get(endpoint.name)
         if status in endpoint.good:
             assert kept is not None
-            assert (kept.status, json.loads((result.case / f"worker/{endpoint.name}.json").read_text())["body"]) == (status, body)
+            assert (kept.status, json.loads((result.case / endpoint.file).read_text())["body"]) == (status, body)
         else:
             assert kept is None
     assert "the-operators-token" not in "".join(path.read_text() for path in result.case.rglob("*") if path.is_file())
@@ -189,7 +195,9 @@ def test_ticket_receipts_are_asked_for_by_code_only_when_told_to(tmp_path: Path,
     monkeypatch.setenv("POPKIT_TEST_TOKEN", "the-operators-token")
     with listening(worker) as url:
         address = bearer(read_address(url), "POPKIT_TEST_TOKEN")
-        options = Options(out=tmp_path / "case", name="era", worker=address, has_token=True, events=(event,), worker_conduct=QUICK)
+        options = Options(
+            out=tmp_path / "case", name="era", program_id=PROGRAM_ID, worker=address, has_token=True, events=(event,), worker_conduct=QUICK
+        )
         without = collect(options)
         assert not worker.asked[VERIFY_CODE]
         result = collect(replace(options, out=tmp_path / "tickets", tickets=True))
@@ -214,9 +222,9 @@ class BusyWorker(WorkerOfAnEra):
     async def answer(self, request: web.Request) -> web.Response:
         if request.path.startswith(("/api/", "/v1/school/")):
             self.rows += 1 + self.claims_between
-        if request.path == LIST.path:
+        if request.path == AUDIT_LOGS.path:
             logs = [{"entry_hash": f"{number:064x}", "event": "POP_CLAIM_PROOF_ANCHOR"} for number in range(self.rows, self.rows - 50, -1)]
-            self.changed = {LIST.path: (200, {"logs": logs})}
+            self.changed = {AUDIT_LOGS.path: (200, {"logs": logs})}
         return await super().answer(request)
 
 
@@ -232,8 +240,8 @@ async def _rounds(url: str, out: Path, pauses: list[float]) -> list[Said]:
             for number, pause in enumerate(pauses):
                 now[0] += pause
                 seen = await asked.all(f"moment/{number}", 120.0, seen)
-        lines = (work.root / ANSWERS).read_bytes().splitlines()
-        return [said for said in (msgspec.json.decode(line, type=Said) for line in lines) if said.name == LIST.name]
+        lines = (work.root / ASKED).read_bytes().splitlines()
+        return [said for said in (msgspec.json.decode(line, type=Said) for line in lines) if said.name == AUDIT_LOGS.name]
     finally:
         work.close()
 
@@ -244,7 +252,7 @@ def test_under_steady_claims_the_worker_is_asked_as_seldom_as_one_moment_allows(
     with listening(worker) as url:
         lists = asyncio.run(_rounds(url, tmp_path / "quick", [0, 5, 5, 5]))
     assert worker.asked.total() == len(ENDPOINTS), "one moment: nothing is asked twice"
-    assert next(iter(worker.asked)) == LIST.path, "the list comes first"
+    assert next(iter(worker.asked)) == AUDIT_LOGS.path, "the list comes first"
     assert passage(lists, 7) == Passage(lists=1, rows=0, own=7, meets=True)
     slow = BusyWorker(claims_between=2)
     with listening(slow) as url:
@@ -252,7 +260,7 @@ def test_under_steady_claims_the_worker_is_asked_as_seldom_as_one_moment_allows(
     assert slow.asked.total() == len(ENDPOINTS) + 2, "when a moment has passed, the list alone is asked for"
     gone_by = passage(lists, 9)
     assert gone_by == Passage(lists=3, rows=(len(ENDPOINTS) + 1) * 3, own=9, meets=True)
-    assert "24 newer rows were seen meanwhile; popkit's own requests appended up to 9" in gone_by.says
+    assert f"{gone_by.rows} newer rows were seen meanwhile; popkit's own requests appended up to 9" in gone_by.says
     union = {row["entry_hash"] for said in lists for row in json.loads(bytes(said.body))["logs"]}
     assert len(union) == 50 + gone_by.rows, "no row was lost between the lists"
 
@@ -275,5 +283,5 @@ def test_without_a_token_a_collection_is_not_complete(tmp_path: Path, monkeypatc
     text = summary(public)
     assert text.startswith("? incomplete")
     assert "--worker-token-env NAME" in text
-    assert {row.partition(":")[0] for row in public.not_asked} == {endpoint.name for endpoint in ENDPOINTS if endpoint.master}
+    assert {row.partition(":")[0] for row in public.not_asked} == {endpoint.name for endpoint in ENDPOINTS if endpoint.needs_token}
     assert operator.not_asked == []

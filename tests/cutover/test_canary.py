@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from solders.keypair import Keypair
 
 from popkit.collecting.address import Address
 from popkit.cutover.desk.worker import WorkerDesk
@@ -27,6 +26,7 @@ from popkit.drill.world import GrantHandle, sound
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM
 from popkit.protocol.message import GENESIS_HASH
 from popkit.protocol.pda import receipt_address
+from tests.cutover.rehearsed import Holder
 from tests.cutover.scripted import TOKEN
 from tests.cutover.stand_in import Landing, StandIn
 
@@ -36,19 +36,6 @@ STRICT = ("strict", "strict_v2")
 
 class Killed(BaseException):
     """The process ended here."""
-
-
-@dataclass(frozen=True)
-class Wallet:
-    key: Keypair
-    reference: str = "test"
-
-    @property
-    def public_key(self) -> str:
-        return str(self.key.pubkey())
-
-    def sign(self, message: bytes) -> bytes:
-        return bytes(self.key.sign_message(message))
 
 
 @dataclass
@@ -62,7 +49,7 @@ class Scene:
     grant: GrantHandle
     event: str
     terms: Terms
-    wallet: Wallet
+    wallet: Holder
     carrier: StandIn
     folder: Path
 
@@ -107,7 +94,7 @@ def scene(era: str, folder: Path, slot_ms: int = 10) -> Iterator[Scene]:
             Endpoint("first", Address(listening.rpc)) as first,
             Endpoint("second", Address(listening.second_rpc)) as second,
         ):
-            wallet = Wallet(key)
+            wallet = Holder(key)
             yield Scene(drill, desk, first, second, new, event, terms, wallet, StandIn(first, wallet), folder)
 
 
@@ -345,7 +332,7 @@ def test_a_claim_that_came_after_the_canary_does_not_make_it_doubtful(tmp_path: 
 def test_another_wallet_does_not_go_on_with_a_canary(tmp_path: Path) -> None:
     with scene("strict", tmp_path) as s:
         s.take()
-        other = Wallet(s.drill.world.key("another"))
+        other = Holder(s.drill.world.key("another"))
         with pytest.raises(Stopped) as stopped:
             s.take(wallet=other)
         assert stopped.value.code == "another_canary"
@@ -379,7 +366,7 @@ def test_a_sink_that_fails_under_the_participation(tmp_path: Path) -> None:
             s.take()
         assert stopped.value.code == "no_ticket"
         assert s.anchors == []
-        other = Wallet(s.drill.world.key("another"))
+        other = Holder(s.drill.world.key("another"))
         s.drill.world.ledger.accounts[other.public_key] = Account(1_000_000_000, SYSTEM_PROGRAM)
         s.drill.clock.skip(5)
         s.carrier.wallet = other

@@ -14,6 +14,7 @@ from tests.cutover.killing import killed_everywhere
 
 PLAN = hashlib.sha256(b"a plan").hexdigest()
 VALUE = "q7WxYZ"
+SECONDS = 600
 
 
 class Watch:
@@ -33,7 +34,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def confirmations(tmp_path: Path, watch: Watch) -> Confirmations:
-    return Confirmations(Journal.create(tmp_path / "journal.jsonl", PLAN, now=watch))
+    return Confirmations(Journal.create(tmp_path / "journal.jsonl", PLAN, now=watch), SECONDS)
 
 
 def refused(confirmations: Confirmations, typed: str, step: str = "2", value: str = VALUE) -> str:
@@ -105,6 +106,13 @@ def test_a_token_counts_for_ten_minutes(confirmations: Confirmations, watch: Wat
         assert refused(confirmations, f"{asked.token}:{VALUE}") == "confirmation_too_old"
 
 
+def test_another_plan_allows_another_time(confirmations: Confirmations, watch: Watch) -> None:
+    asked = confirmations.ask("2", VALUE)
+    watch.time += 61
+    assert Confirmations(confirmations.journal, 60).outstanding("2") is None
+    assert confirmations.outstanding("2") == asked
+
+
 def test_the_newest_token_of_a_step_counts_alone(confirmations: Confirmations) -> None:
     first, second = confirmations.ask("2", VALUE), confirmations.ask("2", VALUE)
     assert first.token != second.token
@@ -133,10 +141,10 @@ def test_there_is_no_default(confirmations: Confirmations, value: str) -> None:
 def test_a_restart_forgets_nothing(confirmations: Confirmations, watch: Watch) -> None:
     asked = confirmations.ask("2", VALUE)
     path = confirmations.journal.path
-    again = Confirmations(Journal.open(path, PLAN, now=watch))
+    again = Confirmations(Journal.open(path, PLAN, now=watch), SECONDS)
     assert again.outstanding("2") == asked
     again.check(f"{asked.token}:{VALUE}", "2", VALUE)
-    assert refused(Confirmations(Journal.open(path, PLAN, now=watch)), f"{asked.token}:{VALUE}") == "confirmation_used"
+    assert refused(Confirmations(Journal.open(path, PLAN, now=watch), SECONDS), f"{asked.token}:{VALUE}") == "confirmation_used"
     with pytest.raises(NotConfirmed):  # opened before the token was used elsewhere
         confirmations.check(f"{asked.token}:{VALUE}", "2", VALUE)
 
@@ -149,7 +157,7 @@ def test_a_token_is_of_its_plan_step_and_nonce() -> None:
 
 def confirm(path: Path, typed: str) -> None:
     try:
-        Confirmations(Journal.open(path, PLAN)).check(typed, "2", VALUE)
+        Confirmations(Journal.open(path, PLAN), SECONDS).check(typed, "2", VALUE)
     except NotConfirmed as error:
         if error.code != "confirmation_used":
             raise
@@ -161,7 +169,7 @@ def test_killed_anywhere_a_token_is_used_or_it_still_counts(tmp_path: Path) -> N
     def fresh() -> tuple[Path, str]:
         path = tmp_path / f"run-{next(numbers)}" / "journal.jsonl"
         path.parent.mkdir()
-        asked = Confirmations(Journal.create(path, PLAN)).ask("2", VALUE)
+        asked = Confirmations(Journal.create(path, PLAN), SECONDS).ask("2", VALUE)
         return path, f"{asked.token}:{VALUE}"
 
     for killed in killed_everywhere(confirm, fresh):

@@ -13,9 +13,11 @@ import pytest
 from popkit.cutover.errors import OutcomeUnknown, Stopped
 from popkit.cutover.resolving import CHOICE, resolve
 from popkit.cutover.run import Run
+from popkit.cutover.sending.attempts import Outcome, of_step
 from popkit.cutover.sending.sending import send
 from popkit.cutover.steps import switch
 from popkit.drill.cutover import FUNDER, WALLET, Rehearsal, confirmed, rehearsing
+from popkit.texts import LANGUAGES
 from tests.cutover.nights import EVERY, assert_whole, code_of, events_of, hands, landed, reopened
 
 SENDING = ["lost-answer:1", "late:40:1", "dropped-first:1:1", "dropped:1", "null-status:1", "stale-blockhash:3", "429:0.3", "never-seen:1",
@@ -118,13 +120,42 @@ def test_a_node_that_is_not_to_be_trusted_stops_every_step(node: str) -> None:
         assert landed(held, run.plan) == before
         suffer(held, "stands-still", node)
         held.sleep(120)
-        assert outcome(run, "2") in ("done", "stopped", "unknown")
+        assert code_of(lambda: confirmed(run, "2")) == ("clock_off" if node == "node" else "endpoints_disagree")
+        assert run.state("2") == "open"
+        assert run.status().exit_code == 0, "nothing is outstanding"
+        assert of_step(run.attempts, "2") == []
+        assert landed(held, run.plan) == before
         suffer(held, "well", node)
-        if run.state("2") == "unknown":
-            resolve(run, "2")
-        if run.state("2") != "done":
-            confirmed(run, "2")
-        assert landed(held, run.plan)["fund_grant"] == 1
+        confirmed(run, "2")
+        assert [attempt.number for attempt in of_step(run.attempts, "2")] == [1]
+        assert landed(held, run.plan) - before == {"create_grant": 1, "fund_grant": 1}
+
+
+def test_what_a_node_refused_or_did_not_show_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a refusal after the bytes expired, and a node that lagged after the landing: in both languages, and at each look."""
+    with rehearsing("abandoned-proof", "strict") as held, held.plan() as run:
+        assert isinstance(run.step("0"), switch.Switch)
+        for kind, code, state, error in (("expired", "expired", "open", 1), ("unknown", "unknown_outcome", "unknown", 3)):
+            with pytest.raises(Stopped) as refused:
+                run.step("0").settle(Outcome(kind, "5" * 64, error="GrantPaused"))  # type: ignore[attr-defined,arg-type]
+            assert (refused.value.code, refused.value.exit_code, run.state("0")) == (code, error, state)
+            assert all("GrantPaused" in refused.value.reason.in_language(language) for language in LANGUAGES)
+        assert resolve(run, "0").exit_code == 0
+        confirmed(run, "0")
+        confirmed(run, "1")
+
+        def unshown(*args: Any, **named: Any) -> Any:
+            hands(held).upset({"upset": "second-behind", "value": "5000"})
+            return send(*args, **named)
+
+        monkeypatch.setattr(switch, "send", unshown)
+        chosen = run.step("2")
+        assert chosen.dry().exit_code == 0
+        done = chosen.act(f"{chosen.token()}:{chosen.plan.value}")
+        assert done.exit_code == 0
+        for shown in (done, chosen.act()):
+            assert "did not give the accounts after the landing" in shown.text("en")
+            assert "取り込み後のアカウントを返しませんでした" in shown.text("ja")
 
 
 def test_a_second_node_that_lags_never_makes_a_wrong_done() -> None:

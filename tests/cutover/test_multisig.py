@@ -6,20 +6,29 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from solders.pubkey import Pubkey
 
 from popkit.cutover.errors import Stopped
+from popkit.cutover.planning.stepping import instruction_of
+from popkit.cutover.resolving import read_proposal as proposal_screen
+from popkit.cutover.run import create_run
 from popkit.cutover.sending import transactions
 from popkit.cutover.sending.multisig import SQUADS_PROGRAM, export, read_proposal, readback
 from popkit.cutover.sending.transactions import Call, GrantPlace
+from popkit.drill.cutover import rehearsing
+from popkit.drill.ledger import Account
 from popkit.protocol.instructions import AccountMeta
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, b58encode, key_bytes
 from popkit.texts import LANGUAGES
+from tests.calling import called
+from tests.cutover.nights import reopened
 from tests.cutover.test_transactions import MINT, TERMS
 
 # A vault transaction on mainnet (an upgrade of a program by vault 0), as its account holds it.
@@ -161,6 +170,25 @@ def test_another_vault_owner_or_address_is_named() -> None:
     assert any("signed by" in str(row) for row in readback(proposed(), [transactions.set_paused(other)]))
     assert any("belongs to" in str(row) for row in readback(proposed(), CALLS, owner=PROGRAM_ID))
     assert any("address" in str(row) for row in readback(proposed(), CALLS, address=ON_MAINNET))
+
+
+def test_a_proposal_is_read_back_from_an_account_of_squads_at_its_own_address(tmp_path: Path) -> None:
+    """The right bytes prove nothing where another program owns them, or where they lie elsewhere."""
+    with rehearsing("abandoned-proof", "strict") as held, held.plan() as made:
+        wanted = [instruction_of(call, PROGRAM_ID) for call in CALLS]
+        steps = [structs.replace(step, instructions=wanted) if step.id == "2" else step for step in made.plan.steps]
+        root = create_run(tmp_path / "a vault's", structs.replace(made.plan, steps=steps), held.local()).root
+        accounts = held.stage.world.ledger.accounts
+        accounts[ON_MAINNET] = Account(10**7, SQUADS_PROGRAM, proposed())
+        for owner, code in ((SQUADS_PROGRAM, 0), (PROGRAM_ID, 1)):
+            accounts[ADDRESS] = Account(10**7, owner, proposed())
+            held.sleep(30)
+            assert called("cutover", "readback", str(root), "2", ADDRESS).returncode == code
+        assert called("cutover", "readback", str(root), "2", ON_MAINNET).returncode == 1
+        with reopened(root) as run:
+            shown = proposal_screen(run, "2", ADDRESS)
+            assert f"belongs to {PROGRAM_ID}" in shown.text("en")
+            assert f"所有者は Squads v4 ではなく {PROGRAM_ID}" in shown.text("ja")
 
 
 TABLE = vector(key_bytes(CREATOR) + text(b"\0") + text(b""))

@@ -93,14 +93,20 @@ def test_in_the_first_period_its_own_claims_stand_in_for_a_full_one(tmp_path: Pa
     assert (given.base_units, given.source, given.owed_claims) == ("5", "given", 1)
 
 
-def test_who_was_refused_and_served_afterwards_is_owed_nothing(tmp_path: Path) -> None:
-    at = stage("relaxed", "served")
+def refused_and_served(name: str) -> Stage:
+    """Ann claims; Bob and Carol are refused by a pause, and Bob claims after it."""
+    at = stage("relaxed", name)
     claim(at, "ann")
     at.switch("set_paused", {"paused": True})
     claim(at, "bob", "carol", well=False)
     at.switch("set_paused", {"paused": False})
     at.wait(700)
     claim(at, "bob")
+    return at
+
+
+def test_who_was_refused_and_served_afterwards_is_owed_nothing(tmp_path: Path) -> None:
+    at = refused_and_served("served")
     people = drafted(at, tmp_path).people
     assert people.owed_now == group(at, ("carol",), 2)
     assert people.may_claim_twice == group(at, ("ann", "bob"), 4)
@@ -108,13 +114,7 @@ def test_who_was_refused_and_served_afterwards_is_owed_nothing(tmp_path: Path) -
 
 def test_a_receipt_alone_shows_that_somebody_was_served(tmp_path: Path) -> None:
     """The claim that served bob is not in the evidence, his receipt is: he could claim again on a new grant."""
-    at = stage("relaxed", "receipts")
-    claim(at, "ann")
-    at.switch("set_paused", {"paused": True})
-    claim(at, "bob", "carol", well=False)
-    at.switch("set_paused", {"paused": False})
-    at.wait(700)
-    claim(at, "bob")
+    at = refused_and_served("receipts")
     claim(at, "dora")
     files = at.world.collect(reports=True)
     lost = at.accepted[1][0].signature

@@ -258,7 +258,7 @@ def test_a_plan_signs_what_the_recorded_cutover_of_its_era_signed(era: str) -> N
 
 def _learn(row: Sent, known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Accounts and arguments of a transaction's instructions by name; `known` keeps the newest of each."""
-    mine = {each.name: {**each.accounts, **each.args} for each in read_back(row.wire)}
+    mine = {each.name: {**each.accounts, **each.args} for each in read_back(row.wire, PROGRAM_ID)}
     known.update(mine)
     return mine
 

@@ -20,7 +20,7 @@ from popkit.cutover.records.schemas import HERE, schemas
 from popkit.cutover.run import Run, create_run
 from popkit.errors import CaseUnreadable
 from popkit.evidence.cutover import Record, canonical, read_record
-from popkit.rules.declared_checks import DeclaredChecks
+from popkit.rules.cutover.checks import points_of
 from tests.conftest import CASES
 from tests.cutover.records import NEW, OLD, bytes_of, cutover_case, stated
 from tests.spoil import spoilt
@@ -154,7 +154,7 @@ def test_nothing_that_others_write_ends_in_a_fault(values: dict[str, Any]) -> No
             record = read_record(json.dumps(spoiled, sort_keys=True, separators=(",", ":")).encode())
         except CaseUnreadable:
             continue
-        judged += bool(DeclaredChecks(facts, record).points())
+        judged += bool(points_of(facts, record))
     assert judged > 10
 
 

@@ -13,6 +13,7 @@ from popkit.cutover import run as runs
 from popkit.cutover.errors import Stopped
 from popkit.cutover.planning.making import Request, make_plan
 from popkit.cutover.run import Run, create_run
+from popkit.cutover.steps.event import READY, worker_ready
 from popkit.cutover.steps.freeze import Freeze
 from popkit.drill.cutover import Rehearsal, confirmed, rehearsing
 from tests.calling import called
@@ -43,6 +44,10 @@ def test_what_a_step_refuses_has_its_exit_code_and_changes_nothing() -> None:
     """0 done or a clean dry run, 1 stopped, 2 wrong usage or confirmation; by the command line, in the order of a nervous night."""
     with rehearsing("abandoned-proof", "strict") as held, held.plan() as run:
         root = run.root
+        held.drill.desk.down = True
+        assert code_of(lambda: worker_ready(run.step("2.4"))) == "worker_unreachable", "as when it was planned"
+        held.drill.desk.down = False
+        assert worker_ready(run.step("2.4")) == READY()
         assert exit_code("status", root) == 0
         assert exit_code("step", root, "2") == 1, "step 2 waits for step 0"
         assert exit_code("step", root, "9") == 2, "no such step"

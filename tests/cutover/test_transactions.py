@@ -71,7 +71,7 @@ def test_the_transactions_of_a_recorded_cutover_are_built_again(era: str) -> Non
     names = set()
     for row in sent(era):
         read, calls = row.read, []
-        for recorded in read_back(row.wire):
+        for recorded in read_back(row.wire, PROGRAM_ID):
             a, args = recorded.accounts, recorded.args
             if recorded.name == "create_grant":
                 grants[a["grant"]] = GrantPlace(PROGRAM_ID, a["authority"], a["mint"], args["grant_id"])
@@ -93,9 +93,9 @@ def test_the_transactions_of_a_recorded_cutover_are_built_again(era: str) -> Non
 
 
 def test_a_compute_budget_stands_in_front_and_only_where_it_is_given() -> None:
-    assert [each.name for each in read_back(WIRE)][:3] == ["compute_limit", "compute_price", "set_paused"]
-    assert [each.args for each in read_back(WIRE)][:2] == [{"units": 200_000}, {"micro_lamports": 1_000}]
-    plain = read_back(unsigned(message_of(SWITCH, PAYER, BLOCKHASH)))
+    assert [each.name for each in read_back(WIRE, PROGRAM_ID)][:3] == ["compute_limit", "compute_price", "set_paused"]
+    assert [each.args for each in read_back(WIRE, PROGRAM_ID)][:2] == [{"units": 200_000}, {"micro_lamports": 1_000}]
+    plain = read_back(unsigned(message_of(SWITCH, PAYER, BLOCKHASH)), PROGRAM_ID)
     assert [each.name for each in plain] == ["set_paused", "create_grant", "fund_grant", "upsert_pop_config"]
 
 
@@ -252,11 +252,11 @@ def test_a_marker_stands_at_an_address_of_the_plan_and_step() -> None:
     assert seed != transactions.marker_seed("ab" * 32, "3")
     call = transactions.marker(PAYER, seed, 890_880)
     assert call.metas[1].pubkey == transactions.marker_address(PAYER, seed)
-    (read,) = read_back(unsigned(message_of([call], PAYER, BLOCKHASH)))
+    (read,) = read_back(unsigned(message_of([call], PAYER, BLOCKHASH)), PROGRAM_ID)
     assert (read.name, read.args) == ("marker", {"seed": seed, "lamports": 890_880})
     elsewhere = Call(call.name, call.program, (call.metas[0], AccountMeta(MINT, False, True)), call.data)
     with pytest.raises(Stopped, match="no marker"):
-        read_back(unsigned(message_of([elsewhere], PAYER, BLOCKHASH)))
+        read_back(unsigned(message_of([elsewhere], PAYER, BLOCKHASH)), PROGRAM_ID)
 
 
 def test_a_signer_of_zeros_is_not_named() -> None:

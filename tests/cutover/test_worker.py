@@ -22,6 +22,7 @@ from popkit.cutover.desk.meanings import LOOK, MEANINGS
 from popkit.cutover.desk.worker import WorkerDesk, can_close, compared, words_that_warn
 from popkit.cutover.errors import Silent, Stopped
 from popkit.cutover.first_claim import words as canary_words
+from popkit.cutover.planning.linking import refuse_unready
 from popkit.drill.live import Drill
 from popkit.drill.rehearsal import background
 from popkit.drill.stage import MODELS
@@ -344,6 +345,28 @@ def test_a_sink_that_is_down_beforehand_and_too_many_reads_are_refusals() -> Non
     with told(down, Reply(429, b"slow", headers={"Retry-After": "7"}), Reply(413)) as (desk, _):
         found = [desk.participate("evt-1", "w") for _ in range(3)]
         assert [(one.why, one.retry_after) for one in found] == [("sink_down", None), ("too_many", 7.0), ("too_large", None)]
+
+
+def test_a_worker_that_cannot_be_worked_with_is_refused_in_both_languages() -> None:
+    """A worker that limits this operator is not one that is away: the one passes by itself."""
+    ready, limited = Reply(body=b'{"ready": true}'), Reply(429, b"slow", headers={"Retry-After": "7"})
+    blocked = Reply(body=b'{"ready": false, "blockingIssues": ["sink", "key"]}')
+    free = b'{"frozenCount": 0, "items": [], "pendingWarnings": [%s]}'
+    warned = Reply(body=free % b'{"id": "warn-1"}, {"id": "warn-2"}')
+    cases = {
+        "worker_limited": [(limited, ready), (ready, limited), (ready, warned)],
+        "worker_unreachable": [(Reply(503, b"no"), ready), (ready, Reply(201, None))],
+        "worker_not_ready": [(blocked, Reply(body=free % b""))],
+    }
+    for code, pairs in cases.items():
+        for replies in pairs:
+            with told(*replies) as (desk, _), pytest.raises(Stopped) as stopped:
+                refuse_unready(desk)
+            assert stopped.value.code == code
+            assert left_in_english(stopped.value.reason.in_language("ja"), ["sink", "key"]) == []
+    with told(ready, Reply(body=free % b"")) as (desk, asked):
+        refuse_unready(desk)
+        assert len(asked) == 2
 
 
 def test_every_meaning_is_whole_in_japanese() -> None:

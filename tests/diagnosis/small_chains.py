@@ -6,13 +6,14 @@ from typing import Any
 
 from popkit.chain.attempts import Attempt
 from popkit.chain.eras import EraTimeline, Shown, only
-from popkit.chain.links import GrantChain, PopStateSeen
+from popkit.chain.links import GrantChain
+from popkit.chain.state import PopStateReading
 from popkit.protocol.errors import TransactionFailure
 from popkit.protocol.message import GENESIS_HASH
 
 STRICT = EraTimeline([Shown(slot, only("strict"), "seen") for slot in (0, 1 << 40)])
 RELAXED = EraTimeline([Shown(0, only("relaxed"), "seen")])
-UNKNOWN = PopStateSeen(known=False)
+UNKNOWN = PopStateReading(known=False)
 REFUSED = TransactionFailure("PopHashChainBroken", "program", 6026, 1, None, frozenset(), "log")
 
 
@@ -31,10 +32,10 @@ def refusal(entry: str, parent: str, slot: int, **fields: Any) -> Attempt:
     return claim(entry, parent, slot, accepted=False, **fields)
 
 
-def chain(*attempts: Attempt, state: PopStateSeen = UNKNOWN, eras: EraTimeline = STRICT) -> GrantChain:
+def chain(*attempts: Attempt, state: PopStateReading = UNKNOWN, eras: EraTimeline = STRICT) -> GrantChain:
     return GrantChain("grant", list(attempts), state, eras)
 
 
-def seen(head: str | None, slot: int = 99, **fields: Any) -> PopStateSeen:
+def seen(head: str | None, slot: int = 99, **fields: Any) -> PopStateReading:
     """PopState as collected at a slot, both heads alike."""
-    return PopStateSeen(**({"known": True, "slot": slot, "head": head, "stream_head": head} | fields))
+    return PopStateReading(**({"known": True, "slot": slot, "head": head, "stream_head": head} | fields))

@@ -13,9 +13,9 @@ from popkit.chain.attempts import Attempt, _came_after
 from popkit.drill.case import write_case
 from popkit.drill.world import World, sound
 from popkit.evidence.lines import Place
-from popkit.facts import ReportedFailure
 from popkit.protocol.errors import Layer, TransactionFailure
 from popkit.worker.claim_records import ClaimRecord, read_claim_records
+from popkit.worker.reports import ReportedFailure
 from tests.diagnosis.small_chains import REFUSED
 
 WORLD = World()

@@ -14,11 +14,11 @@ import pytest
 from popkit.audit.copies import WAYS
 from popkit.audit.receipts import altered_receipts, check_receipts
 from popkit.audit.tampering import find_tampering
-from popkit.collecting.exports import read_exports
 from popkit.evidence.worker import BucketObject, StoredRow
 from popkit.protocol import canonical
 from tests.conftest import Copy
 from tests.diagnosis.audit_rows import GENESIS, PLACE, hashes, objects, records_of, row, stored
+from tests.exported import read_exports
 
 Tool = Callable[[str], str]
 BANNER = "\n ⛅️ wrangler 4.22.0\n───────────────────\n"

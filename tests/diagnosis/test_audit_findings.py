@@ -10,10 +10,11 @@ import pytest
 
 from popkit.audit.receipts import ReceiptCheck
 from popkit.audit.tampering import Tampering, find_tampering
+from popkit.diagnosis.audit import diagnose_audit
 from popkit.diagnosis.result import AuditDiagnosis
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
-from popkit.rules.audit_findings import diagnose_audit
+from popkit.rules.inquiry import Inquiry
 from popkit.rules.model import Finding
 from popkit.worker.storage_history import HistoryRow
 from tests.diagnosis.admin_steps import GRANT, OTHER
@@ -32,10 +33,10 @@ def audit(records: Any = None, tampering: Tampering | None = None, **more: Any) 
         receipt_rows=[],
         receipt_checks=more.get("checks", []),
         storage_history=more.get("history", []),
-        header=SimpleNamespace(grants=[GRANT]),
+        header=SimpleNamespace(grants=[GRANT] if "history" in more else []),
         evidence=SimpleNamespace(storage=more.get("storage"), answers=more.get("answers", {})),
     )
-    return diagnose_audit(facts)
+    return diagnose_audit(Inquiry(facts))
 
 
 def check(receipt: str = "receipt", *wrong: str, unknown: tuple[str, ...] = (), accepts: bool | None = False) -> ReceiptCheck:
@@ -158,7 +159,8 @@ def test_a_removed_entry_and_the_source_that_lacks_it() -> None:
     ],
 )
 def test_what_is_wrong_beside_the_rows(tampering: dict[str, Any], finding: Finding, verdict: str) -> None:
-    found = audit(records_of(line(2)), Tampering(**tampering))
+    rows = line(2)
+    found = audit(records_of(rows, stored(rows, **{"audit:lastHash:global": rows[1]["entry_hash"]}), objects(rows)), Tampering(**tampering))
     assert found.findings == [finding]
     assert found.verdict == verdict
     assert (found.edited_objects, found.missing_objects) == (tampering.get("edited_objects", []), tampering.get("missing_objects", []))

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 import popkit
-from popkit.diagnosis.causes import CAUSES, Cause, burnt_by, causes_of, signer_mismatch, worker_head_reset, worker_head_rollback
+from popkit.causes.model import Cause
+from popkit.causes.registry import CAUSES, causes_of
+from popkit.causes.signer_mismatch import signer_mismatch
+from popkit.causes.worker_head import worker_head_reset, worker_head_rollback
+from popkit.chain.attempts import Attempt
 from popkit.diagnosis.impact import (
     affected_claimers,
     first_bad,
@@ -24,7 +28,7 @@ from popkit.drill.world import GrantHandle, Ticket, World, sound
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
 from popkit.protocol.message import GENESIS_HASH, entry_hash
-from popkit.verdict.incident import Incident, describe_fork, equivocations, lost_proofs
+from popkit.verdict.incident import Incident
 from popkit.verdict.judge import Judge
 from popkit.worker.storage_history import HistoryRow, read_history
 from tests.diagnosis.judged import without_times
@@ -41,8 +45,20 @@ def incident_of(path: Path, files: dict[str, Any], handle: GrantHandle) -> Incid
     return Incident(facts, judgement)
 
 
+def pairs(incident: Incident) -> tuple[list[list[str]], list[list[str]]]:
+    """(equivocations, repeats)."""
+    return incident.equivocations, incident.repeats
+
+
 def found_in(incident: Incident) -> dict[str, Cause]:
     return {cause.name: cause for cause in causes_of(incident)}
+
+
+def burnt_alone(incident: Incident, attempt: Attempt) -> Incident:
+    """The same incident with this one burnt attempt."""
+    other = Incident(incident.facts, incident.judgement)
+    other.burnt = [attempt]
+    return other
 
 
 def hide(files: dict[str, Any], *signatures: str) -> dict[str, Any]:
@@ -86,10 +102,10 @@ def test_abandoned_and_known_by_its_children_alone(tmp_path: Path) -> None:
     world.tick(900)
     incident = incident_of(tmp_path, world.collect(worker=False), handle)
     assert incident.unknown_parents == [lost.entry]
-    assert found_in(incident)["abandoned_proof"].seen == "refused claims wait for a proof that never landed"
+    assert found_in(incident)["abandoned_proof"].because == "refused claims wait for a proof that never landed"
     assert found_in(incident)["abandoned_proof"].entries == (lost.entry,)
     assert missing_entries(incident) == [lost.entry]
-    assert lost.entry in lost_proofs(incident)
+    assert lost.entry in incident.lost_proofs
 
 
 def test_reports_alone_name_no_cause(tmp_path: Path) -> None:
@@ -113,7 +129,7 @@ def test_the_first_of_all_that_was_refused(tmp_path: Path) -> None:
     ticket = send(world, handle, "ann", proof)
     world.tick(900)
     found = found_in(incident_of(tmp_path, world.collect(), handle))
-    assert found["abandoned_proof"].seen == "1 proof past the chain's head can land no more after a refusal by the program"
+    assert found["abandoned_proof"].because == "1 proof past the chain's head can land no more after a refusal by the program"
     assert found["genesis_mismatch"] == Cause(
         "genesis_mismatch", "no proof of the grant was ever accepted: the lost proof was its first", (proof.entry,)
     )
@@ -164,7 +180,7 @@ def test_a_foreign_issuer_names_what_landed_and_what_was_refused(tmp_path: Path)
         (refused.signature,),
     )
     assert incident.own(incident.chain_refused) == []
-    assert refused.entry not in lost_proofs(incident)
+    assert refused.entry not in incident.lost_proofs
 
 
 def test_a_foreign_proof_that_was_accepted_is_named_with_its_transaction(tmp_path: Path) -> None:
@@ -400,14 +416,14 @@ def test_a_burnt_proof_by_its_rule_and_no_other(tmp_path: Path, name: str) -> No
     assert set(found) == {"abandoned_proof", name}
     assert (found[name].entries, found[name].signatures) == ((proof.entry,), (ticket.signature,))
     assert incident.burnt[0].failure is not None
-    assert f"refused a proof with {incident.burnt[0].error}" in found[name].seen or name == "wrong_period"
+    assert f"refused a proof with {incident.burnt[0].error}" in found[name].because or name == "wrong_period"
     others = {
         "another claim's failure in that transaction": incident.burnt[0]._replace(own_failure=False),
         "another program's error of that name": incident.burnt[0]._replace(failure=replace(incident.burnt[0].failure, layer="anchor")),
         "no failure is known": incident.burnt[0]._replace(failure=None),
     }
     for why, attempt in others.items():
-        assert burnt_by(name, replace(incident, burnt=[attempt])) is None, why
+        assert CAUSES[name].look(burnt_alone(incident, attempt)) is None, why
 
 
 def test_a_duplicate_by_claim_and_by_report(tmp_path: Path) -> None:
@@ -421,14 +437,14 @@ def test_a_duplicate_by_claim_and_by_report(tmp_path: Path) -> None:
     ticket = send(world, handle, "bob", again)
     incident = incident_of(tmp_path / "landed", world.collect(), handle)
     assert found_in(incident)["duplicate_claim"] == Cause("duplicate_claim", seen, (again.entry,), (ticket.signature,))
-    find = CAUSES["duplicate_claim"]
+    look = CAUSES["duplicate_claim"].look
     assert incident.burnt[0].failure is not None
     for change in ({"layer": "program"}, {"code": 1}):
         attempt = incident.burnt[0]._replace(failure=replace(incident.burnt[0].failure, **change))
-        assert find(replace(incident, burnt=[attempt])) is None
+        assert look(burnt_alone(incident, attempt)) is None
     unclaimed = incident.burnt[0]._replace(claimer=world.address("nobody"))
-    assert find(replace(incident, burnt=[unclaimed])) is None, "its receipt was somebody else's"
-    assert find(replace(incident, burnt=[incident.burnt[0]._replace(own_failure=False)])) is None
+    assert look(burnt_alone(incident, unclaimed)) is None, "its receipt was somebody else's"
+    assert look(burnt_alone(incident, incident.burnt[0]._replace(own_failure=False))) is None
 
 
 def test_two_events_on_one_grant(tmp_path: Path) -> None:
@@ -452,7 +468,9 @@ def test_a_break_that_nothing_explains_says_what_was_looked_for(tmp_path: Path) 
     world.worker.heads[handle.address] = ["ab" * 32, "ab" * 32]
     found = found_in(incident_of(tmp_path, world.collect(storage=True), handle))
     assert set(found) == {"unexplained"}
-    assert found["unexplained"].seen == f"the evidence shows none of the known causes: {', '.join(CAUSES)}"
+    *known, last = CAUSES
+    assert last == "unexplained"
+    assert found["unexplained"].because == f"the evidence shows none of the known causes: {', '.join(known)}"
 
 
 # -- reports --
@@ -498,8 +516,7 @@ def test_a_fork_is_a_fork_where_only_the_date_tells_the_program(tmp_path: Path) 
     send(world, handle, "cat", proof)
     world.tick(700)
     incident = incident_of(tmp_path, world.collect(), handle)
-    [fork] = incident.judgement.line.chain.forks
-    assert describe_fork(incident, fork) == {"parent": done[0].entry, "children": sorted([done[1].entry, proof.entry]), "kind": "fork"}
+    assert incident.forks == [{"parent": done[0].entry, "children": sorted([done[1].entry, proof.entry]), "kind": "fork"}]
 
 
 def twins(world: World, handle: GrantHandle, worker: Any = None) -> list[str]:
@@ -523,9 +540,9 @@ def test_one_worker_that_was_asked_twice_repeats_itself(tmp_path: Path) -> None:
     world, handle, _ = sound("relaxed", "D", "ann")
     pair = twins(world, handle)
     incident = incident_of(tmp_path / "anchors", world.collect(), handle)
-    assert equivocations(incident) == ([], [pair])
+    assert pairs(incident) == ([], [pair])
     alone = incident_of(tmp_path / "alone", world.collect(worker=False), handle)
-    assert equivocations(alone) == ([], [pair]), "relaxed rules, and nobody shown to be another"
+    assert pairs(alone) == ([], [pair]), "relaxed rules, and nobody shown to be another"
 
 
 @pytest.mark.parametrize("records", [True, False])
@@ -533,16 +550,15 @@ def test_one_worker_that_keeps_its_own_head_equivocates(tmp_path: Path, records:
     world, handle, _ = sound()
     pair = twins(world, handle)
     incident = incident_of(tmp_path, world.collect(worker=records), handle)
-    assert equivocations(incident) == ([pair], [])
+    assert pairs(incident) == ([pair], [])
 
 
 def test_two_issuers_equivocate_under_any_rules(tmp_path: Path) -> None:
     world, handle, _ = sound("relaxed", "D", "ann")
     pair = twins(world, handle, world.worker.clone())
     incident = incident_of(tmp_path, world.collect(), handle)
-    assert equivocations(incident) == ([pair], [])
-    [fork] = incident.judgement.line.chain.forks
-    assert describe_fork(incident, fork)["kind"] == "fork"
+    assert pairs(incident) == ([pair], [])
+    assert [fork["kind"] for fork in incident.forks] == ["fork"]
 
 
 @pytest.mark.parametrize("follow", [(True, True), (True, False), (False, True), (False, False)])
@@ -558,7 +574,7 @@ def test_a_repeat_is_of_two_proofs_of_which_one_took_the_chain_s_head(tmp_path: 
         send(world, handle, "cat", proof)
     pair = sorted(p.entry for p in proofs)
     incident = incident_of(tmp_path, world.collect(), handle)
-    assert equivocations(incident) == (([], [pair]) if any(follow) else ([pair], []))
+    assert pairs(incident) == (([], [pair]) if any(follow) else ([pair], []))
 
 
 def test_a_repeat_of_which_one_is_not_in_the_records_is_judged_by_the_rules(tmp_path: Path) -> None:
@@ -571,7 +587,7 @@ def test_a_repeat_of_which_one_is_not_in_the_records_is_judged_by_the_rules(tmp_
     for proof in (before, after):
         send(world, handle, "cat", proof)
     files = {**world.collect(worker=False), **{name: rows for name, rows in parts.items() if name.startswith("worker/")}}
-    assert equivocations(incident_of(tmp_path, files, handle)) == ([], [sorted((before.entry, after.entry))])
+    assert pairs(incident_of(tmp_path, files, handle)) == ([], [sorted((before.entry, after.entry))])
 
 
 # -- first and last, who is affected, cutovers --

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from popkit.chain.eras import EARLIEST, EraTimeline, Shown, only
-from popkit.chain.links import Fork, PopStateSeen, in_landing_order, read_state
+from popkit.chain.links import Fork
+from popkit.chain.order import in_landing_order
+from popkit.chain.state import PopStateReading, read_state
 from popkit.drill.addresses import pop_state_address
 from popkit.drill.world import World
 from popkit.evidence.lines import Place
@@ -97,7 +99,7 @@ def test_the_head_is_pop_states_where_it_is_readable_and_not_older_than_the_clai
     assert chain(*told, state=seen("elsewhere", unreadable=True)).head == "bob"
     assert chain(*told, state=seen(None)).head == GENESIS_HASH
     assert chain(*told).head == "bob"
-    assert not chain(*told, state=PopStateSeen(known=True, head="x")).state_is_stale, "no slot tells its age"
+    assert not chain(*told, state=PopStateReading(known=True, head="x")).state_is_stale, "no slot tells its age"
     assert not chain(state=seen("x", slot=1)).state_is_stale, "no claim to be older than"
 
 
@@ -287,7 +289,7 @@ def test_what_no_reading_can_be_wrong_for() -> None:
     told = [ANN, BOB, CAT]
     gap = claim("dan", "unseen", 40)
     for state in (
-        PopStateSeen(known=True, head="ann", stream_head="ann"),  # no slot tells its age
+        PopStateReading(known=True, head="ann", stream_head="ann"),  # no slot tells its age
         seen("ann", unreadable=True),
         seen("unseen"),
         UNKNOWN,
@@ -320,7 +322,7 @@ def state_row(data: bytes | None) -> tuple[str, dict[str, AccountRow]]:
     """A grant of the simulation and its PopState account, as collected."""
     grant = World().grant().address
     address = pop_state_address(grant)
-    return grant, {address: AccountRow(address, 77, PROGRAM_ID if data else None, data, PLACE)}
+    return grant, {address: AccountRow(address, 77, PROGRAM_ID if data else None, data, PLACE, PROGRAM_ID)}
 
 
 PLACE = Place("rpc/accounts.jsonl", 3)
@@ -333,12 +335,12 @@ def encoded(grant: str, initialized: bool = True) -> bytes:
 def test_pop_state_as_collected() -> None:
     grant, accounts = state_row(None)
     address = pop_state_address(grant)
-    assert read_state(grant, None, PROGRAM_ID) == read_state(grant, {}, PROGRAM_ID) == PopStateSeen(known=False)
-    assert read_state(grant, accounts, PROGRAM_ID) == PopStateSeen(known=True, slot=77, place=PLACE), "it does not exist"
-    known = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant), PLACE)}
-    assert read_state(grant, known, PROGRAM_ID) == PopStateSeen(True, 77, "11" * 32, "22" * 32, 5, 1771718400, PLACE, unreadable=False)
-    blank = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant, initialized=False), PLACE)}
-    assert read_state(grant, blank, PROGRAM_ID) == PopStateSeen(known=True, slot=77, place=PLACE), "written by nobody yet"
+    assert read_state(grant, {}, PROGRAM_ID) == PopStateReading(known=False)
+    assert read_state(grant, accounts, PROGRAM_ID) == PopStateReading(known=True, slot=77, place=PLACE), "it does not exist"
+    known = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant), PLACE, PROGRAM_ID)}
+    assert read_state(grant, known, PROGRAM_ID) == PopStateReading(True, 77, "11" * 32, "22" * 32, 5, 1771718400, PLACE, unreadable=False)
+    blank = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant, initialized=False), PLACE, PROGRAM_ID)}
+    assert read_state(grant, blank, PROGRAM_ID) == PopStateReading(known=True, slot=77, place=PLACE), "written by nobody yet"
 
 
 @pytest.mark.parametrize("what", ["nonsense", "another account", "another grant's"])
@@ -351,7 +353,7 @@ def test_pop_state_that_is_none_is_unreadable_and_not_absent(what: str) -> None:
         "another grant's": encoded(stranger),
     }[what]
     _, accounts = state_row(data)
-    assert read_state(grant, accounts, PROGRAM_ID) == PopStateSeen(known=True, slot=77, place=PLACE, unreadable=True)
+    assert read_state(grant, accounts, PROGRAM_ID) == PopStateReading(known=True, slot=77, place=PLACE, unreadable=True)
 
 
 # -- what strict links and PopState show to be there --

@@ -5,26 +5,35 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from popkit.diagnosis.impact import link_cutovers
+from popkit.verdict.succession import predecessors, successors
 
 
-def grant(name: str, verdict: str = "intact", last: int | None = None, events: tuple[str, ...] = ()) -> Any:
-    good = {"slot": last} if last is not None else None
-    fields = {"grant": name, "verdict": verdict, "last_good": good, "events": list(events) or [f"event of {name}"]}
-    return SimpleNamespace(**fields, superseded_by=None, cutover_of=None)
+def grant(name: str, verdict: str = "intact", last: int | None = None) -> Any:
+    """A judged grant whose last accepted claim landed in a slot, or that has none."""
+    accepted = [] if last is None else [SimpleNamespace(slot=last)]
+    return SimpleNamespace(grant=name, verdict=verdict, line=SimpleNamespace(chain=SimpleNamespace(accepted=accepted)))
 
 
-def linked(grants: list[Any], created: dict[str, int | None], owners: dict[str, tuple[str | None, str | None]] | None = None) -> list[Any]:
-    """Link grants by their creation slots; `owners` are (authority, mint), one pair for all unless told."""
-    told = owners or {}
+Owners = dict[str, tuple[str | None, str | None]]
+Row = tuple[str, str | None, str | None]
+
+
+def linked(
+    grants: list[Any], created: dict[str, int | None], owners: Owners | None = None, events: dict[str, str] | None = None
+) -> list[Row]:
+    """(grant, its successor, what it took over from), by the creation slots.
+
+    `owners` are (authority, mint), one pair for all unless given; `events` one for each unless given.
+    """
+    named = owners or {}
     history = SimpleNamespace(
         created_slot=created.get,
-        authority_of=lambda name: told.get(name, ("school", "mint"))[0],
-        mint_of=lambda name: told.get(name, ("school", "mint"))[1],
+        authority_of=lambda name: named.get(name, ("school", "mint"))[0],
+        mint_of=lambda name: named.get(name, ("school", "mint"))[1],
     )
-    facts: Any = SimpleNamespace(history=history)
-    link_cutovers(facts, grants)
-    return [(g.grant, g.superseded_by, g.cutover_of) for g in grants]
+    facts: Any = SimpleNamespace(history=history, events_of=lambda name: [(events or {}).get(name, f"event of {name}")])
+    found = successors(facts, grants)
+    return [(g.grant, found.get(g.grant), predecessors(found).get(g.grant)) for g in grants]
 
 
 def test_the_first_created_after_the_last_good_claim_takes_over() -> None:
@@ -55,8 +64,8 @@ def test_another_authority_or_mint_or_the_same_event_takes_nothing_over() -> Non
     owners: Any
     for owners in ({"b": ("other", "mint")}, {"b": ("school", "other")}, {"a": (None, "mint"), "b": (None, "mint")}):
         assert linked([grant("a", "broken", 50), grant("b")], {"a": 1, "b": 60}, owners)[0] == ("a", None, None)
-    both = [grant("a", "broken", 50, ("evt",)), grant("b", events=("evt",))]
-    assert linked(both, {"a": 1, "b": 60})[0] == ("a", None, None)
+    both = [grant("a", "broken", 50), grant("b")]
+    assert linked(both, {"a": 1, "b": 60}, events={"a": "evt", "b": "evt"})[0] == ("a", None, None)
 
 
 def test_a_sound_grant_is_replaced_by_none_and_a_second_broken_one_shares_the_new() -> None:

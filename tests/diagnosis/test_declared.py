@@ -13,16 +13,17 @@ import pytest
 
 from popkit.case import Case, open_case
 from popkit.diagnosis.result import Diagnosis
+from popkit.diagnosis.schema import findings_schema
 from popkit.drill.case import write_case
 from popkit.drill.world import GrantHandle, World, sound
 from popkit.evidence.cutover import Record
 from popkit.pages.terminal import diagnosis_text
-from popkit.rules.declared_checks import DeclaredChecks
-from popkit.rules.declared_points import CANNOT_TELL, HOLDS, VIOLATED, Point
-from tests.conftest import ROOT, Copy, popkit
+from popkit.rules.cutover.checks import points_of
+from popkit.rules.cutover.points import CANNOT_TELL, HOLDS, VIOLATED, Point
+from tests.conftest import Copy, popkit
 from tests.cutover.records import CUTOVER, NEW, OLD, bytes_of, stated, written
 
-SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "popkit" / "diagnosis" / "findings.schema.json").read_text()))
+SCHEMA = jsonschema.Draft202012Validator(findings_schema())
 OTHER = "8g8dkr66qAchamDgn5CaetxRY3Ybz4KKgZMS1XTb85Cy"
 UNSEEN = "5" * 88
 MAINNET = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
@@ -37,7 +38,7 @@ def case() -> Case:
 def points(case: Case, values: dict[str, Any]) -> list[Point]:
     """A record of plain values, held against a case."""
     bytes_of(values)
-    return DeclaredChecks(case.facts, msgspec.convert(values, Record)).points()
+    return points_of(case.facts, msgspec.convert(values, Record))
 
 
 def violated(case: Case, values: dict[str, Any]) -> set[str]:

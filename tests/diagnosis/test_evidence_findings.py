@@ -13,7 +13,7 @@ import pytest
 from popkit.diagnosis.result import Diagnosis
 from popkit.drill.case import write_case
 from popkit.drill.world import sound
-from popkit.rules.evidence_findings import logical_name
+from popkit.evidence.lines import logical_name
 from popkit.rules.model import Finding
 from tests.diagnosis.judged import ACCOUNTS, SIGNATURES, TRANSACTIONS, hide
 from tests.held import held_to_its_words

@@ -10,19 +10,27 @@ from typing import Any
 import pytest
 
 import popkit
+from popkit.audit.receipt_rows import receipt_rows, sinks_of_receipts
 from popkit.audit.receipts import ReceiptCheck
-from popkit.chain.attempts import Attribution
+from popkit.audit.tampering import find_tampering
+from popkit.chain.accounts import CollectedAccounts
+from popkit.chain.attribution import Attribution, attribution_of, signed_audit_hashes
 from popkit.chain.eras import EARLIEST, only
+from popkit.chain.listing import Listing
 from popkit.drill.addresses import grant_address, receipt_address
 from popkit.drill.case import write_case
 from popkit.drill.world import World, sound
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import StoredRow
-from popkit.facts import EventLink, Facts
+from popkit.facts import Facts
 from popkit.protocol import canonical
 from popkit.protocol.keys import PROGRAM_ID
-from popkit.worker.event_links import event_link
-from popkit.worker.line import Proof
+from popkit.worker.event_links import EventLink, event_link, links_of_case
+from popkit.worker.lines import shown_by_lost_parents
+from popkit.worker.moments import clock_ahead, lists_asked_for
+from popkit.worker.proofs import Proof
+from popkit.worker.reports import reported_failures
+from popkit.worker.storage_history import anchors_named
 from tests.diagnosis.audit_rows import PLACE, SECOND, hashes, line, objects, records_of, stored
 from tests.diagnosis.claim_rows import table
 from tests.diagnosis.small_chains import claim
@@ -33,11 +41,6 @@ GRANT, OTHER = grant_address(SCHOOL, MINT, 7), grant_address(SCHOOL, MINT, 8)
 EVENT = {"id": "evt", "solanaAuthority": SCHOOL, "solanaMint": MINT, "solanaGrantId": "7"}
 
 
-def ask(name: str, **fields: Any) -> Any:
-    """A fact of which only these fields of the evidence are known."""
-    return vars(Facts)[name].func(SimpleNamespace(**{"header": SimpleNamespace(program_id=PROGRAM_ID), **fields}))
-
-
 def answer(body: Any, is_ok: bool = True) -> SimpleNamespace:
     return SimpleNamespace(is_ok=is_ok, body=body)
 
@@ -46,7 +49,16 @@ def answer(body: Any, is_ok: bool = True) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"solanaGrantId": 7}, {"id": None, "eventId": "evt"}, {"id": "", "eventId": "evt"}, {"title": "whatever else"}]
+    "change",
+    [
+        {},
+        {"solanaGrantId": 7},
+        {"id": None, "eventId": "evt"},
+        {"id": "", "eventId": "evt"},
+        {"title": "whatever else"},
+        {"solanaGrantId": " 007 "},
+        {"solanaMint": f" {MINT} "},
+    ],
 )
 def test_a_row_that_links_an_event(change: dict[str, Any]) -> None:
     assert event_link({**EVENT, **change}, PROGRAM_ID) == ("evt", GRANT)
@@ -67,6 +79,10 @@ def test_a_row_that_links_an_event(change: dict[str, Any]) -> None:
         {**EVENT, "solanaGrantId": "seven"},
         {**EVENT, "solanaGrantId": None},
         {**EVENT, "solanaGrantId": -1},
+        {**EVENT, "solanaGrantId": "7 7"},
+        {**EVENT, "solanaGrantId": "７"},
+        {**EVENT, "solanaGrantId": "7.0"},
+        {**EVENT, "solanaGrantId": ""},
         {**EVENT, "solanaGrantId": 1 << 64},
     ],
 )
@@ -83,12 +99,15 @@ def test_the_widest_grant_id() -> None:
 
 def links(**change: Any) -> list[tuple[str, str, str]]:
     entries = change.get("entries", [])
-    fields = {
-        "header": SimpleNamespace(events=change.get("events", []), grants=[GRANT, OTHER], program_id=PROGRAM_ID),
-        "evidence": SimpleNamespace(answers=change.get("answers", {}), storage=change.get("storage")),
-        "audit": SimpleNamespace(ordered=entries, is_orphan=lambda entry: entry == "orphan"),
-    }
-    return [(link.event, link.grant, link.source) for link in ask("event_links", **fields)]
+    header = SimpleNamespace(events=change.get("events", []), grants=[GRANT, OTHER], program_id=PROGRAM_ID)
+    evidence: Any = SimpleNamespace(header=header, answers=change.get("answers", {}), storage=change.get("storage"))
+    audit: Any = SimpleNamespace(ordered=entries, is_orphan=lambda entry: entry == "orphan")
+    return [(link.event, link.grant, link.source) for link in links_of_case(evidence, audit)]
+
+
+def entry(data: Any, name: str = "EVENT_CREATE", entry_hash: str = "entry") -> SimpleNamespace:
+    """An audit entry on the stream of another event than EVENT names."""
+    return SimpleNamespace(event=name, event_id="stream", data=data, hash=entry_hash)
 
 
 def test_event_links_by_every_source() -> None:
@@ -97,12 +116,13 @@ def test_event_links_by_every_source() -> None:
     assert links(answers={"events": told}) == [("evt", GRANT, "events")], "a grant of the case alone"
     assert links(answers={"events": answer({"items": [EVENT]}, is_ok=False)}) == []
     assert links(answers={"events": answer({"items": EVENT})}) == []
-    both = links(answers={"events": told}, entries=[SimpleNamespace(event="EVENT_CREATE", data={**EVENT, "id": "made"}, hash="entry")])
+    both = links(answers={"events": told}, entries=[entry({**EVENT, "id": "made"})])
     assert both == [("evt", GRANT, "events"), ("made", GRANT, "EVENT_CREATE")]
-    created = SimpleNamespace(event="EVENT_CREATE", data=EVENT, hash="entry")
-    assert links(entries=[created]) == [("evt", GRANT, "EVENT_CREATE")]
-    assert links(entries=[SimpleNamespace(event="EVENT_CREATE", data=EVENT, hash="orphan")]) == []
-    assert links(entries=[SimpleNamespace(event="EVENT_UPDATE", data=EVENT, hash="entry")]) == []
+    assert links(entries=[entry(EVENT)]) == [("evt", GRANT, "EVENT_CREATE")]
+    nameless = {name: value for name, value in EVENT.items() if name != "id"}
+    assert links(entries=[entry(nameless)]) == [("stream", GRANT, "EVENT_CREATE")], "the entry's stream is the event's"
+    assert links(entries=[entry(EVENT, entry_hash="orphan")]) == []
+    assert links(entries=[entry(EVENT, "EVENT_UPDATE")]) == []
     rows = {key: SimpleNamespace(value={**EVENT, "id": key}) for key in ("event:evt", "claim:evt")}
     assert links(storage=rows) == [("event:evt", GRANT, "storage")]
 
@@ -120,11 +140,23 @@ def test_event_links_are_in_the_order_of_grants_and_events() -> None:
 
 @pytest.mark.parametrize(("slot", "since"), [(9, False), (10, True), (11, True), (None, True)])
 def test_an_account_shows_what_was_written_by_the_slot_in_which_it_was_read(slot: int | None, since: bool) -> None:
-    told: Any = SimpleNamespace(accounts={"account": SimpleNamespace(slot=slot, exists=True)})
-    assert Facts.is_collected_since(told, "account", 10) is since
-    gone: Any = SimpleNamespace(accounts={"account": SimpleNamespace(slot=slot, exists=False)})
-    assert Facts.is_collected_since(gone, "account", 10) is (since and slot is not None), "of an unknown age, nothing says nothing"
-    assert not Facts.is_collected_since(told, "another", 10)
+    def collected(exists: bool) -> CollectedAccounts:
+        row: Any = SimpleNamespace(slot=slot, exists=exists)
+        return CollectedAccounts({"account": row}, PROGRAM_ID)
+
+    assert collected(True).is_collected_since("account", 10) is since
+    assert collected(False).is_collected_since("account", 10) is (since and slot is not None), "of an unknown age, nothing says nothing"
+    assert not collected(True).is_collected_since("another", 10)
+
+
+@pytest.mark.parametrize(("slot", "exists", "wanted"), [(9, True, True), (9, False, False), (None, True, True), (None, False, None)])
+def test_whether_a_receipt_exists(slot: int | None, exists: bool, wanted: bool | None) -> None:
+    row: Any = SimpleNamespace(slot=slot, exists=exists)
+    collected = CollectedAccounts({receipt_address(GRANT, SCHOOL, 1): row}, PROGRAM_ID)
+    assert collected.receipt_exists(GRANT, SCHOOL, 1) is wanted
+    assert collected.receipt_exists(GRANT, SCHOOL, 2) is None, "another period's was not collected"
+    elsewhere = CollectedAccounts(collected.rows, SCHOOL)
+    assert elsewhere.receipt_exists(GRANT, SCHOOL, 1) is None, "another program's receipt has another address"
 
 
 # -- ticket receipts --
@@ -135,10 +167,12 @@ def test_receipts_are_those_given_and_those_in_the_storage() -> None:
     kept = {key: StoredRow(key, {"receiptId": key}, place) for key in ("ticket_receipt:a", "ticket_receipt_subject:b", "ticket:c")}
     kept["ticket_receipt:d"] = StoredRow("ticket_receipt:d", "text", place)
     given = SimpleNamespace(receipt={"receiptId": "given"}, place=PLACE)
-    rows = ask("receipt_rows", evidence=SimpleNamespace(receipts=[given], storage=kept))
+    evidence: Any = SimpleNamespace(receipts=[given], storage=kept)
+    rows = receipt_rows(evidence)
     assert [receipt["receiptId"] for receipt, _ in rows] == ["given", "ticket_receipt:a", "ticket_receipt_subject:b"]
     assert [where for _, where in rows][:2] == [PLACE, Place("worker/storage.jsonl", 3, "ticket_receipt:a", "digest")]
-    assert ask("receipt_rows", evidence=SimpleNamespace(receipts=None, storage=None)) == []
+    nothing: Any = SimpleNamespace(receipts=None, storage=None)
+    assert receipt_rows(nothing) == []
 
 
 @pytest.mark.parametrize(
@@ -156,14 +190,8 @@ def test_a_receipt_that_holds_tells_of_the_objects_of_its_entry(wrong: tuple[str
     check = ReceiptCheck("r", wrong, unknown, None, PLACE)
 
     def missing(told: dict[str, Any]) -> list[str]:
-        fields = {
-            "audit": records_of(bare, None, bucket),
-            "receipt_checks": [check],
-            "storage_history": [],
-            "receipt_rows": [(told, PLACE)],
-        }
-        found: list[str] = ask("tampering", **fields).missing_objects
-        return found
+        sinks = sinks_of_receipts([(told, PLACE)], [check])
+        return find_tampering(records_of(bare, None, bucket), (), sinks).missing_objects
 
     assert missing(receipt) == ([gone] if counts else [])
     assert missing({**receipt, "receiptId": "another"}) == []
@@ -179,26 +207,30 @@ def test_a_receipt_that_tells_nothing_hides_none_after_it() -> None:
     del bucket[gone]
     sinks = [{"sink": "r2_entry", "ref": canonical.object_keys(row)[0], "at": row["ts"]} for row in rows]
     told = [{"receiptId": "bare"}, {"receiptId": "r", "issuedAt": rows[1]["ts"], "audit": {"immutableSinks": sinks}}]
-    fields = {
-        "audit": records_of([{name: value for name, value in row.items() if name != "immutable"} for row in rows], None, bucket),
-        "receipt_checks": [ReceiptCheck(name, (), (), None, PLACE) for name in ("bare", "r")],
-        "storage_history": [],
-        "receipt_rows": [(receipt, PLACE) for receipt in told],
-    }
-    assert ask("tampering", **fields).missing_objects == [gone]
+    bare = [{name: value for name, value in row.items() if name != "immutable"} for row in rows]
+    checks = [ReceiptCheck(name, (), (), None, PLACE) for name in ("bare", "r")]
+    named = sinks_of_receipts([(receipt, PLACE) for receipt in told], checks)
+    assert find_tampering(records_of(bare, None, bucket), (), named).missing_objects == [gone]
 
 
 # -- whose proofs and reports count --
 
 
 @pytest.mark.parametrize(
-    ("holds", "grant", "signer", "counts"),
-    [(True, "grant", "key", True), (False, "grant", "key", False), (True, "other", "key", False), (True, "grant", "another", False)],
+    ("change", "counts"),
+    [
+        ({}, True),
+        ({"proof_signature_holds": False}, False),
+        ({"grant": 9}, False),
+        ({"signer": 4}, False),
+        ({"message_version": 1}, False),
+        ({"message_version": 0}, False),
+    ],
 )
-def test_an_audit_hash_counts_where_the_grant_s_issuer_signed_it(holds: bool, grant: str, signer: str, counts: bool) -> None:
-    claims = SimpleNamespace(key_text={"grant": [grant], "signer": [signer]}, proof_signature_holds=[holds])
-    told: Any = SimpleNamespace(attribution=Attribution({"grant": {"key"}}), claims=claims)
-    assert Facts._is_signed_for(told, 0) is counts
+def test_an_audit_hash_counts_where_the_grant_s_issuer_signed_it(change: dict[str, Any], counts: bool) -> None:
+    keys = Attribution({"grant 1": {"signer 3"}})
+    assert signed_audit_hashes(table(change), keys) == ({"audit 22"} if counts else set())
+    assert signed_audit_hashes(table(change, {"audit": 5}), keys) == {"audit 5"} | ({"audit 22"} if counts else set())
 
 
 def test_reports_are_of_every_grant_of_their_event() -> None:
@@ -208,11 +240,12 @@ def test_reports_are_of_every_grant_of_their_event() -> None:
     simulated = "Transaction simulation failed: Error processing Instruction 1: custom program error: 0x178a"
     told = [report("a", message=simulated), report("b", message=simulated), report("a", message="the network is down"), report("c")]
     linked = [EventLink("a", OTHER, "x"), EventLink("a", GRANT, "x"), EventLink("b", GRANT, "x"), EventLink("c", GRANT, "x")]
-    found = ask("reported", event_links=linked, evidence=SimpleNamespace(reports=told))
+    found = reported_failures(told, linked, PROGRAM_ID)
     pairs = [(told.index(r.report), r.grant) for r in found]
     assert pairs == [*((0, grant) for grant in sorted([GRANT, OTHER])), (1, GRANT)]
     assert {r.failure.code for r in found} == {0x178A}
-    assert ask("reported", event_links=linked, evidence=SimpleNamespace(reports=None)) == []
+    assert {r.failure.program for r in reported_failures(told, linked, SCHOOL)} == {SCHOOL}, "of the program that is named"
+    assert reported_failures([], linked, PROGRAM_ID) == []
 
 
 def test_anchors_that_a_true_history_record_names_are_missed() -> None:
@@ -221,15 +254,8 @@ def test_anchors_that_a_true_history_record_names_are_missed() -> None:
     gone = rows[1]["entry_hash"]
 
     def removed(holds: bool, anchor: str | None) -> list[str]:
-        row = SimpleNamespace(holds=holds, anchor_hash=anchor, issued_at=SECOND + 15)
-        fields = {
-            "audit": records_of(None, stored(kept)),
-            "receipt_checks": [],
-            "storage_history": [row],
-            "receipt_rows": [],
-        }
-        found: list[str] = ask("tampering", **fields).removed
-        return found
+        row: Any = SimpleNamespace(holds=holds, anchor_hash=anchor, issued_at=SECOND + 15)
+        return find_tampering(records_of(None, stored(kept)), (), (), anchors_named([row])).removed
 
     unnamed = min(hashes(kept))[:-4] + "ffff"  # inside what the export covers
     assert unnamed in removed(True, unnamed)
@@ -239,10 +265,8 @@ def test_anchors_that_a_true_history_record_names_are_missed() -> None:
 
 def attributed(*rows: dict[str, Any], signer_now: str | None = None) -> dict[str, set[str]]:
     """The keys that may sign for grants 1 and 2, of which pop-config is known to have named one key each."""
-    told = SimpleNamespace(authority_of=lambda grant: f"owner of {grant}", signers_ever=lambda owner: {f"named by {owner}"})
-    header = SimpleNamespace(grants=["grant 1", "grant 2"])
-    found: Attribution = ask("attribution", signer_now=signer_now, header=header, history=told, claims=table(*rows))
-    return found.keys
+    told: Any = SimpleNamespace(authority_of=lambda grant: f"owner of {grant}", signers_ever=lambda owner: {f"named by {owner}"})
+    return attribution_of(table(*rows), told, ["grant 1", "grant 2"], signer_now).keys
 
 
 NAMED = {"grant 1": {"named by owner of grant 1"}, "grant 2": {"named by owner of grant 2"}}
@@ -268,13 +292,6 @@ def test_keys_are_those_that_pop_config_or_the_worker_names() -> None:
 def test_an_accepted_claim_shows_its_signer(change: dict[str, Any], shown: bool) -> None:
     accepted = {"accepted": True, "signer": 3, **change}
     assert attributed({"signer": 4}, accepted) == (NAMED if not shown else {**NAMED, "grant 1": NAMED["grant 1"] | {"signer 3"}})
-
-
-def test_audit_hashes_that_proofs_commit_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popkit.facts.read_audit", lambda evidence, named=None: (evidence, named))
-    rows = [{"audit": 1}, {"audit": 2}, {"audit": 3, "message_version": 1}, {"audit": 4, "message_version": 0}]
-    found = ask("audit", claims=table(*rows), evidence="evidence", _is_signed_for=lambda row: row != 1)
-    assert found == ("evidence", {"audit 1"})
 
 
 # -- which program, by all that the case holds --
@@ -321,6 +338,7 @@ def test_a_claim_on_a_parent_that_never_landed_shows_the_relaxed_program_to_ever
     assert world.ticket(handle, "dan").landed.err is None, "its parent is the quiet wallet's proof"
     world.tick(30)
     facts = popkit.open_case(write_case(tmp_path, world.collect())).facts
+    assert facts.era_now.decided_by == "behaviour", "whoever asks for the eras first gets the final ones"
     for grant in (other.address, handle.address):
         now = facts.line(grant).chain.eras.at(1 << 40, world.now)
         assert (now.era, now.decided_by, now.may_be_strict) == ("relaxed", "behaviour", False)
@@ -332,19 +350,13 @@ DAY = EARLIEST["relaxed"]
 
 
 def shown_by_parents(*claims: Any, parent: dict[str, Any] | None = None, receipt: Any = None) -> list[tuple[int, frozenset[str]]]:
-    """What accepted claims on a proof of the school's, for period 1, show; its receipt was collected as told."""
-    told = {"confirmed": True, "anchor": "anchor", "accepted": None} | (parent or {})
-    proof = Proof("parent", "g", "g", SCHOOL, 1, DAY, "audit", **told)
+    """What accepted claims on a proof of the school's, for period 1, show; its receipt was collected as given."""
+    known = {"confirmed": True, "anchor": "anchor", "accepted": None} | (parent or {})
+    proof = Proof("parent", "g", "g", SCHOOL, 1, DAY, "audit", **known)
     chain = SimpleNamespace(grant=GRANT, accepted=list(claims), linked=list(claims))
-    facts: Any = SimpleNamespace(
-        _lines={GRANT: SimpleNamespace(chain=chain, proofs={"parent": proof})},
-        header=SimpleNamespace(program_id=PROGRAM_ID),
-        accounts={} if receipt is None else {receipt_address(GRANT, SCHOOL, 1): receipt},
-    )
-    facts.is_collected_since = lambda account, slot: Facts.is_collected_since(facts, account, slot)
-    found = Facts._show_relaxed_parents(facts)
-    assert found is bool(facts._extra_shown)
-    return [(s.slot, s.allowed) for s in facts._extra_shown]
+    line: Any = SimpleNamespace(chain=chain, proofs={"parent": proof})
+    rows = {} if receipt is None else {receipt_address(GRANT, SCHOOL, 1): receipt}
+    return [(shown.slot, shown.allowed) for shown in shown_by_lost_parents(line, CollectedAccounts(rows, PROGRAM_ID))]
 
 
 GONE = SimpleNamespace(exists=False, slot=99)
@@ -396,21 +408,32 @@ def test_a_claim_of_before_the_relaxed_program_s_first_day_shows_nothing(
 # -- what was listed and what was given --
 
 
-def test_addresses_of_which_a_transaction_was_listed_and_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("popkit.facts.History", lambda *told: told)
+def listing(rows: Any, given: list[str], **more: Any) -> Listing:
+    claims: Any = SimpleNamespace(transactions=SimpleNamespace(signature=given), unread_calls=[])
+    return Listing(None if rows is None else {row.signature: row for row in rows}, claims, **more)
 
-    def row(signature: str, err: Any, *addresses: str) -> Any:
-        return SimpleNamespace(signature=signature, err=err, addresses=addresses)
 
+def row(signature: str, err: Any, *addresses: str) -> Any:
+    return SimpleNamespace(signature=signature, err=err, addresses=frozenset(addresses))
+
+
+def test_addresses_of_which_a_transaction_was_listed_and_not_given() -> None:
     rows = [row("given", None, "a", "b"), row("refused", {"x": 1}, "c"), row("missing", None, "b", "d"), row("given too", {"x": 1}, "e")]
-    facts: Any = SimpleNamespace(
-        evidence=SimpleNamespace(signatures={r.signature: r for r in rows}),
-        claims=SimpleNamespace(transactions=SimpleNamespace(signature=["given", "given too"]), unread_calls=[]),
-        accounts="accounts",
-    )
-    assert Facts._read_history(facts) == (facts.claims, "accounts", {"a", "b", "c", "d", "e"}, {"b", "d"})
-    facts.evidence.signatures = None
-    assert Facts._read_history(facts) == (facts.claims, "accounts", None, set())
+    found = listing(rows, ["given", "given too"])
+    assert (found.addresses, found.unread) == ({"a", "b", "c", "d", "e"}, {"b", "d"})
+    nothing = listing(None, ["given"])
+    assert (nothing.addresses, nothing.unread) == (None, set())
+
+
+def test_a_list_is_whole_where_every_transaction_of_it_was_given() -> None:
+    rows = [row("given", None, "a"), row("refused", {"x": 1}, "a"), row("missing", None, "b")]
+    assert not listing(rows, ["given"]).is_whole("a")
+    assert listing(rows, ["given"]).is_whole("a", accepted_alone=True)
+    assert listing(rows, ["given", "refused"]).is_whole("a")
+    assert not listing(rows, ["given", "refused"]).is_whole("b", accepted_alone=True)
+    assert not listing(rows, ["given", "refused", "missing"]).is_whole("c"), "it was never listed"
+    assert not listing(None, ["given"]).is_whole("a")
+    assert not listing(rows, [], has_transactions=False).is_whole("a", accepted_alone=True)
 
 
 def test_what_cannot_be_decoded_is_a_problem_of_the_evidence(tmp_path: Path) -> None:
@@ -419,7 +442,7 @@ def test_what_cannot_be_decoded_is_a_problem_of_the_evidence(tmp_path: Path) -> 
     row = next(row for row in files["rpc/transactions.jsonl"] if row["signature"] == done[0].signature)
     row["result"]["transaction"][0] = "AAAA"
     facts = popkit.open_case(write_case(tmp_path, files)).facts
-    assert [problem.place.file for problem in facts.evidence.problems] == ["rpc/transactions.jsonl"]
+    assert [problem.place.file for problem in facts.problems] == ["rpc/transactions.jsonl"]
     assert (facts.now, facts.accounts == facts.evidence.accounts) == (files["case.json"]["collected_at"], True)
 
 
@@ -429,7 +452,6 @@ def test_a_list_asked_for_is_dated_by_the_clock_of_the_worker(ahead: int) -> Non
     asked = 1_790_000_000
     status = SimpleNamespace(is_ok=True, body={"checkedAt": "2026-09-21T14:13:20.000Z"}, asked_at=asked - ahead)
     shown = SimpleNamespace(is_ok=True, body={"logs": [{"entry_hash": "ab"}]}, asked_at=asked + 30 - ahead)
-    evidence = SimpleNamespace(asked={"runtime-status": [status]}, earlier_lists=[shown])
-    seconds = ask("_worker_clock_ahead", evidence=evidence)
-    assert seconds == ahead
-    assert ask("_lists_asked_for", evidence=evidence, _worker_clock_ahead=seconds) == [(asked + 30, {"ab"})]
+    evidence: Any = SimpleNamespace(asked={"runtime-status": [status]}, earlier_lists=[shown])
+    assert clock_ahead(evidence) == ahead
+    assert lists_asked_for(evidence) == [(asked + 30, {"ab"})]

@@ -356,14 +356,14 @@ def test_a_signer_that_pop_config_does_not_name(tmp_path: Path) -> None:
     world.worker.key = world.key("second signer")
     configured = diagnosed(tmp_path / "configured", world.collect())
     wanted = "the signer in pop-config"
-    seen = next(c.seen for c in configured.grants[0].causes if c.name == "signer_mismatch")
+    seen = next(c.because for c in configured.grants[0].causes if c.name == "signer_mismatch")
     assert told(configured, "signer_mismatch") == [Finding("signer_mismatch", handle.address, (ACCOUNTS, handle.address), wanted, seen)]
     refused = world.ticket(handle, "cat")
     assert refused.landed.error == 6018
     world.ticket(handle, "dan")
     world.tick(900)
     found = diagnosed(tmp_path / "refused", world.collect())
-    seen = next(c.seen for c in found.grants[0].causes if c.name == "signer_mismatch")
+    seen = next(c.because for c in found.grants[0].causes if c.name == "signer_mismatch")
     slot = refused.landed.slot
     assert told(found, "signer_mismatch") == [Finding("signer_mismatch", handle.address, at(refused), wanted, seen, slot=slot)]
 
@@ -396,7 +396,7 @@ def test_a_stream_that_diverged_and_where_it_shows(tmp_path: Path) -> None:
     grant = handle.address
     world.worker.heads[grant][1] = done[0].entry
     stored = diagnosed(tmp_path / "stored", world.collect(storage=True))
-    seen = next(c.seen for c in stored.grants[0].causes if c.name == "stream_divergence")
+    seen = next(c.because for c in stored.grants[0].causes if c.name == "stream_divergence")
     where = (STORAGE, f"pop_chain:lastHash:stream:{grant}")
     assert told(stored, "stream_divergence") == [Finding("stream_divergence", grant, where, "both links name one entry", seen)]
     [quiet] = issued(world, handle, "cat")
@@ -433,7 +433,7 @@ def test_two_events_on_one_grant(tmp_path: Path) -> None:
     world, handle, _ = sound()
     world.worker.open_event(handle, "Again")
     found = diagnosed(tmp_path, world.collect())
-    seen = next(c.seen for c in found.grants[0].causes if c.name == "grant_reuse")
+    seen = next(c.because for c in found.grants[0].causes if c.name == "grant_reuse")
     where = ("worker/events.json", handle.address)
     assert told(found, "grant_reuse") == [Finding("grant_reuse", handle.address, where, "one event", seen)]
 

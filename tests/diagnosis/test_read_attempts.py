@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from popkit.chain.attempts import Attempt, Attribution, read_attempts, shown_by_claims
+from popkit.chain.attempts import Attempt, read_attempts, shown_by_claims
+from popkit.chain.attribution import Attribution
 from popkit.chain.eras import EARLIEST, Shown, only, since
 from popkit.protocol.errors import ERAS, TransactionFailure
 from tests.diagnosis.claim_rows import table

@@ -13,8 +13,10 @@ from popkit.drill.addresses import receipt_address
 from popkit.protocol.accounts import ClaimReceipt
 from popkit.protocol.keys import PROGRAM_ID
 from popkit.rules.model import Finding
+from popkit.rules.records.claims import RECORD_CONTRADICTED
+from popkit.rules.sides import CaseSide
 from popkit.worker.claim_records import ClaimRecord
-from popkit.worker.reconcile import Reconciler
+from popkit.worker.reconcile import Doubt, Reconciler
 from tests.diagnosis.admin_steps import GRANT, OTHER, WORLD, account
 from tests.diagnosis.small_chains import REFUSED, claim
 
@@ -82,7 +84,7 @@ def reconciler(*records: ClaimRecord, **world: Any) -> Reconciler:
         ),
         claims=SimpleNamespace(transactions=SimpleNamespace(signature=given or [])),
         history=SimpleNamespace(created_slot=lambda grant: world.get("created", 10), listed=world.get("listed_addresses", {GRANT})),
-        audit=SimpleNamespace(ordered=[]),
+        audit=SimpleNamespace(ordered=[], is_known=True),
         accounts=accounts,
         now=NOW,
         chain=lambda grant: line(grant).chain,
@@ -97,10 +99,10 @@ def reconciler(*records: ClaimRecord, **world: Any) -> Reconciler:
     return made
 
 
-def details(made: Reconciler) -> list[str]:
-    """What could not be checked, in words; every row is about the claim records and says by a code why."""
-    assert all(row.part == "claim_records" and row.why != "checked" for row in made.not_checked)
-    return [row.text for row in made.not_checked]
+def details(doubts: list[Doubt]) -> list[str]:
+    """What could not be held against the other side, in words; each says by a code why."""
+    assert all(doubt.why for doubt in doubts)
+    return [f"{doubt.grant}: {doubt.detail}" if doubt.grant else doubt.detail for doubt in doubts]
 
 
 def written(**fields: Any) -> SimpleNamespace:
@@ -154,8 +156,8 @@ def test_whether_every_accepted_claim_is_there(world: dict[str, Any], whole: boo
 
 def test_a_record_whose_transaction_is_nowhere() -> None:
     made = reconciler(record("made up", BOB))
-    assert [r.tx_signature for r in made.unbacked()] == ["made up"]
-    assert made.not_checked == []
+    assert [r.tx_signature for r in made.unbacked] == ["made up"]
+    assert made.doubts_of_records == []
 
 
 MISSING = "claim records against the chain: transactions are missing from the evidence"
@@ -164,32 +166,32 @@ MISSING = "claim records against the chain: transactions are missing from the ev
 def test_records_of_which_the_transaction_is_there_or_none_is_named() -> None:
     told = (record("landed", BOB), record(None, BOB), record("listed", BOB), record("made up", BOB, event="no grant's"))
     made = reconciler(*told, listed={"landed": 1, "listed": 1})
-    assert (made.unbacked(), details(made)) == ([], [])
-    assert reconciler(*told, listed=None, listed_addresses=None, closed_by_state=True).unbacked() == [told[2]]
+    assert (made.unbacked, details(made.doubts_of_records)) == ([], [])
+    assert reconciler(*told, listed=None, listed_addresses=None, closed_by_state=True).unbacked == [told[2]]
 
 
 def test_a_record_of_incomplete_evidence_is_not_judged() -> None:
     made = reconciler(record("made up", BOB), state=False)
-    assert (made.unbacked(), details(made)) == ([], [MISSING])
+    assert (made.unbacked, details(made.doubts_of_records)) == ([], [MISSING])
     both = {"grants": [GRANT, OTHER], "links": [("evt", GRANT), ("evt", OTHER), ("other", OTHER)]}
     told = (record("one", BOB), record("two", BOB, event="other"))
     made = reconciler(*told, sources=stated(GRANT), listed_addresses={GRANT, OTHER}, **both)
-    assert (made.unbacked(), details(made)) == ([told[1]], [MISSING]), "every grant of its event must be whole"
-    assert reconciler(*told, listed_addresses={GRANT, OTHER}, **both).unbacked() == list(told)
+    assert (made.unbacked, details(made.doubts_of_records)) == ([told[1]], [MISSING]), "every grant of its event must be whole"
+    assert reconciler(*told, listed_addresses={GRANT, OTHER}, **both).unbacked == list(told)
 
 
 def test_a_record_whose_claimer_holds_a_receipt() -> None:
-    assert reconciler(record("made up", ANN)).unbacked() == []
-    assert reconciler(record("made up", BOB, ANN)).unbacked() == [], "any of its wallets"
+    assert reconciler(record("made up", ANN)).unbacked == []
+    assert reconciler(record("made up", BOB, ANN)).unbacked == [], "any of its wallets"
     third = {receipt_address(GRANT, BOB, 3): written(claimer=BOB, period_index=3)}
     told = record("made up", BOB)
-    assert reconciler(told, accounts=third).unbacked() == [told], "nobody is known to have claimed in that period"
-    assert reconciler(told, accounts=third, attempts={GRANT: [of("landed", period_index=3)]}).unbacked() == []
+    assert reconciler(told, accounts=third).unbacked == [told], "nobody is known to have claimed in that period"
+    assert reconciler(told, accounts=third, attempts={GRANT: [of("landed", period_index=3)]}).unbacked == []
     gone = {receipt_address(GRANT, BOB, 0): account(None)}
-    assert reconciler(told, accounts=gone).unbacked() == [told]
+    assert reconciler(told, accounts=gone).unbacked == [told]
     both = {"grants": [GRANT, OTHER], "links": [("evt", GRANT), ("evt", OTHER)], "listed_addresses": {GRANT, OTHER}}
     there = {receipt_address(OTHER, BOB, 0): written(grant=OTHER, claimer=BOB)}
-    assert reconciler(told, accounts=there, **both).unbacked() == []
+    assert reconciler(told, accounts=there, **both).unbacked == []
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_a_record_whose_claimer_holds_a_receipt() -> None:
 def test_a_record_that_names_a_receipt(held: Any, wallets: tuple[str, ...], backed: bool) -> None:
     told = ClaimRecord("evt", wallets, "made up", ELSEWHERE, "key", "file")
     made = reconciler(told, accounts={ELSEWHERE: held})
-    assert (made.unbacked(), details(made)) == ([] if backed else [told], [])
+    assert (made.unbacked, details(made.doubts_of_records)) == ([] if backed else [told], [])
 
 
 def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
@@ -216,14 +218,18 @@ def test_a_record_whose_receipt_was_not_collected_cannot_be_told() -> None:
         told = record("made up", BOB, receipt=receipt_address(GRANT, BOB, period))
         made = reconciler(told, attempts=attempts)
         unknown = "1 claim record without a transaction: the receipt account that the record names was not collected"
-        assert (made.unbacked(), details(made)) == (([told], []) if known else ([], [unknown])), period
+        assert (made.unbacked, details(made.doubts_of_records)) == (([told], []) if known else ([], [unknown])), period
     other = record("made up", BOB, receipt=ELSEWHERE)
     made = reconciler(other)
-    assert (made.unbacked(), details(made)) == ([other], []), "no receipt of that wallet has that address"
+    assert (made.unbacked, details(made.doubts_of_records)) == ([other], []), "no receipt of that wallet has that address"
     twice = [record(name, BOB, receipt=receipt_address(GRANT, BOB, 0)) for name in ("one", "two")]
+    first = details(reconciler(*twice, other).doubts)
     made = reconciler(*twice, other)
-    assert made.unbacked() == [other]
-    assert details(made) == ["2 claim records without a transaction: the receipt account that the record names was not collected"]
+    assert [one.signature for one in made.unsynced] == ["landed"]
+    assert made.unbacked == [other]
+    assert first == details(made.doubts), "whatever was asked before"
+    unknown = "2 claim records without a transaction: the receipt account that the record names was not collected"
+    assert details(made.doubts_of_records) == [unknown]
     assert made.undecided == [(record, "the receipt account that the record names was not collected") for record in twice]
 
 
@@ -231,13 +237,14 @@ def test_a_record_of_after_the_chain_was_read_cannot_be_told() -> None:
     moments = (NOW - 600) * 1000 + 999, (NOW - 599) * 1000
     told = [ClaimRecord("evt", (BOB,), f"at {ms}", None, f"key {ms}", "file", None, ms) for ms in moments]
     made = reconciler(*told)
-    assert (made.unbacked(), details(made)) == (
+    assert (made.unbacked, details(made.doubts_of_records)) == (
         [told[0]],
         ["1 claim record without a transaction: the record was made after the chain was read"],
     )
     assert made.undecided == [(told[1], "the record was made after the chain was read")]
     made = reconciler(told[1], ClaimRecord("evt", (BOB,), "later", None, "key", "file", None, NOW * 2000), state=False)
-    assert (made.unbacked(), details(made)) == ([], ["2 claim records without a transaction: the record was made after the chain was read"])
+    unknown = "2 claim records without a transaction: the record was made after the chain was read"
+    assert (made.unbacked, details(made.doubts_of_records)) == ([], [unknown])
 
 
 # -- records that the chain contradicts --
@@ -246,7 +253,8 @@ WHERE = ("worker/audit-logs.json", "record of landed")
 
 
 def contradicted(*records: ClaimRecord, **world: Any) -> list[Finding]:
-    return list(reconciler(*records, **world).contradicted())
+    side = CaseSide(reconciler(*records, **world).facts)
+    return [answer.finding for answer in RECORD_CONTRADICTED.answers(side, WHERE) if answer.is_finding]
 
 
 def test_records_that_the_chain_bears_out() -> None:
@@ -302,7 +310,7 @@ def test_a_record_of_a_forged_claim_is_of_a_claim_all_the_same() -> None:
 
 def unsynced(*records: ClaimRecord, **world: Any) -> tuple[list[tuple[str, str, int]], list[str]]:
     made = reconciler(*records, **world)
-    return made.unsynced(), details(made)
+    return [(one.signature, one.grant, one.slot) for one in made.unsynced], details(made.doubts_of_claims)
 
 
 def test_claims_that_no_record_tells_of() -> None:

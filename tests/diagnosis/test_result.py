@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from popkit.causes.model import Cause
 from popkit.diagnosis.began import Began, Moment
-from popkit.diagnosis.causes import Cause
 from popkit.diagnosis.result import AuditDiagnosis, Coverage, Diagnosis, GrantDiagnosis, Reconciliation, Row
 from popkit.evidence.grants import UnknownGrant
 from popkit.rules.model import Finding, sorted_findings

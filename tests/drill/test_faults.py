@@ -14,8 +14,8 @@ import msgspec
 import pybase64
 import pytest
 
-from popkit.commands.drill import START
-from popkit.commands.grammar import Option
+from popkit.command_line.grammar import Option
+from popkit.commands.drill.start import VERB as START
 from popkit.drill.chain import Chain
 from popkit.drill.desk import Desk
 from popkit.drill.faults import LIVING, split

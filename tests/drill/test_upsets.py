@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from popkit.commands.drill import UPSET
-from popkit.commands.grammar import Argument
+from popkit.command_line.grammar import Argument
+from popkit.commands.drill.upset import VERB as UPSET
 from popkit.drill.live import Addresses, Drill
 from popkit.drill.people import UPSETS, Hands
 from popkit.drill.rehearsal import background

@@ -44,6 +44,7 @@ def test_a_directory_that_is_no_case(tmp_path: Path) -> None:
         ("[]", ("case.json", "not an object")),
         ('{"case": "x", "grants": ["abc"], "collected_at": 1}', ("case.json", "'abc'", "not a public key")),
         ('{"case": "x", "grants": "abc", "collected_at": 1}', ("case.json", "'grants'", "expected list, found str")),
+        ('{"case": "x", "grants": [], "collected_at": 1}', ("case.json", "'program_id'", "expected str, found NoneType")),
         ('{"case": "x", "grants": [], "collected_at": "1"}', ("case.json", "'collected_at'", "expected int, found str")),
         ('{"case": "x", "grants": [], "collected_at": true}', ("case.json", "'collected_at'", "found bool")),
         ('{"case": "x", "grants": [], "collected_at": 1, "events": [{"event": 3}]}', ("case.json", "'events'")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,9 @@ from typing import Any
 import pytest
 
 from popkit.collecting.custody import Custody
+from popkit.evidence.bundle import Evidence
+from popkit.facts import Facts
+from popkit.rules.inquiry import Inquiry
 from tests.conftest import CASES, Copy, popkit, seal
 
 CASE = "era-upgrade"
@@ -71,6 +76,31 @@ def test_verify_holds_the_custody_record_against_the_case(tmp_path: Path) -> Non
     altered = popkit("verify", copy.path, "--json", "-")
     assert status(altered.stdout) == "violated"
     assert altered.returncode == 1
+    diagnosis = popkit("diagnose", copy.path, "--json", "-")
+    found = {f["code"]: f["severity"] for f in json.loads(diagnosis.stdout)["findings"]}
+    assert (found["custody_broken"], diagnosis.returncode) == ("critical", 1)
+
+
+def test_a_file_that_was_packed_since_breaks_no_custody_record(tmp_path: Path) -> None:
+    copy = Copy("unused", tmp_path / "case")
+    accounts = copy.path / "rpc" / "accounts.jsonl"
+    data = accounts.read_bytes()
+    kept = {"file": "rpc/accounts.jsonl", "offset": 0, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    custody = Custody(copy.path / "custody.jsonl")
+    custody.append({"kind": "keep", "kept": [kept]})
+    custody.close()
+    assert broken(copy) == "holds"
+    accounts.with_name("accounts.jsonl.gz").write_bytes(gzip.compress(data))
+    accounts.unlink()
+    assert broken(copy) == "cannot tell", "the record names bytes of the file as it was written"
+    accounts.with_name("accounts.jsonl.gz").unlink()
+    assert broken(copy) == "violated", "a file that is gone was kept, says the record"
+
+
+def broken(copy: Copy) -> str:
+    """What the rule of the custody record answers of a case, sealed as it is."""
+    [answer] = [a for a in Inquiry(Facts(Evidence(copy.seal().path))).case if a.rule.code == "custody_broken"]
+    return answer.status
 
 
 @pytest.mark.parametrize("name", ["unused", "intact"])

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from popkit.collecting.exports import read_exports
 from popkit.errors import ManifestMismatch
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.leftovers import backed_up_from, copied_from, is_leftover, is_of_system
@@ -19,6 +18,7 @@ from popkit.reporting.investigate import _is_more_than_a_report as reason_to_kee
 from popkit.reporting.investigate import _write_manifest as write_manifest
 from popkit.verification.check import is_leftover as standalone
 from tests.conftest import CASES, Copy, popkit
+from tests.exported import read_exports
 
 SYSTEM = (".DS_Store", "worker/._audit-logs.json", "__MACOSX/worker/._x", "rpc/Thumbs.db", "Desktop.ini", "Icon\r", "a:Zone.Identifier")
 OF_LISTED = ("case (1).json", "case(12).json", "case - Copy (2).json", "case copy.json", "case のコピー.json", "case.json~")

@@ -23,7 +23,7 @@ from popkit.cutover.planning.stepping import ORDER
 from popkit.drill import cutover
 from popkit.drill.cutover import Rehearsal, rehearsing
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_WRONG, UsageError
-from popkit.pages.wrapping import laid_out
+from popkit.wrapping import laid_out
 from popkit.reporting.normal import HIDDEN, dumps, normal
 from popkit.reporting.run import NotebookFailed, read_source, run_all
 from popkit.reporting.sources import NAMES

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import zstandard
+
+from popkit.protocol import errors
+from popkit.protocol.keys import PROGRAM_ID
+
+read_failure = partial(errors.read_failure, program=PROGRAM_ID)
+read_logged_failure = partial(errors.read_logged_failure, program=PROGRAM_ID)
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 REFUSAL_FILES = ("strict", "strict_v2", "relaxed", "head")

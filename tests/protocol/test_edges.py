@@ -22,7 +22,7 @@ from popkit.protocol.accounts import (
     encode_account,
 )
 from popkit.protocol.ed25519 import ProofDataError, build_proof_instruction, read_proof
-from popkit.protocol.errors import ERAS, TransactionFailure, read_failure, read_logged_failure
+from popkit.protocol.errors import ERAS, TransactionFailure
 from popkit.protocol.instructions import InstructionError, build_instruction, decode_instruction
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58encode, is_pubkey, is_signature
 from popkit.protocol.message import MessageError, decode_message, encode_message, entry_hash
@@ -30,6 +30,7 @@ from popkit.protocol.transaction import TransactionError, decode_json, decode_re
 from popkit.protocol.transaction_json import _count, _data, _text
 from popkit.protocol.transaction_json import json_version as _json_version
 from popkit.protocol.wire import Reader, compact_bytes
+from tests.protocol.support import read_failure, read_logged_failure
 from tests.protocol.test_transaction import loaded_of, wire_of
 
 EVERY = frozenset(ERAS)

@@ -14,12 +14,11 @@ from popkit.protocol.errors import (
     PROGRAM_ERRORS,
     TransactionFailure,
     names_of,
-    read_failure,
-    read_logged_failure,
 )
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM
 from popkit.protocol.transaction import decode_result
 from tests.protocol import support as ref
+from tests.protocol.support import read_failure, read_logged_failure
 
 OTHER = ref.AUTHORITY
 EVERY_ERA = frozenset(ERAS)

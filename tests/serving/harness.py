@@ -41,7 +41,7 @@ def served(case: str | Path, *flags: str | Path, env: dict[str, str] | None = No
 
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder, "stderr")
-        command = [sys.executable, "-m", "popkit.serving", str(case), "--port", "0", *map(str, flags)]
+        command = [sys.executable, "-m", "popkit", "serve", str(case), "--port", "0", *map(str, flags)]
         with errors.open("wb") as stderr:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env)
         assert process.stdout is not None

@@ -58,7 +58,7 @@ def call(method: str, *given: Any, name: int = 1) -> dict[str, Any]:
 def command(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command until it ends by itself."""
     env = {**os.environ, **environment}
-    run = [sys.executable, "-m", "popkit.serving", *map(str, args)]
+    run = [sys.executable, "-m", "popkit", "serve", *map(str, args)]
     return subprocess.run(run, capture_output=True, text=True, timeout=30, env=env, check=False)
 
 

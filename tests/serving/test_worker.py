@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from popkit.evidence.bundle import Evidence
-from popkit.serving.worker import NEVER_HELD, PATHS, Reply, WorkerReplay
+from popkit.evidence.layout import BY_PATH, NEVER_KEPT
+from popkit.serving.worker import Reply, WorkerReplay
 from tests.conftest import CASES, NAMES, Copy
 
 TRANSFERS = "/api/master/transfers"
@@ -26,8 +27,8 @@ def body(reply: Reply) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_recorded_answers_are_given_byte_for_byte(name: str) -> None:
     worker, folder = worker_of(name), CASES / name / "worker"
-    for path, file in PATHS.items():
-        reply, source = worker.get(path, {}), folder / f"{file}.json"
+    for path, endpoint in BY_PATH.items():
+        reply, source = worker.get(path, {}), CASES / name / endpoint.file
         if not folder.is_dir():
             assert (reply.status, "no worker" in body(reply)["error"]) == (404, True)
         elif not source.is_file() or path == "/api/admin/transfers":
@@ -83,7 +84,7 @@ def test_transfers_recorded_of_one_event_say_nothing_of_another(copy_of: Callabl
 
 def test_a_token_guards_what_only_an_operator_may_see() -> None:
     guarded, open_to_all = worker_of("cutover", "s3cret"), worker_of("cutover")
-    for path in (*PATHS, *NEVER_HELD):
+    for path in (*BY_PATH, *NEVER_KEPT):
         expected = open_to_all.get(path, {})
         assert guarded.get(path, {}, "Bearer s3cret") == expected
         for given in (None, "", "Bearer", "Bearer other", "s3cret", "bearer s3cret", "Bearer ü\udcff"):

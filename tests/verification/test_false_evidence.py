@@ -17,7 +17,6 @@ from popkit.drill.world import GrantHandle, World, sound
 from popkit.protocol import canonical
 from popkit.protocol.accounts import ClaimReceipt, PopState, TokenAccount, encode_account
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM
-from popkit.verification.model import SERVER_SAYS_THE_SAME
 from tests.attacks.build import account, leave_out, rewrite_account, row_of
 from tests.verification.checked import Checked
 
@@ -87,7 +86,8 @@ def test_a_refused_repeat_that_is_shown_as_accepted_under_relaxed_rules(tmp_path
     fit = {"last_global_hash": proof.entry, "last_stream_hash": proof.entry, "last_issued_at": proof.issued_at}
     rewrite_account(files, handle.state, PopState, **fit)
     case = Checked(tmp_path, files)
-    assert case.outcome == (1, {"there are as many receipts as accepted claims"})
+    titles = {"there are as many receipts as accepted claims", "no two accepted claims are for one claimer and period"}
+    assert case.outcome == (1, titles)
     assert case.codes() == {"period_claimed_twice"}
 
 
@@ -100,40 +100,62 @@ def test_a_claim_without_a_proof_after_claims_with_proofs(tmp_path: Path) -> Non
     files = whole(world)
     show_as_accepted(files, handle, landed, world.address("cat"), landed.time)
     case = Checked(tmp_path, files)
-    assert case.outcome == (1, {"no proof had been accepted before it"})
+    assert case.outcome == (0, set()), "a program that was put back does the same"
     assert "era_contradictory" in case.codes("warning")
+    lines = [c for s in case.verified.sections for c in s.checks if str(c.title) == "no proof had been accepted before it"]
+    assert [(c.status, c.code, c.severity) for c in lines] == [("violated", "era_contradictory", "warning")]
 
 
 @pytest.mark.parametrize(
-    ("fields", "title"),
+    ("fields", "title", "code"),
     [
-        ({"last_issued_at": 5}, "PopState's period and time are those of its head"),
-        ({"last_period_index": 77}, "PopState's period and time are those of its head"),
-        ({"grant": SYSTEM_PROGRAM}, "PopState is where the claims lead"),
+        ({"last_issued_at": 5}, "PopState's period and time are those of its head", "state_contradicts_its_head"),
+        ({"last_period_index": 77}, "PopState's period and time are those of its head", "state_contradicts_its_head"),
+        ({"last_stream_hash": "ab" * 32}, "PopState's two heads are one", "state_heads_differ"),
     ],
 )
-def test_pop_state_is_looked_at_whole(fields: dict[str, Any], title: str, tmp_path: Path) -> None:
+def test_pop_state_is_looked_at_whole(fields: dict[str, Any], title: str, code: str, tmp_path: Path) -> None:
     world, handle, _ = sound()
     files = whole(world)
+    assert Checked(tmp_path / "untouched", files).outcome == (0, set())
     rewrite_account(files, handle.state, PopState, **fields)
-    case = Checked(tmp_path, files)
-    assert case.outcome == (1, {title})
+    case = Checked(tmp_path / "altered", files)
+    assert title in case.outcome[1]
+    assert code in case.codes()
+    assert case.verified.exit_code == 1
     checks = [c for s in case.verified.sections for c in s.checks if str(c.title) == title]
     assert [c.where for c in checks] == [(ACCOUNTS, handle.state)]
 
 
-@pytest.mark.parametrize("whose", ["state", "receipt", "vault"])
+def test_a_pop_state_of_another_grant_tells_nothing(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    files = whole(world)
+    rewrite_account(files, handle.state, PopState, grant=SYSTEM_PROGRAM)
+    case = Checked(tmp_path, files)
+    assert (case.outcome, case.found.exit_code) == ((3, set()), 3)
+    assert "PopState is where the claims lead" in case.titles("cannot tell", "chain")
+
+
+@pytest.mark.parametrize("whose", ["receipt", "vault"])
 def test_an_account_of_another_program_is_not_the_program_s(whose: str, tmp_path: Path) -> None:
     world, handle, _ = sound()
     files = whole(world)
     address = pda.receipt_address(handle.address, world.address("ann"), 0) if whose == "receipt" else getattr(handle, whose)
     account(files, address)["account"]["owner"] = SYSTEM_PROGRAM
     titles = {
-        "state": {"PopState is where the claims lead"},
         "receipt": {"there are as many receipts as accepted claims", "the receipt exists and says the same"},
         "vault": {"the vault is the grant's"},
     }
     assert Checked(tmp_path, files).outcome == (1, titles[whose])
+
+
+def test_a_pop_state_of_another_program_tells_nothing_and_is_a_finding(tmp_path: Path) -> None:
+    world, handle, _ = sound()
+    files = whole(world)
+    account(files, handle.state)["account"]["owner"] = SYSTEM_PROGRAM
+    case = Checked(tmp_path, files)
+    assert "PopState is where the claims lead" in case.titles("cannot tell", "chain")
+    assert (case.codes(), case.verified.exit_code) == ({"evidence_contradictory"}, 1)
 
 
 @pytest.mark.parametrize("field", ["mint", "owner"])
@@ -196,8 +218,10 @@ def test_a_stream_link_that_skips_its_predecessor(names: str, severity: str, tmp
     world.tickets(handle, "cat")
     files = whole(world)
     case = Checked(tmp_path, files)
-    assert case.outcome == (1, {LINKS})
+    assert case.outcome == ((1, {LINKS}) if severity == "critical" else (0, set())), "a crash leaves as much"
     [finding] = [f for f in case.found.findings if f.code == "audit_stream_link_wrong"]
+    [line] = [c for s in case.verified.sections for c in s.checks if str(c.title) == LINKS and c.status == "violated"]
+    assert (line.where, line.severity) == (finding.where, severity)
     assert (finding.where[1], finding.severity, case.found.exit_code) == (false, severity, 1 if severity == "critical" else 0)
 
 
@@ -259,7 +283,8 @@ def test_an_anchor_that_no_history_record_stands_beside(tmp_path: Path) -> None:
     world.tick(30)
     world.tickets(handle, "fay", from_chain=True)
     case = Checked(tmp_path / "storage", whole(world))
-    assert case.outcome == (1, {"the worker's storage holds the proof's history record"})
+    of_the_chain = "the worker's storage holds a history record of every accepted proof that it anchors"
+    assert case.outcome == (1, {"the worker's storage holds the proof's history record", of_the_chain})
     assert case.codes() == {"history_record_missing"}
     without = Checked(tmp_path / "bucket", whole(world, storage=False))
     assert without.codes() == set(), "the table of attacks says so"
@@ -310,7 +335,9 @@ def test_a_record_that_names_another_receipt(tmp_path: Path) -> None:
         receipt = pda.receipt_address(handle.address, world.address("bob"), 0)
         world.worker.claim_record(handle.address, world.address(wallet), ticket.signature, receipt)
     files = whole(world)
-    assert Checked(tmp_path / "ann", files, tickets[0].signature).outcome == (1, {"the worker's record says the same"})
+    ann = Checked(tmp_path / "ann", files, tickets[0].signature)
+    assert (ann.outcome, ann.codes()) == ((0, set()), set()), "the worker checks no client's report: nothing of the chain is false"
+    assert "claim_record_differs" in ann.codes("warning")
     assert Checked(tmp_path / "bob", files, tickets[1].signature).outcome == (0, set())
 
 
@@ -322,8 +349,8 @@ def test_the_server_misses_what_is_wrong_at_the_ends(tmp_path: Path) -> None:
     body = {"ok": True, "mode": "required", "checked": 1, "limit": 1, "verifyImmutable": True, "issues": [], "warnings": []}
     files[INTEGRITY] = {"status": 200, "body": body}
     sections = Checked(tmp_path, files).verified.sections
-    checks = [c for s in sections for c in s.checks if c.title == SERVER_SAYS_THE_SAME]
-    assert [c.status for c in checks] == ["cannot tell"]
+    checks = [c for s in sections for c in s.checks if c.code == "server_verdict_differs"]
+    assert [(c.status, c.severity) for c in checks] == [("violated", "info")]
     assert "the worker looks at no stored head and at no beginning" in str(checks[0].observed)
 
 

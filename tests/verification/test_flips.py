@@ -35,7 +35,7 @@ class Bench:
         self.case = Copy(CASE, path)
         evidence = Evidence(self.case.path)
         assert evidence.transactions is not None
-        self.claims = read_claims(evidence.transactions, PROGRAM_ID, [])
+        self.claims = read_claims(evidence.transactions, PROGRAM_ID)
         self.facts = popkit.open_case(self.case.path).facts
         self.grant = evidence.header.grants[0]
         self.attempt = self.facts.chain(self.grant).accepted[TARGET]

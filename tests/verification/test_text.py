@@ -50,6 +50,49 @@ def test_what_is_violated_is_shown_with_its_number_and_what_holds_is_not() -> No
     assert "  3 more; --all shows them\n" in many
 
 
+def noted(*severities: str, number: int = 1) -> Section:
+    """A section whose checks are violated, each with a severity, and not critical."""
+    checks = [
+        Check(Text(f"title of a {name}", f"{name} の項目"), "violated", None, WHY, ("file", "key"), "a rule", severity=name)
+        for name in severities
+    ]
+    return Section("chain", f"{number:04d}{'x' * 40}", checks)
+
+
+def test_warnings_and_remarks_stand_apart_from_what_is_violated() -> None:
+    text = verification_text(made(noted("warning", "info", "info"), section(2, "violated")))
+    assert "single checks: of 4, 1 is violated, 1 is a warning and 2 are remarks" in text
+    violated, _, rest = text.partition("Warnings: ")
+    warnings, _, remarks = rest.partition("Remarks: ")
+    assert ("a thing is so" in violated, "title of a" in violated) == (True, False)
+    assert "  ! title of a warning\n      the evidence lacks it: the chain of grant 0001" in warnings
+    assert "  i title of a info\n      the evidence lacks it: the chain of grant 0001" in remarks
+    assert "2 times in all" in remarks
+    assert "警告: " in verification_text(made(noted("warning")), language="ja")
+
+
+def test_warnings_alone_violate_nothing_and_are_no_every_check_holds() -> None:
+    for severity in ("warning", "info"):
+        text = verification_text(made(noted(severity)))
+        assert text.startswith("✓ NOTHING CRITICAL IS VIOLATED   case a-case, exit code 0\n")
+        assert "What is violated" not in text
+        assert f"single checks: of 1, 1 is a {'warning' if severity == 'warning' else 'remark'}\n" in text
+    assert verification_text(made(section(1, "holds"))).startswith("✓ EVERY CHECK HOLDS")
+
+
+def test_a_check_that_compares_nothing_says_neither_expected_nor_observed() -> None:
+    text = verification_text(made(noted("warning")), every=True)
+    assert "   1. ! title of a warning\n        observed: the evidence lacks it\n" in text
+    assert "expected" not in text
+
+
+def test_what_the_evidence_does_not_cover_is_a_list_of_its_own() -> None:
+    check = Check(TITLE, "cannot tell", "vault", WHY, ("vault", "somegrant"), "a rule", is_optional=True)
+    text = verification_text(made(section(1, "holds"), Section("coverage", "what the evidence covers", [check])))
+    assert "What the evidence does not cover:\n  ? the evidence lacks it (grant somegrant)\n" in text
+    assert "proves nothing either way" not in text
+
+
 def test_what_was_named_is_shown_whole_unless_it_is_much() -> None:
     few = made(section(0, "holds", subject="case"), *(section(n, "holds") for n in range(IN_FULL)), names=("a",))
     assert verification_text(few).count("observed: ") == IN_FULL
@@ -90,4 +133,4 @@ def test_every_text_of_the_room_is_japanese_in_japanese() -> None:
             for text in value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else (value,):
                 if isinstance(text, Text) and text == text.ja:
                     same.add(str(text))
-    assert same <= {"grant", "entry hash", "{key}: {entry}", "{grant}: {what}", "ok {value}"}
+    assert same <= {"grant", "entry hash", "{key}: {entry}", "{grant}: {what}", "ok {value}", "{verdict}: {because}"}

@@ -18,7 +18,8 @@ from popkit.audit.copies import reading_of_text
 from popkit.audit.reading import is_payload
 from popkit.collecting.exports.found import Row, seconds
 from popkit.collecting.exports.raw import NotJson, decode, load, quoted
-from popkit.collecting.exports.result import BUCKET, NotUsed, Used
+from popkit.collecting.exports.result import NotUsed, Used
+from popkit.evidence.layout import BUCKET_LINES
 from popkit.evidence.leftovers import copied_from
 from popkit.evidence.lines import MAX_LINE_BYTES
 from popkit.evidence.worker import BUCKET_PREFIX
@@ -102,7 +103,7 @@ def rows_of(objects: list[Object], accounts: list[Used], refused: list[NotUsed])
         if len(line) > MAX_LINE_BYTES:
             refused.append(NotUsed(item.path, item.sha256, f"is larger than a row of a case may be ({MAX_LINE_BYTES} bytes)"))
             continue
-        rows.append(Row(BUCKET, (0, key), line))
+        rows.append(Row(BUCKET_LINES, (0, key), line))
         accounts.append(Used(item.path, item.sha256, "object of the bucket", 1, item.note))
     return rows
 

@@ -43,7 +43,7 @@ class InBlock:
     members: bytes
     block_time: int | None
     slot: int | None
-    calls_program: bool
+    account_keys: frozenset[str]
 
 
 @dataclass(slots=True)

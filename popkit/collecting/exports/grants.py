@@ -9,15 +9,16 @@ import msgspec
 import pybase64
 
 from popkit.collecting.exports.raw import NotJson, decode, load
-from popkit.collecting.exports.result import ACCOUNTS, BUCKET, STORAGE, Exports
+from popkit.collecting.exports.result import Exports
+from popkit.evidence.layout import ACCOUNTS, BUCKET_LINES, HEADER, STORAGE
 from popkit.protocol.accounts import AccountError, Grant, decode_account
-from popkit.protocol.keys import PROGRAM_ID, is_pubkey
+from popkit.protocol.keys import is_pubkey
 from popkit.worker.event_links import Link, event_links
 
 _HEADS = ("pop_chain:lastHash:global:", "pop_chain:lastHash:stream:")
 
 
-def links_in(exports: Exports, program: str = PROGRAM_ID) -> list[Link]:
+def links_in(exports: Exports, program: str) -> list[Link]:
     """Every (event, grant) that the exports state, by a case's header or by the worker's records; ascending."""
     found = {link for header in exports.headers for link in header.events}
     answers = [*exports.answers.items(), *((item.name, item.document) for item in exports.earlier_answers)]
@@ -30,7 +31,7 @@ def links_in(exports: Exports, program: str = PROGRAM_ID) -> list[Link]:
     return sorted(found)
 
 
-def grants_in(exports: Exports, program: str = PROGRAM_ID) -> dict[str, tuple[str, ...]]:
+def grants_in(exports: Exports, program: str) -> dict[str, tuple[str, ...]]:
     """Grants by public key, ascending, each with who speaks of it, ascending.
 
     `case.json`: a case that was given lists it · `event`: the worker links an event to it · `account`: it is a Grant account of the
@@ -39,7 +40,7 @@ def grants_in(exports: Exports, program: str = PROGRAM_ID) -> dict[str, tuple[st
     found: dict[str, set[str]] = defaultdict(set)
     for header in exports.headers:
         for grant in header.grants:
-            found[grant].add("case.json")
+            found[grant].add(HEADER)
     for _, grant in links_in(exports, program):
         found[grant].add("event")
     for key in _storage(exports):
@@ -68,7 +69,7 @@ def _storage(exports: Exports) -> dict[str, Any]:
 
 def _texts(exports: Exports) -> list[str]:
     texts = []
-    for line in exports.rows.get(BUCKET, ()):
+    for line in exports.rows.get(BUCKET_LINES, ()):
         try:
             row = load(line.decode())
         except NotJson:

@@ -10,19 +10,23 @@ from popkit.collecting.exports import records
 from popkit.collecting.exports.bucket import Object, rows_of
 from popkit.collecting.exports.found import Found, InBlock, Key, Row, WorkerAnswer
 from popkit.collecting.exports.raw import meaning
-from popkit.collecting.exports.result import SIGNATURES, EarlierAnswer, Exports, NotUsed, Used
+from popkit.collecting.exports.result import EarlierAnswer, Exports, NotUsed, Used
 from popkit.collecting.exports.shapes import settled
 from popkit.collecting.exports.walk import Member
+from popkit.evidence.layout import SIGNATURES
 
 _SAME_SESSION = 3600
 """Seconds within which an answer given in full stands for a newer, redacted one: what was true a day ago may be so no more."""
 
 
 class Harvest:
-    """What was found so far; `finish` gives it as Exports."""
+    """What was found so far; `finish` gives it as Exports.
 
-    def __init__(self) -> None:
-        self.exports = Exports()
+    `program` is the one whose transactions are wanted; a case among the exports names its own as well.
+    """
+
+    def __init__(self, program: str) -> None:
+        self.program, self.exports = program, Exports()
         self.objects: list[Object] = []
         self.records: list[Member] = []
         self.cases: dict[str, bytes] = {}
@@ -106,9 +110,10 @@ class Harvest:
         """Transactions of blocks become rows where their slot is known; what the file gave is counted anew."""
         listed = self._lines.get(SIGNATURES, {}) if self._blocks else {}
         slots = {str(key[3]): -int(key[2]) for key in listed if len(key) == 4}
+        programs = {self.program, *(header.program_id for header in self.exports.headers)}
         for path, waiting in self._blocks:
             left = Counter[str]()
-            rows = list(settled(waiting, slots, lambda why, left=left: left.update([why])))  # type: ignore[misc]
+            rows = list(settled(waiting, slots, programs, lambda why, left=left: left.update([why])))  # type: ignore[misc]
             for row in rows:
                 self._add(row, path)
             said = [f"{count} × {why}" if count > 1 else why for why, count in sorted(left.items())]

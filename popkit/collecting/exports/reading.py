@@ -16,27 +16,26 @@ from popkit.collecting.exports.formats import named
 from popkit.collecting.exports.found import Document, Found, Row
 from popkit.collecting.exports.harvest import Harvest, is_below
 from popkit.collecting.exports.raw import NotJson, Part, decode, elements, load, parts, quoted
-from popkit.collecting.exports.result import BUCKET, LINE_FILES, REPORTS, STORAGE, Exports, Limits, NotUsed
+from popkit.collecting.exports.result import Exports, Limits, NotUsed
 from popkit.collecting.exports.walk import Archive, Member, walk
 from popkit.errors import CaseUnreadable, ManifestMismatch, UsageError
-from popkit.evidence.custody import CUSTODY
 from popkit.evidence.documents import CaseHeader, read_header
+from popkit.evidence.layout import BUCKET_LINES, CUSTODY, HEADER, LINE_FILES, MANIFEST, REPORTS, STORAGE
 from popkit.evidence.leftovers import backed_up_from, copied_from, is_leftover, is_of_system
-from popkit.evidence.manifest import MANIFEST, read_manifest
+from popkit.evidence.manifest import read_manifest
 
-HEADER = "case.json"
 _RESEAL = "collect the case again, or find out who changed it; popkit does not take over an altered case"
 _UNKNOWN_AT_MOST = 100_000
 _UNKNOWN = "is nothing that a case is made of (bucket objects, storage, answers of the worker or a node, receipts, reports)"
 
 
-def read_exports(paths: Sequence[Path], limits: Limits | None = None) -> Exports:
-    """Read everything that lies below `paths`: folders, archives and single files.
+def read_exports(paths: Sequence[Path], limits: Limits | None = None, *, program: str) -> Exports:
+    """Read everything that lies below `paths`: folders, archives and single files. `program` is the grant program.
 
     Raises UsageError for a path that is not there or when nothing at all is recognised, ManifestMismatch or CaseUnreadable for a case
     that is not as it was sealed, ExportTooLarge when a limit is passed.
     """
-    harvest, undecided, copies = Harvest(), list[Member](), list[Member]()
+    harvest, undecided, copies = Harvest(program), list[Member](), list[Member]()
     for item in walk([Path(path) for path in paths], limits or Limits()):
         if isinstance(item, Member):
             harvest.digests[item.path] = item.sha256
@@ -248,11 +247,11 @@ def _recognised(document: Document) -> Found | None:
 
 def _bucket_line(document: Document) -> Found | None:
     key, text = document.value["key"], document.value["text"]
-    if bucket.key_in_path(key) is None and _line_file(document.path) != BUCKET:
+    if bucket.key_in_path(key) is None and _line_file(document.path) != BUCKET_LINES:
         return None
     time = bucket.read_object("", "", "", text.encode("utf-8", "surrogatepass")).time
     line = f'{{"key":{quoted(key)},"text":{quoted(text)}}}'.encode()
-    return Found("objects of the bucket, packed", [Row(BUCKET, (0, key), line, time)])
+    return Found("objects of the bucket, packed", [Row(BUCKET_LINES, (0, key), line, time)])
 
 
 def _settle_undecided(harvest: Harvest, undecided: list[Member]) -> None:

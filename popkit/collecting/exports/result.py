@@ -6,14 +6,9 @@ from dataclasses import dataclass, field
 
 from popkit.errors import EXIT_CANNOT_TELL, PopkitError
 from popkit.evidence.documents import CaseHeader
+from popkit.evidence.layout import ACCOUNTS, BUCKET_LINES, RECEIPTS, REPORTS, SIGNATURES, STORAGE, TRANSACTIONS
 
-TRANSACTIONS = "rpc/transactions.jsonl"
-SIGNATURES = "rpc/signatures.jsonl"
-ACCOUNTS = "rpc/accounts.jsonl"
-BUCKET = "worker/r2.jsonl"
-STORAGE = "worker/storage.jsonl"
-RECEIPTS = "worker/ticket-receipts.jsonl"
-REPORTS = "client/errors.jsonl"
+BUCKET = BUCKET_LINES
 LINE_FILES = (TRANSACTIONS, SIGNATURES, ACCOUNTS, BUCKET, STORAGE, RECEIPTS, REPORTS)
 """The files of a case that hold one row a line."""
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from popkit.collecting.exports.found import Document, Found, Row, joined, seconds
 from popkit.collecting.exports.raw import NotJson, elements, load, member, one_line
-from popkit.collecting.exports.result import ACCOUNTS, SIGNATURES, TRANSACTIONS
 from popkit.collecting.exports.shapes import block, is_block, is_transaction, notification, number_of, page_of, parts_of
+from popkit.evidence.layout import ACCOUNTS, SIGNATURES, TRANSACTIONS
 from popkit.protocol.keys import b58decode, b58encode, is_pubkey, is_signature
 from popkit.protocol.transaction import TransactionError, decode_result
 

@@ -6,13 +6,13 @@ stood there. A block does not say its own slot: it is that of its request, or of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 from popkit.collecting.exports.found import Document, Found, InBlock, Row, seconds
 from popkit.collecting.exports.raw import elements, load, member, one_line
-from popkit.collecting.exports.result import TRANSACTIONS
-from popkit.protocol.keys import PROGRAM_ID, is_signature
+from popkit.evidence.layout import TRANSACTIONS
+from popkit.protocol.keys import is_signature
 from popkit.protocol.transaction import TransactionError, decode_result
 
 WHAT = "answers of a node"
@@ -87,18 +87,18 @@ def block(document: Document, slot: int | None) -> Found:
         except (TransactionError, ValueError):
             found.left.append("a transaction of a block that cannot be read")
             continue
-        found.in_blocks.append(InBlock(tx.signatures[0], _members(one_line(part.raw)), time, slot, PROGRAM_ID in tx.account_keys))
+        found.in_blocks.append(InBlock(tx.signatures[0], _members(one_line(part.raw)), time, slot, frozenset(tx.account_keys)))
     return found
 
 
-def settled(waiting: list[InBlock], slots: Mapping[str, int], left: Callable[[str], None]) -> Iterator[Row]:
+def settled(waiting: list[InBlock], slots: Mapping[str, int], programs: Set[str], left: Callable[[str], None]) -> Iterator[Row]:
     """Rows of transactions from blocks whose slot is known, by the request or by a list of signatures; the others are said.
 
-    A block holds thousands that are nobody's here: those that a list names are taken, and those that call the program.
+    A block holds thousands that are nobody's here: those that a list names are taken, and those that name one of the programs.
     """
     for item in waiting:
         slot = slots.get(item.signature, item.slot)
-        if item.signature not in slots and not item.calls_program:
+        if item.signature not in slots and programs.isdisjoint(item.account_keys):
             left("another program's transaction of a block")
         elif slot is None:
             left("a transaction of a block whose slot is not known; save the request with the answer, or getSignaturesForAddress beside it")

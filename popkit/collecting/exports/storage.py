@@ -12,7 +12,7 @@ from typing import Any
 
 from popkit.collecting.exports.found import Document, Found, Row, seconds
 from popkit.collecting.exports.raw import elements, load, member, members, one_line, quoted
-from popkit.collecting.exports.result import STORAGE
+from popkit.evidence.layout import STORAGE
 
 WITHHELD = ("user:", "admin_code:", "admin_invite:", "admin:", "invite:", "session:", "token:", "security_")
 """Prefixes of keys that name or hold credentials (PIN digests, operators' codes) or visitors' addresses."""

@@ -11,28 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from popkit.collecting.exports.found import Document, Found, Row, WorkerAnswer, seconds
 from popkit.collecting.exports.raw import NotJson, load, member, members, one_line
-from popkit.collecting.exports.result import RECEIPTS, REPORTS
-from popkit.evidence.bundle import WORKER_ANSWERS
+from popkit.evidence.layout import AUDIT_INTEGRITY, AUDIT_LOGS, BY_PATH, ENDPOINTS, NAMED, RECEIPTS, REPORTS, TRANSFERS
 
-PATHS = {
-    "/v1/school/pop-status": "pop-status",
-    "/v1/school/runtime-status": "runtime-status",
-    "/v1/school/audit-status": "audit-status",
-    "/v1/school/events": "events",
-    "/api/master/audit-logs": "audit-logs",
-    "/api/master/audit-integrity": "audit-integrity",
-    "/api/master/transfers": "transfers",
-    "/api/admin/transfers": "transfers",
-}
-_MEMBERS = {
-    "pop-status": {"enforceOnchainPop", "signerConfigured"},
-    "runtime-status": {"ready", "checks", "blockingIssues"},
-    "audit-status": {"mode", "operationalReady", "sinks"},
-    "audit-integrity": {"ok", "checked", "globalHead", "issues"},
-    "transfers": {"roleView", "strictLevel", "items"},
-    "audit-logs": {"logs"},
-    "events": {"items"},
-}
 _REPORT = ("at", "eventId", "wallet", "landed", "signature", "message", "logs")
 
 
@@ -95,7 +75,8 @@ def _exchange(document: Document) -> Found | None:
         address = urlsplit(path)
     except ValueError:
         return found
-    name = PATHS.get(address.path.rstrip("/")) if method.upper() == "GET" else None
+    asked = BY_PATH.get(address.path.rstrip("/")) if method.upper() == "GET" else None
+    name = asked.name if asked is not None else None
     authorized = document.value.get("authorized") is True
     if name is not None and (not _is_good(name, response["status"]) or name_of(body.value, name) == name):
         filtered = bool({"eventId", "scope"} & set(parse_qs(address.query)))
@@ -122,7 +103,7 @@ def _template(path: str) -> str:
 
 
 def _is_good(name: str, status: int) -> bool:
-    return status == 200 or (name == "audit-integrity" and status == 409)
+    return status in NAMED[name].good
 
 
 def _saved_answer(document: Document) -> Found | None:
@@ -144,13 +125,13 @@ def _bare_answer(document: Document) -> Found | None:
     name = name_of(document.value, _hint(document))
     if name is None:
         return _carrier(document)
-    status = 409 if name == "audit-integrity" and document.value.get("ok") is False else 200
+    status = 409 if name == AUDIT_INTEGRITY.name and document.value.get("ok") is False else 200
     return Found("answer of the worker", answers=[_answer(name, status, document, True, False, None)], times=_times(name, document.value))
 
 
 def _hint(document: Document) -> str | None:
     stem = document.name.removesuffix(".json")
-    return stem if stem in WORKER_ANSWERS else None
+    return stem if stem in NAMED else None
 
 
 def _carrier(body: Document) -> Found | None:
@@ -181,22 +162,10 @@ def name_of(body: Any, hint: str | None) -> str | None:
     """Which answer of the worker a body is; `hint` (from a path or a file's name) decides between lists that are empty."""
     if not isinstance(body, dict):
         return None
-    for name, wanted in _MEMBERS.items():
-        if not wanted <= set(body):
-            continue
-        if name == "audit-logs":
-            return name if _is_list_of(body["logs"], {"entry_hash", "prev_hash"}, hint == name) else None
-        if name == "events":
-            known = set(body) <= {"items", "nextCursor"} and _is_list_of(body["items"], {"id", "title", "state"}, hint == name)
-            return name if known else None
-        return name
+    for endpoint in ENDPOINTS:
+        if endpoint.shape.members <= set(body):
+            return endpoint.name if endpoint.shape.fits(body, may_be_empty=hint == endpoint.name) else None
     return None
-
-
-def _is_list_of(rows: Any, wanted: set[str], may_be_empty: bool) -> bool:
-    if not isinstance(rows, list) or not (rows or may_be_empty):
-        return False
-    return all(isinstance(row, dict) and wanted <= set(row) for row in rows)
 
 
 def _answer(name: str, status: int, body: Document, authorized: bool, filtered: bool, at: float | None) -> WorkerAnswer:
@@ -218,6 +187,6 @@ def _times(name: str, body: Any) -> list[float]:
         return []
     stated = [body.get("checkedAt"), body.get("inspectedAt")]
     for rows in ("logs", "items"):
-        if name in ("audit-logs", "transfers"):
+        if name in (AUDIT_LOGS.name, TRANSFERS.name):
             stated += [row.get("ts") for row in _list(body.get(rows)) if isinstance(row, dict)]
     return [time for time in map(seconds, stated) if time is not None]

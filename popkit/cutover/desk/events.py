@@ -9,6 +9,7 @@ from typing import Any, Self
 from popkit.cutover.desk.answers import Answered
 from popkit.protocol.keys import is_pubkey
 from popkit.texts import Listed, Sentence, Text, sentence
+from popkit.worker.event_links import named_grant
 
 LINK = ("solanaAuthority", "solanaMint", "solanaGrantId")
 """The three fields that link an event to a grant; the worker drops one that is no string in silence."""
@@ -94,14 +95,9 @@ def _same(expected: Any, found: Any) -> bool:
 
 
 def linked_to(events: Iterable[Mapping[str, Any]], authority: str, mint: str, grant_id: str) -> list[Mapping[str, Any]]:
-    """The events whose three fields name a grant; a grant id with spaces or leading zeros around it names the same one to a person."""
-    wanted = (authority, mint, grant_id)
-    return [event for event in events if _named(event) == wanted]
-
-
-def _named(event: Mapping[str, Any]) -> tuple[str, str, str]:
-    authority, mint, number = (str(event.get(name, "")).strip() for name in LINK)
-    return authority, mint, str(int(number)) if number.isascii() and number.isdigit() else number
+    """The events that name a grant, however its id is written; `grant_id` is in decimal digits."""
+    wanted = (authority, mint, int(grant_id))
+    return [event for event in events if named_grant(event) == wanted]
 
 
 @dataclass(frozen=True, slots=True)

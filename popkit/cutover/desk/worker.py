@@ -22,15 +22,12 @@ from popkit.cutover.desk.client import TIMEOUT, Client, Exchange
 from popkit.cutover.desk.events import Link, compared, linked_to, read_fields
 from popkit.cutover.desk.meanings import LOOK
 from popkit.cutover.errors import Silent, Stopped
+from popkit.evidence import layout
 from popkit.texts import sentence
 
 __all__ = ["Answered", "Frozen", "Link", "WorkerDesk", "can_close", "compared", "words_that_warn"]
 ATTEMPTS = Rate(2, 61)
 """Attempts to make an event: the worker warns at the third within 60 s, refused ones included; a second more, as two clocks differ."""
-EVENTS_A_DAY, READS_A_MINUTE = 30, 300
-"""What a later worker allows one operator, and one address: 429 beyond it. popkit reads far less; it shares them with everybody else."""
-WARNING_SECONDS = 120
-"""How long a warning stays: nothing may be tried while it does."""
 LOOK_SECONDS = 30.0
 """For how long a look that found no event allows to make one."""
 _NO_SUCH_EVENT = "evt-popkit-asks-whether-there-is-a-route"
@@ -104,22 +101,22 @@ class WorkerDesk:
 
     def status(self) -> dict[str, Any]:
         """The body of pop-status: enforceOnchainPop, signerConfigured, signerPubkey, …. Raises Silent where it cannot be read."""
-        return self._read("/v1/school/pop-status", "signerConfigured")
+        return self._read(layout.POP_STATUS.path, "signerConfigured")
 
     def runtime(self) -> dict[str, Any]:
         """The body of runtime-status: ready, checks, blockingIssues, warnings. Raises Silent."""
-        return self._read("/v1/school/runtime-status", "ready")
+        return self._read(layout.RUNTIME_STATUS.path, "ready")
 
     def audit_logs(self) -> tuple[dict[str, Any], ...]:
         """The newest fifty audit entries as the worker lists them, newest first by time, which is not the chain's order. Raises Silent."""
-        rows = self._read("/api/master/audit-logs", "logs")["logs"]
+        rows = self._read(layout.AUDIT_LOGS.path, "logs")["logs"]
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise _silent("/api/master/audit-logs")
+            raise _silent(layout.AUDIT_LOGS.path)
         return tuple(rows)
 
     def integrity(self, limit: int = 200) -> dict[str, Any]:
         """The worker's own check of its newest entries: {ok, checked, issues, …}; its 409 is an answer too. Raises Silent."""
-        path = f"/api/master/audit-integrity?limit={limit}"
+        path = f"{layout.AUDIT_INTEGRITY.path}?limit={limit}"
         exchange = self.client.get(path)
         body = exchange.json
         if exchange.status not in (200, 409) or not isinstance(body, dict) or not isinstance(body.get("ok"), bool):
@@ -129,7 +126,7 @@ class WorkerDesk:
     def transfers(self, event: str | None = None, limit: int = 200) -> dict[str, Any]:
         """The newest claims as transfers, {items, …}: the worker scans only its newest entries, so that they may be incomplete. Silent."""
         of_event = "" if event is None else f"&eventId={quote(event, safe='')}"
-        return self._read(f"/api/master/transfers?limit={limit}{of_event}", "items")
+        return self._read(f"{layout.TRANSFERS.path}?limit={limit}{of_event}", "items")
 
     def freeze_status(self) -> Frozen:
         """Whether somebody's account is frozen, and how many warnings are pending. Raises Silent, but not for a worker without freezes."""
@@ -146,15 +143,15 @@ class WorkerDesk:
 
     def events(self) -> tuple[dict[str, Any], ...]:
         """Every event, of every state. Raises Silent where the list cannot be read, or says that there is more of it."""
-        body = self._read("/v1/school/events", "items")
+        body = self._read(layout.EVENTS.path, "items")
         items = body["items"]
         if not isinstance(items, list) or body.get("nextCursor") or not all(isinstance(row, dict) and row.get("id") for row in items):
-            raise _silent("/v1/school/events")
+            raise _silent(layout.EVENTS.path)
         return tuple(items)
 
     def event(self, event: str) -> dict[str, Any]:
         """One event. Raises Silent where it cannot be read, or the worker does not know it."""
-        return self._read(f"/v1/school/events/{quote(event, safe='')}", "id", "title")
+        return self._read(layout.event_path(quote(event, safe="")), "id", "title")
 
     def find_event(self, authority: str, mint: str, grant_id: str) -> Link:
         """The events that are linked to a grant: found, not there, or "cannot tell" with the reason; a found one was read by its id too."""
@@ -187,7 +184,7 @@ class WorkerDesk:
                 return end("already_linked", None, "event", event=link.events[0])
         self._looked.pop(fields.link, None)
         self._attempts.append(self._clock())
-        return read_created(self.client.post("/v1/school/events", fields.body))
+        return read_created(self.client.post(layout.EVENTS.path, fields.body))
 
     def close_event(self, event: str) -> Answered:
         """Close an event; nothing opens it again. Closing a closed one is `done` too; `no_route` where this worker cannot."""
@@ -225,7 +222,7 @@ class WorkerDesk:
     def verify_code(self, event: str, code: str) -> Answered:
         """The receipt of a confirmation code, and the worker's own check of it."""
         told = {"eventId": event, "confirmationCode": code}
-        exchange = self.client.post("/api/audit/receipts/verify-code", told, authorized=False)
+        exchange = self.client.post(layout.VERIFY_CODE, told, authorized=False)
         return read_done(exchange, "reading", "ok", "receipt")
 
     def seconds_to_wait(self) -> float:
@@ -250,7 +247,7 @@ class WorkerDesk:
         return read_participation(self.client.post("/v1/school/claims", body, authorized=False), look)
 
     def _closed(self, event: str) -> Answered:
-        exchange = self.client.post(f"/v1/school/events/{quote(event, safe='')}/close", {})
+        exchange = self.client.post(f"{layout.event_path(quote(event, safe=''))}/close", {})
         answered = read_done(exchange, "close", "id", "state")
         if answered.is_done and (answered.body["id"] != event or answered.body["state"] != "ended"):
             return end("unreadable", exchange, "close", how=sentence("the event is still open", "イベントは終了していません"))

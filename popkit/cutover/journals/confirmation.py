@@ -1,9 +1,9 @@
 """What a person types before a step acts: `TOKEN:VALUE`, the token of this plan and step, and a value looked up on the plan page.
 
-A token is derived from the plan's digest, the step and a nonce that the journal holds; it counts once, for ten minutes, and only as long
-as no newer one was asked for its step. The value (the last six letters of the address that the step changes, or the amount) is compared as
-it is, after trimming white space at both ends alone. There is no default. What is wrong burns nothing: the same token can be typed
-again. All of it stands in the journal, so that it holds across processes; what was typed does not, as it may be anything.
+A token is derived from the plan's digest, the step and a nonce that the journal holds; it counts once, for as long as the plan says, and
+only while no newer one was asked for its step. The value (the last six letters of the address that the step changes, or the amount) is
+compared as it is, after trimming white space at both ends alone. There is no default. What is wrong burns nothing: the same token can be
+typed again. All of it stands in the journal, so that it holds across processes; what was typed does not, as it may be anything.
 
 Entries: `confirmation_asked` {nonce, value: digest of the nonce and the value}, `confirmation_refused` {why}, `confirmed` {asked: number
 of the entry that asked}.
@@ -19,8 +19,6 @@ from popkit.cutover.errors import NotConfirmed
 from popkit.cutover.journals.journal import Entry, Journal
 from popkit.texts import Text
 
-SECONDS = 600
-"""How long a token counts."""
 ASKED, REFUSED, CONFIRMED = "confirmation_asked", "confirmation_refused", "confirmed"
 _LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 """Thirty letters and digits, none of which is easily taken for another."""
@@ -61,8 +59,8 @@ WHY_NOT = {
         "手順 {step} は確認されていません。トークンは使用済みで、1 回しか使えません",
     ),
     "confirmation_too_old": Text(
-        "step {step} was not confirmed: the token is older than ten minutes, or this machine's clock was set back since",
-        "手順 {step} は確認されていません。トークンは 10 分を過ぎたか、この機械の時計が戻されています",
+        "step {step} was not confirmed: the token is older than the plan allows, or this machine's clock was set back since",
+        "手順 {step} は確認されていません。トークンは計画の有効時間を過ぎたか、この機械の時計が戻されています",
     ),
     "confirmation_value_changed": Text(
         "step {step} was not confirmed: the value to confirm is not the one for which the token was asked",
@@ -98,10 +96,10 @@ def token(plan_digest: str, step: str, nonce: str) -> str:
 
 
 class Confirmations:
-    """The confirmations of a run, kept in its journal."""
+    """The confirmations of a run, kept in its journal. `seconds` is how long a token counts (the plan's `confirmation_seconds`)."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
+    def __init__(self, journal: Journal, seconds: int) -> None:
+        self.journal, self.seconds = journal, seconds
 
     def ask(self, step: str, value: str, *, by: str = "operator") -> Asked:
         """A new token for a step; every earlier one of that step counts no more. Raises ValueError for an empty value; as `write` does."""
@@ -157,13 +155,13 @@ class Confirmations:
         return token(self.journal.plan, str(asked.step), asked.facts["nonce"])
 
     def _asked(self, entry: Entry) -> Asked:
-        return Asked(self._token(entry), str(entry.step), entry.at.wall + SECONDS)
+        return Asked(self._token(entry), str(entry.step), entry.at.wall + self.seconds)
 
     def _is_used(self, asked: Entry) -> bool:
         return any(entry.kind == CONFIRMED and entry.facts.get("asked") == asked.n for entry in self.journal.entries)
 
     def _is_too_old(self, asked: Entry) -> bool:
-        return not 0 <= self.journal.now() - asked.at.wall <= SECONDS
+        return not 0 <= self.journal.now() - asked.at.wall <= self.seconds
 
 
 def _digest(nonce: str, value: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from popkit.chain.history import ZERO_ROOT
 from popkit.cutover.pages.screen import Screen, Tone
 from popkit.cutover.pages.words import STEPS
-from popkit.cutover.plan import Change, NewGrant, OldGrant, Plan, StepPlan
+from popkit.cutover.plan import Change, Instruction, NewGrant, OldGrant, Plan, StepPlan
 from popkit.cutover.sending.transactions import read_aloud
 from popkit.protocol.genesis import UNKNOWN
 from popkit.texts import Language, Moment, Sentence, Text, sentence
@@ -405,7 +405,7 @@ def step_screen(run: Run, step: StepPlan) -> Screen:
     screen.add(TAKES(), words.takes)
     screen.add(RISK(), words.risk, tone="note" if step.effect == "at most once" else "plain")
     screen.add(EFFECT(), sentence("{effect} ({how})", "{effect}（{how}）", effect=words.effect, how=EFFECTS[step.effect]()))
-    signs = [_instruction(one) for one in step.instructions]
+    signs = [spoken_call(one) for one in step.instructions]
     screen.add(SIGNS(), *signs)
     touched = [named(change.what, change.account) for change in step.changes]
     more = len(touched) - MOST_CHANGES
@@ -443,13 +443,14 @@ def _change(change: Change) -> Sentence:
     )
 
 
-def _instruction(one: object) -> str:
-    args = ", ".join(f"{name} {value}" for name, value in one.args.items())  # type: ignore[attr-defined]
-    return f"{one.name}({args})"  # type: ignore[attr-defined]
+def spoken_call(one: Instruction) -> str:
+    """An instruction of a plan on one line: its name, and its arguments with their names."""
+    args = ", ".join(f"{name} {value}" for name, value in one.args.items())
+    return f"{one.name}({args})"
 
 
 STATUS = Text("Run {run}, plan {digest}", "実行 {run}、計画 {digest}")
-NEXT, OUTSTANDING, DONE_SO_FAR = Text("next", "次"), Text("outstanding", "未決着"), Text("done", "実施済み")
+NEXT, OUTSTANDING = Text("next", "次"), Text("outstanding", "未決着")
 ALL_DONE = Text("every step is done", "すべての手順が終わりました")
 GIVEN_UP_WORDS = Text("the run was given up; plan anew", "この実行は放棄されました。計画し直してください")
 
@@ -493,7 +494,7 @@ def _step_page(step: StepPlan, language: Language) -> str:
     screen.add(TAKES(), words.takes)
     screen.add(RISK(), words.risk)
     screen.add(EFFECT(), words.effect)
-    screen.add(SIGNS(), *(_instruction(one) for one in step.instructions))
+    screen.add(SIGNS(), *map(spoken_call, step.instructions))
     screen.add(CHANGES(), *(_change(change) for change in step.changes))
     if step.look_up:
         screen.add(LOOK_UP(), sentence("{what}: {value}", "{what}: {value}", what=WHATS.get(step.look_up, step.look_up), value=step.value))

@@ -49,16 +49,10 @@ AGAIN = "(再開)"
 
 
 def worker_seen(desk: WorkerDesk, facts: Facts) -> WorkerSeen:
-    """The worker as it answers now. Raises Stopped where it is another one, frozen, or not able to write its audit chain."""
+    """The worker as it answers now. Raises Stopped where it is another one, or one that cannot be worked with (`refuse_unready`)."""
+    refuse_unready(desk)
     with answering():
-        runtime, status, logs, frozen = desk.runtime(), desk.status(), desk.audit_logs(), desk.freeze_status()
-    if runtime.get("ready") is not True:
-        issues = runtime.get("blockingIssues")
-        raise stop("worker_not_ready", why=Listed(tuple(map(str, issues))) if isinstance(issues, list) and issues else "ready: false")
-    if frozen.is_frozen:
-        raise stop("worker_frozen")
-    if frozen.warnings:
-        raise stop("worker_limited", why=PENDING(count=frozen.warnings))
+        status, logs = desk.status(), desk.audit_logs()
     continues = is_continuation([entry.raw for entry in facts.audit.ordered if "r2" not in entry.place.file], logs)
     if continues.is_same is False:
         raise stop("another_worker", why=continues.sentence)
@@ -71,6 +65,19 @@ def worker_seen(desk: WorkerDesk, facts: Facts) -> WorkerSeen:
         can_close_events=_can_close(desk, model_of(facts)),
         rotates_at=_rotates_at(status),
     )
+
+
+def refuse_unready(desk: WorkerDesk) -> None:
+    """Refuse a worker that does not answer, cannot write its audit chain, or has frozen, warned or limited this operator."""
+    with answering():
+        runtime, frozen = desk.runtime(), desk.freeze_status()
+    if runtime.get("ready") is not True:
+        issues = runtime.get("blockingIssues")
+        raise stop("worker_not_ready", why=Listed(tuple(map(str, issues))) if isinstance(issues, list) and issues else "ready: false")
+    if frozen.is_frozen:
+        raise stop("worker_frozen")
+    if frozen.warnings:
+        raise stop("worker_limited", why=PENDING(count=frozen.warnings))
 
 
 @contextmanager
@@ -106,8 +113,8 @@ def _can_close(desk: WorkerDesk, model: str | None) -> bool | None:
     return known if known is not None else desk.can_close()
 
 
-def refuse_poisoned(desk: WorkerDesk, grant: str, facts: Facts) -> list[Look]:
-    """Refuse where the case or the newest audit entries name a proof for the new grant; the looks, for those to come to overlap with."""
+def refuse_poisoned(desk: WorkerDesk, grant: str, facts: Facts) -> None:
+    """Refuse where the case or the newest audit entries name a proof for the new grant."""
     now = time.time()
     with answering():
         logs = desk.audit_logs()
@@ -118,7 +125,6 @@ def refuse_poisoned(desk: WorkerDesk, grant: str, facts: Facts) -> list[Look]:
     named = [sighting for look in looks for sighting in look.sightings if sighting.moved]
     if named:
         raise stop("address_poisoned", grant=grant, count=len(named))
-    return looks
 
 
 def linked_grants(desk: WorkerDesk, program: str) -> dict[str, list[str]]:

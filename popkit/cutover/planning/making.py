@@ -41,7 +41,7 @@ from popkit.cutover.planning.deciding import Gate, given_up_for, new_grant_id, r
 from popkit.cutover.planning.linking import Wanted
 from popkit.cutover.planning.owed import amount_of, people_of
 from popkit.cutover.planning.paying import money_of, refuse_poor, refuse_poor_payers
-from popkit.cutover.planning.stepping import Parts, steps_of
+from popkit.cutover.planning.stepping import Parts, place_beside, steps_of
 from popkit.cutover.planning.survey import Pair
 from popkit.cutover.reasons import stop
 from popkit.cutover.sending.calls import GrantPlace, marker_address, marker_seed
@@ -49,8 +49,7 @@ from popkit.cutover.sending.endpoint import Held
 from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
 from popkit.errors import UsageError
 from popkit.evidence.grants import UnknownGrant, grant_named
-from popkit.evidence.manifest import MANIFEST
-from popkit.protocol import pda
+from popkit.evidence.layout import MANIFEST
 from popkit.protocol.accounts import Grant, decode_grant, decode_pop_config, decode_pop_state
 from popkit.protocol.keys import is_pubkey
 from popkit.texts import Text
@@ -183,17 +182,20 @@ class _Planner:
         }  # fmt: skip
 
     def _old_of_case(self, account: Grant) -> OldGrant:
-        rows = self.case.evidence.accounts or {}
-        state_key = pda.pop_state_address(self.name, self.facts.header.program_id)
-        row, state = rows[self.name], rows.get(state_key)
-        return self._old(account, row.slot or 0, row.data or b"", state.data if state else None, self.facts.vault_amount(self.name) or 0)
+        rows, place = self.case.evidence.accounts or {}, self._place(account)
+        row, state = rows[self.name], rows.get(place.pop_state)
+        vault = self.facts.vault_amount(self.name) or 0
+        return self._old(place, account, row.slot or 0, row.data or b"", state.data if state else None, vault)
 
-    def _old(self, account: Grant, slot: int, data: bytes, state: bytes | None, vault: int) -> OldGrant:
-        program = self.facts.header.program_id
+    def _place(self, account: Grant) -> GrantPlace:
+        """Where the old grant lives, by what its account says that it was derived from."""
+        return GrantPlace(self.facts.header.program_id, account.authority, account.mint, account.grant_id)
+
+    def _old(self, place: GrantPlace, account: Grant, slot: int, data: bytes, state: bytes | None, vault: int) -> OldGrant:
         return OldGrant(
             address=self.name,
-            vault=pda.vault_address(self.name, program),
-            pop_state=pda.pop_state_address(self.name, program),
+            vault=place.vault,
+            pop_state=place.pop_state,
             authority=account.authority,
             mint=account.mint,
             grant_id=str(account.grant_id),
@@ -215,7 +217,7 @@ class _Planner:
         clock = pair.first.clock()
         now = clock.block_time
         held, account = self._old_now(pair)
-        place = GrantPlace(program_id, account.authority, account.mint, account.grant_id)
+        place = self._place(account)
         roles = self._roles(account)
         init = survey.shows_init(pair.first, place, account)
         program = survey.program_seen(pair, program_id, self.facts.era_now, init)
@@ -230,12 +232,12 @@ class _Planner:
         of_authority = survey.grants_of(pair, program_id, account.authority)
         links = linking.linked_grants(desk, program_id) if desk is not None else {}
         other_grants = others.effects_of(self.facts, pair.first, of_authority, self.name, signer, links, self.gate, now)
-        new = self._new(pair, account, of_authority, links, terms, now) if remedy == "switch" else None
+        new = self._new(pair, place, account, of_authority, links, terms, now) if remedy == "switch" else None
         marker = self._marker(new, roles, init)
         event = None
         if new is not None and desk is not None:
             event = linking.event_of(desk, self.facts, self.grant, new, account, links, asked.wanted)
-        old = self._old(account, held.slot, _data(held[self.name]), _state(held[place.pop_state]), _tokens(held[place.vault]))
+        old = self._old(place, account, held.slot, _data(held[self.name]), _state(held[place.pop_state]), _tokens(held[place.vault]))
         parts = Parts(
             pair=pair,
             place=place,
@@ -280,7 +282,7 @@ class _Planner:
         if seen is None or seen.owner != program:
             raise stop("grant_closed")
         account = decode_grant(seen.data)
-        place = GrantPlace(program, account.authority, account.mint, account.grant_id)
+        place = self._place(account)
         keys = [self.name, place.vault, place.pop_state, place.pop_config, account.mint, account.authority, place.tokens]
         held = survey.agreed(pair, list(dict.fromkeys(keys)))
         rows = self.case.evidence.accounts or {}
@@ -316,33 +318,25 @@ class _Planner:
 
     # 4. the new grant
 
-    def _new(self, pair: Pair, account: Grant, of_authority: Mapping[str, Grant], links: Mapping[str, list[str]], terms: Any,
-        now: int) -> NewGrant:  # fmt: skip
-        program = self.facts.header.program_id
+    def _new(self, pair: Pair, old: GrantPlace, account: Grant, of_authority: Mapping[str, Grant], links: Mapping[str, list[str]],
+        terms: Any, now: int) -> NewGrant:  # fmt: skip
         good = self.grant.last_good
         newest = (good["entry_hash"] or good["signature"]) if good else None
 
-        def address_of(number: int) -> str:
-            return pda.grant_address(account.authority, account.mint, number, program)
-
         number = new_grant_id(self.name, newest, self.asked.given_up)
-        address = address_of(number)
-        ours = given_up_for(self.name, newest, self.asked.given_up, address_of)
+        place = place_beside(old, number)
+        address = place.grant
+        ours = given_up_for(self.name, newest, self.asked.given_up, lambda number: place_beside(old, number).grant)
         others.refuse_later(pair.first, of_authority, account, self.name, ours, good, self.gate)
         start = start_of(terms, now, self.asked.start, self.gate)
-        places = {
-            "grant": address,
-            "vault": pda.vault_address(address, program),
-            "PopState": pda.pop_state_address(address, program),
-        }
-        unused = survey.unused_at(pair, places)
+        unused = survey.unused_at(pair, {"grant": address, "vault": place.vault, "PopState": place.pop_state})
         linking.refuse_linked(links, address)
         if self.asked.desk is not None:
             linking.refuse_poisoned(self.asked.desk, address, self.facts)
         return NewGrant(
             address=address,
-            vault=places["vault"],
-            pop_state=places["PopState"],
+            vault=place.vault,
+            pop_state=place.pop_state,
             grant_id=str(number),
             terms=Terms(
                 amount_per_period=str(account.amount_per_period),

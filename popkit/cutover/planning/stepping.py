@@ -7,7 +7,7 @@ may sign all three they are one transaction (2), which lands whole or not at all
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pybase64 import b64decode, b64encode
 
@@ -30,6 +30,7 @@ from popkit.cutover.plan import (
     Words,
 )
 from popkit.cutover.planning import survey
+from popkit.cutover.planning.announcing import words
 from popkit.cutover.planning.survey import Pair
 from popkit.cutover.reasons import stop
 from popkit.cutover.sending.calls import (
@@ -69,7 +70,7 @@ ONE_BY_ONE = Text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the steps are made from. `pair` is None where only the shape is wanted."""
+    """What the steps are made from. `place` is where the old grant lives; `pair` asks both nodes for its accounts and what things cost."""
 
     pair: Pair
     place: GrantPlace
@@ -91,7 +92,7 @@ class Parts:
     def new_place(self) -> GrantPlace:
         """Where the new grant lives."""
         assert self.new is not None
-        return GrantPlace(self.place.program, self.place.authority, self.place.mint, int(self.new.grant_id))
+        return place_beside(self.place, int(self.new.grant_id))
 
     @property
     def is_one_key(self) -> bool:
@@ -104,11 +105,16 @@ def tail(address: str) -> str:
     return address[-SUFFIX:]
 
 
+def place_beside(old: GrantPlace, grant_id: int) -> GrantPlace:
+    """Where a new grant lives: under the program, authority and mint of the old one, which it takes over from."""
+    return replace(old, grant_id=grant_id)
+
+
 def place_of_new(plan: Plan) -> GrantPlace:
     """Where a plan's new grant lives."""
-    assert plan.new_grant is not None
-    old = plan.old_grant
-    return GrantPlace(plan.program.program_id, old.authority, old.mint, int(plan.new_grant.grant_id))
+    old, new = plan.old_grant, plan.new_grant
+    assert new is not None
+    return place_beside(GrantPlace(plan.program.program_id, old.authority, old.mint, int(old.grant_id)), int(new.grant_id))
 
 
 def calls_of(parts: Parts, marker_rent: int) -> dict[str, list[Call]]:
@@ -171,7 +177,7 @@ def steps_of(parts: Parts) -> tuple[list[StepPlan], World, dict[str, int], list[
         world = before | after(made, before, payer, fees[step], rent, parts.now, rewrites=parts.init is not True)
         touched = writable_of(made, payer)
         signed[step] = [instruction_of(call, parts.place.program) for call in made], changes(before, world, touched, payer, _names(parts))
-    not_checked = [Words(en=str(s), ja=s.in_language("ja")) for s in (ONE_BY_ONE(step=step) for step in calls if step in (FUND, SIGNER))]
+    not_checked = [words(ONE_BY_ONE(step=step)) for step in calls if step in (FUND, SIGNER)]
     return _all_steps(parts, signed), world, fees, not_checked
 
 

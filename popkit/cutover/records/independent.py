@@ -17,20 +17,25 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from importlib.resources import as_file, files
 from pathlib import Path
 
-import popkit
-from popkit.case import Case
+from popkit.case import Case, open_case
 from popkit.chain.attempts import Attempt
 from popkit.cutover.pages.notebook import EXIT_CODE, find, find_run, guarded
 from popkit.cutover.pages.screen import Screen, Tone, Words
 from popkit.cutover.plan import Plan, read_plan
+from popkit.cutover.records.judging import (
+    Checked,
+    begins_at_genesis,
+    claims_since,
+    grant_of,
+    not_from_genesis,
+    run_checker,
+    unexplained,
+)
 from popkit.cutover.records.own_evidence import NO_GRANT, Wish, evidence_of
 from popkit.diagnosis.result import GrantDiagnosis
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
@@ -40,7 +45,6 @@ from popkit.texts import Language, Listed, Moment, Sentence, Text, chosen_langua
 from popkit.verification.model import Check, Section, Verification
 from popkit.verification.verify import verify
 
-GENESIS = "0" * 64
 PEERS = ("rpc", "second_rpc", "worker", "tool")
 """What a case's header names as its sources, of which the page shows these."""
 MOST_CLAIMS = 10
@@ -91,20 +95,15 @@ def open_grant(case: str = "", *, run: str = "", grant: str = "", endpoint: str 
 
     def opened() -> Independent:
         plan = read_plan(find_run(run)) if run else None
-        wanted = grant or (planned(plan) if plan is not None else "")
+        wanted = grant or (grant_of(plan) if plan is not None else "")
         wish = Wish(find(case, "case.json") if case else None, find_run(run) if run else None, plan, wanted, endpoint)
         place = evidence_of(wish)
-        held = popkit.open_case(place)
+        held = open_case(place)
         if not wanted and len(held.grants) != 1:
             raise UsageError(NO_GRANT(grants=Listed(held.grants)))
         return Independent(held, grant_named(wanted or held.grants[0], held.grants), plan, place, spoken)
 
     return guarded(opened, spoken)
-
-
-def planned(plan: Plan) -> str:
-    """The grant that a plan ends with: the new one, or under the remedy *signer* the old one, which goes on."""
-    return plan.new_grant.address if plan.new_grant is not None else plan.old_grant.address
 
 
 class Independent:
@@ -127,12 +126,8 @@ class Independent:
 
     @cached_property
     def accepted(self) -> list[Attempt]:
-        """The accepted claims that the cutover made possible, in order: all of a new grant, those of the plan's key since on an old one."""
-        accepted = list(self.case.facts.chain(self.grant).accepted)
-        plan = self.plan
-        if plan is None or plan.new_grant is not None or plan.signer is None:
-            return accepted
-        return [claim for claim in accepted if claim.signer == plan.signer.planned and claim.slot > plan.old_grant.slot]
+        """The accepted claims that the cutover made possible, in order."""
+        return claims_since(self.case.facts, self.grant, self.plan)
 
     @cached_property
     def verification(self) -> Verification:
@@ -140,11 +135,9 @@ class Independent:
         return verify(self.case.evidence, grant=self.grant)
 
     @cached_property
-    def checker(self) -> tuple[int, list[str]]:
-        """The exit code and the lines of check.py, run as a stranger would run it."""
-        with as_file(files("popkit.verification").joinpath("check.py")) as script:
-            done = subprocess.run([sys.executable, str(script), str(self.place)], capture_output=True, text=True, check=False)
-        return done.returncode, [line for line in done.stdout.splitlines() if line.strip()]
+    def checker(self) -> Checked:
+        """What check.py answers, run as a stranger would run it."""
+        return run_checker(self.place)
 
     # the steps
 
@@ -225,24 +218,19 @@ class Independent:
         found = self.diagnosis
         words = sentence("{verdict}: {because}", "{verdict}: {because}", verdict=found.verdict, because=found.judgement.because)
         screen.add(VERDICT(), words, tone=VERDICT_TONES.get(found.verdict, "note"))
-        critical = {f.code for f in self.case.diagnose().findings if f.severity == "critical" and f.grant in (None, self.grant)}
-        if self.goes_on and self.plan is not None:
-            critical -= set(self.plan.broken.causes)  # what the plan was made for stays in the history of a grant that goes on
+        critical = unexplained(self.case.diagnose(), self.grant, self.plan)
         if critical:
-            screen.add(Text("findings", "所見"), ", ".join(sorted(critical)), tone="stop")
+            screen.add(Text("findings", "所見"), ", ".join(critical), tone="stop")
         if not self.accepted:
             screen.add(START(), NOBODY, tone="note")
             return
         first = self.accepted[0]
         if self.goes_on:
             screen.add(START(), Text("the old grant goes on: there is no new start", "元の grant を続けるため、新しい開始はありません"))
-        elif (first.prev_hash, first.stream_prev_hash) == (GENESIS, GENESIS):
+        elif begins_at_genesis(first):
             screen.add(START(), sentence("GENESIS, by {claim}", "GENESIS（{claim}）", claim=first.signature), tone="good")
         else:
-            words = sentence(
-                "the first claim follows {prev}, not GENESIS", "最初の claim が GENESIS でなく {prev} に続いています", prev=first.prev_hash
-            )
-            screen.add(START(), words, tone="stop")
+            screen.add(START(), not_from_genesis(first), tone="stop")
 
     def _signer(self, screen: Screen) -> None:
         history = self.case.facts.history
@@ -281,16 +269,16 @@ class Independent:
             screen.add(MORE(), words, tone=MARKS[worst])
 
     def _standalone(self, screen: Screen) -> None:
-        code, lines = self.checker
-        tone: Tone = "good" if code == EXIT_FINE else "note" if code == EXIT_CANNOT_TELL else "stop"
+        found = self.checker
+        tone: Tone = {EXIT_FINE: "good", EXIT_CANNOT_TELL: "note"}.get(found.exit_code, "stop")  # type: ignore[assignment]
         words = {
             "good": Text("finds no violation, and everything could be checked", "違反はなく、すべて検査できました"),
             "note": Text("finds no violation; something cannot be told", "違反はありません。判断できない項目があります"),
             "stop": Text("finds a violation, or did not run to its end", "違反を見つけたか、最後まで動きませんでした"),
         }[tone]
-        wrong = [line.strip() for line in lines if VIOLATED in line]
-        screen.add(CHECKER(), sentence("{words} (exit code {code})", "{words}（終了コード {code}）", words=words(), code=code), tone=tone)
-        screen.add(Text("output", "出力"), *(wrong[:3] or lines[-1:]))
+        ended = sentence("{words} (exit code {code})", "{words}（終了コード {code}）", words=words(), code=found.code)
+        screen.add(CHECKER(), ended, tone=tone)
+        screen.add(Text("output", "出力"), *(found.violations[:3] or found.lines[-1:]))
         screen.commands = ["popkit verify --standalone check.py", f"python3 check.py {shlex.quote(str(self.place))}"]
 
     def _server(self, screen: Screen) -> None:
@@ -332,7 +320,7 @@ class Independent:
             violated=found[VIOLATED],
             open=found[CANNOT_TELL],
         )
-        violations = [_violation(check) for check in section.checks if check.status == VIOLATED]
+        violations = [_violation(check) for check in section.checks if check.is_wrong]
         screen.add(label, *lines, counts, *violations, tone=MARKS[section.status])
 
 

@@ -14,7 +14,6 @@ import msgspec
 
 from popkit.cutover.run import DONE
 from popkit.evidence.cutover import (
-    FILE,
     SCHEMA,
     Adjudicated,
     Canary,
@@ -32,6 +31,7 @@ from popkit.evidence.cutover import (
     json_schema,
     read_record,
 )
+from popkit.evidence.layout import CUTOVER
 from popkit.protocol.message import GENESIS_HASH
 from popkit.rules.registry import RULES
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from popkit.cutover.plan import Plan
     from popkit.cutover.run import Run
 
-__all__ = ["FILE", "SCHEMA", "Record", "canonical", "json_schema", "read_record", "record_of", "write_record"]
+__all__ = ["SCHEMA", "Record", "canonical", "json_schema", "read_record", "record_of", "write_record"]
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -157,7 +157,7 @@ def _part(entry: Entry | None, kind: type[P], **more: Any) -> P | None:
 
 def write_record(run: Run) -> Path:
     """Write RUN/cutover.json as of now, at once and whole."""
-    place, beside = run.root / FILE, run.root / f".{FILE}.new"
+    place, beside = run.root / CUTOVER, run.root / f".{CUTOVER}.new"
     with beside.open("wb") as file:
         file.write(canonical(record_of(run)))
         file.flush()

@@ -19,9 +19,9 @@ from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG, UsageError
 from popkit.evidence.bundle import NO_RECORD
 from popkit.evidence.cutover import MOST_BYTES, GivenRecord, Record, found_record
 from popkit.facts import Facts
-from popkit.rules.declared import Declared
-from popkit.rules.declared_checks import DeclaredChecks
-from popkit.rules.declared_points import CANNOT_TELL, HOLDS, VIOLATED, Point, compared
+from popkit.rules.cutover.checks import points_of
+from popkit.rules.cutover.declared import Declared
+from popkit.rules.cutover.points import CANNOT_TELL, HOLDS, VIOLATED, Point, compared
 from popkit.texts import Sentence, Text
 
 HEADING = Text("A record of a cutover against the node {node}", "切り替えの記録とノード {node} の照合")
@@ -84,7 +84,7 @@ def _points(endpoint: Endpoint, record: Record) -> list[Point]:
         return [known]
     with tempfile.TemporaryDirectory(prefix="popkit-verify-") as folder:
         facts = Facts(asked(endpoint, record, genesis, Path(folder) / "case"))
-        return [known, *(point for point in DeclaredChecks(facts, record).points() if point.key not in ONLY_WORKER)]
+        return [known, *(point for point in points_of(facts, record) if point.key not in ONLY_WORKER)]
 
 
 def _said(point: Point) -> Sentence:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -82,25 +83,23 @@ class Unanswered(Silent):
         )
 
 
+@dataclass(eq=False, repr=False)
 class Asked:
-    """An RPC node that can be asked. `name` is what people call it, `sleep` how a pause between attempts is spent."""
+    """An RPC node that can be asked. `name` is what people call it ("first", "second"), `sleep` how a pause between attempts is spent."""
 
-    def __init__(
-        self,
-        name: str,
-        address: Address,
-        timeout: float = 20.0,
-        *,
-        attempts: int = ATTEMPTS,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.name, self.address, self.timeout, self.attempts, self._sleep = name, address, timeout, attempts, sleep
-        self.newest_slot = 0
-        """The newest finalized slot that this endpoint answered at: no later answer may be older."""
-        self._chance, self._ids = random.Random(), count(1)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._client: AsyncClient | None = None
+    name: str
+    address: Address
+    timeout: float = 20.0
+    _: KW_ONLY
+    attempts: int = ATTEMPTS
+    sleep: Callable[[float], None] = time.sleep
+    newest_slot: int = field(default=0, init=False)
+    """The newest finalized slot that this endpoint answered at: no later answer may be older."""
+    _chance: random.Random = field(default_factory=random.Random, init=False)
+    _ids: count[int] = field(default_factory=lambda: count(1), init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+    _thread: threading.Thread | None = field(default=None, init=False)
+    _client: AsyncClient | None = field(default=None, init=False)
 
     @property
     def shown(self) -> str:
@@ -156,7 +155,7 @@ class Asked:
                 if failures == self.attempts or not problem.passes:
                     raise
                 wait = problem.wait
-            self._sleep(backoff(failures, wait, self._chance))
+            self.sleep(backoff(failures, wait, self._chance))
         raise AssertionError("at least one attempt is made")
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from pybase64 import b64decode, b64encode
 from popkit.cutover.errors import OutcomeUnknown, Stopped
 from popkit.cutover.sending.effects import Difference
 from popkit.cutover.sending.endpoint import Held
-from popkit.cutover.sending.preparing import Prepared
+from popkit.cutover.sending.preparing import Prepared, Signed
 from popkit.cutover.sending.transactions import digest_of, signature_of
 from popkit.texts import Sentence, Text, sentence
 
@@ -48,6 +48,11 @@ _NOT_LOOKED_AT = Text(
 )
 
 
+def unchecked(codes: Iterable[str]) -> list[Sentence]:
+    """What could not be looked at after a landing, in words, by an outcome's codes."""
+    return [_NOT_LOOKED_AT(name=code.partition(":")[2]) if ":" in code else _UNCHECKED[code]() for code in codes]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt ended. `kind` is `landed` (finalized, no error), `failed` (finalized with `error`), `expired` (proven on both
@@ -71,7 +76,7 @@ class Outcome:
     @property
     def unchecked(self) -> list[Sentence]:
         """What could not be looked at, in words."""
-        return [_NOT_LOOKED_AT(name=code.partition(":")[2]) if ":" in code else _UNCHECKED[code]() for code in self.not_checked]
+        return unchecked(self.not_checked)
 
     def facts(self) -> dict[str, Any]:
         """The outcome as JSON values, as journal and outcome file have it."""
@@ -79,22 +84,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Signed):
     """One attempt as its file has it."""
 
     file: Path
     step: str
     number: int
-    payer: str
-    wire: bytes
-    signature: str
-    blockhash: str
-    last_valid_height: int
-    slot: int
-    fee: int
-    before: Mapping[str, Held | None]
-    expected: Mapping[str, Held | None]
-    receipts: tuple[str, ...]
 
     @property
     def outcome_file(self) -> Path:
@@ -129,16 +124,7 @@ def begin(attempts: Path, step: str, prepared: Prepared) -> Attempt:
         file=attempts / f"{step}-{number}.json",
         step=step,
         number=number,
-        payer=prepared.payer,
-        wire=prepared.wire,
-        signature=prepared.signature,
-        blockhash=prepared.blockhash,
-        last_valid_height=prepared.last_valid_height,
-        slot=prepared.slot,
-        fee=prepared.fee,
-        before=prepared.before,
-        expected=prepared.expected,
-        receipts=prepared.receipts,
+        **{each.name: getattr(prepared, each.name) for each in fields(Signed)},
     )
     _write(attempt.file, _document(attempt))
     return attempt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -51,8 +52,16 @@ def refuse(reason: Sentence) -> NoReturn:
     raise Stopped("not_as_intended", reason, _ASK_AGAIN)
 
 
+def program_called(programs: Iterable[str]) -> str:
+    """The grant program among the programs that a cutover's transaction calls; "" where it calls none.
+
+    It is the one beside the helpers; a transaction that calls two others is refused when it is read.
+    """
+    return next((program for program in programs if program not in _READERS), "")
+
+
 def decoded(at: int, instruction: Instruction, program: str) -> Decoded:
-    """One instruction in names. Refuses what a cutover does not send."""
+    """One instruction in names; `program` is the grant program. Refuses what a cutover does not send."""
     data = instruction.data or b""
     try:
         if instruction.program == program:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pybase64 import b64decode, b64encode
 
-from popkit.collecting.address import Address
-from popkit.cutover.sending.asking import ATTEMPTS, OLDER, UNSUPPORTED_VERSION, Asked, NodeRefused, Unanswered
+from popkit.cutover.sending.asking import OLDER, UNSUPPORTED_VERSION, Asked, NodeRefused, Unanswered
 
 __all__ = ["UNSUPPORTED_VERSION", "Accounts", "Blockhash", "Clock", "Endpoint", "Held", "NodeRefused", "Unanswered"]
 
@@ -65,22 +63,13 @@ class Accounts(Mapping[str, Held | None]):
         return len(self._accounts)
 
 
+@dataclass(eq=False, repr=False)
 class Endpoint(Asked):
-    """An RPC node. `name` is what people call it ("first", "second"); `sleep` is how a pause between attempts is spent."""
+    """An RPC node with what a cutover asks of it."""
 
-    def __init__(
-        self,
-        name: str,
-        address: Address,
-        timeout: float = 20.0,
-        *,
-        attempts: int = ATTEMPTS,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        super().__init__(name, address, timeout, attempts=attempts, sleep=sleep)
-        self._rents: dict[int, int] = {}
-        self.newest_clock: Clock | None = None
-        """The newest slot and block time that `clock` gave."""
+    newest_clock: Clock | None = field(default=None, init=False)
+    """The newest slot and block time that `clock` gave."""
+    _rents: dict[int, int] = field(default_factory=dict, init=False)
 
     def accounts(self, keys: Sequence[str]) -> Accounts:
         """These accounts at finalized, never older than what was seen before."""

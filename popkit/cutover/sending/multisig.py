@@ -28,10 +28,10 @@ from solders.pubkey import Pubkey
 
 from popkit.cutover.errors import Stopped
 from popkit.cutover.sending.calls import Call
-from popkit.cutover.sending.decoding import decoded
+from popkit.cutover.sending.decoding import decoded, program_called
 from popkit.cutover.sending.transactions import digest_of, read_aloud
 from popkit.protocol.instructions import AccountMeta
-from popkit.protocol.keys import COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, PROGRAM_ID, key_bytes
+from popkit.protocol.keys import COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, key_bytes
 from popkit.protocol.transaction_model import Instruction
 from popkit.protocol.wire import Reader, TransactionError
 from popkit.texts import Sentence, sentence
@@ -69,13 +69,14 @@ class Proposal:
         return _derived(key_bytes(self.multisig), b"transaction", self.index.to_bytes(8, "little"))[0]
 
 
-def export(calls: Sequence[Call], vault: str, program: str = PROGRAM_ID) -> dict[str, Any]:
+def export(calls: Sequence[Call], vault: str) -> dict[str, Any]:
     """The inner instructions of a vault's proposal, as canonical JSON values.
 
     `instructions` have program, accounts (pubkey, signer, writable, and the name that the program gives it), data in base64, and what it
     says (`name`, `args`); `sha256` is over the canonical instructions, `read_aloud` the same in eight groups. Raises
     Stopped("not_for_a_vault") where a call needs another signature than the vault's, or cannot be invoked by another program.
     """
+    program = program_called(call.program for call in calls)
     rows = [_exported(at, call, vault, program) for at, call in enumerate(calls)]
     digest = digest_of(rfc8785.dumps(rows))
     return {"schema": SCHEMA, "vault": vault, "instructions": rows, "sha256": digest, "read_aloud": list(read_aloud(digest))}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from popkit.cutover.errors import Stopped
+from popkit.cutover.sending.decoding import program_called
 from popkit.cutover.sending.effects import Difference, after, at_clock, differences, payer_after
 from popkit.cutover.sending.endpoint import Clock, Endpoint, Held
 from popkit.cutover.sending.transactions import (
@@ -88,14 +89,12 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A signed transaction that is ready to be sent, and the accounts that must come of it.
+class Signed:
+    """A signed transaction, and the accounts that must come of it.
 
     `before` and `expected` hold the accounts that it may write; `receipts` are those of claims, which hold the clock of their block.
-    `window` is how many seconds the blockhash had left when it was measured, None where the node could not say.
     """
 
-    calls: tuple[Decoded, ...]
     payer: str
     wire: bytes
     signature: str
@@ -103,13 +102,23 @@ class Prepared:
     last_valid_height: int
     slot: int
     fee: int
+    before: Mapping[str, Held | None]
+    expected: Mapping[str, Held | None]
+    receipts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Signed):
+    """A signed transaction that is ready to be sent.
+
+    `window` is how many seconds the blockhash had left when it was measured, None where the node could not say.
+    """
+
+    calls: tuple[Decoded, ...]
     limit: int | None
     price: int | None
     units: int | None
     logs: tuple[str, ...]
-    before: Mapping[str, Held | None]
-    expected: Mapping[str, Held | None]
-    receipts: tuple[str, ...]
     payer_left: int
     clock: Clock
     window: float | None
@@ -206,7 +215,7 @@ def dry(first: Endpoint, calls: Sequence[Call], payer: str, *, rules: Rules = Ru
         left = payer_after(whole, payer, first.rent)
     except Stopped as problem:
         stopped = problem
-    decoded = tuple(read_back(unsigned(message)))
+    decoded = tuple(read_back(unsigned(message), program_called(call.program for call in calls)))
     receipts = tuple(call.accounts["receipt"] for call in decoded if call.name == "claim_grant")
     if whole is not None and trial.err is None and fee is not None:
         ends = {key: whole[key] for key in writable}

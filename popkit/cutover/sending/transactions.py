@@ -33,10 +33,9 @@ from popkit.cutover.sending.calls import (
     set_paused,
     upsert_pop_config,
 )
-from popkit.cutover.sending.decoding import Decoded, decoded, refuse
+from popkit.cutover.sending.decoding import Decoded, decoded, program_called, refuse
 from popkit.protocol.keys import (
     COMPUTE_BUDGET_PROGRAM,
-    PROGRAM_ID,
     b58decode,
     key_bytes,
     verify_strict,
@@ -139,8 +138,10 @@ def signature_of(wire: bytes) -> str:
     return _read(wire).signatures[0]
 
 
-def read_back(wire: bytes, program: str = PROGRAM_ID) -> list[Decoded]:
-    """Every instruction of a transaction's bytes, decoded; Stopped("not_as_intended") for anything that a cutover does not send.
+def read_back(wire: bytes, program: str) -> list[Decoded]:
+    """Every instruction of a transaction's bytes, decoded; `program` is the grant program.
+
+    Raises Stopped("not_as_intended") for anything that a cutover does not send.
 
     Refused are: bytes too many or too few, another version than legacy, address tables, an account listed twice, a program that a cutover
     does not call, an AdvanceNonce, data or accounts that the program would not read whole, a compute budget that is not in front.
@@ -174,13 +175,13 @@ def compared(
     blockhash: str | None = None,
     limit: int | None = None,
     price: int | None = None,
-    program: str = PROGRAM_ID,
 ) -> list[Decoded]:
     """The instructions of a signed transaction that is exactly what was intended; Stopped("not_as_intended") where it is not.
 
     It is decoded from its bytes first, so that a refusal names the instruction that differs; then it must be, byte for byte, what the
     intended calls make; then every signature must hold over those bytes. `blockhash` None takes the one that it names.
     """
+    program = program_called(call.program for call in intended)
     found = read_back(wire, program)
     read = _read(wire)
     wanted = message_of(intended, payer, blockhash or str(read.blockhash), limit, price)

@@ -11,6 +11,7 @@ from pybase64 import b64encode
 
 from popkit.cutover.errors import Stopped
 from popkit.cutover.sending.calls import Call
+from popkit.cutover.sending.decoding import program_called
 from popkit.cutover.sending.endpoint import Endpoint, Held
 from popkit.protocol.errors import read_failure
 from popkit.texts import sentence
@@ -58,7 +59,7 @@ class Trial:
 
 def failure_name(err: Any, logs: Sequence[str], programs: Sequence[str]) -> str | None:
     """The name of an error as the chain gives it (the program's, Anchor's, the runtime's); None for no error."""
-    failure = read_failure(err, logs, programs)
+    failure = read_failure(err, logs, programs, program=program_called(programs))
     return None if failure is None else failure.error or json.dumps(err, sort_keys=True)
 
 

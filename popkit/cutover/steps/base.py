@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from popkit.cutover.errors import NotConfirmed, OutcomeUnknown, Stopped
 from popkit.cutover.journals.confirmation import Confirmations
 from popkit.cutover.journals.journal import Entry
-from popkit.cutover.looking import CLUSTER, PLAN, PROGRAM, Looks, age_of_plan, same_cluster, same_program
+from popkit.cutover.looking import CLUSTER, PLAN, PROGRAM, Looks, Result, age_of_plan, same_cluster, same_program
 from popkit.cutover.pages.pages import step_screen
 from popkit.cutover.pages.screen import Screen, Tone
 from popkit.cutover.pages.words import STEPS
@@ -50,7 +50,7 @@ class Step:
     @property
     def confirmations(self) -> Confirmations:
         """Tokens of this run, which live in its journal."""
-        return Confirmations(self.run.journal)
+        return Confirmations(self.run.journal, self.run.plan.limits.confirmation_seconds)
 
     # for a person
 
@@ -229,12 +229,12 @@ def unknown(step: str) -> OutcomeUnknown:
     return OutcomeUnknown(reason.code, reason.reason, reason.advice)
 
 
-_TONES: dict[str, Tone] = {"holds": "good", "note": "note", "stop": "stop", "not checked": "note"}
+_TONES: dict[Result, Tone] = {"holds": "good", "note": "note", "stop": "stop"}
 
 
 def _show(screen: Screen, looks: Looks) -> None:
     for check in looks.checks:
-        screen.add(check.what() if check.result != "not checked" else NOT_CHECKED(), check.words, tone=_TONES[check.result])
+        screen.add(check.what(), check.words, tone=_TONES[check.result])
 
 
 def _rows(looks: Looks) -> list[dict[str, str]]:

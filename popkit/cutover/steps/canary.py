@@ -20,7 +20,7 @@ from popkit.cutover.sending.attempts import of_step
 from popkit.cutover.sending.sending import resume
 from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
-from popkit.cutover.steps.event import ANCHORS, WORKER, refuse_frozen
+from popkit.cutover.steps.event import ANCHORS, WORKER, worker_ready
 from popkit.texts import Sentence, Text, sentence
 
 WALLET, CLOCK, CLAIM, CHECKS, SERVER = (
@@ -41,7 +41,7 @@ class Canary(Step):
     """The first claim. `--wallet-key` names the operator's wallet."""
 
     def look_closer(self, looks: Looks) -> None:
-        looks.add(WORKER, lambda: refuse_frozen(self))
+        looks.add(WORKER, lambda: worker_ready(self))
         looks.add(WALLET, self._wallet)
         if looks.stopped is None:
             looks.add(FIRST, self._first)

@@ -13,7 +13,7 @@ from popkit.cutover.errors import Stopped
 from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import Looks
 from popkit.cutover.pages.screen import Screen
-from popkit.cutover.planning.linking import fields_of
+from popkit.cutover.planning.linking import fields_of, refuse_unready
 from popkit.cutover.reasons import stop
 from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
@@ -23,16 +23,9 @@ WORKER, EVENT, ANCHORS = Text("worker", "worker"), Text("event", "イベント")
 READY = Text("answers, and is not frozen", "応答あり、凍結なし")
 
 
-def refuse_frozen(step: Step) -> Sentence:
-    """That the worker answers and lets this operator work. Raises Stopped."""
-    desk = step.run.desk()
-    runtime, frozen = desk.runtime(), desk.freeze_status()
-    if runtime.get("ready") is not True:
-        raise stop("worker_not_ready", why=str(runtime.get("blockingIssues") or "ready: false"))
-    if frozen.is_frozen:
-        raise stop("worker_frozen")
-    if frozen.warnings:
-        raise stop("worker_limited", why=f"{frozen.warnings} warning(s)")
+def worker_ready(step: Step) -> Sentence:
+    """That the worker answers and lets this operator work. Raises Stopped, as when it was planned."""
+    refuse_unready(step.run.desk())
     return READY()
 
 
@@ -47,7 +40,7 @@ class LinkEvent(Step):
         return fields_of(event)
 
     def look_closer(self, looks: Looks) -> None:
-        looks.add(WORKER, lambda: refuse_frozen(self))
+        looks.add(WORKER, lambda: worker_ready(self))
         looks.add(EVENT, self._linked)
         if looks.stopped is None and self._found() is None:  # else somebody went on, and the canary judges whose proofs those are
             looks.add(ANCHORS, lambda: watch_anchors(self))
@@ -113,7 +106,7 @@ class CloseEvent(Step):
     """Step 4.1: close the old event, once step 4 is green."""
 
     def look_closer(self, looks: Looks) -> None:
-        looks.add(WORKER, lambda: refuse_frozen(self))
+        looks.add(WORKER, lambda: worker_ready(self))
 
     def carry_out(self, looks: Looks) -> Entry:
         event = self.run.plan.event

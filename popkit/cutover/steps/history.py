@@ -5,7 +5,7 @@ from __future__ import annotations
 from pybase64 import b64encode
 
 from popkit.cutover.journals.journal import Entry
-from popkit.cutover.looking import ACCOUNTS, Looks
+from popkit.cutover.looking import ACCOUNTS, Looks, refuse_other_terms
 from popkit.cutover.pages.screen import Screen
 from popkit.cutover.pages.words import STEPS
 from popkit.cutover.planning import survey
@@ -83,10 +83,7 @@ class ForkHandling(Step):
             raise stop("drift", field=old.address, was="grant", now=str(error)) from None
         if found is None:
             raise stop("drift", field=old.address, was="grant", now="null")
-        for name in ("amount_per_period", "period_seconds", "start_ts", "expires_at", "merkle_root"):
-            was, now = str(getattr(old.terms, name)), str(getattr(found, name))
-            if was != now:
-                raise stop("drift", field=f"old grant {name}", was=was, now=now)
+        refuse_other_terms("old grant", old.terms, found)
         state = held[old.pop_state]
         now_state = b64encode(state.data).decode() if state is not None else None
         if now_state != old.pop_state_bytes:

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from popkit.cutover.errors import Stopped
 from popkit.cutover.journals.journal import Entry
-from popkit.cutover.looking import ACCOUNTS, Check, Looks, same_period, same_terms
+from popkit.cutover.looking import ACCOUNTS, TERMS, Looks, refuse_other_terms, same_period, same_terms
+from popkit.cutover.pages.pages import spoken_call
 from popkit.cutover.pages.screen import Screen
 from popkit.cutover.planning import survey
 from popkit.cutover.planning.stepping import call_of
 from popkit.cutover.reasons import stop
-from popkit.cutover.sending.attempts import Outcome, of_step
+from popkit.cutover.run import EXPIRED, UNKNOWN
+from popkit.cutover.sending.attempts import Outcome, of_step, unchecked
 from popkit.cutover.sending.calls import Call
 from popkit.cutover.sending.endpoint import Accounts
 from popkit.cutover.sending.preparing import Rules, dry, prepare
 from popkit.cutover.sending.sending import send
 from popkit.cutover.sending.transactions import writable_of
 from popkit.cutover.steps.anchored import watch_anchors
-from popkit.cutover.steps.base import NOT_CHECKED, Step
+from popkit.cutover.steps.base import NOT_CHECKED, Step, unknown
 from popkit.cutover.steps.found import deposited, evidence
 from popkit.protocol.accounts import AccountError, TokenAccount, decode_grant, decode_pop_config
 from popkit.texts import Listed, Sentence, Text, sentence
@@ -48,14 +50,18 @@ TOUCHED_BY = Text(
 )
 
 
+REFUSED_TOO = Text("{reason}; the node had refused it: {error}", "{reason}。ノードはこれを拒否していました: {error}")
+NOT_LOOKED_AT_TOO = Text("{reason}; not checked: {words}", "{reason}。未確認: {words}")
 OF_A_VAULT = Text(
     "a vault's instructions run inside of its multisig's transaction, which is not simulated here: "
     "read the proposal back before you approve",
     "vault の命令はマルチシグの取引の中で実行されるため、ここではシミュレーションしません。承認の前に提案を読み戻して確認してください",
 )
-TERMS, PERIOD = Text("terms", "条件"), Text("period", "期間")
+OLD_TERMS, PERIOD = Text("terms", "条件"), Text("period", "期間")
 COPYING = ("0", "2", "2.1")
 """Steps before the new grant is there: the old one must still have the terms that the plan copies."""
+CREATED = tuple(name for name in TERMS if name != "merkle_root")
+"""The terms that create_grant sets: the allowlist's root is a call of its own, which may be still to come."""
 
 
 class Switch(Step):
@@ -77,7 +83,7 @@ class Switch(Step):
     def look_closer(self, looks: Looks) -> None:
         run = self.run
         if self.id in COPYING and run.state("2.0") != "done":
-            looks.add(TERMS, lambda: same_terms(run.plan, run.pair()))
+            looks.add(OLD_TERMS, lambda: same_terms(run.plan, run.pair()))
         if self.id in (*COPYING, "2.2"):
             looks.add(PERIOD, lambda: same_period(run.plan, run.pair().first.clock().block_time))
         looks.add(ACCOUNTS, self._accounts)
@@ -181,10 +187,7 @@ class Switch(Step):
             found = decode_grant(data)
         except AccountError as error:
             raise stop("drift", field=new.address, was="null", now=str(error)) from None
-        for name in ("amount_per_period", "period_seconds", "start_ts", "expires_at"):
-            was, now = str(getattr(new.terms, name)), str(getattr(found, name))
-            if was != now:
-                raise stop("drift", field=f"new grant {name}", was=was, now=now)
+        refuse_other_terms("new grant", new.terms, found, CREATED)
 
     def refuse_drift(self, held: Accounts, left: list[Call]) -> None:
         """Refuse where an account of the step is neither as it was planned from nor as it will be. Raises Stopped, naming it.
@@ -211,9 +214,7 @@ class Switch(Step):
     # dry
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
-        from popkit.cutover.pages.pages import _instruction
-
-        screen.add(SIGNS(), *(_instruction(one) for one in self.plan.instructions))
+        screen.add(SIGNS(), *map(spoken_call, self.plan.instructions))
         if looks.stopped is not None:
             return
         left = self.remaining(self.held())
@@ -265,17 +266,21 @@ class Switch(Step):
     def settle(self, outcome: Outcome) -> Entry:
         """Write how an attempt ended; raise where it is not a success."""
         facts: dict[str, Any] = {"signature": outcome.signature, "slot": outcome.slot, "fee": outcome.fee}
+        if outcome.not_checked:
+            facts["not_checked"] = list(outcome.not_checked)
+        error: dict[str, Any] = {"error": outcome.error, "logs": list(outcome.logs)} if outcome.error is not None else {}
         if outcome.kind == "unknown":
-            self.not_known(**facts)
+            self.run.journal.write(UNKNOWN, self.id, by=self.plan.role, **error, **facts)
+            raise whole(unknown(self.id), outcome)
         if outcome.kind == "expired":
-            self.run.journal.write("expired", self.id, **facts)
-            raise stop("expired", step=self.id)
+            self.run.journal.write(EXPIRED, self.id, **error, **facts)
+            raise whole(stop("expired", step=self.id), outcome)
         if outcome.kind == "failed":
-            self.failed(stop("landed_failed", error=outcome.error), error=outcome.error, logs=list(outcome.logs), **facts)
+            self.failed(whole(stop("landed_failed", error=outcome.error), outcome), **error, **facts)
         if outcome.differences:
             first = outcome.differences[0]
-            error = stop("wrong_result", what=f"{first.account} {first.field}", was=first.expected, now=first.found)
-            self.failed(error, differences=[str(d) for d in outcome.differences], **facts)
+            wrong = stop("wrong_result", what=f"{first.account} {first.field}", was=first.expected, now=first.found)
+            self.failed(whole(wrong, outcome), differences=[str(d) for d in outcome.differences], **facts)
         return self.done(by="us", block_time=outcome.block_time, **facts)
 
     def result_rows(self, screen: Screen, entry: Entry) -> None:
@@ -288,8 +293,19 @@ class Switch(Step):
         screen.add(TRANSACTION(), str(entry.facts.get("signature")), tone="good")
         screen.add(SLOT(), str(entry.facts.get("slot")))
         screen.add(ACCOUNTS(), AS_PLANNED, tone="good")
+        screen.add(NOT_CHECKED(), *unchecked(entry.facts.get("not_checked", ())), tone="note")
+
+
+def whole(stopped: Stopped, outcome: Outcome) -> Stopped:
+    """A stop with all that is known of its outcome in the reason: the node's refusal of what never landed, and what was not looked at."""
+    reason = stopped.reason
+    if outcome.kind in ("expired", "unknown") and outcome.error is not None:
+        reason = REFUSED_TOO(reason=reason, error=outcome.error)
+    for words in outcome.unchecked:
+        reason = NOT_LOOKED_AT_TOO(reason=reason, words=words)
+    return type(stopped)(stopped.code, reason, stopped.advice)
 
 
 def _stop(screen: Screen, looks: Looks, stopped: Stopped) -> None:
-    looks.checks.append(Check(SIMULATION, "stop", stopped.reason, stopped))
+    looks.stop(SIMULATION, stopped)
     screen.add(SIMULATION(), stopped.reason, tone="stop")

@@ -6,24 +6,21 @@ checker; what the worker says of itself is recorded beside, and decides nothing.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from importlib.resources import as_file, files
 from typing import Any
 
 from popkit.case import Case
+from popkit.chain.attempts import Attempt
 from popkit.cutover.gathering import gather
 from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import Looks
 from popkit.cutover.pages.screen import Screen
 from popkit.cutover.reasons import stop
+from popkit.cutover.records.judging import begins_at_genesis, claims_since, grant_of, not_from_genesis, run_checker, unexplained
 from popkit.cutover.steps.base import Step
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE
-from popkit.rules.model import VIOLATED
+from popkit.errors import EXIT_WRONG
 from popkit.texts import Sentence, Text, sentence
 from popkit.verification.verify import verify
 
-GENESIS = "0" * 64
 VERDICT, CLAIMS, CHECKER, START = (
     Text("verdict", "判定"),
     Text("first claims", "最初の claim"),
@@ -43,14 +40,14 @@ class Verification(Step):
     """Verify the new grant; under the remedy *signer*, the old one, which goes on."""
 
     _case: Case | None = None
+    _by_worker: dict[str, Any] | None = None
 
     @property
     def grant(self) -> str:
-        plan = self.run.plan
-        return plan.new_grant.address if plan.new_grant is not None else plan.old_grant.address
+        return grant_of(self.run.plan)
 
     def forget(self) -> None:
-        self._case = None
+        self._case = self._by_worker = None
 
     def case(self) -> Case:
         """The grant, collected through the second endpoint; once a look."""
@@ -83,37 +80,20 @@ class Verification(Step):
                 "not_green",
                 why=sentence("{verdict}: {because}", "{verdict}: {because}", verdict=grant.verdict, because=grant.judgement.because),
             )
-        critical = {f.code for f in diagnosis.findings if f.severity == "critical" and f.grant in (None, self.grant)}
-        if self.run.plan.remedy == "signer":
-            critical -= set(self.run.plan.broken.causes)  # what the plan was made for stays in the history of the grant that goes on
+        critical = unexplained(diagnosis, self.grant, self.run.plan)
         if critical:
-            raise stop("not_green", why=", ".join(sorted(critical)))
+            raise stop("not_green", why=", ".join(critical))
         return sentence("{verdict}, {n} claims accepted", "{verdict}。受理された claim {n} 件", verdict=grant.verdict, n=len(accepted))
 
-    def accepted(self) -> list[Any]:
-        """The accepted claims that the cutover made possible, in order: all of a new grant, those after the upsert of one that goes on."""
-        accepted = list(self.case().facts.chain(self.grant).accepted)
-        if self.run.plan.remedy == "switch":
-            return accepted
-        named = self.run.result("2.3")
-        slot = named.facts.get("slot") if named is not None else None
-        signer = self.run.plan.signer
-        assert signer is not None
-        return [claim for claim in accepted if claim.signer == signer.planned and (slot is None or claim.slot > slot)]
+    def accepted(self) -> list[Attempt]:
+        """The accepted claims that the cutover made possible, in order."""
+        return claims_since(self.case().facts, self.grant, self.run.plan)
 
     def _genesis(self) -> Sentence:
-        first = self.accepted()[0]
-        signer = self.run.plan.signer
-        if self.run.plan.new_grant is not None and first.prev_hash != GENESIS:
-            raise stop(
-                "not_green",
-                why=sentence(
-                    "the first claim follows {prev}, not GENESIS",
-                    "最初の claim が GENESIS でなく {prev} に続いています",
-                    prev=first.prev_hash,
-                ),
-            )
-        last = self.accepted()[-1]
+        accepted, signer = self.accepted(), self.run.plan.signer
+        first, last = accepted[0], accepted[-1]
+        if self.run.plan.new_grant is not None and not begins_at_genesis(first):
+            raise stop("not_green", why=not_from_genesis(first))
         if signer is not None and last.signer != signer.planned:
             raise stop(
                 "not_green", why=sentence("the newest claim was signed by {key}", "最新の claim の署名者は {key} です", key=last.signer)
@@ -125,7 +105,7 @@ class Verification(Step):
     def _claims(self) -> Sentence:
         checked = [claim.signature for claim in self.accepted()[:MOST_CLAIMS]]
         found = verify(self.case().evidence, checked)
-        wrong = [(section.name, check.title) for section in found.sections for check in section.checks if check.status == VIOLATED]
+        wrong = [(section.name, check.title) for section in found.sections for check in section.checks if check.is_wrong]
         if wrong:
             raise stop("not_green", why=sentence("{claim}: {rule}", "{claim}: {rule}", claim=wrong[0][0], rule=wrong[0][1]))
         open_ = found.counts()["cannot tell"]
@@ -138,26 +118,30 @@ class Verification(Step):
 
     def _standalone(self) -> Sentence:
         """The checker that shares no code with popkit, run as a stranger would run it."""
-        place = self.case().evidence.root
-        with as_file(files("popkit.verification").joinpath("check.py")) as script:
-            done = subprocess.run([sys.executable, str(script), str(place)], capture_output=True, text=True, check=False)
-        last = next(iter(line for line in done.stdout.splitlines() if VIOLATED in line), "")
-        if done.returncode not in (EXIT_FINE, EXIT_CANNOT_TELL):
+        found = run_checker(self.case().evidence.root)
+        if found.exit_code == EXIT_WRONG:
+            first = next(iter(found.violations), "")
             raise stop(
                 "not_green",
-                why=sentence("check.py ends with {code}: {last}", "check.py の終了コード {code}: {last}", code=done.returncode, last=last),
+                why=sentence("check.py ends with {code}: {last}", "check.py の終了コード {code}: {last}", code=found.code, last=first),
             )
         return sentence(
-            "check.py finds no violation (exit code {code})", "check.py も違反を見つけません（終了コード {code}）", code=done.returncode
+            "check.py finds no violation (exit code {code})", "check.py も違反を見つけません（終了コード {code}）", code=found.code
         )
 
     def _server(self) -> Sentence:
         """What the worker says of itself, for the record alone."""
-        integrity = self.run.desk().integrity()
+        integrity = self._integrity()
         return SERVER_SAYS(ok=str(integrity.get("ok")).lower(), checked=integrity.get("checked"))
 
+    def _integrity(self) -> dict[str, Any]:
+        """The worker's own check; asked once a look, as every question appends an entry to its audit list."""
+        if self._by_worker is None:
+            self._by_worker = self.run.desk().integrity()
+        return self._by_worker
+
     def carry_out(self, looks: Looks) -> Entry:
-        integrity = self.run.desk().integrity()
+        integrity = self._integrity()
         claims = self.accepted()[:MOST_CLAIMS]
         return self.done(
             by="us",

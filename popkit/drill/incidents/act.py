@@ -8,6 +8,7 @@ from itertools import permutations
 from typing import Any
 
 from popkit.drill.stage import ERAS, STRICT, Stage
+from popkit.evidence.layout import EVENTS
 from popkit.texts import Listed, Text
 
 POP = ("strict", "strict_v2", "relaxed", "head")
@@ -68,7 +69,7 @@ class Incident:
             stage.wait(5, 40)
         stage.wait(*self.acts[-1].wait)
         for _ in range(2):  # somebody opens the event's page, as phones do all day: the worker's records go on to now
-            stage.worker.api("GET", "/v1/school/events")
+            stage.worker.api("GET", EVENTS.path)
             stage.wait(1, 5)
         return stage
 

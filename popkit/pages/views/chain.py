@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from popkit.diagnosis.causes import RULED_OUT_BY, Cause
-from popkit.meanings import CAUSE_MEANINGS
+from popkit.causes.model import Cause
+from popkit.causes.registry import CAUSES
 from popkit.pages.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Note, Table
 from popkit.pages.naming import ISSUERS, YES_NO, fate_of, grant_mark, known, named
 from popkit.pages.places import Places
@@ -154,13 +154,13 @@ def causes(case: Case, grant: str = "") -> Block:
 def _cause(title: str, cause: Cause) -> Block:
     keys = (*cause.signatures, *cause.entries)
     more = [f"and {len(keys) - 4} more"] if len(keys) > 4 else []
-    meaning, advice = CAUSE_MEANINGS.get(cause.name, ("", ""))
+    kind = CAUSES[cause.name]
     rows: dict[str, Cell] = {
-        "seen": cause.seen,
-        "which means": meaning,
-        "what to do": advice,
+        "seen": cause.because,
+        "which means": kind.meaning,
+        "what to do": kind.advice,
         "rests on": Lines((*map(Code, keys[:4]), *more)) if keys else None,
-        "ruled out if": RULED_OUT_BY.get(cause.name),
+        "ruled out if": kind.ruled_out_by,
     }
     return Facts(title, rows)
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from popkit.diagnosis.began import since
 from popkit.diagnosis.result import ascending
-from popkit.meanings import VERDICT_MEANINGS
 from popkit.pages.blocks import Block, Cell, Code, Facts, Group, Lines, Mark, Steps, Table
 from popkit.pages.naming import YES_NO, case_mark, grant_mark, known, named
 from popkit.pages.places import Places
@@ -15,6 +14,7 @@ from popkit.pages.views.choice import examined
 from popkit.rules.model import SEVERITIES
 from popkit.rules.registry import RULES
 from popkit.verdict.judgement import VERDICTS
+from popkit.verdict.words import VERDICT_WORDS
 
 if TYPE_CHECKING:
     from popkit.case import Case
@@ -73,7 +73,7 @@ def verdict_cards(case: Case, grant: str = "") -> Block:
 def _card(diagnosis: Diagnosis, g: GrantDiagnosis) -> Facts:
     rows: dict[str, Cell] = {
         "verdict": grant_mark(diagnosis, g),
-        "which means": VERDICT_MEANINGS[g.verdict][0],
+        "which means": VERDICT_WORDS[g.verdict].meaning,
         "because": g.judgement.because,
         "grant": Code(g.grant),
         "event": Lines(tuple(g.events)) if g.events else NOT_KNOWN,

@@ -53,7 +53,7 @@ def _statement(diagnosis: Diagnosis, g: GrantDiagnosis) -> Block:
         "grant": Code(g.grant),
         "verdict": f"{g.verdict}: {g.judgement.because}",
         "claims": _claims(g.counts),
-        "cause": "; ".join(f"{cause.name}: {cause.seen}" for cause in g.causes) or g.no_cause,
+        "cause": "; ".join(f"{cause.name}: {cause.because}" for cause in g.causes) or g.no_cause,
         "last good": Code(g.last_good["signature"]) if g.last_good else diagnosis.without_last_good(g),
         "first bad": Code(g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"]) if g.first_bad else nothing_bad,
         "people affected": NOT_KNOWN

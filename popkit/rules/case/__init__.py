@@ -1,1 +1,1 @@
-"""Rules of the case itself: its seal and custody, lines that cannot be read or contradict each other, records of cutovers."""
+"""Rules of the case itself: its seal, its custody, its lines, and records of cutovers."""

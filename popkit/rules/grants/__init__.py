@@ -1,1 +1,3 @@
-"""Rules of a grant: its verdict, its chain and heads, its proofs and their issuers, its terms and vault."""
+"""Rules of a grant: its verdict, its chain and heads, its proofs and their issuers, its terms and
+vault.
+"""
