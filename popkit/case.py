@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from popkit.diagnosis.collection import missing_parts
 from popkit.diagnosis.diagnose import diagnose_facts
 from popkit.diagnosis.result import Diagnosis
 from popkit.errors import UsageError
@@ -82,12 +83,7 @@ class Case:
     @property
     def missing_parts(self) -> list[str]:
         """The parts of the case format that this case does not have."""
-        e = self.evidence
-        parts = {
-            "transactions": e.transactions, "signatures": e.signatures, "accounts": e.accounts, "bucket": e.bucket,
-            "storage": e.storage, "ticket receipts": e.receipts, "wallets' reports": e.reports,
-        }  # fmt: skip
-        return [name for name, rows in parts.items() if rows is None]
+        return missing_parts(self.evidence)
 
 
 class ChainView:

@@ -48,6 +48,7 @@ def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
         coverage_of(inquiry.side, [g.judgement for g in grants], findings),
         sorted_findings(findings),
         frozenset(facts.evidence.files),
+        facts,
     )
 
 

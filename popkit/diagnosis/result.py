@@ -5,107 +5,30 @@ One object is the source of JSON, prose and exit code alike.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from popkit.causes.model import Cause
-from popkit.diagnosis.began import Began
-from popkit.diagnosis.people import Hit
+from popkit.diagnosis.collection import Collection, collection_of
+from popkit.diagnosis.grant import GrantDiagnosis, html_table
+from popkit.diagnosis.tallies import FindingGroup, counted_by_code, grouped
+from popkit.diagnosis.worker_records import WorkerRecords, worker_records
 from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_WRONG
 from popkit.evidence.grants import grant_named
 from popkit.evidence.lines import SUFFIXES
 from popkit.rules.model import SEVERITIES, Finding
-from popkit.text import for_html, for_json, shown
+from popkit.text import for_json, shown
 from popkit.texts import Language, Sentence, Text, speak
-from popkit.verdict.judgement import VERDICTS, Judgement
+from popkit.verdict.judgement import VERDICTS
 from popkit.wording import counted
 
 if TYPE_CHECKING:
-    from popkit.rules.cutover.declared import Declared
+    from popkit.facts import Facts
 
 SCHEMA = "popkit.findings/2"
 _BIG = 1 << 53
-
-
-@dataclass(slots=True)
-class GrantDiagnosis:
-    """The diagnosis of one grant. Attributes are those of findings.json (design §6), and besides: `judgement`, the reasoning behind
-    them; `people`, who was hit and by what; `steps`, what to do now; `declared`, the records of cutovers from this grant.
-
-    Hashes are 64 hex digits, keys base58, times unix seconds, slots slots.
-    """
-
-    grant: str
-    judgement: Judgement
-    causes: list[Cause]
-    last_good: dict[str, Any] | None
-    first_bad: dict[str, Any] | None
-    began: Began | None
-    missing_entries: list[str]
-    unseen_entries: list[str]
-    foreign_entries: list[str]
-    forged_transactions: list[str]
-    forks: list[dict[str, Any]]
-    equivocations: list[list[str]]
-    affected_claimers: list[str] | None
-    superseded_by: str | None
-    cutover_of: str | None
-    paused: bool | None
-    closed: bool
-    events: list[str]
-    titles: list[str]
-    people: list[Hit] = field(default_factory=list)
-    steps: list[Sentence] = field(default_factory=list)
-    declared: list[Declared] = field(default_factory=list)
-
-    @property
-    def verdict(self) -> str:
-        """broken, inconclusive, in_flight, recovered, intact or unused."""
-        return self.judgement.verdict
-
-    @property
-    def heads(self) -> dict[str, str | None]:
-        """`on_chain` (PopState), `worker` (where its next proof will point) and `last_accepted` (the end of the links)."""
-        chain, line = self.judgement.line.chain, self.judgement.line
-        on_chain = (chain.state.head or "0" * 64) if chain.state.known and not chain.state.unreadable else None
-        return {"on_chain": on_chain, "worker": line.head, "last_accepted": chain.linked[-1].entry_hash if chain.linked else None}
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "grant": self.grant,
-            "verdict": self.verdict,
-            "eras": self.judgement.line.chain.eras_found,
-            "causes": [cause.name for cause in self.causes],
-            "last_good": self.last_good,
-            "first_bad": self.first_bad,
-            "began": self.began.as_json() if self.began is not None else None,
-            "missing_entries": self.missing_entries,
-            "unseen_entries": self.unseen_entries,
-            "foreign_entries": self.foreign_entries,
-            "forged_transactions": self.forged_transactions,
-            "forks": self.forks,
-            "equivocations": self.equivocations,
-            "heads": self.heads,
-            "heals_until": self.judgement.heals_until,
-            "affected_claimers": self.affected_claimers,
-            "superseded_by": self.superseded_by,
-            "cutover_of": self.cutover_of,
-            "paused": self.paused,
-            "closed": self.closed,
-        }
-
-    def __repr__(self) -> str:
-        causes = ", ".join(c.name for c in self.causes)
-        return f"<{self.verdict} {self.grant}" + (f": {causes}" if causes else "") + ">"
-
-    def _repr_html_(self) -> str:
-        rows = {
-            "verdict": self.verdict,
-            "why": self.judgement.because,
-            "causes": "; ".join(f"{c.name}: {c.because}" for c in self.causes) or "none",
-        }
-        return _html_table(f"Grant {self.grant}", rows)
 
 
 AUDIT_VERDICTS: dict[str, Text] = {
@@ -213,16 +136,19 @@ _UNREAD = Text(
     "not known: the node did not give transactions, or they could not be read",
     "不明: ノードが返さなかった、または読み取れないトランザクションがあります",
 )
-_NONE_IN_CASE = Text("none: no accepted claim of this grant is in the case", "なし: この grant の受理された claim がケースにありません")
+_NONE_IN_CASE = Text(
+    "not known: no accepted claim of this grant is in the case", "不明: この grant の受理された claim がケースにありません"
+)
 _NONE_ACCEPTED = Text("none: no claim of this grant was accepted", "なし: この grant で受理された claim はありません")
 
 
-@dataclass(slots=True)
+@dataclass
 class Diagnosis:
     """The answer to a case: `verdict`, `exit_code`, one `GrantDiagnosis` a grant, audit, reconciliation, coverage, findings.
 
     `files` are the names of the case's files, as they are packed. `as_json()` is findings.json as Python values, `dumps()` its canonical
-    text; nothing in it depends on when or where it was made.
+    text; nothing in it depends on when or where it was made. What pages show beside it is computed when it is first asked for:
+    `collection`, `worker_records`, `finding_groups`, `severities`, `critical_findings`, `warnings`, `verdicts`.
     """
 
     case: str
@@ -233,6 +159,48 @@ class Diagnosis:
     coverage: Coverage
     findings: list[Finding]
     files: frozenset[str] = frozenset()
+    facts: Facts | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def _known_facts(self) -> Facts:
+        assert self.facts is not None, "a diagnosis that was put together by hand holds no case"
+        return self.facts
+
+    @cached_property
+    def collection(self) -> Collection:
+        """What the case holds and how it came to be."""
+        return collection_of(self._known_facts)
+
+    @cached_property
+    def worker_records(self) -> WorkerRecords:
+        """What there was to recompute of the worker's audit chain and ticket receipts."""
+        return worker_records(self._known_facts)
+
+    @cached_property
+    def finding_groups(self) -> list[FindingGroup]:
+        """The findings by code and grant, gravest first."""
+        return grouped(self.findings)
+
+    @property
+    def severities(self) -> dict[str, int]:
+        """How many findings have each severity."""
+        return {severity: self.count(severity) for severity in SEVERITIES}
+
+    @cached_property
+    def critical_findings(self) -> dict[str | None, int]:
+        """How many critical findings name each grant (None: no grant)."""
+        return Counter(finding.grant for finding in self.findings if finding.severity == "critical")
+
+    @cached_property
+    def warnings(self) -> dict[str, int]:
+        """How many warnings each code has, codes ascending."""
+        return counted_by_code(self.findings, "warning")
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How many grants have each verdict, worst first."""
+        counts = Counter(grant.verdict for grant in self.grants)
+        return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
     def file(self, logical: str) -> str:
         """The file of the case that a finding's `where` means: with the suffix of its compression, where it has one."""
@@ -308,7 +276,7 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         rows = {g.grant: f"{g.verdict}: {g.judgement.because}" for g in self.grants}
-        return _html_table(f"Case {self.case}: {self.verdict}", rows)
+        return html_table(f"Case {self.case}: {self.verdict}", rows)
 
 
 def _portable(value: Any) -> Any:
@@ -321,6 +289,14 @@ def _portable(value: Any) -> Any:
     return {key: _portable(item) for key, item in value.items()}
 
 
-def _html_table(title: str, rows: dict[str, str]) -> str:
-    body = "".join(f"<tr><th>{for_html(name)}</th><td>{for_html(text)}</td></tr>" for name, text in rows.items())
-    return f"<table><caption>{for_html(title)}</caption>{body}</table>"
+__all__ = [
+    "SCHEMA",
+    "SUFFIXES",
+    "AuditDiagnosis",
+    "Coverage",
+    "Diagnosis",
+    "GrantDiagnosis",
+    "Reconciliation",
+    "Row",
+    "ascending",
+]

@@ -25,12 +25,14 @@ def incomplete_addresses(header: CaseHeader) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What the collector states of one address: how many checks hold, why it is not complete, what could not be told."""
+    """What the collector states of one address: how many signatures (None: it does not say) and checks hold, why
+    it is not complete, what could not be told.
+    """
 
     address: str
     role: str
     complete: bool
-    signatures: int
+    signatures: int | None
     held: int
     because: tuple[str, ...]
     unsure: tuple[str, ...]
@@ -49,7 +51,7 @@ def stated_addresses(header: CaseHeader) -> list[Stated]:
                 str(row.get("address")),
                 str(row.get("role")),
                 row.get("complete") is True,
-                signatures if isinstance(signatures, int) else 0,
+                signatures if isinstance(signatures, int) else None,
                 held,
                 tuple(_texts(row.get("because"))),
                 unsure,

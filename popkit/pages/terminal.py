@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from popkit.diagnosis.advice import ALREADY_CUT_OVER
 from popkit.diagnosis.began import since
 from popkit.diagnosis.result import AUDIT_VERDICTS, Diagnosis, GrantDiagnosis, ascending
 from popkit.rules.model import SEVERITIES, Finding
 from popkit.text import Line, page, shown
-from popkit.texts import Language, Moment, Sentence, Text, sentence, speak
+from popkit.texts import Language, Listed, Moment, Sentence, Text, sentence, speak
 from popkit.verdict.words import VERDICT_WORDS
 from popkit.wording import CLAIMERS, CRITICAL_FINDINGS
 
@@ -42,6 +40,11 @@ _KNOWN_FROM = {
     "worker": Text("not on chain; known from the worker's records", "オンチェーンになし（worker の記録による）"),
     "client": Text("not on chain; known from the wallets' reports", "オンチェーンになし（ウォレットの報告による）"),
     "chain": Text("not on chain; known from what names it there", "オンチェーンになし（チェーン上の参照による）"),
+}
+_NOT_IN_CASE = {
+    "worker": Text("not in the case; known from the worker's records", "ケースになし（worker の記録による）"),
+    "client": Text("not in the case; known from the wallets' reports", "ケースになし（ウォレットの報告による）"),
+    "chain": Text("not in the case; known from what names it on chain", "ケースになし（チェーン上の参照による）"),
 }
 _NO_ERROR = Text("the refusal is not on record", "拒否の記録なし")
 _ENTRY, _FOLLOWS = Text("{before}, entry {entry}", "{before}、エントリ {entry}"), Text("{before}, follows {entry}", "{before}、親 {entry}")
@@ -101,11 +104,11 @@ class _Answer:
     def lines(self) -> list[str | Line]:
         """The case's headline, its grants (the worst first), audit chain, findings and coverage."""
         answer = self.diagnosis
-        critical = answer.count("critical")
+        critical = answer.severities["critical"]
         but = CRITICAL_FINDINGS(critical) if answer.verdict != "broken" and critical else None
         about = _ABOUT(case=shown(answer.case), at=Moment(answer.as_of), exit=answer.exit_code)
         lines: list[str | Line] = [self._headline(answer.verdict, f"   {self.say(about)}", but)]
-        marked = {f.grant for f in answer.findings if f.severity == "critical"}
+        marked = answer.critical_findings
         for grant in sorted(answer.grants, key=lambda g: (list(SYMBOLS).index(g.verdict), g.grant)):
             lines += ["", *self._grant_lines(grant, grant.grant in marked)]
         return [*lines, "", *self._audit_lines(), *self._finding_lines(), *self._coverage_lines()]
@@ -138,7 +141,7 @@ class _Answer:
         lines.append(self._row(_BECAUSE, g.judgement.because))
         lines += self._rows(_SINCE, since(g.began) if g.began is not None else [])
         lines += self._rows(_LAST_GOOD, self._last_good(g))
-        lines += self._rows(_FIRST_BAD, self._first_bad(g.first_bad))
+        lines += self._rows(_FIRST_BAD, self._first_bad(g))
         lines += [self._row(_WAITS, self._some(g.missing_entries, 16))] if g.missing_entries else []
         lines += [self._row(_NOT_SEEN, self._some(g.unseen_entries, 16))] if g.unseen_entries else []
         lines += [self._row(_CAUSE, f"{cause.name}: {self.say(cause.because)}") for cause in g.causes]
@@ -160,10 +163,12 @@ class _Answer:
         yield _LANDED(slot=good["slot"], at=Moment(good["block_time"]), receipt=good["receipt"])
 
     @staticmethod
-    def _first_bad(bad: dict[str, Any] | None) -> Iterator[object]:
+    def _first_bad(g: GrantDiagnosis) -> Iterator[object]:
+        bad = g.first_bad
         if bad is None:
+            yield from [_NOT_KNOWN] if g.is_undecided else []
             return
-        yield bad["signature"] or _KNOWN_FROM[bad["source"]]
+        yield bad["signature"] or (_KNOWN_FROM if g.counts.are_whole else _NOT_IN_CASE)[bad["source"]]
         text: object = bad["error"] or _NO_ERROR
         if bad["entry_hash"]:
             text = _ENTRY(before=text, entry=bad["entry_hash"][:16])
@@ -191,10 +196,13 @@ class _Answer:
             items = getattr(audit, name) if hasattr(audit, name) else getattr(records, name)
             if items:
                 yield f"  {padded(self.say(label), AUDIT_WIDTH)} {len(items)}: {self.say(self._some([shown(item) for item in items]))}"
+        unknown = tuple(label for name, label in _AUDIT_ROWS.items() if name in audit.unknown | records.unknown)
+        if unknown:
+            yield f"  {padded(self.say(_NOT_KNOWN), AUDIT_WIDTH)} {self.say(Listed(unknown))}"
 
     def _finding_lines(self) -> list[str]:
         findings = self.diagnosis.findings
-        lines = ["", self.say(_FINDINGS(**{severity: self.diagnosis.count(severity) for severity in SEVERITIES}))]
+        lines = ["", self.say(_FINDINGS(**self.diagnosis.severities))]
         if not findings:
             return lines
         if self.every:
@@ -204,8 +212,7 @@ class _Answer:
         lines += [line for finding in critical[:MOST_FINDINGS] for line in self._finding(finding)]
         if len(critical) > MOST_FINDINGS:
             lines.append(f"  {self.say(_MORE_CRITICAL(more=len(critical) - MOST_FINDINGS))}")
-        warnings = Counter(finding.code for finding in findings if finding.severity == "warning")
-        lines += [f"  {'warning':<8} {code}" + (f" × {count}" if count > 1 else "") for code, count in sorted(warnings.items())]
+        lines += [f"  {'warning':<8} {code}" + (f" × {count}" if count > 1 else "") for code, count in self.diagnosis.warnings.items()]
         return [*lines, f"  {self.say(_HINT if len(critical) == len(findings) else _HINT_ALL)}"]
 
     def _finding(self, finding: Finding) -> Iterator[str]:

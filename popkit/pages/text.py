@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+NOT_KNOWN = "not known"
+"""What pages say of a value that is null in the result."""
+
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 
 
@@ -14,9 +17,9 @@ def is_japanese(text: str) -> bool:
 
 
 def utc(seconds: int | None) -> str:
-    """A unix second as `2026-02-22 01:03:11 UTC`; a dash where it is not known."""
+    """A unix second as `2026-02-22 01:03:11 UTC`; 'not known' for None."""
     if seconds is None:
-        return "–"
+        return NOT_KNOWN
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
@@ -29,9 +32,9 @@ def is_moment(text: str) -> bool:
 
 
 def short(key: str | None) -> str:
-    """The first eight characters of a key or hash; `GENESIS` for 64 zeros, a dash where there is none."""
+    """The first eight characters of a key or hash; `GENESIS` for 64 zeros, 'not known' for None."""
     if key is None:
-        return "–"
+        return NOT_KNOWN
     return "GENESIS" if key == "0" * 64 else key[:8]
 
 

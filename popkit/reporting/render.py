@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from popkit import __version__
 from popkit.errors import PopkitError
-from popkit.pages.blocks import Mark, environment
+from popkit.pages.blocks import environment
+from popkit.pages.naming import case_mark
 from popkit.pages.text import count, utc
 from popkit.reporting.normal import HIDDEN
 from popkit.text import for_markdown, for_notebook
@@ -174,7 +175,7 @@ def _html(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
     template = environment().get_template("report.html.j2")
     text = template.render(
         diagnosis=diagnosis,
-        mark=_mark(diagnosis),
+        mark=case_mark(diagnosis),
         sentence=_sentence(diagnosis),
         as_of=utc(diagnosis.as_of),
         sections=sections,
@@ -185,24 +186,19 @@ def _html(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
     return str(text).rstrip("\n") + "\n"
 
 
-def _mark(diagnosis: Diagnosis) -> Mark:
-    critical = diagnosis.count("critical")
-    return Mark(diagnosis.verdict, count(critical, "critical finding") if critical and diagnosis.verdict != "broken" else "")
-
-
 def _sentence(diagnosis: Diagnosis) -> str:
     """How many grants have which verdict, worst first."""
-    words = [g.verdict for g in diagnosis.grants]
-    verdicts = dict.fromkeys(sorted(words, key=lambda word: (word != diagnosis.verdict, word)))
-    return "; ".join(f"{count(words.count(word), 'grant')} {word}" for word in verdicts) or "no grant is in the case"
+    counts = sorted(diagnosis.verdicts.items(), key=lambda row: (row[0] != diagnosis.verdict, row[0]))
+    return "; ".join(f"{count(number, 'grant')} {verdict}" for verdict, number in counts) or "no grant is in the case"
 
 
 def _markdown(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
     told = f"Evidence taken {utc(diagnosis.as_of)}; exit code {diagnosis.exit_code}."
+    mark = case_mark(diagnosis)
     lines = [
-        f"# Case {for_markdown(diagnosis.case)}: {for_markdown(_mark(diagnosis).word)}",
+        f"# Case {for_markdown(diagnosis.case)}: {for_markdown(mark.word)}",
         "",
-        f"{_mark(diagnosis).markdown()} — {for_markdown(_sentence(diagnosis))}. {told}",
+        f"{mark.markdown()} — {for_markdown(_sentence(diagnosis))}. {told}",
         "",
     ]
     for section in sections:

@@ -101,7 +101,7 @@ def test_no_text_gets_out_of_a_markdown_cell(text: str) -> None:
 
 def test_times_are_utc_and_never_fail() -> None:
     assert utc(0) == "1970-01-01 00:00:00 UTC"
-    assert utc(None) == "–"
+    assert utc(None) == "not known"
     assert utc(1 << 62) == f"{1 << 62} (unix seconds)"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from popkit.diagnosis.series import Lane, Points
+from popkit.pages.naming import grant_title
 from popkit.pages.pictures.picture import (
     BLUE,
     GREY,
@@ -21,13 +23,16 @@ from popkit.pages.pictures.picture import (
     room,
     time_axis,
 )
-from popkit.pages.pictures.series import break_time, depths, grant_title, never_accepted, spells, timed
-from popkit.pages.text import count, short, utc
+from popkit.pages.pictures.spells import spells
+from popkit.pages.text import NOT_KNOWN, count, short, utc
+from popkit.protocol.message import GENESIS_HASH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from popkit.case import Case
+    from popkit.diagnosis.extent import TwoHeads
+    from popkit.diagnosis.result import GrantDiagnosis
 
 # Lane → marker, size, colour, line width; from the top of the picture down.
 _LANES: dict[str, tuple[str, float, str, float]] = {
@@ -38,53 +43,68 @@ _LANES: dict[str, tuple[str, float, str, float]] = {
     "issued, never accepted": ("D", 5.0, INK, 1.2),
     "refused, says a wallet": ("v", 6.0, VERMILION, 1.0),
 }
-_HOLLOW = ("issued, never accepted", "refused, says a wallet")
-_ALWAYS = ("accepted", "refused by a chain rule", "issued, never accepted")
+_UNDECIDED = "issued, not known to be accepted"
+_LANES[_UNDECIDED] = _LANES["issued, never accepted"]
+_HOLLOW = ("issued, never accepted", _UNDECIDED, "refused, says a wallet")
+_ALWAYS = ("accepted", "refused by a chain rule", "issued, never accepted", _UNDECIDED)
 
 
-Points = list[tuple[float, int]]
-"""(unix seconds, links from GENESIS), ascending."""
-
-
-def _lanes(case: Case, grant: str) -> dict[str, list[int]]:
-    """The times of each lane; a lane that has nothing to say is left out."""
-    chain, line = case.facts.chain(grant), case.facts.line(grant)
-    own = timed(chain.attributed)
+def _lanes(g: GrantDiagnosis) -> dict[str, Lane | None]:
+    """The lanes by their names; None where it is not known what is in one. A lane that has nothing to say is left out."""
+    found = g.lanes
     lanes = {
-        "accepted": [when for when, _ in timed(chain.accepted)],
-        "refused by a chain rule": [when for when, a in own if a.broke_chain_rule],
-        "refused by another rule": [when for when, a in own if not a.broke_chain_rule],
-        "not the issuer's": [when for when, a in timed(chain.refused) if a.noise is not None],
-        "issued, never accepted": [proof.issued_at for proof in never_accepted(line)],
-        "refused, says a wallet": [r.report.at for r in case.facts.reported if r.grant == grant and not r.report.landed],
+        "accepted": found.accepted,
+        "refused by a chain rule": found.refused_by_chain_rule,
+        "refused by another rule": found.refused_by_another_rule,
+        "not the issuer's": found.not_the_issuers,
+        _UNDECIDED if found.undecided else "issued, never accepted": found.never_accepted,
+        "refused, says a wallet": found.reported,
     }
-    return {name: times for name, times in lanes.items() if times or name in _ALWAYS}
+    return {name: lane for name, lane in lanes.items() if name in _ALWAYS or (lane is not None and lane.count)}
+
+
+def _size(lane: Lane | None) -> str:
+    """How many there are in a lane, and of how many of them the time is not known, so that they are not drawn."""
+    if lane is None:
+        return NOT_KNOWN
+    return f"{lane.count}, {lane.untimed} of them at a time not known" if lane.untimed else str(lane.count)
 
 
 @drawn
 def chain_over_time(case: Case, grant: str) -> Picture:
     """Which claims landed, which were refused, and where did it stop? One lane a fate, time to the right."""
-    title = f"Claims over time: {grant_title(case, grant)}"
-    lanes = _lanes(case, grant)
-    times = [when for lane in lanes.values() for when in lane]
+    g = case.diagnose().grant(grant)
+    title = f"Claims over time: {grant_title(g)}"
+    lanes = _lanes(g)
+    times = [when for lane in lanes.values() if lane is not None for when in lane.times]
     if not times:
-        return empty(title, "Nothing was claimed, and no proof was issued.")
-    focus = break_time(case, grant)
+        is_known = g.counts.accepted == 0 and not g.is_undecided
+        return empty(
+            title, "Nothing was claimed, and no proof was issued." if is_known else "Not known: the case holds no time of a claim."
+        )
+    focus = g.broke_at
     parts = spells(times, focus)
     figure = new_figure(0.5 + len(parts) * (0.8 + 0.36 * len(lanes)))
-    stopped = max(lanes["accepted"], default=None)
     for number, (name, start, end) in enumerate(parts):
         axes = figure.add_subplot(len(parts), 1, number + 1)
         _draw_lanes(axes, lanes, start, end)
-        if focus is not None and case.diagnose().grant(grant).verdict == "broken":
+        if focus is not None and g.verdict == "broken":
             _mark_break(axes, focus, start, end)
         time_axis(axes, start, end)
         axes.set_title(name)
     put_title(figure, title)
-    fates = "; ".join(f"{len(lane)} {name}" for name, lane in lanes.items())
-    told = f" The last accepted claim landed at {utc(stopped)}." if stopped is not None else " No claim was accepted."
+    fates = "; ".join(f"{_size(lane)} {name}" if lane is not None else f"{name}: {NOT_KNOWN}" for name, lane in lanes.items())
     broke = f" The break: a proof issued at {utc(focus)}." if focus is not None else ""
-    return Picture(figure, f"{title}. {fates}.{told}{broke}")
+    return Picture(figure, f"{title}. {fates}. {_stopped(g)}{broke}")
+
+
+def _stopped(g: GrantDiagnosis) -> str:
+    """When the last accepted claim landed."""
+    if g.last_good is None:
+        return "No claim was accepted." if g.counts.accepted == 0 and not g.unseen_entries else "The last accepted claim is not known."
+    if g.last_good["block_time"] is None:
+        return "When the last accepted claim landed is not known."
+    return f"The last accepted claim landed at {utc(g.last_good['block_time'])}."
 
 
 def _mark_break(axes: Axes, focus: int, start: int, end: int) -> None:
@@ -105,11 +125,12 @@ def _mark_break(axes: Axes, focus: int, start: int, end: int) -> None:
     )
 
 
-def _draw_lanes(axes: Axes, lanes: dict[str, list[int]], start: int, end: int) -> None:
+def _draw_lanes(axes: Axes, lanes: dict[str, Lane | None], start: int, end: int) -> None:
     names = list(lanes)
     for row, name in enumerate(names):
         marker, size, colour, weight = _LANES[name]
-        inside = [when for when in lanes[name] if start <= when <= end]
+        lane = lanes[name]
+        inside = [when for when in lane.times if start <= when <= end] if lane is not None else []
         face = "white" if name in _HOLLOW else colour
         axes.plot(
             days(inside),
@@ -121,7 +142,7 @@ def _draw_lanes(axes: Axes, lanes: dict[str, list[int]], start: int, end: int) -
             markerfacecolor=face,
             markeredgewidth=weight,
         )
-    axes.set_yticks(range(len(names)), [f"{name} ({len(lanes[name])})" for name in names])
+    axes.set_yticks(range(len(names)), [f"{name} ({_size(lanes[name])})" for name in names])
     axes.set_ylim(len(names) - 0.4, -0.95)
     axes.grid(visible=False, axis="x")
 
@@ -129,42 +150,55 @@ def _draw_lanes(axes: Axes, lanes: dict[str, list[int]], start: int, end: int) -
 @drawn
 def heads(case: Case, grant: str) -> Picture:
     """How far is the worker's head from the chain's? Two steps over time: accepted links, and links that the worker issued."""
-    title = f"Two heads over time: {grant_title(case, grant)}"
-    chain, line = case.facts.chain(grant), case.facts.line(grant)
-    depth = depths(line)
-    landed: Points = sorted((when, depth[str(a.entry_hash)]) for when, a in timed(chain.linked))
-    own = [p for p in line.proofs.values() if p.issuer != "foreign" and p.issued_at <= case.collected_at]
-    issued: Points = sorted((p.issued_at, depth[p.entry_hash]) for p in own)
+    g = case.diagnose().grant(grant)
+    title = f"Two heads over time: {grant_title(g)}"
+    landed, issued = g.depths.accepted, g.depths.issued
     if not landed and not issued:
-        return empty(title, "No proof was issued: both heads are GENESIS.")
-    times = [int(when) for when, _ in [*landed, *issued]]
-    focus = break_time(case, grant)
-    parts = spells(times, focus)
+        are_genesis = g.two_heads.on_chain == GENESIS_HASH and g.two_heads.worker in (None, GENESIS_HASH) and not g.is_undecided
+        return empty(title, "No proof was issued: both heads are GENESIS." if are_genesis else f"Not known: {_NO_PROOF}.")
+    times = [when for when, _ in [*landed, *issued]]
+    parts = spells(times, g.broke_at)
     figure = new_figure(0.7 + 2.7 * len(parts))
-    ahead = len(line.path) if line.head != chain.head else 0
     for number, (name, start, end) in enumerate(parts):
         axes = figure.add_subplot(len(parts), 1, number + 1)
         _draw_heads(axes, _steps(landed, start, end), _steps(issued, start, end))
         time_axis(axes, start, end)
-        axes.set_ylabel("links from GENESIS")
+        axes.set_ylabel("links from GENESIS" if g.depths.is_from_genesis else "links from the oldest known")
         axes.set_title(name)
     put_title(figure, title)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    on_chain, worker = short(chain.head), short(line.head)
-    told = (
-        "They are one."
-        if line.head == chain.head
-        else f"The worker's head stands {count(ahead, 'proof')} off the chain's head, none of them accepted."
-    )
-    if line.head is None:
-        told = "The worker takes its parents from the chain." if line.follows_chain else "Nothing in the evidence tells the worker's head."
-    return Picture(
-        figure,
-        f"{title}. The chain's head is {on_chain} after {count(len(landed), 'accepted link')}; the worker's is {worker}. {told}",
-    )
+    linked = g.counts.linked
+    links = f"{count(linked, 'accepted link')}" if linked is not None else "a number of accepted links that is not known"
+    links += " and others that are not in the evidence" if g.counts.has_unseen and linked is not None else ""
+    on_chain = f"The chain's head is {short(g.two_heads.on_chain)} after {links}"
+    return Picture(figure, f"{title}. {on_chain}{_worker(g.two_heads)}")
 
 
-def _steps(points: Points, start: int, end: int) -> Points:
+_NO_PROOF = "the evidence holds no proof of this grant"
+
+
+def _worker(found: TwoHeads) -> str:
+    """Where the worker's head is, and how the two heads stand to each other."""
+    if found.worker is None:
+        follows = ". The worker takes its parents from the chain."
+        return follows if found.follows_chain else f"; the worker's is {NOT_KNOWN}. Nothing in the evidence tells the worker's head."
+    return f"; the worker's is {short(found.worker)}. {_apart(found)}"
+
+
+def _apart(found: TwoHeads) -> str:
+    """How the two heads stand to each other."""
+    if found.are_one is None:
+        return "Nothing in the evidence tells the chain's head."
+    if found.are_one:
+        return "They are one."
+    if found.ahead is not None:
+        return f"The worker's head stands {count(found.ahead, 'proof')} off the chain's head, none of them accepted."
+    if found.behind is not None:
+        return f"The worker's head stands {count(found.behind, 'accepted link')} behind the chain's head."
+    return "They are two, and how far they are apart is not known."
+
+
+def _steps(points: Points, start: int, end: int) -> list[tuple[float, int]]:
     """The points of a spell, with the level before it at its start and the last level carried to its end."""
     before = [level for when, level in points if when < start]
     inside = [point for point in points if start <= point[0] <= end]
@@ -173,7 +207,7 @@ def _steps(points: Points, start: int, end: int) -> Points:
     return [*steps, (end + room(start, end), steps[-1][1])] if steps else []
 
 
-def _draw_heads(axes: Axes, landed: Points, issued: Points) -> None:
+def _draw_heads(axes: Axes, landed: list[tuple[float, int]], issued: list[tuple[float, int]]) -> None:
     for points, label, colour, dashes, width in (
         (issued, "worker's head: links issued", VERMILION, "--", 1.6),
         (landed, "chain's head: links accepted", BLUE, "-", 2.2),
@@ -201,7 +235,7 @@ def _draw_heads(axes: Axes, landed: Points, issued: Points) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _level(points: Points, when: float) -> int:
+def _level(points: list[tuple[float, int]], when: float) -> int:
     """The level of steps at a time; before the first of them, the first level."""
     reached = bisect_right(points, (when, 1 << 62))
     return points[max(reached - 1, 0)][1]

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from popkit.diagnosis.timeline import (
+    FIRST_ACCEPTED,
+    FIRST_BAD,
+    FIRST_REPORT,
+    LAST_ACCEPTED,
+    NEVER_ACCEPTED,
+    Event,
+)
 from popkit.pages.blocks import Block, Cell, Code, Facts, Group, Lines, Table
-from popkit.pages.pictures.series import grant_title, timed
+from popkit.pages.naming import case_mark, grant_title
 from popkit.pages.places import Places
-from popkit.pages.text import count, short, utc
-from popkit.pages.views.choice import case_mark, examined
+from popkit.pages.text import NOT_KNOWN, count, short, utc
+from popkit.pages.views.choice import examined
 
 if TYPE_CHECKING:
     from popkit.case import Case
-    from popkit.diagnosis.result import GrantDiagnosis
+    from popkit.diagnosis.extent import ClaimCounts
+    from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
 
-STEP_WORDS = {
+EVENT_WORDS = {
+    FIRST_ACCEPTED: "first claim accepted",
+    NEVER_ACCEPTED: "proof issued that was never accepted",
     "create_grant": "grant created",
     "fund_grant": "grant funded",
     "upsert_pop_config": "signer set in pop-config",
@@ -30,70 +41,61 @@ def statement(case: Case, grant: str = "") -> Block:
     """The answer in sentences that can be quoted, one block a grant."""
     diagnosis = case.diagnose()
     blocks: list[Block] = [
-        Facts(f"Case {case.name}", {"verdict": case_mark(case), "as of": utc(case.collected_at), "exit code": diagnosis.exit_code}),
+        Facts(f"Case {case.name}", {"verdict": case_mark(diagnosis), "as of": utc(diagnosis.as_of), "exit code": diagnosis.exit_code}),
     ]
-    blocks += [_statement(case, g) for g in examined(case, grant)]
+    blocks += [_statement(diagnosis, g) for g in examined(case, grant)]
     return Group(blocks)
 
 
-def _statement(case: Case, g: GrantDiagnosis) -> Block:
-    chain = case.facts.chain(g.grant)
+def _statement(diagnosis: Diagnosis, g: GrantDiagnosis) -> Block:
+    nothing_bad = NOT_KNOWN if g.is_undecided else None
     rows: dict[str, Cell] = {
         "grant": Code(g.grant),
         "verdict": f"{g.verdict}: {g.judgement.because}",
-        "claims": f"{len(chain.accepted)} accepted, {len(chain.attributed)} refused",
-        "cause": "; ".join(f"{cause.name}: {cause.because}" for cause in g.causes) or "none",
-        "last good": Code(g.last_good["signature"]) if g.last_good else None,
-        "first bad": Code(g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"]) if g.first_bad else None,
-        "people affected": "not known"
+        "claims": _claims(g.counts),
+        "cause": "; ".join(f"{cause.name}: {cause.because}" for cause in g.causes) or g.no_cause,
+        "last good": Code(g.last_good["signature"]) if g.last_good else diagnosis.without_last_good(g),
+        "first bad": Code(g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"]) if g.first_bad else nothing_bad,
+        "people affected": NOT_KNOWN
         if g.affected_claimers is None
         else f"{count(len(g.affected_claimers), 'wallet')} without a claim of this grant",
         **({"cut over": Lines(tuple(line for one in g.declared for line in one.lines))} if g.declared else {}),
         "replaced by": Code(g.superseded_by) if g.superseded_by else None,
-        "rules": ", ".join(chain.eras_found) or None,
+        "rules": ", ".join(g.eras) or (NOT_KNOWN if g.counts.accepted is None else None),
     }
-    return Facts(f"Grant {grant_title(case, g.grant)}", rows)
+    return Facts(f"Grant {grant_title(g)}", rows)
+
+
+def _claims(counts: ClaimCounts) -> str:
+    return NOT_KNOWN if counts.accepted is None else f"{counts.accepted} accepted, {counts.refused} refused"
 
 
 def timeline(case: Case, grant: str = "") -> Block:
     """What happened in which order: administrators' steps, first and last claims, the lost proof, the first refusal; with places."""
-    places = Places(case)
-    events: list[tuple[int, str, str, str]] = []
-    for g in examined(case, grant):
-        for one in [g, *([case.diagnose().grant(g.superseded_by)] if g.superseded_by else [])]:
-            events += _events(case, one)
-    ordered = sorted(set(events))
+    places, diagnosis = Places(case), case.diagnose()
+    events: set[Event] = set()
+    shown = examined(case, grant)
+    for g in shown:
+        events |= {*g.timeline, *(diagnosis.grant(g.superseded_by).timeline if g.superseded_by else ())}
+    ordered = sorted(events, key=lambda event: (event.time is None, event.time or 0, short(event.grant), _what(event), event.key))
     rows: list[list[Cell]] = []
-    for when, who, what, key in ordered[:MAX_EVENTS]:
-        rows.append([utc(when), Code(who), what, Code(short(key)), places.spot(key)])
+    for event in ordered[:MAX_EVENTS]:
+        rows.append([utc(event.time), Code(short(event.grant)), _what(event), Code(short(event.key)), places.spot(event.key)])
     note = f"{count(len(ordered) - MAX_EVENTS, 'more event')} left out." if len(ordered) > MAX_EVENTS else ""
-    return Table("Timeline, UTC", ("when", "grant", "what", "key", "where"), rows, empty="nothing happened", note=note)
+    empty = "not known: the evidence names no event" if any(g.is_undecided for g in shown) else "nothing happened"
+    return Table("Timeline, UTC", ("when", "grant", "what", "key", "where"), rows, empty=empty, note=note)
 
 
-def _events(case: Case, g: GrantDiagnosis) -> list[tuple[int, str, str, str]]:
-    """(time, grant, what, key) of what a reader has to know of one grant."""
-    line, who = case.facts.line(g.grant), short(g.grant)
-    found = [
-        (step.block_time, who, STEP_WORDS.get(step.name, step.name.replace("_", " ")), step.signature)
-        for step in case.facts.history.of_grant(g.grant)
-        if step.block_time is not None
-    ]
-    landed = timed(line.chain.accepted)
-    if landed:
-        found.append((landed[0][0], who, "first claim accepted", landed[0][1].signature))
-        found.append((landed[-1][0], who, f"last claim accepted (of {len(landed)})", landed[-1][1].signature))
-    for entry in g.missing_entries:
-        proof = line.proofs.get(entry)
-        if proof is not None:
-            found.append((proof.issued_at, who, "proof issued that was never accepted", entry))
-    bad = g.first_bad
-    if bad is not None and bad["signature"]:
-        found += [
-            (when, who, f"first bad claim: {bad['error'] or 'refused'}", a.signature)
-            for when, a in timed(line.chain.attributed)
-            if a.signature == bad["signature"]
-        ]
-    reports = [r for r in case.facts.reported if r.grant == g.grant and not r.report.landed]
-    if reports:
-        found.append((reports[0].report.at, who, f"first wallet report: {reports[0].error or 'refused'}", reports[0].report.wallet))
-    return found
+def _what(event: Event) -> str:
+    """An event in words; where its block has no time, that it was no earlier."""
+    return _words(event) + ("" if event.is_exact else " (then or later)")
+
+
+def _words(event: Event) -> str:
+    if event.what == LAST_ACCEPTED:
+        return f"last claim accepted (of {event.number})"
+    if event.what == FIRST_BAD:
+        return f"first bad claim: {event.detail or 'refused, error not known'}"
+    if event.what == FIRST_REPORT:
+        return f"first wallet report: {event.detail or 'refused, error not known'}"
+    return EVENT_WORDS.get(event.what, event.what.replace("_", " "))
