@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from popkit.causes.registry import CAUSES
+from popkit.output import write
 from popkit.rules.model import SEVERITIES
 from popkit.verdict.judgement import VERDICTS
 
@@ -27,4 +28,4 @@ def findings_schema() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(findings_schema(), indent=1, ensure_ascii=False))
+    write(json.dumps(findings_schema(), indent=1, ensure_ascii=False) + "\n")

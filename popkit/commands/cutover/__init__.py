@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from popkit import output  # a module of this package is named show
 from popkit.command_line.grammar import Argument, Family, Option, Place
 from popkit.command_line.help import Example
-from popkit.output import show
 from popkit.texts import Language, Text
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def peer_options() -> list[Option]:
 
 def shown(screen: Screen, language: Language) -> int:
     """Print a screen; returns the exit code that it states."""
-    show(screen.text(language))
+    output.show(screen.text(language))
     return screen.exit_code
 
 

@@ -99,7 +99,7 @@ _AS_EXECUTED = Text(
     "the transaction that was signed and executed", "署名され実行されたとおりのトランザクション"
 )
 _CAN_BE = Text(
-    "its signatures and its proof are ones that the program accepts",
+    "the signatures and the proof are ones that the program accepts",
     "署名と proof はプログラムが受理するものです",
 )
 _BAD_SIGNATURES = Text(
