@@ -27,10 +27,17 @@ from popkit.text import shown
 from popkit.texts import Sentence, Text, speak
 
 PACKAGE = Path(popkit.__file__).parent
-WALKED = ("popkit.diagnosis.", "popkit.rules.model", "popkit.verdict.judgement", "popkit.audit.receipts", "popkit.evidence.collection")
+WALKED = (
+    "popkit.diagnosis.",
+    "popkit.causes.model",
+    "popkit.rules.model",
+    "popkit.verdict.judgement",
+    "popkit.audit.receipts",
+    "popkit.evidence.collection",
+)
 """Rooms whose dataclasses are the result; what they point at beyond (lines, attempts, facts, evidence) is not."""
 SKIPPED = {"line", "fates", "facts", "reports", "era"}
-WORDED = ("pages", "rules", "diagnosis", "meanings.py", "wording.py", "verification/attacks.py", "evidence/custody.py")
+WORDED = ("pages", "rules", "causes", "diagnosis", "verdict", "wording.py", "verification/attacks.py", "evidence/custody.py")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 _TOKEN = re.compile(r"[A-Za-z0-9_]*\d[A-Za-z0-9_]*|[A-Za-z0-9]{32,}")

@@ -37,6 +37,11 @@ def _is_known(side: CaseSide) -> bool:
     return side.facts.audit.is_known
 
 
+def _names_ends(side: CaseSide) -> bool:
+    """Whether the case holds something in which the worker names the end of its chain."""
+    return side.facts.evidence.storage is not None or bool(side.facts.audit.sources)
+
+
 AUDIT_CHAIN_PARTIAL = Rule(
     "audit_chain_partial",
     "info",
@@ -155,6 +160,7 @@ AUDIT_END_DIFFERS = Rule(
         "バケットや参加券レシートと比較してください。"
         "2 回の書き込みの間で worker が停止したか、末尾の行が削除されています。",
     ),
+    applies=_names_ends,
 )
 
 

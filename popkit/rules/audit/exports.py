@@ -40,6 +40,11 @@ def _is_exported(side: CaseSide) -> bool:
     return side.facts.audit.storage_extent is not None
 
 
+def _has_texts(side: CaseSide) -> bool:
+    """Whether the case holds texts of the worker: audit entries, or ticket receipts."""
+    return side.facts.audit.is_known or bool(side.facts.audit.altered or side.facts.receipt_rows)
+
+
 EXPORT_ALTERED_BY_TOOL = Rule(
     "export_altered_by_tool",
     "warning",
@@ -61,6 +66,7 @@ EXPORT_ALTERED_BY_TOOL = Rule(
         "所見に従って再エクスポートし、worker のバイト列のままにしてください。"
         "エントリは読み取ったとおりに扱います。",
     ),
+    applies=_has_texts,
 )
 
 
