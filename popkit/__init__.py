@@ -1,11 +1,9 @@
 """popkit: from the evidence of a PoP chain incident to an answer that can be defended.
 
-    import popkit
-    case = popkit.open_case("data/cases/term")
-    case.claims            # one row a claim attempt, a pandas DataFrame
-    case.chain(grant)      # the links of one grant
-    case.diagnose()        # verdict, causes, heads, impact, findings
-    run = popkit.open_run("RUN")   # a cutover: run.status(), run.step("2").show(), .dry(), .act(confirm="TOKEN:VALUE")
+import popkit case = popkit.open_case("data/cases/term") case.claims            # one row a claim
+attempt, a pandas DataFrame case.chain(grant)      # the links of one grant case.diagnose()        #
+verdict, causes, heads, impact, findings run = popkit.open_run("RUN")   # a cutover: run.status(),
+run.step("2").show(), .dry(), .act(confirm="TOKEN:VALUE")
 
 Importing popkit is cheap: pandas and matplotlib are loaded when they are first needed.
 """

@@ -23,14 +23,10 @@ if TYPE_CHECKING:
 class Case:
     """One case, opened read-only.
 
-    Attributes
-    ----------
-    name, cluster : str
-    grants : tuple of base58 public keys, ascending
-    collected_at : int, unix seconds
-    evidence : the files and rows, each with its place
-    facts : what was computed from them (claims table, history, eras, chains, the worker's lines)
-    claims : DataFrame, one row a claim attempt; `popkit.claims.frame.COLUMNS` documents every column
+    Attributes ---------- name, cluster : str grants : tuple of base58 public keys, ascending
+    collected_at : int, unix seconds evidence : the files and rows, each with its place facts : what
+    was computed from them (claims table, history, eras, chains, the worker's lines) claims :
+    DataFrame, one row a claim attempt; `popkit.claims.frame.COLUMNS` documents every column
     """
 
     def __init__(self, evidence: Evidence, era: str | None = None) -> None:
@@ -53,11 +49,15 @@ class Case:
         return claims_frame(self.facts.claims, self.facts.eras.at, claimed_at)
 
     def chain(self, grant: str) -> ChainView:
-        """The chain of a grant, by its public key or an unambiguous beginning of it. Raises UnknownGrant, a UsageError."""
+        """The chain of a grant, by its public key or an unambiguous beginning of it. Raises
+        UnknownGrant, a UsageError.
+        """
         return ChainView(self, grant_named(grant, self.grants))
 
     def diagnose(self) -> Diagnosis:
-        """Verdict, causes, heads, impact, audit, reconciliation, coverage and findings; computed once."""
+        """Verdict, causes, heads, impact, audit, reconciliation, coverage and findings; computed
+        once.
+        """
         return self._diagnosis
 
     @cached_property
@@ -77,7 +77,9 @@ class Case:
             "collected at": utc(self.collected_at),
             "parts not collected": ", ".join(self.missing_parts) or "none",
         }
-        body = "".join(f"<tr><th>{for_html(k)}</th><td>{for_html(v)}</td></tr>" for k, v in rows.items())
+        body = "".join(
+            f"<tr><th>{for_html(k)}</th><td>{for_html(v)}</td></tr>" for k, v in rows.items()
+        )
         return f"<table><caption>Case {for_html(self.name)}</caption>{body}</table>"
 
     @property
@@ -89,8 +91,9 @@ class Case:
 class ChainView:
     """The chain of one grant for looking at.
 
-    Attributes: `grant`, `heads` (dict), `links` (DataFrame, one row an accepted claim), `attempts` (DataFrame, the grant's rows of
-    the claims table), `diagnosis` (this grant's part of the diagnosis).
+    Attributes: `grant`, `heads` (dict), `links` (DataFrame, one row an accepted claim), `attempts`
+    (DataFrame, the grant's rows of the claims table), `diagnosis` (this grant's part of the
+    diagnosis).
     """
 
     def __init__(self, case: Case, grant: str) -> None:
@@ -104,12 +107,16 @@ class ChainView:
 
     @property
     def heads(self) -> dict[str, str | None]:
-        """Entry hashes: `on_chain` (PopState), `worker` (where its next proof will point), `last_accepted` (the end of the links)."""
+        """Entry hashes: `on_chain` (PopState), `worker` (where its next proof will point),
+        `last_accepted` (the end of the links).
+        """
         return dict(self.diagnosis.heads)
 
     @property
     def links(self) -> pd.DataFrame:
-        """One row an accepted claim with a proof: entry, both parents, whether the parent was the head, the head after it, era."""
+        """One row an accepted claim with a proof: entry, both parents, whether the parent was the
+        head, the head after it, era.
+        """
         import pandas as pd
 
         columns = {
@@ -139,9 +146,10 @@ class ChainView:
 def open_case(path: str | Path, era: str | None = None, cutover: str | Path | None = None) -> Case:
     """Open a case directory read-only, its manifest checked first.
 
-    `era` (pre_pop, strict, strict_v2, relaxed) is assumed where nothing in the evidence decides; `cutover` is a record of a cutover
-    (cutover.json) that lies outside of the case. Raises UsageError when a place does not exist or the era is none, ManifestMismatch or
-    CaseUnreadable when the case cannot be judged as it is.
+    `era` (pre_pop, strict, strict_v2, relaxed) is assumed where nothing in the evidence decides;
+    `cutover` is a record of a cutover (cutover.json) that lies outside of the case. Raises
+    UsageError when a place does not exist or the era is none, ManifestMismatch or CaseUnreadable
+    when the case cannot be judged as it is.
     """
     from popkit.protocol.errors import ERAS
 

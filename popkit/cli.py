@@ -1,6 +1,7 @@
 """The command line: parse, call, exit. It holds no logic; the verbs stand in `popkit.commands`.
 
-Exit codes, in every command: 0 nothing is wrong now, 1 something is, 2 wrong usage, 3 cannot tell, 70 a fault inside popkit.
+Exit codes, in every command: 0 nothing is wrong now, 1 something is, 2 wrong usage, 3 cannot tell,
+70 a fault inside popkit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from popkit.command_line.grammar import Chosen, Option, Verbs
 from popkit.command_line.help import Example
 from popkit.command_line.usage import misuse
 from popkit.commands.completion import VARIABLE
-from popkit.errors import EXIT_CANNOT_TELL, EXIT_FINE, EXIT_INTERNAL, EXIT_USAGE, MissingLibrary, PopkitError
+from popkit.errors import (
+    EXIT_CANNOT_TELL,
+    EXIT_FINE,
+    EXIT_INTERNAL,
+    EXIT_USAGE,
+    MissingLibrary,
+    PopkitError,
+)
 from popkit.output import drop_stdout, say, tell
 from popkit.texts import Language, Text, chosen_language
 
@@ -30,13 +38,17 @@ ABOUT = Text(
     "PoP チェーンの障害の証拠から、根拠を示せる答えを出します。",
 )
 EXIT_CODES = Text(
-    "Exit codes: 0 nothing is wrong now, 1 something is, 2 wrong usage, 3 cannot tell, 70 a fault inside popkit.",
+    "Exit codes: 0 nothing is wrong now, 1 something is, 2 wrong usage, 3 cannot tell, 70 a fault "
+    "inside popkit.",
     "終了コード: 0 いま異常なし、1 異常あり、2 使い方の誤り、3 判断できない、70 popkit 内部の障害。",
 )
 VERSION = Text("print the version and stop", "版を表示して終了します")
 COMMAND_HELP = Text("what a command takes, with an example", "コマンドの引数と例を表示します")
 EXAMPLES = (
-    Example("popkit diagnose data/cases/cutover", Text("the answer to a recorded incident", "記録済みの障害に答えます")),
+    Example(
+        "popkit diagnose data/cases/cutover",
+        Text("the answer to a recorded incident", "記録済みの障害に答えます"),
+    ),
     Example("popkit diagnose --help", COMMAND_HELP),
 )
 NO_READING = Text("{file}: cannot be read: {why}", "{file}: 読めません: {why}")
@@ -61,7 +73,15 @@ cli = Verbs(
     examples=EXAMPLES,
     epilogue=lambda language: ["", EXIT_CODES.in_language(language)],
     params=[
-        Option("-V", "--version", words=VERSION, is_flag=True, is_eager=True, expose_value=False, callback=_show_version),
+        Option(
+            "-V",
+            "--version",
+            words=VERSION,
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+        ),
     ],
 )
 
@@ -90,7 +110,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERNAL
     except OSError as error:
         is_output = error.errno in _OF_WRITING
-        sentence = (NO_WRITING if is_output else NO_READING)(file=error.filename or A_FILE, why=error.strerror or error)
+        sentence = (NO_WRITING if is_output else NO_READING)(
+            file=error.filename or A_FILE, why=error.strerror or error
+        )
         tell(f"popkit: {sentence.in_language(language)}")
         return EXIT_USAGE if is_output else EXIT_CANNOT_TELL
     except KeyboardInterrupt:
@@ -99,12 +121,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("POPKIT_TRACEBACK"):
             raise
-        tell(f"popkit: {FAULT(what=f'{type(error).__name__}: {str(error)[:1000]}').in_language(language)}")
+        tell(
+            f"popkit: {FAULT(what=f'{type(error).__name__}: {str(error)[:1000]}').in_language(language)}"
+        )
         return EXIT_INTERNAL
 
 
 def _missing(error: ModuleNotFoundError, args: Sequence[str], language: Language) -> int:
-    """Say which library is not there: verbs import theirs when they run, so that any of them can meet it."""
+    """Say which library is not there: verbs import theirs when they run, so that any of them can
+    meet it.
+    """
     verb = next((word for word in args if word in cli.names), "")
     missing = MissingLibrary(f"popkit {verb}".rstrip(), error)
     tell(f"popkit: {missing.in_language(language)}")
@@ -112,7 +138,9 @@ def _missing(error: ModuleNotFoundError, args: Sequence[str], language: Language
 
 
 def _run(args: list[str], language: Language) -> int:
-    """Run a command with click's own errors let through: its `main` ends a broken pipe with 1, which is an answer here."""
+    """Run a command with click's own errors let through: its `main` ends a broken pipe with 1,
+    which is an answer here.
+    """
     if os.environ.get(VARIABLE):
         from click.shell_completion import shell_complete
 
@@ -125,7 +153,9 @@ def _run(args: list[str], language: Language) -> int:
 
 
 def typed_language(args: Sequence[str]) -> str | None:
-    """What `--lang` says, wherever it stands: help and errors, which come before anything is parsed, are in that language too."""
+    """What `--lang` says, wherever it stands: help and errors, which come before anything is
+    parsed, are in that language too.
+    """
     found = None
     for index, word in enumerate(args):
         if word == "--":

@@ -1,4 +1,6 @@
-"""What the words mean: verdicts, causes, finding codes, errors, terms and rule sources; and what to do about each."""
+"""What the words mean: verdicts, causes, finding codes, errors, terms and rule sources; and what to
+do about each.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 _VERDICT, _CAUSE = Text("verdict", "判定"), Text("cause", "原因")
 _FINDING = Text("finding, {severity}", "所見, {severity}")
-_PROGRAM, _FRAMEWORK = Text("program error", "プログラムのエラー"), Text("framework error", "フレームワークのエラー")
+_PROGRAM, _FRAMEWORK = (
+    Text("program error", "プログラムのエラー"),
+    Text("framework error", "フレームワークのエラー"),
+)
 _NUMBER = Text("program error number", "プログラムのエラー番号")
 _END = Text("end of a request", "リクエストの結果")
 _TERM, _SOURCE = Text("term", "用語"), Text("rule source", "規則の出典")
@@ -34,14 +39,22 @@ _RULED_OUT, _NUMBERS = Text("ruled out if", "除外できる場合"), Text("numb
 _SAYS = Text("the program's own message", "プログラムのメッセージ")
 _QUOTED = Text("{text}", "「{text}」")
 _LOOK_AT_LOG = Text("See which account the log names.", "ログが示すアカウントを確認してください。")
-_ANCHOR_REFUSED = Text("Anchor refused the instruction with error {number}.", "Anchor が命令をエラー {number} で拒否しました。")
-_CHAIN_RULE = Text("a chain rule; the relaxed program never raises it", "チェーンの規則です。relaxed のプログラムでは発生しません")
+_ANCHOR_REFUSED = Text(
+    "Anchor refused the instruction with error {number}.",
+    "Anchor が命令をエラー {number} で拒否しました。",
+)
+_CHAIN_RULE = Text(
+    "a chain rule; the relaxed program never raises it",
+    "チェーンの規則です。relaxed のプログラムでは発生しません",
+)
 _NO_CHAIN_RULE = Text("not a chain rule", "チェーンの規則ではありません")
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One word explained, in `language`: its kind, its meaning, what to do ('' for a term), and details as (name, text) pairs."""
+    """One word explained, in `language`: its kind, its meaning, what to do ('' for a term), and
+    details as (name, text) pairs.
+    """
 
     word: str
     kind: str
@@ -59,7 +72,9 @@ class Explanation:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        details = "".join(f"<p><b>{escape(name)}</b>: {escape(text)}</p>" for name, text in self.details)
+        details = "".join(
+            f"<p><b>{escape(name)}</b>: {escape(text)}</p>" for name, text in self.details
+        )
         return f"<p><b>{escape(self.word)}</b> ({escape(self.kind)})</p><p>{escape(self.meaning)}</p><p>{escape(self.advice)}</p>{details}"
 
 
@@ -69,9 +84,18 @@ class _Speaker:
     def __init__(self, language: Language) -> None:
         self.language = language
 
-    def explained(self, word: str, kind: str, meaning: str, advice: str = "", details: Iterable[tuple[str, str]] = ()) -> Explanation:
+    def explained(
+        self,
+        word: str,
+        kind: str,
+        meaning: str,
+        advice: str = "",
+        details: Iterable[tuple[str, str]] = (),
+    ) -> Explanation:
         """A word with texts that are put into the language."""
-        spoken = tuple((speak(name, self.language), speak(text, self.language)) for name, text in details)
+        spoken = tuple(
+            (speak(name, self.language), speak(text, self.language)) for name, text in details
+        )
         kind, meaning, advice = (speak(text, self.language) for text in (kind, meaning, advice))
         return Explanation(word, kind, meaning, advice, spoken, self.language)
 
@@ -87,7 +111,13 @@ class _Speaker:
         for name in PROGRAM_ERRORS:
             yield self.program_error(name)
         for number, name in FRAMEWORK_ERRORS.items():
-            yield self.explained(name, _FRAMEWORK, _ANCHOR_REFUSED(number=number), _LOOK_AT_LOG, [(_NUMBERS, str(number))])
+            yield self.explained(
+                name,
+                _FRAMEWORK,
+                _ANCHOR_REFUSED(number=number),
+                _LOOK_AT_LOG,
+                [(_NUMBERS, str(number))],
+            )
         yield from self.ends()
 
     def ends(self) -> Iterator[Explanation]:
@@ -101,8 +131,13 @@ class _Speaker:
 
     def finding(self, row: Rule) -> Explanation:
         """A finding code, with the rule behind it and what each cited source says."""
-        details = [(_RULE, row.source), *((source, SOURCES[source]) for source in sources_in(row.source))]
-        return self.explained(row.code, _FINDING(severity=row.severity), row.meaning, row.advice, details)
+        details = [
+            (_RULE, row.source),
+            *((source, SOURCES[source]) for source in sources_in(row.source)),
+        ]
+        return self.explained(
+            row.code, _FINDING(severity=row.severity), row.meaning, row.advice, details
+        )
 
     def program_error(self, name: str) -> Explanation:
         """An error of the program, with its numbers in each era."""
@@ -114,7 +149,10 @@ class _Speaker:
                 by_number.setdefault(number, []).append(era)
         rows = tuple(
             sentence(
-                "{number} under {eras}", "{number}（{eras}）", number=f"{number} (0x{number:x})", eras=Listed(tuple(eras), between=", ")
+                "{number} under {eras}",
+                "{number}（{eras}）",
+                number=f"{number} (0x{number:x})",
+                eras=Listed(tuple(eras), between=", "),
             )
             for number, eras in by_number.items()
         )
@@ -145,7 +183,9 @@ class _Speaker:
 
 
 def vocabulary(language: Language = "en") -> dict[str, Explanation]:
-    """Every word that `explain` lists: verdicts, causes, finding codes, errors, ends of a collector's request, terms and rule sources."""
+    """Every word that `explain` lists: verdicts, causes, finding codes, errors, ends of a
+    collector's request, terms and rule sources.
+    """
     return dict(_words(language))
 
 
@@ -163,7 +203,9 @@ def _words(language: Language) -> dict[str, Explanation]:
 
 
 def vocabulary_lines(language: Language = "en") -> list[str]:
-    """The list of all words as lines for a terminal: a heading a kind, then each word with the first sentence of its meaning."""
+    """The list of all words as lines for a terminal: a heading a kind, then each word with the
+    first sentence of its meaning.
+    """
     kind, lines = "", []
     for word in vocabulary(language).values():
         if word.kind.split(",")[0] != kind:
@@ -177,9 +219,15 @@ def vocabulary_lines(language: Language = "en") -> list[str]:
 def _next(rule: End) -> Text:
     """What the collector does when a request ends so."""
     if rule.shrink:
-        return Text("popkit collect asks again, in smaller requests.", "`popkit collect` が、リクエストを小さくして再試行します。")
+        return Text(
+            "popkit collect asks again, in smaller requests.",
+            "`popkit collect` が、リクエストを小さくして再試行します。",
+        )
     if rule.again:
-        return Text("popkit collect asks again, with patience.", "`popkit collect` が、間隔をあけて再試行します。")
+        return Text(
+            "popkit collect asks again, with patience.",
+            "`popkit collect` が、間隔をあけて再試行します。",
+        )
     return Text(
         "See in the case what is missing for it, and ask anew with popkit collect --extend.",
         "足りないものをケースで確認し、`popkit collect --extend` で取得し直してください。",
@@ -187,7 +235,8 @@ def _next(rule: End) -> Text:
 
 
 def explain(word: str, language: Language = "en") -> Explanation:
-    """Explain a verdict, cause, finding code, error name or number, a term, or a cited rule, in a language.
+    """Explain a verdict, cause, finding code, error name or number, a term, or a cited rule, in a
+    language.
 
     Raises UsageError for a word nobody uses, with near ones.
     """
@@ -195,7 +244,12 @@ def explain(word: str, language: Language = "en") -> Explanation:
     if word in words:
         return words[word]
     names = {name.lower(): name for name in words}
-    names |= {other.lower(): term.word for term in GLOSSARY.values() for other in (*term.also, term.japanese) if other.lower() not in names}
+    names |= {
+        other.lower(): term.word
+        for term in GLOSSARY.values()
+        for other in (*term.also, term.japanese)
+        if other.lower() not in names
+    }
     known = names.get(word.lower())
     if known is not None:
         return words[known]
@@ -211,7 +265,8 @@ def _unknown(word: str, near: list[str]) -> Sentence:
     quoted = repr(word)
     if not near:
         return sentence(
-            "{word} is no verdict, cause, finding code, error, term or rule; popkit explain lists them",
+            "{word} is no verdict, cause, finding code, error, term or rule; popkit explain lists "
+            "them",
             "{word} は判定、原因、所見コード、エラー、用語、規則のいずれでもありません。`popkit explain` で一覧を表示します",
             word=quoted,
         )
@@ -224,15 +279,23 @@ def _unknown(word: str, near: list[str]) -> Sentence:
 
 
 def _cited(citation: str, language: Language) -> Explanation | None:
-    """A citation as findings and checks print it, which may name several sources; None where it names none that is known."""
+    """A citation as findings and checks print it, which may name several sources; None where it
+    names none that is known.
+    """
     known = [source for source in sources_in(citation) if source in SOURCES]
     if not known:
         return None
     speaker = _Speaker(language)
     if len(known) == 1:
         return speaker.explained(citation, _SOURCE, SOURCES[known[0]])
-    meaning = sentence("The rule stands in {sources}.", "この規則の出典は {sources} です。", sources=Listed(tuple(known)))
-    return speaker.explained(citation, _SOURCE, meaning, details=[(source, SOURCES[source]) for source in known])
+    meaning = sentence(
+        "The rule stands in {sources}.",
+        "この規則の出典は {sources} です。",
+        sources=Listed(tuple(known)),
+    )
+    return speaker.explained(
+        citation, _SOURCE, meaning, details=[(source, SOURCES[source]) for source in known]
+    )
 
 
 def _by_number(word: str, words: dict[str, Explanation], language: Language) -> Explanation | None:
@@ -246,11 +309,16 @@ def _by_number(word: str, words: dict[str, Explanation], language: Language) -> 
     names = names_of(number, None)
     if len(names) < 2:
         return words[names[0]] if names else None
-    several = Listed(tuple(f"{name} ({words[name].meaning.rstrip('.。')})" for name in names), or_=True)
+    several = Listed(
+        tuple(f"{name} ({words[name].meaning.rstrip('.。')})" for name in names), or_=True
+    )
     meaning = sentence(
         "{errors}: which of them depends on the program's era.",
         "{errors} のいずれかです。どちらかはプログラムの era によります。",
         errors=several,
     )
-    advice = Text("Read the name in the log line, not the number.", "番号ではなく、ログ行にある名前を確認してください。")
+    advice = Text(
+        "Read the name in the log line, not the number.",
+        "番号ではなく、ログ行にある名前を確認してください。",
+    )
     return _Speaker(language).explained(word, _NUMBER, meaning, advice)

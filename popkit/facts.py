@@ -64,7 +64,9 @@ class Facts:
     @cached_property
     def listing(self) -> Listing:
         """What the node listed, against what it gave."""
-        return Listing(self.evidence.signatures, self.claims, self.evidence.transactions is not None)
+        return Listing(
+            self.evidence.signatures, self.claims, self.evidence.transactions is not None
+        )
 
     @cached_property
     def history(self) -> History:
@@ -81,7 +83,9 @@ class Facts:
     def clock_is_impossible(self) -> bool:
         """Whether `collected_at` cannot be: before everything in the case, or years after it."""
         landed = (second for second in self.claims.transactions.block_time if second is not None)
-        return is_impossible(self.now, landed, (entry.ts_ms // 1000 for entry in self.audit.entries.values()))
+        return is_impossible(
+            self.now, landed, (entry.ts_ms // 1000 for entry in self.audit.entries.values())
+        )
 
     @cached_property
     def attribution(self) -> Attribution:
@@ -198,7 +202,9 @@ class Facts:
 
     @cached_property
     def _recorded_unseen(self) -> dict[str, frozenset[str]]:
-        return recorded_unseen(self.claim_records, self.event_links, frozenset(self.claims.transactions.signature))
+        return recorded_unseen(
+            self.claim_records, self.event_links, frozenset(self.claims.transactions.signature)
+        )
 
     @cached_property
     def event_links(self) -> list[EventLink]:
@@ -212,7 +218,9 @@ class Facts:
     @cached_property
     def reported(self) -> list[ReportedFailure]:
         """Wallets' reports of refusals, in time order, each with the grant of its event."""
-        return reported_failures(self.evidence.reports or [], self.event_links, self.header.program_id)
+        return reported_failures(
+            self.evidence.reports or [], self.event_links, self.header.program_id
+        )
 
     # ticket receipts, and what the audit chain lacks
 
@@ -235,7 +243,9 @@ class Facts:
     def tampering(self) -> Tampering:
         """What was edited or removed in the audit chain."""
         sinks = sinks_of_receipts(self.receipt_rows, self.receipt_checks)
-        return find_tampering(self.audit, self.audit.named_elsewhere, sinks, anchors_named(self.storage_history))
+        return find_tampering(
+            self.audit, self.audit.named_elsewhere, sinks, anchors_named(self.storage_history)
+        )
 
     # the program, and the line of each grant under its rules
 
@@ -288,7 +298,9 @@ class Facts:
         key = grant, without_state, attested_alone
         if key not in self._doubted:
             doubted = self.line(grant).unattested_anchors if attested_alone else frozenset[str]()
-            self._doubted[key] = self._sources.line(grant, self.eras, without_state=without_state, without=doubted)
+            self._doubted[key] = self._sources.line(
+                grant, self.eras, without_state=without_state, without=doubted
+            )
         return self._doubted[key]
 
     def chain_read_at(self, grant: str) -> int | None:

@@ -1,7 +1,7 @@
 """The words of the field, each with its meaning in both languages, and how it is said in Japanese.
 
-This is the list of terms that popkit's Japanese keeps to. What has no Japanese word of its own (`Term.japanese` repeats the word) stays
-in Latin letters there, as operators write it.
+This is the list of terms that popkit's Japanese keeps to. What has no Japanese word of its own
+(`Term.japanese` repeats the word) stays in Latin letters there, as operators write it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ class Term:
 
 _TERMS = (
     Term("grant", "grant", Text(
-        "An account on chain that pays a fixed amount per claimer and period; every event has one of its own.",
+        "An account on chain that pays a fixed amount per claimer and period; every event has one "
+        "of its own.",
         "claimer と期間ごとに一定額を支払うオンチェーンのアカウントです。1 つのイベントに 1 つの grant を使います。",
     )),
     Term("proof", "proof", Text(
-        "A message, signed by the worker, that lets one claimer claim one period of a grant within 600 s; it names its parent on "
+        "A message, signed by the worker, that lets one claimer claim one period of a grant within "
+        "600 s; it names its parent on "
         "the chain.",
         "worker が署名したメッセージです。1 人の claimer が grant の 1 期間分を 600 秒以内に claim することを許し、"
         "チェーン上の親を指します。",
@@ -42,7 +44,8 @@ _TERMS = (
         "proof を発行し、監査チェーンと claim の記録を保持するサーバーです。",
     )),
     Term("signer", "signer", Text(
-        "The key with which the worker signs proofs; pop-config names the one that the program takes.",
+        "The key with which the worker signs proofs; pop-config names the one that the program "
+        "takes.",
         "worker が proof に署名する鍵です。プログラムが認める鍵は pop-config にあります。",
     )),
     Term("pop-config", "pop-config", Text(
@@ -54,7 +57,8 @@ _TERMS = (
         "grant の受理された claim の並びです。それぞれが直前の claim を指します。",
     ), ("hash chain",)),
     Term("head", "head", Text(
-        "The end of a chain: the chain's head is the last accepted claim, the worker's head is the entry that its next proof will name.",
+        "The end of a chain: the chain's head is the last accepted claim, the worker's head is the "
+        "entry that its next proof will name.",
         "チェーンの末端です。チェーンの head は最後に受理された claim、worker の head は次の proof が指すエントリです。",
     )),
     Term("entry", "エントリ", Text(
@@ -62,7 +66,8 @@ _TERMS = (
         "チェーンの 1 要素で、ハッシュで識別します。proof の entry hash、または監査チェーンの行です。",
     )),
     Term("entry hash", "entry hash", Text(
-        "The hash of a proof's fields (or of an audit entry's canonical form), by which the next one names it.",
+        "The hash of a proof's fields (or of an audit entry's canonical form), by which the next "
+        "one names it.",
         "proof の各フィールド（または監査エントリの正規化した形）のハッシュです。次の要素はこの値で親を指します。",
     )),
     Term("audit hash", "audit hash", Text(
@@ -77,24 +82,29 @@ _TERMS = (
         "grant のチェーンの head を保持するオンチェーンのアカウントです。",
     ), ("pop-state",)),
     Term("anchor", "アンカー", Text(
-        "The entry of the audit chain that the worker writes when it issues a proof (POP_CLAIM_PROOF_ANCHOR).",
+        "The entry of the audit chain that the worker writes when it issues a proof "
+        "(POP_CLAIM_PROOF_ANCHOR).",
         "worker が proof を発行するときに監査チェーンに書き込むエントリです（POP_CLAIM_PROOF_ANCHOR）。",
     )),
     Term("era", "era", Text(
-        "The version of the program in force at a slot: pre_pop, strict, strict_v2 or relaxed; its rules decide what was accepted.",
+        "The version of the program in force at a slot: pre_pop, strict, strict_v2 or relaxed; its "
+        "rules decide what was accepted.",
         "あるスロットで有効だったプログラムのバージョンです（pre_pop、strict、strict_v2、relaxed）。"
         "何が受理されるかはその規則で決まります。",
     ), ("pre_pop", "strict", "strict_v2", "relaxed")),
     Term("period", "期間", Text(
-        "A stretch of a grant's time in which each claimer may claim once, counted from the grant's start.",
+        "A stretch of a grant's time in which each claimer may claim once, counted from the "
+        "grant's start.",
         "grant の開始から数えた区間です。claimer は 1 期間に 1 回だけ claim できます。",
     )),
     Term("receipt", "レシート", Text(
-        "The account that an accepted claim creates for its claimer and period; while it exists no second claim is possible.",
+        "The account that an accepted claim creates for its claimer and period; while it exists no "
+        "second claim is possible.",
         "受理された claim が claimer と期間ごとに作るアカウントです。これがある限り、同じ期間に 2 回目の claim はできません。",
     )),
     Term("ticket receipt", "参加券レシート", Text(
-        "What the worker gives for an off-chain claim: a hashed statement that repeats an audit entry.",
+        "What the worker gives for an off-chain claim: a hashed statement that repeats an audit "
+        "entry.",
         "off-chain の claim に対して worker が発行するものです。監査エントリの内容とそのハッシュを含みます。",
     )),
     Term("audit chain", "監査チェーン", Text(
@@ -102,11 +112,13 @@ _TERMS = (
         "worker のログです。各エントリはハッシュを持ち、直前のエントリにつながっています。",
     )),
     Term("stream", "stream", Text(
-        "One of the two chains that a proof or an audit entry links into: the global one, and that of its grant or event.",
+        "One of the two chains that a proof or an audit entry links into: the global one, and that "
+        "of its grant or event.",
         "proof や監査エントリがつながる 2 つの系列のうち、grant またはイベントごとのものです（もう一方は global です）。",
     )),
     Term("global", "global", Text(
-        "The first of the two links of a proof or an audit entry: to the entry before it, whatever its stream.",
+        "The first of the two links of a proof or an audit entry: to the entry before it, whatever "
+        "its stream.",
         "proof や監査エントリの 2 つのリンクのうち、stream に関係なく直前のエントリを指すものです。",
     ), ("global link",)),
     Term("in flight", "未確定", Text(
@@ -117,7 +129,8 @@ _TERMS = (
         "ブロックに取り込まれることです。受理されるとは限りません。",
     )),
     Term("burnt", "失効", Text(
-        "Of a proof: refused by a rule other than the chain's and never accepted; under strict rules nothing can follow it.",
+        "Of a proof: refused by a rule other than the chain's and never accepted; under strict "
+        "rules nothing can follow it.",
         "チェーン以外の規則で拒否され、受理されないままの proof の状態です。strict の規則では、その後に続く proof は受理されません。",
     )),
     Term("break", "断絶", Text(
@@ -133,19 +146,23 @@ _TERMS = (
         "strict の規則の下で、または 2 つの発行者により、同じ親に 2 件の proof が続くことです。",
     )),
     Term("equivocation", "equivocation", Text(
-        "Two different signed entries for one grant, claimer and period on one parent: the two messages alone prove it.",
+        "Two different signed entries for one grant, claimer and period on one parent: the two "
+        "messages alone prove it.",
         "同じ grant、claimer、期間、親に対して異なる 2 つの署名済みエントリがあることです。2 つのメッセージだけで証明できます。",
     )),
     Term("attributed", "発行者に帰属する", Text(
-        "Of a refused claim: its proof is validly signed by a key of the grant's and names that grant and claimer; others are noise.",
+        "Of a refused claim: its proof is validly signed by a key of the grant's and names that "
+        "grant and claimer; others are noise.",
         "拒否された claim のうち、proof が grant の鍵で正しく署名され、その grant と claimer を指すものです。それ以外は noise とします。",
     )),
     Term("attested", "裏付けのある", Text(
-        "Of an anchor: something else shows the proof as well, as a history record, the row of its request or a signed message.",
+        "Of an anchor: something else shows the proof as well, as a history record, the row of its "
+        "request or a signed message.",
         "アンカー以外にも proof を示すもの（履歴の記録、リクエストの行、署名されたメッセージ）があることです。",
     )),
     Term("cutover", "切り替え", Text(
-        "The move of an event from a wedged grant to a new one that starts from GENESIS; the old chain stays as evidence.",
+        "The move of an event from a wedged grant to a new one that starts from GENESIS; the old "
+        "chain stays as evidence.",
         "断絶した grant から、GENESIS で始まる新しい grant にイベントを移すことです。旧チェーンは証跡として残します。",
     ), ("cut over",)),
     Term("last good", "直近正常点", Text(
@@ -171,11 +188,13 @@ _TERMS = (
         "収集したままの証拠とマニフェストを収めたディレクトリです。",
     )),
     Term("plan", "計画", Text(
-        "The file of a cutover that says what is to be done, for whom, with what and by whom; named by its digest, never changed.",
+        "The file of a cutover that says what is to be done, for whom, with what and by whom; "
+        "named by its digest, never changed.",
         "切り替えで誰のために何を、何を使って、誰が行うかを示すファイルです。ダイジェストで識別し、変更しません。",
     )),
     Term("journal", "ジャーナル", Text(
-        "The file of a cutover, one line an entry, each naming the hash of the one before, that decides what was done.",
+        "The file of a cutover, one line an entry, each naming the hash of the one before, that "
+        "decides what was done.",
         "切り替えで何を行ったかを決める、1 行 1 件のファイルです。各行が直前の行のハッシュを持ちます。",
     )),
     Term("freeze", "凍結", Text(
@@ -183,11 +202,13 @@ _TERMS = (
         "切り替えの Step 0 です。取り込まれうる proof がなくなってから、元の grant を一時停止します。",
     )),
     Term("canary", "カナリア", Text(
-        "The first claim on a new grant, by a wallet of the operator's, verified before anybody is told.",
+        "The first claim on a new grant, by a wallet of the operator's, verified before anybody is "
+        "told.",
         "新しい grant での最初の claim です。運営者のウォレットで行い、告知の前に検証します。",
     )),
     Term("marker", "マーカー", Text(
-        "An empty account made in the transaction that funds a new grant: a second making fails, and with it the whole transaction.",
+        "An empty account made in the transaction that funds a new grant: a second making fails, "
+        "and with it the whole transaction.",
         "新しい grant に入金するトランザクションの中で作る空のアカウントです。二度目の作成は失敗し、トランザクション全体も失敗します。",
     )),
     Term("lamports", "lamports", Text(
@@ -198,11 +219,13 @@ _TERMS = (
         "アカウントがサイズに応じて持たなければならない lamports です。額はノードが答えます。",
     )),
     Term("compute unit", "compute unit", Text(
-        "What a transaction's work is measured in; a limit and a price for it stand in the transaction.",
+        "What a transaction's work is measured in; a limit and a price for it stand in the "
+        "transaction.",
         "トランザクションの処理量の単位です。上限と単価をトランザクションに書きます。",
     ), ("compute units",)),
     Term("record", "記録", Text(
-        "The file that a cutover leaves, cutover.json: what was left, what took over, and the evidence for both.",
+        "The file that a cutover leaves, cutover.json: what was left, what took over, and the "
+        "evidence for both.",
         "切り替えの結果を残すファイル `cutover.json` です。元の grant、新しい grant、両方の証拠を示します。",
     )),
 )  # fmt: skip

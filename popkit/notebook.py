@@ -1,11 +1,12 @@
-"""What the notebooks call: one function a cell, each taking a case (and a grant) and returning something to look at.
+"""What the notebooks call: one function a cell, each taking a case (and a grant) and returning
+something to look at.
 
-    from popkit import notebook
-    case = notebook.open_case("data/cases/cutover")
-    notebook.overview(case)              # a block: a table in Jupyter, text in a terminal, `.frame` for a DataFrame
-    notebook.chain_pictures(case)        # a gallery: one picture a grant that needs looking at
+from popkit import notebook case = notebook.open_case("data/cases/cutover") notebook.overview(case)
+# a block: a table in Jupyter, text in a terminal, `.frame` for a DataFrame
+notebook.chain_pictures(case)        # a gallery: one picture a grant that needs looking at
 
-An empty grant means every grant that is not plainly sound, worst first; all of them where all are sound.
+An empty grant means every grant that is not plainly sound, worst first; all of them where all are
+sound.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from popkit.pages import pictures as plots
 from popkit.pages.blocks import Block, Group, Note
-from popkit.pages.views.audit import audit_summary, how_to_check_without_popkit, receipts, reconciliation
+from popkit.pages.views.audit import (
+    audit_summary,
+    how_to_check_without_popkit,
+    receipts,
+    reconciliation,
+)
 from popkit.pages.views.chain import (
     causes,
     equivocations,
@@ -72,14 +78,22 @@ __all__ = [
 
 
 def find_case(path: str) -> Path:
-    """A case's directory: the path as given, else below a directory further up, so that a notebook finds `data/…` from its own folder."""
+    """A case's directory: the path as given, else below a directory further up, so that a notebook
+    finds `data/…` from its own folder.
+    """
     wanted = Path(path)
-    places = [wanted] if wanted.is_absolute() else [wanted, *(parent / wanted for parent in Path.cwd().parents)]
+    places = (
+        [wanted]
+        if wanted.is_absolute()
+        else [wanted, *(parent / wanted for parent in Path.cwd().parents)]
+    )
     return next((place for place in places if (place / "case.json").is_file()), wanted)
 
 
 def open_case(path: str, era: str = "") -> Case:
-    """Open a case for a notebook. `era` is assumed where nothing in the evidence decides; empty for none."""
+    """Open a case for a notebook. `era` is assumed where nothing in the evidence decides; empty for
+    none.
+    """
     from popkit.case import open_case as open_
 
     return open_(find_case(path), era or None)

@@ -1,8 +1,10 @@
-"""The two ways out to a terminal: standard output and standard error. No other module writes to them.
+"""The two ways out to a terminal: standard output and standard error. No other module writes to
+them.
 
-Every line goes through `popkit.text`. On a terminal a line is laid out to its width (`popkit.wrapping`); a pipe, a file and TERM=dumb
-get whole lines without colour, and NO_COLOR takes the colours from a terminal. A standard output that cannot be written to (a full
-disk) is an error of its own: it says nothing about the case.
+Every line goes through `popkit.text`. On a terminal a line is laid out to its width
+(`popkit.wrapping`); a pipe, a file and TERM=dumb get whole lines without colour, and NO_COLOR takes
+the colours from a terminal. A standard output that cannot be written to (a full disk) is an error
+of its own: it says nothing about the case.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from popkit.text import Line, for_terminal, page
 
 
 def write(text: str) -> None:
-    """Write text that is already in the form of its medium to standard output. Raises CannotWrite, BrokenPipeError."""
+    """Write text that is already in the form of its medium to standard output. Raises CannotWrite,
+    BrokenPipeError.
+    """
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
@@ -30,7 +34,9 @@ def write(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Write a finished page to standard output, laid out where a person looks. Raises CannotWrite, BrokenPipeError."""
+    """Write a finished page to standard output, laid out where a person looks. Raises CannotWrite,
+    BrokenPipeError.
+    """
     write(_for_stream(text, sys.stdout))
 
 
@@ -47,12 +53,16 @@ def tell(line: str) -> None:
 
 
 def has_colour() -> bool:
-    """Whether standard output is a terminal that shows colours, and nobody asked for none (no-color.org)."""
+    """Whether standard output is a terminal that shows colours, and nobody asked for none
+    (no-color.org).
+    """
     return _is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
 
 
 def drop_stdout() -> None:
-    """Let what is still buffered for standard output go nowhere, so that Python does not complain at exit."""
+    """Let what is still buffered for standard output go nowhere, so that Python does not complain
+    at exit.
+    """
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

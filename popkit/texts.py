@@ -1,14 +1,14 @@
 """Sentences in two languages: each stands once, in English and Japanese, beside what it speaks of.
 
-    LOST = Text("{count} on the chain's head can land no more", "チェーンの head の上にある{count}は、もう取り込まれません")
-    LOST(count=PROOFS(2))                     # a Sentence: the text with its values
-    sentence("{n} rows", "{n} 行", n=3)       # the same where a text is used in one place alone
-    str(a_sentence)                           # English, which is what findings.json holds
-    a_sentence.in_language("ja")              # Japanese
+LOST = Text("{count} on the chain's head can land no more", "チェーンの head の上にある{count}は、もう取り込まれません")
+LOST(count=PROOFS(2))                     # a Sentence: the text with its values sentence("{n}
+rows", "{n} 行", n=3)       # the same where a text is used in one place alone str(a_sentence)
+# English, which is what findings.json holds a_sentence.in_language("ja")              # Japanese
 
-A text and a sentence *are* their English, as strings: what compares, sorts or writes strings needs to know nothing of languages.
-A result holds sentences and no page asks it anything else: the same answer is read in either language. A value inside a sentence that
-has a language of its own (a sentence, a time, a count, a list) is put in the language that is asked for; names, hashes and other
+A text and a sentence *are* their English, as strings: what compares, sorts or writes strings needs
+to know nothing of languages. A result holds sentences and no page asks it anything else: the same
+answer is read in either language. A value inside a sentence that has a language of its own (a
+sentence, a time, a count, a list) is put in the language that is asked for; names, hashes and other
 people's text stay as they are, and leave through `popkit.text` like everything else.
 """
 
@@ -37,7 +37,8 @@ class Spoken(Protocol):
 
 
 class Text(str):
-    """A sentence in both languages; `{name}` stands for a value, and both languages name the same values. The string is the English.
+    """A sentence in both languages; `{name}` stands for a value, and both languages name the same
+    values. The string is the English.
 
     Raises ValueError where a language is missing or the two do not name the same values.
     """
@@ -58,9 +59,13 @@ class Text(str):
         return str(self), self.ja
 
     def __call__(self, **values: object) -> Sentence:
-        """The sentence with its values. Raises ValueError where they are not those that the text names."""
+        """The sentence with its values. Raises ValueError where they are not those that the text
+        names.
+        """
         if set(values) != names_in(self):
-            raise ValueError(f"expected values for {sorted(names_in(self))}, observed {sorted(values)}")
+            raise ValueError(
+                f"expected values for {sorted(names_in(self))}, observed {sorted(values)}"
+            )
         return Sentence(self, values)
 
     def in_language(self, language: Language) -> str:
@@ -89,11 +94,15 @@ class Sentence(str):
 
 
 def _filled(text: Text, values: Mapping[str, object], language: Language) -> str:
-    """A text with its values in a language. The space that Japanese puts before Latin letters goes where a value begins with others."""
+    """A text with its values in a language. The space that Japanese puts before Latin letters goes
+    where a value begins with others.
+    """
     parts: list[str] = []
     for before, name, _, _ in _pieces(text.in_language(language)):
         spoken = speak(values[name], language) if name else ""
-        is_tight = language == "ja" and before.endswith(" ") and east_asian_width(spoken[:1] or "a") == "W"
+        is_tight = (
+            language == "ja" and before.endswith(" ") and east_asian_width(spoken[:1] or "a") == "W"
+        )
         parts += [before[:-1] if is_tight and not before.endswith(": ") else before, spoken]
     return "".join(parts)
 
@@ -159,7 +168,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Several things in a row: 'a, b and c', 'a、b、c'; with `or_`, of which one: 'a or b', 'a または b'; `between` joins as it says."""
+    """Several things in a row: 'a, b and c', 'a、b、c'; with `or_`, of which one: 'a or b', 'a または
+    b'; `between` joins as it says.
+    """
 
     items: tuple[object, ...]
     or_: bool = False
@@ -172,7 +183,9 @@ class Listed:
             return self.between.join(words)
         if language == "ja":
             return (" または " if self.or_ else "、").join(words)
-        return (" or " if self.or_ else " and ").join([*([", ".join(words[:-1])] if words[:-1] else []), *words[-1:]])
+        return (" or " if self.or_ else " and ").join(
+            [*([", ".join(words[:-1])] if words[:-1] else []), *words[-1:]]
+        )
 
     @property
     def sentence(self) -> Sentence:
@@ -195,7 +208,9 @@ def _text(en: str, ja: str) -> Text:
 
 
 def speak(value: object, language: Language) -> str:
-    """A value in a language: its own words where it has them, itself where it is a name, a number or other people's text."""
+    """A value in a language: its own words where it has them, itself where it is a name, a number
+    or other people's text.
+    """
     if type(value) in _PLAIN:
         return str(value)  # most values are plain, and asking for a protocol is slow
     return value.in_language(language) if isinstance(value, Spoken) else str(value)
@@ -210,8 +225,19 @@ def all_in(values: Iterable[object], language: Language) -> list[str]:
 
 
 def chosen_language(option: str | None, environment: Mapping[str, str]) -> Language:
-    """The language to speak: the option, else POPKIT_LANG, else that of the locale (LC_ALL, LC_MESSAGES, LANG); else English."""
+    """The language to speak: the option, else POPKIT_LANG, else that of the locale (LC_ALL,
+    LC_MESSAGES, LANG); else English.
+    """
     names: list[Any] = [option, environment.get(VARIABLE)]
-    names.append(next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), None))
+    names.append(
+        next(
+            (
+                environment[name]
+                for name in ("LC_ALL", "LC_MESSAGES", "LANG")
+                if environment.get(name)
+            ),
+            None,
+        )
+    )
     wanted = next((str(name) for name in names if name), "en").lower()
     return "ja" if wanted.startswith("ja") else "en"

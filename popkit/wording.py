@@ -16,11 +16,15 @@ PROOFS = Noun("proof", "proofs", "proof {n} 件")
 RECEIPTS = Noun("receipt", "receipts", "レシート {n} 件")
 REPORTS = Noun("report", "reports", "報告 {n} 件")
 ROWS = Noun("row", "rows", "{n} 行")
-SIGNED_PROOFS = Noun("validly signed proof", "validly signed proofs", "正しく署名された proof {n} 件")
+SIGNED_PROOFS = Noun(
+    "validly signed proof", "validly signed proofs", "正しく署名された proof {n} 件"
+)
 TICKET_RECEIPTS = Noun("ticket receipt", "ticket receipts", "参加券レシート {n} 件")
 TIMES = Noun("time", "times", "時刻 {n} 件")
 TRANSACTIONS = Noun("transaction", "transactions", "トランザクション {n} 件")
-LISTED_TRANSACTIONS = Noun("listed transaction", "listed transactions", "一覧にあるトランザクション {n} 件")
+LISTED_TRANSACTIONS = Noun(
+    "listed transaction", "listed transactions", "一覧にあるトランザクション {n} 件"
+)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

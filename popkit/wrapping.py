@@ -1,8 +1,10 @@
-"""A finished page laid out for a terminal of some width: long lines go on below, under the text that they continue.
+"""A finished page laid out for a terminal of some width: long lines go on below, under the text
+that they continue.
 
-A line goes on where its own text began: behind its label and the gap after it ("  because     …"), behind its bullet or number, else
-two columns further in. Words are kept whole. A hash, a signature or an address that does not fit into the column gets a line of its
-own; only one that is longer than the whole terminal is broken, at its edge. Japanese may be broken between any two characters but
+A line goes on where its own text began: behind its label and the gap after it ("  because     …"),
+behind its bullet or number, else two columns further in. Words are kept whole. A hash, a signature
+or an address that does not fit into the column gets a line of its own; only one that is longer than
+the whole terminal is broken, at its edge. Japanese may be broken between any two characters but
 those that must not begin or end a line (JIS X 4051), and each of them fills two columns.
 """
 
@@ -17,12 +19,16 @@ NARROWEST = 20
 _LABELLED = re.compile(r" *\S+(?: \S+)*? {2,}(?=\S)")
 _BULLET = re.compile(r" *(?:[-•✓✗?!…]|\d+\.(?: [✓✗?])?) +(?=\S)")
 _INDENT = re.compile(r" *")
-_NEVER_FIRST = frozenset("、。，．・：；？！）」』】〕〉》’”ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ％)],.:;!?%…")
+_NEVER_FIRST = frozenset(
+    "、。，．・：；？！）」』】〕〉》’”ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ％)],.:;!?%…"
+)
 _NEVER_LAST = frozenset("（「『【〔〈《‘“([")
 
 
 def laid_out(text: str, width: int) -> str:
-    """A page that `popkit.text.page` made, in lines of at most `width` columns; colours stay as they are."""
+    """A page that `popkit.text.page` made, in lines of at most `width` columns; colours stay as
+    they are.
+    """
     if width < NARROWEST:
         return text
     lines: list[str] = []
@@ -41,7 +47,9 @@ def _plain(line: str) -> str:
 
 
 def _hanging(plain: str, before: int, width: int) -> int:
-    """The column at which a line goes on; `before` is that of the line above, whose column this line may share."""
+    """The column at which a line goes on; `before` is that of the line above, whose column this
+    line may share.
+    """
     from rich.cells import cell_len
 
     indent = cell_len(_INDENT.match(plain)[0])  # type: ignore[index]  # the pattern matches everything
@@ -61,7 +69,9 @@ def _has_text_at(plain: str, column: int) -> bool:
 
 
 def _cut(line: str, plain: str, pieces: list[tuple[int, int, int]]) -> list[str]:
-    """The pieces of a line, each behind its indent; colours are kept by rich, which knows where they begin and end."""
+    """The pieces of a line, each behind its indent; colours are kept by rich, which knows where
+    they begin and end.
+    """
     if line == plain:
         return [" " * indent + plain[start:end] for start, end, indent in pieces]
     import io
@@ -71,21 +81,32 @@ def _cut(line: str, plain: str, pieces: list[tuple[int, int, int]]) -> list[str]
 
     drawn = Styled.from_ansi(line)
     made = io.StringIO()
-    console = Console(file=made, force_terminal=True, color_system="standard", no_color=False, highlight=False, markup=False)
+    console = Console(
+        file=made,
+        force_terminal=True,
+        color_system="standard",
+        no_color=False,
+        highlight=False,
+        markup=False,
+    )
     for start, end, indent in pieces:
         console.print(Styled(" " * indent) + drawn[start:end], soft_wrap=True)
     return made.getvalue().splitlines()
 
 
 def _pieces(plain: str, column: int, width: int) -> Iterator[tuple[int, int, int]]:
-    """Where a line is cut: the first and the last character of each piece (the last excluded), and the indent before it."""
+    """Where a line is cut: the first and the last character of each piece (the last excluded), and
+    the indent before it.
+    """
     from rich.cells import cell_len
 
     start, indent, used = 0, 0, 0
     for word, end in _words(plain):
         begin, size = word, cell_len(plain[word:end].rstrip())
         has_text = bool(plain[start:begin].strip())
-        is_broken = size > width and used <= column  # it stands behind its label, and no line would hold it whole
+        is_broken = (
+            size > width and used <= column
+        )  # it stands behind its label, and no line would hold it whole
         if used + size > width and not is_broken:
             if has_text:
                 yield start, start + len(plain[start:begin].rstrip()), indent
@@ -101,7 +122,9 @@ def _pieces(plain: str, column: int, width: int) -> Iterator[tuple[int, int, int
 
 
 def _fitting(plain: str, begin: int, room: int) -> int:
-    """The end of the longest part from `begin` that fills at most `room` columns; one character at least."""
+    """The end of the longest part from `begin` that fills at most `room` columns; one character at
+    least.
+    """
     from rich.cells import get_character_cell_size
 
     end = begin

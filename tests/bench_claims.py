@@ -1,6 +1,7 @@
 """How fast claims are decoded: `make bench` prints claims a second for each stage, on one core.
 
-The input is made from a recorded case: its accepted claims, each repeated under signatures of its own until there are enough.
+The input is made from a recorded case: its accepted claims, each repeated under signatures of its
+own until there are enough.
 """
 
 from __future__ import annotations
@@ -37,8 +38,12 @@ def timed(name: str, count: int, work: Callable[[], T]) -> T:
 
 def write_input(path: Path, count: int) -> None:
     """Write `count` transactions with a claim each."""
-    source = Lines(Evidence(CASE).files["rpc/transactions.jsonl.zst"], "rpc/transactions.jsonl.zst", None)
-    lines = [line for _, line in source if b'"err":null' in line and b"Instruction: ClaimGrant" in line]
+    source = Lines(
+        Evidence(CASE).files["rpc/transactions.jsonl.zst"], "rpc/transactions.jsonl.zst", None
+    )
+    lines = [
+        line for _, line in source if b'"err":null' in line and b"Instruction: ClaimGrant" in line
+    ]
     with path.open("wb") as file:
         for i in range(count):
             line = lines[i % len(lines)]
@@ -54,18 +59,27 @@ def main(count: int) -> None:
         timed(
             "parse JSON only (msgspec, untyped)",
             count,
-            lambda: [msgspec.json.decode(line) for _, line in Lines(path, path.name, None)] and None,
+            lambda: (
+                [msgspec.json.decode(line) for _, line in Lines(path, path.name, None)] and None
+            ),
         )
         start = time.perf_counter()
         table: Transactions = timed(
-            "read transactions (typed, base64, checked)", count, lambda: read_transactions(Lines(path, path.name, None))
+            "read transactions (typed, base64, checked)",
+            count,
+            lambda: read_transactions(Lines(path, path.name, None)),
         )
         program = Evidence(CASE).header.program_id
-        claims: ClaimTable = timed("decode claims in columns", count, lambda: read_claims(table, program))
+        claims: ClaimTable = timed(
+            "decode claims in columns", count, lambda: read_claims(table, program)
+        )
         timed("recompute entry hashes", count, lambda: claims.entry_hash_holds)
         timed("amounts moved", count, lambda: claims.amount_moved)
         took = time.perf_counter() - start
-        print(f"{'file → claims table':<44} {count / took:>12,.0f} claims/s   {took / count * 1e6:>8.2f} µs a claim")
+        print(
+            f"{'file → claims table':<44} {count / took:>12,.0f} claims/s   "
+            f"{took / count * 1e6:>8.2f} µs a claim"
+        )
         assert len(claims) == count
         assert bool(claims.entry_hash_holds.all())
         few = min(count, 2000)

@@ -1,10 +1,12 @@
-"""How much of this machine's time a transaction costs: popkit's collector beside solana-py, against the same served case.
+"""How much of this machine's time a transaction costs: popkit's collector beside solana-py, against
+the same served case.
 
-    python tests/bench_collect.py [TRANSACTIONS]
+python tests/bench_collect.py [TRANSACTIONS]
 
-CPU time of the client process alone (user and system), the best of three runs each; the server is another process. popkit's figure
-holds everything that it does with a transaction: the request, reading the answers, both digests, writing lines and custody record to
-disk. solana-py's holds the request and its typed answer, and nothing is written.
+CPU time of the client process alone (user and system), the best of three runs each; the server is
+another process. popkit's figure holds everything that it does with a transaction: the request,
+reading the answers, both digests, writing lines and custody record to disk. solana-py's holds the
+request and its typed answer, and nothing is written.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ SOURCE = "term"
 
 
 def spread(count: int, folder: Path) -> tuple[Path, list[str]]:
-    """A case whose transactions are those of a recorded one over and over, under signatures of their own; gives the signatures."""
+    """A case whose transactions are those of a recorded one over and over, under signatures of
+    their own; gives the signatures.
+    """
     import msgspec
     import pybase64
     from solders.signature import Signature
@@ -42,7 +46,9 @@ def spread(count: int, folder: Path) -> tuple[Path, list[str]]:
     lines = open_case(CASES / SOURCE).evidence.lines_of("rpc/transactions.jsonl")
     assert lines is not None
     rows = [msgspec.json.decode(line) for _, line in lines]
-    rows = [row for row in rows if len(row["result"]["transaction"][0]) > 1000]  # claims: what there are thousands of
+    rows = [
+        row for row in rows if len(row["result"]["transaction"][0]) > 1000
+    ]  # claims: what there are thousands of
     made = []
     with (case / "rpc/transactions.jsonl").open("wb") as file:
         for number in range(count):
@@ -51,7 +57,9 @@ def spread(count: int, folder: Path) -> tuple[Path, list[str]]:
             wire[1:9] = number.to_bytes(8, "big")
             row["result"]["transaction"][0] = pybase64.b64encode(bytes(wire)).decode()
             made.append(str(Signature(bytes(wire[1:65]))))
-            file.write(msgspec.json.encode({"signature": made[-1], "result": row["result"]}) + b"\n")
+            file.write(
+                msgspec.json.encode({"signature": made[-1], "result": row["result"]}) + b"\n"
+            )
     (case / "rpc/signatures.jsonl").write_bytes(b"")
     return case, made
 
@@ -90,7 +98,9 @@ def ours(url: str, signatures: list[str], batch: int) -> None:
     async def run(out: Path) -> None:
         work = Workspace(out, {})
         async with aiohttp.ClientSession() as session:
-            node = Node(Peer("rpc", read_address(url), session, work, replace(QUICK, timeout=60.0)), batch)
+            node = Node(
+                Peer("rpc", read_address(url), session, work, replace(QUICK, timeout=60.0)), batch
+            )
             found = await Fetcher(node, work, Progress(None)).fetch(signatures)
         assert len(found.kept) == len(signatures)
         work.close()
@@ -106,7 +116,9 @@ def theirs(url: str, signatures: list[str]) -> None:
     async def run() -> None:
         client = AsyncClient(url, timeout=60)
         for text in signatures:
-            answer = await client.get_transaction(Signature.from_string(text), "base64", max_supported_transaction_version=0)
+            answer = await client.get_transaction(
+                Signature.from_string(text), "base64", max_supported_transaction_version=0
+            )
             assert answer.value is not None
         await client.close()
 
@@ -128,11 +140,17 @@ def main() -> None:
             figures = {}
             for batch in (1, 40, 200):
                 some = signatures if batch > 1 else few
-                figures[batch] = min(in_child(lambda some=some, batch=batch: ours(url, some, batch)) for _ in range(3)) / len(some)
+                figures[batch] = min(
+                    in_child(lambda some=some, batch=batch: ours(url, some, batch))
+                    for _ in range(3)
+                ) / len(some)
                 print(f"popkit, {batch:>3} a request: {figures[batch] * 1e6:8.1f} µs a transaction")
             other = min(in_child(lambda: theirs(url, few)) for _ in range(3)) / len(few)
             print(f"solana-py           : {other * 1e6:8.1f} µs a transaction")
-            print(f"solana-py takes {other / figures[200]:.0f} times popkit's time at 200 a request, {other / figures[40]:.0f} times at 40")
+            print(
+                f"solana-py takes {other / figures[200]:.0f} times popkit's time at 200 a request, "
+                f"{other / figures[40]:.0f} times at 40"
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The command line called in this process: what a user would get from it, without the start of another interpreter."""
+"""The command line called in this process: what a user would get from it, without the start of
+another interpreter.
+"""
 
 from __future__ import annotations
 

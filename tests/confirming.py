@@ -1,4 +1,5 @@
-"""What a person types to confirm a step: the token that the dry run printed, and the value looked up on the plan page.
+"""What a person types to confirm a step: the token that the dry run printed, and the value looked
+up on the plan page.
 
 python tests/confirming.py RUN STEP
 """

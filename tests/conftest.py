@@ -20,7 +20,9 @@ CASES = ROOT / "data" / "cases"
 ANSWERS = ROOT / "data" / "answers"
 popkit = called
 """Run the command line, in this process, as starting Python costs a second a time."""
-os.environ["POPKIT_LANG"] = "en"  # whatever the locale of the machine: tests that are about languages choose their own
+os.environ["POPKIT_LANG"] = (
+    "en"  # whatever the locale of the machine: tests that are about languages choose their own
+)
 NAMES = sorted(path.name for path in CASES.iterdir() if (path / "case.json").is_file())
 
 
@@ -32,8 +34,13 @@ def answer_of(name: str) -> dict[str, Any]:
 def seal(case: Path) -> None:
     """Write a case's manifest anew."""
     rows = []
-    for path in sorted(p for p in case.rglob("*") if p.is_file() and p.name != "manifest-sha256.txt"):
-        rows.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(case).as_posix()}\n")
+    for path in sorted(
+        p for p in case.rglob("*") if p.is_file() and p.name != "manifest-sha256.txt"
+    ):
+        rows.append(
+            f"{hashlib.sha256(path.read_bytes()).hexdigest()}  "
+            f"{path.relative_to(case).as_posix()}\n"
+        )
     (case / "manifest-sha256.txt").write_text("".join(rows))
 
 
@@ -59,7 +66,10 @@ class Copy:
     def write(self, name: str, rows: list[Any]) -> None:
         """Replace a jsonl file by rows (values or lines), uncompressed."""
         (self.path / f"{name}.zst").unlink(missing_ok=True)
-        text = "".join((row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)) + "\n" for row in rows)
+        text = "".join(
+            (row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)) + "\n"
+            for row in rows
+        )
         (self.path / name).write_text(text)
 
     def change(self, name: str, edit: Callable[[list[Any]], list[Any]]) -> None:
@@ -97,7 +107,9 @@ def copy_of(tmp_path: Path) -> Callable[[str], Copy]:
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands of an installed popkit: its wheel with the default dependencies alone, away from the clone."""
+    """The commands of an installed popkit: its wheel with the default dependencies alone, away from
+    the clone.
+    """
     from tests.installed import install
 
     return install(tmp_path_factory.mktemp("installed") / "environment")

@@ -1,7 +1,8 @@
-"""popkit as somebody installs it: its wheel, in an environment of its own that holds the default dependencies and nothing more.
+"""popkit as somebody installs it: its wheel, in an environment of its own that holds the default
+dependencies and nothing more.
 
-What the tests need is not in it, so that a verb that wants more than the default installation fails here. The libraries are links
-to those of the tests: nothing is downloaded.
+What the tests need is not in it, so that a verb that wants more than the default installation fails
+here. The libraries are links to those of the tests: nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ from tests.conftest import ROOT
 def install(environment: Path) -> Path:
     """Make the environment and install the wheel into it; gives its folder of commands."""
     venv.create(environment, symlinks=True, with_pip=False)
-    site = environment / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    site = (
+        environment
+        / "lib"
+        / f"python{sys.version_info.major}.{sys.version_info.minor}"
+        / "site-packages"
+    )
     for name in sorted(_default_libraries()):
         for there, here in _places(distribution(name)):
             link = Path(os.path.normpath(site / here))
@@ -34,12 +40,29 @@ def install(environment: Path) -> Path:
     wheels = environment / "wheels"
     _python("-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels))
     (wheel,) = wheels.iterdir()
-    _python("-m", "pip", "--python", str(environment / "bin/python"), "install", "--quiet", "--no-deps", "--no-index", str(wheel))
+    _python(
+        "-m",
+        "pip",
+        "--python",
+        str(environment / "bin/python"),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        str(wheel),
+    )
     return environment / "bin"
 
 
 def _python(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -56,12 +79,18 @@ def _default_libraries() -> set[str]:
             if (wanted.name, extra) not in seen:
                 seen.add((wanted.name, extra))
                 needs = map(Requirement, distribution(wanted.name).requires or [])
-                waiting += [need for need in needs if need.marker is None or need.marker.evaluate({"extra": extra})]
+                waiting += [
+                    need
+                    for need in needs
+                    if need.marker is None or need.marker.evaluate({"extra": extra})
+                ]
     return names
 
 
 def _places(library: Distribution) -> Iterator[tuple[Path, str]]:
-    """Where a library's files are, and where they go, seen from site-packages: whole folders, and files outside of it one by one."""
+    """Where a library's files are, and where they go, seen from site-packages: whole folders, and
+    files outside of it one by one.
+    """
     for file in library.files or []:
         top = file.parts[0]
         if top == "..":
@@ -72,9 +101,11 @@ def _places(library: Distribution) -> Iterator[tuple[Path, str]]:
 
 
 def clone(folder: Path, commands: Path) -> Path:
-    """What somebody who has run `make install` in a clone has there, with an installed popkit as its environment.
+    """What somebody who has run `make install` in a clone has there, with an installed popkit as
+    its environment.
 
-    `data` is for the caller to bring. Nothing can be installed in it: its pip fails, whoever calls it.
+    `data` is for the caller to bring. Nothing can be installed in it: its pip fails, whoever calls
+    it.
     """
     folder.mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml"):
@@ -87,7 +118,16 @@ def clone(folder: Path, commands: Path) -> Path:
 
 
 def environment_of(home: Path, **more: str) -> dict[str, str]:
-    """The environment of somebody who just opened a terminal: nothing of the tests' own, nothing of a make around them."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON", "VIRTUAL_ENV", "PYTEST"))}
-    path = [str(home / ".local/bin"), *(place for place in os.get_exec_path() if not Path(place, "popkit").exists())]
+    """The environment of somebody who just opened a terminal: nothing of the tests' own, nothing of
+    a make around them.
+    """
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("MAKE", "MFLAGS", "PYTHON", "VIRTUAL_ENV", "PYTEST"))
+    }
+    path = [
+        str(home / ".local/bin"),
+        *(place for place in os.get_exec_path() if not Path(place, "popkit").exists()),
+    ]
     return {**kept, "HOME": str(home), "PATH": os.pathsep.join(path), **more}

@@ -11,11 +11,14 @@ from pathlib import Path
 
 
 @contextmanager
-def started(*args: str | Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    *args: str | Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run popkit beside the block; whatever happens in it, no process is left when the block ends.
 
-    Under nohup, or behind a shell's `&`, SIGINT is ignored, and a child of one that ignores it ignores it too. One that handles
-    it hands nothing on: a new program starts with the system's default.
+    Under nohup, or behind a shell's `&`, SIGINT is ignored, and a child of one that ignores it
+    ignores it too. One that handles it hands nothing on: a new program starts with the system's
+    default.
     """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

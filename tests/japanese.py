@@ -1,6 +1,8 @@
-"""Whether a text is whole in Japanese: what is left of it in Latin letters must be code words, terms, identifiers or quotations.
+"""Whether a text is whole in Japanese: what is left of it in Latin letters must be code words,
+terms, identifiers or quotations.
 
-What may be left is derived from popkit's own vocabulary, and from what the diagnosis quotes of the case (its name, titles, event ids).
+What may be left is derived from popkit's own vocabulary, and from what the diagnosis quotes of the
+case (its name, titles, event ids).
 """
 
 from __future__ import annotations
@@ -39,16 +41,28 @@ OF_OTHERS = frozenset(
 """Names of others' things, JSON's words, and what the runbook's steps are called."""
 _QUOTED = re.compile(r"「[^」]*」|`[^`]*`")
 _WORD = re.compile(r"-{0,2}[A-Za-z0-9_][A-Za-z0-9_.:/()\[\]=-]*[A-Za-z0-9_)]|[A-Za-z]")
-_IDENTIFIER = re.compile(r".*[0-9_./:()\[\]=-].*|[a-z]+[A-Z].*|[A-Z][a-z]+[A-Z].*|[A-Z]+|[0-9a-f]{8,}")
-"""What no English word looks like: digits, underscores, paths, hyphens, camel case, capitals alone, hashes."""
+_IDENTIFIER = re.compile(
+    r".*[0-9_./:()\[\]=-].*|[a-z]+[A-Z].*|[A-Z][a-z]+[A-Z].*|[A-Z]+|[0-9a-f]{8,}"
+)
+"""What no English word looks like: digits, underscores, paths, hyphens, camel case, capitals alone,
+hashes.
+"""
 
 
 @cache
 def code_words() -> frozenset[str]:
-    """The words that stay what they are in Japanese: codes, and terms that operators write in Latin letters."""
-    words = {word for word, known in vocabulary().items() if known.kind != "term"} | set(SEVERITIES) | set(AUDIT_VERDICTS)
+    """The words that stay what they are in Japanese: codes, and terms that operators write in Latin
+    letters.
+    """
+    words = (
+        {word for word, known in vocabulary().items() if known.kind != "term"}
+        | set(SEVERITIES)
+        | set(AUDIT_VERDICTS)
+    )
     for term in GLOSSARY.values():
-        words |= set(term.japanese.split()) | (set(term.also) if term.japanese == term.word else set())
+        words |= set(term.japanese.split()) | (
+            set(term.also) if term.japanese == term.word else set()
+        )
     return frozenset(words)
 
 
@@ -57,7 +71,11 @@ def left_in_english(text: str, quoted: Iterable[str] = ()) -> list[str]:
     for name in sorted({*quoted, *SOURCES} - {""}, key=len, reverse=True):
         text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", " ", text)
     words = _WORD.findall(_QUOTED.sub(" ", text))
-    return [word for word in words if not _IDENTIFIER.fullmatch(word) and word not in code_words() | OF_OTHERS]
+    return [
+        word
+        for word in words
+        if not _IDENTIFIER.fullmatch(word) and word not in code_words() | OF_OTHERS
+    ]
 
 
 def whole_in_japanese(diagnosis: Diagnosis) -> None:
@@ -66,7 +84,11 @@ def whole_in_japanese(diagnosis: Diagnosis) -> None:
     for grant in diagnosis.grants:
         names |= {*grant.titles, *grant.events}
     names |= {finding.where[1] for finding in diagnosis.findings}
-    names |= {*diagnosis.reconciliation.unbacked_records, *diagnosis.audit.bad_receipts, *diagnosis.audit.edited_objects}
+    names |= {
+        *diagnosis.reconciliation.unbacked_records,
+        *diagnosis.audit.bad_receipts,
+        *diagnosis.audit.edited_objects,
+    }
     names |= {for_terminal(name) for name in names}
     for every in (False, True):
         for line in diagnosis_text(diagnosis, language="ja", every=every).splitlines():

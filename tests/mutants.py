@@ -1,10 +1,12 @@
-"""Mutation testing: `make mutants` changes one thing at a time in a room of the package and asks whether a test notices.
+"""Mutation testing: `make mutants` changes one thing at a time in a room of the package and asks
+whether a test notices.
 
-Each room runs in a copy of the tree with the tests that are about it. Printed are how many mutants were killed, how many survivors change
-nothing but the words of a message, and the other survivors with what they change. Needs mutmut (`pip install -e '.[mutants]'`).
+Each room runs in a copy of the tree with the tests that are about it. Printed are how many mutants
+were killed, how many survivors change nothing but the words of a message, and the other survivors
+with what they change. Needs mutmut (`pip install -e '.[mutants]'`).
 
-The tool leaves decorated functions alone. In the copy a property is therefore spelled as a plain method and its binding, so that what it
-computes is mutated like everything else.
+The tool leaves decorated functions alone. In the copy a property is therefore spelled as a plain
+method and its binding, so that what it computes is mutated like everything else.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = tuple(
-    f"tests/simulation/test_scenarios_{name}.py" for name in ("evidence", "heads", "issuers", "lost", "order", "partial", "sound")
+    f"tests/simulation/test_scenarios_{name}.py"
+    for name in ("evidence", "heads", "issuers", "lost", "order", "partial", "sound")
 )
 TOOL = (sys.executable, "-m", "mutmut")
 DIFFS = """
@@ -47,7 +50,11 @@ ROOMS = {
     "protocol": Room(
         ("popkit/protocol/*.py",),
         # data; recursion that the tool's own frames overflow; names of clusters, held by the tests of those who ask for them
-        ("popkit/protocol/error_table.py", "popkit/protocol/canonical.py", "popkit/protocol/genesis.py"),
+        (
+            "popkit/protocol/error_table.py",
+            "popkit/protocol/canonical.py",
+            "popkit/protocol/genesis.py",
+        ),
         ("tests/protocol",),
     ),
     "chain": Room(
@@ -60,7 +67,10 @@ ROOMS = {
         ("popkit/audit/*.py",),
         (),
         (
-            *(f"tests/diagnosis/test_audit_{name}.py" for name in ("rows", "chain", "removed", "anchors", "receipts")),
+            *(
+                f"tests/diagnosis/test_audit_{name}.py"
+                for name in ("rows", "chain", "removed", "anchors", "receipts")
+            ),
             "tests/diagnosis/test_tickets.py",
             "tests/verification/test_server_integrity.py",
             "tests/diagnosis/test_audit.py",
@@ -74,14 +84,22 @@ ROOMS = {
         ),
         (),
         (
-            *(f"tests/diagnosis/test_{name}.py" for name in ("advice", "began", "causes", "cutovers", "judge")),
+            *(
+                f"tests/diagnosis/test_{name}.py"
+                for name in ("advice", "began", "causes", "cutovers", "judge")
+            ),
             *(f"tests/diagnosis/test_{name}.py" for name in ("proofs", "tickets", "records")),
             "tests/verification/test_false_evidence.py",
             *SCENARIOS,
         ),
     ),
     "attempts": Room(
-        ("popkit/chain/attempts.py", "popkit/chain/history.py", "popkit/facts.py", "popkit/worker/claim_records.py"),
+        (
+            "popkit/chain/attempts.py",
+            "popkit/chain/history.py",
+            "popkit/facts.py",
+            "popkit/worker/claim_records.py",
+        ),
         (),
         ("tests/diagnosis",),
     ),
@@ -98,7 +116,10 @@ def config(room: Room) -> str:
     """The tool's settings for a room, as a pyproject section."""
     deselect = [
         *("--deselect", "tests/protocol/test_canonical.py::test_depth_is_bounded_and_says_so"),
-        *("--deselect", "tests/diagnosis/test_records.py::test_nothing_that_others_write_ends_in_a_fault"),  # long, and about faults
+        *(
+            "--deselect",
+            "tests/diagnosis/test_records.py::test_nothing_that_others_write_ends_in_a_fault",
+        ),  # long, and about faults
     ]
     settings = {
         "source_paths": ["popkit"],
@@ -113,29 +134,51 @@ def config(room: Room) -> str:
 
 
 def opened(text: str) -> str:
-    """A module with every property spelled as a method and its binding: `def x__read` and `x = property(x__read)`."""
+    """A module with every property spelled as a method and its binding: `def x__read` and `x =
+    property(x__read)`.
+    """
     lines = text.splitlines()
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
     for node in sorted(functions, key=lambda node: -node.lineno):
-        names = [decorator.id for decorator in node.decorator_list if isinstance(decorator, ast.Name)]
+        names = [
+            decorator.id for decorator in node.decorator_list if isinstance(decorator, ast.Name)
+        ]
         if len(node.decorator_list) != 1 or names not in (["property"], ["cached_property"]):
             continue
         margin = " " * node.col_offset
-        lines.insert(node.end_lineno or node.lineno, f"{margin}{node.name} = {names[0]}({node.name}__read)")
-        lines[node.lineno - 1] = lines[node.lineno - 1].replace(f"def {node.name}(", f"def {node.name}__read(", 1)
+        lines.insert(
+            node.end_lineno or node.lineno, f"{margin}{node.name} = {names[0]}({node.name}__read)"
+        )
+        lines[node.lineno - 1] = lines[node.lineno - 1].replace(
+            f"def {node.name}(", f"def {node.name}__read(", 1
+        )
         del lines[node.decorator_list[0].lineno - 1]
     return "\n".join(lines) + "\n"
 
 
 def is_prose(diff: str) -> bool:
-    """Whether a mutant changes nothing but the inside of sentences: string literals of several words."""
-    removed = [line[1:] for line in diff.splitlines() if line.startswith("-") and not line.startswith("---")]
-    added = [line[1:] for line in diff.splitlines() if line.startswith("+") and not line.startswith("+++")]
+    """Whether a mutant changes nothing but the inside of sentences: string literals of several
+    words.
+    """
+    removed = [
+        line[1:]
+        for line in diff.splitlines()
+        if line.startswith("-") and not line.startswith("---")
+    ]
+    added = [
+        line[1:]
+        for line in diff.splitlines()
+        if line.startswith("+") and not line.startswith("+++")
+    ]
     if len(removed) != len(added):
         return False
     for old, new in zip(removed, added, strict=True):
-        words = [(a[1], b[1]) for a, b in zip(STRING.findall(old), STRING.findall(new), strict=False)]
-        if STRING.sub("''", old) != STRING.sub("''", new) or any(a != b and " " not in a for a, b in words):
+        words = [
+            (a[1], b[1]) for a, b in zip(STRING.findall(old), STRING.findall(new), strict=False)
+        ]
+        if STRING.sub("''", old) != STRING.sub("''", new) or any(
+            a != b and " " not in a for a, b in words
+        ):
             return False
     return True
 
@@ -143,7 +186,9 @@ def is_prose(diff: str) -> bool:
 def copy_tree(room: Room, folder: Path) -> None:
     """The tree as it stands, with a room's modules opened and the tool's settings for it."""
     listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    files = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    files = subprocess.run(
+        listing, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     for file in filter(lambda name: (ROOT / name).is_file(), files):
         target = folder / file
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,9 +201,17 @@ def copy_tree(room: Room, folder: Path) -> None:
 
 
 def run(name: str, folder: Path, workers: int, sample: str = "") -> None:
-    """Mutate one room in a copy of the tree and print what survived; `sample` are the last digits of the mutants to ask of, or all."""
+    """Mutate one room in a copy of the tree and print what survived; `sample` are the last digits
+    of the mutants to ask of, or all.
+    """
     copy_tree(ROOMS[name], folder)
-    command = [*TOOL, "run", "--max-children", str(workers), *([f"*mutmut_*[{sample}]"] if sample else [])]
+    command = [
+        *TOOL,
+        "run",
+        "--max-children",
+        str(workers),
+        *([f"*mutmut_*[{sample}]"] if sample else []),
+    ]
     with (folder / "mutmut.log").open("wb") as log:
         subprocess.run(command, cwd=folder, stdout=log, stderr=log, check=False)
     report(name, folder)
@@ -168,14 +221,29 @@ def report(name: str, folder: Path) -> None:
     """Print what a room's mutation came to."""
     subprocess.run([*TOOL, "export-cicd-stats"], cwd=folder, capture_output=True, check=True)
     counts = json.loads((folder / "mutants" / "mutmut-cicd-stats.json").read_text())
-    results = subprocess.run([*TOOL, "results"], cwd=folder, capture_output=True, text=True, check=True).stdout
-    survivors = [line.split(":")[0].strip() for line in results.splitlines() if line.strip().endswith(("survived", "no tests"))]
+    results = subprocess.run(
+        [*TOOL, "results"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    survivors = [
+        line.split(":")[0].strip()
+        for line in results.splitlines()
+        if line.strip().endswith(("survived", "no tests"))
+    ]
     listing = [sys.executable, "-c", DIFFS]
-    shown = subprocess.run(listing, cwd=folder, input="\n".join(survivors), capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        listing, cwd=folder, input="\n".join(survivors), capture_output=True, text=True, check=True
+    ).stdout
     real = []
     for mutant, diff in json.loads(shown).items():
         if not is_prose(diff):
-            real.append("\n".join([mutant, *(line for line in diff.splitlines() if re.match(r"[-+](?![-+])", line))]))
+            real.append(
+                "\n".join(
+                    [
+                        mutant,
+                        *(line for line in diff.splitlines() if re.match(r"[-+](?![-+])", line)),
+                    ]
+                )
+            )
     killed = counts["killed"] + counts["timeout"]
     asked = killed + counts["survived"] + counts["no_tests"] + counts["suspicious"]
     prose = len(survivors) - len(real)
@@ -190,7 +258,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rooms", nargs="*", help=f"which of {', '.join(ROOMS)}; none: all")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--sample", default="", metavar="DIGITS", help="ask of those alone whose number within their function ends in one")
+    parser.add_argument(
+        "--sample",
+        default="",
+        metavar="DIGITS",
+        help="ask of those alone whose number within their function ends in one",
+    )
     args = parser.parse_args()
     if not set(args.sample) <= set("0123456789"):
         parser.error(f"expected digits to sample by, found {args.sample!r}")

@@ -44,7 +44,11 @@ def test_manifest_names_every_file_once(case: Path) -> None:
 
 @every_case
 def test_manifest_holds(case: Path) -> None:
-    changed = [path for digest, path in manifest_rows(case) if hashlib.sha256((case / path).read_bytes()).hexdigest() != digest]
+    changed = [
+        path
+        for digest, path in manifest_rows(case)
+        if hashlib.sha256((case / path).read_bytes()).hexdigest() != digest
+    ]
     assert changed == []
 
 
@@ -68,5 +72,6 @@ def test_answer_is_about_this_case(case: Path) -> None:
 def test_readme_tells_each_case_as_its_answer_does() -> None:
     answers = {name: json.loads(path.read_bytes()) for name, path in ANSWERS.items()}
     assert table_of_readme() == {
-        name: (", ".join(grant["verdict"] for grant in answer["grants"]), answer["exit_code"]) for name, answer in answers.items()
+        name: (", ".join(grant["verdict"] for grant in answer["grants"]), answer["exit_code"])
+        for name, answer in answers.items()
     }

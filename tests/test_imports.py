@@ -20,10 +20,12 @@ IMPORTED_BY = {
     "explain": {"commands", ""},
     "notebook": set(),
 }
-"""Rooms that only a few others may import, although they stand above more; "" is `popkit` itself."""
+"""Rooms that only a few others may import, although they stand above more; "" is `popkit` itself.
+"""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}
-"""Rooms that import one below them, and why; to be emptied. One that is not needed any more fails."""
+"""Rooms that import one below them, and why; to be emptied. One that is not needed any more fails.
+"""
 
 
 @cache
@@ -40,7 +42,9 @@ def modules() -> dict[str, Path]:
 def order() -> dict[str, int]:
     """The rooms by how far down they stand in the README's table; '' is the package itself."""
     text = (ROOT / "README.md").read_text("utf-8")
-    rows = re.findall(r"^\| (`popkit/[^|]*) \|", text.partition("| room | holds |")[2], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`popkit/[^|]*) \|", text.partition("| room | holds |")[2], re.MULTILINE
+    )
     found = {}
     for height, row in enumerate(rows):
         for name in re.findall(r"`([^`]+)`", row):
@@ -71,7 +75,11 @@ def imported(module: str) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: imports are absolute"
             names = [f"{node.module}.{one.name}" for one in node.names]
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "popkit":
+        elif (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "popkit"
+        ):
             names = [f"popkit.{node.attr}"]
         for name in names:
             if re.match(r"popkit(\.(?!__)|$)", name):  # `popkit.__version__` is no room's
@@ -95,11 +103,19 @@ def test_every_room_stands_in_the_readme() -> None:
 
 def test_imports_go_up_the_list_alone() -> None:
     places = order()
-    against = {(importer, other): where for importer, other, where in between_rooms() if places[other] > places[importer]}
+    against = {
+        (importer, other): where
+        for importer, other, where in between_rooms()
+        if places[other] > places[importer]
+    }
     assert {pair: where for pair, where in against.items() if pair not in EXCEPTIONS} == {}
     assert set(EXCEPTIONS) - set(against) == set(), "these exceptions are not needed any more"
 
 
 def test_some_rooms_are_imported_by_few() -> None:
-    wrong = [where for importer, other, where in between_rooms() if other in IMPORTED_BY and importer not in IMPORTED_BY[other]]
+    wrong = [
+        where
+        for importer, other, where in between_rooms()
+        if other in IMPORTED_BY and importer not in IMPORTED_BY[other]
+    ]
     assert wrong == []

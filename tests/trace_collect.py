@@ -1,10 +1,13 @@
-"""What collecting costs the evidence while claims go on: a live worker whose list of fifty entries moves with every claim and every ask.
+"""What collecting costs the evidence while claims go on: a live worker whose list of fifty entries
+moves with every claim and every ask.
 
-    python -m tests.trace_collect [--case NAME] [--claim-every SECONDS] [--request-takes SECONDS]
+python -m tests.trace_collect [--case NAME] [--claim-every SECONDS] [--request-takes SECONDS]
 
-Node and worker are those of a recorded case, in this process. Its newest claims land while `collect` runs, one every so many seconds, and
-append rows to the worker's audit chain; so does every request below /api/ and /v1/school/, before it is answered, as the worst worker
-does. One clock serves all: it goes forward by what a request takes, so that the same arguments give the same trace.
+Node and worker are those of a recorded case, in this process. Its newest claims land while
+`collect` runs, one every so many seconds, and append rows to the worker's audit chain; so does
+every request below /api/ and /v1/school/, before it is answered, as the worst worker does. One
+clock serves all: it goes forward by what a request takes, so that the same arguments give the same
+trace.
 """
 
 from __future__ import annotations
@@ -44,7 +47,9 @@ LANDING = 40
 
 @dataclass
 class Busy:
-    """A case as node and worker while claims go on; `rows` is the worker's audit chain, oldest first, as far as it is known."""
+    """A case as node and worker while claims go on; `rows` is the worker's audit chain, oldest
+    first, as far as it is known.
+    """
 
     case: Path
     claim_every: float
@@ -59,8 +64,12 @@ class Busy:
         evidence = Evidence(self.case)
         self.node, self.worker = Replay(evidence), WorkerReplay(evidence)
         self.now = self.began = float(evidence.header.collected_at)
-        self.rows: list[dict[str, Any]] = list(reversed(evidence.answers["audit-logs"].body["logs"]))
-        newest = sorted(self.node.ledger.transactions.values(), key=lambda landed: landed.slot)[-LANDING:]
+        self.rows: list[dict[str, Any]] = list(
+            reversed(evidence.answers["audit-logs"].body["logs"])
+        )
+        newest = sorted(self.node.ledger.transactions.values(), key=lambda landed: landed.slot)[
+            -LANDING:
+        ]
         self.waiting = [landed.signature for landed in newest]
         self.node.hidden = lambda signature: signature in self.waiting
         self.stood = [entry["entry_hash"] for entry in self.rows[-NEWEST:]]
@@ -105,9 +114,11 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one collection did: requests to the worker by path in the order of their first, rows, and what the case says of them.
+    """What one collection did: requests to the worker by path in the order of their first, rows,
+    and what the case says of them.
 
-    `kept` and `lost` are of the rows that stood in the list when the collection began, or came until its last list was read.
+    `kept` and `lost` are of the rows that stood in the list when the collection began, or came
+    until its last list was read.
     """
 
     requests: dict[str, int]
@@ -128,9 +139,21 @@ def trace(case: Path, out: Path, claim_every: float, request_takes: float) -> Tr
     with _listening(busy) as run:
         collected = run(out, tuple(header["grants"]))
     seen = {entry for shown in busy.lists for entry in shown}
-    until = next(number for number, entry in enumerate(busy.rows) if entry["entry_hash"] == busy.lists[-1][-1])
-    concerned = {*busy.stood, *(entry["entry_hash"] for entry in busy.rows[: until + 1][-(busy.of_claims + busy.of_requests) :])}
-    steps = {str(record.get("step")) for _, _, record in read_custody(collected.case / "custody.jsonl")}
+    until = next(
+        number
+        for number, entry in enumerate(busy.rows)
+        if entry["entry_hash"] == busy.lists[-1][-1]
+    )
+    concerned = {
+        *busy.stood,
+        *(
+            entry["entry_hash"]
+            for entry in busy.rows[: until + 1][-(busy.of_claims + busy.of_requests) :]
+        ),
+    }
+    steps = {
+        str(record.get("step")) for _, _, record in read_custody(collected.case / "custody.jsonl")
+    }
     rounds = len({step.split("/slot")[0] for step in steps if step.endswith("/slot")})
     counts = Counter(busy.asked)
     return Trace(
@@ -172,15 +195,25 @@ def main() -> None:
     args = parser.parse_args()
     with TemporaryDirectory() as folder:
         found = trace(CASES / args.case, Path(folder, "case"), args.claim_every, args.request_takes)
-    print(f"{found.seconds:.0f} s, a claim every {args.claim_every:g} s, {args.request_takes:g} s a request; {found.rounds} rounds")
+    print(
+        f"{found.seconds:.0f} s, a claim every {args.claim_every:g} s, {args.request_takes:g} s a "
+        f"request; {found.rounds} rounds"
+    )
     print("requests to the worker, in the order of the first of each:")
     for path, count in found.requests.items():
         print(f"  {count:>3}  {path}")
     anew = found.rounds * len(ENDPOINTS)
-    print(f"  {sum(found.requests.values()):>3}  in all, each appending a row; asking everything anew each round: {anew}")
-    print(f"rows that went by: {found.of_claims} of claims, {found.of_requests} of popkit's own requests")
     print(
-        f"evidence: {found.kept} rows kept, {found.lost} lost, of those that stood in the list at the start or came until its last reading"
+        f"  {sum(found.requests.values()):>3}  in all, each appending a row; asking everything "
+        f"anew each round: {anew}"
+    )
+    print(
+        f"rows that went by: {found.of_claims} of claims, {found.of_requests} of popkit's own "
+        f"requests"
+    )
+    print(
+        f"evidence: {found.kept} rows kept, {found.lost} lost, of those that stood in the list at "
+        f"the start or came until its last reading"
     )
     print(f"the case says: {found.says}")
 

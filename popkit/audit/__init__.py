@@ -1,4 +1,6 @@
-"""The worker's audit chain and ticket receipts, recomputed. The server's own verdict is not believed."""
+"""The worker's audit chain and ticket receipts, recomputed. The server's own verdict is not
+believed.
+"""
 
 from popkit.audit.entries import AuditEntry, AuditRecords
 from popkit.audit.reading import read_audit

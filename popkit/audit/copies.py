@@ -1,7 +1,9 @@
-"""What copying tools do to texts on the way, and the texts as they were: the hash decides, and never the excuse.
+"""What copying tools do to texts on the way, and the texts as they were: the hash decides, and
+never the excuse.
 
-A tool treats every text alike. Where all texts of a source differ in one reversible way, and every hash holds without that difference, a
-tool did it. Where only some differ, somebody did. The evidence keeps the bytes as they came.
+A tool treats every text alike. Where all texts of a source differ in one reversible way, and every
+hash holds without that difference, a tool did it. Where only some differ, somebody did. The
+evidence keeps the bytes as they came.
 """
 
 from __future__ import annotations
@@ -18,12 +20,22 @@ from typing import Any
 from popkit.protocol.canonical import CanonicalError, dumps, parse
 from popkit.texts import Listed, Sentence, Text
 
-_BYTES = Text("copy the bytes, without reading them as text", "テキストとして読み込まず、バイト列のままコピーしてください")
-_JSON_BYTES = Text("copy the bytes, without reading the JSON", "JSON として読み込まず、バイト列のままコピーしてください")
-_PLAIN_BYTES = Text(
-    "copy the bytes, without a tool that normalises text", "テキストを正規化するツールを使わず、バイト列のままコピーしてください"
+_BYTES = Text(
+    "copy the bytes, without reading them as text",
+    "テキストとして読み込まず、バイト列のままコピーしてください",
 )
-_BY_CURL = Text("save with Invoke-WebRequest -OutFile, or curl -o", "`Invoke-WebRequest -OutFile` または `curl -o` で保存してください")
+_JSON_BYTES = Text(
+    "copy the bytes, without reading the JSON",
+    "JSON として読み込まず、バイト列のままコピーしてください",
+)
+_PLAIN_BYTES = Text(
+    "copy the bytes, without a tool that normalises text",
+    "テキストを正規化するツールを使わず、バイト列のままコピーしてください",
+)
+_BY_CURL = Text(
+    "save with Invoke-WebRequest -OutFile, or curl -o",
+    "`Invoke-WebRequest -OutFile` または `curl -o` で保存してください",
+)
 WAYS: dict[str, tuple[Text, Text]] = {
     "utf-16": (
         Text("is UTF-16, as PowerShell's `>` writes it", "UTF-16 です（PowerShell の `>` による）"),
@@ -33,9 +45,17 @@ WAYS: dict[str, tuple[Text, Text]] = {
         Text("begins with a byte order mark", "先頭に BOM が付いています"),
         Text("save it as UTF-8 without one", "BOM なしの UTF-8 で保存してください"),
     ),
-    "encoding": (Text("was read in another encoding than UTF-8", "UTF-8 以外の文字コードとして読まれています"), _BYTES),
+    "encoding": (
+        Text(
+            "was read in another encoding than UTF-8", "UTF-8 以外の文字コードとして読まれています"
+        ),
+        _BYTES,
+    ),
     "banner": (
-        Text("has a tool's own words around it, as wrangler's banner", "前後にツール自身の出力（`wrangler` のバナーなど）が付いています"),
+        Text(
+            "has a tool's own words around it, as wrangler's banner",
+            "前後にツール自身の出力（`wrangler` のバナーなど）が付いています",
+        ),
         Text(
             "save with the tool's own option for a file (wrangler: --file)",
             "ツールのファイル保存オプション（`wrangler --file`）で保存してください",
@@ -43,7 +63,10 @@ WAYS: dict[str, tuple[Text, Text]] = {
     ),
     "html": (
         Text("has HTML's escapes", "HTML のエスケープが含まれています"),
-        Text("save the answer itself, not a page that shows it", "表示用のページではなく、応答そのものを保存してください"),
+        Text(
+            "save the answer itself, not a page that shows it",
+            "表示用のページではなく、応答そのものを保存してください",
+        ),
     ),
     "line end": (
         Text("has white space added at its ends", "末尾に空白が追加されています"),
@@ -52,10 +75,19 @@ WAYS: dict[str, tuple[Text, Text]] = {
             "エディタやシェルのリダイレクトを使わず、バイト列のままコピーしてください",
         ),
     ),
-    "slashes": (Text("has every slash escaped", "すべてのスラッシュがエスケープされています"), _JSON_BYTES),
-    "escapes": (Text("has characters written as \\u escapes", "文字が `\\u` エスケープで書かれています"), _JSON_BYTES),
+    "slashes": (
+        Text("has every slash escaped", "すべてのスラッシュがエスケープされています"),
+        _JSON_BYTES,
+    ),
+    "escapes": (
+        Text("has characters written as \\u escapes", "文字が `\\u` エスケープで書かれています"),
+        _JSON_BYTES,
+    ),
     "layout": (
-        Text("is the same JSON written anew: its layout or the order of its keys", "同じ JSON が別の書式またはキー順で書き直されています"),
+        Text(
+            "is the same JSON written anew: its layout or the order of its keys",
+            "同じ JSON が別の書式またはキー順で書き直されています",
+        ),
         _JSON_BYTES,
     ),
     "dates": (
@@ -66,11 +98,22 @@ WAYS: dict[str, tuple[Text, Text]] = {
         _BY_CURL,
     ),
     "trimmed dates": (
-        Text("has the last zeros of its dates cut off, as PowerShell does", "日付の末尾のゼロが削られています（PowerShell による）"),
+        Text(
+            "has the last zeros of its dates cut off, as PowerShell does",
+            "日付の末尾のゼロが削られています（PowerShell による）",
+        ),
         _BY_CURL,
     ),
-    "NFC": (Text("has its letters composed (Unicode NFC)", "文字が合成形（Unicode NFC）になっています"), _PLAIN_BYTES),
-    "NFD": (Text("has its letters decomposed (Unicode NFD)", "文字が分解形（Unicode NFD）になっています"), _PLAIN_BYTES),
+    "NFC": (
+        Text("has its letters composed (Unicode NFC)", "文字が合成形（Unicode NFC）になっています"),
+        _PLAIN_BYTES,
+    ),
+    "NFD": (
+        Text(
+            "has its letters decomposed (Unicode NFD)", "文字が分解形（Unicode NFD）になっています"
+        ),
+        _PLAIN_BYTES,
+    ),
 }
 """What a tool did to a text, and how to export without it."""
 _ONLY_WHERE_NEEDED = frozenset({"encoding", "slashes", "escapes", "trimmed dates", "NFC", "NFD"})
@@ -90,7 +133,9 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value as the worker wrote it, the `ways` in which what came differs from it, and the characters that those changed."""
+    """A value as the worker wrote it, the `ways` in which what came differs from it, and the
+    characters that those changed.
+    """
 
     value: Any
     ways: frozenset[str] = frozenset()
@@ -100,7 +145,11 @@ class Reading:
         """Whether a way that leaves some texts as they were finds nothing to change in this one."""
         if way not in _ONLY_WHERE_NEEDED:
             return False
-        return not _has_trailing_zero(self.value) if way == "trimmed dates" else not changed & set(_text_of(self.value))
+        return (
+            not _has_trailing_zero(self.value)
+            if way == "trimmed dates"
+            else not changed & set(_text_of(self.value))
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -130,21 +179,27 @@ _ALTERED = Text(
 
 
 def restored(readings: Iterable[Reading | None]) -> Alteration | None:
-    """What one tool did to all texts of a source; None where nothing differs, or only some of what a tool would have changed.
+    """What one tool did to all texts of a source; None where nothing differs, or only some of what
+    a tool would have changed.
 
-    `readings` are those of its texts; None is one whose hash holds in no reading: it shows no tool, and excuses nobody.
+    `readings` are those of its texts; None is one whose hash holds in no reading: it shows no tool,
+    and excuses nobody.
     """
     known = [reading for reading in readings if reading is not None]
     ways = frozenset(way for reading in known for way in reading.ways)
     count = sum(bool(reading.ways) for reading in known)
     changed = frozenset(character for reading in known for character in reading.changed)
-    if count < AT_LEAST or not all(reading.is_untouched_by(way, changed) for reading in known for way in ways - reading.ways):
+    if count < AT_LEAST or not all(
+        reading.is_untouched_by(way, changed) for reading in known for way in ways - reading.ways
+    ):
         return None
     return Alteration(tuple(way for way in WAYS if way in ways), count)
 
 
 def reading_of_text(text: str, holds: Callable[[Any], bool]) -> Reading | None:
-    """The first reading of a text, the one with the fewest ways, of which `holds` says that its hash does; None when there is none."""
+    """The first reading of a text, the one with the fewest ways, of which `holds` says that its
+    hash does; None when there is none.
+    """
     for stripped, ways in _texts(text):
         try:
             value = parse(stripped)
@@ -160,12 +215,16 @@ def reading_of_text(text: str, holds: Callable[[Any], bool]) -> Reading | None:
 
 
 def reading_of_row(row: Any, holds: Callable[[Any], bool]) -> Reading | None:
-    """The first reading of a parsed row of which `holds` says that its hash does; None when there is none."""
+    """The first reading of a parsed row of which `holds` says that its hash does; None when there
+    is none.
+    """
     return next((reading for reading in _values(row) if holds(reading.value)), None)
 
 
 def _texts(text: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """The texts that a text may have been before anybody read it as JSON, with the ways to it; itself first."""
+    """The texts that a text may have been before anybody read it as JSON, with the ways to it;
+    itself first.
+    """
     ways: frozenset[str] = frozenset()
     yield text, ways
     if "\0" in text:
@@ -191,7 +250,9 @@ def _texts(text: str) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def _layout(text: str, canonical: str) -> tuple[frozenset[str], frozenset[str]]:
-    """How a JSON text differs from the canonical one of its value, and the characters that it writes otherwise."""
+    """How a JSON text differs from the canonical one of its value, and the characters that it
+    writes otherwise.
+    """
     if text == canonical:
         return frozenset(), frozenset()
     ways: set[str] = set()
@@ -204,7 +265,10 @@ def _layout(text: str, canonical: str) -> tuple[frozenset[str], frozenset[str]]:
         ways.add("slashes")
         changed.add("/")
     if text != canonical and _ESCAPE.search(text):
-        bare = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if int(found[1], 16) >= 0x20 else found[0].lower(), text)
+        bare = _ESCAPE.sub(
+            lambda found: chr(int(found[1], 16)) if int(found[1], 16) >= 0x20 else found[0].lower(),
+            text,
+        )
         try:
             bare = bare.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
         except UnicodeError:
@@ -213,11 +277,17 @@ def _layout(text: str, canonical: str) -> tuple[frozenset[str], frozenset[str]]:
             changed |= set(canonical) - set(text)
             text = bare
             ways.add("escapes")
-    return (frozenset(ways), frozenset(changed)) if text == canonical else (frozenset(ways | {"layout"}), frozenset())
+    return (
+        (frozenset(ways), frozenset(changed))
+        if text == canonical
+        else (frozenset(ways | {"layout"}), frozenset())
+    )
 
 
 def _values(value: Any) -> Iterator[Reading]:
-    """The values that a value may have been before a tool read it, with the ways to it; itself first."""
+    """The values that a value may have been before a tool read it, with the ways to it; itself
+    first.
+    """
     yield Reading(value)
     dated, ways = _with_dates(value)
     if ways:
@@ -276,11 +346,16 @@ def _with_dates(value: Any) -> tuple[Any, frozenset[str]]:
 
 
 def _date(text: str) -> tuple[str, str]:
-    """How a date differs from the worker's `….123Z`, and the worker's; ("", the text itself) where it is none, or does not differ."""
+    """How a date differs from the worker's `….123Z`, and the worker's; ("", the text itself) where
+    it is none, or does not differ.
+    """
     old = _OF_POWERSHELL_5.match(text)
     if old is not None:
         ms = int(old[1])
-        return "dates", f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+        return (
+            "dates",
+            f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z",
+        )
     found = _ISO.match(text)
     if found is None or _OF_WORKER.match(text):
         return "", text
@@ -292,7 +367,10 @@ def _date(text: str) -> tuple[str, str]:
     if fraction[3:].strip("0"):
         return "", text
     is_trimmed = zone == "Z" and len(fraction) < 3 and not fraction.endswith("0")
-    return "trimmed dates" if is_trimmed else "dates", f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction[:3].ljust(3, '0')}Z"
+    return (
+        "trimmed dates" if is_trimmed else "dates",
+        f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction[:3].ljust(3, '0')}Z",
+    )
 
 
 def _has_trailing_zero(value: Any) -> bool:

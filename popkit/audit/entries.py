@@ -1,7 +1,8 @@
 """Audit entries from every source, merged and recomputed, and the chain that their links make.
 
-An entry is known by its hash. Rows come from the worker's newest-50 list, from its storage (two copies) and from the immutable
-bucket (two copies); the bucket is a superset: an append that failed half-way leaves an object that no later entry names.
+An entry is known by its hash. Rows come from the worker's newest-50 list, from its storage (two
+copies) and from the immutable bucket (two copies); the bucket is a superset: an append that failed
+half-way leaves an object that no later entry names.
 """
 
 from __future__ import annotations
@@ -26,16 +27,22 @@ GENESIS = "GENESIS"
 """The audit chain's first prev_hash; the PoP chain writes 64 zeros instead."""
 LIST, STORAGE, BUCKET = "list", "storage", "bucket"
 ALLOWED_AHEAD = 60
-"""Seconds that a worker's clock may seem ahead before its records are taken to end earlier than they say."""
+"""Seconds that a worker's clock may seem ahead before its records are taken to end earlier than
+they say.
+"""
 APPEND_SECONDS = 5
-"""How long after a proof's issued_at its anchor may be appended; a chain that ends sooner does not show that there is none."""
+"""How long after a proof's issued_at its anchor may be appended; a chain that ends sooner does not
+show that there is none.
+"""
 LIST_WINDOW = 50
 """How many rows GET /api/master/audit-logs shows: the newest fifty, in every version."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """An audit entry whose hash holds. `ts_ms` is unix milliseconds; `immutable` is known from list and storage rows alone."""
+    """An audit entry whose hash holds. `ts_ms` is unix milliseconds; `immutable` is known from list
+    and storage rows alone.
+    """
 
     hash: str
     event: str
@@ -52,7 +59,9 @@ class AuditEntry:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The order in which the worker stores and lists rows: by time, then by hash. Not the chain's order."""
+        """The order in which the worker stores and lists rows: by time, then by hash. Not the
+        chain's order.
+        """
         return (self.ts, self.hash)
 
 
@@ -94,15 +103,22 @@ def as_entry(row: Any, place: Place) -> AuditEntry | None:
 
 def has_shape(row: Any) -> bool:
     """Whether a row has the string fields that every audit entry has."""
-    return isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("ts", "event", "eventId", "prev_hash", "entry_hash"))
+    return isinstance(row, dict) and all(
+        isinstance(row.get(name), str)
+        for name in ("ts", "event", "eventId", "prev_hash", "entry_hash")
+    )
 
 
 @dataclass
 class Source:
-    """The rows of one source by the hash they state; `edited` are those whose own hash does not hold."""
+    """The rows of one source by the hash they state; `edited` are those whose own hash does not
+    hold.
+    """
 
     name: str
-    stated: dict[str, str] = field(default_factory=dict)  # stated hash → ts as the row (in the storage: its key) gives it
+    stated: dict[str, str] = field(
+        default_factory=dict
+    )  # stated hash → ts as the row (in the storage: its key) gives it
     rows: int = 0
     nameless: int = 0  # rows that state no hash
     edited: set[str] = field(default_factory=set)
@@ -117,8 +133,9 @@ class Source:
 class AuditRecords:
     """What is known of a worker's audit chain.
 
-    `entries` by hash (only those whose hash holds), `sources` for list and storage, `bucket_keys` hash → object keys,
-    `edited_objects` object keys that are not the canonical payload of an entry under their key.
+    `entries` by hash (only those whose hash holds), `sources` for list and storage, `bucket_keys`
+    hash → object keys, `edited_objects` object keys that are not the canonical payload of an entry
+    under their key.
     """
 
     def __init__(self) -> None:
@@ -139,7 +156,9 @@ class AuditRecords:
         return bool(self.entries)
 
     def add(self, entry: AuditEntry, origin: str) -> None:
-        """Merge an entry: the same hash is the same entry; a copy that carries sinks is kept over one that does not."""
+        """Merge an entry: the same hash is the same entry; a copy that carries sinks is kept over
+        one that does not.
+        """
         known = self.entries.get(entry.hash)
         if known is None or (known.immutable is None and entry.immutable is not None):
             self.entries[entry.hash] = entry
@@ -151,7 +170,10 @@ class AuditRecords:
         found: dict[str, list[AuditEntry]] = defaultdict(list)
         for entry in self.entries.values():
             found[entry.prev_hash].append(entry)
-        return {prev: [e.hash for e in sorted(entries, key=lambda e: e.key)] for prev, entries in found.items()}
+        return {
+            prev: [e.hash for e in sorted(entries, key=lambda e: e.key)]
+            for prev, entries in found.items()
+        }
 
     @cached_property
     def depth(self) -> dict[str, int]:
@@ -170,43 +192,70 @@ class AuditRecords:
 
     @cached_property
     def _not_after(self) -> dict[str, int]:
-        """The least time of each entry and of all that follow it: however its clock stood, it was appended by then (unix ms)."""
+        """The least time of each entry and of all that follow it: however its clock stood, it was
+        appended by then (unix ms).
+        """
         found: dict[str, int] = {}
         for entry in sorted(self.entries.values(), key=lambda e: -self.depth[e.hash]):
-            found[entry.hash] = min([entry.ts_ms, *(found[child] for child in self.children.get(entry.hash, ()))])
+            found[entry.hash] = min(
+                [entry.ts_ms, *(found[child] for child in self.children.get(entry.hash, ()))]
+            )
         return found
 
     @cached_property
     def ordered(self) -> list[AuditEntry]:
-        """All entries in the order they were appended: by link; those that no links order by when they were appended at the latest."""
-        return sorted(self.entries.values(), key=lambda e: (self._not_after[e.hash], self.depth[e.hash], e.hash))
+        """All entries in the order they were appended: by link; those that no links order by when
+        they were appended at the latest.
+        """
+        return sorted(
+            self.entries.values(),
+            key=lambda e: (self._not_after[e.hash], self.depth[e.hash], e.hash),
+        )
 
     def is_orphan(self, entry: str) -> bool:
-        """Whether an entry stands in the bucket alone and nothing names it: the trace of an append that failed.
+        """Whether an entry stands in the bucket alone and nothing names it: the trace of an append
+        that failed.
 
-        An entry that nothing follows in an export that ends early may have been followed by one that was not exported.
+        An entry that nothing follows in an export that ends early may have been followed by one
+        that was not exported.
         """
         if self.origins[entry] != {BUCKET} or entry in self.named or entry in self.named_elsewhere:
             return False
-        siblings = [other for other in self.children[self.entries[entry].prev_hash] if other != entry and self._is_whole(other)]
+        siblings = [
+            other
+            for other in self.children[self.entries[entry].prev_hash]
+            if other != entry and self._is_whole(other)
+        ]
         if siblings or not self._is_whole(entry):
             return True
         return self.bucket_extent.is_whole and self.ordered[-1].hash != entry
 
     @cached_property
     def doubtful(self) -> list[AuditEntry]:
-        """Entries of the bucket alone that follow one entry, all whole and the newest: one append failed, and which is not known."""
-        rivals = [self.entries[entry] for entry in self.entries if self.is_orphan(entry) and self._is_whole(entry)]
-        return [e for e in rivals if all(self.is_orphan(other) for other in self.children[e.prev_hash])]
+        """Entries of the bucket alone that follow one entry, all whole and the newest: one append
+        failed, and which is not known.
+        """
+        rivals = [
+            self.entries[entry]
+            for entry in self.entries
+            if self.is_orphan(entry) and self._is_whole(entry)
+        ]
+        return [
+            e for e in rivals if all(self.is_orphan(other) for other in self.children[e.prev_hash])
+        ]
 
     def _is_whole(self, entry: str) -> bool:
         """Whether the bucket holds both objects of an entry, or lacks none that its export reaches."""
         there = (self.bucket_keys or {}).get(entry, set())
-        return all(key in there or not self.bucket_extent.covers(key) for key in keys_of(self.entries[entry]))
+        return all(
+            key in there or not self.bucket_extent.covers(key)
+            for key in keys_of(self.entries[entry])
+        )
 
     @cached_property
     def bucket_extent(self) -> BucketExtent:
-        """How far the export of the bucket reaches, by what it must hold of entries that are not younger than it nor older.
+        """How far the export of the bucket reaches, by what it must hold of entries that are not
+        younger than it nor older.
 
         That is what their sinks name, and both objects of every entry that a later one names.
         """
@@ -215,10 +264,14 @@ class AuditRecords:
             expected.update(sink_keys(self.entries[entry]))
             if entry in self.named and entry in (self.bucket_keys or {}):
                 expected.update(keys_of(self.entries[entry]))
-        return BucketExtent(self.objects, {key for key in expected if normpath(key) not in self.objects})
+        return BucketExtent(
+            self.objects, {key for key in expected if normpath(key) not in self.objects}
+        )
 
     def between(self, there: Collection[str]) -> set[str]:
-        """The entries `there`, and those that by their links stand after one and before another of them."""
+        """The entries `there`, and those that by their links stand after one and before another of
+        them.
+        """
         above, below = set[str](), set[str]()
         by_depth = sorted(self.entries.values(), key=lambda entry: self.depth[entry.hash])
         for entry in by_depth:
@@ -235,12 +288,19 @@ class AuditRecords:
     @cached_property
     def named(self) -> set[str]:
         """Every hash that some entry names as its predecessor, globally or in its stream."""
-        return {link for e in self.entries.values() for link in (e.prev_hash, e.stream_prev_hash) if link and link != GENESIS}
+        return {
+            link
+            for e in self.entries.values()
+            for link in (e.prev_hash, e.stream_prev_hash)
+            if link and link != GENESIS
+        }
 
     @cached_property
     def tips(self) -> list[AuditEntry]:
         """The last entries of unbroken stretches, those of failed appends left out, in their order."""
-        return [e for e in self.ordered if e.hash not in self.children and not self.is_orphan(e.hash)]
+        return [
+            e for e in self.ordered if e.hash not in self.children and not self.is_orphan(e.hash)
+        ]
 
     @cached_property
     def stretches(self) -> list[Times]:
@@ -260,27 +320,37 @@ class AuditRecords:
         return line
 
     def spans(self, first: int, last: int) -> bool:
-        """Whether one unbroken stretch begins by `first` and ends at `last` or later (unix ms), and no clock stepped back across them."""
+        """Whether one unbroken stretch begins by `first` and ends at `last` or later (unix ms), and
+        no clock stepped back across them.
+        """
         return any(stretch.span(first, last) for stretch in self.stretches)
 
     def covers(self, moment: int) -> bool:
-        """Whether the chain is complete over a unix second: an unbroken stretch begins before it and ends after it."""
+        """Whether the chain is complete over a unix second: an unbroken stretch begins before it
+        and ends after it.
+        """
         return self.spans(moment * 1000 + 999, moment * 1000)
 
-    def covers_issue(self, issued_at: int, landed_at: int | None = None, ahead: int | None = None) -> bool:
-        """Whether the chain would hold the anchor of a proof issued at a unix second: one stretch spans the time of its append.
+    def covers_issue(
+        self, issued_at: int, landed_at: int | None = None, ahead: int | None = None
+    ) -> bool:
+        """Whether the chain would hold the anchor of a proof issued at a unix second: one stretch
+        spans the time of its append.
 
-        The worker appends before it answers, so that the anchor is no younger than the claim (`landed_at`, unix seconds). A proof that is
-        dated ahead of its landing was issued at some moment before that: the stretch must span the ten minutes in which a proof lands, or
-        begin with the chain itself. `ahead` is how many seconds this worker's own clock may be ahead of the cluster's (None: not known,
-        and then such a proof may be its own).
+        The worker appends before it answers, so that the anchor is no younger than the claim
+        (`landed_at`, unix seconds). A proof that is dated ahead of its landing was issued at some
+        moment before that: the stretch must span the ten minutes in which a proof lands, or begin
+        with the chain itself. `ahead` is how many seconds this worker's own clock may be ahead of
+        the cluster's (None: not known, and then such a proof may be its own).
         """
         if landed_at is not None and issued_at > landed_at:
             if ahead is None:
                 return False
             landed_at += ahead
             first, last = landed_at * 1000, (landed_at + APPEND_SECONDS) * 1000
-            return self.spans(first - SKEW_SECONDS * 1000, last) or any(s.is_from_genesis and s.span(first, last) for s in self.stretches)
+            return self.spans(first - SKEW_SECONDS * 1000, last) or any(
+                s.is_from_genesis and s.span(first, last) for s in self.stretches
+            )
         until = issued_at + APPEND_SECONDS
         until = until if landed_at is None else max(issued_at + 1, min(until, landed_at))
         return self.spans(issued_at * 1000, (until + max(0, (ahead or 0) - ALLOWED_AHEAD)) * 1000)
@@ -302,7 +372,9 @@ class AuditRecords:
         above = {entry.prev_hash: entry for entry in mine.values()}
         oldest = list(mine.values())[-1]
         for tip in self.tips:
-            if tip.hash in mine or (tip.stream_prev_hash is None) != (self.newest.stream_prev_hash is None):
+            if tip.hash in mine or (tip.stream_prev_hash is None) != (
+                self.newest.stream_prev_hash is None
+            ):
                 continue
             joint = next((e.hash for e in self.walk_back(tip.hash) if e.hash in mine), None)
             begins = oldest if joint is None else above[joint]
@@ -312,11 +384,15 @@ class AuditRecords:
 
     @cached_property
     def line(self) -> list[AuditEntry]:
-        """The chain from its newest entry back as far as it is unbroken; [] where it cannot be told which entry is the newest."""
+        """The chain from its newest entry back as far as it is unbroken; [] where it cannot be told
+        which entry is the newest.
+        """
         return self.walk_back(self.newest.hash) if self.newest and self.newest_is_certain else []
 
     def newest_row(self, source: str, stream: str = "global") -> str | None:
-        """The newest row of a source by its links, of one stream or of all ('global'); None without rows."""
+        """The newest row of a source by its links, of one stream or of all ('global'); None without
+        rows.
+        """
         rows = self.sources[source].stated if source in self.sources else {}
         mine = [e for e in self.ordered if e.hash in rows and stream in ("global", e.event_id)]
         named = {e.prev_hash if stream == "global" else e.stream_prev_hash for e in mine}

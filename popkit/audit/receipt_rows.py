@@ -47,11 +47,17 @@ def sinks_of_receipts(
 
     Only receipts that hold, and whose entry is known, count: anyone can write down another.
     """
-    held = {check.receipt_id for check in checks if not check.is_bad and "entry" not in check.unknown}
+    held = {
+        check.receipt_id for check in checks if not check.is_bad and "entry" not in check.unknown
+    }
     found = set()
     for receipt, _ in rows:
         audit, issued_at = receipt.get("audit"), receipt.get("issuedAt")
-        if not isinstance(audit, dict) or not isinstance(issued_at, str) or receipt.get("receiptId") not in held:
+        if (
+            not isinstance(audit, dict)
+            or not isinstance(issued_at, str)
+            or receipt.get("receiptId") not in held
+        ):
             continue
         sinks = audit.get("immutableSinks")
         keys = [bucket_key(sink) for sink in (sinks if isinstance(sinks, list) else ())]

@@ -1,7 +1,8 @@
-"""Ticket receipts against the audit entries they speak of, every field, and what the worker's own check would say.
+"""Ticket receipts against the audit entries they speak of, every field, and what the worker's own
+check would say.
 
-The worker compares neither the subject commitment, nor issuedAt, nor the event, nor the sinks' times; a receipt with those replaced
-and its hash recomputed passes there. Here it does not.
+The worker compares neither the subject commitment, nor issuedAt, nor the event, nor the sinks'
+times; a receipt with those replaced and its hash recomputed passes there. Here it does not.
 """
 
 from __future__ import annotations
@@ -21,23 +22,42 @@ from popkit.texts import Listed, Sentence, sentence
 VERIFY_ENDPOINT = "/api/audit/receipts/verify"
 RECEIPT_TYPE = "participation_audit_receipt"
 SINK_TIMES = "audit.immutableSinks.at"
-"""What only the entry's own row in list or storage tells: when each sink was written (and the mode, and sinks beside the bucket)."""
+"""What only the entry's own row in list or storage tells: when each sink was written (and the mode,
+and sinks beside the bucket).
+"""
 MODES = ("off", "best_effort", "required")
 FIELDS = frozenset(
     {
-        *("version", "type", "receiptId", "receiptHash", "issuedAt", "confirmationCode", "subjectCommitment", "verifyEndpoint", "audit"),
-        *(f"audit.{name}" for name in ("event", "eventId", "entryHash", "prevHash", "streamPrevHash")),
+        *(
+            "version",
+            "type",
+            "receiptId",
+            "receiptHash",
+            "issuedAt",
+            "confirmationCode",
+            "subjectCommitment",
+            "verifyEndpoint",
+            "audit",
+        ),
+        *(
+            f"audit.{name}"
+            for name in ("event", "eventId", "entryHash", "prevHash", "streamPrevHash")
+        ),
         *("audit.immutableMode", "audit.immutablePayloadHash", "audit.immutableSinks"),
     }
 )
-"""All that a worker writes into a receipt; what stands beside it was added by somebody else, who hashed the receipt anew."""
+"""All that a worker writes into a receipt; what stands beside it was added by somebody else, who
+hashed the receipt anew.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCheck:
-    """What a ticket receipt's check gave: `wrong` names the fields that do not hold, `unknown` those that could not be checked.
+    """What a ticket receipt's check gave: `wrong` names the fields that do not hold, `unknown`
+    those that could not be checked.
 
-    `server_accepts` is True or False as the worker's own check would say, None where the evidence does not tell.
+    `server_accepts` is True or False as the worker's own check would say, None where the evidence
+    does not tell.
     """
 
     receipt_id: str
@@ -52,24 +72,31 @@ class ReceiptCheck:
 
     @property
     def observed(self) -> Sentence:
-        """What was seen, in words. An absent entry speaks against the receipt or against the chain: it cannot say which."""
+        """What was seen, in words. An absent entry speaks against the receipt or against the chain:
+        it cannot say which.
+        """
         if "entry" in self.wrong:
             return sentence(
-                "the receipt's entry is not in the audit chain, which is whole over that time: the receipt is false, or the chain was "
+                "the receipt's entry is not in the audit chain, which is whole over that time: the "
+                "receipt is false, or the chain was "
                 "rewritten",
                 "レシートのエントリが、その期間について完全な監査チェーンにありません。レシートが偽物か、チェーンが書き換えられています",
             )
         if not self.wrong:
             return sentence("the receipt says the same", "レシートの内容は一致しています")
         return sentence(
-            "the receipt differs in {fields}", "レシートの次の項目が異なります: 「{fields}」", fields=Listed(self.wrong, between=", ")
+            "the receipt differs in {fields}",
+            "レシートの次の項目が異なります: 「{fields}」",
+            fields=Listed(self.wrong, between=", "),
         )
 
 
 def subjects_of(entry: AuditEntry) -> list[str]:
-    """Whom an entry's claim may be of, as the worker commits to it: the user of a USER_CLAIM, else the recipient (wallet or join token).
+    """Whom an entry's claim may be of, as the worker commits to it: the user of a USER_CLAIM, else
+    the recipient (wallet or join token).
 
-    A user's claim that names a wallet has that wallet as its recipient, and is the user's all the same.
+    A user's claim that names a wallet has that wallet as its recipient, and is the user's all the
+    same.
     """
     transfer, pii = entry.data.get("transfer"), entry.data.get("pii")
     recipient = transfer.get("recipient") if isinstance(transfer, dict) else None
@@ -82,14 +109,19 @@ def subjects_of(entry: AuditEntry) -> list[str]:
 def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) -> ReceiptCheck:
     """Hold one ticket receipt against its entry.
 
-    Without the entry only the receipt's own hash can be checked; the rest is then unknown, not right.
+    Without the entry only the receipt's own hash can be checked; the rest is then unknown, not
+    right.
     """
     audit = receipt.get("audit") if isinstance(receipt.get("audit"), dict) else {}
     assert isinstance(audit, dict)
     receipt_id = receipt.get("receiptId") if isinstance(receipt.get("receiptId"), str) else ""
     wrong: list[str] = []
     unknown: list[str] = []
-    if receipt.get("version") is True or receipt.get("version") != 1 or receipt.get("type") != RECEIPT_TYPE:
+    if (
+        receipt.get("version") is True
+        or receipt.get("version") != 1
+        or receipt.get("type") != RECEIPT_TYPE
+    ):
         wrong.append("type")
     hash_holds = canonical.receipt_hash(receipt) == receipt.get("receiptHash")
     if not hash_holds:
@@ -100,7 +132,9 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
     entry = records.entries.get(str(audit.get("entryHash")))
     if entry is None:
         (wrong if _is_absent(receipt, audit, records) else unknown).append("entry")
-        return ReceiptCheck(str(receipt_id), tuple(wrong), tuple(unknown), False if wrong else None, place)
+        return ReceiptCheck(
+            str(receipt_id), tuple(wrong), tuple(unknown), False if wrong else None, place
+        )
     expected = {
         "issuedAt": (receipt.get("issuedAt"), entry.ts),
         "confirmationCode": (receipt.get("confirmationCode"), entry.data.get("confirmationCode")),
@@ -111,7 +145,9 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
         "audit.streamPrevHash": (audit.get("streamPrevHash"), entry.stream_prev_hash),
     }
     wrong += [name for name, (seen, wanted) in expected.items() if seen != wanted]
-    commitments = {canonical.subject_commitment(entry.event_id, subject) for subject in subjects_of(entry)}
+    commitments = {
+        canonical.subject_commitment(entry.event_id, subject) for subject in subjects_of(entry)
+    }
     if not commitments:
         unknown.append("subjectCommitment")
     elif receipt.get("subjectCommitment") not in list(commitments):
@@ -120,14 +156,17 @@ def check_receipt(receipt: dict[str, Any], records: AuditRecords, place: Place) 
     sinks_wrong, sinks_unknown = _sinks(audit, entry, records)
     wrong += sinks_wrong
     unknown += sinks_unknown
-    return ReceiptCheck(str(receipt_id), tuple(wrong), tuple(unknown), _server_accepts(wrong, audit, entry), place)
+    return ReceiptCheck(
+        str(receipt_id), tuple(wrong), tuple(unknown), _server_accepts(wrong, audit, entry), place
+    )
 
 
 def receipts_made_by(entry: AuditEntry) -> list[dict[str, Any]]:
-    """The ticket receipts that the worker makes of a claim's entry, one for each subject it may be of; [] where its sinks are not known.
+    """The ticket receipts that the worker makes of a claim's entry, one for each subject it may be
+    of; [] where its sinks are not known.
 
-    Every field follows from the entry and from its row's `immutable` (the same code from 09754b1 to HEAD), so that a receipt nobody kept
-    can be had again.
+    Every field follows from the entry and from its row's `immutable` (the same code from 09754b1 to
+    HEAD), so that a receipt nobody kept can be had again.
     """
     if entry.immutable is None:
         return []
@@ -158,7 +197,9 @@ def receipts_made_by(entry: AuditEntry) -> list[dict[str, Any]]:
 
 
 def _is_absent(receipt: dict[str, Any], audit: dict[str, Any], records: AuditRecords) -> bool:
-    """Whether the entry that a receipt names is in no part of an audit chain that is complete over the receipt's time (its entry's own)."""
+    """Whether the entry that a receipt names is in no part of an audit chain that is complete over
+    the receipt's time (its entry's own).
+    """
     issued = milliseconds(str(receipt.get("issuedAt")))
     if issued is None or str(audit.get("entryHash")) in records.named:
         return False
@@ -166,26 +207,39 @@ def _is_absent(receipt: dict[str, Any], audit: dict[str, Any], records: AuditRec
 
 
 def _objects_of(entry: AuditEntry, records: AuditRecords) -> set[str]:
-    """The keys under which the bucket holds an entry: sinks that were written, and that its receipt must name."""
+    """The keys under which the bucket holds an entry: sinks that were written, and that its receipt
+    must name.
+    """
     return set((records.bucket_keys or {}).get(entry.hash, ()))
 
 
 def _wrong_payload(audit: dict[str, Any], entry: AuditEntry, records: AuditRecords) -> list[str]:
     stated = audit.get("immutablePayloadHash")
-    if stated is None and entry.immutable is None and audit.get("immutableMode") == "off" and not _objects_of(entry, records):
+    if (
+        stated is None
+        and entry.immutable is None
+        and audit.get("immutableMode") == "off"
+        and not _objects_of(entry, records)
+    ):
         return []
     return [] if stated == canonical.payload_hash(entry.raw) else ["audit.immutablePayloadHash"]
 
 
-def _sinks(audit: dict[str, Any], entry: AuditEntry, records: AuditRecords) -> tuple[list[str], list[str]]:
-    """(wrong, unknown) of mode and sinks: places follow from the entry, objects in the bucket were written; the rest only its row tells."""
+def _sinks(
+    audit: dict[str, Any], entry: AuditEntry, records: AuditRecords
+) -> tuple[list[str], list[str]]:
+    """(wrong, unknown) of mode and sinks: places follow from the entry, objects in the bucket were
+    written; the rest only its row tells.
+    """
     stated = audit.get("immutableSinks")
     if not isinstance(stated, list) or not all(isinstance(sink, dict) for sink in stated):
         return ["audit.immutableSinks"], []
     row = entry.immutable
     if row is not None:
         wrong = ["audit.immutableSinks"] if stated != row.get("sinks") else []
-        return wrong + (["audit.immutableMode"] if audit.get("immutableMode") != row.get("mode") else []), []
+        return wrong + (
+            ["audit.immutableMode"] if audit.get("immutableMode") != row.get("mode") else []
+        ), []
     kinds = [sink.get("sink") for sink in stated]
     fit = all(set(sink) == {"sink", "ref", "at"} and is_sink_of(entry, sink) for sink in stated)
     if (
@@ -221,9 +275,11 @@ _SERVER_COMPARES = frozenset(
 
 
 def _server_accepts(wrong: list[str], audit: dict[str, Any], entry: AuditEntry) -> bool:
-    """What the worker's POST /api/audit/receipts/verify would answer, by the fields that it compares.
+    """What the worker's POST /api/audit/receipts/verify would answer, by the fields that it
+    compares.
 
-    The two predecessors that it looks up are taken to be in its storage: the entry itself names them.
+    The two predecessors that it looks up are taken to be in its storage: the entry itself names
+    them.
     """
     if _SERVER_COMPARES & set(wrong):
         return False
@@ -232,29 +288,48 @@ def _server_accepts(wrong: list[str], audit: dict[str, Any], entry: AuditEntry) 
 
 def _sinks_match_but_times(audit: dict[str, Any], entry: AuditEntry) -> bool:
     def bare(sinks: Any) -> list[tuple[Any, Any]]:
-        return [(sink.get("sink"), sink.get("ref")) for sink in sinks if isinstance(sink, dict)] if isinstance(sinks, list) else []
+        return (
+            [(sink.get("sink"), sink.get("ref")) for sink in sinks if isinstance(sink, dict)]
+            if isinstance(sinks, list)
+            else []
+        )
 
-    return entry.immutable is not None and bare(audit.get("immutableSinks")) == bare(entry.immutable.get("sinks"))
+    return entry.immutable is not None and bare(audit.get("immutableSinks")) == bare(
+        entry.immutable.get("sinks")
+    )
 
 
-def check_receipts(rows: Iterable[tuple[dict[str, Any], Place]], records: AuditRecords) -> list[ReceiptCheck]:
-    """Check every receipt; ascending by receipt id, then by what is wrong. Those that a tool changed on the way are read as they were."""
+def check_receipts(
+    rows: Iterable[tuple[dict[str, Any], Place]], records: AuditRecords
+) -> list[ReceiptCheck]:
+    """Check every receipt; ascending by receipt id, then by what is wrong. Those that a tool
+    changed on the way are read as they were.
+    """
     checks = []
     for group in _by_part(rows).values():
         readings = [reading_of_row(receipt, _holds) for receipt, _ in group]
         is_altered = restored(readings) is not None
         for (receipt, place), reading in zip(group, readings, strict=True):
-            checks.append(check_receipt(reading.value if is_altered and reading is not None else receipt, records, place))
+            checks.append(
+                check_receipt(
+                    reading.value if is_altered and reading is not None else receipt, records, place
+                )
+            )
     return sorted(checks, key=lambda c: (c.receipt_id, c.wrong))
 
 
 def altered_receipts(rows: Iterable[tuple[dict[str, Any], Place]]) -> dict[str, Alteration]:
     """What a tool did to the receipts of each part of the case, where it did to all of them."""
-    done = {part: restored(reading_of_row(receipt, _holds) for receipt, _ in group) for part, group in _by_part(rows).items()}
+    done = {
+        part: restored(reading_of_row(receipt, _holds) for receipt, _ in group)
+        for part, group in _by_part(rows).items()
+    }
     return {part: alteration for part, alteration in done.items() if alteration is not None}
 
 
-def _by_part(rows: Iterable[tuple[dict[str, Any], Place]]) -> dict[str, list[tuple[dict[str, Any], Place]]]:
+def _by_part(
+    rows: Iterable[tuple[dict[str, Any], Place]],
+) -> dict[str, list[tuple[dict[str, Any], Place]]]:
     found: dict[str, list[tuple[dict[str, Any], Place]]] = defaultdict(list)
     for receipt, place in rows:
         found[place.part].append((receipt, place))
@@ -262,4 +337,6 @@ def _by_part(rows: Iterable[tuple[dict[str, Any], Place]]) -> dict[str, list[tup
 
 
 def _holds(receipt: Any) -> bool:
-    return isinstance(receipt, dict) and canonical.receipt_hash(receipt) == receipt.get("receiptHash")
+    return isinstance(receipt, dict) and canonical.receipt_hash(receipt) == receipt.get(
+        "receiptHash"
+    )

@@ -21,11 +21,19 @@ def keys_of(entry: AuditEntry) -> tuple[str, ...]:
 def sink_keys(entry: AuditEntry) -> list[str]:
     """The keys of the bucket objects that an entry's own sinks name."""
     sinks = (entry.immutable or {}).get("sinks")
-    return [key for sink in (sinks if isinstance(sinks, list) else ()) if (key := bucket_key(sink)) is not None]
+    return [
+        key
+        for sink in (sinks if isinstance(sinks, list) else ())
+        if (key := bucket_key(sink)) is not None
+    ]
 
 
 def bucket_key(sink: Any) -> str | None:
     """The bucket key that a sink names, or None for another kind of sink."""
-    if isinstance(sink, dict) and sink.get("sink") in ("r2_entry", "r2_stream") and isinstance(sink.get("ref"), str):
+    if (
+        isinstance(sink, dict)
+        and sink.get("sink") in ("r2_entry", "r2_stream")
+        and isinstance(sink.get("ref"), str)
+    ):
         return str(sink["ref"])
     return None

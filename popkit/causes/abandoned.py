@@ -14,7 +14,8 @@ ABANDONED_PROOF = CauseKind(
     "abandoned_proof",
     rank=10,
     meaning=Text(
-        "A proof of this worker past the chain's head was never accepted and can land no more: it was never sent, or it was burnt.",
+        "A proof of this worker past the chain's head was never accepted and can land no more: it "
+        "was never sent, or it was burnt.",
         "チェーンの head より先にある worker の proof が受理されず、もう取り込まれません。送信されなかったか、失効しています。",
     ),
     advice=Text(
@@ -44,7 +45,8 @@ _REFUSED_AND_LOST = Text(
     "チェーンの head より先にある {proofs}は、プログラムに拒否され、もう取り込まれません",
 )
 _NEVER_SENT = Text(
-    "{proofs} past the chain's head can land no more; the evidence shows no attempt to send what was lost",
+    "{proofs} past the chain's head can land no more; the evidence shows no attempt to send what "
+    "was lost",
     "チェーンの head より先にある {proofs}は、もう取り込まれません。失われた proof を送信した形跡は証拠にありません",
 )
 
@@ -64,7 +66,9 @@ def abandoned_proof(incident: Incident) -> Cause | None:
     lost = dead or [p for p in incident.judgement.line.path if standing and incident.is_doomed(p)]
     if lost:
         how = _REFUSED_AND_LOST if any(p.refused for p in lost) else _NEVER_SENT
-        return ABANDONED_PROOF.shown(how(proofs=PROOFS(len(lost))), entries=[p.entry_hash for p in lost])
+        return ABANDONED_PROOF.shown(
+            how(proofs=PROOFS(len(lost))), entries=[p.entry_hash for p in lost]
+        )
     if incident.first_unknown_parent:
         because = sentence(
             "refused claims wait for a proof that never landed",
@@ -100,7 +104,9 @@ def abandoned_once(incident: Incident) -> list[str]:
             continue
         bottom = _bottom_under(top, line.proofs, bottoms)
         parent = bottom.prev_hash
-        has_ground = parent == GENESIS_HASH or parent in line.proofs or parent in line.chain.accepted_entries
+        has_ground = (
+            parent == GENESIS_HASH or parent in line.proofs or parent in line.chain.accepted_entries
+        )
         if not has_ground and not bottom.follows_chain:
             found.add(parent)
         elif has_ground and bottom is not top and incident.fates.of(bottom) == LOST:

@@ -50,14 +50,17 @@ PAUSED = CauseKind(
     "paused",
     rank=120,
     meaning=Text(
-        "A wallet held a proof while the grant was paused; the program refused the proof and the wallet did not send it again in time.",
+        "A wallet held a proof while the grant was paused; the program refused the proof and the "
+        "wallet did not send it again in time.",
         "grant の一時停止中に proof を持っていたウォレットの claim が拒否され、期限内に再送されませんでした。",
     ),
     advice=Text(
         "Cut over; stop proofs before pausing.",
         "切り替えてください。今後は一時停止の前に proof の発行を止めてください。",
     ),
-    ruled_out_by=Text("the proof was accepted after the pause", "一時停止の後にその proof が受理されたこと"),
+    ruled_out_by=Text(
+        "the proof was accepted after the pause", "一時停止の後にその proof が受理されたこと"
+    ),
     if_it_goes_on=Text(
         "Unpause the grant when claims may go on: whoever was refused can claim again.",
         "claim を再開してよくなったら、grant の一時停止を解除してください。拒否された人は再び claim できます。",
@@ -91,7 +94,9 @@ VAULT_EMPTY = CauseKind(
         "Fund the new grant for all claims.",
         "新しい grant には、すべての claim に足りる額を入金してください。",
     ),
-    ruled_out_by=Text("the proof was accepted after funding", "入金の後にその proof が受理されたこと"),
+    ruled_out_by=Text(
+        "the proof was accepted after funding", "入金の後にその proof が受理されたこと"
+    ),
     if_it_goes_on=Text(
         "Fund the vault with fund_grant: whoever was refused can claim again.",
         "fund_grant で vault に入金してください。拒否された人は再び claim できます。",
@@ -131,9 +136,18 @@ def _burnt_by(kind: CauseKind, errors: tuple[str, ...], incident: Incident) -> C
     It shows by claims that landed, or by what its wallet reported; where rules are strict, the
     proof stood on the chain's head.
     """
-    attempts = [a for a in incident.burnt if a.error in errors and a.failure is not None and a.failure.layer == "program" and a.own_failure]
+    attempts = [
+        a
+        for a in incident.burnt
+        if a.error in errors
+        and a.failure is not None
+        and a.failure.layer == "program"
+        and a.own_failure
+    ]
     reported = [
-        entry for entry, report in incident.reported_on_head.items() if report.error in errors and report.failure.layer == "program"
+        entry
+        for entry, report in incident.reported_on_head.items()
+        if report.error in errors and report.failure.layer == "program"
     ]
     if not attempts and not reported:
         return None

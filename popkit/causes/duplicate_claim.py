@@ -10,7 +10,8 @@ DUPLICATE_CLAIM = CauseKind(
     "duplicate_claim",
     rank=90,
     meaning=Text(
-        "A proof was issued for a period whose receipt already existed: the account creation failed and the proof is burnt.",
+        "A proof was issued for a period whose receipt already existed: the account creation "
+        "failed and the proof is burnt.",
         "レシートがすでに存在する期間に対して proof が発行されました。アカウントの作成に失敗し、proof は失効しました。",
     ),
     advice=Text(
@@ -18,7 +19,8 @@ DUPLICATE_CLAIM = CauseKind(
         "切り替えたうえで、proof を要求する前に画面側でレシートの有無を確認するようにしてください。",
     ),
     ruled_out_by=Text(
-        "no receipt of another proof exists for that claimer and period, or the Custom(0) is another program's",
+        "no receipt of another proof exists for that claimer and period, or the Custom(0) is "
+        "another program's",
         "その claimer と期間について別の proof のレシートがないこと、または Custom(0) が別のプログラムのものであること",
     ),
 )

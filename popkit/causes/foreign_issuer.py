@@ -26,7 +26,8 @@ FOREIGN_ISSUER = CauseKind(
     ),
     advice=_ROTATE,
     ruled_out_by=Text(
-        "the worker's audit chain holds an anchor (or the ticket receipt hash) of the proof, or has a gap over its time",
+        "the worker's audit chain holds an anchor (or the ticket receipt hash) of the proof, or "
+        "has a gap over its time",
         "worker の監査チェーンにその proof のアンカー（または参加券レシートのハッシュ）があること、またはその時期に欠落があること",
     ),
     # right after the freeze: whoever has the key goes on signing while the rest is done

@@ -14,11 +14,14 @@ GRANT_REUSE = CauseKind(
     "grant_reuse",
     rank=160,
     meaning=Text(
-        "Two events are linked to one grant: the chain may hold, the guard of one event per grant does not.",
+        "Two events are linked to one grant: the chain may hold, the guard of one event per grant "
+        "does not.",
         "1 つの grant に 2 つのイベントが紐付けられています。チェーンが健全でも、1イベント = 1grant のガードは破られています。",
     ),
     advice=_A_GRANT_OF_ITS_OWN,
-    ruled_out_by=Text("one event alone is linked to the grant", "この grant に紐付くイベントが 1 つだけであること"),
+    ruled_out_by=Text(
+        "one event alone is linked to the grant", "この grant に紐付くイベントが 1 つだけであること"
+    ),
     # the guard is broken while the chain holds, and nothing of it keeps a proof from landing
     explains_a_break=False,
     shows_in_flight=True,

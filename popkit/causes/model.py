@@ -84,7 +84,9 @@ class CauseKind:
         """The cause with its evidence; None where the evidence does not show it."""
         return self.question(incident) if self.question is not None else None
 
-    def shown(self, because: Sentence, attempts: Iterable[Attempt] = (), entries: Iterable[str] = ()) -> Cause:
+    def shown(
+        self, because: Sentence, attempts: Iterable[Attempt] = (), entries: Iterable[str] = ()
+    ) -> Cause:
         """That the evidence shows it: by attempts, and by further entries."""
         attempts = list(attempts)
         hashes = {str(a.entry_hash) for a in attempts if a.entry_hash} | set(entries)

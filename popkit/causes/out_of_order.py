@@ -11,11 +11,13 @@ OUT_OF_ORDER = CauseKind(
     "out_of_order",
     rank=30,
     meaning=Text(
-        "The program refused a claim because an earlier proof was still on its way; both landed later.",
+        "The program refused a claim because an earlier proof was still on its way; both landed "
+        "later.",
         "先に取り込まれるはずの proof がまだ届いていなかったため、claim が拒否されました。どちらも後で取り込まれています。",
     ),
     advice=Text(
-        "Nothing to repair. Let fewer wallets claim at once, or use the relaxed program, to avoid it.",
+        "Nothing to repair. Let fewer wallets claim at once, or use the relaxed program, to avoid "
+        "it.",
         "修復は不要です。避けるには、同時に claim するウォレットを減らすか、relaxed のプログラムを使ってください。",
     ),
     ruled_out_by=Text(
@@ -39,7 +41,8 @@ def out_of_order(incident: Incident) -> Cause | None:
     if not late:
         return None
     because = sentence(
-        "the program refused {claims} that landed before the claim to follow; the proofs of both landed later",
+        "the program refused {claims} that landed before the claim to follow; the proofs of both "
+        "landed later",
         "{claims}が、先に取り込まれるはずの claim より前に届いて拒否されました。両方の proof は後で取り込まれています",
         claims=CLAIMS(len(late)),
     )

@@ -19,8 +19,12 @@ def every_cause() -> dict[str, CauseKind]:
             continue
         for kind in vars(importlib.import_module(module.name)).values():
             if isinstance(kind, CauseKind) and found.setdefault(kind.name, kind) is not kind:
-                raise ValueError(f"two causes are called {kind.name!r}; the second stands in {module.name}")
-    return {kind.name: kind for kind in sorted(found.values(), key=lambda kind: (kind.rank, kind.name))}
+                raise ValueError(
+                    f"two causes are called {kind.name!r}; the second stands in {module.name}"
+                )
+    return {
+        kind.name: kind for kind in sorted(found.values(), key=lambda kind: (kind.rank, kind.name))
+    }
 
 
 CAUSES = every_cause()
@@ -33,5 +37,7 @@ def causes_of(incident: Incident) -> list[Cause]:
     asked = [kind for kind in CAUSES.values() if kind.shows_in_flight or not in_flight]
     found = [cause for kind in asked if (cause := kind.look(incident)) is not None]
     if incident.broken and not any(CAUSES[cause.name].explains_a_break for cause in found):
-        found.append(unexplained(kind.name for kind in CAUSES.values() if kind.question is not None))
+        found.append(
+            unexplained(kind.name for kind in CAUSES.values() if kind.question is not None)
+        )
     return sorted(found, key=lambda cause: cause.name)

@@ -7,7 +7,8 @@ from popkit.texts import Sentence, Text, sentence
 from popkit.verdict.incident import Incident
 
 _SET_SIGNER = Text(
-    "Set pop-config to {signer} now (upsert_pop_config): until then the program refuses every claim (6018).",
+    "Set pop-config to {signer} now (upsert_pop_config): until then the program refuses every "
+    "claim (6018).",
     "今すぐ upsert_pop_config で pop-config を {signer} に設定してください。それまでプログラムはすべての claim を拒否します（6018）。",
 )
 _SIGNER_FIRST = Text(
@@ -35,7 +36,12 @@ def _signer_to_set(incident: Incident) -> str | None:
     facts, history = incident.facts, incident.facts.history
     authority = history.authority_of(incident.judgement.grant)
     now = history.signer_now(authority)
-    if authority is None or now is None or now == facts.signer_now or not facts.status_counts(authority):
+    if (
+        authority is None
+        or now is None
+        or now == facts.signer_now
+        or not facts.status_counts(authority)
+    ):
         return None
     return facts.signer_now
 
@@ -48,7 +54,8 @@ SIGNER_MISMATCH = CauseKind(
         "worker の signer が、そのスロットの pop-config の signer と異なっていました。",
     ),
     advice=Text(
-        "Set pop-config with upsert_pop_config; proofs burnt meanwhile stay burnt, so that a strict grant needs a cutover as well.",
+        "Set pop-config with upsert_pop_config; proofs burnt meanwhile stay burnt, so that a "
+        "strict grant needs a cutover as well.",
         "upsert_pop_config で pop-config を設定してください。その間に失効した proof は元に戻らないため、"
         "strict の grant では切り替えも必要です。",
     ),
@@ -117,4 +124,8 @@ def _reported(incident: Incident, authority: str) -> list[str]:
         if report.error == "InvalidPopSigner" and report.failure.layer == "program"
     ]
     others = {None, *history.signers_ever(authority)} - {facts.signer_now}
-    return [entry for entry in refused if history.signer_named_by(authority, proofs[entry].issued_at) in others]
+    return [
+        entry
+        for entry in refused
+        if history.signer_named_by(authority, proofs[entry].issued_at) in others
+    ]

@@ -10,14 +10,17 @@ STREAM_DIVERGENCE = CauseKind(
     "stream_divergence",
     rank=70,
     meaning=Text(
-        "The global link names the chain's head and the stream link names another entry; no sound worker writes that.",
+        "The global link names the chain's head and the stream link names another entry; no sound "
+        "worker writes that.",
         "global リンクはチェーンの head を指し、stream リンクは別のエントリを指しています。正常な worker では起こりません。",
     ),
     advice=Text(
         "Cut over to a new grant; find out who wrote the worker's storage.",
         "新しい grant に切り替え、worker のストレージを誰が書き換えたか調べてください。",
     ),
-    ruled_out_by=Text("both links name the same entry", "両方のリンクが同じエントリを指していること"),
+    ruled_out_by=Text(
+        "both links name the same entry", "両方のリンクが同じエントリを指していること"
+    ),
 )
 
 

@@ -15,7 +15,9 @@ UNEXPLAINED = CauseKind(
         "grant は断絶していますが、証拠から原因が分かりません。除外した原因を回答に示しています。",
     ),
     advice=Text("Collect what the coverage names.", "カバレッジに示したものを収集してください。"),
-    ruled_out_by=Text("the evidence shows any of the other causes", "他のいずれかの原因が証拠から確認できること"),
+    ruled_out_by=Text(
+        "the evidence shows any of the other causes", "他のいずれかの原因が証拠から確認できること"
+    ),
 )
 
 

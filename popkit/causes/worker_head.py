@@ -16,7 +16,8 @@ WORKER_HEAD_RESET = CauseKind(
     "worker_head_reset",
     rank=50,
     meaning=Text(
-        "This worker issued from GENESIS on a grant that already had state: its storage was emptied.",
+        "This worker issued from GENESIS on a grant that already had state: its storage was "
+        "emptied.",
         "すでに状態のある grant に対して、worker が GENESIS から発行しました。ストレージが空になっています。",
     ),
     advice=Text(
@@ -40,7 +41,8 @@ WORKER_HEAD_ROLLBACK = CauseKind(
         "新しい grant に切り替えてください。worker の head だけを復元しないでください。",
     ),
     ruled_out_by=Text(
-        "every proof of the worker stands on its newest one, or the worker takes heads from the chain",
+        "every proof of the worker stands on its newest one, or the worker takes heads from the "
+        "chain",
         "worker のすべての proof が直前の proof に続いていること、または worker が head をチェーンから取得していること",
     ),
 )
@@ -99,16 +101,24 @@ def _had_state(incident: Incident, proof: Proof) -> bool:
     line = incident.judgement.line
     chain = line.chain
     if not chain.linked:
-        return chain.state.last_issued_at is not None and proof.issued_at > chain.state.last_issued_at
+        return (
+            chain.state.last_issued_at is not None and proof.issued_at > chain.state.last_issued_at
+        )
     first = chain.linked[0]
     known = line.proofs[str(first.entry_hash)]
     if known.from_worker and known.prev_hash == GENESIS_HASH:
         # one worker issued twice from GENESIS: the later one had a head to follow
         order = [p.entry_hash for p in line.in_issue_order()]
-        return proof.entry_hash in order and order.index(proof.entry_hash) > order.index(known.entry_hash)
+        return proof.entry_hash in order and order.index(proof.entry_hash) > order.index(
+            known.entry_hash
+        )
     # that it landed later does not say that it was issued later: two wallets may have held a proof
     # at once
-    landed = first.block_time if first.block_time is not None else incident.facts.clock.latest(first.slot)
+    landed = (
+        first.block_time
+        if first.block_time is not None
+        else incident.facts.clock.latest(first.slot)
+    )
     return landed is not None and proof.issued_at >= landed
 
 

@@ -1,1 +1,3 @@
-"""What the chain shows: claim attempts, the administrators' history, the program's eras, links and heads, and slots as times."""
+"""What the chain shows: claim attempts, the administrators' history, the program's eras, links and
+heads, and slots as times.
+"""

@@ -17,9 +17,11 @@ from popkit.texts import Text
 class Attempt(NamedTuple):
     """One claim attempt on a grant. Hashes are hex or None (no message); times are unix seconds.
 
-    `period_index` is what the claim asked for, `message_period_index` what its proof is for (the program refuses where they differ).
+    `period_index` is what the claim asked for, `message_period_index` what its proof is for (the
+    program refuses where they differ).
 
-    `noise` says why a refused attempt is not attributed to the grant's issuer (None: it is attributed, or it was accepted).
+    `noise` says why a refused attempt is not attributed to the grant's issuer (None: it is
+    attributed, or it was accepted).
     """
 
     row: int
@@ -47,25 +49,44 @@ class Attempt(NamedTuple):
 
     @property
     def error(self) -> str | None:
-        """The program's or Anchor's name of the error, else Custom(n); None when accepted or unknown."""
+        """The program's or Anchor's name of the error, else Custom(n); None when accepted or
+        unknown.
+        """
         if self.failure is None:
             return None
-        return self.failure.error or (f"Custom({self.failure.code})" if self.failure.code is not None else None)
+        return self.failure.error or (
+            f"Custom({self.failure.code})" if self.failure.code is not None else None
+        )
 
     @property
     def found_a_receipt(self) -> bool:
-        """Whether it was refused because the receipt of its claimer and period was there already (system, Custom(0))."""
-        return self.own_failure and self.failure is not None and (self.failure.layer, self.failure.code) == ("system", 0)
+        """Whether it was refused because the receipt of its claimer and period was there already
+        (system, Custom(0)).
+        """
+        return (
+            self.own_failure
+            and self.failure is not None
+            and (self.failure.layer, self.failure.code) == ("system", 0)
+        )
 
     @property
     def broke_chain_rule(self) -> bool:
         """Whether the program refused this very claim by a chain rule (6026, 6027, 6028)."""
         f = self.failure
-        return self.own_failure and f is not None and f.layer == "program" and f.error in CHAIN_RULE_ERRORS
+        return (
+            self.own_failure
+            and f is not None
+            and f.layer == "program"
+            and f.error in CHAIN_RULE_ERRORS
+        )
 
 
-def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) -> dict[str, list[Attempt]]:
-    """The attempts on each grant, with noise told from the issuer's own; linear in the number of claims."""
+def read_attempts(
+    claims: ClaimTable, keys: Attribution, grants: Iterable[str]
+) -> dict[str, list[Attempt]]:
+    """The attempts on each grant, with noise told from the issuer's own; linear in the number of
+    claims.
+    """
     found: dict[str, list[Attempt]] = {grant: [] for grant in grants}
     text, hashes = claims.key_text, claims.hash_text
     transactions = claims.transactions
@@ -83,7 +104,11 @@ def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) 
         accepted = bool(claims.accepted[row])
         why = noise[row]
         message_entry: str | None = hashes["entry_hash"][row] if has else None
-        if why is None and not accepted and _came_after(claims, row, first_accepted.get(message_entry or "")):
+        if (
+            why is None
+            and not accepted
+            and _came_after(claims, row, first_accepted.get(message_entry or ""))
+        ):
             why = _ALREADY_ACCEPTED
         found[text["grant"][row]].append(
             Attempt(
@@ -101,7 +126,9 @@ def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) 
                 signer=text["signer"][row] if claims.proof_place[row] else None,
                 prev_hash=hashes["prev_hash"][row] if has else None,
                 stream_prev_hash=hashes["stream_prev_hash"][row] if has else None,
-                audit_hash=hashes["audit_hash"][row] if has and claims.message_version[row] == 2 else None,
+                audit_hash=hashes["audit_hash"][row]
+                if has and claims.message_version[row] == 2
+                else None,
                 entry_hash=message_entry,
                 issued_at=int(claims.issued_at[row]) if has else None,
                 message_period_index=int(claims.message_period_index[row]) if has else None,
@@ -117,7 +144,8 @@ def read_attempts(claims: ClaimTable, keys: Attribution, grants: Iterable[str]) 
 def _came_after(claims: ClaimTable, row: int, accepted: int | None) -> bool:
     """Whether a refused claim was sent again after its entry was accepted (at slot `accepted`).
 
-    Within one slot the error tells: once accepted, the receipt stands in the way before any rule is asked (system, Custom(0)).
+    Within one slot the error tells: once accepted, the receipt stands in the way before any rule is
+    asked (system, Custom(0)).
     """
     if accepted is None or accepted > int(claims.slot[row]):
         return False
@@ -129,19 +157,25 @@ def _came_after(claims: ClaimTable, row: int, accepted: int | None) -> bool:
 _ALREADY_ACCEPTED = Text("the proof was already accepted", "proof はすでに受理されています")
 _NO_PROOF = Text("the claim carries no proof", "claim に proof が含まれていません")
 _SIGNATURE_FAILS = Text("the proof's signature does not verify", "proof の署名を検証できません")
-_HASH_FAILS = Text("the proof's entry hash is not that of its fields", "proof の entry hash が各フィールドと一致しません")
+_HASH_FAILS = Text(
+    "the proof's entry hash is not that of its fields",
+    "proof の entry hash が各フィールドと一致しません",
+)
 _OTHER_GRANT = Text("the proof names another grant", "proof が別の grant を指しています")
 _OTHER_CLAIMER = Text("the proof names another claimer", "proof が別の claimer を指しています")
 _OTHER_PERIOD = Text("the proof names another period", "proof が別の期間を指しています")
 _OTHER_KEY = Text(
-    "the proof is signed by a key that was never the grant's", "proof が、この grant のものになったことのない鍵で署名されています"
+    "the proof is signed by a key that was never the grant's",
+    "proof が、この grant のものになったことのない鍵で署名されています",
 )
 
 
 def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
-    """Why an attempt does not count: None for the issuer's own, 'forged' when its transaction cannot be what it says it is.
+    """Why an attempt does not count: None for the issuer's own, 'forged' when its transaction
+    cannot be what it says it is.
 
-    An accepted claim's proof was checked by the program; where it does not hold, the evidence is not what the chain executed.
+    An accepted claim's proof was checked by the program; where it does not hold, the evidence is
+    not what the chain executed.
     """
     if claims.transaction_signatures_hold[row] is False:
         return "forged"
@@ -149,7 +183,9 @@ def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
     pre_pop = claims.account_count[row] < 12
     if accepted and pre_pop:
         return None
-    if not claims.has_message[row] or (accepted and PROOF_PLACES[int(claims.proof_place[row])] != "preceding"):
+    if not claims.has_message[row] or (
+        accepted and PROOF_PLACES[int(claims.proof_place[row])] != "preceding"
+    ):
         return "forged" if accepted else _NO_PROOF
     same_grant = (claims.hashes["message_grant"][row] == claims.keys["grant"][row]).all()
     same_claimer = (claims.hashes["message_claimer"][row] == claims.keys["claimer"][row]).all()
@@ -159,7 +195,10 @@ def _noise(claims: ClaimTable, row: int, keys: set[str]) -> str | None:
         (bool(same_grant), _OTHER_GRANT),
         (bool(same_claimer and claims.claimer_signed[row]), _OTHER_CLAIMER),
         # refused for it, a proof is still the issuer's, and may land in its own period
-        (not accepted or claims.message_period_index[row] == claims.period_index[row], _OTHER_PERIOD),
+        (
+            not accepted or claims.message_period_index[row] == claims.period_index[row],
+            _OTHER_PERIOD,
+        ),
     )
     for holds, why in checks:
         if not holds:
@@ -197,18 +236,28 @@ def shown_by_claims(claims: ClaimTable, history: History) -> list[Shown]:
 
 
 def _shown_by_parents(claims: ClaimTable) -> list[Shown]:
-    """What only the relaxed program does: two children of one parent accepted, a child before its parent, two links that differ.
+    """What only the relaxed program does: two children of one parent accepted, a child before its
+    parent, two links that differ.
 
-    The latter show it from the day on which that program exists; before that day the evidence is false.
+    The latter show it from the day on which that program exists; before that day the evidence is
+    false.
     """
     shown = []
-    entries, parents, streams = (claims.hashes[name] for name in ("entry_hash", "prev_hash", "stream_prev_hash"))
+    entries, parents, streams = (
+        claims.hashes[name] for name in ("entry_hash", "prev_hash", "stream_prev_hash")
+    )
     times = claims.transactions.block_time
     sound = claims.accepted & claims.entry_hash_holds & claims.proof_signature_holds
-    rows = [row for row in sound.nonzero()[0].tolist() if claims.transaction_signatures_hold[row] is not False]
+    rows = [
+        row
+        for row in sound.nonzero()[0].tolist()
+        if claims.transaction_signatures_hold[row] is not False
+    ]
     landed: dict[tuple[bytes, bytes], int] = {}
     for row in rows:
-        landed.setdefault((claims.keys["grant"][row].tobytes(), entries[row].tobytes()), int(claims.slot[row]))
+        landed.setdefault(
+            (claims.keys["grant"][row].tobytes(), entries[row].tobytes()), int(claims.slot[row])
+        )
     children: dict[tuple[bytes, bytes], bytes] = {}
     for row in rows:
         slot, moment = int(claims.slot[row]), times[int(claims.transaction[row])]
@@ -218,9 +267,13 @@ def _shown_by_parents(claims: ClaimTable) -> list[Shown]:
         if moment is None or moment < EARLIEST["relaxed"]:
             continue
         if landed.get(parent, slot) > slot:
-            shown.append(Shown(slot, only("relaxed"), "a claim was accepted before the one it follows"))
+            shown.append(
+                Shown(slot, only("relaxed"), "a claim was accepted before the one it follows")
+            )
         if (parents[row] != streams[row]).any():
-            shown.append(Shown(slot, only("relaxed"), "a claim was accepted whose two links differ"))
+            shown.append(
+                Shown(slot, only("relaxed"), "a claim was accepted whose two links differ")
+            )
     return shown
 
 

@@ -53,7 +53,9 @@ def signed_audit_hashes(claims: ClaimTable, attribution: Attribution) -> set[str
     hashes, found = claims.hash_text["audit_hash"], set()
     for row in range(len(claims)):
         keys = attribution.for_grant(claims.key_text["grant"][row])
-        is_signed = bool(claims.proof_signature_holds[row]) and claims.key_text["signer"][row] in keys
+        is_signed = (
+            bool(claims.proof_signature_holds[row]) and claims.key_text["signer"][row] in keys
+        )
         if claims.message_version[row] == 2 and is_signed:
             found.add(hashes[row])
     return found

@@ -56,7 +56,9 @@ class SlotClock:
         self.disagrees = False
         if stated is not None:
             bounds = [self._latest_from_below(stated[0]), self._first_from_above(stated[0])]
-            self.disagrees = any(latest is not None and stated[1] > latest + SLACK for latest in bounds)
+            self.disagrees = any(
+                latest is not None and stated[1] > latest + SLACK for latest in bounds
+            )
         self._stated = None if self.disagrees else stated
         self._fitting = self._stated if self._slots else None
 
@@ -71,7 +73,9 @@ class SlotClock:
     def _latest_from_below(self, slot: int) -> float | None:
         """The latest second that a slot can have, by the block time before it; None without one."""
         spot = bisect_right(self._slots, slot)
-        return self._seconds[spot - 1] + (slot - self._slots[spot - 1]) * self._pace if spot else None
+        return (
+            self._seconds[spot - 1] + (slot - self._slots[spot - 1]) * self._pace if spot else None
+        )
 
     def _first_from_above(self, slot: int) -> int | None:
         """The first known block time at a slot or after it; None without one."""
@@ -91,7 +95,9 @@ class SlotClock:
         bounds: list[float] = []
         spot = bisect_right(self._slots, slot)
         if spot:
-            bounds.append(self._seconds[spot - 1] + (slot - self._slots[spot - 1]) * SLOT_SECONDS * FASTEST)
+            bounds.append(
+                self._seconds[spot - 1] + (slot - self._slots[spot - 1]) * SLOT_SECONDS * FASTEST
+            )
         after = bisect_left(self._slots, slot)
         later = [(self._slots[after], self._seconds[after])] if after < len(self._slots) else []
         for at, second in [*later, *([self._fitting] if self._fitting is not None else [])]:
@@ -102,7 +108,9 @@ class SlotClock:
         """The latest unix second at which a slot can have been; None where nothing tells."""
         if slot is None:
             return None
-        bounds = [float(self._stated[1])] if self._stated is not None and slot <= self._stated[0] else []
+        bounds = (
+            [float(self._stated[1])] if self._stated is not None and slot <= self._stated[0] else []
+        )
         after = self._first_from_above(slot)
         if after is not None:
             bounds.append(after)
@@ -142,10 +150,14 @@ def clock_of(
     transactions = claims.transactions
     dated = zip(transactions.slot, transactions.block_time, strict=True)
     times = [(slot, second) for slot, second in dated if second is not None]
-    times += [(row.slot, row.block_time) for row in (listed or {}).values() if row.block_time is not None]
+    times += [
+        (row.slot, row.block_time) for row in (listed or {}).values() if row.block_time is not None
+    ]
     if not times:
         for row in range(len(claims)):
-            receipt = collected.receipt(claims.key_text["receipt"][row]) if claims.accepted[row] else None
+            receipt = (
+                collected.receipt(claims.key_text["receipt"][row]) if claims.accepted[row] else None
+            )
             if receipt is not None:
                 times.append((int(claims.slot[row]), receipt.claimed_at))
     slots = [row.slot for row in collected.rows.values() if row.slot is not None]

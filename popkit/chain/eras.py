@@ -1,7 +1,9 @@
-"""Which program was deployed when: behaviour first, then the worker's model, then the date, then an option.
+"""Which program was deployed when: behaviour first, then the worker's model, then the date, then an
+option.
 
-There is one program a cluster, so what any transaction shows counts for every grant at that slot. What a slot shows bounds the eras of
-the slots before and after it, until an older program's behaviour follows a newer one's: then somebody put the older program back.
+There is one program a cluster, so what any transaction shows counts for every grant at that slot.
+What a slot shows bounds the eras of the slots before and after it, until an older program's
+behaviour follows a newer one's: then somebody put the older program back.
 """
 
 from __future__ import annotations
@@ -16,9 +18,21 @@ from popkit.chain.clock import SlotClock
 from popkit.protocol.errors import ERAS
 
 STRICT_ERAS = frozenset({"strict", "strict_v2"})
-EARLIEST = {"pre_pop": -(1 << 62), "strict": 1771632000, "strict_v2": 1771891200, "relaxed": 1773187200}
-"""The first second (UTC) of the day on which each program's source exists (456358a, f79cf5d, 5ceddca): no era begins earlier."""
-MODEL_ERAS = {"A": ("strict",), "B": ("strict_v2",), "C": ("strict_v2",), "D": ("strict_v2", "relaxed")}
+EARLIEST = {
+    "pre_pop": -(1 << 62),
+    "strict": 1771632000,
+    "strict_v2": 1771891200,
+    "relaxed": 1773187200,
+}
+"""The first second (UTC) of the day on which each program's source exists (456358a, f79cf5d,
+5ceddca): no era begins earlier.
+"""
+MODEL_ERAS = {
+    "A": ("strict",),
+    "B": ("strict_v2",),
+    "C": ("strict_v2",),
+    "D": ("strict_v2", "relaxed"),
+}
 """The programs that each model of the worker was published with."""
 
 
@@ -33,9 +47,11 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class EraAt:
-    """The era of a slot and what decided it: 'behaviour', 'worker model', 'date' or 'option'; `possible` is what behaviour leaves.
+    """The era of a slot and what decided it: 'behaviour', 'worker model', 'date' or 'option';
+    `possible` is what behaviour leaves.
 
-    `open` are the eras that may have been in force by all that decides anything: one era, or those among which a date alone chose.
+    `open` are the eras that may have been in force by all that decides anything: one era, or those
+    among which a date alone chose.
     """
 
     era: str
@@ -46,12 +62,16 @@ class EraAt:
 
     @property
     def may_be_strict(self) -> bool:
-        """Whether strict rules may have been in force: they were, or nothing but a date says otherwise."""
+        """Whether strict rules may have been in force: they were, or nothing but a date says
+        otherwise.
+        """
         return bool(STRICT_ERAS & {self.era, *self.open})
 
     @property
     def may_be_relaxed(self) -> bool:
-        """Whether relaxed rules may have been in force: they were, or nothing but a date says otherwise."""
+        """Whether relaxed rules may have been in force: they were, or nothing but a date says
+        otherwise.
+        """
         return "relaxed" in (self.era, *self.open)
 
 
@@ -63,7 +83,9 @@ class _Spell:
         self.lowest = _lowest(first)
 
     def add(self, shown: Shown) -> bool:
-        """Take what a later slot shows; False when it shows a program older than one already shown here."""
+        """Take what a later slot shows; False when it shows a program older than one already shown
+        here.
+        """
         if _highest(shown) < self.lowest:
             return False
         self.shown.append(shown)
@@ -91,9 +113,15 @@ class _Spell:
         return low, max(low, self._highs[before]) if before < len(self.slots) else len(ERAS) - 1
 
     def last_bounds(self, slot: int) -> tuple[int, int]:
-        """The same at the last slot, up to this one, that showed anything: a program stays until another is shown."""
+        """The same at the last slot, up to this one, that showed anything: a program stays until
+        another is shown.
+        """
         after = bisect_right(self.slots, slot)
-        return (self._lows[after - 1], max(self._lows[after - 1], self._highs[after - 1])) if after else (0, len(ERAS) - 1)
+        return (
+            (self._lows[after - 1], max(self._lows[after - 1], self._highs[after - 1]))
+            if after
+            else (0, len(ERAS) - 1)
+        )
 
     def reason(self, slot: int, era: str) -> str:
         """In words, what shows an era at a slot."""
@@ -106,10 +134,11 @@ class _Spell:
 class EraTimeline:
     """The eras of a cluster over slots.
 
-    `shown` is behaviour; `models` is (unix seconds, model) of the worker's anchors; `option` the era an operator insists on; `clock`
-    bounds the time of a slot whose block time is not known.
+    `shown` is behaviour; `models` is (unix seconds, model) of the worker's anchors; `option` the
+    era an operator insists on; `clock` bounds the time of a slot whose block time is not known.
 
-    The newest behaviour decides what is in force: a model, a date and an option only choose among what behaviour leaves open.
+    The newest behaviour decides what is in force: a model, a date and an option only choose among
+    what behaviour leaves open.
     """
 
     def __init__(
@@ -134,27 +163,49 @@ class EraTimeline:
         return len(self._spells) > 1
 
     def at(self, slot: int, moment: int | None) -> EraAt:
-        """The era in force at a slot; `moment` is the slot's unix second, or None where the node gave none.
+        """The era in force at a slot; `moment` is the slot's unix second, or None where the node
+        gave none.
 
-        An unknown time says no more than that the slot was before every later one whose time is known.
+        An unknown time says no more than that the slot was before every later one whose time is
+        known.
         """
         moment = self._clock.latest(slot) if moment is None else moment
         possible, lately, spell = self._possible(slot)
         between = self._is_between_spells(slot)
         if len(possible) == 1:
-            return EraAt(possible[0], "behaviour", spell.reason(slot, possible[0]) if spell else "", possible)
+            return EraAt(
+                possible[0], "behaviour", spell.reason(slot, possible[0]) if spell else "", possible
+            )
         hinted = [era for era in self._model_eras(moment) if era in possible]
         if len(hinted) == 1:
-            return EraAt(hinted[0], "worker model", "the worker's anchors have the form published with this program", possible)
+            return EraAt(
+                hinted[0],
+                "worker model",
+                "the worker's anchors have the form published with this program",
+                possible,
+            )
         left = hinted or list(possible)
         candidates = [era for era in lately if era in left] or left
         if len(candidates) == 1:
             basis = "shown earlier, and nothing since shows another program"
             return EraAt(candidates[0], "behaviour", basis, possible, possible if between else ())
-        begun = [era for era in candidates if moment is None or EARLIEST[era] <= moment] or [candidates[0]]
+        begun = [era for era in candidates if moment is None or EARLIEST[era] <= moment] or [
+            candidates[0]
+        ]
         if len(begun) > 1 and self._option in begun:
-            return EraAt(str(self._option), "option", "chosen by the operator; nothing in the evidence decides", possible)
-        return EraAt(begun[-1], "date", "the newest program that can have been deployed by then", possible, tuple(begun))
+            return EraAt(
+                str(self._option),
+                "option",
+                "chosen by the operator; nothing in the evidence decides",
+                possible,
+            )
+        return EraAt(
+            begun[-1],
+            "date",
+            "the newest program that can have been deployed by then",
+            possible,
+            tuple(begun),
+        )
 
     def precedes(self, slot: int, moment: int | None, era: str) -> bool:
         """Whether a slot was before the first day on which an era's program can have been deployed."""
@@ -162,9 +213,11 @@ class EraTimeline:
         return moment is not None and moment < EARLIEST[era]
 
     def _possible(self, slot: int) -> tuple[tuple[str, ...], tuple[str, ...], _Spell | None]:
-        """(the eras that behaviour leaves open at a slot, those at the last slot before it that showed anything, the spell).
+        """(the eras that behaviour leaves open at a slot, those at the last slot before it that
+        showed anything, the spell).
 
-        Between two spells the last program of the one may have been in force, or already the first of the other.
+        Between two spells the last program of the one may have been in force, or already the first
+        of the other.
         """
         for number, spell in enumerate(self._spells):
             following = self._spells[number + 1] if number + 1 < len(self._spells) else None
@@ -172,14 +225,22 @@ class EraTimeline:
                 continue
             low, high = spell.bounds(slot)
             if following is not None and slot > spell.slots[-1]:
-                low, high = min(low, _lowest(following.shown[0])), max(low, _highest(following.shown[0]))
+                low, high = (
+                    min(low, _lowest(following.shown[0])),
+                    max(low, _highest(following.shown[0])),
+                )
             first, last = spell.last_bounds(slot)
             return ERAS[low : high + 1], ERAS[first : last + 1], spell
         return ERAS, ERAS, None
 
     def _is_between_spells(self, slot: int) -> bool:
-        """Whether a program was put back somewhere around a slot: after the last that showed the newer one, before the older one shows."""
-        return any(spell.slots[-1] < slot < following.slots[0] for spell, following in pairwise(self._spells))
+        """Whether a program was put back somewhere around a slot: after the last that showed the
+        newer one, before the older one shows.
+        """
+        return any(
+            spell.slots[-1] < slot < following.slots[0]
+            for spell, following in pairwise(self._spells)
+        )
 
     def _model_eras(self, moment: int | None) -> tuple[str, ...]:
         if moment is None or not self._models:

@@ -1,6 +1,7 @@
 """What administrators did: the terms of a grant and the signers of an authority, as of any slot.
 
-Accounts show the present; rules are judged as of the slot, so terms and signers are replayed from the accepted transactions.
+Accounts show the present; rules are judged as of the slot, so terms and signers are replayed from
+the accepted transactions.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class AdminStep:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A grant's terms: amounts in base units, periods in seconds, times in unix seconds (expires_at 0: never)."""
+    """A grant's terms: amounts in base units, periods in seconds, times in unix seconds (expires_at
+    0: never).
+    """
 
     authority: str
     mint: str
@@ -57,7 +60,9 @@ class Terms:
         return (moment - self.start_ts) // self.period_seconds if self.period_seconds > 0 else -1
 
     def refuses(self, moment: int | None) -> str | None:
-        """The rule by which the program refuses every claim at a unix second (None: not known), or None where there is none."""
+        """The rule by which the program refuses every claim at a unix second (None: not known), or
+        None where there is none.
+        """
         if self.paused:
             return "Paused"
         if moment is not None and moment < self.start_ts:
@@ -68,10 +73,11 @@ class Terms:
 
 
 class History:
-    """The accepted administrators' steps of a case, ascending by (slot, position, signature, instruction).
+    """The accepted administrators' steps of a case, ascending by (slot, position, signature,
+    instruction).
 
-    `listed` are the addresses whose transactions the node listed, or None without lists; `unread` those of which an accepted one was
-    listed and not given: a step may be missing.
+    `listed` are the addresses whose transactions the node listed, or None without lists; `unread`
+    those of which an accepted one was listed and not given: a step may be missing.
     """
 
     def __init__(
@@ -85,7 +91,9 @@ class History:
 
     @cached_property
     def steps(self) -> list[AdminStep]:
-        """Every accepted instruction of the program that is no claim; forged transactions are left out."""
+        """Every accepted instruction of the program that is no claim; forged transactions are left
+        out.
+        """
         transactions = self.claims.transactions
         found = []
         for row in self.claims.other_rows:
@@ -104,10 +112,27 @@ class History:
                 except InstructionError:
                     continue
                 position = transactions.position[row]
-                found.append((transactions.slot[row], -1 if position is None else position, transactions.signature[row], index, step, row))
+                found.append(
+                    (
+                        transactions.slot[row],
+                        -1 if position is None else position,
+                        transactions.signature[row],
+                        index,
+                        step,
+                        row,
+                    )
+                )
         found.sort(key=lambda item: item[:4])
         return [
-            AdminStep(step.name, step.args, step.accounts, signature, slot, transactions.block_time[row], index)
+            AdminStep(
+                step.name,
+                step.args,
+                step.accounts,
+                signature,
+                slot,
+                transactions.block_time[row],
+                index,
+            )
             for slot, _, signature, index, step, row in found
         ]
 
@@ -124,18 +149,24 @@ class History:
         return self._by_grant.get(grant, [])
 
     def account(self, grant: str) -> layouts.Grant | None:
-        """The grant's account as collected, or None when it does not exist, was not collected or is no grant."""
+        """The grant's account as collected, or None when it does not exist, was not collected or is
+        no grant.
+        """
         row = self.accounts.get(grant)
         return row.decoded(layouts.Grant) if row is not None else None
 
     def created_slot(self, grant: str) -> int | None:
         """The slot of the first create_grant seen; None when none is in the evidence."""
-        return next((step.slot for step in self.of_grant(grant) if step.name == "create_grant"), None)
+        return next(
+            (step.slot for step in self.of_grant(grant) if step.name == "create_grant"), None
+        )
 
     def terms_at(self, grant: str, slot: int) -> Terms | None:
-        """The terms that held at the end of a slot, replayed; None when the grant's creation is not in the evidence by then.
+        """The terms that held at the end of a slot, replayed; None when the grant's creation is not
+        in the evidence by then.
 
-        create_grant on an existing grant rewrites its terms, lifts a pause and clears the allowlist (until program commit 2c6429a).
+        create_grant on an existing grant rewrites its terms, lifts a pause and clears the allowlist
+        (until program commit 2c6429a).
         """
         terms: Terms | None = None
         for step in self.of_grant(grant):
@@ -145,12 +176,21 @@ class History:
         return terms
 
     def terms_are_whole(self, grant: str) -> bool | None:
-        """Whether the replayed terms end where the grant's account stands; None when there is nothing to compare."""
+        """Whether the replayed terms end where the grant's account stands; None when there is
+        nothing to compare.
+        """
         account = self.account(grant)
         terms = self.terms_at(grant, 1 << 63)
         if account is None or terms is None:
             return None
-        replayed = (terms.amount_per_period, terms.period_seconds, terms.start_ts, terms.expires_at, terms.merkle_root, terms.paused)
+        replayed = (
+            terms.amount_per_period,
+            terms.period_seconds,
+            terms.start_ts,
+            terms.expires_at,
+            terms.merkle_root,
+            terms.paused,
+        )
         now = (
             account.amount_per_period,
             account.period_seconds,
@@ -162,11 +202,17 @@ class History:
         return replayed == now and not terms.closed
 
     def terms_are_confirmed(self, grant: str) -> bool:
-        """Whether the replayed terms lack no step, by the grant's account, or by its closing where there is no account any more."""
-        return self.terms_are_whole(grant) is True or (self.account(grant) is None and self.is_closed(grant))
+        """Whether the replayed terms lack no step, by the grant's account, or by its closing where
+        there is no account any more.
+        """
+        return self.terms_are_whole(grant) is True or (
+            self.account(grant) is None and self.is_closed(grant)
+        )
 
     def terms_now(self, grant: str) -> Terms | None:
-        """The terms in force last: as replayed where the account confirms or is not there, else as the account states; None: not known."""
+        """The terms in force last: as replayed where the account confirms or is not there, else as
+        the account states; None: not known.
+        """
         account, replayed = self.account(grant), self.terms_during(grant, LATEST)
         if replayed:
             return replayed[-1]
@@ -178,10 +224,11 @@ class History:
         )  # fmt: skip
 
     def terms_during(self, grant: str, slot: int) -> list[Terms]:
-        """The terms that may have held while a slot ran, in order: its own steps are not ordered against its claims.
+        """The terms that may have held while a slot ran, in order: its own steps are not ordered
+        against its claims.
 
-        Empty where they are not known: the creation is not in the evidence, or the replay does not end where the account stands, or may
-        lack a step that nothing else confirms.
+        Empty where they are not known: the creation is not in the evidence, or the replay does not
+        end where the account stands, or may lack a step that nothing else confirms.
         """
         whole = self.terms_are_whole(grant)
         if whole is False or (whole is None and grant in self.unread):
@@ -201,14 +248,24 @@ class History:
         account = self.account(grant)
         if account is not None:
             return account.authority
-        return next((step.accounts["authority"] for step in self.of_grant(grant) if "authority" in step.accounts), None)
+        return next(
+            (
+                step.accounts["authority"]
+                for step in self.of_grant(grant)
+                if "authority" in step.accounts
+            ),
+            None,
+        )
 
     def mint_of(self, grant: str) -> str | None:
         """The grant's mint, from its account or its creation."""
         account = self.account(grant)
         if account is not None:
             return account.mint
-        return next((step.accounts["mint"] for step in self.of_grant(grant) if "mint" in step.accounts), None)
+        return next(
+            (step.accounts["mint"] for step in self.of_grant(grant) if "mint" in step.accounts),
+            None,
+        )
 
     def upserts(self, authority: str) -> list[tuple[int, str]]:
         """(slot, signer) of every accepted upsert_pop_config of an authority, in order."""
@@ -219,14 +276,21 @@ class History:
         grouped: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for step in self.steps:
             if step.name == "upsert_pop_config":
-                grouped[step.accounts["authority"]].append((step.slot, str(step.args["signer_pubkey"])))
+                grouped[step.accounts["authority"]].append(
+                    (step.slot, str(step.args["signer_pubkey"]))
+                )
         return grouped
 
     def signer_now(self, authority: str | None) -> str | None:
-        """The signer that pop-config names now: by its account, or its last upsert where that was not collected; None when not known."""
+        """The signer that pop-config names now: by its account, or its last upsert where that was
+        not collected; None when not known.
+        """
         if authority is None:
             return None
-        config, upserts = pop_config_address(authority, self.claims.program_id), self.upserts(authority)
+        config, upserts = (
+            pop_config_address(authority, self.claims.program_id),
+            self.upserts(authority),
+        )
         row = self.accounts.get(config)
         if row is None:
             return upserts[-1][1] if upserts and config not in self.unread else None
@@ -236,20 +300,34 @@ class History:
         return value.signer_pubkey if value is not None else None
 
     def signer_named_at(self, authority: str) -> int | None:
-        """The unix second of the last upsert that was seen; None when none was, or its time is not known."""
-        steps = [step for step in self.steps if step.name == "upsert_pop_config" and step.accounts["authority"] == authority]
+        """The unix second of the last upsert that was seen; None when none was, or its time is not
+        known.
+        """
+        steps = [
+            step
+            for step in self.steps
+            if step.name == "upsert_pop_config" and step.accounts["authority"] == authority
+        ]
         return steps[-1].block_time if steps else None
 
     def signer_named_by(self, authority: str, moment: int) -> str | None:
-        """The signer that pop-config named at a unix second, by the last upsert before it; None where none with a time is known."""
-        steps = [s for s in self.steps if s.name == "upsert_pop_config" and s.accounts["authority"] == authority]
+        """The signer that pop-config named at a unix second, by the last upsert before it; None
+        where none with a time is known.
+        """
+        steps = [
+            s
+            for s in self.steps
+            if s.name == "upsert_pop_config" and s.accounts["authority"] == authority
+        ]
         before = [s for s in steps if s.block_time is not None and s.block_time <= moment]
         return str(before[-1].args["signer_pubkey"]) if before else None
 
     def signers_at(self, authority: str, slot: int) -> set[str] | None:
-        """The signers that pop-config may have named during a slot (two where an upsert stands in it); None when not known.
+        """The signers that pop-config may have named during a slot (two where an upsert stands in
+        it); None when not known.
 
-        Where the account was collected and no upsert was seen at all, the account's signer is taken to have stood all along.
+        Where the account was collected and no upsert was seen at all, the account's signer is taken
+        to have stood all along.
         """
         upserts = self.upserts(authority)
         before = [signer for at, signer in upserts if at < slot]
@@ -262,11 +340,12 @@ class History:
         return {now} if now is not None and not upserts else None
 
     def signer_holds(self, authority: str, slot: int, signer: str | None) -> bool | None:
-        """Whether pop-config named a signer during a slot; None where an upsert that the evidence lacks may say otherwise.
+        """Whether pop-config named a signer during a slot; None where an upsert that the evidence
+        lacks may say otherwise.
 
-        The history of upserts counts as complete if all hold: (1) one precedes the slot; (2) the last
-        one names what the account holds; (3) the node's lists, where there are any, are of that account
-        too, and every transaction that they name was given.
+        The history of upserts counts as complete if all hold: (1) one precedes the slot; (2) the
+        last one names what the account holds; (3) the node's lists, where there are any, are of
+        that account too, and every transaction that they name was given.
         """
         named = self.signers_at(authority, slot)
         if named is None or signer in named:
@@ -287,10 +366,14 @@ class History:
     def _is_behind(self, grant: str) -> bool:
         """Whether the grant's account was read before its last step, which then counts."""
         row, steps = self.accounts.get(grant), self.of_grant(grant)
-        return row is not None and row.slot is not None and bool(steps) and row.slot < steps[-1].slot
+        return (
+            row is not None and row.slot is not None and bool(steps) and row.slot < steps[-1].slot
+        )
 
     def is_closed(self, grant: str) -> bool:
-        """Whether the grant is closed: its account is said not to exist after it did, or close_grant was the last word."""
+        """Whether the grant is closed: its account is said not to exist after it did, or
+        close_grant was the last word.
+        """
         row = self.accounts.get(grant)
         if row is not None and not self._is_behind(grant):
             return not row.exists and bool(self.of_grant(grant))

@@ -112,7 +112,9 @@ class GrantChain:
             return False
         if self.state.slot is not None:
             return self.state.slot < self.linked[-1].slot
-        return self.state.head is None or (self.state.head in self.accepted_entries and self.state.head != self.links_head)
+        return self.state.head is None or (
+            self.state.head in self.accepted_entries and self.state.head != self.links_head
+        )
 
     @cached_property
     def state_counts(self) -> bool:
@@ -133,7 +135,11 @@ class GrantChain:
         """The head by the stream's link: PopState's own where `head` is PopState's; else the two
         are one.
         """
-        return self.state.stream_head if self.state_counts and self.state.stream_head is not None else self.head
+        return (
+            self.state.stream_head
+            if self.state_counts and self.state.stream_head is not None
+            else self.head
+        )
 
     def heads_during(self, slot: int) -> set[str]:
         """Every entry that may have been the chain's head while a slot ran, GENESIS included where
@@ -150,7 +156,9 @@ class GrantChain:
         for attempt in self.linked[max(first - 1, 0) : after]:
             era = self._era(attempt)
             if era.may_be_strict and era.may_be_relaxed:
-                found.add(str(attempt.entry_hash))  # whether it moved the head depends on rules that are not known
+                found.add(
+                    str(attempt.entry_hash)
+                )  # whether it moved the head depends on rules that are not known
         named = {str(a.prev_hash) for a in self.linked[first : after + 1]}
         if after == len(self.linked) and not self.state_is_stale:
             named.add(str(self.state.head))
@@ -172,10 +180,18 @@ class GrantChain:
         found = set()
         for attempt in self.linked:
             parent = attempt.prev_hash
-            if parent == GENESIS_HASH or parent in self.accepted_entries or not self._era(attempt).may_be_strict:
+            if (
+                parent == GENESIS_HASH
+                or parent in self.accepted_entries
+                or not self._era(attempt).may_be_strict
+            ):
                 continue
             found.add(str(parent))
-        if self.state.head is not None and self.state.head != GENESIS_HASH and self.state.head not in self.accepted_entries:
+        if (
+            self.state.head is not None
+            and self.state.head != GENESIS_HASH
+            and self.state.head not in self.accepted_entries
+        ):
             found.add(self.state.head)
         return frozenset(found)
 
@@ -206,7 +222,9 @@ class GrantChain:
         """
         if not self.is_strict_at(attempt):
             return False
-        return "relaxed" not in self._era(attempt).possible or self.eras.precedes(attempt.slot, attempt.block_time, "relaxed")
+        return "relaxed" not in self._era(attempt).possible or self.eras.precedes(
+            attempt.slot, attempt.block_time, "relaxed"
+        )
 
     @cached_property
     def is_closed_by_state(self) -> bool:
@@ -233,9 +251,21 @@ class GrantChain:
         one that landed later, and not nothing where a claim had landed. An unseen head is a gap,
         not a contradiction; a reading without a slot has no age to be wrong for.
         """
-        readings = [reading for reading in [*self.state.others, self.state] if reading.known and not reading.unreadable]
-        backwards = [later for before, later in pairwise(s for s in readings if s.slot is not None) if self._goes_back(before, later)]
-        return [reading for reading in readings if reading.is_contradicted or self._contradicts(reading) or reading in backwards]
+        readings = [
+            reading
+            for reading in [*self.state.others, self.state]
+            if reading.known and not reading.unreadable
+        ]
+        backwards = [
+            later
+            for before, later in pairwise(s for s in readings if s.slot is not None)
+            if self._goes_back(before, later)
+        ]
+        return [
+            reading
+            for reading in readings
+            if reading.is_contradicted or self._contradicts(reading) or reading in backwards
+        ]
 
     def _goes_back(self, before: PopStateReading, later: PopStateReading) -> bool:
         """Whether a later reading tells of an older state than one before it: nothing where there
@@ -248,7 +278,10 @@ class GrantChain:
         older, newer = self.accepted_entries.get(later.head), self.accepted_entries.get(before.head)
         if older is None or newer is None or older.issued_at is None or newer.issued_at is None:
             return False
-        return self.linked.index(older) < self.linked.index(newer) and older.issued_at < newer.issued_at
+        return (
+            self.linked.index(older) < self.linked.index(newer)
+            and older.issued_at < newer.issued_at
+        )
 
     def _contradicts(self, reading: PopStateReading) -> bool:
         if not reading.known or reading.unreadable or reading.slot is None:
@@ -287,7 +320,9 @@ class GrantChain:
         return [
             a
             for a in self.linked
-            if self.is_surely_strict(a) and a.prev_hash in self.accepted_entries and a.prev_hash not in self.heads_during(a.slot)
+            if self.is_surely_strict(a)
+            and a.prev_hash in self.accepted_entries
+            and a.prev_hash not in self.heads_during(a.slot)
         ]
 
     @cached_property
@@ -296,7 +331,9 @@ class GrantChain:
         one.
         """
         first: dict[tuple[str, int], Attempt] = {}
-        return [a for a in self.accepted if first.setdefault((a.claimer, a.period_index), a) is not a]
+        return [
+            a for a in self.accepted if first.setdefault((a.claimer, a.period_index), a) is not a
+        ]
 
     def _gap_after(self, entry: str) -> bool:
         """Whether claims after an entry hang on an unseen one, so that their order against it is
@@ -311,7 +348,11 @@ class GrantChain:
         children: dict[str, set[str]] = defaultdict(set)
         for attempt in [*self.linked, *self.attributed]:
             children[str(attempt.prev_hash)].add(str(attempt.entry_hash))
-        return [Fork(parent, tuple(sorted(entries))) for parent, entries in sorted(children.items()) if len(entries) > 1]
+        return [
+            Fork(parent, tuple(sorted(entries)))
+            for parent, entries in sorted(children.items())
+            if len(entries) > 1
+        ]
 
     @cached_property
     def eras_found(self) -> list[str]:

@@ -49,7 +49,15 @@ class Listing:
 
         `accepted_alone`: every one that did not fail.
         """
-        if self._rows is None or not self._has_transactions or address not in (self.addresses or ()):
+        if (
+            self._rows is None
+            or not self._has_transactions
+            or address not in (self.addresses or ())
+        ):
             return False
-        wanted = (row for row in self._rows.values() if address in row.addresses and not (accepted_alone and row.err is not None))
+        wanted = (
+            row
+            for row in self._rows.values()
+            if address in row.addresses and not (accepted_alone and row.err is not None)
+        )
         return all(row.signature in self._given for row in wanted)

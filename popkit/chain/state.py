@@ -53,7 +53,9 @@ def read_state(grant: str, accounts: Mapping[str, AccountRow], program: str) -> 
 
 
 def _reading(grant: str, row: AccountRow) -> PopStateReading:
-    reading = PopStateReading(known=True, slot=row.slot, place=row.place, is_contradicted=row.is_contradicted)
+    reading = PopStateReading(
+        known=True, slot=row.slot, place=row.place, is_contradicted=row.is_contradicted
+    )
     if not row.exists:
         return reading
     value = row.decoded(layouts.PopState)

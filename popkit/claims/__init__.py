@@ -1,4 +1,6 @@
-"""Transactions → one row a claim attempt, accepted or refused, with exact dtypes. Neither prints nor plots."""
+"""Transactions → one row a claim attempt, accepted or refused, with exact dtypes. Neither prints
+nor plots.
+"""
 
 from popkit.claims.table import ClaimTable, read_claims
 

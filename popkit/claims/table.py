@@ -69,7 +69,9 @@ class _Columns:
     account_count: list[Ints] = field(default_factory=list)
     token_account_index: list[Ints] = field(default_factory=list)
     vault_index: list[Ints] = field(default_factory=list)
-    keys: dict[str, list[Bytes]] = field(default_factory=lambda: {name: [] for name in ACCOUNT_COLUMNS})
+    keys: dict[str, list[Bytes]] = field(
+        default_factory=lambda: {name: [] for name in ACCOUNT_COLUMNS}
+    )
     period_index: list[npt.NDArray[np.uint64]] = field(default_factory=list)
     claimer_signed: list[Mask] = field(default_factory=list)
     proof_place: list[Ints] = field(default_factory=list)
@@ -80,25 +82,39 @@ class _Columns:
 
 
 class ClaimTable:
-    """Every claim attempt of a case, ascending by (slot, signature, instruction, inner instruction).
+    """Every claim attempt of a case, ascending by (slot, signature, instruction, inner
+    instruction).
 
-    Columns are numpy arrays of length n: `slot` int64, `period_index` uint64, `issued_at` int64 (unix seconds), keys and hashes
-    (n, 32) uint8 (their text forms are the properties of the same names ending in `_text`), masks bool. Costly columns (signatures,
-    receipt addresses) are computed when first asked for. `popkit.claims.frame.claims_frame` gives the documented DataFrame.
+    Columns are numpy arrays of length n: `slot` int64, `period_index` uint64, `issued_at` int64
+    (unix seconds), keys and hashes (n, 32) uint8 (their text forms are the properties of the same
+    names ending in `_text`), masks bool. Costly columns (signatures, receipt addresses) are
+    computed when first asked for. `popkit.claims.frame.claims_frame` gives the documented
+    DataFrame.
     """
 
     def __init__(
-        self, transactions: Transactions, columns: _Columns, buffer: Bytes, decoded: dict[int, Transaction], program_id: str
+        self,
+        transactions: Transactions,
+        columns: _Columns,
+        buffer: Bytes,
+        decoded: dict[int, Transaction],
+        program_id: str,
     ) -> None:
         self.transactions, self.program_id = transactions, program_id
         self._decoded = decoded
         self.other_rows: list[int] = []  # transactions with calls of the program that are no claims
-        self.unread_calls: list[int] = []  # transactions in which other programs may have called it, unreadably
-        self.problems: list[Problem] = []  # of transactions whose bytes, or whose inner calls, cannot be read
+        self.unread_calls: list[
+            int
+        ] = []  # transactions in which other programs may have called it, unreadably
+        self.problems: list[
+            Problem
+        ] = []  # of transactions whose bytes, or whose inner calls, cannot be read
         slots = np.array(transactions.slot, np.int64)
         transaction = _joined(columns.transaction, np.int64)
         index, inner = _joined(columns.index, np.int64), _joined(columns.inner, np.int64)
-        order = np.lexsort((inner, index, transaction, slots[transaction] if len(transaction) else transaction))
+        order = np.lexsort(
+            (inner, index, transaction, slots[transaction] if len(transaction) else transaction)
+        )
         self.buffer = buffer
         self.transaction, self.index, self.inner = transaction[order], index[order], inner[order]
         self.slot = slots[self.transaction] if len(order) else np.zeros(0, np.int64)
@@ -121,7 +137,9 @@ class ClaimTable:
         self.issued_at = messages.issued_at
         self._preimage, self._preimage_length = messages.preimage, messages.preimage_length
         errs = transactions.meta
-        self.accepted = np.fromiter((errs[row].err is None for row in self.transaction.tolist()), np.bool_, len(order))
+        self.accepted = np.fromiter(
+            (errs[row].err is None for row in self.transaction.tolist()), np.bool_, len(order)
+        )
 
     def __len__(self) -> int:
         return len(self.transaction)
@@ -146,7 +164,10 @@ class ClaimTable:
     def hash_text(self) -> dict[str, list[str]]:
         """Message fields: hashes as hex, `message_grant` and `message_claimer` as base58."""
         as_keys = {"message_grant", "message_claimer"}
-        return {name: (key_strings if name in as_keys else hex_strings)(block) for name, block in self.hashes.items()}
+        return {
+            name: (key_strings if name in as_keys else hex_strings)(block)
+            for name, block in self.hashes.items()
+        }
 
     @cached_property
     def entry_hash_recomputed(self) -> Bytes:
@@ -154,13 +175,17 @@ class ClaimTable:
         raw, width = self._preimage.tobytes(), self._preimage.shape[1]
         sha256 = hashlib.sha256
         ends = self._preimage_length.tolist()
-        digests = b"".join([sha256(raw[i * width : i * width + end]).digest() for i, end in enumerate(ends)])
+        digests = b"".join(
+            [sha256(raw[i * width : i * width + end]).digest() for i, end in enumerate(ends)]
+        )
         return np.frombuffer(digests, np.uint8).reshape(-1, 32)
 
     @cached_property
     def entry_hash_holds(self) -> Mask:
         """Whether the message's entry hash is the hash of its other fields."""
-        holds: Mask = self.has_message & (self.entry_hash_recomputed == self.hashes["entry_hash"]).all(axis=1)
+        holds: Mask = self.has_message & (
+            self.entry_hash_recomputed == self.hashes["entry_hash"]
+        ).all(axis=1)
         return holds
 
     def message_bytes(self, row: int) -> bytes:
@@ -174,7 +199,11 @@ class ClaimTable:
         return np.fromiter(
             (
                 self.proof_place[row] > 0
-                and verify_strict(self.signer[row].tobytes(), self.message_bytes(row), self.proof_signature[row].tobytes())
+                and verify_strict(
+                    self.signer[row].tobytes(),
+                    self.message_bytes(row),
+                    self.proof_signature[row].tobytes(),
+                )
                 for row in range(len(self))
             ),
             np.bool_,
@@ -183,7 +212,9 @@ class ClaimTable:
 
     @cached_property
     def transaction_signatures_hold(self) -> list[bool | None]:
-        """Whether the transaction's own signatures hold and its first one is the one it is known by; None where that cannot be known."""
+        """Whether the transaction's own signatures hold and its first one is the one it is known
+        by; None where that cannot be known.
+        """
         known: dict[int, bool | None] = {}
         out = []
         for row in self.transaction.tolist():
@@ -230,25 +261,38 @@ class ClaimTable:
     def own_failure(self) -> Mask:
         """Whether the transaction failed at this very claim (not before it, not after it)."""
         return np.array(
-            [f is not None and f.instruction_index == index for f, index in zip(self.failure, self.index.tolist(), strict=True)],
+            [
+                f is not None and f.instruction_index == index
+                for f, index in zip(self.failure, self.index.tolist(), strict=True)
+            ],
             np.bool_,
         )
 
     @cached_property
     def amount_moved(self) -> list[int | None]:
-        """Base units the claimer's token account gained in the transaction; None where the node gave no balances or it failed."""
+        """Base units the claimer's token account gained in the transaction; None where the node
+        gave no balances or it failed.
+        """
         return self._gains(self.token_account_index)
 
     @cached_property
     def amount_taken(self) -> list[int | None]:
-        """Base units the vault lost in the transaction; None where the node gave no balances or it failed."""
+        """Base units the vault lost in the transaction; None where the node gave no balances or it
+        failed.
+        """
         return [None if gain is None else -gain for gain in self._gains(self.vault_index)]
 
     def _gains(self, accounts: Ints) -> list[int | None]:
         out: list[int | None] = []
-        for row, account, accepted in zip(self.transaction.tolist(), accounts.tolist(), self.accepted.tolist(), strict=True):
+        for row, account, accepted in zip(
+            self.transaction.tolist(), accounts.tolist(), self.accepted.tolist(), strict=True
+        ):
             meta = self.transactions.meta[row]
-            out.append(_gain(meta.pre_token_balances, meta.post_token_balances, account) if accepted else None)
+            out.append(
+                _gain(meta.pre_token_balances, meta.post_token_balances, account)
+                if accepted
+                else None
+            )
         return out
 
     def decode(self, row: int) -> Transaction:
@@ -261,7 +305,9 @@ class ClaimTable:
 _U64_DIGITS = 20
 
 
-def _gain(before: list[TokenBalance] | None, after: list[TokenBalance] | None, account: int) -> int | None:
+def _gain(
+    before: list[TokenBalance] | None, after: list[TokenBalance] | None, account: int
+) -> int | None:
     if before is None or after is None:
         return None
     # An account may be made in the transaction, and no claim closes one: absent before is nothing, absent after is not known.
@@ -270,16 +316,24 @@ def _gain(before: list[TokenBalance] | None, after: list[TokenBalance] | None, a
 
 
 def _amount(side: list[TokenBalance], account: int, none: int | None) -> int | None:
-    """The base units of a token account on one side of a transaction; `none` where it is not named, None where it is no u64."""
+    """The base units of a token account on one side of a transaction; `none` where it is not named,
+    None where it is no u64.
+    """
     text = next((b.ui_token_amount.amount for b in side if b.account_index == account), None)
     if text is None:
         return none
-    is_number = text.isascii() and text.isdecimal() and len(text) <= _U64_DIGITS and int(text) < 1 << 64
+    is_number = (
+        text.isascii() and text.isdecimal() and len(text) <= _U64_DIGITS and int(text) < 1 << 64
+    )
     return int(text) if is_number else None
 
 
-def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = None) -> bool | None:
-    """Whether a transaction is signed by those it names and known by its own first signature; None where it cannot be known."""
+def is_authentic(
+    transactions: Transactions, row: int, tx: Transaction | None = None
+) -> bool | None:
+    """Whether a transaction is signed by those it names and known by its own first signature; None
+    where it cannot be known.
+    """
     wire = transactions.wire[row]
     if wire is not None and tx is None:
         quick = _plain_wire_holds(wire, transactions.signature[row])
@@ -295,7 +349,9 @@ def is_authentic(transactions: Transactions, row: int, tx: Transaction | None = 
 
 
 def _plain_wire_holds(wire: bytes, signature: str) -> bool | None:
-    """The same question for a legacy or v0 wire without decoding its instructions; None for any other shape."""
+    """The same question for a legacy or v0 wire without decoding its instructions; None for any
+    other shape.
+    """
     count = wire[0] if wire else 0
     header = 1 + 64 * count
     if not 0 < count < 0x80 or len(wire) < header + 5:
@@ -309,7 +365,12 @@ def _plain_wire_holds(wire: bytes, signature: str) -> bool | None:
     if str(Signature(wire[1:65])) != signature:
         return False
     message = wire[header:]
-    return all(verify_strict(wire[keys + 32 * i : keys + 32 * i + 32], message, wire[1 + 64 * i : 65 + 64 * i]) for i in range(count))
+    return all(
+        verify_strict(
+            wire[keys + 32 * i : keys + 32 * i + 32], message, wire[1 + 64 * i : 65 + 64 * i]
+        )
+        for i in range(count)
+    )
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -337,7 +398,11 @@ def read_claims(transactions: Transactions | None, program_id: str) -> ClaimTabl
     again |= {rows[i] for i in block.transaction[block.odd].tolist()}
     again |= {rows[i] for i in calls_unknown_programs(layout, instructions, program).tolist()}
     row_of = np.array(rows, np.int64)
-    keep = ~np.isin(row_of[block.transaction], np.array(sorted(again), np.int64)) if len(block.transaction) else np.zeros(0, bool)
+    keep = (
+        ~np.isin(row_of[block.transaction], np.array(sorted(again), np.int64))
+        if len(block.transaction)
+        else np.zeros(0, bool)
+    )
     columns.transaction.append(row_of[block.transaction[keep]] if rows else np.zeros(0, np.int64))
     columns.index.append(block.index[keep])
     columns.inner.append(np.full(int(keep.sum()), -1))
@@ -362,7 +427,11 @@ def read_claims(transactions: Transactions | None, program_id: str) -> ClaimTabl
             decoded[row] = decode_row(table, row)
             found = scalar_claims(table, row, decoded[row], program_id)
         except ValueError as error:
-            problems.append(Problem("unreadable_transaction", f"{table.signature[row]}: {error}", table.place(row)))
+            problems.append(
+                Problem(
+                    "unreadable_transaction", f"{table.signature[row]}: {error}", table.place(row)
+                )
+            )
             continue
         hidden = unreadable_calls(table, row, decoded[row], program_id)
         if hidden is not None:
@@ -378,7 +447,9 @@ def read_claims(transactions: Transactions | None, program_id: str) -> ClaimTabl
 
 
 def _append_scalar(columns: _Columns, buffer: Bytes, claims: list[ScalarClaim]) -> Bytes:
-    """Add claims read one at a time to the columns; their messages go to the end of the buffer, which is returned."""
+    """Add claims read one at a time to the columns; their messages go to the end of the buffer,
+    which is returned.
+    """
     if not claims:
         return buffer
     offset, extra = len(buffer), []
@@ -395,8 +466,12 @@ def _append_scalar(columns: _Columns, buffer: Bytes, claims: list[ScalarClaim]) 
 
     columns.transaction.append(np.array([claim.transaction for claim in claims]))
     columns.index.append(np.array([claim.index for claim in claims]))
-    columns.inner.append(np.array([-1 if claim.inner_index is None else claim.inner_index for claim in claims]))
-    columns.with_proof.append(np.array([claim.instruction.name == "claim_grant_with_proof" for claim in claims]))
+    columns.inner.append(
+        np.array([-1 if claim.inner_index is None else claim.inner_index for claim in claims])
+    )
+    columns.with_proof.append(
+        np.array([claim.instruction.name == "claim_grant_with_proof" for claim in claims])
+    )
     columns.account_count.append(np.array([claim.account_count for claim in claims]))
     columns.token_account_index.append(np.array([claim.token_account_index for claim in claims]))
     columns.vault_index.append(np.array([claim.vault_index for claim in claims]))
@@ -405,14 +480,30 @@ def _append_scalar(columns: _Columns, buffer: Bytes, claims: list[ScalarClaim]) 
         wanted = names.get(name, name)
         texts = [claim.instruction.accounts.get(wanted) for claim in claims]
         columns.keys[name].append(keys([b58decode(text) if text else bytes(32) for text in texts]))
-    columns.period_index.append(np.array([claim.instruction.args["period_index"] for claim in claims], np.uint64))
+    columns.period_index.append(
+        np.array([claim.instruction.args["period_index"] for claim in claims], np.uint64)
+    )
     columns.claimer_signed.append(np.array([claim.claimer_signed for claim in claims]))
-    columns.proof_place.append(np.array([PROOF_PLACES.index(claim.proof_place) for claim in claims]))
-    columns.signer.append(keys([claim.proof.public_key if claim.proof else bytes(32) for claim in claims]))
-    columns.proof_signature.append(keys([claim.proof.signature if claim.proof else bytes(64) for claim in claims], 64))
+    columns.proof_place.append(
+        np.array([PROOF_PLACES.index(claim.proof_place) for claim in claims])
+    )
+    columns.signer.append(
+        keys([claim.proof.public_key if claim.proof else bytes(32) for claim in claims])
+    )
+    columns.proof_signature.append(
+        keys([claim.proof.signature if claim.proof else bytes(64) for claim in claims], 64)
+    )
     columns.message.append(np.array(starts))
     columns.message_length.append(np.array(lengths))
     return np.concatenate([buffer, np.frombuffer(b"".join(extra), np.uint8)])
 
 
-__all__ = ["MESSAGE_HASHES", "PROOF_PLACES", "ClaimTable", "hex_strings", "is_authentic", "key_strings", "read_claims"]
+__all__ = [
+    "MESSAGE_HASHES",
+    "PROOF_PLACES",
+    "ClaimTable",
+    "hex_strings",
+    "is_authentic",
+    "key_strings",
+    "read_claims",
+]

@@ -1,4 +1,6 @@
-"""The custody record of a collection in progress; `popkit.evidence.custody` reads it back and says what it proves."""
+"""The custody record of a collection in progress; `popkit.evidence.custody` reads it back and says
+what it proves.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from popkit.evidence.layout import CUSTODY
 class Custody:
     """The custody record of a collection in progress, open for appending.
 
-    Opening cuts off a last line that was being written when the process was killed; every whole line stays.
-    Raises CaseUnreadable when a whole line does not follow the one before it.
+    Opening cuts off a last line that was being written when the process was killed; every whole
+    line stays. Raises CaseUnreadable when a whole line does not follow the one before it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,7 +39,8 @@ class Custody:
                         f"expected {breaks[0].expected}, observed {breaks[0].observed}",
                         file=CUSTODY,
                         line=number,
-                        advice="the unfinished collection was altered; start again with another --out",
+                        advice="the unfinished collection was altered; start again with another "
+                        "--out",
                     )
                 self.records.append(record)
                 self.head, self.count, whole = digest_of_line(line), number, whole + len(line) + 1
@@ -46,7 +49,9 @@ class Custody:
         return file
 
     def append(self, record: dict[str, Any], through: bool = True) -> int:
-        """Write one record down; returns its number (1-based). `through`: onto the disk, not only into the system's memory."""
+        """Write one record down; returns its number (1-based). `through`: onto the disk, not only
+        into the system's memory.
+        """
         line = msgspec.json.encode({"n": self.count + 1, **record, "prev": self.head})
         self._file.write(line + b"\n")
         if through:

@@ -1,4 +1,6 @@
-"""One request over HTTP: sent once, bounded in size and time, and ended by a named outcome, whatever the peer does."""
+"""One request over HTTP: sent once, bounded in size and time, and ended by a named outcome,
+whatever the peer does.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,25 @@ from popkit.collecting.workspace import TOOL
 _SECONDS = re.compile(r"^[0-9]+(\.[0-9]+)?$")
 _NO_DECODER = re.compile(r"Can not decode content-encoding: [a-z]+ \((br|zstd)\)")
 _DECODED = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
-"""Compressions that are undone before a body is looked at: the last two only where a library for them is installed."""
+"""Compressions that are undone before a body is looked at: the last two only where a library for
+them is installed.
+"""
 LONGEST_PAUSE = 600.0
 """Seconds: a peer that asks for a longer pause is asked again after this."""
-HEADERS: Mapping[str, str] = {"User-Agent": TOOL.replace(" ", "/"), "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+HEADERS: Mapping[str, str] = {
+    "User-Agent": TOOL.replace(" ", "/"),
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+}
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came back: the outcome by HTTP alone, the body as received (b"" where none is used), and what it says of time.
+    """What came back: the outcome by HTTP alone, the body as received (b"" where none is used), and
+    what it says of time.
 
-    `date` is the peer's own clock (unix seconds, from the Date header), `number` the request's number in the custody record.
+    `date` is the peer's own clock (unix seconds, from the Date header), `number` the request's
+    number in the custody record.
     """
 
     outcome: Outcome
@@ -42,16 +52,22 @@ class Answer:
     sha256: str = ""
     size: int = 0
     secrets_replaced: int = 0
-    """How often a secret that was sent stood in the body and was replaced; `sha256` and `size` are of the body as it came."""
+    """How often a secret that was sent stood in the body and was replaced; `sha256` and `size` are
+    of the body as it came.
+    """
 
 
 class _SendOnce:
-    """Keeps one request one request: aiohttp sends a GET whose connection was lost again by itself, past every limit and the record."""
+    """Keeps one request one request: aiohttp sends a GET whose connection was lost again by itself,
+    past every limit and the record.
+    """
 
     def __init__(self) -> None:
         self.is_sent = False
 
-    async def __call__(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
         if self.is_sent:
             raise aiohttp.ServerDisconnectedError
         self.is_sent = True
@@ -59,11 +75,19 @@ class _SendOnce:
 
 
 async def exchange(
-    session: aiohttp.ClientSession, address: Address, body: bytes | None, path: str, *, timeout: float, max_body: int
+    session: aiohttp.ClientSession,
+    address: Address,
+    body: bytes | None,
+    path: str,
+    *,
+    timeout: float,
+    max_body: int,
 ) -> Answer:
-    """Send one request and say how it ended; never raises for what a peer does. `body` None is a GET of `path` below the address.
+    """Send one request and say how it ended; never raises for what a peer does. `body` None is a
+    GET of `path` below the address.
 
-    Nothing in the answer's `detail` quotes an error's text; the body is as it came, so that whoever keeps it must take secrets out.
+    Nothing in the answer's `detail` quotes an error's text; the body is as it came, so that whoever
+    keeps it must take secrets out.
     """
     headers = dict(HEADERS) | dict(address.headers)
     if body is not None:
@@ -89,7 +113,11 @@ async def exchange(
         if isinstance(error, aiohttp.ClientResponseError):
             return Answer(Outcome.NO_CONNECTION, detail=type(error).__name__)
         return Answer(Outcome.BODY_CUT, detail="the connection ended inside the body")
-    except (aiohttp.ClientError, OSError, ValueError) as error:  # their texts may hold the URL: the class alone is written down
+    except (
+        aiohttp.ClientError,
+        OSError,
+        ValueError,
+    ) as error:  # their texts may hold the URL: the class alone is written down
         return Answer(Outcome.NO_CONNECTION, detail=type(error).__name__)
 
 
@@ -101,7 +129,10 @@ async def _read(response: aiohttp.ClientResponse, max_body: int) -> Answer:
         answer.detail = f"to {_host(response.headers.get('Location', ''))}"
         return answer
     if (response.content_length or 0) > max_body:
-        answer.outcome, answer.detail = Outcome.BODY_ENDLESS, f"announced {response.content_length} bytes"
+        answer.outcome, answer.detail = (
+            Outcome.BODY_ENDLESS,
+            f"announced {response.content_length} bytes",
+        )
         return answer
     pieces, size = [], 0
     async for piece in response.content.iter_any():
@@ -119,17 +150,25 @@ async def _read(response: aiohttp.ClientResponse, max_body: int) -> Answer:
         answer.outcome = Outcome.BLOCKED
     if answer.outcome is Outcome.OK:
         if encoding not in _DECODED:
-            answer.outcome, answer.detail = Outcome.WRONG_ENCODING, f"{encoding[:60]}, where gzip or none was asked for"
+            answer.outcome, answer.detail = (
+                Outcome.WRONG_ENCODING,
+                f"{encoding[:60]}, where gzip or none was asked for",
+            )
         elif is_page:
             answer.outcome = Outcome.HTML_PAGE
         elif not (said == "application/json" or said.endswith("+json")):
             is_json = answer.body.lstrip()[:1] in (b"{", b"[")
-            answer.outcome, answer.detail = Outcome.WRONG_CONTENT_TYPE, f"JSON called {said[:60]}" if is_json else said[:60]
+            answer.outcome, answer.detail = (
+                Outcome.WRONG_CONTENT_TYPE,
+                f"JSON called {said[:60]}" if is_json else said[:60],
+            )
     return answer
 
 
 def _unasked_encoding(text: str) -> str | None:
-    """The compression that aiohttp has no library for, from its error's text; None when the error is another."""
+    """The compression that aiohttp has no library for, from its error's text; None when the error
+    is another.
+    """
     found = _NO_DECODER.search(text)
     return found[1] if found else None
 
@@ -155,7 +194,9 @@ def _date(text: str | None) -> float | None:
 
 
 def _seconds(text: str | None, date: str | None) -> float | None:
-    """A Retry-After header, in seconds or as a date, as seconds from now; at most ten minutes, as a longer pause is an end."""
+    """A Retry-After header, in seconds or as a date, as seconds from now; at most ten minutes, as a
+    longer pause is an end.
+    """
     if text is None:
         return None
     text = text.strip()
@@ -164,4 +205,6 @@ def _seconds(text: str | None, date: str | None) -> float | None:
     until, now = _date(text), _date(date)
     if until is None:
         return None
-    return min(max(until - (now if now is not None else datetime.now().timestamp()), 0.0), LONGEST_PAUSE)
+    return min(
+        max(until - (now if now is not None else datetime.now().timestamp()), 0.0), LONGEST_PAUSE
+    )

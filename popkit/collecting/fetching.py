@@ -19,9 +19,12 @@ from popkit.evidence.layout import TRANSACTIONS
 from popkit.protocol.transaction import TransactionError, decode_wire
 
 CONFIG = {"encoding": "base64", "commitment": "finalized", "maxSupportedTransactionVersion": 1}
-"""Version 1 is the highest that popkit's decoder knows; a node that knows fewer gives what it has."""
+"""Version 1 is the highest that popkit's decoder knows; a node that knows fewer gives what it has.
+"""
 PASSES = 3
-"""How often a listed transaction that was not given is asked for: a node's index may lag its list, its storage be out of reach."""
+"""How often a listed transaction that was not given is asked for: a node's index may lag its list,
+its storage be out of reach.
+"""
 REST_BETWEEN_PASSES = 0.2
 _NEWER_VERSION = -32015
 _MARK = b'"transaction":["'
@@ -46,7 +49,9 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches transactions from one node into the case; what is there already is never asked for again."""
+    """Fetches transactions from one node into the case; what is there already is never asked for
+    again.
+    """
 
     def __init__(self, node: Node, work: Workspace, progress: Progress, parallel: int = 4) -> None:
         self.node, self.work, self.progress, self.parallel = node, work, progress, max(1, parallel)
@@ -71,7 +76,9 @@ class Fetcher:
         missing: dict[str, Reply] = {}
         for turn in range(PASSES):
             missing = await self._pass(todo)
-            todo = [signature for signature, reply in missing.items() if reply.code != _NEWER_VERSION]
+            todo = [
+                signature for signature, reply in missing.items() if reply.code != _NEWER_VERSION
+            ]
             if not todo:
                 break
             if turn + 1 < PASSES:
@@ -79,8 +86,13 @@ class Fetcher:
         return Fetched(self.kept & set(signatures), missing)
 
     async def _pass(self, todo: Sequence[str]) -> dict[str, Reply]:
-        """Each signature asked for until it is answered once; those without a transaction, with the node's word."""
-        queue, running = deque(todo), deque[asyncio.Task[tuple[dict[str, bytes], dict[str, Reply]]]]()
+        """Each signature asked for until it is answered once; those without a transaction, with the
+        node's word.
+        """
+        queue, running = (
+            deque(todo),
+            deque[asyncio.Task[tuple[dict[str, bytes], dict[str, Reply]]]](),
+        )
         missing: dict[str, Reply] = {}
         try:
             while queue or running:
@@ -107,20 +119,38 @@ class Fetcher:
         missing: dict[str, Reply] = {}
         todo, failures = deque(chunk), 0
         while todo:
-            part = [todo.popleft() for _ in range(min(self.node.size_for("getTransaction"), len(todo)))]
-            replies, answer, note = await self.node.once([Call("getTransaction", [s, CONFIG]) for s in part], first=part[0])
-            checked = [_checked(signature, reply) for signature, reply in zip(part, replies, strict=True)]
+            part = [
+                todo.popleft() for _ in range(min(self.node.size_for("getTransaction"), len(todo)))
+            ]
+            replies, answer, note = await self.node.once(
+                [Call("getTransaction", [s, CONFIG]) for s in part], first=part[0]
+            )
+            checked = [
+                _checked(signature, reply) for signature, reply in zip(part, replies, strict=True)
+            ]
             strange = [reply for reply in checked if reply.outcome is Outcome.WRONG_ANSWER]
-            without = Counter("null" if reply.ok else str(reply.outcome) for reply in checked if not reply.ok or reply.result == b"null")
+            without = Counter(
+                "null" if reply.ok else str(reply.outcome)
+                for reply in checked
+                if not reply.ok or reply.result == b"null"
+            )
             if strange:
                 note["outcome"] = Outcome.WRONG_ANSWER
             self.work.keeps({}, **note, **({"without": without} if without else {}))
-            if strange and len(part) > 1:  # answers under each other's ids: one at a time, nothing can be mixed up
+            if (
+                strange and len(part) > 1
+            ):  # answers under each other's ids: one at a time, nothing can be mixed up
                 self.node.shrink_to(1)
             again = []
             for signature, reply in zip(part, checked, strict=True):
                 if reply.ok and reply.result != b"null":
-                    lines[signature] = _PREFIX + signature.encode() + b'","result":' + reply.result.replace(b"\n", b" ") + b"}"
+                    lines[signature] = (
+                        _PREFIX
+                        + signature.encode()
+                        + b'","result":'
+                        + reply.result.replace(b"\n", b" ")
+                        + b"}"
+                    )
                 elif reply.ok or not RULES[reply.outcome].again:
                     missing[signature] = reply
                 else:
@@ -131,7 +161,9 @@ class Fetcher:
             todo.extendleft(signature for signature, _ in reversed(again))
             failures = failures + 1 if len(again) == len(part) else 1
             if failures >= self.node.peer.conduct.attempts:
-                if all(reply.outcome in (Outcome.RPC_ERROR, Outcome.WRONG_ANSWER) for _, reply in again):
+                if all(
+                    reply.outcome in (Outcome.RPC_ERROR, Outcome.WRONG_ANSWER) for _, reply in again
+                ):
                     missing |= dict(again)
                     todo = deque(signature for signature in todo if signature not in missing)
                     failures = 0
@@ -145,7 +177,9 @@ class Fetcher:
         lines = []
         for signature in sorted(missing):
             reply = missing[signature]
-            error = msgspec.json.encode({"outcome": reply.outcome, "code": reply.code, "message": reply.message[:200]})
+            error = msgspec.json.encode(
+                {"outcome": reply.outcome, "code": reply.code, "message": reply.message[:200]}
+            )
             lines.append(_PREFIX + signature.encode() + b'","error":' + error + b',"result":null}')
         if lines:
             self.work.keeps({TRANSACTIONS: lines}, kind="keep", missing=len(lines))
@@ -157,7 +191,9 @@ class _Line(msgspec.Struct):
 
 
 def _signature_of(line: bytes) -> tuple[str, bool]:
-    """The signature of a line, and whether the line holds its transaction. Lines of other tools may be spaced otherwise."""
+    """The signature of a line, and whether the line holds its transaction. Lines of other tools may
+    be spaced otherwise.
+    """
     if line.startswith(_PREFIX) and not line.rstrip().endswith(b"null}"):
         return line[len(_PREFIX) : line.index(b'"', len(_PREFIX))].decode(), True
     row = msgspec.json.decode(line, type=_Line)
@@ -165,9 +201,11 @@ def _signature_of(line: bytes) -> tuple[str, bool]:
 
 
 def _checked(signature: str, reply: Reply) -> Reply:
-    """A reply that is the transaction asked for, or null; a transaction of another signature is a wrong answer.
+    """A reply that is the transaction asked for, or null; a transaction of another signature is a
+    wrong answer.
 
-    Only the encoding that was asked for is looked into here; whoever reads the case checks everything anew.
+    Only the encoding that was asked for is looked into here; whoever reads the case checks
+    everything anew.
     """
     if not reply.ok or reply.result == b"null":
         return reply
@@ -188,7 +226,9 @@ class _Result(msgspec.Struct):
 
 
 def _encoded(result: bytes) -> bytes | None:
-    """The base64 text of a result, or None where there is none: found by its key as nodes write it, else parsed."""
+    """The base64 text of a result, or None where there is none: found by its key as nodes write it,
+    else parsed.
+    """
     start = result.find(_MARK) + len(_MARK)
     if start >= len(_MARK) and result[:1] == b"{":
         return result[start : result.index(b'"', start)]
@@ -199,7 +239,9 @@ def _encoded(result: bytes) -> bytes | None:
 
 
 def _is_signed(signature: str, encoded: bytes) -> bool:
-    """Whether the transaction in base64 has this first signature. Raises ValueError or TransactionError otherwise."""
+    """Whether the transaction in base64 has this first signature. Raises ValueError or
+    TransactionError otherwise.
+    """
     head = pybase64.b64decode(encoded[:88])
     if head[:1] == _VERSION_1:  # its signatures are at its end
         return decode_wire(pybase64.b64decode(encoded)).signatures[:1] == (signature,)

@@ -16,7 +16,9 @@ from popkit.collecting.workspace import Workspace
 from popkit.evidence.layout import ASKED, MANIFEST, SIGNATURES, STORAGE
 from popkit.evidence.manifest import sha256_of
 
-_MOMENTARY = frozenset({STORAGE})  # states of one moment: an older one beside a newer would contradict it
+_MOMENTARY = frozenset(
+    {STORAGE}
+)  # states of one moment: an older one beside a newer would contradict it
 
 
 class _Document(msgspec.Struct):
@@ -26,7 +28,9 @@ class _Document(msgspec.Struct):
 
 @dataclass(slots=True)
 class Imported:
-    """What was taken over: the worker's answers by name, what is said of it in case.json, and lists that are complete by address."""
+    """What was taken over: the worker's answers by name, what is said of it in case.json, and lists
+    that are complete by address.
+    """
 
     said: dict[str, Said] = field(default_factory=dict)
     statement: dict[str, Any] = field(default_factory=dict)
@@ -36,13 +40,22 @@ class Imported:
 
 
 def import_exports(paths: tuple[Path, ...], work: Workspace, program: str) -> Imported:
-    """Rows and answers of exports, into the case. Raises UsageError when nothing in them is evidence."""
+    """Rows and answers of exports, into the case. Raises UsageError when nothing in them is
+    evidence.
+    """
     exports = read_exports(list(paths), program=program)
     found = Imported(exports=exports, newest=exports.newest)
     _keep(exports, work, "exports", frozenset(), found)
     found.statement = {
         "used": [
-            {"path": u.path, "sha256": u.sha256, "as": u.what, "rows": u.rows, **({"note": u.note} if u.note else {})} for u in exports.used
+            {
+                "path": u.path,
+                "sha256": u.sha256,
+                "as": u.what,
+                "rows": u.rows,
+                **({"note": u.note} if u.note else {}),
+            }
+            for u in exports.used
         ],
         "not_used": [{"path": n.path, "sha256": n.sha256, "why": n.why} for n in exports.not_used],
         "withheld": dict(sorted(exports.withheld.items())),
@@ -51,7 +64,9 @@ def import_exports(paths: tuple[Path, ...], work: Workspace, program: str) -> Im
 
 
 def take_over(case: Path, work: Workspace, replaced: bool, program: str) -> Imported:
-    """Everything that an earlier case holds, named by the digest of its manifest. `replaced`: a newer storage export is given."""
+    """Everything that an earlier case holds, named by the digest of its manifest. `replaced`: a
+    newer storage export is given.
+    """
     exports = read_exports([case], program=program)
     found = Imported(exports=exports, newest=exports.newest)
     manifest = case / MANIFEST
@@ -61,13 +76,22 @@ def take_over(case: Path, work: Workspace, replaced: bool, program: str) -> Impo
         "manifest_sha256": sha256_of(manifest) if manifest.is_file() else None,
         "collected_at": header.collected_at if header is not None else None,
     }
-    _keep(exports, work, "extends", _MOMENTARY if replaced else frozenset(), found, **found.statement)
+    _keep(
+        exports, work, "extends", _MOMENTARY if replaced else frozenset(), found, **found.statement
+    )
     if header is not None:
         found.lists = _complete_lists(exports, header.sources)
     return found
 
 
-def _keep(exports: Exports, work: Workspace, step: str, without: frozenset[str], found: Imported, **what: Any) -> None:
+def _keep(
+    exports: Exports,
+    work: Workspace,
+    step: str,
+    without: frozenset[str],
+    found: Imported,
+    **what: Any,
+) -> None:
     """Append the rows once; the answers become lines of `worker/answers.jsonl`, older ones first."""
     lines = []
     for earlier in exports.earlier_answers:
@@ -90,10 +114,16 @@ def _said(name: str, path: str, at: float, document: bytes) -> Said:
 
 
 def _complete_lists(exports: Exports, sources: dict[str, Any]) -> dict[str, Listing]:
-    """The lists that the earlier case states to be complete: only what is newer has to be asked for."""
+    """The lists that the earlier case states to be complete: only what is newer has to be asked
+    for.
+    """
     stated = sources.get("completeness")
     complete = (
-        {row.get("address") for row in stated if isinstance(row, dict) and row.get("complete") is True}
+        {
+            row.get("address")
+            for row in stated
+            if isinstance(row, dict) and row.get("complete") is True
+        }
         if isinstance(stated, list)
         else set()
     )
@@ -101,7 +131,9 @@ def _complete_lists(exports: Exports, sources: dict[str, Any]) -> dict[str, List
     for line in exports.rows.get(SIGNATURES, []):
         address = json.loads(line).get("address")
         if address in complete:
-            found.setdefault(address, Listing(address, ended=True)).rows.append(msgspec.json.decode(line, type=Row))
+            found.setdefault(address, Listing(address, ended=True)).rows.append(
+                msgspec.json.decode(line, type=Row)
+            )
     for listing in found.values():
         listing.rows.sort(key=lambda row: -row.slot)
     return found

@@ -36,10 +36,12 @@ def read_rate(text: str) -> Rate:
 
 
 class Limit:
-    """Lets at most `rate.count` calls reach a peer in any window of `rate.seconds`, wherever that window begins.
+    """Lets at most `rate.count` calls reach a peer in any window of `rate.seconds`, wherever that
+    window begins.
 
-    A place is taken before a request is sent and comes back `seconds` after its answer arrived, not after it was sent: the
-    request reached the peer before it was answered, so however long it travelled, the peer never counts more than the rate.
+    A place is taken before a request is sent and comes back `seconds` after its answer arrived, not
+    after it was sent: the request reached the peer before it was answered, so however long it
+    travelled, the peer never counts more than the rate.
     """
 
     def __init__(self, rate: Rate) -> None:
@@ -48,7 +50,9 @@ class Limit:
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, places: int = 1) -> None:
-        """Wait for `places`, first come, first served. Raises ValueError for more than there ever are."""
+        """Wait for `places`, first come, first served. Raises ValueError for more than there ever
+        are.
+        """
         if places > self.rate.count:
             raise ValueError(f"{places} places asked for where the rate is {self.rate}")
         if not self._queue and self._free >= places:
@@ -63,7 +67,9 @@ class Limit:
             raise
 
     def _leave(self, places: int, turn: asyncio.Future[None]) -> None:
-        """Give up a turn: out of the queue, or back with the places that were just handed over, if they were."""
+        """Give up a turn: out of the queue, or back with the places that were just handed over, if
+        they were.
+        """
         if (places, turn) in self._queue:
             self._queue.remove((places, turn))
         elif not turn.cancelled():
@@ -75,7 +81,9 @@ class Limit:
         asyncio.get_running_loop().call_later(self.rate.seconds + _TIMER_SLACK, self._back, places)
 
     def used(self, places: int) -> None:
-        """Count calls that reached the peer before this limit began: their places come back as if they were answered now."""
+        """Count calls that reached the peer before this limit began: their places come back as if
+        they were answered now.
+        """
         places = min(places, self._free)
         self._free -= places
         self.give(places)
@@ -97,6 +105,8 @@ class Limit:
 
 
 def backoff(failures: int, retry_after: float | None, chance: random.Random) -> float:
-    """Seconds to wait after the n-th failure in a row (from 1): doubling with full jitter, never less than the peer asked for."""
+    """Seconds to wait after the n-th failure in a row (from 1): doubling with full jitter, never
+    less than the peer asked for.
+    """
     most = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (failures - 1))
     return max(retry_after or 0.0, chance.uniform(most / 2, most))

@@ -1,4 +1,6 @@
-"""getSignaturesForAddress to its end: pages newest first that overlap, so that a row lost between two pages is noticed."""
+"""getSignaturesForAddress to its end: pages newest first that overlap, so that a row lost between
+two pages is noticed.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +32,20 @@ class Row(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Given(Row, gc=False):
-    """A row as a node gives it. Which address it was listed for is ours to say: a row that says so itself could say another."""
+    """A row as a node gives it. Which address it was listed for is ours to say: a row that says so
+    itself could say another.
+    """
 
     address: msgspec.UnsetType | msgspec.Raw = msgspec.UNSET
 
 
 @dataclass(slots=True)
 class Listing:
-    """What a node listed for an address, newest first: `ended` says whether it was asked to its end, `why` not, if not.
+    """What a node listed for an address, newest first: `ended` says whether it was asked to its
+    end, `why` not, if not.
 
-    `overlaps` is False when a page did not begin with the last rows of the page before it; `ordered` is False when slots went up.
+    `overlaps` is False when a page did not begin with the last rows of the page before it;
+    `ordered` is False when slots went up.
     """
 
     address: str
@@ -54,7 +60,9 @@ class Listing:
 
     @property
     def signatures(self) -> set[str]:
-        """The signatures of the rows; only rows that are new since the last look are counted anew, as lists are long."""
+        """The signatures of the rows; only rows that are new since the last look are counted anew,
+        as lists are long.
+        """
         self._seen.update(row.signature for row in self.rows[self._counted :])
         self._counted = len(self.rows)
         return self._seen
@@ -67,17 +75,41 @@ _PAGE_OF_RAW = msgspec.json.Decoder(list[msgspec.Raw])
 class Lister:
     """Lists addresses at one node into one file of the case."""
 
-    def __init__(self, node: Node, work: Workspace, progress: Progress, page: int = PAGE, file: str = SIGNATURES) -> None:
-        self.node, self.work, self.progress, self.page, self.file = node, work, progress, max(page, OVERLAP + 2), file
+    def __init__(
+        self,
+        node: Node,
+        work: Workspace,
+        progress: Progress,
+        page: int = PAGE,
+        file: str = SIGNATURES,
+    ) -> None:
+        self.node, self.work, self.progress, self.page, self.file = (
+            node,
+            work,
+            progress,
+            max(page, OVERLAP + 2),
+            file,
+        )
 
-    async def of(self, address: str, known: Listing | None = None, tag: str = "all", max_age: float | None = None) -> Listing:
-        """The list of an address. With `known`, only what is newer than it: the result holds new rows alone.
+    async def of(
+        self,
+        address: str,
+        known: Listing | None = None,
+        tag: str = "all",
+        max_age: float | None = None,
+    ) -> Listing:
+        """The list of an address. With `known`, only what is newer than it: the result holds new
+        rows alone.
 
         What an interrupted run had already been told is not asked again.
         """
         found = Listing(address)
         seen = known.signatures if known is not None else set()
-        until = known.rows[OVERLAP].signature if known is not None and len(known.rows) > OVERLAP else None
+        until = (
+            known.rows[OVERLAP].signature
+            if known is not None and len(known.rows) > OVERLAP
+            else None
+        )
         met: list[str] = []
         asked = False  # a page asked anew shifts those after it: what is remembered of them is of another list
         while not found.ended and not found.why:
@@ -90,13 +122,18 @@ class Lister:
                 met += record["page"]["known"]
         if known is not None and found.ended:
             expected = known.rows[:OVERLAP] if until is not None else known.rows
-            found.overlaps = found.overlaps and [row.signature for row in expected] == list(dict.fromkeys(met))
+            found.overlaps = found.overlaps and [row.signature for row in expected] == list(
+                dict.fromkeys(met)
+            )
         return found
 
-    async def _ask(self, found: Listing, seen: set[str], until: str | None, step: str) -> dict[str, Any] | None:
+    async def _ask(
+        self, found: Listing, seen: set[str], until: str | None, step: str
+    ) -> dict[str, Any] | None:
         """One page, written down; None (and `why`) when it was not given.
 
-        A page that does not reach back to the oldest row known is asked once more from further up: rows may have been left out between.
+        A page that does not reach back to the oldest row known is asked once more from further up:
+        rows may have been left out between.
         """
         for overlap in (OVERLAP, 10 * OVERLAP):
             options: dict[str, Any] = {"limit": self.page, "commitment": "finalized"}
@@ -105,7 +142,9 @@ class Lister:
                 options["before"] = found.rows[cursor].signature
             if until is not None:
                 options["until"] = until
-            reply, note = await self.node.ask("getSignaturesForAddress", [found.address, options], _is_page)
+            reply, note = await self.node.ask(
+                "getSignaturesForAddress", [found.address, options], _is_page
+            )
             if not reply.ok:
                 self.work.keeps({}, **note)
                 found.why = reply.says
@@ -118,12 +157,18 @@ class Lister:
         lines, page = self._new(found, seen, rows, _PAGE_OF_RAW.decode(reply.result))
         return self.work.keeps({self.file: lines}, **note, step=step, page={**page, "meets": met})
 
-    def _new(self, found: Listing, seen: set[str], rows: Sequence[Row], raw: list[msgspec.Raw]) -> tuple[list[bytes], dict[str, Any]]:
-        """The rows of a page that were not known, as lines of the case, and what the custody record says of the page."""
+    def _new(
+        self, found: Listing, seen: set[str], rows: Sequence[Row], raw: list[msgspec.Raw]
+    ) -> tuple[list[bytes], dict[str, Any]]:
+        """The rows of a page that were not known, as lines of the case, and what the custody record
+        says of the page.
+        """
         slots = [row.slot for row in found.rows[-1:]]
         lines, new = [], set[str]()
         for row, text in zip(rows, raw, strict=True):
-            if not (row.signature in seen or row.signature in found.signatures or row.signature in new):
+            if not (
+                row.signature in seen or row.signature in found.signatures or row.signature in new
+            ):
                 new.add(row.signature)
                 slots.append(row.slot)
                 lines.append(_with_address(found.address, bytes(text)))
@@ -131,8 +176,13 @@ class Lister:
         return lines, {
             "rows": len(rows),
             "new": len(lines),
-            "known": known if len(known) <= OVERLAP or len(seen) <= OVERLAP + 1 else known[: OVERLAP + 1],
-            "ends": not lines or (bool(known) and len(known) >= min(OVERLAP, len(seen))),  # one known row may be the last of its page
+            "known": known
+            if len(known) <= OVERLAP or len(seen) <= OVERLAP + 1
+            else known[: OVERLAP + 1],
+            "ends": not lines
+            or (
+                bool(known) and len(known) >= min(OVERLAP, len(seen))
+            ),  # one known row may be the last of its page
             "ordered": slots == sorted(slots, reverse=True),
         }
 
@@ -149,7 +199,9 @@ class Lister:
 
 
 def _meets(found: Listing, cursor: int, page: Sequence[Row]) -> bool:
-    """Whether a page asked for from below row `cursor` reaches back to the oldest row known, and holds none of what it was to leave out."""
+    """Whether a page asked for from below row `cursor` reaches back to the oldest row known, and
+    holds none of what it was to leave out.
+    """
     shared = {row.signature for row in found.rows[cursor + 1 :]}
     known = {row.signature for row in page} & found.signatures
     reaches = not shared or found.rows[-1].signature in known

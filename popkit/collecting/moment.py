@@ -1,8 +1,10 @@
-"""One moment of everything that changes: the worker's answers, accounts at one slot, the lists' newest rows.
+"""One moment of everything that changes: the worker's answers, accounts at one slot, the lists'
+newest rows.
 
-A diagnosis compares the worker's head with the chain's; read an hour apart they differ without a fault. The worker is asked before
-the chain: a proof issued in between then shows as newer than the worker's answer, while the other order would show
-proofs as not landed that had. All is asked again while claims keep landing.
+A diagnosis compares the worker's head with the chain's; read an hour apart they differ without a
+fault. The worker is asked before the chain: a proof issued in between then shows as newer than the
+worker's answer, while the other order would show proofs as not landed that had. All is asked again
+while claims keep landing.
 """
 
 from __future__ import annotations
@@ -24,13 +26,17 @@ from popkit.evidence.layout import ENDPOINTS
 from popkit.facts import Facts
 
 LATE = 120.0
-"""Seconds that a node's newest finalized block may be behind the node's own clock; finality takes about fifteen."""
+"""Seconds that a node's newest finalized block may be behind the node's own clock; finality takes
+about fifteen.
+"""
 _AHEAD = 10_000  # slots that may pass between two requests of one moment, over an hour
 
 
 @dataclass(slots=True)
 class Moment:
-    """When a collection's changing parts were read: `now` in unix seconds, whose clock that is, what was missing."""
+    """When a collection's changing parts were read: `now` in unix seconds, whose clock that is,
+    what was missing.
+    """
 
     now: float
     clock: str = "this machine's clock"
@@ -39,14 +45,31 @@ class Moment:
 
 
 class MomentTaker:
-    """Reads the changing parts. `facts` gives the facts of what was collected by now; answers up to `fresh` seconds old count as now."""
+    """Reads the changing parts. `facts` gives the facts of what was collected by now; answers up to
+    `fresh` seconds old count as now.
+    """
 
-    def __init__(self, seen: Seen, progress: Progress, fresh: float, clock: Callable[[], float], facts: Callable[[], Facts]) -> None:
-        self.seen, self.progress, self.fresh, self.clock, self.facts = seen, progress, fresh, clock, facts
+    def __init__(
+        self,
+        seen: Seen,
+        progress: Progress,
+        fresh: float,
+        clock: Callable[[], float],
+        facts: Callable[[], Facts],
+    ) -> None:
+        self.seen, self.progress, self.fresh, self.clock, self.facts = (
+            seen,
+            progress,
+            fresh,
+            clock,
+            facts,
+        )
         self.moment = Moment(clock())
 
     async def worker(self, worker: Worker | None, tag: str) -> None:
-        """Ask the worker, if there is one: everything once, and from then on its list alone, when a moment has passed."""
+        """Ask the worker, if there is one: everything once, and from then on its list alone, when a
+        moment has passed.
+        """
         if worker is not None:
             self.progress.enter("asking the worker", len(ENDPOINTS))
             self.moment.worker = await worker.all(tag, self.fresh, self.moment.worker)
@@ -56,24 +79,43 @@ class MomentTaker:
         names = names_of(self.facts())
         missing = self.moment.missing = []
         self.progress.enter("reading accounts", len(names.core) + len(names.receipts))
-        before = await state.one(f"{tag}/slot", "getSlot", [{"commitment": "finalized"}], self.fresh)
+        before = await state.one(
+            f"{tag}/slot", "getSlot", [{"commitment": "finalized"}], self.fresh
+        )
         said = msgspec.json.decode(before.result) if before.ok else None
         core = self.seen.core = await state.accounts(names.core, f"{tag}/core", self.fresh)
         for grant in grants:
-            self.seen.receipts[grant] = await state.receipts(grant, f"{tag}/receipts/{grant}", self.fresh)
+            self.seen.receipts[grant] = await state.receipts(
+                grant, f"{tag}/receipts/{grant}", self.fresh
+            )
         listed = {address for seen in self.seen.receipts.values() for address in seen.accounts}
         others = await state.accounts(sorted(names.receipts - listed), f"{tag}/others", self.fresh)
-        missing += [f"{what}: {seen.why}" for what, seen in (("accounts", core), ("receipts", others)) if seen.why]
+        missing += [
+            f"{what}: {seen.why}"
+            for what, seen in (("accounts", core), ("receipts", others))
+            if seen.why
+        ]
         if len(core.slots) > 1:
-            missing.append(f"accounts: too many for one request; they are of slots {min(core.slots)} to {max(core.slots)}")
-        await self._time(state, node, min(core.slots, default=said if isinstance(said, int) else 0), said, tag)
+            missing.append(
+                f"accounts: too many for one request; they are of slots {min(core.slots)} to "
+                f"{max(core.slots)}"
+            )
+        await self._time(
+            state, node, min(core.slots, default=said if isinstance(said, int) else 0), said, tag
+        )
 
     async def _time(self, state: State, node: Node, slot: int, said: Any, tag: str) -> None:
-        """`collected_at`: the cluster's clock at the slot of the accounts, which is the clock that proofs expire by.
+        """`collected_at`: the cluster's clock at the slot of the accounts, which is the clock that
+        proofs expire by.
 
-        This machine's clock may be wrong, and a node that lags shows an old chain, whose age must be judged by that chain's own time.
+        This machine's clock may be wrong, and a node that lags shows an old chain, whose age must
+        be judged by that chain's own time.
         """
-        self.moment.now, self.moment.clock, self.seen.behind = self.clock(), "this machine's clock", ""
+        self.moment.now, self.moment.clock, self.seen.behind = (
+            self.clock(),
+            "this machine's clock",
+            "",
+        )
         if node.date is not None:
             self.moment.now, self.moment.clock = node.date, "the node's Date header"
         clock = self.moment.now
@@ -82,9 +124,13 @@ class MomentTaker:
         if not isinstance(block_time, int):
             return
         if clock - block_time > LATE:
-            self.seen.behind = f"its newest finalized block is {clock - block_time:.0f} s older than its own clock"
+            self.seen.behind = (
+                f"its newest finalized block is {clock - block_time:.0f} s older than its own clock"
+            )
         elif isinstance(said, int) and not 0 <= slot - said <= _AHEAD:
-            self.seen.behind = f"accounts are of slot {slot}, though it had just given slot {said} as its newest"
+            self.seen.behind = (
+                f"accounts are of slot {slot}, though it had just given slot {said} as its newest"
+            )
         self.moment.now, self.moment.clock = float(block_time), f"the block time of slot {slot}"
 
     async def newer(self, lister: Lister, tag: str) -> dict[str, int]:

@@ -1,4 +1,6 @@
-"""A Solana node spoken to in JSON-RPC: batches whose answers are held to their ids, and that shrink when the node asks for less."""
+"""A Solana node spoken to in JSON-RPC: batches whose answers are held to their ids, and that shrink
+when the node asks for less.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,12 @@ _MAY_MEAN_THE_BATCH = frozenset(
         *(Outcome.BLOCKED, Outcome.HTML_PAGE, Outcome.SERVER_ERROR),
     }
 )
-"""What a node, or a plan, that takes no batches answers to one; its calls are asked one at a time, and then it means what it says."""
-_WITH_A_REASON = frozenset({Outcome.REFUSED, Outcome.UNAUTHORIZED, Outcome.SERVER_ERROR, Outcome.RATE_LIMITED})
+"""What a node, or a plan, that takes no batches answers to one; its calls are asked one at a time,
+and then it means what it says.
+"""
+_WITH_A_REASON = frozenset(
+    {Outcome.REFUSED, Outcome.UNAUTHORIZED, Outcome.SERVER_ERROR, Outcome.RATE_LIMITED}
+)
 """HTTP failures whose body may hold a JSON-RPC error that says why."""
 
 
@@ -54,7 +60,9 @@ _REQUEST = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class Reply:
-    """What one call came to: the result's bytes as received where the outcome is OK, else the node's error."""
+    """What one call came to: the result's bytes as received where the outcome is OK, else the
+    node's error.
+    """
 
     outcome: Outcome
     result: bytes = b""
@@ -68,7 +76,13 @@ class Reply:
     @property
     def says(self) -> str:
         """The outcome in words, with the node's own error where it gave one."""
-        told = f" ({self.code}: {self.message[:120]})" if self.code is not None else f" ({self.message[:120]})" if self.message else ""
+        told = (
+            f" ({self.code}: {self.message[:120]})"
+            if self.code is not None
+            else f" ({self.message[:120]})"
+            if self.message
+            else ""
+        )
         return f"{self.outcome}: {RULES[self.outcome].meaning}{told}"
 
 
@@ -80,7 +94,9 @@ def _any(reply: Reply) -> Reply:
 
 
 class Node:
-    """A Solana node. `batch` is the number of calls in one request; it shrinks when the node asks for less and grows back slowly."""
+    """A Solana node. `batch` is the number of calls in one request; it shrinks when the node asks
+    for less and grows back slowly.
+    """
 
     def __init__(self, peer: Peer, batch: int) -> None:
         self.peer = peer
@@ -91,17 +107,23 @@ class Node:
         self.slot = 0
         """The greatest finalized slot that this node answered for."""
         self.date: float | None = None
-        """The node's own clock at its newest answer, unix seconds; this machine's at that moment is `date_at`."""
+        """The node's own clock at its newest answer, unix seconds; this machine's at that moment is
+        `date_at`.
+        """
         self.date_at: float | None = None
 
     def size_for(self, method: str) -> int:
         """How many calls of a method go into the next batch."""
         return min(self._size, self.peer.conduct.rate_of(method).count)
 
-    async def ask(self, method: str, params: list[Any], check: Check = _any, **what: Any) -> tuple[Reply, dict[str, Any]]:
-        """One call, asked again until it is answered or patience ends; its reply, and what the custody record is to say of it.
+    async def ask(
+        self, method: str, params: list[Any], check: Check = _any, **what: Any
+    ) -> tuple[Reply, dict[str, Any]]:
+        """One call, asked again until it is answered or patience ends; its reply, and what the
+        custody record is to say of it.
 
-        `check` looks at an answer and returns it, or the reply that it is instead (of another thing, of an older slot, …).
+        `check` looks at an answer and returns it, or the reply that it is instead (of another
+        thing, of an older slot, …).
         """
         failures = 0
         while True:
@@ -115,13 +137,19 @@ class Node:
             await self.peer.rests(failures, answer)
 
     def _patience(self, reply: Reply) -> int:
-        """How often to ask: what a node says it does not have may be there on a second look (its storage was out of reach)."""
+        """How often to ask: what a node says it does not have may be there on a second look (its
+        storage was out of reach).
+        """
         if reply.outcome is Outcome.UNAVAILABLE:
             return min(3, self.peer.conduct.attempts)
         return self.peer.conduct.attempts if RULES[reply.outcome].again else 1
 
-    async def once(self, calls: Sequence[Call], **what: Any) -> tuple[list[Reply], Answer, dict[str, Any]]:
-        """Send the calls in one request, once; a reply a call in their order, and what the custody record is to say."""
+    async def once(
+        self, calls: Sequence[Call], **what: Any
+    ) -> tuple[list[Reply], Answer, dict[str, Any]]:
+        """Send the calls in one request, once; a reply a call in their order, and what the custody
+        record is to say.
+        """
         body = _REQUEST.encode(_bodies(calls) if len(calls) > 1 else _bodies(calls)[0])
         counts: dict[str, int] = {}
         for call in calls:
@@ -134,7 +162,10 @@ class Node:
             reply.message = self.peer.address.without_secrets(reply.message)
         if len(calls) > 1 and outcome in _MAY_MEAN_THE_BATCH:
             self._batch_refused(outcome)
-            outcome, replies = Outcome.TOO_LARGE, [replace(reply, outcome=Outcome.TOO_LARGE) for reply in replies]
+            outcome, replies = (
+                Outcome.TOO_LARGE,
+                [replace(reply, outcome=Outcome.TOO_LARGE) for reply in replies],
+            )
         else:
             limited = any(reply.outcome is Outcome.RATE_LIMITED for reply in replies)
             self._adapt(Outcome.RATE_LIMITED if limited else outcome, len(calls))
@@ -145,7 +176,9 @@ class Node:
         self._size, self._good = max(1, min(self._size, size)), 0
 
     def _batch_refused(self, outcome: Outcome) -> None:
-        """Ask one call at a time; from then on where the node refuses batches, and where it has failed at two of them."""
+        """Ask one call at a time; from then on where the node refuses batches, and where it has
+        failed at two of them.
+        """
         self.shrink_to(1)
         self._refused += 1
         if outcome is not Outcome.SERVER_ERROR or self._refused > 1:
@@ -163,11 +196,16 @@ class Node:
 
 
 def _bodies(calls: Sequence[Call]) -> list[dict[str, Any]]:
-    return [{"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params} for number, call in enumerate(calls)]
+    return [
+        {"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params}
+        for number, call in enumerate(calls)
+    ]
 
 
 def read_replies(answer: Answer, count: int) -> tuple[Outcome, list[Reply]]:
-    """The outcome of a whole request and a reply a call. A request that failed as a whole gives every call its outcome."""
+    """The outcome of a whole request and a reply a call. A request that failed as a whole gives
+    every call its outcome.
+    """
     if answer.outcome is not Outcome.OK:
         outcome = answer.outcome
         error = _lone_error(answer.body) if outcome in _WITH_A_REASON else None
@@ -185,14 +223,20 @@ def read_replies(answer: Answer, count: int) -> tuple[Outcome, list[Reply]]:
         return Outcome.NOT_JSON_RPC, [Reply(Outcome.NOT_JSON_RPC)] * count
     except msgspec.DecodeError:
         return Outcome.NOT_JSON, [Reply(Outcome.NOT_JSON)] * count
-    if len(envelopes) == 1 and envelopes[0].error is not None and (count > 1 or envelopes[0].id is None):
+    if (
+        len(envelopes) == 1
+        and envelopes[0].error is not None
+        and (count > 1 or envelopes[0].id is None)
+    ):
         whole = _reply(envelopes[0])
         return whole.outcome, [whole] * count
     return _matched(envelopes, count)
 
 
 def _matched(envelopes: list[_Envelope], count: int) -> tuple[Outcome, list[Reply]]:
-    """Answers by id, whatever their order. Ids that are missing, strange or doubled spoil the whole batch: none can be trusted."""
+    """Answers by id, whatever their order. Ids that are missing, strange or doubled spoil the whole
+    batch: none can be trusted.
+    """
     replies: list[Reply | None] = [None] * count
     for envelope in envelopes:
         number = envelope.id
@@ -203,21 +247,31 @@ def _matched(envelopes: list[_Envelope], count: int) -> tuple[Outcome, list[Repl
         replies[number] = _reply(envelope)
     found = [reply for reply in replies if reply is not None]
     if len(found) < count:
-        return Outcome.WRONG_IDS, [Reply(Outcome.WRONG_IDS, message=f"{count - len(found)} of {count} not answered")] * count
+        return Outcome.WRONG_IDS, [
+            Reply(Outcome.WRONG_IDS, message=f"{count - len(found)} of {count} not answered")
+        ] * count
     return (found[0].outcome if count == 1 else Outcome.OK), found
 
 
 def _reply(envelope: _Envelope) -> Reply:
     if envelope.error is not None:
         return Reply(
-            outcome_of_error(envelope.error.code, envelope.error.message), code=envelope.error.code, message=envelope.error.message
+            outcome_of_error(envelope.error.code, envelope.error.message),
+            code=envelope.error.code,
+            message=envelope.error.message,
         )
     result = bytes(envelope.result)
-    return Reply(Outcome.OK, result) if result else Reply(Outcome.NOT_JSON_RPC, message="neither result nor error")
+    return (
+        Reply(Outcome.OK, result)
+        if result
+        else Reply(Outcome.NOT_JSON_RPC, message="neither result nor error")
+    )
 
 
 def _lone_error(body: bytes) -> Reply | None:
-    """A JSON-RPC error that came with an HTTP status of its own (some providers answer 400 or 404 so)."""
+    """A JSON-RPC error that came with an HTTP status of its own (some providers answer 400 or 404
+    so).
+    """
     try:
         envelope = _ONE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

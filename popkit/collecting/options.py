@@ -17,9 +17,10 @@ WORKER_CONDUCT = Conduct(attempts=3, timeout=30.0, max_body=64 * 1024 * 1024)
 class Options:
     """A collection's parameters; addresses hold the secrets, everything else may be written down.
 
-    `grants` are public keys, `events` event ids at the worker; `list_program` also lists the whole program; `batch` calls a request,
-    `page` rows a list page, `parallel` requests at once. `fresh` is the age in seconds up to which an interrupted run's snapshot still
-    counts as one moment with what follows.
+    `grants` are public keys, `events` event ids at the worker; `list_program` also lists the whole
+    program; `batch` calls a request, `page` rows a list page, `parallel` requests at once. `fresh`
+    is the age in seconds up to which an interrupted run's snapshot still counts as one moment with
+    what follows.
     """
 
     out: Path

@@ -55,7 +55,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """How a peer is to be treated: requests in any window, calls of each method in any window, patience, bounds."""
+    """How a peer is to be treated: requests in any window, calls of each method in any window,
+    patience, bounds.
+    """
 
     requests: Rate = REQUESTS
     methods: Mapping[str, Rate] = field(default_factory=dict)
@@ -69,7 +71,9 @@ class Conduct:
 
 
 class Peer:
-    """A Solana node or the worker. `name` is what the custody record calls it; secrets stay inside `address`."""
+    """A Solana node or the worker. `name` is what the custody record calls it; secrets stay inside
+    `address`.
+    """
 
     def __init__(
         self,
@@ -88,14 +92,25 @@ class Peer:
         self._methods: dict[str, Limit] = {}
         self._not_before = 0.0
         self.silent = False
-        """Ask nothing: every request ends as if there were no connection, and is not recorded, as it was not sent."""
+        """Ask nothing: every request ends as if there were no connection, and is not recorded, as
+        it was not sent.
+        """
         self._count_earlier_run()
 
     def _count_earlier_run(self) -> None:
-        """What a run that was interrupted just now has asked still counts at the peer, and so does a pause that it was asked for."""
+        """What a run that was interrupted just now has asked still counts at the peer, and so does
+        a pause that it was asked for.
+        """
         now, conduct = self.work.clock(), self.conduct
-        longest = max(rate.seconds for rate in (conduct.requests, conduct.every_method, *conduct.methods.values()))
-        asked = {r["n"]: r for r in self.work.custody.records if r.get("kind") == "ask" and r.get("peer") == self.name}
+        longest = max(
+            rate.seconds
+            for rate in (conduct.requests, conduct.every_method, *conduct.methods.values())
+        )
+        asked = {
+            r["n"]: r
+            for r in self.work.custody.records
+            if r.get("kind") == "ask" and r.get("peer") == self.name
+        }
         for record in asked.values():
             if now - record["at"] > longest:
                 continue
@@ -110,10 +125,14 @@ class Peer:
     def _limit(self, method: str) -> Limit:
         return self._methods.setdefault(method, Limit(self.conduct.rate_of(method)))
 
-    async def send(self, calls: Mapping[str, int], body: bytes | None, path: str = "", **what: Any) -> Answer:
-        """Send one request when the limits allow it; `calls` are the methods that it calls, each with how often.
+    async def send(
+        self, calls: Mapping[str, int], body: bytes | None, path: str = "", **what: Any
+    ) -> Answer:
+        """Send one request when the limits allow it; `calls` are the methods that it calls, each
+        with how often.
 
-        `body` None is a GET of `path` below the peer's URL. Never raises for what a peer does. `what` goes into the custody record.
+        `body` None is a GET of `path` below the peer's URL. Never raises for what a peer does.
+        `what` goes into the custody record.
         """
         if self.silent:
             return Answer(Outcome.NO_CONNECTION, detail="not asked")
@@ -125,9 +144,20 @@ class Peer:
                 at_peer=self.address.shown,
                 calls=dict(calls),
                 **what,
-                **({"request": {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}} if body is not None else {}),
+                **(
+                    {"request": {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}}
+                    if body is not None
+                    else {}
+                ),
             )
-            answer = await exchange(self._session, self.address, body, path, timeout=self.conduct.timeout, max_body=self.conduct.max_body)
+            answer = await exchange(
+                self._session,
+                self.address,
+                body,
+                path,
+                timeout=self.conduct.timeout,
+                max_body=self.conduct.max_body,
+            )
             answer.detail = self.address.without_secrets(answer.detail)
             answer.number = number
             answer.sha256 = hashlib.sha256(answer.body).hexdigest()
@@ -144,13 +174,20 @@ class Peer:
         return answer
 
     def received(self, answer: Answer, outcome: Outcome, **what: Any) -> dict[str, Any]:
-        """What the custody record says of an answer; the caller writes it down together with the lines that it keeps."""
+        """What the custody record says of an answer; the caller writes it down together with the
+        lines that it keeps.
+        """
         self.tally.outcomes[outcome] += 1
         return {
             "kind": "answer",
             "to": answer.number,
             "outcome": outcome,
-            "response": {"status": answer.status, "bytes": answer.size, "sha256": answer.sha256, "date": answer.date},
+            "response": {
+                "status": answer.status,
+                "bytes": answer.size,
+                "sha256": answer.sha256,
+                "date": answer.date,
+            },
             **({"secrets_replaced": answer.secrets_replaced} if answer.secrets_replaced else {}),
             **({"detail": answer.detail} if answer.detail else {}),
             **({"retry_after": answer.retry_after} if answer.retry_after is not None else {}),
@@ -166,7 +203,10 @@ class Peer:
         """Wait for a place in every window, and for the end of a pause that the peer asked for."""
         taken: list[tuple[Limit, int]] = []
         try:
-            for limit, count in [*((self._limit(method), count) for method, count in sorted(calls.items())), (self._requests, 1)]:
+            for limit, count in [
+                *((self._limit(method), count) for method, count in sorted(calls.items())),
+                (self._requests, 1),
+            ]:
                 await limit.take(count)
                 taken.append((limit, count))
             while (pause := self._not_before - time.monotonic()) > 0:

@@ -14,7 +14,9 @@ _EVERY = 0.2
 
 
 class Progress:
-    """Rewrites one line on a terminal; elsewhere it writes a line when the phase changes. Silent without a stream."""
+    """Rewrites one line on a terminal; elsewhere it writes a line when the phase changes. Silent
+    without a stream.
+    """
 
     def __init__(self, stream: IO[str] | None, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream, self.clock = stream, clock
@@ -26,7 +28,9 @@ class Progress:
         self._live = bool(stream and stream.isatty())
 
     def enter(self, phase: str, total: int = 0, done: int = 0) -> None:
-        """Begin a phase of `total` things, `done` of which were there before (0 of 0 where the number is not known)."""
+        """Begin a phase of `total` things, `done` of which were there before (0 of 0 where the
+        number is not known).
+        """
         self.phase, self.total, self.done, self._phase_first = phase, total, done, done
         self._phase_began = self.clock()
         self._show(always=True)
@@ -41,7 +45,11 @@ class Progress:
         """The line as it stands."""
         requests, waiting = self.requests()
         spent = max(self.clock() - self._began, 1e-9)
-        parts = [self.phase, f"{self.done}/{self.total}" if self.total else str(self.done), f"pages {self.pages}"]
+        parts = [
+            self.phase,
+            f"{self.done}/{self.total}" if self.total else str(self.done),
+            f"pages {self.pages}",
+        ]
         parts.append(f"{requests / spent:.1f} requests/s, waited {waiting:.0f} s")
         phase_spent, phase_done = self.clock() - self._phase_began, self.done - self._phase_first
         if self.total and phase_done and self.total > self.done:
@@ -53,7 +61,9 @@ class Progress:
             return
         if self._live and (always or self.clock() - self._shown > _EVERY):
             self._shown = self.clock()
-            line = for_terminal(self.line())[: get_terminal_size().columns - 1]  # a line that wraps cannot be rewritten
+            line = for_terminal(self.line())[
+                : get_terminal_size().columns - 1
+            ]  # a line that wraps cannot be rewritten
             self._write(f"\r\033[K{line}")
         elif always and not self._live:
             self._write(page([f"{self.phase}{f' ({self.total})' if self.total else ''}"]))

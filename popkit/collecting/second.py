@@ -11,16 +11,22 @@ from popkit.evidence.layout import SECOND, SIGNATURES
 
 
 async def list_again(lister: Lister, seen: Seen) -> dict[str, int]:
-    """List every address at the second node; slots by signature of what it alone lists, and of what the first node did not give."""
+    """List every address at the second node; slots by signature of what it alone lists, and of what
+    the first node did not give.
+    """
     lister.progress.enter("asking the second endpoint")
     wanted: dict[str, int] = {}
     for address in sorted(seen.lists):
         second = seen.second[address] = await lister.of(address)
         known = seen.rows(address)
-        alone = seen.second_alone[address] = [row for row in second.rows if row.signature not in known]
+        alone = seen.second_alone[address] = [
+            row for row in second.rows if row.signature not in known
+        ]
         _copy_rows(lister.work, address, {row.signature for row in alone})
         wanted |= {row.signature: row.slot for row in alone}
-        wanted |= {signature: slot for signature, slot in known.items() if signature in seen.not_given}
+        wanted |= {
+            signature: slot for signature, slot in known.items() if signature in seen.not_given
+        }
     return wanted
 
 

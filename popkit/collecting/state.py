@@ -47,7 +47,9 @@ class _Line(msgspec.Struct):
 
 @dataclass(slots=True)
 class AccountsSeen:
-    """Accounts as kept: by public key the account (None: does not exist), the slots they are of, and `why` they are not all there."""
+    """Accounts as kept: by public key the account (None: does not exist), the slots they are of,
+    and `why` they are not all there.
+    """
 
     accounts: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     slots: set[int] = field(default_factory=set)
@@ -60,8 +62,12 @@ class State:
     def __init__(self, node: Node, work: Workspace, progress: Progress, program: str) -> None:
         self.node, self.work, self.progress, self.program = node, work, progress, program
 
-    async def one(self, step: str, method: str, params: list[Any], max_age: float | None = None) -> Reply:
-        """One small question; its answer is kept in `rpc/node.jsonl` as {method, params, result or error}."""
+    async def one(
+        self, step: str, method: str, params: list[Any], max_age: float | None = None
+    ) -> Reply:
+        """One small question; its answer is kept in `rpc/node.jsonl` as {method, params, result or
+        error}.
+        """
         record = self.work.remembered(step, max_age)
         if record is None:
             reply, note = await self.node.ask(method, params)
@@ -69,7 +75,11 @@ class State:
             if reply.ok:
                 said["result"] = msgspec.Raw(reply.result.replace(b"\n", b" "))
             else:
-                said["error"] = {"outcome": reply.outcome, "code": reply.code, "message": reply.message[:200]}
+                said["error"] = {
+                    "outcome": reply.outcome,
+                    "code": reply.code,
+                    "message": reply.message[:200],
+                }
             final = {"step": step} if reply.ok or reply.code is not None else {}
             record = self.work.keeps({NODE: [msgspec.json.encode(said)]}, **note, **final)
         line = msgspec.json.decode(self.work.lines(record)[0])
@@ -78,34 +88,57 @@ class State:
             return Reply(Outcome(error["outcome"]), code=error["code"], message=error["message"])
         return Reply(Outcome.OK, msgspec.json.encode(line["result"]))
 
-    async def accounts(self, keys: Sequence[str], step: str, max_age: float | None = None) -> AccountsSeen:
+    async def accounts(
+        self, keys: Sequence[str], step: str, max_age: float | None = None
+    ) -> AccountsSeen:
         """Accounts by public key, at most a hundred a request, each request at one slot; finalized."""
         found = AccountsSeen()
         for start in range(0, len(keys), MOST_ACCOUNTS):
             part = list(keys[start : start + MOST_ACCOUNTS])
             record = self.work.remembered(f"{step}/{start}", max_age)
             if record is None:
-                params = [part, {"encoding": "base64", "commitment": "finalized", **self._at_least()}]
-                reply, note = await self.node.ask("getMultipleAccounts", params, self._same_length(len(part)))
+                params = [
+                    part,
+                    {"encoding": "base64", "commitment": "finalized", **self._at_least()},
+                ]
+                reply, note = await self.node.ask(
+                    "getMultipleAccounts", params, self._same_length(len(part))
+                )
                 if not reply.ok:
                     self.work.keeps({}, **note)
                     found.why = reply.says
                     return found
                 answer = msgspec.json.decode(reply.result, type=_Accounts)
-                lines = [_line(key, answer.context.slot, bytes(raw)) for key, raw in zip(part, answer.value, strict=True)]
+                lines = [
+                    _line(key, answer.context.slot, bytes(raw))
+                    for key, raw in zip(part, answer.value, strict=True)
+                ]
                 record = self.work.keeps({ACCOUNTS: lines}, **note, step=f"{step}/{start}")
             self._take(found, record)
             self.progress.step(len(part), pages=1)
         return found
 
     async def receipts(self, grant: str, step: str, max_age: float | None = None) -> AccountsSeen:
-        """Every receipt account of a grant, by getProgramAccounts; `why` says so where the node does not offer that."""
+        """Every receipt account of a grant, by getProgramAccounts; `why` says so where the node
+        does not offer that.
+        """
         found = AccountsSeen()
         record = self.work.remembered(step, max_age)
         if record is None:
-            filters = [{"dataSize": RECEIPT_SIZE}, {"memcmp": {"offset": RECEIPT_GRANT_AT, "bytes": grant}}]
-            options = {"encoding": "base64", "commitment": "finalized", "withContext": True, "filters": filters, **self._at_least()}
-            reply, note = await self.node.ask("getProgramAccounts", [self.program, options], self._owned)
+            filters = [
+                {"dataSize": RECEIPT_SIZE},
+                {"memcmp": {"offset": RECEIPT_GRANT_AT, "bytes": grant}},
+            ]
+            options = {
+                "encoding": "base64",
+                "commitment": "finalized",
+                "withContext": True,
+                "filters": filters,
+                **self._at_least(),
+            }
+            reply, note = await self.node.ask(
+                "getProgramAccounts", [self.program, options], self._owned
+            )
             if not reply.ok:
                 self.work.keeps({}, **note)
                 found.why = reply.says
@@ -130,7 +163,9 @@ class State:
         return {"minContextSlot": self.node.slot} if self.node.slot else {}
 
     def _same_length(self, count: int) -> Check:
-        """An answer must hold a value a key, and must not be of an older slot than one that was given before."""
+        """An answer must hold a value a key, and must not be of an older slot than one that was
+        given before.
+        """
 
         def check(reply: Reply) -> Reply:
             try:
@@ -138,9 +173,14 @@ class State:
             except (msgspec.DecodeError, RecursionError) as error:
                 return Reply(Outcome.WRONG_ANSWER, message=f"not accounts with their slot: {error}")
             if len(answer.value) != count:
-                return Reply(Outcome.WRONG_ANSWER, message=f"{len(answer.value)} accounts where {count} were asked for")
+                return Reply(
+                    Outcome.WRONG_ANSWER,
+                    message=f"{len(answer.value)} accounts where {count} were asked for",
+                )
             if not all(bytes(raw) == b"null" or _is_object(raw) for raw in answer.value):
-                return Reply(Outcome.WRONG_ANSWER, message="something that is neither an account nor null")
+                return Reply(
+                    Outcome.WRONG_ANSWER, message="something that is neither an account nor null"
+                )
             return self._not_older(reply, answer.context.slot)
 
         return check
@@ -149,9 +189,13 @@ class State:
         try:
             answer = msgspec.json.decode(reply.result, type=_OwnedAccounts)
         except (msgspec.DecodeError, RecursionError) as error:
-            return Reply(Outcome.WRONG_ANSWER, message=f"not program accounts with their slot: {error}")
+            return Reply(
+                Outcome.WRONG_ANSWER, message=f"not program accounts with their slot: {error}"
+            )
         if not all(is_pubkey(row.pubkey) and _is_object(row.account) for row in answer.value):
-            return Reply(Outcome.WRONG_ANSWER, message="a row that is not an account with its public key")
+            return Reply(
+                Outcome.WRONG_ANSWER, message="a row that is not an account with its public key"
+            )
         return self._not_older(reply, answer.context.slot)
 
     def _not_older(self, reply: Reply, slot: int) -> Reply:
@@ -165,4 +209,8 @@ def _is_object(raw: msgspec.Raw) -> bool:
 
 
 def _line(key: str, slot: int, account: bytes) -> bytes:
-    return b'{"pubkey":"%s","slot":%d,"account":%s}' % (key.encode(), slot, account.replace(b"\n", b" "))
+    return b'{"pubkey":"%s","slot":%d,"account":%s}' % (
+        key.encode(),
+        slot,
+        account.replace(b"\n", b" "),
+    )

@@ -1,6 +1,8 @@
-"""Ticket receipts from the worker, one by one: asked for by confirmation code, as a participant would.
+"""Ticket receipts from the worker, one by one: asked for by confirmation code, as a participant
+would.
 
-Every ask appends an entry to the worker's audit chain, so this is done only when it is asked for, and after everything else.
+Every ask appends an entry to the worker's audit chain, so this is done only when it is asked for,
+and after everything else.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ class _Verified(msgspec.Struct):
 
 @dataclass(slots=True)
 class TicketsSeen:
-    """How many receipts were kept, the (event, code) pairs for which the worker has none, and what could not be asked."""
+    """How many receipts were kept, the (event, code) pairs for which the worker has none, and what
+    could not be asked.
+    """
 
     kept: int = 0
     without: list[tuple[str, str]] = field(default_factory=list)
@@ -32,7 +36,9 @@ class TicketsSeen:
 
 
 async def collect_tickets(worker: Worker, events: Iterable[str], logs: Said | None) -> TicketsSeen:
-    """Every ticket receipt of the events whose confirmation code is known: from their claimants (with the token) and from audit-logs."""
+    """Every ticket receipt of the events whose confirmation code is known: from their claimants
+    (with the token) and from audit-logs.
+    """
     seen = TicketsSeen()
     codes = _codes_of_logs(logs)
     for event in sorted(set(events)):
@@ -40,7 +46,11 @@ async def collect_tickets(worker: Worker, events: Iterable[str], logs: Said | No
             path = claimants_path(quote(event, safe=""))
             said = await worker.one(Request(f"claimants {event}", path), "tickets", None)
             if isinstance(said, Said):
-                codes |= {(event, str(item["confirmationCode"])) for item in _items(said) if isinstance(item.get("confirmationCode"), str)}
+                codes |= {
+                    (event, str(item["confirmationCode"]))
+                    for item in _items(said)
+                    if isinstance(item.get("confirmationCode"), str)
+                }
             else:
                 seen.missing.append(f"claimants of {event}: {said}")
     wanted = sorted(pair for pair in codes if pair[0] in set(events))
@@ -61,7 +71,9 @@ async def collect_tickets(worker: Worker, events: Iterable[str], logs: Said | No
 
 
 def _receipt(said: Said) -> Mapping[str, list[bytes]]:
-    """The receipt inside an answer, as a line of its own; the server's opinion of it stays in the answers alone."""
+    """The receipt inside an answer, as a line of its own; the server's opinion of it stays in the
+    answers alone.
+    """
     receipt = bytes(msgspec.json.decode(said.body, type=_Verified).receipt)
     return {RECEIPTS: [receipt]} if receipt.startswith(b"{") else {}
 
@@ -78,7 +90,13 @@ def _codes_of_logs(logs: Said | None) -> set[tuple[str, str]]:
     rows = body.get("logs") if isinstance(body, dict) else None
     found = set()
     for row in rows if isinstance(rows, list) else ():
-        data = row.get("data") if isinstance(row, dict) and row.get("event") in CLAIM_EVENTS else None
-        if isinstance(data, dict) and isinstance(data.get("confirmationCode"), str) and isinstance(row.get("eventId"), str):
+        data = (
+            row.get("data") if isinstance(row, dict) and row.get("event") in CLAIM_EVENTS else None
+        )
+        if (
+            isinstance(data, dict)
+            and isinstance(data.get("confirmationCode"), str)
+            and isinstance(row.get("eventId"), str)
+        ):
             found.add((row["eventId"], data["confirmationCode"]))
     return found

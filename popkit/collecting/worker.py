@@ -1,4 +1,6 @@
-"""The worker's endpoints that evidence needs: in the order that disturbs the evidence least, counted, and read for what they leave out."""
+"""The worker's endpoints that evidence needs: in the order that disturbs the evidence least,
+counted, and read for what they leave out.
+"""
 
 from __future__ import annotations
 
@@ -59,11 +61,15 @@ def request_of(endpoint: Endpoint) -> Request:
 
 
 ONE_MOMENT = 45.0
-"""Seconds for which answers count as of one moment with what is read next; a minute is what a diagnosis allows (design §5)."""
+"""Seconds for which answers count as of one moment with what is read next; a minute is what a
+diagnosis allows (design §5).
+"""
 
 
 class Said(msgspec.Struct):
-    """One answer of the worker as it was kept: a line of `worker/answers.jsonl`. `body` is JSON as received."""
+    """One answer of the worker as it was kept: a line of `worker/answers.jsonl`. `body` is JSON as
+    received.
+    """
 
     name: str
     path: str
@@ -74,7 +80,9 @@ class Said(msgspec.Struct):
 
 @dataclass(slots=True)
 class WorkerSeen:
-    """The worker's newest answer by name, and why others are not there; `newest` is the worker's own clock (unix seconds)."""
+    """The worker's newest answer by name, and why others are not there; `newest` is the worker's
+    own clock (unix seconds).
+    """
 
     said: dict[str, Said] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -93,13 +101,18 @@ class Worker:
     def __init__(self, peer: Peer, work: Workspace, progress: Progress, has_token: bool) -> None:
         self.peer, self.work, self.progress, self.has_token = peer, work, progress, has_token
 
-    async def all(self, tag: str, max_age: float | None, before: WorkerSeen | None = None) -> WorkerSeen:
-        """Every endpoint that the token allows, each once; of what was asked `before`, the list of entries alone is asked anew.
+    async def all(
+        self, tag: str, max_age: float | None, before: WorkerSeen | None = None
+    ) -> WorkerSeen:
+        """Every endpoint that the token allows, each once; of what was asked `before`, the list of
+        entries alone is asked anew.
 
-        Every ask appends an entry to the audit chain, and the list holds fifty: asking again pushes evidence out of it. Where the
-        answers before are of this moment still, nothing is asked.
+        Every ask appends an entry to the audit chain, and the list holds fifty: asking again pushes
+        evidence out of it. Where the answers before are of this moment still, nothing is asked.
         """
-        seen = WorkerSeen() if before is None else WorkerSeen(dict(before.said), dict(before.missing))
+        seen = (
+            WorkerSeen() if before is None else WorkerSeen(dict(before.said), dict(before.missing))
+        )
         asked_before = {*seen.said, *seen.missing} - {AUDIT_LOGS.name}
         now = self.work.clock()
         for endpoint in ENDPOINTS:
@@ -120,24 +133,42 @@ class Worker:
         return seen
 
     async def first_list(self) -> WorkerSeen:
-        """The list of entries before anything else is asked of anyone: while a long history is read, claims push it out of the window."""
+        """The list of entries before anything else is asked of anyone: while a long history is
+        read, claims push it out of the window.
+        """
         said = await self.one(request_of(AUDIT_LOGS), "first", None) if self.has_token else NO_TOKEN
         return WorkerSeen({AUDIT_LOGS.name: said}) if isinstance(said, Said) else WorkerSeen()
 
-    async def one(self, request: Request, tag: str, max_age: float | None, also: Also = _nothing) -> Said | str:
-        """One answer as kept, or why there is none. `also` makes further lines of the case from a good answer's body."""
+    async def one(
+        self, request: Request, tag: str, max_age: float | None, also: Also = _nothing
+    ) -> Said | str:
+        """One answer as kept, or why there is none. `also` makes further lines of the case from a
+        good answer's body.
+        """
         step = f"worker/{tag}/{request.name}"
         record = self.work.remembered(step, max_age)
         failures = 0
         while record is None:
             answer = await self.peer.send(
-                {request.route: 1}, request.body, request.address, to=request.address, appends_audit_entry=request.appends
+                {request.route: 1},
+                request.body,
+                request.address,
+                to=request.address,
+                appends_audit_entry=request.appends,
             )
             outcome = _outcome(answer, request)
             note = self.peer.received(answer, outcome)
             if outcome is Outcome.OK and answer.status is not None:
-                said = Said(request.name, request.address, self.work.clock(), answer.status, msgspec.Raw(answer.body.replace(b"\n", b" ")))
-                record = self.work.keeps({ASKED: [msgspec.json.encode(said)], **also(said)}, **note, step=step)
+                said = Said(
+                    request.name,
+                    request.address,
+                    self.work.clock(),
+                    answer.status,
+                    msgspec.Raw(answer.body.replace(b"\n", b" ")),
+                )
+                record = self.work.keeps(
+                    {ASKED: [msgspec.json.encode(said)], **also(said)}, **note, step=step
+                )
                 break
             self.work.keeps({}, **note)
             failures += 1
@@ -164,11 +195,15 @@ def _outcome(answer: Answer, request: Request) -> Outcome:
 
 def _why(outcome: Outcome, answer: Answer) -> str:
     """Why an endpoint gave no evidence; the body is never quoted, as it may echo what was sent."""
-    return f"{outcome}: {RULES[outcome].meaning}" + (f" (HTTP {answer.status})" if answer.status is not None else "")
+    return f"{outcome}: {RULES[outcome].meaning}" + (
+        f" (HTTP {answer.status})" if answer.status is not None else ""
+    )
 
 
 def left_out(said: dict[str, Said]) -> list[str]:
-    """What the worker's answers say, or are known, to leave out: rows past a limit, redacted details."""
+    """What the worker's answers say, or are known, to leave out: rows past a limit, redacted
+    details.
+    """
     found = []
     for name, answer in sorted(said.items()):
         body = _body(answer)
@@ -179,7 +214,11 @@ def left_out(said: dict[str, Said]) -> list[str]:
                 found.append(f"{name}: the newest {MOST_TRANSFERS} alone; it gives no more")
             if body.get("strictLevel") != "master_full":
                 found.append(f"{name}: redacted ({str(body.get('strictLevel'))[:40]})")
-        if name == AUDIT_INTEGRITY.name and isinstance(body.get("checked"), int) and body["checked"] >= CHECKED:
+        if (
+            name == AUDIT_INTEGRITY.name
+            and isinstance(body.get("checked"), int)
+            and body["checked"] >= CHECKED
+        ):
             found.append(f"{name}: the server looked at the newest {CHECKED} entries alone")
         if body.get("detailsRedacted") is True:
             found.append(f"{name}: details are redacted for callers without the operator's token")
@@ -188,10 +227,11 @@ def left_out(said: dict[str, Said]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What went by in the worker's list while it was asked: lists read, rows newer than the first list, and whether lists meet.
+    """What went by in the worker's list while it was asked: lists read, rows newer than the first
+    list, and whether lists meet.
 
-    `own` are the entries that the collection's own requests may have appended; `meets` is False where between two lists rows may
-    have come and gone unseen.
+    `own` are the entries that the collection's own requests may have appended; `meets` is False
+    where between two lists rows may have come and gone unseen.
     """
 
     lists: int
@@ -201,8 +241,17 @@ class Passage:
 
     @property
     def says(self) -> str:
-        seen = f"read {self.lists} times, {self.rows} newer rows were seen meanwhile" if self.lists > 1 else "read once"
-        gap = "" if self.meets else f"; two lists have no row in common: more than {NEWEST} rows went by, and those between were not seen"
+        seen = (
+            f"read {self.lists} times, {self.rows} newer rows were seen meanwhile"
+            if self.lists > 1
+            else "read once"
+        )
+        gap = (
+            ""
+            if self.meets
+            else f"; two lists have no row in common: more than {NEWEST} rows went by, and those "
+            f"between were not seen"
+        )
         return f"the worker's list of entries: {seen}; popkit's own requests appended up to {self.own}{gap}"
 
 
@@ -211,7 +260,11 @@ def passage(lists: Sequence[Said], own: int) -> Passage:
     known: set[str] = set()
     rows, meets = 0, True
     for number, said in enumerate(lists):
-        hashes = {str(row["entry_hash"]) for row in _list(_body(said), "logs") if isinstance(row, dict) and row.get("entry_hash")}
+        hashes = {
+            str(row["entry_hash"])
+            for row in _list(_body(said), "logs")
+            if isinstance(row, dict) and row.get("entry_hash")
+        }
         if number:
             rows += len(hashes - known)
             meets = meets and not (known and hashes and known.isdisjoint(hashes))

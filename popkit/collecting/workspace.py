@@ -1,8 +1,10 @@
-"""An unfinished case on disk: what came back is appended and written down at once, and sealed at the end.
+"""An unfinished case on disk: what came back is appended and written down at once, and sealed at
+the end.
 
-The folder is `<out>.collecting` until it is sealed, so that nobody takes half a case for a whole one. Lines are appended to the case's
-files first, then the custody line that names them: a kill between the two leaves lines that no custody line names, and they
-are cut off when the collection goes on. What a custody line names is never fetched again and never touched.
+The folder is `<out>.collecting` until it is sealed, so that nobody takes half a case for a whole
+one. Lines are appended to the case's files first, then the custody line that names them: a kill
+between the two leaves lines that no custody line names, and they are cut off when the collection
+goes on. What a custody line names is never fetched again and never touched.
 """
 
 from __future__ import annotations
@@ -33,15 +35,21 @@ _ALTERED = "the unfinished collection was altered; start again with another --ou
 class Workspace:
     """The folder of one collection, new or gone on with.
 
-    `plan` is what is asked for, without secrets: the same plan goes on with an unfinished collection, another one is refused.
-    `clock` gives unix seconds. Raises UsageError when `out` exists, when another process collects into it, or when the plan differs.
+    `plan` is what is asked for, without secrets: the same plan goes on with an unfinished
+    collection, another one is refused. `clock` gives unix seconds. Raises UsageError when `out`
+    exists, when another process collects into it, or when the plan differs.
     """
 
-    def __init__(self, out: Path, plan: dict[str, Any], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, out: Path, plan: dict[str, Any], clock: Callable[[], float] = time.time
+    ) -> None:
         self.out, self.plan, self.clock = out, plan, clock
         self.root = out.with_name(f"{out.name}.collecting")
         if out.exists():
-            raise UsageError(f"{out}: exists already; a sealed case is never changed: choose another --out, or name it with --extend")
+            raise UsageError(
+                f"{out}: exists already; a sealed case is never changed: choose another --out, or "
+                f"name it with --extend"
+            )
         self.root.mkdir(parents=True, exist_ok=True)
         self._files: dict[str, IO[bytes]] = {}
         self._steps: dict[str, tuple[float, dict[str, Any]]] = {}
@@ -64,31 +72,49 @@ class Workspace:
             self._go_on()
         else:
             self._clear()
-        self.custody.append({"kind": "resume" if self.resumed else "begin", "at": self.clock(), "tool": TOOL, "plan": self.plan})
+        self.custody.append(
+            {
+                "kind": "resume" if self.resumed else "begin",
+                "at": self.clock(),
+                "tool": TOOL,
+                "plan": self.plan,
+            }
+        )
 
     def _locked(self) -> IO[bytes]:
         path = self.root / ".lock"
         lock = path.open("ab")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(lock.fileno()).st_ino != path.stat().st_ino:  # it was let go, and removed, just before it was ours
+            if (
+                os.fstat(lock.fileno()).st_ino != path.stat().st_ino
+            ):  # it was let go, and removed, just before it was ours
                 raise BlockingIOError
         except OSError:
             lock.close()
-            raise UsageError(f"{self.root}: another process is collecting into it; wait for it, or choose another --out") from None
+            raise UsageError(
+                f"{self.root}: another process is collecting into it; wait for it, or choose "
+                f"another --out"
+            ) from None
         return lock
 
     def _go_on(self) -> None:
         begun = self.custody.records[0].get("plan")
         if begun != self.plan:
             raise UsageError(
-                f"{self.root}: was begun to collect something else; give the same command again, or choose another --out "
+                f"{self.root}: was begun to collect something else; give the same command again, "
+                f"or choose another --out "
                 f"(begun: {json.dumps(begun)}, now: {json.dumps(self.plan)})"
             )
         ends: dict[str, int] = {}
         for number, record in enumerate(self.custody.records, 1):
             if not isinstance(record.get("at"), int | float):
-                raise CaseUnreadable("is not a custody record: it has no time", file=CUSTODY, line=number, advice=_ALTERED)
+                raise CaseUnreadable(
+                    "is not a custody record: it has no time",
+                    file=CUSTODY,
+                    line=number,
+                    advice=_ALTERED,
+                )
             for kept in kept_of(record):
                 if digest_of_range(self.root / kept.file, kept.offset, kept.size) != kept.sha256:
                     raise CaseUnreadable(
@@ -116,7 +142,9 @@ class Workspace:
                 path.unlink()
 
     def remembered(self, step: str, max_age: float | None = None) -> dict[str, Any] | None:
-        """The custody record of a step that was answered before, if it is at most `max_age` seconds old."""
+        """The custody record of a step that was answered before, if it is at most `max_age` seconds
+        old.
+        """
         at, record = self._steps.get(step, (0.0, None))
         if record is None or (max_age is not None and not 0 <= self.clock() - at <= max_age):
             return None
@@ -136,14 +164,21 @@ class Workspace:
         return self.custody.append({"kind": "ask", "at": self.clock(), **what}, through=False)
 
     def keeps(self, rows: Mapping[str, Iterable[bytes]], **what: Any) -> dict[str, Any]:
-        """Append lines to files of the case, then write down where they came from; returns the custody record.
+        """Append lines to files of the case, then write down where they came from; returns the
+        custody record.
 
-        `rows` are lines without their line end by file; a `step` in `what` names the step that is thereby answered.
+        `rows` are lines without their line end by file; a `step` in `what` names the step that is
+        thereby answered.
         """
-        kept = [self._append(name, b"".join(line + b"\n" for line in lines)) for name, lines in rows.items()]
+        kept = [
+            self._append(name, b"".join(line + b"\n" for line in lines))
+            for name, lines in rows.items()
+        ]
         record = {**what, "at": self.clock(), "kept": [row for row in kept if row.size]}
         self.custody.append(record, through=any(row.size for row in kept))
-        record["kept"] = [{name: getattr(row, name) for name in Kept.__slots__} for row in kept if row.size]
+        record["kept"] = [
+            {name: getattr(row, name) for name in Kept.__slots__} for row in kept if row.size
+        ]
         if step := what.get("step"):
             self._steps[step] = (record["at"], record)
         return record
@@ -165,7 +200,9 @@ class Workspace:
         self._append(name, b"")
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a whole document, derived from what was kept; before sealing it may be written again."""
+        """Write a whole document, derived from what was kept; before sealing it may be written
+        again.
+        """
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -177,14 +214,26 @@ class Workspace:
         """
         for file in self._files.values():
             file.close()
-        digests = {name: sha256_of(path) for name, path in case_files(self.root).items() if name not in (CUSTODY, MANIFEST, HEADER)}
+        digests = {
+            name: sha256_of(path)
+            for name, path in case_files(self.root).items()
+            if name not in (CUSTODY, MANIFEST, HEADER)
+        }
         self.custody.append({"kind": "sealed", "at": self.clock(), "tool": TOOL, "files": digests})
         self.custody.close()
-        sources = {**header["sources"], "custody": {"lines": self.custody.count, "head": self.custody.head}}
-        self.write(HEADER, for_json({**header, "sources": sources}, indent=1, sort_keys=False).encode())
+        sources = {
+            **header["sources"],
+            "custody": {"lines": self.custody.count, "head": self.custody.head},
+        }
+        self.write(
+            HEADER, for_json({**header, "sources": sources}, indent=1, sort_keys=False).encode()
+        )
         for name in (CUSTODY, HEADER):
             digests[name] = sha256_of(self.root / name)
-        self.write(MANIFEST, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode())
+        self.write(
+            MANIFEST,
+            "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode(),
+        )
         for name in (HEADER, MANIFEST):
             with (self.root / name).open("rb") as written:
                 os.fsync(written.fileno())
@@ -193,7 +242,9 @@ class Workspace:
         return self.out
 
     def close(self) -> None:
-        """Let go of an unfinished collection; everything stays on disk for the same command to go on."""
+        """Let go of an unfinished collection; everything stays on disk for the same command to go
+        on.
+        """
         for file in self._files.values():
             file.close()
         self.custody.close()

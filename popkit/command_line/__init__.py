@@ -1,1 +1,3 @@
-"""What verbs are made of: options and arguments with words in both languages, help, misuse, places; `popkit.commands` holds the verbs."""
+"""What verbs are made of: options and arguments with words in both languages, help, misuse, places;
+`popkit.commands` holds the verbs.
+"""

@@ -1,4 +1,6 @@
-"""What verbs are made of: options and arguments with words in both languages, a verb, and the group that finds verbs."""
+"""What verbs are made of: options and arguments with words in both languages, a verb, and the group
+that finds verbs.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +70,13 @@ class OneOf(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value in self.choices:
             return str(value)
-        raise Misuse(NOT_ONE_OF(option=_name(param), value=shown(value), choices=Listed(self.choices)), ctx)
+        raise Misuse(
+            NOT_ONE_OF(option=_name(param), value=shown(value), choices=Listed(self.choices)), ctx
+        )
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         return completed(self.choices, incomplete)
 
 
@@ -82,12 +88,17 @@ class Number(click.ParamType[Any]):
     def __init__(self, whole: bool = True) -> None:
         self.whole = whole
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | float:
         with suppress(ValueError, OverflowError):
             number = int(value) if self.whole else float(value)
             if abs(number) < float("inf"):
                 return number
-        raise Misuse((NOT_WHOLE if self.whole else NOT_A_NUMBER)(option=_name(param), value=shown(value)), ctx)
+        raise Misuse(
+            (NOT_WHOLE if self.whole else NOT_A_NUMBER)(option=_name(param), value=shown(value)),
+            ctx,
+        )
 
 
 class Place(click.ParamType[Any]):
@@ -99,7 +110,9 @@ class Place(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return str(value)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         return completed([incomplete], incomplete, self.name)
 
 
@@ -108,14 +121,18 @@ def _name(param: click.Parameter | None) -> str:
 
 
 def completed(words: Iterable[str], incomplete: str, kind: str = "plain") -> list[CompletionItem]:
-    """The words that begin with what was typed, for a shell; of `kind` file or dir the shell looks for itself."""
+    """The words that begin with what was typed, for a shell; of `kind` file or dir the shell looks
+    for itself.
+    """
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(word, type=kind) for word in words if word.startswith(incomplete)]
 
 
 def language_of(ctx: click.Context) -> Language:
-    """The language that a command speaks: chosen before it was parsed, as its help and its errors are in it too."""
+    """The language that a command speaks: chosen before it was parsed, as its help and its errors
+    are in it too.
+    """
     spoken = ctx.find_object(Chosen)
     return spoken.language if spoken is not None else chosen_language(None, os.environ)
 
@@ -137,7 +154,15 @@ def lang(is_passed_on: bool = True) -> Option:
 
 def help_option() -> Option:
     """`-h`, `--help`."""
-    return Option("-h", "--help", words=HELP, is_flag=True, is_eager=True, expose_value=False, callback=_show_help)
+    return Option(
+        "-h",
+        "--help",
+        words=HELP,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_help,
+    )
 
 
 def _show_help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -157,10 +182,11 @@ def _named_in_errors(ctx: click.Context) -> Iterator[None]:
 
 
 class Verb(click.Command):
-    """One verb: `run` takes the parameters by name, and `language` where the verb prints, and returns the exit code.
+    """One verb: `run` takes the parameters by name, and `language` where the verb prints, and
+    returns the exit code.
 
-    `order` is its place among the others in help, from low to high. `many` are options of which each
-    takes all the words that follow it, up to the next option.
+    `order` is its place among the others in help, from low to high. `many` are options of which
+    each takes all the words that follow it, up to the next option.
     """
 
     def __init__(
@@ -185,13 +211,22 @@ class Verb(click.Command):
         self.examples, self.epilogue, self.many = examples, epilogue, frozenset(many)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; words that no parameter takes are an error, and are quoted only where the verb takes words at all."""
+        """Parse; words that no parameter takes are an error, and are quoted only where the verb
+        takes words at all.
+        """
         with _named_in_errors(ctx):
             rest = super().parse_args(ctx, self._one_by_one(args))
         if rest and not ctx.resilient_parsing:
             takes = [name_of(param) for param in self.params if isinstance(param, Argument)]
             if takes:
-                raise Misuse(EXTRA(words=shown(" ".join(rest)), verb=ctx.command_path, takes=Listed(tuple(takes))), ctx)
+                raise Misuse(
+                    EXTRA(
+                        words=shown(" ".join(rest)),
+                        verb=ctx.command_path,
+                        takes=Listed(tuple(takes)),
+                    ),
+                    ctx,
+                )
             raise Misuse(EXTRA_UNQUOTED(verb=ctx.command_path, count=len(rest)), ctx)
         return rest
 
@@ -218,8 +253,8 @@ class Verb(click.Command):
 class Verbs(click.Group):
     """The verbs of a package: each of its modules holds one as `VERB`, and has the verb's name.
 
-    A module is loaded when its verb is typed, and all of them for help; so each imports what its work
-    needs inside of `run`.
+    A module is loaded when its verb is typed, and all of them for help; so each imports what its
+    work needs inside of `run`.
     """
 
     def __init__(
@@ -259,7 +294,9 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return self.verb(cmd_name) if cmd_name in self.names else None
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name in self.names or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
@@ -268,7 +305,9 @@ class Verbs(click.Group):
             raise Misuse(NEAR_VERB(name=shown(name), near=near[0]), ctx)
         if Path(name).exists():
             raise Misuse(A_PLACE(name=shown(name)), ctx)
-        raise Misuse(NO_SUCH_VERB(name=repr(shown(name)), verbs=Listed(tuple(self.list_commands(ctx)))), ctx)
+        raise Misuse(
+            NO_SUCH_VERB(name=repr(shown(name)), verbs=Listed(tuple(self.list_commands(ctx)))), ctx
+        )
 
     def get_usage(self, ctx: click.Context) -> str:
         return usage_line(self, ctx)
@@ -277,7 +316,15 @@ class Verbs(click.Group):
 class Family(Verbs):
     """A verb that has verbs of its own: a package of `popkit.commands`, with a module a verb."""
 
-    def __init__(self, package: str, *, order: int, summary: Text, about: Text, examples: Sequence[Example] = ()) -> None:
+    def __init__(
+        self,
+        package: str,
+        *,
+        order: int,
+        summary: Text,
+        about: Text,
+        examples: Sequence[Example] = (),
+    ) -> None:
         super().__init__(package, about=about, examples=examples)
         self.name, self.help = package.rpartition(".")[2], str(summary)
         self.order, self.summary = order, summary

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from popkit.command_line.grammar import Argument, Option
 
 WIDEST = 30
-"""Columns of the longest label that has its words beside it; those of a longer one stand below it."""
+"""Columns of the longest label that has its words beside it; those of a longer one stand below it.
+"""
 
 USAGE = Text("usage:", "使い方:")
 COMMANDS = Text("Commands", "コマンド")
@@ -35,8 +36,14 @@ def usage_line(command: click.Command, ctx: click.Context) -> str:
     """How a command is typed: what it must have first, options last."""
     if isinstance(command, click.Group):
         return f"{ctx.command_path} COMMAND …"
-    must = [f"{max(p.opts, key=len)} {p.make_metavar(ctx)}" for p in command.params if isinstance(p, click.Option) and p.required]
-    places = [param.make_metavar(ctx) for param in command.params if isinstance(param, click.Argument)]
+    must = [
+        f"{max(p.opts, key=len)} {p.make_metavar(ctx)}"
+        for p in command.params
+        if isinstance(p, click.Option) and p.required
+    ]
+    places = [
+        param.make_metavar(ctx) for param in command.params if isinstance(param, click.Argument)
+    ]
     return " ".join([ctx.command_path, *places, *must, "[OPTIONS]"])
 
 
@@ -52,12 +59,20 @@ def help_lines(command: click.Command, ctx: click.Context, language: Language) -
         lines += command.about.in_language(language).split("\n")
     if isinstance(command, Verbs):
         verbs = [(name, command.get_command(ctx, name)) for name in command.list_commands(ctx)]
-        rows = [(name, verb.summary.in_language(language)) for name, verb in verbs if isinstance(verb, Verb | Family)]
+        rows = [
+            (name, verb.summary.in_language(language))
+            for name, verb in verbs
+            if isinstance(verb, Verb | Family)
+        ]
         lines += _section(COMMANDS.in_language(language), rows)
     arguments = [param for param in command.params if isinstance(param, Argument)]
     options = [param for param in command.params if isinstance(param, Option) and not param.hidden]
-    lines += _section(ARGUMENTS.in_language(language), [_row(param, ctx, language) for param in arguments])
-    lines += _section(OPTIONS.in_language(language), [_row(param, ctx, language) for param in options])
+    lines += _section(
+        ARGUMENTS.in_language(language), [_row(param, ctx, language) for param in arguments]
+    )
+    lines += _section(
+        OPTIONS.in_language(language), [_row(param, ctx, language) for param in options]
+    )
     lines += command.epilogue(language)
     if command.examples:
         lines += ["", EXAMPLES.in_language(language)]

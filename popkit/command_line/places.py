@@ -1,4 +1,6 @@
-"""The places that verbs take: a case to read, which may be misnamed in many ways, and files to write."""
+"""The places that verbs take: a case to read, which may be misnamed in many ways, and files to
+write.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +28,31 @@ LISTED = 40
 """How many cases of a directory are listed; the rest are counted."""
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z")
 
-NO_SUCH = Text("{path}: no such case directory", "{path}: そのようなケースのディレクトリはありません")
+NO_SUCH = Text(
+    "{path}: no such case directory", "{path}: そのようなケースのディレクトリはありません"
+)
 NEAR = Text(
-    "{path}: no such case directory; did you mean {near}?", "{path}: そのようなケースのディレクトリはありません。{near} ではありませんか"
+    "{path}: no such case directory; did you mean {near}?",
+    "{path}: そのようなケースのディレクトリはありません。{near} ではありませんか",
 )
 UNFINISHED = Text(
-    "{path}: no such case directory: {partial} is a collection that was interrupted; the popkit collect command that made it goes on, "
+    "{path}: no such case directory: {partial} is a collection that was interrupted; the popkit "
+    "collect command that made it goes on, "
     "and with --seal-now it seals what is there",
     "{path}: そのようなケースのディレクトリはありません。{partial} は中断した収集です。同じ `popkit collect` コマンドで続きから再開でき、"
     "--seal-now を付けると今ある分で封をします",
 )
 OF_A_CASE = Text(
-    "{path}: is a part of a case; name the case: {command}", "{path}: ケースの一部です。ケースのディレクトリを指定してください: {command}"
+    "{path}: is a part of a case; name the case: {command}",
+    "{path}: ケースの一部です。ケースのディレクトリを指定してください: {command}",
 )
-ARCHIVE = Text("{path}: is an archive; make a case of it: {command}", "{path}: アーカイブです。まずケースにしてください: {command}")
+ARCHIVE = Text(
+    "{path}: is an archive; make a case of it: {command}",
+    "{path}: アーカイブです。まずケースにしてください: {command}",
+)
 A_FILE = Text(
-    "{path}: is a file, and a case is a directory that holds case.json; exports become a case by: {command}",
+    "{path}: is a file, and a case is a directory that holds case.json; exports become a case by: "
+    "{command}",
     "{path}: ファイルです。ケースは case.json を含むディレクトリです。エクスポートは次のコマンドでケースにできます: {command}",
 )
 REPORT = Text(
@@ -70,7 +81,10 @@ class SeveralCases(UsageError):
         self.lines, self.more = list(lines), more
 
     def lines_in(self, language: Language) -> list[str]:
-        return [f"  {line}" for line in [*self.lines, *([self.more.in_language(language)] if self.more else [])]]
+        return [
+            f"  {line}"
+            for line in [*self.lines, *([self.more.in_language(language)] if self.more else [])]
+        ]
 
 
 def case_argument() -> Argument:
@@ -88,8 +102,12 @@ def grant_option(words: Text | Sentence) -> Option:
     return Option("--grant", words=words, metavar="KEY", shell_complete=_grants_of_the_case)
 
 
-def _grants_of_the_case(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    case = ctx.params.get("case") or next(iter(ctx.args), "")  # an option without its value keeps click from sorting the words
+def _grants_of_the_case(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    case = ctx.params.get("case") or next(
+        iter(ctx.args), ""
+    )  # an option without its value keeps click from sorting the words
     with suppress(OSError, ValueError, TypeError, KeyError):
         grants = json.loads(Path(case, HEADER).read_bytes())["grants"]
         return completed(map(str, grants), incomplete)
@@ -97,7 +115,8 @@ def _grants_of_the_case(ctx: click.Context, param: click.Parameter, incomplete: 
 
 
 def case_directory(path: str, command: str) -> Path:
-    """The case that was named, for popkit `command`. Raises UsageError for a place that is no case, saying what it is and what to type.
+    """The case that was named, for popkit `command`. Raises UsageError for a place that is no case,
+    saying what it is and what to type.
 
     A directory in which nothing speaks of a case is left to the evidence's own error.
     """
@@ -121,12 +140,16 @@ def _typed(command: str, case: Path) -> str:
 
 
 def _missing(place: Path) -> Sentence:
-    """What stands where a case was looked for: an unfinished collection, or something of a name that is near."""
+    """What stands where a case was looked for: an unfinished collection, or something of a name
+    that is near.
+    """
     partial = place.with_name(f"{place.name}.collecting") if place.name else place
     if partial.is_dir():
         return UNFINISHED(path=place, partial=partial)
     with suppress(OSError):
-        beside = {other.name: other for other in place.parent.iterdir() if (other / HEADER).is_file()}
+        beside = {
+            other.name: other for other in place.parent.iterdir() if (other / HEADER).is_file()
+        }
         near = get_close_matches(place.name, beside, 1, 0.75)
         if near:
             return NEAR(path=place, near=beside[near[0]])
@@ -134,7 +157,9 @@ def _missing(place: Path) -> Sentence:
 
 
 def _look_around(place: Path, command: str) -> None:
-    """Raise UsageError for a directory that is no case where something near it tells what was meant."""
+    """Raise UsageError for a directory that is no case where something near it tells what was
+    meant.
+    """
     with suppress(OSError):
         inside = sorted(other for other in place.iterdir() if (other / HEADER).is_file())
         if inside:
@@ -143,7 +168,11 @@ def _look_around(place: Path, command: str) -> None:
             raise SeveralCases(CASES_INSIDE(path=place, count=len(inside)), lines, more)
         for up in ("..", "../.."):
             if (place / up / HEADER).is_file():
-                raise UsageError(OF_A_CASE(path=place, command=_typed(command, Path(os.path.normpath(place / up)))))
+                raise UsageError(
+                    OF_A_CASE(
+                        path=place, command=_typed(command, Path(os.path.normpath(place / up)))
+                    )
+                )
         if (place / "findings.json").is_file() and (place / "report.html").is_file():
             raise UsageError(REPORT(path=place))
 
@@ -151,7 +180,8 @@ def _look_around(place: Path, command: str) -> None:
 def write_file(path: Path, text: str) -> None:
     """Write a text file whole or not at all. Raises CannotWrite when the place cannot be written.
 
-    What is there and is no file (a pipe, a terminal, a device) is written to as it is, and not replaced by a file.
+    What is there and is no file (a pipe, a terminal, a device) is written to as it is, and not
+    replaced by a file.
     """
     data = text.encode("utf-8", "replace")
     partial = path.parent / f".{path.name}.partial"

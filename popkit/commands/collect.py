@@ -22,20 +22,35 @@ SUMMARY = Text(
     "turn a live system, or exports of it, into a case, and state how complete it is",
     "稼働中のシステムまたはエクスポートからケースを作り、どこまで揃っているかを表示",
 )
-RPC = Text("a Solana node; env:NAME reads the URL from an environment variable", "Solana ノード。env:NAME なら URL を環境変数から読みます")
+RPC = Text(
+    "a Solana node; env:NAME reads the URL from an environment variable",
+    "Solana ノード。env:NAME なら URL を環境変数から読みます",
+)
 SECOND = Text(
     "another provider's node: its lists are held against the first one's",
     "別の事業者のノード。その一覧を 1 つ目のノードの一覧と突き合わせます",
 )
-HEADER = Text("a header for the nodes, its value from the environment", "ノードに送るヘッダー。値は環境変数から読みます")
+HEADER = Text(
+    "a header for the nodes, its value from the environment",
+    "ノードに送るヘッダー。値は環境変数から読みます",
+)
 WORKER = Text("the worker", "worker（api-worker）の URL")
-TOKEN = Text("the environment variable that holds the operator's token", "運用者のトークンが入っている環境変数")
+TOKEN = Text(
+    "the environment variable that holds the operator's token",
+    "運用者のトークンが入っている環境変数",
+)
 TICKETS = Text(
     "ask the worker for each ticket receipt; every ask appends an audit entry",
     "参加券レシートを 1 件ずつ worker に問い合わせます。問い合わせのたびに監査エントリが 1 件増えます",
 )
-GRANT = Text("a grant, or AUTHORITY,MINT,GRANT_ID; again for more", "grant、または AUTHORITY,MINT,GRANT_ID。繰り返し指定できます")
-EVENT = Text("an event of the worker, for its grant; again for more", "worker のイベント。その grant を収集します。繰り返し指定できます")
+GRANT = Text(
+    "a grant, or AUTHORITY,MINT,GRANT_ID; again for more",
+    "grant、または AUTHORITY,MINT,GRANT_ID。繰り返し指定できます",
+)
+EVENT = Text(
+    "an event of the worker, for its grant; again for more",
+    "worker のイベント。その grant を収集します。繰り返し指定できます",
+)
 PROGRAM = Text(
     "list the whole program too: shows which program was deployed when",
     "プログラム全体の一覧も取得します。どの版がいつデプロイされたかが分かります",
@@ -51,7 +66,9 @@ COLLECTED_AT = Text(
     "with --from alone: when the exports were made, if they do not say so",
     "--from だけのとき: エクスポートに書かれていなければ、その作成時刻",
 )
-RATE = Text("requests to a node in any such window (8/1)", "この時間枠あたりのノードへのリクエスト数（8/1）")
+RATE = Text(
+    "requests to a node in any such window (8/1)", "この時間枠あたりのノードへのリクエスト数（8/1）"
+)
 LIMIT = Text(
     "calls of a method, those in a batch each (every=40/10)",
     "メソッドごとの呼び出し数。バッチの中は 1 件ずつ数えます（every=40/10）",
@@ -62,9 +79,14 @@ BATCH = Text(
 )
 PAGE = Text("signatures a page (1000)", "1 ページの署名数（1000）")
 PARALLEL = Text("requests at once (4)", "同時リクエスト数（4）")
-ATTEMPTS = Text("failures in a row before a node is given up (8)", "ノードを諦めるまでの連続失敗回数（8）")
+ATTEMPTS = Text(
+    "failures in a row before a node is given up (8)", "ノードを諦めるまでの連続失敗回数（8）"
+)
 TIMEOUT = Text("for one answer (60)", "1 回の応答を待つ秒数（60）")
-DRY_RUN = Text("say what would be asked, and ask nothing", "何を問い合わせるかだけを表示し、問い合わせはしません")
+DRY_RUN = Text(
+    "say what would be asked, and ask nothing",
+    "何を問い合わせるかだけを表示し、問い合わせはしません",
+)
 SEAL = Text(
     "ask nothing more: seal what an interrupted collection has, stating what is missing",
     "これ以上問い合わせず、中断した収集の内容で封をし、足りないものを記録します",
@@ -83,12 +105,20 @@ OWN_CLOCK = Text(
     "--collected-at is for exports alone: with --rpc the cluster's own clock is read",
     "--collected-at はエクスポートだけのときに使います。--rpc ではクラスターの時計を読みます",
 )
-AT_LEAST_ONE = Text("{flag} {number}: expected at least 1", "{flag} {number}: 1 以上を指定してください")
-SECONDS = Text("--timeout {number}: expected a number of seconds above 0", "--timeout {number}: 0 より大きい秒数を指定してください")
-LARGEST_PAGE = Text(
-    "--page {number}: a node gives at most 1000 signatures a page", "--page {number}: ノードが 1 ページで返す署名は最大 1000 件です"
+AT_LEAST_ONE = Text(
+    "{flag} {number}: expected at least 1", "{flag} {number}: 1 以上を指定してください"
 )
-NO_SUCH = Text("{path}: no such file or directory", "{path}: そのようなファイルやディレクトリはありません")
+SECONDS = Text(
+    "--timeout {number}: expected a number of seconds above 0",
+    "--timeout {number}: 0 より大きい秒数を指定してください",
+)
+LARGEST_PAGE = Text(
+    "--page {number}: a node gives at most 1000 signatures a page",
+    "--page {number}: ノードが 1 ページで返す署名は最大 1000 件です",
+)
+NO_SUCH = Text(
+    "{path}: no such file or directory", "{path}: そのようなファイルやディレクトリはありません"
+)
 NO_KEY = Text("--program-id {key} is not a public key", "--program-id {key} は公開鍵ではありません")
 SHAPE = Text("{flag}: expected {shape}", "{flag}: {shape} の形で指定してください")
 STOPPED = Text(
@@ -97,15 +127,24 @@ STOPPED = Text(
 )
 EXAMPLES = (
     Example(
-        "popkit collect --rpc env:POPKIT_RPC --worker https://tickets.example --worker-token-env WORKER_TOKEN --grant PUBKEY --out CASE",
-        Text("a live system; secrets stay in the environment", "稼働中のシステムから。秘密情報は環境変数に置きます"),
+        "popkit collect --rpc env:POPKIT_RPC --worker https://tickets.example --worker-token-env "
+        "WORKER_TOKEN --grant PUBKEY --out CASE",
+        Text(
+            "a live system; secrets stay in the environment",
+            "稼働中のシステムから。秘密情報は環境変数に置きます",
+        ),
     ),
-    Example("popkit collect --from bucket-export/ storage.jsonl --out CASE", Text("exports alone", "エクスポートだけから作ります")),
+    Example(
+        "popkit collect --from bucket-export/ storage.jsonl --out CASE",
+        Text("exports alone", "エクスポートだけから作ります"),
+    ),
 )
 
 
 def run(language: Language, dry_run: bool, **given: Any) -> int:
-    """Collect, or say what would be asked; returns 0 when the case is complete, 3 when something could not be had."""
+    """Collect, or say what would be asked; returns 0 when the case is complete, 3 when something
+    could not be had.
+    """
     from popkit.collecting.collect import collect
     from popkit.collecting.progress import Progress
     from popkit.pages import terminal_collection
@@ -125,7 +164,9 @@ def run(language: Language, dry_run: bool, **given: Any) -> int:
 
 
 def options_of(args: SimpleNamespace) -> Options:
-    """The parameters of a collection, checked. Raises UsageError before anything is asked or written."""
+    """The parameters of a collection, checked. Raises UsageError before anything is asked or
+    written.
+    """
     from popkit.collecting.address import bearer, read_address
     from popkit.collecting.names import read_grant
     from popkit.collecting.options import WORKER_CONDUCT, Options
@@ -170,8 +211,15 @@ def _conduct(args: SimpleNamespace) -> Conduct:
     from popkit.collecting.limits import read_rate
     from popkit.collecting.peer import Conduct
 
-    limits = {method: read_rate(rate) for method, rate in (_pair(text, "--limit", "METHOD=N/SECONDS") for text in args.limit)}
-    conduct = Conduct(attempts=args.attempts, timeout=args.timeout, methods={m: r for m, r in limits.items() if m != "every"})
+    limits = {
+        method: read_rate(rate)
+        for method, rate in (_pair(text, "--limit", "METHOD=N/SECONDS") for text in args.limit)
+    }
+    conduct = Conduct(
+        attempts=args.attempts,
+        timeout=args.timeout,
+        methods={m: r for m, r in limits.items() if m != "every"},
+    )
     if args.rate:
         conduct = replace(conduct, requests=read_rate(args.rate))
     return replace(conduct, every_method=limits["every"]) if "every" in limits else conduct
@@ -194,7 +242,12 @@ def _check(args: SimpleNamespace, exports: tuple[Path, ...]) -> None:
             raise UsageError(NEEDS(flag=flag, other=needs))
     if args.collected_at is not None and args.rpc:
         raise UsageError(OWN_CLOCK())
-    for flag, number in (("--batch", args.batch), ("--page", args.page), ("--parallel", args.parallel), ("--attempts", args.attempts)):
+    for flag, number in (
+        ("--batch", args.batch),
+        ("--page", args.page),
+        ("--parallel", args.parallel),
+        ("--attempts", args.attempts),
+    ):
         if number < 1:
             raise UsageError(AT_LEAST_ONE(flag=flag, number=number))
     if args.timeout <= 0:
@@ -209,7 +262,9 @@ def _check(args: SimpleNamespace, exports: tuple[Path, ...]) -> None:
 def _pair(text: str, flag: str, shape: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise UsageError(SHAPE(flag=flag, shape=shape))  # never quoted: somebody may have put the secret itself there
+        raise UsageError(
+            SHAPE(flag=flag, shape=shape)
+        )  # never quoted: somebody may have put the secret itself there
     return name, value
 
 
@@ -238,7 +293,9 @@ VERB = Verb(
         Option("--page", words=PAGE, type=Number(), default=1000, metavar="N"),
         Option("--parallel", words=PARALLEL, type=Number(), default=4, metavar="N"),
         Option("--attempts", words=ATTEMPTS, type=Number(), default=8, metavar="N"),
-        Option("--timeout", words=TIMEOUT, type=Number(whole=False), default=60.0, metavar="SECONDS"),
+        Option(
+            "--timeout", words=TIMEOUT, type=Number(whole=False), default=60.0, metavar="SECONDS"
+        ),
         Option("--dry-run", words=DRY_RUN, is_flag=True),
         Option("--seal-now", words=SEAL, is_flag=True),
     ],

@@ -1,4 +1,6 @@
-"""`popkit completion`: the script with which a shell completes popkit's commands, options, eras, words and grants."""
+"""`popkit completion`: the script with which a shell completes popkit's commands, options, eras,
+words and grants.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,15 @@ SHELL = Text("bash, zsh or fish", "`bash`、`zsh`、`fish` のいずれか")
 EXAMPLES = (
     Example(
         'eval "$(popkit completion bash)"',
-        Text("in ~/.bashrc; zsh alike in ~/.zshrc", "`~/.bashrc` に書きます。`zsh` も同様に `~/.zshrc` に書きます"),
+        Text(
+            "in ~/.bashrc; zsh alike in ~/.zshrc",
+            "`~/.bashrc` に書きます。`zsh` も同様に `~/.zshrc` に書きます",
+        ),
     ),
-    Example("popkit completion fish > ~/.config/fish/completions/popkit.fish", Text("once, for fish", "`fish` では一度だけ実行します")),
+    Example(
+        "popkit completion fish > ~/.config/fish/completions/popkit.fish",
+        Text("once, for fish", "`fish` では一度だけ実行します"),
+    ),
 )
 
 
@@ -36,4 +44,12 @@ def run(shell: str) -> int:
     return EXIT_FINE
 
 
-VERB = Verb("completion", run, [Argument("shell", SHELL, type=OneOf(SHELLS))], order=90, summary=SUMMARY, examples=EXAMPLES, prints=False)
+VERB = Verb(
+    "completion",
+    run,
+    [Argument("shell", SHELL, type=OneOf(SHELLS))],
+    order=90,
+    summary=SUMMARY,
+    examples=EXAMPLES,
+    prints=False,
+)

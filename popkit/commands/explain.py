@@ -21,9 +21,15 @@ SUMMARY = Text(
 )
 WORD = Text("the word; without one, the list of all", "調べる語。なければ全部の一覧")
 EXAMPLES = (
-    Example("popkit explain PopHashChainBroken", Text("an error of the program", "プログラムのエラーの意味を表示します")),
+    Example(
+        "popkit explain PopHashChainBroken",
+        Text("an error of the program", "プログラムのエラーの意味を表示します"),
+    ),
     Example("popkit explain 6026", Text("the same by its number", "番号でも調べられます")),
-    Example("popkit explain invariant X1", Text("a rule that a finding cites", "所見が引用する規則の意味を表示します")),
+    Example(
+        "popkit explain invariant X1",
+        Text("a rule that a finding cites", "所見が引用する規則の意味を表示します"),
+    ),
 )
 
 
@@ -41,4 +47,11 @@ def _known(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return completed(vocabulary(), incomplete)
 
 
-VERB = Verb("explain", run, [Argument("word", WORD, nargs=-1, shell_complete=_known)], order=60, summary=SUMMARY, examples=EXAMPLES)
+VERB = Verb(
+    "explain",
+    run,
+    [Argument("word", WORD, nargs=-1, shell_complete=_known)],
+    order=60,
+    summary=SUMMARY,
+    examples=EXAMPLES,
+)

@@ -10,13 +10,17 @@ from popkit.command_line.places import case_argument, case_directory, era_option
 from popkit.output import has_colour, say, show, tell
 from popkit.texts import Language, Text
 
-SUMMARY = Text("run the notebooks and write report, findings and manifest", "ノートブックを実行し、報告・所見・マニフェストを書き出す")
+SUMMARY = Text(
+    "run the notebooks and write report, findings and manifest",
+    "ノートブックを実行し、報告・所見・マニフェストを書き出す",
+)
 OUT = Text(
     "where the report goes; must not exist, be empty or hold an earlier report",
     "報告の書き出し先。まだ存在しないか、空か、以前の報告だけを含むディレクトリ",
 )
 GRANT = Text(
-    "one grant alone, by its key or an unambiguous beginning: the notebooks look at it, the terminal's answer and the exit code are "
+    "one grant alone, by its key or an unambiguous beginning: the notebooks look at it, the "
+    "terminal's answer and the exit code are "
     "its own as in diagnose; the report's findings.json stays that of the whole case",
     "この grant だけを調べます（公開鍵、または一意に決まる先頭部分）。ノートブックはこの grant を対象とし、端末の表示と終了コードは "
     "`popkit diagnose` と同じくこの grant のものです。報告の findings.json はケース全体のままです",

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8899
 
 SUMMARY = Text(
-    "replay a case as a Solana node and as the worker, on loopback", "ケースを Solana ノードと worker として、ループバックで再生"
+    "replay a case as a Solana node and as the worker, on loopback",
+    "ケースを Solana ノードと worker として、ループバックで再生",
 )
 ABOUT = Text(
     "The first line on standard output is the address. Ctrl-C ends it.",
@@ -35,7 +36,10 @@ HOST = Text(
     "the address to listen on; by default only this machine reaches it",
     "待ち受けるアドレス。既定ではこのマシンからだけ接続できます",
 )
-PORT = Text("the port to listen on ({default}); 0 takes a free one", "待ち受けるポート（{default}）。0 なら空いているポート")
+PORT = Text(
+    "the port to listen on ({default}); 0 takes a free one",
+    "待ち受けるポート（{default}）。0 なら空いているポート",
+)
 STRICT = Text(
     "answer an error, not null, for what the case never collected",
     "ケースに収集されていないものには null でなくエラーを返します",
@@ -47,14 +51,17 @@ TOKEN = Text(
 BODY = Text("the longest request taken ({default})", "受け付けるリクエストの最大長（{default}）")
 CONNECTIONS = Text("the most connections at once ({default})", "同時接続数の上限（{default}）")
 CERTIFICATE = Text(
-    "serve https with this certificate (PEM); needs --tls-key", "この証明書（PEM）で HTTPS を提供します。--tls-key も必要です"
+    "serve https with this certificate (PEM); needs --tls-key",
+    "この証明書（PEM）で HTTPS を提供します。--tls-key も必要です",
 )
 KEY = Text("the certificate's key (PEM)", "証明書の鍵（PEM）")
 TRACE = Text(
     "append a JSON line for each request there: when it came, what it asked",
     "リクエストごとに時刻と内容の JSON を 1 行ずつ追記するファイル",
 )
-FAULT = Text("a fault to show (listed below); again for more", "起こす障害（下の一覧）。繰り返し指定できます")
+FAULT = Text(
+    "a fault to show (listed below); again for more", "起こす障害（下の一覧）。繰り返し指定できます"
+)
 FAULT_ON = Text("which of the two peers shows faults (all)", "障害を起こす側（`all`）")
 SEED = Text(
     "the same seed and order of requests give the same faults (0)",
@@ -64,8 +71,13 @@ FAULTS = Text(
     "Faults; rate is the share of requests or of signatures that one takes ({rate}):",
     "障害の種類。`rate` は対象となるリクエストまたは署名の割合（{rate}）:",
 )
-TOO_SMALL = Text("{option} {value}: expected a number from 1", "{option} {value}: 1 以上の数を指定してください")
-NO_PORT = Text("--port {value}: expected a number from 0 to 65535", "--port {value}: 0 から 65535 の数を指定してください")
+TOO_SMALL = Text(
+    "{option} {value}: expected a number from 1", "{option} {value}: 1 以上の数を指定してください"
+)
+NO_PORT = Text(
+    "--port {value}: expected a number from 0 to 65535",
+    "--port {value}: 0 から 65535 の数を指定してください",
+)
 NO_HOST = Text(
     "--host: expected an address; an empty one would let every machine in",
     "--host: アドレスを指定してください。空にすると、すべてのマシンから接続できてしまいます",
@@ -74,11 +86,21 @@ NO_TOKEN = Text(
     "--token-env {name}: no such variable is set; put the token there",
     "--token-env {name}: この環境変数は設定されていません。トークンを設定してください",
 )
-TOGETHER = Text("--tls-cert and --tls-key go together", "--tls-cert と --tls-key は一緒に指定してください")
-NO_CERTIFICATE = Text("{files}: not a certificate and its key: {why}", "{files}: 証明書とその鍵ではありません: {why}")
+TOGETHER = Text(
+    "--tls-cert and --tls-key go together", "--tls-cert と --tls-key は一緒に指定してください"
+)
+NO_CERTIFICATE = Text(
+    "{files}: not a certificate and its key: {why}", "{files}: 証明書とその鍵ではありません: {why}"
+)
 EXAMPLES = (
-    Example("popkit serve data/cases/cutover --port 0", Text("on a free port", "空いているポートで再生します")),
-    Example("popkit serve CASE --fault 429 --fault cut:0.2 --seed 7", Text("a bad night", "調子の悪い相手を再現します")),
+    Example(
+        "popkit serve data/cases/cutover --port 0",
+        Text("on a free port", "空いているポートで再生します"),
+    ),
+    Example(
+        "popkit serve CASE --fault 429 --fault cut:0.2 --seed 7",
+        Text("a bad night", "調子の悪い相手を再現します"),
+    ),
 )
 
 
@@ -123,7 +145,9 @@ def run(
         _note(f"{problem}")
     written = Trace(Path(trace) if trace else None)
     try:
-        of_node, of_worker = (faults if fault_on in ("all", peer) else Faults() for peer in ("rpc", "worker"))
+        of_node, of_worker = (
+            faults if fault_on in ("all", peer) else Faults() for peer in ("rpc", "worker")
+        )
         limits = Limits(max_body, max_connections)
         server = Server(Hindered(replay, of_node), worker, of_worker, written, limits)
         asyncio.run(_until_stopped(server.listening(host, port, tls)))
@@ -131,7 +155,10 @@ def run(
         written.close()
     if replay.not_collected:
         count = len(replay.not_collected)
-        _note(f"{'1 thing was' if count == 1 else f'{count} things were'} asked for that the case cannot tell")
+        _note(
+            f"{'1 thing was' if count == 1 else f'{count} things were'} asked for that the case "
+            f"cannot tell"
+        )
     return EXIT_FINE
 
 
@@ -151,7 +178,9 @@ def _note(text: str) -> None:
 
 
 def _token(name: str | None) -> str | None:
-    """The bearer token that the environment names; never an argument, as those are seen by every process."""
+    """The bearer token that the environment names; never an argument, as those are seen by every
+    process.
+    """
     if name is None:
         return None
     token = os.environ.get(name)
@@ -177,8 +206,15 @@ def _tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
 
 def _fault_list(language: Language) -> list[str]:
     """Every kind of fault with its values, a line each."""
-    rows = [(":".join([kind.name, *filter(None, [kind.values])]), kind.effect) for kind in KINDS.values()]
-    return ["", FAULTS(rate=DEFAULT_RATE).in_language(language), *(f"  {words:<22}  {effect}" for words, effect in rows)]
+    rows = [
+        (":".join([kind.name, *filter(None, [kind.values])]), kind.effect)
+        for kind in KINDS.values()
+    ]
+    return [
+        "",
+        FAULTS(rate=DEFAULT_RATE).in_language(language),
+        *(f"  {words:<22}  {effect}" for words, effect in rows),
+    ]
 
 
 VERB = Verb(
@@ -187,16 +223,40 @@ VERB = Verb(
     [
         case_argument(),
         Option("--host", words=HOST, default="127.0.0.1", metavar="ADDRESS"),
-        Option("--port", words=PORT(default=DEFAULT_PORT), type=Number(), default=DEFAULT_PORT, metavar="PORT"),
+        Option(
+            "--port",
+            words=PORT(default=DEFAULT_PORT),
+            type=Number(),
+            default=DEFAULT_PORT,
+            metavar="PORT",
+        ),
         Option("--strict", words=STRICT, is_flag=True),
         Option("--token-env", words=TOKEN, metavar="NAME"),
-        Option("--max-body", words=BODY(default=MAX_BODY), type=Number(), default=MAX_BODY, metavar="BYTES"),
-        Option("--max-connections", words=CONNECTIONS(default=MAX_CONNECTIONS), type=Number(), default=MAX_CONNECTIONS, metavar="N"),
+        Option(
+            "--max-body",
+            words=BODY(default=MAX_BODY),
+            type=Number(),
+            default=MAX_BODY,
+            metavar="BYTES",
+        ),
+        Option(
+            "--max-connections",
+            words=CONNECTIONS(default=MAX_CONNECTIONS),
+            type=Number(),
+            default=MAX_CONNECTIONS,
+            metavar="N",
+        ),
         Option("--tls-cert", words=CERTIFICATE, metavar="FILE", type=Place()),
         Option("--tls-key", words=KEY, metavar="FILE", type=Place()),
         Option("--trace", words=TRACE, metavar="FILE", type=Place()),
         Option("--fault", words=FAULT, multiple=True, metavar="KIND[:VALUE]"),
-        Option("--fault-on", words=FAULT_ON, type=OneOf(("all", "rpc", "worker")), default="all", metavar="all|rpc|worker"),
+        Option(
+            "--fault-on",
+            words=FAULT_ON,
+            type=OneOf(("all", "rpc", "worker")),
+            default="all",
+            metavar="all|rpc|worker",
+        ),
         Option("--seed", words=SEED, type=Number(), default=0, metavar="N"),
     ],
     order=20,

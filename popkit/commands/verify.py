@@ -6,7 +6,13 @@ from pathlib import Path
 
 from popkit.command_line.grammar import Argument, Option, Place, Verb
 from popkit.command_line.help import Example
-from popkit.command_line.places import case_argument, case_directory, era_option, grant_option, write_file
+from popkit.command_line.places import (
+    case_argument,
+    case_directory,
+    era_option,
+    grant_option,
+    write_file,
+)
 from popkit.errors import EXIT_FINE, UsageError
 from popkit.evidence.outside import refuse_inside
 from popkit.output import has_colour, say, show, write
@@ -17,7 +23,8 @@ SUMMARY = Text(
     "claim 1 件または全体を、サーバーを信頼せずに番号付きで検証",
 )
 NAME = Text(
-    "a claim's signature, receipt, entry hash or code, a wallet, a grant, or the beginning of one; none: everything",
+    "a claim's signature, receipt, entry hash or code, a wallet, a grant, or the beginning of one; "
+    "none: everything",
     "claim の署名、レシート、entry hash、確認コード、ウォレット、grant、またはその先頭部分。なければ全体",
 )
 JSON = Text(
@@ -33,7 +40,8 @@ ALL = Text(
     "合計と満たさない項目だけでなく、すべての検証項目を表示します",
 )
 GRANT = Text(
-    "one grant alone, by its key or an unambiguous beginning: its chain and its claims, beside the case, the audit chain and the "
+    "one grant alone, by its key or an unambiguous beginning: its chain and its claims, beside the "
+    "case, the audit chain and the "
     "records, which all grants share",
     "この grant だけを検証します（公開鍵、または一意に決まる先頭部分）。対象はそのチェーンと claim、そして全 grant 共通のケース・"
     "監査チェーン・記録です",
@@ -42,10 +50,18 @@ ALONE = Text(
     "--standalone writes check.py and stops: leave out names, --grant and --json",
     "--standalone は check.py を書いて終了します。名前、--grant、--json と一緒には指定できません",
 )
-WROTE = Text("wrote {path}; run it without popkit:", "{path} を書きました。popkit なしで実行できます:")
+WROTE = Text(
+    "wrote {path}; run it without popkit:", "{path} を書きました。popkit なしで実行できます:"
+)
 EXAMPLES = (
-    Example("popkit verify data/cases/intact", Text("everything in the case", "ケースの全体を検証します")),
-    Example("popkit verify CASE SIGNATURE", Text("one claim, every check of it", "claim 1 件のすべての検証項目を表示します")),
+    Example(
+        "popkit verify data/cases/intact",
+        Text("everything in the case", "ケースの全体を検証します"),
+    ),
+    Example(
+        "popkit verify CASE SIGNATURE",
+        Text("one claim, every check of it", "claim 1 件のすべての検証項目を表示します"),
+    ),
 )
 
 

@@ -1,4 +1,6 @@
-"""A new grant that was poisoned or is wrong is given up: closed, its tokens returned, the record kept; then one plans anew."""
+"""A new grant that was poisoned or is wrong is given up: closed, its tokens returned, the record
+kept; then one plans anew.
+"""
 
 from __future__ import annotations
 
@@ -27,29 +29,48 @@ if TYPE_CHECKING:
 
 STEP = "abandon"
 HEADING = Text("Give the new grant up", "新しい grant を放棄")
-EFFECT, RISK, RESULT, TOKEN = Text("effect", "作用"), Text("risk", "リスク"), Text("result", "結果"), Text("token", "トークン")
+EFFECT, RISK, RESULT, TOKEN = (
+    Text("effect", "作用"),
+    Text("risk", "リスク"),
+    Text("result", "結果"),
+    Text("token", "トークン"),
+)
 LOOK_UP = Text("look up", "確認値")
 CLOSES = Text(
-    "the new grant and its vault are closed; the vault's tokens go back to the authority's account; transactions and receipts stay",
+    "the new grant and its vault are closed; the vault's tokens go back to the authority's "
+    "account; transactions and receipts stay",
     "新しい grant と vault を閉じ、vault のトークンは authority の口座に戻ります。取引とレシートは残ります",
 )
 HARM = Text(
-    "whoever was given the new event's code must be told; its event stays linked to a grant that is gone, as it cannot be linked again",
+    "whoever was given the new event's code must be told; its event stays linked to a grant that "
+    "is gone, as it cannot be linked again",
     "新しいイベントのコードを受け取った人への連絡が必要です。イベントは紐付け直せず、消えた grant に紐付いたままになります",
 )
-NOT_THERE = Text("the new grant is not on chain: nothing needs closing", "新しい grant はチェーン上にありません。閉じる必要はありません")
-DONE = Text("given up; plan anew with --given-up {grant}", "放棄しました。--given-up {grant} を付けて計画し直してください")
+NOT_THERE = Text(
+    "the new grant is not on chain: nothing needs closing",
+    "新しい grant はチェーン上にありません。閉じる必要はありません",
+)
+DONE = Text(
+    "given up; plan anew with --given-up {grant}",
+    "放棄しました。--given-up {grant} を付けて計画し直してください",
+)
 AGAIN = Text(
-    "run 'popkit cutover abandon' again, with a new token: it settles this closing first, and closes nothing twice",
+    "run 'popkit cutover abandon' again, with a new token: it settles this closing first, and "
+    "closes nothing twice",
     "新しいトークンで `popkit cutover abandon` をもう一度実行してください。先にこの取引の結果を確定し、二重に閉じることはありません",
 )
-WHAT = Text("the last six letters of the new grant, on the plan page", "計画ページにある新しい grant の末尾 6 文字")
+WHAT = Text(
+    "the last six letters of the new grant, on the plan page",
+    "計画ページにある新しい grant の末尾 6 文字",
+)
 
 
 def abandon(run: Run, confirm: str | None) -> Screen:
-    """Without `confirm` a dry run that shows what would be done; with it the new grant is closed, and the run given up.
+    """Without `confirm` a dry run that shows what would be done; with it the new grant is closed,
+    and the run given up.
 
-    Raises NotConfirmed, Stopped, or OutcomeUnknown where nobody knows how the closing ended: the same again settles it.
+    Raises NotConfirmed, Stopped, or OutcomeUnknown where nobody knows how the closing ended: the
+    same again settles it.
     """
     from popkit.cutover.records.record import write_record
 
@@ -64,14 +85,23 @@ def abandon(run: Run, confirm: str | None) -> Screen:
         screen.add(EFFECT(), CLOSES if held is not None else NOT_THERE)
         screen.add(RISK(), HARM, tone="note")
         if held is not None:
-            found = dry(run.pair().first, [close_grant(place_of_new(run.plan))], run.plan.roles.authority, rules=Rules(rewrites=True))
+            found = dry(
+                run.pair().first,
+                [close_grant(place_of_new(run.plan))],
+                run.plan.roles.authority,
+                rules=Rules(rewrites=True),
+            )
             if found.error is not None:
-                screen.add(RESULT(), REASONS["would_fail"].stop(error=found.error).reason, tone="stop")
+                screen.add(
+                    RESULT(), REASONS["would_fail"].stop(error=found.error).reason, tone="stop"
+                )
                 screen.exit_code = EXIT_WRONG
                 return screen.in_language(run.language)
         screen.add(LOOK_UP(), WHAT)
         screen.add(TOKEN(), confirmations.ask(STEP, value).token)
-        screen.commands = [f"popkit cutover abandon {shlex.quote(str(run.root))} --confirm TOKEN:VALUE"]
+        screen.commands = [
+            f"popkit cutover abandon {shlex.quote(str(run.root))} --confirm TOKEN:VALUE"
+        ]
         return screen.in_language(run.language)
     with run.journal.held():
         if not run.is_given_up:
@@ -84,12 +114,16 @@ def abandon(run: Run, confirm: str | None) -> Screen:
 
 
 def _closed_before(run: Run) -> str | None:
-    """The transaction by which an earlier, unfinished giving up closed the grant; None where it never did. Raises OutcomeUnknown."""
+    """The transaction by which an earlier, unfinished giving up closed the grant; None where it
+    never did. Raises OutcomeUnknown.
+    """
     attempt = newest_attempt(run, STEP) if run.state(STEP) == "unknown" else None
     if attempt is None:
         return None
     pair = run.pair()
-    outcome = resume(attempt.file, pair.first, pair.second, run.journal, STEP, beat=run.beat, sleep=run.sleep)
+    outcome = resume(
+        attempt.file, pair.first, pair.second, run.journal, STEP, beat=run.beat, sleep=run.sleep
+    )
     if outcome.kind == "expired":  # proven that it never closed anything: it is closed now
         run.journal.write(EXPIRED, STEP, signature=outcome.signature)
         return None
@@ -103,8 +137,19 @@ def _close(run: Run) -> str:
         pair.first, [close_grant(place_of_new(run.plan))], run.plan.roles.authority, [run.key("authority")],
         fee_cap_lamports=run.plan.limits.fee_cap_lamports, rules=Rules(rewrites=True),
     )  # fmt: skip
-    run.journal.write(ACTING, STEP, calls=["close_grant"], attempts_before=len(of_step(run.attempts, STEP)))
-    outcome = send(prepared, pair.first, pair.second, run.attempts, run.journal, STEP, beat=run.beat, sleep=run.sleep)
+    run.journal.write(
+        ACTING, STEP, calls=["close_grant"], attempts_before=len(of_step(run.attempts, STEP))
+    )
+    outcome = send(
+        prepared,
+        pair.first,
+        pair.second,
+        run.attempts,
+        run.journal,
+        STEP,
+        beat=run.beat,
+        sleep=run.sleep,
+    )
     if outcome.kind == "expired":
         run.journal.write(EXPIRED, STEP, signature=outcome.signature)
         raise whole(stop("expired", step=STEP), outcome)

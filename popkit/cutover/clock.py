@@ -1,6 +1,8 @@
-"""This machine's clock. A rehearsal's cluster has a time of its own: `source DRILL/env` names the file that says by how much it is apart.
+"""This machine's clock. A rehearsal's cluster has a time of its own: `source DRILL/env` names the
+file that says by how much it is apart.
 
-A real cluster would be seen to be months away from such a clock, and refused: the variable can spoil a cutover, never misdirect one.
+A real cluster would be seen to be months away from such a clock, and refused: the variable can
+spoil a cutover, never misdirect one.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ UNREADABLE = Text(
 
 
 def wall() -> float:
-    """Unix seconds by this machine's clock, or by that of the rehearsal that is named. Raises UsageError where its file is unreadable."""
+    """Unix seconds by this machine's clock, or by that of the rehearsal that is named. Raises
+    UsageError where its file is unreadable.
+    """
     named = os.environ.get(VARIABLE)
     if not named:
         return time.time()

@@ -1,4 +1,6 @@
-"""Small cases taken before and after steps: collected as 'popkit collect' collects, kept in RUN/evidence, never overwritten."""
+"""Small cases taken before and after steps: collected as 'popkit collect' collects, kept in
+RUN/evidence, never overwritten.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def gather(run: Run, name: str, *grants: str, second: bool = False) -> Case:
-    """Collect a case of these grants into RUN/evidence/<name>-<n> and open it; `second` collects through the second endpoint alone.
+    """Collect a case of these grants into RUN/evidence/<name>-<n> and open it; `second` collects
+    through the second endpoint alone.
 
     Raises Stopped where the peers do not answer.
     """

@@ -1,7 +1,8 @@
-"""How this machine reaches the peers and keys of a run: references alone, in RUN/local.json, which is no part of the plan.
+"""How this machine reaches the peers and keys of a run: references alone, in RUN/local.json, which
+is no part of the plan.
 
-Another person's machine has references of its own for the same plan. A reference names an environment variable, or a command; the URL,
-token or key itself is in no file of the run.
+Another person's machine has references of its own for the same plan. A reference names an
+environment variable, or a command; the URL, token or key itself is in no file of the run.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from popkit.texts import Text
 
 FILE = "local.json"
 HOLDS_SECRET = Text(
-    "--{option}: the URL has more than a host, and may hold a key; put it into an environment variable and give env:NAME",
+    "--{option}: the URL has more than a host, and may hold a key; put it into an environment "
+    "variable and give env:NAME",
     "--{option}: URL にホスト以外の部分があり、鍵を含むおそれがあります。環境変数に入れ、env:NAME で指定してください",
 )
 UNREADABLE = Text("{place}: cannot be read: {why}", "{place}: 読めません: {why}")
@@ -33,7 +35,9 @@ NEEDED = Text("--{option} is needed", "--{option} が必要です")
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """References: `env:NAME` or a bare URL for peers, the name of a variable for the token, `env:NAME` or `cmd:…` for keys."""
+    """References: `env:NAME` or a bare URL for peers, the name of a variable for the token,
+    `env:NAME` or `cmd:…` for keys.
+    """
 
     rpc: str | None = None
     second_rpc: str | None = None
@@ -48,7 +52,9 @@ class Local:
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
     def node(self, name: str) -> Address:
-        """The address of 'rpc' or 'second_rpc'. Raises UsageError where there is none, or where it holds a secret in the open."""
+        """The address of 'rpc' or 'second_rpc'. Raises UsageError where there is none, or where it
+        holds a secret in the open.
+        """
         return _address(getattr(self, name), name.replace("_", "-"))
 
     def desk_address(self) -> Address:
@@ -59,18 +65,26 @@ class Local:
         """Write RUN/local.json, for this user alone."""
         beside = run / f".{FILE}.new"
         beside.touch(mode=0o600)
-        beside.write_text(json.dumps({k: v for k, v in asdict(self).items() if v is not None}, indent=1) + "\n")
+        beside.write_text(
+            json.dumps({k: v for k, v in asdict(self).items() if v is not None}, indent=1) + "\n"
+        )
         os.replace(beside, run / FILE)
 
 
 @contextmanager
-def planning_peers(local: Local, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[tuple[Pair, WorkerDesk]]:
-    """Both endpoints and the worker, for as long as a plan is made. `sleep` waits. Raises UsageError where one is not named.
+def planning_peers(
+    local: Local, *, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[tuple[Pair, WorkerDesk]]:
+    """Both endpoints and the worker, for as long as a plan is made. `sleep` waits. Raises
+    UsageError where one is not named.
 
-    A run opens its own peers, each when it is first needed, and has its journal keep their secrets out.
+    A run opens its own peers, each when it is first needed, and has its journal keep their secrets
+    out.
     """
     worker = local.desk_address()
-    first, second = (Endpoint(name, local.node(name), sleep=sleep) for name in ("rpc", "second_rpc"))
+    first, second = (
+        Endpoint(name, local.node(name), sleep=sleep) for name in ("rpc", "second_rpc")
+    )
     with closing(Pair(first, second, sleep)) as pair, WorkerDesk(worker, sleep=sleep) as desk:
         yield pair, desk
 

@@ -1,7 +1,9 @@
-"""What a plan holds, and the file that it is: canonical JSON (RFC 8785), named by its digest, never changed.
+"""What a plan holds, and the file that it is: canonical JSON (RFC 8785), named by its digest, never
+changed.
 
-Every page and every screen of a cutover is a reading of these objects. Amounts of tokens and grant ids are decimal strings (they may
-pass 2^53), lamports and times are integers, hashes are 64 hex digits, keys base58. What nobody could look at is null, never a guess.
+Every page and every screen of a cutover is a reading of these objects. Amounts of tokens and grant
+ids are decimal strings (they may pass 2^53), lamports and times are integers, hashes are 64 hex
+digits, keys base58. What nobody could look at is null, never a guess.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ FILE = "plan.json"
 Remedy = Literal["switch", "signer"]
 Effect = Literal["pure", "idempotent", "at most once"]
 
-NOT_A_PLAN = Text("{place}: is not a plan of a cutover: {why}", "{place}: 切り替えの計画ではありません: {why}")
+NOT_A_PLAN = Text(
+    "{place}: is not a plan of a cutover: {why}", "{place}: 切り替えの計画ではありません: {why}"
+)
 NO_PLAN = Text(
     "{place}: no plan is there; make one with 'popkit cutover plan'",
     "{place}: 計画がありません。`popkit cutover plan` で作成してください",
@@ -48,7 +52,9 @@ class Limits(_Part, frozen=True, kw_only=True):
 
 
 class OfCase(_Part, frozen=True, kw_only=True):
-    """The evidence that the plan stands on: its name, the digest of its manifest (null: not sealed), and of its findings.json."""
+    """The evidence that the plan stands on: its name, the digest of its manifest (null: not
+    sealed), and of its findings.json.
+    """
 
     name: str
     manifest_sha256: str | None
@@ -103,9 +109,11 @@ class Cluster(_Part, frozen=True, kw_only=True):
 
 
 class Program(_Part, frozen=True, kw_only=True):
-    """The program as it was looked at. `kind` is 'upgradeable', or the loader that owns it; a digest is of the whole ProgramData.
+    """The program as it was looked at. `kind` is 'upgradeable', or the loader that owns it; a
+    digest is of the whole ProgramData.
 
-    `era` is what behaviour shows in the case; `init` is whether create_grant refuses an existing grant (null: not known).
+    `era` is what behaviour shows in the case; `init` is whether create_grant refuses an existing
+    grant (null: not known).
     """
 
     program_id: str
@@ -120,10 +128,12 @@ class Program(_Part, frozen=True, kw_only=True):
 
 
 class WorkerSeen(_Part, frozen=True, kw_only=True):
-    """The worker as it answered: whom it signs as, the newest entry of its audit list, and whether that continues the case's.
+    """The worker as it answered: whom it signs as, the newest entry of its audit list, and whether
+    that continues the case's.
 
-    `model` (A to E) is that of the case's newest anchor, null where it has none. `rotates_at` is the unix second at which its key
-    changes by the calendar, null where it does not, or does not say so.
+    `model` (A to E) is that of the case's newest anchor, null where it has none. `rotates_at` is
+    the unix second at which its key changes by the calendar, null where it does not, or does not
+    say so.
     """
 
     signer: str | None
@@ -135,7 +145,9 @@ class WorkerSeen(_Part, frozen=True, kw_only=True):
 
 
 class Terms(_Part, frozen=True, kw_only=True):
-    """A grant's terms: amount in base units a period, seconds, unix seconds (expires_at 0: never); a string where past 2^53."""
+    """A grant's terms: amount in base units a period, seconds, unix seconds (expires_at 0: never);
+    a string where past 2^53.
+    """
 
     amount_per_period: str
     period_seconds: int
@@ -146,7 +158,9 @@ class Terms(_Part, frozen=True, kw_only=True):
 
 
 class OldGrant(_Part, frozen=True, kw_only=True):
-    """The grant that is left: its addresses, terms, the bytes of its accounts (base64) as of `slot`, and what its vault holds."""
+    """The grant that is left: its addresses, terms, the bytes of its accounts (base64) as of
+    `slot`, and what its vault holds.
+    """
 
     address: str
     vault: str
@@ -163,7 +177,9 @@ class OldGrant(_Part, frozen=True, kw_only=True):
 
 
 class Marker(_Part, frozen=True, kw_only=True):
-    """An empty account whose making fails a second time: it makes its transaction at most once on chain."""
+    """An empty account whose making fails a second time: it makes its transaction at most once on
+    chain.
+    """
 
     address: str
     base: str
@@ -171,7 +187,9 @@ class Marker(_Part, frozen=True, kw_only=True):
 
 
 class NewGrant(_Part, frozen=True, kw_only=True):
-    """The grant that takes over. `unused_at` are the finalized slots, by endpoint, at which its addresses were proven unused."""
+    """The grant that takes over. `unused_at` are the finalized slots, by endpoint, at which its
+    addresses were proven unused.
+    """
 
     address: str
     vault: str
@@ -182,7 +200,9 @@ class NewGrant(_Part, frozen=True, kw_only=True):
 
 
 class Signer(_Part, frozen=True, kw_only=True):
-    """The key that pop-config must name: what it names now, what the plan sets, and where that key is from."""
+    """The key that pop-config must name: what it names now, what the plan sets, and where that key
+    is from.
+    """
 
     pop_config: str
     now: str | None
@@ -202,8 +222,9 @@ class Group(_Part, frozen=True, kw_only=True):
 class People(_Part, frozen=True, kw_only=True):
     """Who is owed, by period of the old grant. Null where the case cannot tell.
 
-    `owed_now` can claim on the new grant; `owed_before` cannot be served by a new grant; `may_claim_twice` have a receipt of this
-    period on the old grant, which the new one does not know.
+    `owed_now` can claim on the new grant; `owed_before` cannot be served by a new grant;
+    `may_claim_twice` have a receipt of this period on the old grant, which the new one does not
+    know.
     """
 
     period: int
@@ -214,9 +235,11 @@ class People(_Part, frozen=True, kw_only=True):
 
 
 class Amount(_Part, frozen=True, kw_only=True):
-    """What the new vault gets, in base units, and what was reckoned: claims owed now, claims of a period, the operator's own claim.
+    """What the new vault gets, in base units, and what was reckoned: claims owed now, claims of a
+    period, the operator's own claim.
 
-    `reckoned_period` is the last full period of the old grant, or the running one where none is full.
+    `reckoned_period` is the last full period of the old grant, or the running one where none is
+    full.
     """
 
     base_units: str
@@ -230,7 +253,9 @@ class Amount(_Part, frozen=True, kw_only=True):
 
 
 class Money(_Part, frozen=True, kw_only=True):
-    """What there is and what it costs, in lamports and base units. `rent` is by account; `payer_after` follows every step of that payer."""
+    """What there is and what it costs, in lamports and base units. `rent` is by account;
+    `payer_after` follows every step of that payer.
+    """
 
     mint_authority: str | None
     decimals: int
@@ -246,7 +271,9 @@ class Money(_Part, frozen=True, kw_only=True):
 
 
 class Event(_Part, frozen=True, kw_only=True):
-    """The event to be made at the worker, beside the old one. Its owner, who sees the claimants, is whose token makes it."""
+    """The event to be made at the worker, beside the old one. Its owner, who sees the claimants, is
+    whose token makes it.
+    """
 
     old_id: str | None
     title: str
@@ -280,9 +307,11 @@ class Roles(_Part, frozen=True, kw_only=True):
 
 
 class Change(_Part, frozen=True, kw_only=True):
-    """An account that a step may change: what it holds before and after (SHA-256 of owner, lamports and data; null: no account).
+    """An account that a step may change: what it holds before and after (SHA-256 of owner, lamports
+    and data; null: no account).
 
-    `rule` says what is left open: 'fee' (lamports less the fee), 'clock' (a time that the program reads), 'none'.
+    `rule` says what is left open: 'fee' (lamports less the fee), 'clock' (a time that the program
+    reads), 'none'.
     """
 
     account: str
@@ -293,7 +322,9 @@ class Change(_Part, frozen=True, kw_only=True):
 
 
 class Instruction(_Part, frozen=True, kw_only=True):
-    """One instruction to be signed: its name, program, data (base64), accounts in order with flags 's' and 'w', and decoded arguments."""
+    """One instruction to be signed: its name, program, data (base64), accounts in order with flags
+    's' and 'w', and decoded arguments.
+    """
 
     name: str
     program: str
@@ -303,7 +334,8 @@ class Instruction(_Part, frozen=True, kw_only=True):
 
 
 class StepPlan(_Part, frozen=True, kw_only=True):
-    """A step: its effect class, who runs it, what it signs and changes, and the value that confirms it.
+    """A step: its effect class, who runs it, what it signs and changes, and the value that confirms
+    it.
 
     `look_up` names what to read off this plan's page; `value` is it.
     """
@@ -357,16 +389,23 @@ class Plan(_Part, frozen=True, kw_only=True):
         raise UsageError(NO_STEP(step=name, steps=", ".join(step.id for step in self.steps)))
 
 
-NO_STEP = Text("{step}: the plan has no such step; it has {steps}", "{step}: その番号の手順は計画にありません。あるのは {steps} です")
+NO_STEP = Text(
+    "{step}: the plan has no such step; it has {steps}",
+    "{step}: その番号の手順は計画にありません。あるのは {steps} です",
+)
 
 
 def canonical(value: Any) -> bytes:
-    """Canonical JSON (RFC 8785) of plain values or of a part of a plan; integers past 2^53 are decimal strings."""
+    """Canonical JSON (RFC 8785) of plain values or of a part of a plan; integers past 2^53 are
+    decimal strings.
+    """
     return rfc8785.dumps(_exact(msgspec.to_builtins(value, order=None)))
 
 
 def _exact(value: Any) -> Any:
-    """Plain values with the integers that RFC 8785 has no form for as strings: a period may be 2^63 - 1 seconds."""
+    """Plain values with the integers that RFC 8785 has no form for as strings: a period may be 2^63
+    - 1 seconds.
+    """
     if isinstance(value, dict):
         return {name: _exact(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
@@ -387,14 +426,18 @@ def write_plan(run: Path, plan: Plan) -> str:
 
 
 def read_plan(run: Path) -> Plan:
-    """The plan of a run. Raises UsageError where there is none, or where it is not exactly as it was written."""
+    """The plan of a run. Raises UsageError where there is none, or where it is not exactly as it
+    was written.
+    """
     place = run / FILE
     try:
         data = place.read_bytes()
     except OSError:
         raise UsageError(NO_PLAN(place=run)) from None
     try:
-        plan = msgspec.json.decode(data, type=Plan, strict=False)  # integers as strings; what is not canonical is refused below
+        plan = msgspec.json.decode(
+            data, type=Plan, strict=False
+        )  # integers as strings; what is not canonical is refused below
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(NOT_A_PLAN(place=place, why=error)) from None
     if canonical(plan) != data:
@@ -408,4 +451,9 @@ def json_schema() -> dict[str, Any]:
     for field in schema["$defs"]["Terms"]["properties"].values():
         if field == {"type": "integer"}:
             field["type"] = ["integer", "string"]  # one past 2^53 is a string of digits
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA, "title": "A plan of a cutover", **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA,
+        "title": "A plan of a cutover",
+        **schema,
+    }

@@ -1,7 +1,9 @@
-"""Every reason for which a cutover is refused or a step stops: what is seen, what to do, and whether a person may override it.
+"""Every reason for which a cutover is refused or a step stops: what is seen, what to do, and
+whether a person may override it.
 
-A reason's code is API: it stands in the journal and in `Stopped.code`. A person overrides one with `--reason "…"`, which the plan
-keeps; what would send a transaction to the wrong place, or carry a copied key over, cannot be overridden.
+A reason's code is API: it stands in the journal and in `Stopped.code`. A person overrides one with
+`--reason "…"`, which the plan keeps; what would send a transaction to the wrong place, or carry a
+copied key over, cannot be overridden.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ class Reason:
     overridable: bool = False
 
     def stop(self, **values: object) -> Stopped:
-        """The error, with what was seen. Raises ValueError where a text names a value that was not given."""
+        """The error, with what was seen. Raises ValueError where a text names a value that was not
+        given.
+        """
 
         def filled(text: Text) -> Text | str:
             named = {name: values[name] for name in names_in(text)}
@@ -35,13 +39,19 @@ _TABLE = (
     # What the case says
     Reason(
         "not_in_case",
-        Text("the case does not hold the grant {grant}", "ケースに grant {grant} が含まれていません"),
-        Text("collect a case of that grant, and plan from it", "その grant のケースを収集し、そこから計画してください"),
+        Text(
+            "the case does not hold the grant {grant}", "ケースに grant {grant} が含まれていません"
+        ),
+        Text(
+            "collect a case of that grant, and plan from it",
+            "その grant のケースを収集し、そこから計画してください",
+        ),
     ),
     Reason(
         "nothing_broken",
         Text(
-            "the grant is {verdict}: nothing stands in the way of its next claim, so nothing needs a cutover",
+            "the grant is {verdict}: nothing stands in the way of its next claim, so nothing needs "
+            "a cutover",
             "grant は {verdict} です。次の claim を妨げるものがなく、切り替えは不要です",
         ),
         Text(
@@ -57,7 +67,8 @@ _TABLE = (
             "grant は inconclusive（判断できない）です: {because}",
         ),
         Text(
-            "collect what is missing ('popkit diagnose CASE' names it) and plan again; where you know more, say so with --reason",
+            "collect what is missing ('popkit diagnose CASE' names it) and plan again; where you "
+            "know more, say so with --reason",
             "不足している証拠（`popkit diagnose CASE` が示します）を集めて計画し直してください。"
             "ケースにない事情を知っている場合は --reason で示してください",
         ),
@@ -76,7 +87,10 @@ _TABLE = (
     ),
     Reason(
         "superseded",
-        Text("the grant was replaced by {grant} already", "この grant はすでに {grant} に置き換えられています"),
+        Text(
+            "the grant was replaced by {grant} already",
+            "この grant はすでに {grant} に置き換えられています",
+        ),
         Text(
             "collect and diagnose {grant}; a second new grant would split the claimers",
             "{grant} を収集して診断してください。新しい grant を二つ作ると参加者が分かれてしまいます",
@@ -86,7 +100,8 @@ _TABLE = (
     Reason(
         "later_grant",
         Text(
-            "the authority made the grant {grant} of this mint after the last good claim: somebody may have cut over already",
+            "the authority made the grant {grant} of this mint after the last good claim: somebody "
+            "may have cut over already",
             "最後の正常な claim のあとに、同じ authority がこの mint の grant {grant} を作っています。すでに切り替え済みの可能性があります",
         ),
         Text(
@@ -101,7 +116,10 @@ _TABLE = (
             "the case is {age} minutes old; a plan needs one of the last {limit} minutes",
             "ケースが {age} 分前のものです。計画には {limit} 分以内のケースが必要です",
         ),
-        Text("collect again, and plan from the new case", "収集し直し、新しいケースから計画してください"),
+        Text(
+            "collect again, and plan from the new case",
+            "収集し直し、新しいケースから計画してください",
+        ),
     ),
     Reason(
         "case_behind",
@@ -109,7 +127,10 @@ _TABLE = (
             "the chain has moved since the case was collected: {field} was {was}, is {now}",
             "ケースの収集後にチェーンが変わりました。{field} は {was} でしたが、いまは {now} です",
         ),
-        Text("collect again, and plan from the new case", "収集し直し、新しいケースから計画してください"),
+        Text(
+            "collect again, and plan from the new case",
+            "収集し直し、新しいケースから計画してください",
+        ),
     ),
     Reason(
         "grant_expired",
@@ -118,20 +139,25 @@ _TABLE = (
             "元の grant の有効期限が切れています。同じ条件の新しい grant はすべての claim を拒否します",
         ),
         Text(
-            "decide with the school until when claims are to be taken, and plan with --expires UNIX_SECONDS (0: never)",
+            "decide with the school until when claims are to be taken, and plan with --expires "
+            "UNIX_SECONDS (0: never)",
             "いつまで claim を受け付けるか学校と決め、--expires UNIX秒（0 は無期限）を付けて計画してください",
         ),
     ),
     Reason(
         "grant_closed",
-        Text("the old grant is closed: it has no terms to copy", "元の grant は閉じられており、引き継ぐ条件がありません"),
+        Text(
+            "the old grant is closed: it has no terms to copy",
+            "元の grant は閉じられており、引き継ぐ条件がありません",
+        ),
         Text("make a grant by hand, and record why", "grant を別途作成し、理由を記録してください"),
     ),
     # Keys
     Reason(
         "copied_key",
         Text(
-            "somebody else signs with the worker's key ({cause}); a new grant under the same key would break again",
+            "somebody else signs with the worker's key ({cause}); a new grant under the same key "
+            "would break again",
             "worker の鍵で別の誰かが署名しています（{cause}）。同じ鍵では新しい grant も壊れます",
         ),
         Text(
@@ -142,7 +168,8 @@ _TABLE = (
     Reason(
         "signer_not_given",
         Text(
-            "the worker says that it signs as {worker}, the last accepted claims were signed by {accepted}: "
+            "the worker says that it signs as {worker}, the last accepted claims were signed by "
+            "{accepted}: "
             "a status page alone decides no key",
             "worker は {worker} で署名すると答えていますが、最後に受理された claim の署名者は {accepted} です。"
             "ステータス画面だけでは鍵を決められません",
@@ -155,10 +182,14 @@ _TABLE = (
     Reason(
         "worker_signs_otherwise",
         Text(
-            "the plan's signer would be {planned}, the worker signs as {worker}: every claim would be refused",
+            "the plan's signer would be {planned}, the worker signs as {worker}: every claim would "
+            "be refused",
             "計画の署名者は {planned} ですが、worker は {worker} で署名します。すべての claim が拒否されます",
         ),
-        Text("find out which key is right before anything is changed", "変更の前に、どちらの鍵が正しいか確認してください"),
+        Text(
+            "find out which key is right before anything is changed",
+            "変更の前に、どちらの鍵が正しいか確認してください",
+        ),
     ),
     Reason(
         "signer_not_known",
@@ -191,8 +222,10 @@ _TABLE = (
             "authority {authority} は曲線上になく、単独の鍵では署名できません",
         ),
         Text(
-            "plan without --authority-key; 'popkit cutover export RUN STEP --for multisig' writes what its own tool needs",
-            "--authority-key なしで計画してください。`popkit cutover export RUN STEP --for multisig` が専用ツール用の内容を書き出します",
+            "plan without --authority-key; 'popkit cutover export RUN STEP --for multisig' writes "
+            "what its own tool needs",
+            "--authority-key なしで計画してください。`popkit cutover export RUN STEP --for multisig` "
+            "が専用ツール用の内容を書き出します",
         ),
     ),
     Reason(
@@ -210,8 +243,14 @@ _TABLE = (
     # The cluster
     Reason(
         "wrong_cluster",
-        Text("the case is of {case}, the endpoint is of {found}", "ケースは {case}、接続先は {found} です"),
-        Text("name an endpoint of the case's cluster", "ケースと同じクラスターの接続先を指定してください"),
+        Text(
+            "the case is of {case}, the endpoint is of {found}",
+            "ケースは {case}、接続先は {found} です",
+        ),
+        Text(
+            "name an endpoint of the case's cluster",
+            "ケースと同じクラスターの接続先を指定してください",
+        ),
     ),
     Reason(
         "forked_node",
@@ -227,7 +266,10 @@ _TABLE = (
             "the two endpoints disagree on {what}: {first} and {second}",
             "二つの接続先で {what} が食い違います: {first} と {second}",
         ),
-        Text("find out which one is right; wait where one lags", "どちらが正しいか確認してください。遅れているだけなら待ってください"),
+        Text(
+            "find out which one is right; wait where one lags",
+            "どちらが正しいか確認してください。遅れているだけなら待ってください",
+        ),
     ),
     Reason(
         "one_endpoint",
@@ -235,7 +277,10 @@ _TABLE = (
             "both endpoints are {endpoint}: one node cannot vouch for itself",
             "接続先が両方とも {endpoint} です。同じノードでは確認になりません",
         ),
-        Text("name a second endpoint of another provider", "別の提供元の接続先を二つ目に指定してください"),
+        Text(
+            "name a second endpoint of another provider",
+            "別の提供元の接続先を二つ目に指定してください",
+        ),
     ),
     Reason(
         "clock_off",
@@ -255,17 +300,22 @@ _TABLE = (
             "{first} も {second} も authority の grant の一覧を返しません: {why}",
         ),
         Text(
-            "name a node that answers getProgramAccounts; without it nobody knows who was ahead, or whom a new signer hits",
+            "name a node that answers getProgramAccounts; without it nobody knows who was ahead, "
+            "or whom a new signer hits",
             "getProgramAccounts に応答するノードを指定してください。一覧がないと、先に作られた grant や署名者変更の影響がわかりません",
         ),
     ),
     Reason(
         "history_missing",
         Text(
-            "the newest known signature of the old grant, {signature}, is not on this cluster: it was reset, or is another",
+            "the newest known signature of the old grant, {signature}, is not on this cluster: it "
+            "was reset, or is another",
             "元の grant の最新の署名 {signature} がこのクラスターにありません。リセットされたか、別のクラスターです",
         ),
-        Text("name an endpoint of the case's cluster", "ケースと同じクラスターの接続先を指定してください"),
+        Text(
+            "name an endpoint of the case's cluster",
+            "ケースと同じクラスターの接続先を指定してください",
+        ),
     ),
     Reason(
         "other_program",
@@ -286,7 +336,8 @@ _TABLE = (
             "新しい grant の {what} {address} はすでに使われています: {how}",
         ),
         Text(
-            "find out who used it: another operator may be ahead of you; where nobody is, plan for another address with "
+            "find out who used it: another operator may be ahead of you; where nobody is, plan for "
+            "another address with "
             "--given-up NEW_GRANT",
             "誰が使ったか確認してください。別の担当者が先に進めているかもしれません。"
             "そうでなければ --given-up 新しいgrant を付け、別のアドレスで計画し直してください",
@@ -295,11 +346,13 @@ _TABLE = (
     Reason(
         "address_poisoned",
         Text(
-            "the worker issued a proof for the new grant {grant} already ({count}): its head is not GENESIS any more",
+            "the worker issued a proof for the new grant {grant} already ({count}): its head is "
+            "not GENESIS any more",
             "worker が新しい grant {grant} の proof をすでに {count} 件発行しており、head が GENESIS ではありません",
         ),
         Text(
-            "give this address up and plan anew with --given-up {grant} (a run that has made the grant: 'popkit cutover abandon' first)",
+            "give this address up and plan anew with --given-up {grant} (a run that has made the "
+            "grant: 'popkit cutover abandon' first)",
             "--given-up {grant} を付けて計画し直してください（すでに grant を作った実行では、先に `popkit cutover abandon`）",
         ),
     ),
@@ -310,40 +363,54 @@ _TABLE = (
             "開始 {start} が現在（{now}）より後です。最初の proof が失われます",
         ),
         Text(
-            "leave --start out: the latest period boundary is taken; where the old grant itself has not begun, wait until it has",
+            "leave --start out: the latest period boundary is taken; where the old grant itself "
+            "has not begun, wait until it has",
             "--start を省略してください。直近の期間の境界を使います。元の grant がまだ始まっていない場合は、開始まで待ってください",
         ),
     ),
     Reason(
         "start_off_calendar",
         Text(
-            "the start {start} is no period boundary of the old grant: the calendar of tickets would shift",
+            "the start {start} is no period boundary of the old grant: the calendar of tickets "
+            "would shift",
             "開始 {start} は元の grant の期間の境界ではありません。参加券の日程がずれます",
         ),
-        Text("leave --start out, or say why with --reason", "--start を省略するか、--reason で理由を示してください"),
+        Text(
+            "leave --start out, or say why with --reason",
+            "--start を省略するか、--reason で理由を示してください",
+        ),
         overridable=True,
     ),
     # Money
     Reason(
         "poor_source",
         Text(
-            "the account {source} holds {held} base units, {needed} are needed; the old vault holds {vault}",
+            "the account {source} holds {held} base units, {needed} are needed; the old vault "
+            "holds {vault}",
             "口座 {source} の残高は {held}、必要なのは {needed} です（基本単位）。元の vault の残高は {vault} です",
         ),
         Text(
-            "fill it, give a smaller --amount, or close the old grant first (--close-old: read its harm on the plan page)",
+            "fill it, give a smaller --amount, or close the old grant first (--close-old: read its "
+            "harm on the plan page)",
             "補充するか、--amount を減らすか、元の grant を先に閉じてください（--close-old: 計画ページの注意を読んでください）",
         ),
     ),
     Reason(
         "no_source",
-        Text("{funder} has no account of the mint ({source})", "{funder} にはこの mint の口座（{source}）がありません"),
-        Text("name the key that holds the tokens with --funder-key", "トークンを持つ鍵を --funder-key で指定してください"),
+        Text(
+            "{funder} has no account of the mint ({source})",
+            "{funder} にはこの mint の口座（{source}）がありません",
+        ),
+        Text(
+            "name the key that holds the tokens with --funder-key",
+            "トークンを持つ鍵を --funder-key で指定してください",
+        ),
     ),
     Reason(
         "poor_payer",
         Text(
-            "{payer} holds {held} lamports; the steps cost {needed}, and what is left must be zero or at least {rent}",
+            "{payer} holds {held} lamports; the steps cost {needed}, and what is left must be zero "
+            "or at least {rent}",
             "{payer} の残高は {held} lamports です。必要額は {needed} で、残りはゼロまたは {rent} 以上でなければなりません",
         ),
         Text("send it SOL, and plan again", "SOL を補充し、計画し直してください"),
@@ -370,27 +437,48 @@ _TABLE = (
     ),
     Reason(
         "worker_not_ready",
-        Text("the worker cannot write its audit chain: {why}", "worker が監査チェーンを書き込めません: {why}"),
-        Text("mend it first: it answers 503 to whoever wants a proof", "先に修復してください。proof の要求に 503 を返します"),
+        Text(
+            "the worker cannot write its audit chain: {why}",
+            "worker が監査チェーンを書き込めません: {why}",
+        ),
+        Text(
+            "mend it first: it answers 503 to whoever wants a proof",
+            "先に修復してください。proof の要求に 503 を返します",
+        ),
     ),
     Reason(
         "worker_frozen",
-        Text("the worker has frozen this operator (423)", "worker がこの担当者を凍結しています（423）"),
-        Text("have the master unlock the account, then plan again", "管理者に凍結の解除を依頼し、計画し直してください"),
+        Text(
+            "the worker has frozen this operator (423)",
+            "worker がこの担当者を凍結しています（423）",
+        ),
+        Text(
+            "have the master unlock the account, then plan again",
+            "管理者に凍結の解除を依頼し、計画し直してください",
+        ),
     ),
     Reason(
         "worker_warns",
-        Text("the worker would warn of these words in the event: {words}", "イベントの次の語に worker が警告を出します: {words}"),
+        Text(
+            "the worker would warn of these words in the event: {words}",
+            "イベントの次の語に worker が警告を出します: {words}",
+        ),
         Text("give another --event-title", "別の --event-title を指定してください"),
     ),
     Reason(
         "worker_limited",
-        Text("the worker limits this operator: {why}", "worker がこの担当者の操作を制限しています: {why}"),
+        Text(
+            "the worker limits this operator: {why}",
+            "worker がこの担当者の操作を制限しています: {why}",
+        ),
         Text("wait as long as it says, then go on", "示された時間だけ待ってから続けてください"),
     ),
     Reason(
         "already_linked",
-        Text("the event {event} is linked to the new grant already", "イベント {event} がすでに新しい grant に紐付いています"),
+        Text(
+            "the event {event} is linked to the new grant already",
+            "イベント {event} がすでに新しい grant に紐付いています",
+        ),
         Text(
             "find out who made it: another operator may be ahead of you",
             "誰が作ったか確認してください。別の担当者が先に進めているかもしれません",
@@ -410,7 +498,10 @@ _TABLE = (
     # Steps
     Reason(
         "stale_plan",
-        Text("the plan is {age} hours old; {limit} hours are allowed", "計画が {age} 時間前のものです。許容は {limit} 時間です"),
+        Text(
+            "the plan is {age} hours old; {limit} hours are allowed",
+            "計画が {age} 時間前のものです。許容は {limit} 時間です",
+        ),
         Text(
             "collect, diagnose and plan anew; the old plan stays readable",
             "収集・診断・計画をやり直してください。古い計画はそのまま読めます",
@@ -418,7 +509,9 @@ _TABLE = (
     ),
     Reason(
         "draft",
-        Text("the plan is a draft made from the case alone", "計画はケースだけから作った下書きです"),
+        Text(
+            "the plan is a draft made from the case alone", "計画はケースだけから作った下書きです"
+        ),
         Text("plan again without --offline", "--offline なしで計画し直してください"),
     ),
     Reason(
@@ -429,7 +522,10 @@ _TABLE = (
     Reason(
         "drift",
         Text("{field} was {was}, is {now}", "{field} は {was} でしたが、いまは {now} です"),
-        Text("find out who changed it; plan anew where it is right", "誰が変えたか確認してください。正しい変更なら計画し直してください"),
+        Text(
+            "find out who changed it; plan anew where it is right",
+            "誰が変えたか確認してください。正しい変更なら計画し直してください",
+        ),
     ),
     Reason(
         "still_in_flight",
@@ -438,7 +534,8 @@ _TABLE = (
             "{count}が {until} までまだ取り込まれる可能性があります。いま一時停止すると失われます",
         ),
         Text(
-            "wait until then (popkit waits once, at most 600 s), then decide: --wait-over freezes all the same",
+            "wait until then (popkit waits once, at most 600 s), then decide: --wait-over freezes "
+            "all the same",
             "その時刻まで待ってください（popkit は一度だけ、最長 600 秒待ちます）。それでも停止する場合は --wait-over を付けてください",
         ),
     ),
@@ -453,11 +550,17 @@ _TABLE = (
     Reason(
         "given_up",
         Text("the run was given up", "この実行は放棄されました"),
-        Text("plan anew; the record of this one stays", "計画し直してください。この実行の記録は残ります"),
+        Text(
+            "plan anew; the record of this one stays",
+            "計画し直してください。この実行の記録は残ります",
+        ),
     ),
     Reason(
         "unknown_outcome",
-        Text("an attempt of step {step} was sent, and how it ended is not known", "手順 {step} の送信結果がわかっていません"),
+        Text(
+            "an attempt of step {step} was sent, and how it ended is not known",
+            "手順 {step} の送信結果がわかっていません",
+        ),
         Text(
             "'popkit cutover resolve RUN {step}' looks again and shows what a person can decide",
             "`popkit cutover resolve RUN {step}` で再確認し、選択肢を確認してください",
@@ -466,16 +569,24 @@ _TABLE = (
     Reason(
         "expired",
         Text(
-            "the transaction of step {step} is proven to have expired on both endpoints: it never landed, and nothing was changed",
+            "the transaction of step {step} is proven to have expired on both endpoints: it never "
+            "landed, and nothing was changed",
             "手順 {step} のトランザクションは、二つの接続先で失効が確認されました。取り込まれておらず、何も変わっていません",
         ),
-        Text("run the step again; it needs a new confirmation", "手順をもう一度実行してください。新しい確認が必要です"),
+        Text(
+            "run the step again; it needs a new confirmation",
+            "手順をもう一度実行してください。新しい確認が必要です",
+        ),
     ),
     Reason(
         "landed_failed",
-        Text("the transaction landed and failed: {error}", "トランザクションは取り込まれましたが失敗しました: {error}"),
         Text(
-            "read the error; nothing is retried by itself, and a new attempt needs a new confirmation",
+            "the transaction landed and failed: {error}",
+            "トランザクションは取り込まれましたが失敗しました: {error}",
+        ),
+        Text(
+            "read the error; nothing is retried by itself, and a new attempt needs a new "
+            "confirmation",
             "エラーを確認してください。自動では再試行しません。再試行には新しい確認が必要です",
         ),
     ),
@@ -490,7 +601,10 @@ _TABLE = (
             "the simulation changes {what} otherwise than planned: expected {was}, got {now}",
             "シミュレーションの結果が計画と違います。{what}: 予定 {was}、結果 {now}",
         ),
-        Text("stop: something that the plan does not know is at work", "中止してください。計画にない要因があります"),
+        Text(
+            "stop: something that the plan does not know is at work",
+            "中止してください。計画にない要因があります",
+        ),
     ),
     Reason(
         "wrong_result",
@@ -505,15 +619,24 @@ _TABLE = (
     ),
     Reason(
         "fee_above_cap",
-        Text("the fee would be {fee} lamports; the plan allows {cap}", "手数料が {fee} lamports になります。計画の上限は {cap} です"),
         Text(
-            "wait until fees fall, or plan anew with a higher --fee-cap", "手数料が下がるのを待つか、--fee-cap を上げて計画し直してください"
+            "the fee would be {fee} lamports; the plan allows {cap}",
+            "手数料が {fee} lamports になります。計画の上限は {cap} です",
+        ),
+        Text(
+            "wait until fees fall, or plan anew with a higher --fee-cap",
+            "手数料が下がるのを待つか、--fee-cap を上げて計画し直してください",
         ),
     ),
     Reason(
         "not_green",
-        Text("the new grant is not verified: {why}", "新しい grant の検証が終わっていません: {why}"),
-        Text("do not announce it and do not close the old event", "告知せず、元のイベントも閉じないでください"),
+        Text(
+            "the new grant is not verified: {why}", "新しい grant の検証が終わっていません: {why}"
+        ),
+        Text(
+            "do not announce it and do not close the old event",
+            "告知せず、元のイベントも閉じないでください",
+        ),
     ),
 )
 

@@ -1,4 +1,6 @@
-"""An outcome that is not known: looked at again, settled where it can be proven, else a person's choice with the risk of each answer."""
+"""An outcome that is not known: looked at again, settled where it can be proven, else a person's
+choice with the risk of each answer.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 RESULT, CHOICES = Text("result", "結果"), Text("you can", "選択肢")
 NOTHING = Text("nothing of this step is outstanding", "この手順に未決着のものはありません")
-NEVER_SENT = Text("nothing was sent: the step can be run again", "何も送信されていません。手順をもう一度実行できます")
+NEVER_SENT = Text(
+    "nothing was sent: the step can be run again",
+    "何も送信されていません。手順をもう一度実行できます",
+)
 SETTLED = Text("settled: {state}", "決着しました: {state}")
 CHOICE = (
     Text(
@@ -32,7 +37,8 @@ CHOICE = (
         "待ってから、もう一度これを実行する: 害はありませんが、参加者を待たせます",
     ),
     Text(
-        "name other nodes (--rpc, --second-rpc) and run this again: a node that has forgotten the transaction proves nothing",
+        "name other nodes (--rpc, --second-rpc) and run this again: a node that has forgotten the "
+        "transaction proves nothing",
         "別のノード（--rpc、--second-rpc）で、もう一度これを実行する: 取引を忘れたノードは何の証明にもなりません",
     ),
     Text(
@@ -40,18 +46,24 @@ CHOICE = (
         "別の取引を送らない: 最初の取引も取り込まれると、二重払いになります",
     ),
     Text(
-        "give the new grant up ('popkit cutover abandon') and plan anew: what was paid in comes back when it is closed",
+        "give the new grant up ('popkit cutover abandon') and plan anew: what was paid in comes "
+        "back when it is closed",
         "新しい grant を放棄して計画し直す（`popkit cutover abandon`）: 入金した分は閉じるときに戻ります",
     ),
 )
 SAME, PROPOSAL = (
-    Text("the proposal is what the plan asks for, and no more", "提案は計画どおりで、余分なものはありません"),
+    Text(
+        "the proposal is what the plan asks for, and no more",
+        "提案は計画どおりで、余分なものはありません",
+    ),
     Text("proposal", "提案"),
 )
 
 
 def resolve(run: Run, step: str) -> Screen:
-    """Settle a step's outcome, or say what a person can do; its exit code is 0 where it is settled well, 1 badly, 3 not at all."""
+    """Settle a step's outcome, or say what a person can do; its exit code is 0 where it is settled
+    well, 1 badly, 3 not at all.
+    """
     from popkit.cutover.records.record import write_record
 
     chosen = run.step(step)
@@ -82,7 +94,8 @@ def resolve(run: Run, step: str) -> Screen:
 
 
 def _settle(run: Run, chosen: Switch, screen: Screen) -> None:
-    """Find out how the newest attempt of a step ended, and write it down: it only looks, and sends nothing again.
+    """Find out how the newest attempt of a step ended, and write it down: it only looks, and sends
+    nothing again.
 
     An attempt that was never written down was never sent.
     """
@@ -94,7 +107,15 @@ def _settle(run: Run, chosen: Switch, screen: Screen) -> None:
     pair = run.pair()
     known = outcome_of(attempt)
     if known is None:
-        known = resume(attempt.file, pair.first, pair.second, run.journal, chosen.id, beat=run.beat, sleep=run.sleep)
+        known = resume(
+            attempt.file,
+            pair.first,
+            pair.second,
+            run.journal,
+            chosen.id,
+            beat=run.beat,
+            sleep=run.sleep,
+        )
     try:
         entry = chosen.settle(known)
     except Stopped as stopped:  # the journal holds how it ended
@@ -112,7 +133,9 @@ def newest_attempt(run: Run, step: str) -> Attempt | None:
 
 
 def read_proposal(run: Run, step: str, address: str) -> Screen:
-    """What lies in a multisig's proposal against the plan's calls. Exit code 1 where it is anything else."""
+    """What lies in a multisig's proposal against the plan's calls. Exit code 1 where it is anything
+    else.
+    """
     from popkit.cutover.planning.stepping import call_of
     from popkit.cutover.sending.multisig import readback
 
@@ -120,7 +143,9 @@ def read_proposal(run: Run, step: str, address: str) -> Screen:
     held = run.pair().second.accounts([address])[address]
     if held is None:
         raise stop("drift", field=address, was="account", now="null")
-    apart = readback(held.data, [call_of(one) for one in planned.instructions], owner=held.owner, address=address)
+    apart = readback(
+        held.data, [call_of(one) for one in planned.instructions], owner=held.owner, address=address
+    )
     run.journal.write("readback", step, address=address, differences=[str(row) for row in apart])
     screen = Screen(STEPS[step].heading)
     if apart:

@@ -1,10 +1,9 @@
-"""A run: one plan, its journal, and how this machine reaches the peers. What was done is what the journal says, nothing else.
+"""A run: one plan, its journal, and how this machine reaches the peers. What was done is what the
+journal says, nothing else.
 
-run = popkit.open_run("RUN")
-run.status()                    # where we are, what is next, what is outstanding, what waiting costs
-run.step("2").show()            # one screen
-run.step("2").dry()             # looks and simulates; changes nothing
-run.step("2").act(confirm="TOKEN:VALUE")
+run = popkit.open_run("RUN") run.status()                    # where we are, what is next, what is
+outstanding, what waiting costs run.step("2").show()            # one screen run.step("2").dry()
+# looks and simulates; changes nothing run.step("2").act(confirm="TOKEN:VALUE")
 """
 
 from __future__ import annotations
@@ -38,14 +37,25 @@ if TYPE_CHECKING:
     from popkit.cutover.steps import Step
 
 State = Literal["open", "done", "unknown", "failed", "waiting"]
-DONE, ACTING, FAILED, UNKNOWN, EXPIRED, GIVEN_UP = "done", "acting", "failed", "unknown", "expired", "given_up"
-"""Kinds of journal entries that say how a step stands. `expired` opens a step again: what was begun is proven to have had no end."""
+DONE, ACTING, FAILED, UNKNOWN, EXPIRED, GIVEN_UP = (
+    "done",
+    "acting",
+    "failed",
+    "unknown",
+    "expired",
+    "given_up",
+)
+"""Kinds of journal entries that say how a step stands. `expired` opens a step again: what was begun
+is proven to have had no end.
+"""
 LOOKED = "looked"
 
 
 @dataclass(slots=True)
 class Run:
-    """One cutover on this machine. `wall` is this machine's clock; `sleep` waits; `beat` is the seconds between two sends."""
+    """One cutover on this machine. `wall` is this machine's clock; `sleep` waits; `beat` is the
+    seconds between two sends.
+    """
 
     root: Path
     plan: Plan
@@ -81,7 +91,10 @@ class Run:
     def pair(self) -> Pair:
         """Both endpoints, opened once."""
         if self._pair is None:
-            first, second = (Endpoint(name, self.local.node(name), sleep=self.sleep) for name in ("rpc", "second_rpc"))
+            first, second = (
+                Endpoint(name, self.local.node(name), sleep=self.sleep)
+                for name in ("rpc", "second_rpc")
+            )
             self.journal.guard([*first.address.secrets(), *second.address.secrets()])
             self._pair = Pair(first, second, self.sleep)
             self.journal.cluster_time = lambda: first.newest_clock
@@ -92,7 +105,9 @@ class Run:
         if self._desk is None:
             address = self.local.desk_address()
             self.journal.guard(address.secrets())
-            attempted = [float(entry.at.wall) for entry in self.journal.of("2.4") if entry.kind == ACTING]
+            attempted = [
+                float(entry.at.wall) for entry in self.journal.of("2.4") if entry.kind == ACTING
+            ]
             self._desk = WorkerDesk(address, keep=self._keep, attempted=attempted, sleep=self.sleep)
         return self._desk
 
@@ -102,9 +117,13 @@ class Run:
             file.write(json.dumps(exchange.as_json()) + "\n")
 
     def key(self, role: str) -> Signer:
-        """The key of a role, held against the plan before anything else. Raises Stopped, or UsageError where none is named."""
+        """The key of a role, held against the plan before anything else. Raises Stopped, or
+        UsageError where none is named.
+        """
         if role not in self._keys:
-            reference = getattr(self.local, f"{role}_key") or (self.local.authority_key if role == "funder" else None)
+            reference = getattr(self.local, f"{role}_key") or (
+                self.local.authority_key if role == "funder" else None
+            )
             if reference is None:
                 raise places.needed(f"{role}-key")
             key = read_key(reference, role, self.root)
@@ -136,7 +155,9 @@ class Run:
         return self.journal.last(GIVEN_UP) is not None
 
     def state(self, step: str) -> State:
-        """How a step stands, by the journal: an attempt without an end is unknown, whoever stopped it."""
+        """How a step stands, by the journal: an attempt without an end is unknown, whoever stopped
+        it.
+        """
         state: State = "open"
         for entry in self.journal.of(step):
             if entry.kind == ACTING:
@@ -154,10 +175,19 @@ class Run:
 
     def next_step(self) -> StepPlan | None:
         """The first step that is not done; optional ones are passed over."""
-        return next((step for step in self.plan.steps if not step.optional and self.state(step.id) != "done"), None)
+        return next(
+            (
+                step
+                for step in self.plan.steps
+                if not step.optional and self.state(step.id) != "done"
+            ),
+            None,
+        )
 
     def before(self, step: str) -> str | None:
-        """The step that must be done before this one and is not; None where nothing stands in the way."""
+        """The step that must be done before this one and is not; None where nothing stands in the
+        way.
+        """
         for other in self.plan.steps:
             if other.id == step:
                 return None
@@ -168,7 +198,9 @@ class Run:
     # what a person asks for
 
     def step(self, name: str) -> Step:
-        """A step by its id. Raises UsageError where the plan has no such step, Stopped for a draft, which has none."""
+        """A step by its id. Raises UsageError where the plan has no such step, Stopped for a draft,
+        which has none.
+        """
         from popkit.cutover.steps import step_of
 
         if self.plan.draft:
@@ -189,7 +221,9 @@ class Run:
 
 
 def create_run(root: Path, plan: Plan, local: places.Local) -> Run:
-    """Write a new run: plan, its page, the references of this machine, and the journal's first entry. Raises FileExistsError."""
+    """Write a new run: plan, its page, the references of this machine, and the journal's first
+    entry. Raises FileExistsError.
+    """
     from popkit.cutover.pages.pages import write_pages
 
     root.mkdir(parents=True)
@@ -203,7 +237,9 @@ def create_run(root: Path, plan: Plan, local: places.Local) -> Run:
 
 
 def open_run(root: str | Path, *, language: str | None = None, **local: str | None) -> Run:
-    """Open a run. `language` is 'en' or 'ja'; other keywords replace this machine's references (rpc, worker, authority_key, …)."""
+    """Open a run. `language` is 'en' or 'ja'; other keywords replace this machine's references
+    (rpc, worker, authority_key, …).
+    """
     import os
 
     silence()
@@ -211,4 +247,11 @@ def open_run(root: str | Path, *, language: str | None = None, **local: str | No
     plan = plans.read_plan(place)
     digest = plans.digest(plan)
     journal = Journal.open(place / JOURNAL, digest)
-    return Run(place, plan, digest, journal, places.read_local(place).with_options(**local), chosen_language(language, os.environ))
+    return Run(
+        place,
+        plan,
+        digest,
+        journal,
+        places.read_local(place).with_options(**local),
+        chosen_language(language, os.environ),
+    )

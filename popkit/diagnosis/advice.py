@@ -24,20 +24,24 @@ _CUTOVER = (
         "Step 1: 直近正常点の署名とレシート、および最初の異常な claim を控えてください。",
     ),
     Text(
-        "Step 2: create and fund a new grant, set its signer with upsert_pop_config, link it to a new event.",
+        "Step 2: create and fund a new grant, set its signer with upsert_pop_config, link it to a "
+        "new event.",
         "Step 2: 新しい grant を作成して入金し、upsert_pop_config で signer を設定し、新しいイベントに紐付けてください。",
     ),
     Text(
-        "Step 3: leave the old chain as it is, read-only, as evidence; send everyone to the new grant.",
+        "Step 3: leave the old chain as it is, read-only, as evidence; send everyone to the new "
+        "grant.",
         "Step 3: 旧チェーンは書き換えず、読み取り専用の証跡として残し、利用者を新しい grant に誘導してください。",
     ),
     Text(
-        "Step 4: verify the new grant without trusting the server; record audit-integrity and receipt checks.",
+        "Step 4: verify the new grant without trusting the server; record audit-integrity and "
+        "receipt checks.",
         "Step 4: サーバーを信用せずに新しい grant を検証し、audit-integrity と参加券検証の結果を記録してください。",
     ),
 )
 ALREADY_CUT_OVER = Text(
-    "This grant is already cut over: keep its chain read-only as evidence and verify the new grant (Steps 3 and 4).",
+    "This grant is already cut over: keep its chain read-only as evidence and verify the new grant "
+    "(Steps 3 and 4).",
     "この grant は切り替え済みです。旧チェーンは読み取り専用の証跡として残し、新しい grant を検証してください（Step 3、Step 4）。",
 )
 _UNPAUSE = Text(

@@ -1,4 +1,6 @@
-"""What a case holds and how it came to be: its parts, its collector's statements, its custody record, its files' digests."""
+"""What a case holds and how it came to be: its parts, its collector's statements, its custody
+record, its files' digests.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from popkit.facts import Facts
 
 @dataclass(frozen=True, slots=True)
 class Custody:
-    """What holding the custody record against the case gave: 'holds', 'violated' or 'cannot tell', and what that says, a line each."""
+    """What holding the custody record against the case gave: 'holds', 'violated' or 'cannot tell',
+    and what that says, a line each.
+    """
 
     outcome: str
     lines: tuple[str, ...]
@@ -25,9 +29,10 @@ class Custody:
 class Collection:
     """What a case holds.
 
-    `claim_attempts` counts the claims that its transactions carry, None where no transactions were collected. `missing_parts` names
-    the parts of the case format that it lacks. `stated` is what the collector states of each address. `custody` is None where the
-    case has no custody record; `digests` (file to sha256) where it has no manifest.
+    `claim_attempts` counts the claims that its transactions carry, None where no transactions were
+    collected. `missing_parts` names the parts of the case format that it lacks. `stated` is what
+    the collector states of each address. `custody` is None where the case has no custody record;
+    `digests` (file to sha256) where it has no manifest.
     """
 
     cluster: str

@@ -1,4 +1,6 @@
-"""Put together: facts, judgements, causes, impact, reconciliation, coverage and findings of one case."""
+"""Put together: facts, judgements, causes, impact, reconciliation, coverage and findings of one
+case.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ from popkit.rules.sides import GrantSide
 def diagnose(evidence: Evidence, era: str | None = None) -> Diagnosis:
     """Diagnose a case.
 
-    `era` is the program version to assume where neither behaviour, nor the worker's model, nor the date decides.
+    `era` is the program version to assume where neither behaviour, nor the worker's model, nor the
+    date decides.
     """
     return diagnose_facts(Facts(evidence, era))
 
@@ -53,7 +56,13 @@ def diagnose_inquiry(inquiry: Inquiry) -> Diagnosis:
 
 
 def _diagnose_grant(side: GrantSide) -> GrantDiagnosis:
-    facts, grant, incident, judgement, causes = side.facts, side.grant, side.incident, side.judgement, side.causes
+    facts, grant, incident, judgement, causes = (
+        side.facts,
+        side.grant,
+        side.incident,
+        side.judgement,
+        side.causes,
+    )
     line, chain = side.line, side.chain
     return GrantDiagnosis(
         grant=grant,
@@ -64,7 +73,11 @@ def _diagnose_grant(side: GrantSide) -> GrantDiagnosis:
         began=began(incident),
         missing_entries=missing_entries(incident),
         unseen_entries=chain.unseen,
-        foreign_entries=sorted(p.entry_hash for p in line.proofs.values() if p.issuer == "foreign" and p.accepted is not None),
+        foreign_entries=sorted(
+            p.entry_hash
+            for p in line.proofs.values()
+            if p.issuer == "foreign" and p.accepted is not None
+        ),
         forged_transactions=sorted({a.signature for a in chain.forged}),
         forks=incident.forks,
         equivocations=incident.equivocations,
@@ -88,8 +101,16 @@ def _titles(facts: Facts, grant: str) -> list[str]:
     items = events.body.get("items") if events is not None and events.is_ok else None
     wanted = set(facts.events_of(grant))
     rows = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    rows += [row.value for key, row in (facts.evidence.storage or {}).items() if key.startswith("event:") and isinstance(row.value, dict)]
-    titles = {item["id"]: str(item.get("title", "")) for item in rows if isinstance(item.get("id"), str) and item["id"] in wanted}
+    rows += [
+        row.value
+        for key, row in (facts.evidence.storage or {}).items()
+        if key.startswith("event:") and isinstance(row.value, dict)
+    ]
+    titles = {
+        item["id"]: str(item.get("title", ""))
+        for item in rows
+        if isinstance(item.get("id"), str) and item["id"] in wanted
+    }
     return [titles[event] for event in sorted(titles)]
 
 

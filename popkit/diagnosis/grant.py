@@ -11,7 +11,14 @@ from popkit.diagnosis.began import Began
 from popkit.diagnosis.extent import ClaimCounts, TwoHeads, claim_counts, two_heads
 from popkit.diagnosis.healing import Healing, healing_of
 from popkit.diagnosis.people import Hit
-from popkit.diagnosis.proof_rows import Awaited, BadClaim, KnownProof, awaited, bad_claim, known_proofs
+from popkit.diagnosis.proof_rows import (
+    Awaited,
+    BadClaim,
+    KnownProof,
+    awaited,
+    bad_claim,
+    known_proofs,
+)
 from popkit.diagnosis.series import Depths, Lanes, broke_at, depths_of, lanes_of
 from popkit.diagnosis.timeline import Event, events_of
 from popkit.protocol.message import GENESIS_HASH
@@ -27,11 +34,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class GrantDiagnosis:
-    """The diagnosis of one grant. Attributes are those of findings.json (design §6), and besides: `judgement`, the reasoning behind
-    them; `people`, who was hit and by what; `steps`, what to do now; `declared`, the records of cutovers from this grant.
+    """The diagnosis of one grant. Attributes are those of findings.json (design §6), and besides:
+    `judgement`, the reasoning behind them; `people`, who was hit and by what; `steps`, what to do
+    now; `declared`, the records of cutovers from this grant.
 
-    What pages show beside findings.json is computed when it is first asked for: `counts`, `two_heads`, `proofs`, `waits_for`, `bad`,
-    `healing`, `timeline`, `lanes`, `depths`, `broke_at`. Hashes are 64 hex digits, keys base58, times unix seconds, slots slots.
+    What pages show beside findings.json is computed when it is first asked for: `counts`,
+    `two_heads`, `proofs`, `waits_for`, `bad`, `healing`, `timeline`, `lanes`, `depths`, `broke_at`.
+    Hashes are 64 hex digits, keys base58, times unix seconds, slots slots.
     """
 
     grant: str
@@ -65,10 +74,20 @@ class GrantDiagnosis:
 
     @property
     def heads(self) -> dict[str, str | None]:
-        """`on_chain` (PopState), `worker` (where its next proof will point) and `last_accepted` (the end of the links)."""
+        """`on_chain` (PopState), `worker` (where its next proof will point) and `last_accepted`
+        (the end of the links).
+        """
         chain, line = self.judgement.line.chain, self.judgement.line
-        on_chain = (chain.state.head or "0" * 64) if chain.state.known and not chain.state.unreadable else None
-        return {"on_chain": on_chain, "worker": line.head, "last_accepted": chain.linked[-1].entry_hash if chain.linked else None}
+        on_chain = (
+            (chain.state.head or "0" * 64)
+            if chain.state.known and not chain.state.unreadable
+            else None
+        )
+        return {
+            "on_chain": on_chain,
+            "worker": line.head,
+            "last_accepted": chain.linked[-1].entry_hash if chain.linked else None,
+        }
 
     @property
     def _facts(self) -> Facts:
@@ -82,7 +101,9 @@ class GrantDiagnosis:
 
     @property
     def is_undecided(self) -> bool:
-        """Whether the evidence does not decide the grant: what is not named then is not known to be absent."""
+        """Whether the evidence does not decide the grant: what is not named then is not known to be
+        absent.
+        """
         return self.verdict == "inconclusive"
 
     @cached_property
@@ -113,7 +134,11 @@ class GrantDiagnosis:
     @cached_property
     def bad(self) -> BadClaim | None:
         """What is known of `first_bad` beside findings.json."""
-        return bad_claim(self.first_bad, self.judgement.line, self.proofs) if self.first_bad is not None else None
+        return (
+            bad_claim(self.first_bad, self.judgement.line, self.proofs)
+            if self.first_bad is not None
+            else None
+        )
 
     @cached_property
     def healing(self) -> Healing:
@@ -137,13 +162,17 @@ class GrantDiagnosis:
 
     @cached_property
     def broke_at(self) -> int | None:
-        """When the proof that the chain waits for was issued, else the first bad one; None where nothing broke, or it is not known."""
+        """When the proof that the chain waits for was issued, else the first bad one; None where
+        nothing broke, or it is not known.
+        """
         bad = self.first_bad["entry_hash"] if self.first_bad is not None else None
         return broke_at([*self.missing_entries, bad], self.judgement.line)
 
     @cached_property
     def begins_at_genesis(self) -> bool | None:
-        """Whether the first accepted claim follows GENESIS; None where no accepted claim with a proof is known."""
+        """Whether the first accepted claim follows GENESIS; None where no accepted claim with a
+        proof is known.
+        """
         first = self.judgement.line.chain.linked[:1]
         return first[0].prev_hash == GENESIS_HASH if first else None
 
@@ -173,7 +202,9 @@ class GrantDiagnosis:
 
     @property
     def no_cause(self) -> str:
-        """What it means that no cause is named: 'none', or 'not known' where the evidence does not decide."""
+        """What it means that no cause is named: 'none', or 'not known' where the evidence does not
+        decide.
+        """
         return "not known" if self.is_undecided else "none"
 
     def __repr__(self) -> str:
@@ -191,5 +222,8 @@ class GrantDiagnosis:
 
 def html_table(title: str, rows: dict[str, str]) -> str:
     """Names with one text each, as an HTML table."""
-    body = "".join(f"<tr><th>{for_html(name)}</th><td>{for_html(text)}</td></tr>" for name, text in rows.items())
+    body = "".join(
+        f"<tr><th>{for_html(name)}</th><td>{for_html(text)}</td></tr>"
+        for name, text in rows.items()
+    )
     return f"<table><caption>{for_html(title)}</caption>{body}</table>"

@@ -1,4 +1,5 @@
-"""What a diagnosis says: objects that document their own attributes, and the findings.json that they become.
+"""What a diagnosis says: objects that document their own attributes, and the findings.json that
+they become.
 
 One object is the source of JSON, prose and exit code alike.
 """
@@ -41,10 +42,12 @@ AUDIT_VERDICTS: dict[str, Text] = {
 
 @dataclass(slots=True)
 class AuditDiagnosis:
-    """What the worker's audit chain and ticket receipts came to. Attributes are those of findings.json.
+    """What the worker's audit chain and ticket receipts came to. Attributes are those of
+    findings.json.
 
-    `verdict` is 'holds', 'violated' or 'cannot tell'; `checked` counts the rows, objects and receipts that were recomputed. `unknown` names
-    the lists that are empty because nothing was there to look at: they are null in findings.json.
+    `verdict` is 'holds', 'violated' or 'cannot tell'; `checked` counts the rows, objects and
+    receipts that were recomputed. `unknown` names the lists that are empty because nothing was
+    there to look at: they are null in findings.json.
     """
 
     verdict: str
@@ -59,7 +62,14 @@ class AuditDiagnosis:
     unknown: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
-        lists = ("edited", "removed", "edited_objects", "missing_objects", "bad_receipts", "server_accepts")
+        lists = (
+            "edited",
+            "removed",
+            "edited_objects",
+            "missing_objects",
+            "bad_receipts",
+            "server_accepts",
+        )
         return {
             "verdict": self.verdict,
             "checked": self.checked,
@@ -70,7 +80,9 @@ class AuditDiagnosis:
 
 @dataclass(slots=True)
 class Reconciliation:
-    """The worker's records against the chain, as in findings.json; `unknown` names the lists that nothing tells of: null there."""
+    """The worker's records against the chain, as in findings.json; `unknown` names the lists that
+    nothing tells of: null there.
+    """
 
     unbacked_records: list[str] = field(default_factory=list)
     unsynced_claims: list[str] = field(default_factory=list)
@@ -84,7 +96,8 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Row:
-    """One row of the coverage: a part of the evidence, the grant it is about (None: the whole case), why it was not checked, in words.
+    """One row of the coverage: a part of the evidence, the grant it is about (None: the whole
+    case), why it was not checked, in words.
 
     `why` is a code ('checked' for what was); `detail` is the sentence for people.
     """
@@ -137,18 +150,23 @@ _UNREAD = Text(
     "不明: ノードが返さなかった、または読み取れないトランザクションがあります",
 )
 _NONE_IN_CASE = Text(
-    "not known: no accepted claim of this grant is in the case", "不明: この grant の受理された claim がケースにありません"
+    "not known: no accepted claim of this grant is in the case",
+    "不明: この grant の受理された claim がケースにありません",
 )
-_NONE_ACCEPTED = Text("none: no claim of this grant was accepted", "なし: この grant で受理された claim はありません")
+_NONE_ACCEPTED = Text(
+    "none: no claim of this grant was accepted", "なし: この grant で受理された claim はありません"
+)
 
 
 @dataclass
 class Diagnosis:
-    """The answer to a case: `verdict`, `exit_code`, one `GrantDiagnosis` a grant, audit, reconciliation, coverage, findings.
+    """The answer to a case: `verdict`, `exit_code`, one `GrantDiagnosis` a grant, audit,
+    reconciliation, coverage, findings.
 
-    `files` are the names of the case's files, as they are packed. `as_json()` is findings.json as Python values, `dumps()` its canonical
-    text; nothing in it depends on when or where it was made. What pages show beside it is computed when it is first asked for:
-    `collection`, `worker_records`, `finding_groups`, `severities`, `critical_findings`, `warnings`, `verdicts`.
+    `files` are the names of the case's files, as they are packed. `as_json()` is findings.json as
+    Python values, `dumps()` its canonical text; nothing in it depends on when or where it was made.
+    What pages show beside it is computed when it is first asked for: `collection`,
+    `worker_records`, `finding_groups`, `severities`, `critical_findings`, `warnings`, `verdicts`.
     """
 
     case: str
@@ -203,10 +221,14 @@ class Diagnosis:
         return {verdict: counts[verdict] for verdict in VERDICTS if counts[verdict]}
 
     def file(self, logical: str) -> str:
-        """The file of the case that a finding's `where` means: with the suffix of its compression, where it has one."""
+        """The file of the case that a finding's `where` means: with the suffix of its compression,
+        where it has one.
+        """
         if logical in self.files:
             return logical
-        return next((logical + suffix for suffix in SUFFIXES if logical + suffix in self.files), logical)
+        return next(
+            (logical + suffix for suffix in SUFFIXES if logical + suffix in self.files), logical
+        )
 
     @property
     def verdict(self) -> str:
@@ -215,33 +237,52 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """1 when a grant is broken or a finding is critical, else 3 when it cannot tell, else 0 (design §5)."""
+        """1 when a grant is broken or a finding is critical, else 3 when it cannot tell, else 0
+        (design §5).
+        """
         if self.verdict == "broken" or any(f.severity == "critical" for f in self.findings):
             return EXIT_WRONG
-        return EXIT_CANNOT_TELL if any(g.verdict == "inconclusive" for g in self.grants) or not self.grants else EXIT_FINE
+        return (
+            EXIT_CANNOT_TELL
+            if any(g.verdict == "inconclusive" for g in self.grants) or not self.grants
+            else EXIT_FINE
+        )
 
     def grant(self, grant: str) -> GrantDiagnosis:
-        """The diagnosis of one grant, by its public key or an unambiguous beginning of it. Raises UnknownGrant, which is a KeyError."""
+        """The diagnosis of one grant, by its public key or an unambiguous beginning of it. Raises
+        UnknownGrant, which is a KeyError.
+        """
         wanted = grant_named(grant, [g.grant for g in self.grants])
         return next(g for g in self.grants if g.grant == wanted)
 
     def of_grant(self, grant: str) -> Diagnosis:
-        """The answer to one grant alone, by its public key or an unambiguous beginning of it. Raises UnknownGrant.
+        """The answer to one grant alone, by its public key or an unambiguous beginning of it.
+        Raises UnknownGrant.
 
-        It holds the grant, the findings and coverage that name it or no grant at all, and audit and reconciliation whole: all grants
-        share the worker's records. Findings about the evidence stay, whatever their severity, as they say how far the answer goes.
-        Verdict and exit code follow from what is left.
+        It holds the grant, the findings and coverage that name it or no grant at all, and audit and
+        reconciliation whole: all grants share the worker's records. Findings about the evidence
+        stay, whatever their severity, as they say how far the answer goes. Verdict and exit code
+        follow from what is left.
         """
         found = self.grant(grant)
         about = (None, found.grant)
-        checked, not_checked = ([row for row in rows if row.grant in about] for rows in (self.coverage.checked, self.coverage.not_checked))
+        checked, not_checked = (
+            [row for row in rows if row.grant in about]
+            for rows in (self.coverage.checked, self.coverage.not_checked)
+        )
         findings = [finding for finding in self.findings if finding.grant in about]
-        return replace(self, grants=[found], coverage=Coverage(checked, not_checked), findings=findings)
+        return replace(
+            self, grants=[found], coverage=Coverage(checked, not_checked), findings=findings
+        )
 
     def without_last_good(self, grant: GrantDiagnosis) -> Sentence:
-        """In words, what is known where a grant has no last good claim: that claims are unread is not that there are none."""
+        """In words, what is known where a grant has no last good claim: that claims are unread is
+        not that there are none.
+        """
         unread = any(
-            f.code == "transaction_missing" or (f.code == "evidence_unreadable" and f.where[0].startswith("rpc/")) for f in self.findings
+            f.code == "transaction_missing"
+            or (f.code == "evidence_unreadable" and f.where[0].startswith("rpc/"))
+            for f in self.findings
         )
         if unread or grant.unseen_entries:
             return _UNREAD()
@@ -262,7 +303,9 @@ class Diagnosis:
         }
 
     def dumps(self) -> str:
-        """findings.json: UTF-8 JSON, keys ascending, two spaces, a line end last; integers past 2^53 as decimal strings."""
+        """findings.json: UTF-8 JSON, keys ascending, two spaces, a line end last; integers past
+        2^53 as decimal strings.
+        """
         return for_json(_portable(self.as_json()))
 
     def count(self, severity: str) -> int:

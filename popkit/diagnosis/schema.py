@@ -21,7 +21,9 @@ def findings_schema() -> dict[str, Any]:
     The fields stand in findings.schema.json; the words come from where each of them is defined, so
     that a new cause is in the schema as soon as its file is there.
     """
-    schema: dict[str, Any] = json.loads(files(__package__).joinpath("findings.schema.json").read_text("utf-8"))
+    schema: dict[str, Any] = json.loads(
+        files(__package__).joinpath("findings.schema.json").read_text("utf-8")
+    )
     for name, words in (("verdict", VERDICTS), ("cause", CAUSES), ("severity", SEVERITIES)):
         schema["$defs"][name]["enum"] = list(words)
     return schema

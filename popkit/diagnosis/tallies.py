@@ -11,7 +11,9 @@ from popkit.rules.model import SEVERITIES, Finding
 
 @dataclass(frozen=True, slots=True)
 class FindingGroup:
-    """The findings of one code about one grant (None: about the case), in the order of findings.json."""
+    """The findings of one code about one grant (None: about the case), in the order of
+    findings.json.
+    """
 
     code: str
     grant: str | None
@@ -32,4 +34,8 @@ def grouped(findings: Iterable[Finding]) -> list[FindingGroup]:
 
 def counted_by_code(findings: Iterable[Finding], severity: str) -> dict[str, int]:
     """How many findings of a severity each code has, codes ascending."""
-    return dict(sorted(Counter(finding.code for finding in findings if finding.severity == severity).items()))
+    return dict(
+        sorted(
+            Counter(finding.code for finding in findings if finding.severity == severity).items()
+        )
+    )

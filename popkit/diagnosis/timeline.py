@@ -1,4 +1,6 @@
-"""What happened to a grant, as events with a time and a key: administrators' steps, first and last claims, the break."""
+"""What happened to a grant, as events with a time and a key: administrators' steps, first and last
+claims, the break.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ NEVER_ACCEPTED, FIRST_BAD, FIRST_REPORT = "never_accepted", "first_bad", "first_
 class Event:
     """One event: `time` in unix seconds, None where it is not known.
 
-    `what` is the name of an administrator's instruction or one of the constants of this module; `key` a signature, an entry hash or
-    a wallet; `detail` an error's name, None where it is not known or there is none; `number` the accepted claims up to the last.
-    `is_exact` is False for a landing whose block has no time: then `time` is that of its proof's issue, before which it cannot be.
+    `what` is the name of an administrator's instruction or one of the constants of this module;
+    `key` a signature, an entry hash or a wallet; `detail` an error's name, None where it is not
+    known or there is none; `number` the accepted claims up to the last. `is_exact` is False for a
+    landing whose block has no time: then `time` is that of its proof's issue, before which it
+    cannot be.
     """
 
     time: int | None
@@ -37,7 +41,10 @@ class Event:
 
 def events_of(facts: Facts, diagnosis: GrantDiagnosis) -> list[Event]:
     """The events of one grant, by time; those whose time is not known last."""
-    return sorted(_events(facts, diagnosis), key=lambda event: (event.time is None, event.time or 0, event.what, event.key))
+    return sorted(
+        _events(facts, diagnosis),
+        key=lambda event: (event.time is None, event.time or 0, event.what, event.key),
+    )
 
 
 def _events(facts: Facts, diagnosis: GrantDiagnosis) -> Iterator[Event]:
@@ -49,7 +56,12 @@ def _events(facts: Facts, diagnosis: GrantDiagnosis) -> Iterator[Event]:
         yield _landing(first, grant, FIRST_ACCEPTED)
         yield _landing(last, grant, LAST_ACCEPTED, number=len(chain.accepted))
     for entry in diagnosis.waits_for:
-        yield Event(entry.proof.issued_at if entry.proof is not None else None, grant, NEVER_ACCEPTED, entry.entry)
+        yield Event(
+            entry.proof.issued_at if entry.proof is not None else None,
+            grant,
+            NEVER_ACCEPTED,
+            entry.entry,
+        )
     bad = diagnosis.first_bad
     if bad is not None and bad["signature"]:
         attempt = next((a for a in chain.attributed if a.signature == bad["signature"]), None)
@@ -60,6 +72,8 @@ def _events(facts: Facts, diagnosis: GrantDiagnosis) -> Iterator[Event]:
         yield Event(report.report.at, grant, FIRST_REPORT, report.report.wallet, report.error)
 
 
-def _landing(attempt: Attempt, grant: str, what: str, detail: str | None = None, number: int | None = None) -> Event:
+def _landing(
+    attempt: Attempt, grant: str, what: str, detail: str | None = None, number: int | None = None
+) -> Event:
     is_exact = attempt.block_time is not None
     return Event(landed_at(attempt), grant, what, attempt.signature, detail, number, is_exact)

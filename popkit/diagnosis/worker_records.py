@@ -1,4 +1,6 @@
-"""What there was to recompute of the worker's audit chain and ticket receipts, and what the worker says of itself."""
+"""What there was to recompute of the worker's audit chain and ticket receipts, and what the worker
+says of itself.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,12 @@ if TYPE_CHECKING:
 class WorkerRecords:
     """The worker's audit records in a case.
 
-    `entries` counts those whose hash holds, None where no record is in the case. `sources` names where they come from.
-    `reaches_first_entry` is whether they link back to the first entry, None where that cannot be told. `own_answer` is what the
-    worker's audit-integrity says of itself: 'ok', 'not ok', 'not collected', or 'not known' where the answer does not say.
-    `receipts` is each ticket receipt's check, None where no receipt is in the case; `by_hash_alone` counts those of which the audit
-    entry could not be checked.
+    `entries` counts those whose hash holds, None where no record is in the case. `sources` names
+    where they come from. `reaches_first_entry` is whether they link back to the first entry, None
+    where that cannot be told. `own_answer` is what the worker's audit-integrity says of itself:
+    'ok', 'not ok', 'not collected', or 'not known' where the answer does not say. `receipts` is
+    each ticket receipt's check, None where no receipt is in the case; `by_hash_alone` counts those
+    of which the audit entry could not be checked.
     """
 
     entries: int | None
@@ -36,7 +39,10 @@ def worker_records(facts: Facts) -> WorkerRecords:
     records, checks = facts.audit, facts.receipt_checks
     return WorkerRecords(
         entries=len(records.entries) if records.is_known else None,
-        sources=(*sorted(records.sources), *(["bucket"] if records.bucket_keys is not None else [])),
+        sources=(
+            *sorted(records.sources),
+            *(["bucket"] if records.bucket_keys is not None else []),
+        ),
         reaches_first_entry=records.reaches_genesis if records.line else None,
         own_answer=_own_answer(facts),
         receipts=tuple(checks) if checks else None,

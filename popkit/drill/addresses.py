@@ -1,4 +1,6 @@
-"""The addresses of popkit.protocol.pda for the one program that the tests' worlds and recordings run."""
+"""The addresses of popkit.protocol.pda for the one program that the tests' worlds and recordings
+run.
+"""
 
 from __future__ import annotations
 

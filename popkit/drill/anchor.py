@@ -1,4 +1,6 @@
-"""What Anchor does around the program's own code: accounts read in its order, errors with its lines."""
+"""What Anchor does around the program's own code: accounts read in its order, errors with its
+lines.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,14 @@ from dataclasses import replace
 
 from popkit.drill.ledger import Account
 from popkit.drill.runtime import Context, Failure, Meta
-from popkit.protocol.accounts import DISCRIMINATORS, Grant, PopConfig, PopState, ProgramAccount, encode_account
+from popkit.protocol.accounts import (
+    DISCRIMINATORS,
+    Grant,
+    PopConfig,
+    PopState,
+    ProgramAccount,
+    encode_account,
+)
 from popkit.protocol.error_table import FRAMEWORK_ERRORS, PROGRAM_ERRORS
 from popkit.protocol.keys import PROGRAM_ID, RENT_SYSVAR, SYSTEM_PROGRAM, TOKEN_PROGRAM
 
@@ -85,7 +94,10 @@ def thrown(build: str, where: str) -> Failure:
     """A `require!` of the program; `where` is a row of LINES."""
     number, words = _words(where.rpartition(": ")[2], build)
     line = LINES[where][BUILDS.index(build)]
-    return Failure(number, f"Program log: AnchorError thrown in programs/grant_program/src/lib.rs:{line}. {words}")
+    return Failure(
+        number,
+        f"Program log: AnchorError thrown in programs/grant_program/src/lib.rs:{line}. {words}",
+    )
 
 
 def occurred(build: str, name: str) -> Failure:
@@ -94,19 +106,28 @@ def occurred(build: str, name: str) -> Failure:
     return Failure(number, f"Program log: AnchorError occurred. {words}")
 
 
-def caused(build: str, account: str, name: str, left: str | None = None, right: str | None = None) -> Failure:
+def caused(
+    build: str, account: str, name: str, left: str | None = None, right: str | None = None
+) -> Failure:
     """An error of one account, with the two keys that differ where Anchor shows them."""
     number, words = _words(name, build)
     lines = [f"Program log: AnchorError caused by account: {account}. {words}"]
     if left is not None:
-        lines += ["Program log: Left:", f"Program log: {left}", "Program log: Right:", f"Program log: {right}"]
+        lines += [
+            "Program log: Left:",
+            f"Program log: {left}",
+            "Program log: Right:",
+            f"Program log: {right}",
+        ]
     return Failure(number, *lines)
 
 
 class Accounts:
     """The accounts of one instruction by name, read as Anchor reads them."""
 
-    def __init__(self, context: Context, build: str, names: tuple[str, ...], metas: tuple[Meta, ...]) -> None:
+    def __init__(
+        self, context: Context, build: str, names: tuple[str, ...], metas: tuple[Meta, ...]
+    ) -> None:
         if len(metas) < len(names):
             raise occurred(build, "AccountNotEnoughKeys")
         self.context, self.build = context, build
@@ -121,7 +142,9 @@ class Accounts:
     def held(self, name: str) -> Account:
         return self.context.get(self[name])
 
-    def fail(self, account: str, error: str, left: str | None = None, right: str | None = None) -> Failure:
+    def fail(
+        self, account: str, error: str, left: str | None = None, right: str | None = None
+    ) -> Failure:
         return caused(self.build, account, error, left, right)
 
     def owned(self, name: str, owner: str) -> Account:
@@ -155,10 +178,16 @@ class Accounts:
         data = self.owned(name, TOKEN_PROGRAM).data
         if len(data) != size:
             text = "Error Code: InvalidAccountData. Error Number: 17179869184. Error Message: An account's data contents was invalid."
-            raise Failure("InvalidAccountData", f"Program log: ProgramError caused by account: {name}. {text}")
+            raise Failure(
+                "InvalidAccountData", f"Program log: ProgramError caused by account: {name}. {text}"
+            )
         if data[state_at] == 0:
             text = "Error Code: UninitializedAccount. Error Number: 42949672960. Error Message: An attempt to operate on an account that"
-            raise Failure("UninitializedAccount", f"Program log: ProgramError caused by account: {name}. {text} hasn't been initialized.")
+            raise Failure(
+                "UninitializedAccount",
+                f"Program log: ProgramError caused by account: {name}. {text} hasn't been "
+                f"initialized.",
+            )
         return data
 
     def signer(self, name: str) -> None:
@@ -181,7 +210,9 @@ class Accounts:
                 raise self.fail(name, "InvalidProgramId", self[name], expected)
 
     def seeds(self, name: str, expected: str | None) -> None:
-        """Hold an account to its derived address; None where the seeds lead to none, which Anchor says without keys."""
+        """Hold an account to its derived address; None where the seeds lead to none, which Anchor
+        says without keys.
+        """
         if expected is None:
             raise self.fail(name, "ConstraintSeeds")
         if self[name] != expected:

@@ -1,6 +1,7 @@
 """A chain with its clock and its keys: transactions are signed, executed and put into blocks.
 
-Keys come from names, and time moves only when it is moved, so that the same scenario writes the same bytes.
+Keys come from names, and time moves only when it is moved, so that the same scenario writes the
+same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from popkit.drill.ledger import EMPTY, Account, Ledger, minimum_balance
-from popkit.drill.machine import PROGRAM_DATA, TABLE_PROGRAM, built_in, program_data, read_signed, table_data
+from popkit.drill.machine import (
+    PROGRAM_DATA,
+    TABLE_PROGRAM,
+    built_in,
+    program_data,
+    read_signed,
+    table_data,
+)
 from popkit.drill.runtime import Instruction, Meta, Moment, Outcome, execute, token_balances
 from popkit.protocol.keys import SYSTEM_PROGRAM
 
@@ -50,13 +58,17 @@ class Landed:
 
 
 class Bank:
-    """The chain of a world: its clock (`ms`, unix milliseconds), its ledger at each slot, and what has landed."""
+    """The chain of a world: its clock (`ms`, unix milliseconds), its ledger at each slot, and what
+    has landed.
+    """
 
     def __init__(self, build: str, name: str, start: int) -> None:
         self.name, self.build, self.start = name, build, start
         self.ms = start * 1000
         self.first_slot, self.slot_ms = FIRST_SLOT, SLOT_MS
-        self.pace = [(self.ms, FIRST_SLOT, SLOT_MS)]  # since when, from which slot on, milliseconds a slot
+        self.pace = [
+            (self.ms, FIRST_SLOT, SLOT_MS)
+        ]  # since when, from which slot on, milliseconds a slot
         self.ledger = Ledger(built_in(build, FIRST_SLOT - 1000, self.address("program authority")))
         self.ledgers: list[tuple[int, Ledger]] = [(FIRST_SLOT, self.ledger)]
         self.landed: list[Landed] = []
@@ -73,7 +85,9 @@ class Bank:
 
     def time_of(self, slot: int) -> int:
         """The unix second in which a slot began."""
-        begun, first, length = next((row for row in reversed(self.pace) if row[1] <= slot), self.pace[0])
+        begun, first, length = next(
+            (row for row in reversed(self.pace) if row[1] <= slot), self.pace[0]
+        )
         return (begun + (slot - first) * length) // 1000
 
     def ledger_at(self, slot: int) -> Ledger:
@@ -95,17 +109,33 @@ class Bank:
         return str(self.key(role).pubkey())
 
     def send(
-        self, calls: list[Instruction], payer: str, others: tuple[str, ...] = (), v0: bool = False, lookup: tuple[str, ...] = ()
+        self,
+        calls: list[Instruction],
+        payer: str,
+        others: tuple[str, ...] = (),
+        v0: bool = False,
+        lookup: tuple[str, ...] = (),
     ) -> Landed:
         """Sign a transaction, execute it and put it in a block, whatever comes of it."""
         return self.land(self.sign(calls, payer, others, v0, lookup))
 
     def sign(
-        self, calls: list[Instruction], payer: str, others: tuple[str, ...] = (), v0: bool = False, lookup: tuple[str, ...] = ()
+        self,
+        calls: list[Instruction],
+        payer: str,
+        others: tuple[str, ...] = (),
+        v0: bool = False,
+        lookup: tuple[str, ...] = (),
     ) -> VersionedTransaction:
-        """A transaction as a wallet signs it. Whoever pays has lamports from the faucet; two of one moment have two blockhashes."""
+        """A transaction as a wallet signs it. Whoever pays has lamports from the faucet; two of one
+        moment have two blockhashes.
+        """
         items = [
-            SoldersInstruction(Pubkey.from_string(c.program), c.data, [AccountMeta(Pubkey.from_string(m.key), m[1], m[2]) for m in c.metas])
+            SoldersInstruction(
+                Pubkey.from_string(c.program),
+                c.data,
+                [AccountMeta(Pubkey.from_string(m.key), m[1], m[2]) for m in c.metas],
+            )
             for c in calls
         ]
         recent = Hash.from_string(self.blockhash(self.slot - len(self.landed) % RECENT_SLOTS))
@@ -113,11 +143,24 @@ class Bank:
         if self.ledger.accounts.get(str(owner), EMPTY).lamports < ENOUGH:
             self.ledger.fund(str(owner), 10 * ENOUGH)
         if not v0:
-            return VersionedTransaction(Message.new_with_blockhash(items, owner, recent), [self.key(role) for role in (payer, *others)])
-        tables = [AddressLookupTableAccount(self.key("table").pubkey(), [Pubkey.from_string(k) for k in lookup])] if lookup else []
+            return VersionedTransaction(
+                Message.new_with_blockhash(items, owner, recent),
+                [self.key(role) for role in (payer, *others)],
+            )
+        tables = (
+            [
+                AddressLookupTableAccount(
+                    self.key("table").pubkey(), [Pubkey.from_string(k) for k in lookup]
+                )
+            ]
+            if lookup
+            else []
+        )
         if lookup:
             data = table_data(list(lookup))
-            self.ledger.accounts[self.address("table")] = Account(minimum_balance(len(data)), TABLE_PROGRAM, data)
+            self.ledger.accounts[self.address("table")] = Account(
+                minimum_balance(len(data)), TABLE_PROGRAM, data
+            )
         message = MessageV0.try_compile(owner, items, tables, recent)
         return VersionedTransaction(message, [self.key(role) for role in (payer, *others)])
 
@@ -154,7 +197,9 @@ class Bank:
             "version": 0 if isinstance(transaction.message, MessageV0) else "legacy",
             "blockTime": self.now,
         }
-        self.landed.append(Landed(str(transaction.signatures[0]), self.slot, self.now, result, signed.keys))
+        self.landed.append(
+            Landed(str(transaction.signatures[0]), self.slot, self.now, result, signed.keys)
+        )
         return self.landed[-1]
 
     def airdrop(self, address: str, lamports: int) -> Landed:
@@ -163,10 +208,19 @@ class Bank:
         if self.ledger.accounts.get(faucet, EMPTY).lamports < lamports + ENOUGH:
             self.ledger.fund(faucet, 1000 * lamports + 1000 * ENOUGH)
         data = b"\2\0\0\0" + lamports.to_bytes(8, "little")
-        return self.send([Instruction(SYSTEM_PROGRAM, data, (Meta(faucet, True, True), Meta(address, False, True)))], "faucet")
+        return self.send(
+            [
+                Instruction(
+                    SYSTEM_PROGRAM, data, (Meta(faucet, True, True), Meta(address, False, True))
+                )
+            ],
+            "faucet",
+        )
 
     def upgrade(self, build: str) -> None:
-        """Another build of the program is deployed in this slot; ProgramData says so. The loader's own transaction is left out."""
+        """Another build of the program is deployed in this slot; ProgramData says so. The loader's
+        own transaction is left out.
+        """
         self.build = build
         deployed = program_data(build, self.slot, self.address("program authority"))
         self.ledger = self.ledger.with_accounts({PROGRAM_DATA: deployed})

@@ -12,7 +12,9 @@ from popkit.protocol.instructions import build_instruction
 from popkit.protocol.keys import COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, PROGRAM_ID, key_bytes
 
 
-def grant_call(name: str, args: dict[str, Any], accounts: dict[str, str], legacy: bool = False) -> Instruction:
+def grant_call(
+    name: str, args: dict[str, Any], accounts: dict[str, str], legacy: bool = False
+) -> Instruction:
     """An instruction of the grant program."""
     data, metas = build_instruction(name, args, accounts, legacy=legacy)
     return Instruction(PROGRAM_ID, data, tuple(Meta(*meta) for meta in metas))
@@ -20,7 +22,11 @@ def grant_call(name: str, args: dict[str, Any], accounts: dict[str, str], legacy
 
 def proof_call(proof: Proof) -> Instruction:
     """The ed25519 instruction of a proof."""
-    return Instruction(ED25519_PROGRAM, build_proof_instruction(key_bytes(proof.signer), proof.signature, proof.message), ())
+    return Instruction(
+        ED25519_PROGRAM,
+        build_proof_instruction(key_bytes(proof.signer), proof.signature, proof.message),
+        (),
+    )
 
 
 def budget_calls() -> list[Instruction]:
@@ -33,4 +39,6 @@ def budget_calls() -> list[Instruction]:
 
 def wrapped(call: Instruction) -> Instruction:
     """The same instruction, invoked by another program."""
-    return Instruction(WRAPPER_PROGRAM, b"\x07" + call.data, (*call.metas, Meta(PROGRAM_ID, False, False)))
+    return Instruction(
+        WRAPPER_PROGRAM, b"\x07" + call.data, (*call.metas, Meta(PROGRAM_ID, False, False))
+    )

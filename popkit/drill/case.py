@@ -1,4 +1,6 @@
-"""The case that a collector would make of a world: every file of the format, to be edited by a scenario and then written."""
+"""The case that a collector would make of a world: every file of the format, to be edited by a
+scenario and then written.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,18 @@ from typing import Any
 from popkit.drill import addresses as pda
 from popkit.drill.ledger import Account
 from popkit.drill.world import World
-from popkit.evidence.layout import ACCOUNTS, BUCKET_LINES, HEADER, MANIFEST, NAMED, RECEIPTS, REPORTS, SIGNATURES, STORAGE, TRANSACTIONS
+from popkit.evidence.layout import (
+    ACCOUNTS,
+    BUCKET_LINES,
+    HEADER,
+    MANIFEST,
+    NAMED,
+    RECEIPTS,
+    REPORTS,
+    SIGNATURES,
+    STORAGE,
+    TRANSACTIONS,
+)
 from popkit.protocol.keys import PROGRAM_ID
 
 
@@ -47,7 +60,10 @@ def collect(
         "cluster": "localnet",
         "program_id": PROGRAM_ID,
         "grants": sorted(world.grants),
-        "events": [{"event": event, "grant": grants[row["solanaMint"], row["solanaGrantId"]]} for event, row in events],
+        "events": [
+            {"event": event, "grant": grants[row["solanaMint"], row["solanaGrantId"]]}
+            for event, row in events
+        ],
         "collected_at": world.now,
         "sources": {"rpc": "simulation"},
     }
@@ -67,7 +83,9 @@ def write_case(path: Path, files: dict[str, Any]) -> Path:
     lines = []
     for name, content in sorted(files.items()):
         if name.endswith(".jsonl"):
-            text = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in content)
+            text = "".join(
+                json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in content
+            )
         else:
             text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
         target = path / name
@@ -100,7 +118,9 @@ def _accounts(world: World) -> list[dict[str, Any]]:
     """The accounts a collector would ask for, absent ones as null."""
     asked = {a for h in world.grants.values() for a in (h.address, h.config, h.state, h.vault)}
     asked |= {pda.receipt_address(*attempt) for attempt in world.attempted}
-    transfers = (e["data"].get("transfer", {}) for e in world.worker.entries if e["event"] == "WALLET_CLAIM")
+    transfers = (
+        e["data"].get("transfer", {}) for e in world.worker.entries if e["event"] == "WALLET_CLAIM"
+    )
     asked |= {t["receiptPubkey"] for t in transfers if t.get("receiptPubkey") is not None}
     rows = []
     for address in sorted(asked):

@@ -1,4 +1,5 @@
-"""A chain that moves: slots, blockhashes that expire, three commitments, and transactions on their way.
+"""A chain that moves: slots, blockhashes that expire, three commitments, and transactions on their
+way.
 
 It moves with a clock that its owner turns (`World.ms`); nothing here reads the machine's.
 """
@@ -30,7 +31,13 @@ from popkit.serving.params import RpcError
 BLOCKHASH_SLOTS = 150
 BEHIND = {"processed": 0, "confirmed": 2, "finalized": 32}
 """How many slots a commitment is behind the newest."""
-_ALIASES = {"recent": "processed", "single": "confirmed", "singleGossip": "confirmed", "root": "finalized", "max": "finalized"}
+_ALIASES = {
+    "recent": "processed",
+    "single": "confirmed",
+    "singleGossip": "confirmed",
+    "root": "finalized",
+    "max": "finalized",
+}
 
 
 @dataclass(slots=True)
@@ -43,7 +50,9 @@ class Waiting:
 
 @dataclass(slots=True)
 class Chain:
-    """The chain of a world. `advance` puts what is due into blocks; `views` are made anew after each change."""
+    """The chain of a world. `advance` puts what is due into blocks; `views` are made anew after
+    each change.
+    """
 
     world: World
     waiting: list[Waiting] = field(default_factory=list)
@@ -84,8 +93,11 @@ class Chain:
         self._index()
         return signature in self._landed
 
-    def refusal(self, transaction: VersionedTransaction, ledger: Ledger, slot: int | None = None) -> str | None:
-        """Why a transaction cannot be executed at all, by its blockhash or because it has run before; None when it can.
+    def refusal(
+        self, transaction: VersionedTransaction, ledger: Ledger, slot: int | None = None
+    ) -> str | None:
+        """Why a transaction cannot be executed at all, by its blockhash or because it has run
+        before; None when it can.
 
         `slot` is where whoever judges stands: nobody knows the blockhashes of later slots.
         """
@@ -96,17 +108,27 @@ class Chain:
         except Unreadable:
             return "AddressLookupTableNotFound"
 
-    def lives(self, transaction: VersionedTransaction, ledger: Ledger, slot: int | None = None) -> bool:
-        """Whether a transaction's blockhash is accepted now, or is the value of the nonce that it advances first. Raises Unreadable."""
+    def lives(
+        self, transaction: VersionedTransaction, ledger: Ledger, slot: int | None = None
+    ) -> bool:
+        """Whether a transaction's blockhash is accepted now, or is the value of the nonce that it
+        advances first. Raises Unreadable.
+        """
         recent = str(transaction.message.recent_blockhash)
         if self.last_valid_slot(recent, slot) is not None:
             return True
         signed, _ = read_signed(transaction, ledger)
         first = signed.instructions[0] if signed.instructions else None
-        return first is not None and is_advance(first) and nonce_value(ledger.accounts.get(first.metas[0].key, EMPTY)) == recent
+        return (
+            first is not None
+            and is_advance(first)
+            and nonce_value(ledger.accounts.get(first.metas[0].key, EMPTY)) == recent
+        )
 
     def last_valid_slot(self, blockhash: str, at: int | None = None) -> int | None:
-        """The newest slot in which a blockhash is still accepted; None when it is too old, or none of this chain's up to slot `at`."""
+        """The newest slot in which a blockhash is still accepted; None when it is too old, or none
+        of this chain's up to slot `at`.
+        """
         newest = self.slot if at is None else at
         for slot in range(newest, max(self.world.first_slot, newest - BLOCKHASH_SLOTS) - 1, -1):
             if self.world.blockhash(slot) == blockhash:
@@ -119,7 +141,13 @@ class Chain:
 
     def _index(self) -> None:
         for block in self.world.landed[self._seen :]:
-            row = {"signature": block.signature, "slot": block.slot, "err": block.err, "memo": None, "blockTime": block.time}
+            row = {
+                "signature": block.signature,
+                "slot": block.slot,
+                "err": block.err,
+                "memo": None,
+                "blockTime": block.time,
+            }
             listed = Listed(block.signature, block.slot, msgspec.json.encode(row))
             for key in dict.fromkeys(block.keys):
                 self._by_address.setdefault(key, []).append(listed)
@@ -144,7 +172,9 @@ def _as_landed(block: Block) -> Landed:
 
 @dataclass(frozen=True, slots=True)
 class ChainView:
-    """What the chain shows at one commitment; nothing from before slot `oldest`, times `seconds` off, and nothing that `unseen` names."""
+    """What the chain shows at one commitment; nothing from before slot `oldest`, times `seconds`
+    off, and nothing that `unseen` names.
+    """
 
     chain: Chain
     slot: int
@@ -155,16 +185,34 @@ class ChainView:
 
     def account(self, key: str) -> Account | None:
         held = self.ledger.accounts.get(key)
-        return None if held is None else Account(key, self.slot, held.owner, msgspec.json.encode(account_json(held)))
+        return (
+            None
+            if held is None
+            else Account(key, self.slot, held.owner, msgspec.json.encode(account_json(held)))
+        )
 
     def owned(self, program: str) -> list[tuple[Account, bytes]]:
-        keys = sorted((key for key, row in self.ledger.accounts.items() if row.owner == program), key=key_bytes)
-        return [(account, self.ledger.accounts[key].data) for key in keys if (account := self.account(key)) is not None]
+        keys = sorted(
+            (key for key, row in self.ledger.accounts.items() if row.owner == program),
+            key=key_bytes,
+        )
+        return [
+            (account, self.ledger.accounts[key].data)
+            for key in keys
+            if (account := self.account(key)) is not None
+        ]
 
     def listed(self, address: str) -> list[Listed]:
         finalized = self.chain.slot_at("finalized")
-        rows = [row for row in self.chain.rows(address) if self.oldest <= row.slot <= self.slot and not self._hides(row.signature)]
-        return [_with_status(row, "finalized" if row.slot <= finalized else "confirmed") for row in reversed(rows)]
+        rows = [
+            row
+            for row in self.chain.rows(address)
+            if self.oldest <= row.slot <= self.slot and not self._hides(row.signature)
+        ]
+        return [
+            _with_status(row, "finalized" if row.slot <= finalized else "confirmed")
+            for row in reversed(rows)
+        ]
 
     def transaction(self, signature: str) -> Landed | None:
         landed = self.chain.landed(signature)
@@ -184,7 +232,9 @@ class ChainView:
             return None
         err = msgspec.json.decode(landed.err)
         depth = self.chain.slot - landed.slot
-        word = next(word for word in ("finalized", "confirmed", "processed") if depth >= BEHIND[word])
+        word = next(
+            word for word in ("finalized", "confirmed", "processed") if depth >= BEHIND[word]
+        )
         return {
             "slot": landed.slot,
             "confirmations": None if word == "finalized" else min(depth, 31),
@@ -197,7 +247,10 @@ class ChainView:
         if slot > self.chain.slot:
             raise RpcError(params.BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
         if slot < self.chain.world.first_slot:
-            raise RpcError(params.LONG_TERM_SLOT_SKIPPED, f"Slot {slot} was skipped, or missing in long-term storage")
+            raise RpcError(
+                params.LONG_TERM_SLOT_SKIPPED,
+                f"Slot {slot} was skipped, or missing in long-term storage",
+            )
         return self.chain.world.time_of(slot) + self.seconds
 
 
@@ -209,10 +262,21 @@ def _with_status(row: Listed, word: str) -> Listed:
 def with_blockhash(transaction: VersionedTransaction, blockhash: str) -> VersionedTransaction:
     """The same message with another blockhash, unsigned: what replaceRecentBlockhash simulates."""
     message = transaction.message
-    parts = (message.header, list(message.account_keys), Hash.from_string(blockhash), list(message.instructions))
+    parts = (
+        message.header,
+        list(message.account_keys),
+        Hash.from_string(blockhash),
+        list(message.instructions),
+    )
     if isinstance(message, MessageV0):
-        return VersionedTransaction.populate(MessageV0(*parts, list(message.address_table_lookups)), list(transaction.signatures))
+        return VersionedTransaction.populate(
+            MessageV0(*parts, list(message.address_table_lookups)), list(transaction.signatures)
+        )
     header = message.header
-    counts = (header.num_required_signatures, header.num_readonly_signed_accounts, header.num_readonly_unsigned_accounts)
+    counts = (
+        header.num_required_signatures,
+        header.num_readonly_signed_accounts,
+        header.num_readonly_unsigned_accounts,
+    )
     legacy = Message.new_with_compiled_instructions(*counts, parts[1], parts[2], parts[3])
     return VersionedTransaction.populate(legacy, list(transaction.signatures))

@@ -1,6 +1,8 @@
-"""A cutover of a drill's incident, unattended: the same plan, steps and journal as on the real night, with a person who types at once.
+"""A cutover of a drill's incident, unattended: the same plan, steps and journal as on the real
+night, with a person who types at once.
 
-What a person looks up on the plan page is read from the plan. Time is the drill's: waiting lets it pass.
+What a person looks up on the plan page is read from the plan. Time is the drill's: waiting lets it
+pass.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ FUNDER, WALLET, AUTHORITY = "funder", "operator's wallet", "school"
 
 @dataclass(slots=True)
 class Rehearsal:
-    """A living incident with a case of it, and what a cutover of it needs; `names` are the variables that hold keys and addresses."""
+    """A living incident with a case of it, and what a cutover of it needs; `names` are the
+    variables that hold keys and addresses.
+    """
 
     stage: Stage
     drill: Drill
@@ -66,7 +70,9 @@ class Rehearsal:
     names: dict[str, str] = field(default_factory=dict)
 
     def local(self, *, by_roles: bool = False) -> Local:
-        """References to the drill's nodes, worker and keys; `by_roles`: the tokens are somebody else's."""
+        """References to the drill's nodes, worker and keys; `by_roles`: the tokens are somebody
+        else's.
+        """
         names = self.names
         return Local(
             rpc=f"env:{names['rpc']}",
@@ -79,7 +85,9 @@ class Rehearsal:
         )
 
     def plan(self, *, by_roles: bool = False, name: str = "run", **asked: Any) -> Run:
-        """Plan a cutover of the incident's grant and open its run. Raises Stopped where the plan is refused."""
+        """Plan a cutover of the incident's grant and open its run. Raises Stopped where the plan is
+        refused.
+        """
         local = self.local(by_roles=by_roles)
         with planning_peers(local, sleep=self.sleep) as (pair, desk):
             request = Request(
@@ -88,7 +96,9 @@ class Rehearsal:
                 pair=pair,
                 desk=desk,
                 authority_key=read_key(f"env:{self.names[AUTHORITY]}", "authority", None),
-                funder_key=read_key(f"env:{self.names[FUNDER]}", "funder", None) if by_roles else None,
+                funder_key=read_key(f"env:{self.names[FUNDER]}", "funder", None)
+                if by_roles
+                else None,
                 **asked,
             )
             plan = make_plan(request)
@@ -98,10 +108,14 @@ class Rehearsal:
 
     def collect_again(self) -> None:
         """The evidence as it is now, in place of the earlier case."""
-        self.case = write_case(self.folder / f"{self.case.name}-again", self.stage.world.collect(reports=True))
+        self.case = write_case(
+            self.folder / f"{self.case.name}-again", self.stage.world.collect(reports=True)
+        )
 
     def record_holds(self, run: Run) -> bool:
-        """Whether a diagnosis of evidence taken afterwards shows the cutover as declared by the run's record, with nothing against it."""
+        """Whether a diagnosis of evidence taken afterwards shows the cutover as declared by the
+        run's record, with nothing against it.
+        """
         new = run.plan.new_grant
         grants = [self.stage.grant.address, *([new.address] if new is not None else [])]
         after = gather(run, "after", *grants)
@@ -128,14 +142,18 @@ class Rehearsal:
 
 
 def give_tokens(stage: Stage, owner: str, amount: int) -> None:
-    """Put tokens of the grant's mint into somebody's own token account, as an earlier transfer would have."""
+    """Put tokens of the grant's mint into somebody's own token account, as an earlier transfer
+    would have.
+    """
     held = encode_account(TokenAccount(stage.grant.mint, owner, amount))
     place = associated_token_address(owner, stage.grant.mint)
     stage.world.ledger.accounts[place] = Account(minimum_balance(len(held)), TOKEN_PROGRAM, held)
 
 
 def confirmed(run: Run, step: str) -> Screen:
-    """One step as a person does it: a dry run, the value looked up on the plan page, and the step itself. Raises Stopped."""
+    """One step as a person does it: a dry run, the value looked up on the plan page, and the step
+    itself. Raises Stopped.
+    """
     chosen = run.step(step)
     dry = chosen.dry()
     if dry.exit_code:
@@ -150,18 +168,30 @@ def carried_out(run: Run) -> list[str]:
     return [step.id for step in run.plan.steps if run.state(step.id) == "done"]
 
 
-EXPECTED = {"switch": VERIFIED, "signer": VERIFIED, "key": VERIFIED, "wait": "refused: in_flight", "none": "refused: nothing_broken"}
+EXPECTED = {
+    "switch": VERIFIED,
+    "signer": VERIFIED,
+    "key": VERIFIED,
+    "wait": "refused: in_flight",
+    "none": "refused: nothing_broken",
+}
 """How a cutover ends, by the remedy of the incident's answer."""
 
 
 def asked_for(held: Rehearsal) -> dict[str, Any]:
-    """What a plan of the incident is asked for by somebody who knows its answer; a key that was copied is replaced at the worker first."""
+    """What a plan of the incident is asked for by somebody who knows its answer; a key that was
+    copied is replaced at the worker first.
+    """
     stage, asked = held.stage, dict[str, Any]()
     remedy = stage.truth().remedy
     if remedy == "key":
         stage.worker.key = stage.world.key("a new key of the worker")
         held.collect_again()
-    if remedy in ("key", "signer") or not stage.accepted or "signer_mismatch" in stage.truth().causes:
+    if (
+        remedy in ("key", "signer")
+        or not stage.accepted
+        or "signer_mismatch" in stage.truth().causes
+    ):
         asked["signer"] = stage.worker.signer
     if 0 < stage.world.ledger.grants[stage.grant.address].expires_at <= stage.world.now:
         asked["expires"] = 0
@@ -169,9 +199,11 @@ def asked_for(held: Rehearsal) -> dict[str, Any]:
 
 
 def to_the_end(held: Rehearsal, *, by_roles: bool = False) -> str:
-    """Cut the incident over as an operator does who knows what the answer says; how it ended: `verified`, `refused: …` or `stopped: …`.
+    """Cut the incident over as an operator does who knows what the answer says; how it ended:
+    `verified`, `refused: …` or `stopped: …`.
 
-    A copied key is replaced first; a signer is typed where the evidence has none or another; claims go on where the old grant does.
+    A copied key is replaced first; a signer is typed where the evidence has none or another; claims
+    go on where the old grant does.
     """
     try:
         run = held.plan(by_roles=by_roles, **asked_for(held))
@@ -189,7 +221,9 @@ def to_the_end(held: Rehearsal, *, by_roles: bool = False) -> str:
 
 
 def gone_on(row: Compared, *, by_roles: bool = False) -> Compared:
-    """An answer with the cutover that follows it: planned, carried out and verified, or refused where nothing needs one."""
+    """An answer with the cutover that follows it: planned, carried out and verified, or refused
+    where nothing needs one.
+    """
     if row.era == "pre_pop":
         return row
     with rehearsing(row.incident, row.era, row.seed) as held:
@@ -202,16 +236,31 @@ def gone_on(row: Compared, *, by_roles: bool = False) -> Compared:
 @contextmanager
 def rehearsing(incident: str, era: str, seed: int = 0, *, faults: tuple[str, ...] = (), second_faults: tuple[str, ...] = (),
     worker_faults: tuple[str, ...] = (), behind: int = 0) -> Iterator[Rehearsal]:  # fmt: skip
-    """An incident played and brought up on loopback, with a case of it; keys and addresses are in environment variables meanwhile."""
+    """An incident played and brought up on loopback, with a case of it; keys and addresses are in
+    environment variables meanwhile.
+    """
     stage = INCIDENTS[incident].play(era, seed)
     world = stage.world
     with tempfile.TemporaryDirectory(prefix="popkit-rehearsal-") as named:
         folder = Path(named)
         case = write_case(folder / "case", world.collect(reports=True))
         world.live(200)
-        drill = Drill(world, TOKEN, faults=faults, second_faults=second_faults, worker_faults=worker_faults, seed=seed, behind=behind)
+        drill = Drill(
+            world,
+            TOKEN,
+            faults=faults,
+            second_faults=second_faults,
+            worker_faults=worker_faults,
+            seed=seed,
+            behind=behind,
+        )
         with background(drill) as at:
-            known = {"rpc": at.rpc, "second_rpc": at.second_rpc, "worker": at.worker, "token": TOKEN}
+            known = {
+                "rpc": at.rpc,
+                "second_rpc": at.second_rpc,
+                "worker": at.worker,
+                "token": TOKEN,
+            }
             for role in (AUTHORITY, FUNDER, WALLET):
                 known[role] = str(_write_key(folder, world.key(role)))
                 if role != AUTHORITY:
@@ -219,13 +268,20 @@ def rehearsing(incident: str, era: str, seed: int = 0, *, faults: tuple[str, ...
             give_tokens(stage, world.address(FUNDER), TOKENS)
             names = {name: "POPKIT_REHEARSAL_" + re.sub(r"\W", "_", name).upper() for name in known}
             held = Rehearsal(stage, drill, case, folder, names)
-            with _environment({names[name]: value for name, value in known.items()} | {CLOCK: str(folder / "clock")}):
+            with _environment(
+                {names[name]: value for name, value in known.items()}
+                | {CLOCK: str(folder / "clock")}
+            ):
                 held.set_clock()
                 yield held
 
 
 def _write_key(folder: Path, key: object) -> Path:
-    place = folder / "keys" / f"{len(list((folder / 'keys').glob('*')))}.json" if (folder / "keys").is_dir() else folder / "keys" / "0.json"
+    place = (
+        folder / "keys" / f"{len(list((folder / 'keys').glob('*')))}.json"
+        if (folder / "keys").is_dir()
+        else folder / "keys" / "0.json"
+    )
     place.parent.mkdir(exist_ok=True)
     place.touch(mode=0o600)
     place.write_text(json.dumps(list(bytes(key))))  # type: ignore[call-overload]

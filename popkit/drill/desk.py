@@ -1,7 +1,8 @@
-"""The living worker over HTTP: its routes, status pages and events as the recorded exchanges have them, each request with its audit row.
+"""The living worker over HTTP: its routes, status pages and events as the recorded exchanges have
+them, each request with its audit row.
 
-What proofs, claims and receipts are asked for is in `counter`, the status pages in `status`; the worker itself (heads, audit chain,
-storage, bucket) in `worker`.
+What proofs, claims and receipts are asked for is in `counter`, the status pages in `status`; the
+worker itself (heads, audit chain, storage, bucket) in `worker`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ SEEDS = (
 UNAUTHORIZED = (401, {"error": "Unauthorized"})
 UNAUDITED = ("/api/admin/login", "/api/admin/invite", "/api/admin/rename", "/api/admin/revoke")
 """What an operator may do without a row."""
-NOT_FOUND = (404, {"success": False, "error": {"code": "not_found", "message": "イベントが見つかりません"}})
+NOT_FOUND = (
+    404,
+    {"success": False, "error": {"code": "not_found", "message": "イベントが見つかりません"}},
+)
 EVENTS_A_DAY, DAY = 30, 86400
 _REDACTED = ("password", "pin", "token", "authorization", "secret", "private")
 _EVENT = re.compile(r"/v1/school/events/([^/]+)(/claimants|/close)?")
@@ -56,9 +60,10 @@ class Asked:
 
 @dataclass(slots=True)
 class Desk:
-    """The worker's HTTP face. `token` is the operator's; `down` answers nothing but 503, `sinkless` changes nothing, as a worker whose
-    immutable sink is not configured. `fates` are what becomes of the next answers to changes that were made, on their way (`live`).
-    `created` are the events of the day that the first of them began.
+    """The worker's HTTP face. `token` is the operator's; `down` answers nothing but 503, `sinkless`
+    changes nothing, as a worker whose immutable sink is not configured. `fates` are what becomes of
+    the next answers to changes that were made, on their way (`live`). `created` are the events of
+    the day that the first of them began.
     """
 
     worker: Worker
@@ -83,26 +88,47 @@ class Desk:
     def is_later(self) -> bool:
         return self.worker.model in LATER
 
-    def answer(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes) -> Answer:
-        """The status and body of one request; a text body is text. Every request to the school's routes leaves its row."""
+    def answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Answer:
+        """The status and body of one request; a text body is text. Every request to the school's
+        routes leaves its row.
+        """
         if self.down:
             return 503, "upstream unavailable"
         given = headers.get("Authorization", "")
-        authorized = hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {self.token}".encode())
+        authorized = hmac.compare_digest(
+            given.encode("utf-8", "replace"), f"Bearer {self.token}".encode()
+        )
         parsed, readable = _parsed(body)
         override = headers.get("X-Admin-Security-Override", "").strip().lower() == "continue"
         agent = headers.get("User-Agent", "").lower()
-        asked = Asked(method, path, query, parsed, readable, authorized, bool(given), agent, override)
+        asked = Asked(
+            method, path, query, parsed, readable, authorized, bool(given), agent, override
+        )
         if path in ("/", "/health"):
             return 200, {"status": "ok", "service": "instant-grant-core"}
         if (method, path) == ("POST", "/v1/audit/log"):
             return self._log(asked)
-        refused = self.limits.refuses(method, path, headers, len(body), self.now) if self.is_later else None
+        refused = (
+            self.limits.refuses(method, path, headers, len(body), self.now)
+            if self.is_later
+            else None
+        )
         if refused is not None:
             return refused
         if self.sinkless and method != "GET" and path not in UNAUDITED:
             why = "AUDIT_IMMUTABLE_MODE=required but no immutable sink is configured"
-            return 503, {"error": "audit immutable sink is not operational", "detail": why, "audit": status.audit_status(self, asked)[1]}
+            return 503, {
+                "error": "audit immutable sink is not operational",
+                "detail": why,
+                "audit": status.audit_status(self, asked)[1],
+            }
         started = self.worker.clock
         try:
             code, answer = self._routed(asked)
@@ -128,12 +154,24 @@ class Desk:
         return 404, "Not Found"
 
     def _trail(self, asked: Asked, status: int, took: int) -> None:
-        """The audit row of a request. A sink that fails turns a mutating request into 503 (counter raises it); a GET goes through."""
+        """The audit row of a request. A sink that fails turns a mutating request into 503 (counter
+        raises it); a GET goes through.
+        """
         event = _EVENT.fullmatch(asked.path)
         body_event = asked.body.get("eventId") if isinstance(asked.body, dict) else None
-        stream = event[1] if event else body_event if isinstance(body_event, str) and body_event else "system"
+        stream = (
+            event[1]
+            if event
+            else body_event
+            if isinstance(body_event, str) and body_event
+            else "system"
+        )
         is_known = event is not None and (event[2] != "/close" or self.is_later)
-        route = "/v1/school/events/:eventId" + (event[2] or "") if event is not None and is_known else asked.path
+        route = (
+            "/v1/school/events/:eventId" + (event[2] or "")
+            if event is not None and is_known
+            else asked.path
+        )
         data: dict[str, Any] = {
             "route": route,
             "method": asked.method,
@@ -147,18 +185,26 @@ class Desk:
             data["requestBody"] = _sanitized(asked.body)
         if asked.query:
             data["query"] = _sanitized(dict(asked.query))
-        name = f"API_{asked.method}_" + route.strip("/").upper().replace("/", "_").replace("-", "_").replace(":", "")
+        name = f"API_{asked.method}_" + route.strip("/").upper().replace("/", "_").replace(
+            "-", "_"
+        ).replace(":", "")
         self.worker.append(name, stream, self._actor(asked), data)
 
     def _actor(self, asked: Asked) -> dict[str, str]:
         event = _EVENT.fullmatch(asked.path)
-        of_event = event is not None and (event[2] == "/claimants" or (event[2] == "/close" and self.is_later))
+        of_event = event is not None and (
+            event[2] == "/claimants" or (event[2] == "/close" and self.is_later)
+        )
         of_operators = layout.needs_token(asked.path)
         if of_operators or of_event or (asked.method, asked.path) == ("POST", layout.EVENTS.path):
             return {"type": "operator", "id": "authenticated" if asked.authorized else "anonymous"}
         if asked.path.startswith("/api/audit/"):
             return {"type": "auditor", "id": "public"}
-        wallet = asked.body.get("walletAddress") or asked.body.get("joinToken") if isinstance(asked.body, dict) else None
+        wallet = (
+            asked.body.get("walletAddress") or asked.body.get("joinToken")
+            if isinstance(asked.body, dict)
+            else None
+        )
         if asked.path == "/v1/school/claims" and isinstance(wallet, str):
             return {"type": "wallet", "id": mask(wallet)}
         return {"type": "school", "id": "public-api"}
@@ -170,9 +216,14 @@ class Desk:
 
     def _all_events(self) -> list[dict[str, Any]]:
         plain = {"state": "published", "claimIntervalDays": 30, "maxClaimsPerInterval": 1}
-        seeds = [{"id": at[0], "title": at[1], "datetime": at[2], "host": at[3], **plain} for at in SEEDS]
+        seeds = [
+            {"id": at[0], "title": at[1], "datetime": at[2], "host": at[3], **plain} for at in SEEDS
+        ]
         rows = [*seeds, *(self._without_nothing(row) for row in self.worker.events.values())]
-        return [{**row, "claimedCount": sum(1 for event, _ in self.worker.claims if event == row["id"])} for row in rows]
+        return [
+            {**row, "claimedCount": sum(1 for event, _ in self.worker.claims if event == row["id"])}
+            for row in rows
+        ]
 
     @staticmethod
     def _without_nothing(row: dict[str, Any]) -> dict[str, Any]:
@@ -192,28 +243,66 @@ class Desk:
         title, moment, host = (_trimmed(body.get(name)) for name in ("title", "datetime", "host"))
         if not (title and moment and host):
             return 400, {"error": "title, datetime, host are required"}
-        amount = _positive(body["ticketTokenAmount"]) if body.get("ticketTokenAmount") is not None else None
+        amount = (
+            _positive(body["ticketTokenAmount"])
+            if body.get("ticketTokenAmount") is not None
+            else None
+        )
         if body.get("ticketTokenAmount") is not None and amount is None:
             return 400, {"error": "ticketTokenAmount must be a positive integer"}
-        if body.get("claimIntervalDays") is not None and _positive(body["claimIntervalDays"]) is None:
+        if (
+            body.get("claimIntervalDays") is not None
+            and _positive(body["claimIntervalDays"]) is None
+        ):
             return 400, {"error": "claimIntervalDays must be a positive integer"}
-        guarded = self.security.refuses(asked.agent, f"{title} {host}", asked.override) if self.is_later else None
+        guarded = (
+            self.security.refuses(asked.agent, f"{title} {host}", asked.override)
+            if self.is_later
+            else None
+        )
         if guarded is not None:
             return guarded
-        links = {name: _trimmed(body.get(name)) for name in ("solanaMint", "solanaAuthority", "solanaGrantId")}
-        same = next((row["id"] for row in self.worker.events.values() if all(links.values()) and links.items() <= row.items()), None)
+        links = {
+            name: _trimmed(body.get(name))
+            for name in ("solanaMint", "solanaAuthority", "solanaGrantId")
+        }
+        same = next(
+            (
+                row["id"]
+                for row in self.worker.events.values()
+                if all(links.values()) and links.items() <= row.items()
+            ),
+            None,
+        )
         if same is not None:
             return 409, {"error": f"on-chain grant config already linked to event: {same}"}
         if self.created and not 0 <= self.now - self.created[0] < DAY:
             self.created = []
         if self.is_later and len(self.created) >= EVENTS_A_DAY:
-            limit = {"limitPerWindow": EVENTS_A_DAY, "retryAfterSec": ceil(DAY - (self.now - self.created[0]))}
-            return 429, {"error": "event issuance limit exceeded", "code": "event_issue_limit_exceeded", **limit}
+            limit = {
+                "limitPerWindow": EVENTS_A_DAY,
+                "retryAfterSec": ceil(DAY - (self.now - self.created[0])),
+            }
+            return 429, {
+                "error": "event issuance limit exceeded",
+                "code": "event_issue_limit_exceeded",
+                **limit,
+            }
         self.created.append(self.now)
-        row = {"title": title, "datetime": moment, "host": host, "state": "published", **links, "ticketTokenAmount": amount}
+        row = {
+            "title": title,
+            "datetime": moment,
+            "host": host,
+            "state": "published",
+            **links,
+            "ticketTokenAmount": amount,
+        }
         row |= {"riskProfile": "school_internal"} if self.is_later else {}
         days = _positive(body.get("claimIntervalDays")) or 30
-        row |= {"claimIntervalDays": days, "maxClaimsPerInterval": body.get("maxClaimsPerInterval", 1)}
+        row |= {
+            "claimIntervalDays": days,
+            "maxClaimsPerInterval": body.get("maxClaimsPerInterval", 1),
+        }
         return 201, self._without_nothing(self.worker.create_event(row))
 
     def _unlock(self, asked: Asked) -> Answer:
@@ -234,7 +323,11 @@ class Desk:
         row = self.worker.events.get(name)
         if row is None:
             return 404, {"error": "event not found"}
-        by = {"closedByAdminId": "master", "closedByAdminName": "Master Operator", "closedBySource": "master"}
+        by = {
+            "closedByAdminId": "master",
+            "closedByAdminName": "Master Operator",
+            "closedBySource": "master",
+        }
         data = {"eventId": name, "previousState": row["state"], "nextState": "ended", **by}
         row["state"] = "ended"
         self.worker.append("EVENT_CLOSE", name, {"type": "master", "id": "master"}, data)
@@ -245,7 +338,9 @@ class Desk:
     def _logs(self, asked: Asked) -> Answer:
         if not asked.authorized:
             return UNAUTHORIZED
-        newest = sorted(self.worker.entries, key=lambda entry: (entry["ts"], entry["entry_hash"]), reverse=True)[:50]
+        newest = sorted(
+            self.worker.entries, key=lambda entry: (entry["ts"], entry["entry_hash"]), reverse=True
+        )[:50]
         return 200, {"logs": newest}
 
     def _integrity(self, asked: Asked) -> Answer:
@@ -258,27 +353,45 @@ class Desk:
         if not asked.authorized:
             return UNAUTHORIZED
         limit = int(asked.query.get("transferLimit", "500"))
-        head = {"checkedAt": iso(self.worker.clock), "strictLevel": "master_full", "includeRevoked": True, "transferLimit": limit}
+        head = {
+            "checkedAt": iso(self.worker.clock),
+            "strictLevel": "master_full",
+            "includeRevoked": True,
+            "transferLimit": limit,
+        }
         if asked.path.endswith("admin-disclosures"):
             return 200, head | {"admins": []}
-        found = {"limit": int(asked.query.get("limit", "100")), "total": 0, "indexBuiltAt": iso(self.worker.clock), "items": []}
+        found = {
+            "limit": int(asked.query.get("limit", "100")),
+            "total": 0,
+            "indexBuiltAt": iso(self.worker.clock),
+            "items": [],
+        }
         return 200, head | {"query": asked.query.get("q", "")} | found
 
     def _login(self, asked: Asked) -> Answer:
         """POST admin/login: the token is the password."""
         given = asked.body.get("password") if isinstance(asked.body, dict) else None
-        if not isinstance(given, str) or not hmac.compare_digest(given.encode(), self.token.encode()):
+        if not isinstance(given, str) or not hmac.compare_digest(
+            given.encode(), self.token.encode()
+        ):
             return 401, {"error": "invalid password"}
         return 200, {"ok": True, "role": "master"}
 
     def _log(self, asked: Asked) -> Answer:
-        """POST /v1/audit/log: whoever holds the token may append any event, without a row of its own."""
+        """POST /v1/audit/log: whoever holds the token may append any event, without a row of its
+        own.
+        """
         if not asked.authorized:
             return UNAUTHORIZED
         body = asked.body
-        if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in ("event", "eventId")):
+        if not isinstance(body, dict) or not all(
+            isinstance(body.get(name), str) for name in ("event", "eventId")
+        ):
             return 400, {"error": "invalid body"}
-        entry = self.worker.append(body["event"], body["eventId"], body.get("actor") or {}, body.get("data") or {})
+        entry = self.worker.append(
+            body["event"], body["eventId"], body.get("actor") or {}, body.get("data") or {}
+        )
         return 200, {"ok": True, "entry_hash": entry["entry_hash"], "immutable": entry["immutable"]}
 
 
@@ -292,7 +405,9 @@ def _parsed(body: bytes) -> tuple[Any, bool]:
 
 
 def _trimmed(value: Any) -> str | None:
-    """Text without spaces around it; None for what is no text: the worker drops a number in silence."""
+    """Text without spaces around it; None for what is no text: the worker drops a number in
+    silence.
+    """
     return value.strip() or None if isinstance(value, str) else None
 
 
@@ -308,7 +423,10 @@ def _sanitized(value: Any, depth: int = 0) -> Any:
         return "[TRUNCATED_DEPTH]"
     if isinstance(value, dict):
         rows = list(value.items())[:50]
-        return {name: "[REDACTED]" if _is_secret(name) else _sanitized(item, depth + 1) for name, item in rows}
+        return {
+            name: "[REDACTED]" if _is_secret(name) else _sanitized(item, depth + 1)
+            for name, item in rows
+        }
     if isinstance(value, list):
         return [_sanitized(item, depth + 1) for item in value[:20]]
     return f"{value[:160]}..." if isinstance(value, str) and len(value) > 160 else value

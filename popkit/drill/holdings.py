@@ -1,4 +1,6 @@
-"""A node's calls about tokens: balances, supply, and who holds what. Errors have the words of Agave's RPC service."""
+"""A node's calls about tokens: balances, supply, and who holds what. Errors have the words of
+Agave's RPC service.
+"""
 
 from __future__ import annotations
 
@@ -43,27 +45,42 @@ def supply(node: LiveNode, given: Any, slot: int | None) -> Any:
 
 
 def largest(node: LiveNode, given: Any, slot: int | None) -> Any:
-    """getTokenLargestAccounts: the accounts of a mint that hold the most, at most twenty, the fullest first."""
+    """getTokenLargestAccounts: the accounts of a mint that hold the most, at most twenty, the
+    fullest first.
+    """
     mint, config = params.arguments(given, 1, 2)
     mint = params.pubkey(mint)
     view, at = node.standing(params.settings(config), slot)
     decimals, wanted = _mint(view, mint).data[44], key_bytes(mint)
-    found = [(_amount(held), key) for key, held in _token_accounts(view) if held.data[:32] == wanted]
+    found = [
+        (_amount(held), key) for key, held in _token_accounts(view) if held.data[:32] == wanted
+    ]
     fullest = sorted(found, key=lambda row: (-row[0], row[1]))[:MOST_LARGEST]
-    return node.in_context(at, [{"address": key, **_shown(amount, decimals)} for amount, key in fullest])
+    return node.in_context(
+        at, [{"address": key, **_shown(amount, decimals)} for amount, key in fullest]
+    )
 
 
 def by_owner(node: LiveNode, given: Any, slot: int | None) -> Any:
-    """getTokenAccountsByOwner: the token accounts that a key owns, of one mint or of the token program."""
+    """getTokenAccountsByOwner: the token accounts that a key owns, of one mint or of the token
+    program.
+    """
     return _of(node, given, slot, lambda held, key: held.data[32:64] == key)
 
 
 def by_delegate(node: LiveNode, given: Any, slot: int | None) -> Any:
     """getTokenAccountsByDelegate: the token accounts from which a key may take."""
-    return _of(node, given, slot, lambda held, key: held.data[72:76] == _DELEGATED and held.data[76:108] == key)
+    return _of(
+        node,
+        given,
+        slot,
+        lambda held, key: held.data[72:76] == _DELEGATED and held.data[76:108] == key,
+    )
 
 
-def _of(node: LiveNode, given: Any, slot: int | None, is_theirs: Callable[[Account, bytes], bool]) -> Any:
+def _of(
+    node: LiveNode, given: Any, slot: int | None, is_theirs: Callable[[Account, bytes], bool]
+) -> Any:
     owner, wanted, config = params.arguments(given, 2, 3)
     key, config = key_bytes(params.pubkey(owner)), params.settings(config)
     encoding, data_slice = accounts.how(config, "binary")
@@ -79,7 +96,12 @@ def _of(node: LiveNode, given: Any, slot: int | None, is_theirs: Callable[[Accou
     found = []
     for address, held in _token_accounts(view):
         if is_theirs(held, key) and mint in (None, held.data[:32]):
-            found.append({"pubkey": address, "account": accounts.rendered(view.account(address), encoding, data_slice)})
+            found.append(
+                {
+                    "pubkey": address,
+                    "account": accounts.rendered(view.account(address), encoding, data_slice),
+                }
+            )
     return node.in_context(at, found)
 
 
@@ -114,6 +136,8 @@ def _amount(held: Account) -> int:
 
 
 def _shown(amount: int, decimals: int) -> dict[str, Any]:
-    """An amount as a node shows it: exact as text, and as the float that clients must not count with."""
+    """An amount as a node shows it: exact as text, and as the float that clients must not count
+    with.
+    """
     shown = {"amount": str(amount), "decimals": decimals, "uiAmount": amount / 10**decimals}
     return {**shown, "uiAmountString": ui_amount(amount, decimals)}

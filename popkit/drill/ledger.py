@@ -47,7 +47,9 @@ def minimum_balance(size: int) -> int:
 
 
 class View(dict[str, T]):
-    """Decoded accounts of one type, by address. Setting one writes its bytes into the ledger, as a scenario's own hand."""
+    """Decoded accounts of one type, by address. Setting one writes its bytes into the ledger, as a
+    scenario's own hand.
+    """
 
     def __init__(self, ledger: Ledger, owner: str, found: Mapping[str, T]) -> None:
         super().__init__(found)
@@ -57,7 +59,9 @@ class View(dict[str, T]):
         super().__setitem__(key, value)
         data = encode_account(value)  # type: ignore[arg-type]
         held = self._ledger.accounts.get(key)
-        self._ledger.accounts[key] = Account(minimum_balance(len(data)) if held is None else held.lamports, self._owner, data)
+        self._ledger.accounts[key] = Account(
+            minimum_balance(len(data)) if held is None else held.lamports, self._owner, data
+        )
 
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
@@ -71,7 +75,9 @@ class View(dict[str, T]):
 
 @dataclass(slots=True)
 class Ledger:
-    """Every account by address. Executing a transaction gives another ledger and leaves this one as it is."""
+    """Every account by address. Executing a transaction gives another ledger and leaves this one as
+    it is.
+    """
 
     accounts: dict[str, Account] = field(default_factory=dict)
     _views: dict[str, Any] = field(default_factory=dict)
@@ -93,29 +99,49 @@ class Ledger:
 
     @property
     def grants(self) -> View[Grant]:
-        return self._view("grants", lambda data: decode_grant(data) if _is(data, Grant) else None, PROGRAM_ID)
+        return self._view(
+            "grants", lambda data: decode_grant(data) if _is(data, Grant) else None, PROGRAM_ID
+        )
 
     @property
     def configs(self) -> View[PopConfig]:
-        return self._view("configs", lambda data: decode_pop_config(data) if _is(data, PopConfig) else None, PROGRAM_ID)
+        return self._view(
+            "configs",
+            lambda data: decode_pop_config(data) if _is(data, PopConfig) else None,
+            PROGRAM_ID,
+        )
 
     @property
     def states(self) -> View[PopState]:
-        return self._view("states", lambda data: decode_pop_state(data) if _is(data, PopState) else None, PROGRAM_ID)
+        return self._view(
+            "states",
+            lambda data: decode_pop_state(data) if _is(data, PopState) else None,
+            PROGRAM_ID,
+        )
 
     @property
     def receipts(self) -> View[ClaimReceipt]:
-        return self._view("receipts", lambda data: decode_receipt(data) if _is(data, ClaimReceipt) else None, PROGRAM_ID)
+        return self._view(
+            "receipts",
+            lambda data: decode_receipt(data) if _is(data, ClaimReceipt) else None,
+            PROGRAM_ID,
+        )
 
     @property
     def tokens(self) -> View[TokenAccount]:
-        decode = lambda data: decode_token_account(data) if len(data) == TOKEN_ACCOUNT_SIZE else None  # noqa: E731
+        def decode(data: bytes) -> TokenAccount | None:
+            return decode_token_account(data) if len(data) == TOKEN_ACCOUNT_SIZE else None
+
         return self._view("tokens", decode, TOKEN_PROGRAM)
 
     def _view(self, name: str, decode: Callable[[bytes], T | None], owner: str) -> View[T]:
         if name not in self._views:
-            found = ((key, decode(row.data)) for key, row in self.accounts.items() if row.owner == owner)
-            self._views[name] = View(self, owner, {key: value for key, value in found if value is not None})
+            found = (
+                (key, decode(row.data)) for key, row in self.accounts.items() if row.owner == owner
+            )
+            self._views[name] = View(
+                self, owner, {key: value for key, value in found if value is not None}
+            )
         held: View[T] = self._views[name]
         return held
 

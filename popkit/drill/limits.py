@@ -1,7 +1,9 @@
-"""The later workers' limits before anything else: how large a body may be, and how often a client may ask (5bc9331 and later).
+"""The later workers' limits before anything else: how large a body may be, and how often a client
+may ask (5bc9331 and later).
 
-The numbers are the published worker's defaults. What they refuse leaves no audit row. Recorded are the limit of logins and that of
-reads; the size of a body, the other buckets and the doubled waits are after the published source.
+The numbers are the published worker's defaults. What they refuse leaves no audit row. Recorded are
+the limit of logins and that of reads; the size of a body, the other buckets and the doubled waits
+are after the published source.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ Refusal = tuple[int, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many requests of a kind there may be in so many seconds, and how long the first one too many shuts the door."""
+    """How many requests of a kind there may be in so many seconds, and how long the first one too
+    many shuts the door.
+    """
 
     name: str
     most: int
@@ -51,12 +55,18 @@ class Limits:
 
     counts: dict[tuple[str, str], _Count] = field(default_factory=dict)
 
-    def refuses(self, method: str, path: str, headers: Mapping[str, str], size: int, now: float) -> Refusal | None:
+    def refuses(
+        self, method: str, path: str, headers: Mapping[str, str], size: int, now: float
+    ) -> Refusal | None:
         """413 or 429 for a request of `size` bytes at a unix second, else None."""
         if not path.startswith(("/api/", "/v1/school/")):
             return None
         if method in MUTATING and size > MAX_BODY:
-            return 413, {"error": "payload too large", "code": "payload_too_large", "maxBytes": MAX_BODY}
+            return 413, {
+                "error": "payload too large",
+                "code": "payload_too_large",
+                "maxBytes": MAX_BODY,
+            }
         bucket = _bucket(method, path)
         everybody = Bucket(f"{bucket.name}_global", EVERYBODY, block=bucket.block)
         return self._counted(bucket, _client(headers), now) or self._counted(everybody, "", now)
@@ -84,7 +94,12 @@ class Limits:
 
 def _too_many(bucket: Bucket, seconds: float) -> Refusal:
     wait = max(1, ceil(seconds))
-    return 429, {"error": "too many requests", "code": "rate_limited", "bucket": bucket.name, "retryAfterSec": wait}
+    return 429, {
+        "error": "too many requests",
+        "code": "rate_limited",
+        "bucket": bucket.name,
+        "retryAfterSec": wait,
+    }
 
 
 def _bucket(method: str, path: str) -> Bucket:

@@ -1,6 +1,8 @@
-"""A drill that runs: the world's clock follows the machine's, two nodes and the worker listen on loopback.
+"""A drill that runs: the world's clock follows the machine's, two nodes and the worker listen on
+loopback.
 
-Wallets of the world claim on request, as the app does: they ask the worker and the chain in this process.
+Wallets of the world claim on request, as the app does: they ask the worker and the chain in this
+process.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ WORKER_BODY = 1 << 20
 
 @dataclass(slots=True)
 class Clock:
-    """Turns a world's clock with the machine's, from where the world stood; `skip` lets time pass at once."""
+    """Turns a world's clock with the machine's, from where the world stood; `skip` lets time pass
+    at once.
+    """
 
     world: World
     monotonic: Callable[[], float] = time.monotonic
@@ -52,7 +56,9 @@ class Clock:
 
     def turn(self) -> None:
         """Bring the world to now; it never goes back."""
-        self.world.ms = max(self.world.ms, self._from_ms + int(1000 * (self.monotonic() - self._from)))
+        self.world.ms = max(
+            self.world.ms, self._from_ms + int(1000 * (self.monotonic() - self._from))
+        )
 
     def skip(self, seconds: float) -> None:
         """Let time pass at once."""
@@ -62,7 +68,9 @@ class Clock:
 
 @dataclass(slots=True)
 class Drill:
-    """A world that runs, with everything that listens. `faults` are those of the first node, `second_faults` of the other."""
+    """A world that runs, with everything that listens. `faults` are those of the first node,
+    `second_faults` of the other.
+    """
 
     world: World
     token: str
@@ -96,7 +104,9 @@ class Drill:
             urls = []
             for number, specs in enumerate((self.faults, self.second_faults)):
                 faults, living = split(specs, self.seed + number)
-                node = LiveNode(self.chain, f"node {number + 1}", self.behind if number else 0, living)
+                node = LiveNode(
+                    self.chain, f"node {number + 1}", self.behind if number else 0, living
+                )
                 server = LiveServer(self, node, faults)
                 self.nodes.append(server)
                 urls.append(await stack.enter_async_context(server.listening(HOST, 0)))
@@ -116,16 +126,26 @@ class Addresses:
 
 
 class LiveServer(Server):
-    """One node over HTTP and WebSocket, and the worker; the same shell as a replay's, over a world that moves."""
+    """One node over HTTP and WebSocket, and the worker; the same shell as a replay's, over a world
+    that moves.
+    """
 
-    def __init__(self, drill: Drill, node: LiveNode, faults: Faults, worker_faults: Faults | None = None) -> None:
+    def __init__(
+        self, drill: Drill, node: LiveNode, faults: Faults, worker_faults: Faults | None = None
+    ) -> None:
         limits = Limits(max_body=MAX_BODY if worker_faults is None else WORKER_BODY)
-        super().__init__(Hindered(node, faults), None, worker_faults or Faults(), Trace(None), limits)
+        super().__init__(
+            Hindered(node, faults), None, worker_faults or Faults(), Trace(None), limits
+        )
         self.drill, self.live = drill, node
 
     @asynccontextmanager
-    async def listening(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-        """Listen on a port and on the one above it: web3.js looks for the WebSocket there unless it is told another place."""
+    async def listening(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> AsyncIterator[str]:
+        """Listen on a port and on the one above it: web3.js looks for the WebSocket there unless it
+        is told another place.
+        """
         port = port or _free_pair(host)
         async with super().listening(host, port, tls) as url:
             assert self._runner is not None
@@ -137,10 +157,18 @@ class LiveServer(Server):
         if request.headers.get("Upgrade", "").lower() == "websocket" and self._is_for_us(request):
             return await self._subscriptions(request)
         response = await super()._respond(request, seen)
-        if seen.calls["sendTransaction"] and self.live.living.strikes("lost-answer", seen.number) and request.transport is not None:
+        if (
+            seen.calls["sendTransaction"]
+            and self.live.living.strikes("lost-answer", seen.number)
+            and request.transport is not None
+        ):
             seen.faults.add("drop")  # what was sent has been taken; only its answer is lost
             request.transport.abort()
-        held = self.live.living.strikes("held-answer", seen.number) if seen.calls["sendTransaction"] else None
+        held = (
+            self.live.living.strikes("held-answer", seen.number)
+            if seen.calls["sendTransaction"]
+            else None
+        )
         if held is not None:
             await asyncio.sleep(float(held.value))
         return response
@@ -151,8 +179,12 @@ class LiveServer(Server):
 
     async def _from_worker(self, request: web.Request) -> web.Response:
         desk = self.drill.desk
-        status, answer = desk.answer(request.method, request.path, request.query, request.headers, await request.read())
-        fate, _, seconds = (desk.fates.pop(0) if desk.fates and request.method != "GET" else "").partition(":")
+        status, answer = desk.answer(
+            request.method, request.path, request.query, request.headers, await request.read()
+        )
+        fate, _, seconds = (
+            desk.fates.pop(0) if desk.fates and request.method != "GET" else ""
+        ).partition(":")
         if fate == "502":
             return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
         if fate == "late":
@@ -162,10 +194,17 @@ class LiveServer(Server):
         if isinstance(answer, str):
             return web.Response(status=status, text=answer)
         headers = {"Retry-After": str(answer["retryAfterSec"])} if status == 429 else {}
-        return web.Response(status=status, body=msgspec.json.encode(answer), content_type="application/json", headers=headers)
+        return web.Response(
+            status=status,
+            body=msgspec.json.encode(answer),
+            content_type="application/json",
+            headers=headers,
+        )
 
     async def _subscriptions(self, request: web.Request) -> web.WebSocketResponse:
-        """signatureSubscribe and signatureUnsubscribe: one notification a subscription, at the commitment that it asked for."""
+        """signatureSubscribe and signatureUnsubscribe: one notification a subscription, at the
+        commitment that it asked for.
+        """
         socket = web.WebSocketResponse(heartbeat=20.0)
         await socket.prepare(request)
         tasks: dict[int, asyncio.Task[None]] = {}
@@ -187,18 +226,27 @@ class LiveServer(Server):
             asked = msgspec.json.decode(text)
             method, given, name = asked["method"], asked.get("params") or [], asked.get("id")
         except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
-            return '{"jsonrpc":"2.0","error":{"code":-32700,"message":"Parse error"},"id":null}', None
+            return (
+                '{"jsonrpc":"2.0","error":{"code":-32700,"message":"Parse error"},"id":null}',
+                None,
+            )
         result: Any = True
         task = None
         if method == "signatureSubscribe" and given and isinstance(given[0], str):
-            commitment = (given[1] or {}).get("commitment", "finalized") if len(given) > 1 else "finalized"
+            commitment = (
+                (given[1] or {}).get("commitment", "finalized") if len(given) > 1 else "finalized"
+            )
             result, task = number, self._notified(socket, number, given[0], commitment)
         elif method not in ("signatureUnsubscribe", "ping"):
             error = {"code": -32601, "message": "Method not found"}
-            return msgspec.json.encode({"jsonrpc": "2.0", "error": error, "id": name}).decode(), None
+            return msgspec.json.encode(
+                {"jsonrpc": "2.0", "error": error, "id": name}
+            ).decode(), None
         return msgspec.json.encode({"jsonrpc": "2.0", "result": result, "id": name}).decode(), task
 
-    async def _notified(self, socket: web.WebSocketResponse, number: int, signature: str, commitment: str) -> None:
+    async def _notified(
+        self, socket: web.WebSocketResponse, number: int, signature: str, commitment: str
+    ) -> None:
         until = time.monotonic() + WEBSOCKET_SECONDS
         while time.monotonic() < until and not socket.closed:
             self.drill.clock.turn()
@@ -206,8 +254,15 @@ class LiveServer(Server):
             view = self.live.view(commitment)
             landed = view.transaction(signature)
             if landed is not None:
-                value = {"context": {"slot": view.slot}, "value": {"err": msgspec.json.decode(landed.err)}}
-                body = {"jsonrpc": "2.0", "method": "signatureNotification", "params": {"result": value, "subscription": number}}
+                value = {
+                    "context": {"slot": view.slot},
+                    "value": {"err": msgspec.json.decode(landed.err)},
+                }
+                body = {
+                    "jsonrpc": "2.0",
+                    "method": "signatureNotification",
+                    "params": {"result": value, "subscription": number},
+                }
                 await socket.send_str(msgspec.json.encode(body).decode())
                 return
             await asyncio.sleep(POLL_SECONDS)

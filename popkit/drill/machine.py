@@ -32,7 +32,9 @@ WRAPPER_PROGRAM = str(Pubkey(sha256(b"a program that claims for others").digest(
 NATIVE_LOADER = "NativeLoader1111111111111111111111111111111"
 LOADER = "BPFLoader2111111111111111111111111111111111"
 UPGRADEABLE_LOADER = "BPFLoaderUpgradeab1e11111111111111111111111"
-PROGRAM_DATA = str(Pubkey.find_program_address([key_bytes(PROGRAM_ID)], Pubkey.from_string(UPGRADEABLE_LOADER))[0])
+PROGRAM_DATA = str(
+    Pubkey.find_program_address([key_bytes(PROGRAM_ID)], Pubkey.from_string(UPGRADEABLE_LOADER))[0]
+)
 _TABLE_HEAD = 56
 
 
@@ -48,7 +50,9 @@ def _memo(context: Context, call: Instruction) -> None:
     try:
         text = call.data.decode()
     except UnicodeDecodeError as error:
-        raise Failure("InvalidInstructionData", f"Program log: Invalid UTF-8, from byte {error.start}") from None
+        raise Failure(
+            "InvalidInstructionData", f"Program log: Invalid UTF-8, from byte {error.start}"
+        ) from None
     context.log(f'Memo (len {len(call.data)}): "{text}"')
 
 
@@ -67,7 +71,10 @@ def _ed25519(context: Context, call: Instruction) -> None:
     data = call.data
     count = data[0] if data else 0
     for at in range(count):
-        places = [int.from_bytes(data[2 + 14 * at + 2 * part : 4 + 14 * at + 2 * part], "little") for part in range(7)]
+        places = [
+            int.from_bytes(data[2 + 14 * at + 2 * part : 4 + 14 * at + 2 * part], "little")
+            for part in range(7)
+        ]
         signature_at, signature_in, key_at, key_in, message_at, size, message_in = places
         signature = _piece(context, signature_in, signature_at, 64)
         key = _piece(context, key_in, key_at, 32)
@@ -98,27 +105,44 @@ runtime.PROGRAMS.update(
 
 
 def built_in(build: str, slot: int, authority: str) -> dict[str, Account]:
-    """The accounts that every cluster has: programs and sysvars, with the lamports that recordings show; and the deployed build."""
+    """The accounts that every cluster has: programs and sysvars, with the lamports that recordings
+    show; and the deployed build.
+    """
     native = (SYSTEM_PROGRAM, COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM)
     found = {key: Account(1, NATIVE_LOADER, b"", executable=True) for key in native}
-    loaded = ((TOKEN_PROGRAM, 929_020_800), (ATA_PROGRAM, 731_913_600), (MEMO_PROGRAM, 521_498_880), (WRAPPER_PROGRAM, 1_141_440))
+    loaded = (
+        (TOKEN_PROGRAM, 929_020_800),
+        (ATA_PROGRAM, 731_913_600),
+        (MEMO_PROGRAM, 521_498_880),
+        (WRAPPER_PROGRAM, 1_141_440),
+    )
     found |= {key: Account(lamports, LOADER, b"", executable=True) for key, lamports in loaded}
     rent = LAMPORTS_PER_BYTE // 2
-    found[RENT_SYSVAR] = Account(1_009_200, "Sysvar1111111111111111111111111111111111111", struct.pack("<QdB", rent, 2.0, 50))
-    found[PROGRAM_ID] = Account(1_141_440, UPGRADEABLE_LOADER, b"\2\0\0\0" + key_bytes(PROGRAM_DATA), executable=True)
+    found[RENT_SYSVAR] = Account(
+        1_009_200, "Sysvar1111111111111111111111111111111111111", struct.pack("<QdB", rent, 2.0, 50)
+    )
+    found[PROGRAM_ID] = Account(
+        1_141_440, UPGRADEABLE_LOADER, b"\2\0\0\0" + key_bytes(PROGRAM_DATA), executable=True
+    )
     found[PROGRAM_DATA] = program_data(build, slot, authority)
     return found
 
 
 def program_data(build: str, slot: int, authority: str) -> Account:
-    """The ProgramData account of a deployed build: slot, upgrade authority, and bytes that are no program, but one build's alone."""
+    """The ProgramData account of a deployed build: slot, upgrade authority, and bytes that are no
+    program, but one build's alone.
+    """
     head = b"\3\0\0\0" + slot.to_bytes(8, "little") + b"\1" + key_bytes(authority)
     data = head + f"popkit drill: grant_program, build {build}".encode().ljust(256, b"\0")
     return Account(minimum_balance(len(data)), UPGRADEABLE_LOADER, data)
 
 
-def read_signed(transaction: VersionedTransaction, ledger: Ledger) -> tuple[Signed, dict[str, list[str]]]:
-    """A transaction with its looked-up addresses in place, and those as `loadedAddresses` has them. Raises Unreadable."""
+def read_signed(
+    transaction: VersionedTransaction, ledger: Ledger
+) -> tuple[Signed, dict[str, list[str]]]:
+    """A transaction with its looked-up addresses in place, and those as `loadedAddresses` has them.
+    Raises Unreadable.
+    """
     message = transaction.message
     static = [str(key) for key in message.account_keys]
     header = message.header
@@ -130,7 +154,10 @@ def read_signed(transaction: VersionedTransaction, ledger: Ledger) -> tuple[Sign
             if held is None or held.owner != TABLE_PROGRAM:
                 raise Unreadable("Transaction loads an address table account that doesn't exist")
             places = held.data[_TABLE_HEAD:]
-            for kind, wanted in (("writable", row.writable_indexes), ("readonly", row.readonly_indexes)):
+            for kind, wanted in (
+                ("writable", row.writable_indexes),
+                ("readonly", row.readonly_indexes),
+            ):
                 for at in wanted:
                     if 32 * at + 32 > len(places):
                         raise Unreadable("Transaction address table lookup uses an invalid index")
@@ -138,7 +165,9 @@ def read_signed(transaction: VersionedTransaction, ledger: Ledger) -> tuple[Sign
     keys = (*static, *loaded["writable"], *loaded["readonly"])
     signed_writable = static[: signers - header.num_readonly_signed_accounts]
     unsigned_writable = static[signers : len(static) - header.num_readonly_unsigned_accounts]
-    writable = frozenset(signed_writable) | frozenset(unsigned_writable) | frozenset(loaded["writable"])
+    writable = (
+        frozenset(signed_writable) | frozenset(unsigned_writable) | frozenset(loaded["writable"])
+    )
     calls = tuple(
         Instruction(
             keys[item.program_id_index],

@@ -1,4 +1,5 @@
-"""A living node: the calls that every node of popkit's answers, and those by which a client waits; sending is in `sending`.
+"""A living node: the calls that every node of popkit's answers, and those by which a client waits;
+sending is in `sending`.
 
 Errors have the shape and the words of Agave's RPC service, as recorded.
 """
@@ -36,9 +37,13 @@ FAILED = {"InstructionError": [0, {"Custom": 1}]}
 
 
 class LiveNode(Node):
-    """One node over a chain. `behind` are slots that it lags; `living` are its faults that only a living node can show."""
+    """One node over a chain. `behind` are slots that it lags; `living` are its faults that only a
+    living node can show.
+    """
 
-    def __init__(self, chain: Chain, name: str = "node", behind: int = 0, living: Faults | None = None) -> None:
+    def __init__(
+        self, chain: Chain, name: str = "node", behind: int = 0, living: Faults | None = None
+    ) -> None:
         super().__init__()
         self.chain, self.name, self.behind, self.living = chain, name, behind, living or Faults()
         self.began = chain.slot
@@ -47,9 +52,13 @@ class LiveNode(Node):
 
     @property
     def genesis(self) -> str:
-        """The genesis hash of the drill, which no cluster has; another where the node is of another cluster."""
+        """The genesis hash of the drill, which no cluster has; another where the node is of another
+        cluster.
+        """
         cluster = "another" if "other-genesis" in self.living.faults else "this"
-        return b58encode(sha256(f"popkit drill {self.chain.world.name} {cluster}".encode()).digest())
+        return b58encode(
+            sha256(f"popkit drill {self.chain.world.name} {cluster}".encode()).digest()
+        )
 
     @property
     def clock(self) -> int:
@@ -63,20 +72,30 @@ class LiveNode(Node):
         oldest = self.began if "forgets" in self.living.faults else 0
         slot = max(self.chain.world.first_slot, slot)
         wrong, unseen = self.clock - self.chain.world.now, self.living.faults.get("never-seen")
-        is_hidden = (lambda signature: self.living.strikes("never-seen", signature) is not None) if unseen else None
-        return ChainView(self.chain, slot, self.chain.world.ledger_at(slot), oldest, wrong, is_hidden)
+        is_hidden = (
+            (lambda signature: self.living.strikes("never-seen", signature) is not None)
+            if unseen
+            else None
+        )
+        return ChainView(
+            self.chain, slot, self.chain.world.ledger_at(slot), oldest, wrong, is_hidden
+        )
 
     def must_be_healthy(self) -> None:
         """Raise RpcError where the node lags so far that it says so itself."""
         lag = self.chain.slot - self.view("processed").slot
         if lag > UNHEALTHY_SLOTS:
-            raise RpcError(params.NODE_UNHEALTHY, f"Node is behind by {lag} slots", {"numSlotsBehind": lag})
+            raise RpcError(
+                params.NODE_UNHEALTHY, f"Node is behind by {lag} slots", {"numSlotsBehind": lag}
+            )
 
     def drops(self, signature: str) -> bool:
         """Whether a transaction that was sent now goes no further."""
         self._sent[signature] += 1
         first = self.living.strikes("dropped-first", signature)
-        return self.living.strikes("dropped", signature) is not None or (first is not None and self._sent[signature] <= float(first.value))
+        return self.living.strikes("dropped", signature) is not None or (
+            first is not None and self._sent[signature] <= float(first.value)
+        )
 
     def standing(self, config: dict[str, Any], said: int | None) -> tuple[ChainView, int]:
         _, slot = super().standing(config, said)
@@ -117,15 +136,22 @@ class LiveNode(Node):
             "epoch": at // SLOTS_PER_EPOCH,
             "slotIndex": at % SLOTS_PER_EPOCH,
             "slotsInEpoch": SLOTS_PER_EPOCH,
-            "transactionCount": sum(1 for block in self.chain.world.landed if block.slot <= view.slot),
+            "transactionCount": sum(
+                1 for block in self.chain.world.landed if block.slot <= view.slot
+            ),
         }
 
     def _latest_blockhash(self, given: Any, slot: int | None) -> Any:
         view, at = self.standing(params.settings(params.arguments(given, 0, 1)[0]), slot)
         stale = self.living.faults.get("stale-blockhash")
-        of = max(self.chain.world.first_slot, view.slot - (BLOCKHASH_SLOTS - int(float(stale.value)) if stale else 0))
+        of = max(
+            self.chain.world.first_slot,
+            view.slot - (BLOCKHASH_SLOTS - int(float(stale.value)) if stale else 0),
+        )
         height = of - self.chain.world.first_slot + BLOCKHASH_SLOTS
-        return self.in_context(at, {"blockhash": self.chain.world.blockhash(of), "lastValidBlockHeight": height})
+        return self.in_context(
+            at, {"blockhash": self.chain.world.blockhash(of), "lastValidBlockHeight": height}
+        )
 
     def _is_blockhash_valid(self, given: Any, slot: int | None) -> Any:
         wanted, config = params.arguments(given, 1, 2)
@@ -139,7 +165,9 @@ class LiveNode(Node):
         return minimum_balance(params.natural({"size": size}, "size") or 0)
 
     def _fees(self, given: Any, slot: int | None) -> Any:
-        """For each slot the least price of a unit in its block, or where keys are given the least that a transaction paid to write them."""
+        """For each slot the least price of a unit in its block, or where keys are given the least
+        that a transaction paid to write them.
+        """
         keys = [params.pubkey(key) for key in params.arguments(given, 0, 1)[0] or []]
         newest = self.view("processed").slot
         prices: dict[int, list[tuple[int, frozenset[str]]]] = {}
@@ -150,19 +178,28 @@ class LiveNode(Node):
             signed, _ = read_signed(VersionedTransaction.from_bytes(wire), self.chain.world.ledger)
             prices.setdefault(block.slot, []).append((price_of(signed), signed.writable))
         slots = range(newest - FEE_SLOTS + 1, newest + 1)
-        return [{"slot": at, "prioritizationFee": _least_price(prices.get(at, []), keys)} for at in slots]
+        return [
+            {"slot": at, "prioritizationFee": _least_price(prices.get(at, []), keys)}
+            for at in slots
+        ]
 
     def _fee(self, given: Any, slot: int | None) -> Any:
         text, config = params.arguments(given, 1, 2)
         view, at = self.standing(params.settings(config), slot)
         try:
             data = pybase64.b64decode(text, validate=True)
-            message = MessageV0.from_bytes(data[1:]) if data[:1] == b"\x80" else Message.from_bytes(data)
-            transaction = VersionedTransaction.populate(message, [Signature.default()] * message.header.num_required_signatures)
+            message = (
+                MessageV0.from_bytes(data[1:]) if data[:1] == b"\x80" else Message.from_bytes(data)
+            )
+            transaction = VersionedTransaction.populate(
+                message, [Signature.default()] * message.header.num_required_signatures
+            )
             signed, _ = read_signed(transaction, view.ledger)
         except (ValueError, TypeError, IndexError) as error:
             raise params.invalid(f"failed to deserialize message: {error}") from None
-        return self.in_context(at, fee_of(signed) if self.chain.lives(transaction, view.ledger, view.slot) else None)
+        return self.in_context(
+            at, fee_of(signed) if self.chain.lives(transaction, view.ledger, view.slot) else None
+        )
 
     def _block(self, given: Any, slot: int | None) -> Any:
         wanted, config = params.arguments(given, 1, 2)
@@ -170,7 +207,10 @@ class LiveNode(Node):
         config = params.settings({"encoding": config} if isinstance(config, str) else config)
         encoding = params.one_of(config, "encoding", transactions.ENCODINGS) or "json"
         newest = params.natural(config, "maxSupportedTransactionVersion")
-        details = params.one_of(config, "transactionDetails", ("full", "signatures", "none", "accounts")) or "full"
+        details = (
+            params.one_of(config, "transactionDetails", ("full", "signatures", "none", "accounts"))
+            or "full"
+        )
         params.at_least_confirmed(config)
         view = self.view(params.commitment(config))
         if number > view.slot:
@@ -186,18 +226,31 @@ class LiveNode(Node):
         }
         if params.typed(config, "rewards", bool, "a boolean") is not False:
             body["rewards"] = []
-        held = [landed for block in world.landed if block.slot == number and (landed := view.transaction(block.signature))]
+        held = [
+            landed
+            for block in world.landed
+            if block.slot == number and (landed := view.transaction(block.signature))
+        ]
         if details == "signatures":
             body["signatures"] = [landed.signature for landed in held]
         elif details != "none":
-            rows = [msgspec.json.decode(transactions.rendered(landed.result, encoding, newest)) for landed in held]
-            body["transactions"] = [{k: v for k, v in row.items() if k not in ("slot", "blockTime")} for row in rows]
+            rows = [
+                msgspec.json.decode(transactions.rendered(landed.result, encoding, newest))
+                for landed in held
+            ]
+            body["transactions"] = [
+                {k: v for k, v in row.items() if k not in ("slot", "blockTime")} for row in rows
+            ]
         return body
 
     def _hash(self, slot: int) -> str:
         """The hash of a block as this node shows it: another where it stands on a fork."""
         forked = "forked" in self.living.faults and slot >= self.began
-        return b58encode(sha256(f"{self.chain.world.name} fork {slot}".encode()).digest()) if forked else self.chain.world.blockhash(slot)
+        return (
+            b58encode(sha256(f"{self.chain.world.name} fork {slot}".encode()).digest())
+            if forked
+            else self.chain.world.blockhash(slot)
+        )
 
     def _balance(self, given: Any, slot: int | None) -> Any:
         key, config = params.arguments(given, 1, 2)
@@ -223,7 +276,11 @@ class LiveNode(Node):
                 found["value"][at] = None
             elif held is not None and self.living.strikes("contradicts", signature):
                 err = FAILED if held["err"] is None else None
-                found["value"][at] = {**held, "err": err, "status": {"Ok": None} if err is None else {"Err": err}}
+                found["value"][at] = {
+                    **held,
+                    "err": err,
+                    "status": {"Ok": None} if err is None else {"Err": err},
+                }
             self._asked.add(signature)
         return found
 

@@ -1,9 +1,8 @@
-"""What `05_rehearse.ipynb` calls: a drill from start to write-up, with the time that each step took.
+"""What `05_rehearse.ipynb` calls: a drill from start to write-up, with the time that each step
+took.
 
-from popkit.protocol.keys import PROGRAM_ID
-from popkit.drill import notebook
-drill = notebook.start("", "strict", "", "drill")
-notebook.collect(drill)
+from popkit.protocol.keys import PROGRAM_ID from popkit.drill import notebook drill =
+notebook.start("", "strict", "", "drill") notebook.collect(drill)
 """
 
 from __future__ import annotations
@@ -42,8 +41,14 @@ STEPS = {
 }
 SWITCHES = ("2", "2.2", "2.3")
 """Steps after which the next claim can succeed: the newest of them that a plan has."""
-NO_PLAN = Text("No cutover was planned, so there is nothing to carry out.", "計画がないため、実行するものはありません。")
-REFUSED = Text("popkit refuses to plan: {reason} What to do: {advice}", "popkit は計画を拒否しました: {reason} 対応: {advice}")
+NO_PLAN = Text(
+    "No cutover was planned, so there is nothing to carry out.",
+    "計画がないため、実行するものはありません。",
+)
+REFUSED = Text(
+    "popkit refuses to plan: {reason} What to do: {advice}",
+    "popkit は計画を拒否しました: {reason} 対応: {advice}",
+)
 SAID = Text("You decided: {decision}.", "あなたの判断: {decision}")
 RIGHT = Text("That is right.", "正解です。")
 WRONG = Text("The drill's own answer is: {remedy}.", "正しい対応: {remedy}")
@@ -68,7 +73,10 @@ class Rehearsal:
 
     def shown(self) -> Facts:
         """Where the drill is."""
-        rows: dict[str, Cell] = {name: self.state[name] for name in ("rpc", "second_rpc", "worker", "grant", "event", "answer_sha256")}
+        rows: dict[str, Cell] = {
+            name: self.state[name]
+            for name in ("rpc", "second_rpc", "worker", "grant", "event", "answer_sha256")
+        }
         return Facts("A drill runs on this machine", {"folder": str(self.folder), **rows})
 
     @contextmanager
@@ -85,7 +93,9 @@ class Rehearsal:
 def start(incident: str, era: str, seed: str, folder: str, language: str = "en") -> Rehearsal:
     """Bring a drill up; empty names are a surprise. Raises UsageError for what cannot be."""
     number = int(seed) if seed else random.SystemRandom().randrange(1 << 32)
-    found, chosen = incident_of(incident, era or None) if incident else surprise(era or None, number)
+    found, chosen = (
+        incident_of(incident, era or None) if incident else surprise(era or None, number)
+    )
     place = Path(folder)
     state = running.start(place, running.Wanted(found.name, chosen, number))
     return Rehearsal(place, state, "ja" if language == "ja" else "en", time.monotonic())
@@ -111,7 +121,9 @@ def collect(drill: Rehearsal) -> Facts:
     )
     with drill.step("collected"):
         found = _apart(lambda: collecting(options))
-    return Facts("Collected", {"case": str(drill.case), "complete": "yes" if found.complete else "no"})
+    return Facts(
+        "Collected", {"case": str(drill.case), "complete": "yes" if found.complete else "no"}
+    )
 
 
 def diagnose(drill: Rehearsal) -> Facts:
@@ -119,20 +131,27 @@ def diagnose(drill: Rehearsal) -> Facts:
     with drill.step("diagnosed"):
         drill.answer = open_case(drill.case).diagnose()
     row = drill.answer.grant(drill.state["grant"]).as_json()
-    rows: dict[str, Cell] = {"verdict": row["verdict"], "causes": ", ".join(row["causes"]) or "none"}
+    rows: dict[str, Cell] = {
+        "verdict": row["verdict"],
+        "causes": ", ".join(row["causes"]) or "none",
+    }
     rows["exit code"] = str(drill.answer.exit_code)
     return Facts("popkit's answer", rows)
 
 
 def decide(drill: Rehearsal, decision: str) -> Note:
-    """Write down what you would do: none, wait, switch (a new grant), signer (pop-config alone) or key (a new key first)."""
+    """Write down what you would do: none, wait, switch (a new grant), signer (pop-config alone) or
+    key (a new key first).
+    """
     with drill.step("decided"):
         drill.decision = decision.strip().lower()
     return Note(speak(SAID(decision=drill.decision or "–"), drill.language))
 
 
 def plan(drill: Rehearsal) -> Screen | Note:
-    """Plan the cutover that was decided on, as `popkit cutover plan` does; what refuses it is shown. A decision for none plans nothing."""
+    """Plan the cutover that was decided on, as `popkit cutover plan` does; what refuses it is
+    shown. A decision for none plans nothing.
+    """
     if drill.decision not in ("switch", "signer", "key"):
         return Note(speak(NO_PLAN(), drill.language))
     try:
@@ -172,7 +191,8 @@ def _exported(place: Path) -> dict[str, str]:
 
 
 def cut_over(drill: Rehearsal) -> Screen | Note:
-    """Carry every step out at once, each dry first and then confirmed, and note when claims could succeed and when that was verified.
+    """Carry every step out at once, each dry first and then confirmed, and note when claims could
+    succeed and when that was verified.
 
     By hand one does the same in `50_cutover.ipynb`, with the folder `run` of this drill.
     """
@@ -194,13 +214,19 @@ def reveal(drill: Rehearsal) -> Facts:
     """Open the sealed answer."""
     found = running.ask(drill.folder, "reveal")
     drill.truth = found["answer"]
-    rows: dict[str, Cell] = {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in drill.truth.items()}
+    rows: dict[str, Cell] = {
+        name: ", ".join(value) if isinstance(value, list) else str(value)
+        for name, value in drill.truth.items()
+    }
     return Facts(found["told"][drill.language], rows)
 
 
 def page(drill: Rehearsal) -> Table:
     """What a team keeps: how long each step took, what was decided, and what was right."""
-    rows = [[speak(STEPS[name], drill.language), f"{seconds:.0f} s"] for name, seconds in drill.took.items()]
+    rows = [
+        [speak(STEPS[name], drill.language), f"{seconds:.0f} s"]
+        for name, seconds in drill.took.items()
+    ]
     remedy = str(drill.truth.get("remedy", "–"))
     note = RIGHT() if drill.decision == remedy else WRONG(remedy=remedy)
     return Table("Times since the start", ["step", "time"], rows, note=speak(note, drill.language))

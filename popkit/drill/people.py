@@ -23,7 +23,9 @@ MOST_CLAIMS = 200
 
 @dataclass(slots=True)
 class Hands:
-    """The hands on a running drill. `told` is what the incident is, `answer_text` the sealed bytes, `digest` their SHA-256."""
+    """The hands on a running drill. `told` is what the incident is, `answer_text` the sealed bytes,
+    `digest` their SHA-256.
+    """
 
     drill: Drill
     told: object
@@ -34,10 +36,18 @@ class Hands:
     _count: int = field(default=0)
 
     def answer(self, what: str, given: Any) -> dict[str, Any]:
-        """The answer to one request. Raises ValueError for what cannot be done, KeyError for what is not known."""
+        """The answer to one request. Raises ValueError for what cannot be done, KeyError for what
+        is not known.
+        """
         self.drill.clock.turn()
         self.drill.chain.advance()
-        return {"clock": self.clock, "claim": self.claim, "upset": self.upset, "status": self.status, "reveal": self.reveal}[what](given)
+        return {
+            "clock": self.clock,
+            "claim": self.claim,
+            "upset": self.upset,
+            "status": self.status,
+            "reveal": self.reveal,
+        }[what](given)
 
     def clock(self, given: Any) -> dict[str, Any]:
         """Let time pass."""
@@ -49,7 +59,9 @@ class Hands:
         return {"now": self.drill.world.now, "slot": self.drill.world.slot}
 
     def claim(self, given: Any) -> dict[str, Any]:
-        """New wallets claim on the newest published event, as the app does: simulated first, and sent only when that is well."""
+        """New wallets claim on the newest published event, as the app does: simulated first, and
+        sent only when that is well.
+        """
         count = int(given["count"])
         if not 1 <= count <= MOST_CLAIMS:
             raise ValueError(f"expected from 1 to {MOST_CLAIMS} wallets")
@@ -65,8 +77,12 @@ class Hands:
         period = max(0, (world.now - terms.start_ts) // terms.period_seconds)
         expected = world.head(grant) if world.worker.model in LATER else None
         try:
-            proof = world.worker.issue(grant.address, world.address(wallet), period, expected=expected, event=event)
-        except Exception as error:  # whatever the worker is made to fail with, the wallet shows and goes away
+            proof = world.worker.issue(
+                grant.address, world.address(wallet), period, expected=expected, event=event
+            )
+        except (
+            Exception
+        ) as error:  # whatever the worker is made to fail with, the wallet shows and goes away
             return f"no proof: {error}"
         tried = world.simulate(grant, proof, wallet, period)
         if tried.err is not None:
@@ -74,14 +90,20 @@ class Hands:
             return f"simulation refused: {found[0] if found else tried.err}"
         landed = world.claim(grant, proof, wallet, period)
         receipt = addresses.receipt_address(grant.address, world.address(wallet), period)
-        world.worker.claim_record(grant.address, world.address(wallet), landed.signature, receipt, event)
+        world.worker.claim_record(
+            grant.address, world.address(wallet), landed.signature, receipt, event
+        )
         return "accepted"
 
     def newest(self) -> tuple[GrantHandle, str]:
         """The grant and event that a wallet meets: the newest published event that names a grant."""
         for event, row in reversed(self.drill.worker.events.items()):
-            if row["state"] == "published" and all(row.get(name) for name in ("solanaMint", "solanaAuthority", "solanaGrantId")):
-                return self.drill.world.handle(row["solanaAuthority"], row["solanaMint"], int(row["solanaGrantId"])), event
+            if row["state"] == "published" and all(
+                row.get(name) for name in ("solanaMint", "solanaAuthority", "solanaGrantId")
+            ):
+                return self.drill.world.handle(
+                    row["solanaAuthority"], row["solanaMint"], int(row["solanaGrantId"])
+                ), event
         raise ValueError("no published event names a grant")
 
     def upset(self, given: Any) -> dict[str, Any]:
@@ -122,4 +144,9 @@ class Hands:
         """Open the answer."""
         self.revealed = True
         told = {language: speak(self.told, language) for language in LANGUAGES}
-        return {"told": told, "sealed": self.answer_text, "answer_sha256": self.digest, **json.loads(self.answer_text)}
+        return {
+            "told": told,
+            "sealed": self.answer_text,
+            "answer_sha256": self.digest,
+            **json.loads(self.answer_text),
+        }

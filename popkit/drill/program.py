@@ -1,7 +1,8 @@
-"""The grant program in its five builds: every instruction, its checks in their order, its state and its log lines.
+"""The grant program in its five builds: every instruction, its checks in their order, its state and
+its log lines.
 
-The order of a claim's checks is that of the reference, section 1.7. 6029 (PopStateGrantMismatch) is left out: PopState lies at an
-address derived from its grant, so that no transaction can meet it.
+The order of a claim's checks is that of the reference, section 1.7. 6029 (PopStateGrantMismatch) is
+left out: PopState lies at an address derived from its grant, so that no transaction can meet it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,13 @@ from popkit.protocol.accounts import (
 )
 from popkit.protocol.allowlist import holds
 from popkit.protocol.ed25519 import ProofDataError, read_proof
-from popkit.protocol.instructions import CLAIM_ACCOUNTS, INSTRUCTIONS, LEGACY_CLAIM_ACCOUNTS, InstructionError, decode_instruction
+from popkit.protocol.instructions import (
+    CLAIM_ACCOUNTS,
+    INSTRUCTIONS,
+    LEGACY_CLAIM_ACCOUNTS,
+    InstructionError,
+    decode_instruction,
+)
 from popkit.protocol.keys import (
     ED25519_PROGRAM,
     INSTRUCTIONS_SYSVAR,
@@ -40,7 +47,13 @@ from popkit.protocol.keys import (
     b58encode,
     key_bytes,
 )
-from popkit.protocol.message import GENESIS_HASH, SKEW_SECONDS, MessageError, PopMessage, decode_message
+from popkit.protocol.message import (
+    GENESIS_HASH,
+    SKEW_SECONDS,
+    MessageError,
+    PopMessage,
+    decode_message,
+)
 
 YEAR = 365 * 86400
 STRICT = ("strict", "strict_v2")
@@ -49,7 +62,9 @@ STRICT = ("strict", "strict_v2")
 def run(context: Context, call: Instruction) -> None:
     """One instruction of the grant program, in the build that is deployed at this moment."""
     build = context.moment.build
-    name = next((name for name, spec in INSTRUCTIONS.items() if spec.discriminator == call.data[:8]), None)
+    name = next(
+        (name for name, spec in INSTRUCTIONS.items() if spec.discriminator == call.data[:8]), None
+    )
     if name is None or not _is_known(name, build):
         raise occurred(build, "InstructionFallbackNotFound")
     context.log(f"Instruction: {''.join(part.capitalize() for part in name.split('_'))}")
@@ -61,18 +76,29 @@ def run(context: Context, call: Instruction) -> None:
     if name.startswith("claim"):
         # A claim in the older layout fails at the first account that is another than expected, before the accounts run out.
         short = len(LEGACY_CLAIM_ACCOUNTS) <= len(call.metas) < len(CLAIM_ACCOUNTS)
-        names = LEGACY_CLAIM_ACCOUNTS if build == "pre_pop" else CLAIM_ACCOUNTS[: len(call.metas)] if short else CLAIM_ACCOUNTS
+        names = (
+            LEGACY_CLAIM_ACCOUNTS
+            if build == "pre_pop"
+            else CLAIM_ACCOUNTS[: len(call.metas)]
+            if short
+            else CLAIM_ACCOUNTS
+        )
     _HANDLERS[name](context, Accounts(context, build, names, call.metas), args, build)
 
 
 def _is_known(name: str, build: str) -> bool:
-    return not ((name == "update_grant" and build != "head") or (name == "upsert_pop_config" and build == "pre_pop"))
+    return not (
+        (name == "update_grant" and build != "head")
+        or (name == "upsert_pop_config" and build == "pre_pop")
+    )
 
 
 @lru_cache(maxsize=4096)
 def _derived_with(bump: int, *seeds: bytes) -> str | None:
     """The address that seeds and a stored bump lead to; None where that is a point of the curve."""
-    digest = sha256(b"".join(seeds) + bytes([bump]) + key_bytes(PROGRAM_ID) + b"ProgramDerivedAddress").digest()
+    digest = sha256(
+        b"".join(seeds) + bytes([bump]) + key_bytes(PROGRAM_ID) + b"ProgramDerivedAddress"
+    ).digest()
     return None if Pubkey(digest).is_on_curve() else b58encode(digest)
 
 
@@ -84,7 +110,9 @@ def _derived(*seeds: bytes) -> tuple[str, int]:
 
 
 def _grant_address(a: Accounts, grant_id: int) -> tuple[str, int]:
-    return _derived(b"grant", key_bytes(a["authority"]), key_bytes(a["mint"]), grant_id.to_bytes(8, "little"))
+    return _derived(
+        b"grant", key_bytes(a["authority"]), key_bytes(a["mint"]), grant_id.to_bytes(8, "little")
+    )
 
 
 def _vault_address(grant: str) -> tuple[str, int]:
@@ -95,9 +123,18 @@ def _read_grant(a: Accounts) -> Grant:
     return decode_grant(a.program_account("grant", Grant))
 
 
-def _check_grant(a: Accounts, grant: Grant, authority: str | None = None, mint: str | None = None) -> None:
-    """The grant's seeds: of its own terms in a claim, of the accounts that were given where somebody administers it."""
-    seeds = [b"grant", key_bytes(authority or grant.authority), key_bytes(mint or grant.mint), grant.grant_id.to_bytes(8, "little")]
+def _check_grant(
+    a: Accounts, grant: Grant, authority: str | None = None, mint: str | None = None
+) -> None:
+    """The grant's seeds: of its own terms in a claim, of the accounts that were given where
+    somebody administers it.
+    """
+    seeds = [
+        b"grant",
+        key_bytes(authority or grant.authority),
+        key_bytes(mint or grant.mint),
+        grant.grant_id.to_bytes(8, "little"),
+    ]
     a.seeds("grant", _derived_with(grant.bump, *seeds))
     a.mutable("grant")
 
@@ -162,11 +199,20 @@ def _check_token_account(a: Accounts, name: str, data: bytes, owner: str) -> Non
         raise a.fail(name, "Unauthorized")
 
 
-def _transfer(context: Context, a: Accounts, names: tuple[str, str, str], amount: int, decimals: int) -> None:
+def _transfer(
+    context: Context, a: Accounts, names: tuple[str, str, str], amount: int, decimals: int
+) -> None:
     source, target, authority = (a[name] for name in names)
-    metas = (Meta(source, False, True), Meta(a["mint"], False, False), Meta(target, False, True), Meta(authority, True, False))
+    metas = (
+        Meta(source, False, True),
+        Meta(a["mint"], False, False),
+        Meta(target, False, True),
+        Meta(authority, True, False),
+    )
     seeds = () if names[2] == "funder" else (a["grant"],)
-    context.invoke(TOKEN_PROGRAM, b"\x0c" + amount.to_bytes(8, "little") + bytes([decimals]), metas, seeds)
+    context.invoke(
+        TOKEN_PROGRAM, b"\x0c" + amount.to_bytes(8, "little") + bytes([decimals]), metas, seeds
+    )
 
 
 def _close_grant(context: Context, a: Accounts, args: dict[str, Any], build: str) -> None:
@@ -182,7 +228,11 @@ def _close_grant(context: Context, a: Accounts, args: dict[str, Any], build: str
     amount = int.from_bytes(vault[64:72], "little")
     if amount:
         _transfer(context, a, ("vault", "authority_ata", "grant"), amount, mint[44])
-    metas = (Meta(a["vault"], False, True), Meta(a["authority"], False, True), Meta(a["grant"], True, False))
+    metas = (
+        Meta(a["vault"], False, True),
+        Meta(a["authority"], False, True),
+        Meta(a["grant"], True, False),
+    )
     context.invoke(TOKEN_PROGRAM, b"\x09", metas, (a["grant"],))
     held, getting = a.held("grant"), a.held("authority")
     context.put(a["authority"], replace(getting, lamports=getting.lamports + held.lamports))
@@ -223,7 +273,12 @@ def _claim(context: Context, a: Accounts, args: dict[str, Any], build: str) -> N
     if config is not None:
         proof = _check_proof(context, a, config, period, build)
         old = a.held("pop_state").data
-        a.write("pop_state", _next_state(context, proof, decode_pop_state(old) if any(old) else None, state_bump, build))
+        a.write(
+            "pop_state",
+            _next_state(
+                context, proof, decode_pop_state(old) if any(old) else None, state_bump, build
+            ),
+        )
     now = context.moment.now
     if grant.expires_at and now > grant.expires_at:
         raise thrown(build, "GrantExpired")
@@ -239,7 +294,9 @@ def _claim(context: Context, a: Accounts, args: dict[str, Any], build: str) -> N
 
 
 def _claim_accounts(a: Accounts, build: str) -> tuple[Grant, PopConfig | None, bytes, int]:
-    """Accounts that must be there already, in their order: the grant, pop-config, the claimer's token account, the mint's decimals."""
+    """Accounts that must be there already, in their order: the grant, pop-config, the claimer's
+    token account, the mint's decimals.
+    """
     grant = _read_grant(a)
     mint = a.mint()
     a.token_account("vault")
@@ -256,7 +313,12 @@ def _claim_accounts(a: Accounts, build: str) -> tuple[Grant, PopConfig | None, b
 
 def _claim_new_accounts(context: Context, a: Accounts, period: int, build: str) -> int:
     """Make the receipt, and PopState at a grant's first claim; the bump of PopState."""
-    seeds = [b"receipt", key_bytes(a["grant"]), key_bytes(a["claimer"]), period.to_bytes(8, "little")]
+    seeds = [
+        b"receipt",
+        key_bytes(a["grant"]),
+        key_bytes(a["claimer"]),
+        period.to_bytes(8, "little"),
+    ]
     a.seeds("receipt", _derived(*seeds)[0])
     create_derived(context, a["claimer"], a["receipt"], 88, PROGRAM_ID)
     if build == "pre_pop":
@@ -270,7 +332,9 @@ def _claim_new_accounts(context: Context, a: Accounts, period: int, build: str) 
     return bump
 
 
-def _claim_constraints(a: Accounts, grant: Grant, config: PopConfig | None, account: bytes, build: str) -> None:
+def _claim_constraints(
+    a: Accounts, grant: Grant, config: PopConfig | None, account: bytes, build: str
+) -> None:
     _check_grant(a, grant)
     a.seeds("vault", _vault_address(a["grant"])[0])
     _check_token_account(a, "claimer_ata", account, "claimer")
@@ -280,7 +344,12 @@ def _claim_constraints(a: Accounts, grant: Grant, config: PopConfig | None, acco
     if config.authority != grant.authority:
         raise a.fail("pop_config", "InvalidPopConfigAuthority")
     if a["instructions_sysvar"] != INSTRUCTIONS_SYSVAR:
-        raise a.fail("instructions_sysvar", "ConstraintAddress", a["instructions_sysvar"], INSTRUCTIONS_SYSVAR)
+        raise a.fail(
+            "instructions_sysvar",
+            "ConstraintAddress",
+            a["instructions_sysvar"],
+            INSTRUCTIONS_SYSVAR,
+        )
 
 
 def _check_allowlist(a: Accounts, grant: Grant, args: dict[str, Any], build: str) -> None:
@@ -295,7 +364,9 @@ def _check_allowlist(a: Accounts, grant: Grant, args: dict[str, Any], build: str
         raise thrown(build, "NotInAllowlist")
 
 
-def _check_proof(context: Context, a: Accounts, config: PopConfig, period: int, build: str) -> PopMessage:
+def _check_proof(
+    context: Context, a: Accounts, config: PopConfig, period: int, build: str
+) -> PopMessage:
     """The proof in the instruction before this one, held to everything but the chain rule."""
     if context.index == 0:
         raise thrown(build, "MissingPopSignatureInstruction")
@@ -311,7 +382,11 @@ def _check_proof(context: Context, a: Accounts, config: PopConfig, period: int, 
         raise thrown(build, error.code) from None
     if proof.version != 2 and build != "strict":
         raise thrown(build, "PopReceiptCommitmentRequired")
-    expected = (("Grant", proof.grant, a["grant"]), ("Claimer", proof.claimer, a["claimer"]), ("Period", proof.period_index, period))
+    expected = (
+        ("Grant", proof.grant, a["grant"]),
+        ("Claimer", proof.claimer, a["claimer"]),
+        ("Period", proof.period_index, period),
+    )
     for what, said, is_ in expected:
         if said != is_:
             raise thrown(build, f"PopProof{what}Mismatch")
@@ -324,7 +399,9 @@ def _check_proof(context: Context, a: Accounts, config: PopConfig, period: int, 
     return proof
 
 
-def _next_state(context: Context, proof: PopMessage, old: PopState | None, bump: int, build: str) -> PopState:
+def _next_state(
+    context: Context, proof: PopMessage, old: PopState | None, bump: int, build: str
+) -> PopState:
     """The PopState that an accepted proof leaves, after the build's chain rule."""
     if build in STRICT:
         if old is not None and old.last_global_hash != proof.prev_hash:
@@ -337,7 +414,15 @@ def _next_state(context: Context, proof: PopMessage, old: PopState | None, bump:
             raise thrown(build, "stream: PopGenesisMismatch")
     elif old is not None and proof.issued_at < old.last_issued_at:
         return old
-    return PopState(proof.grant, proof.entry_hash, proof.entry_hash, proof.period_index, proof.issued_at, True, bump)
+    return PopState(
+        proof.grant,
+        proof.entry_hash,
+        proof.entry_hash,
+        proof.period_index,
+        proof.issued_at,
+        True,
+        bump,
+    )
 
 
 _HANDLERS: dict[str, Callable[[Context, Accounts, dict[str, Any], str], None]] = {

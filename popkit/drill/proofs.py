@@ -1,4 +1,6 @@
-"""Proofs as the worker signs them, and the forms in which it writes: canonical JSON, digests, times, masked wallets."""
+"""Proofs as the worker signs them, and the forms in which it writes: canonical JSON, digests,
+times, masked wallets.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def mask(text: str) -> str:
 
 @dataclass(frozen=True)
 class Proof:
-    """One issued proof: what it says, the signed bytes, and the anchor that the worker wrote for it."""
+    """One issued proof: what it says, the signed bytes, and the anchor that the worker wrote for
+    it.
+    """
 
     grant: str
     claimer: str
@@ -50,12 +54,40 @@ class Proof:
 
 
 def sign_proof(
-    key: Keypair, grant: str, claimer: str, period: int, prev: str, stream: str, audit: str, issued_at: int, anchor: str = ""
+    key: Keypair,
+    grant: str,
+    claimer: str,
+    period: int,
+    prev: str,
+    stream: str,
+    audit: str,
+    issued_at: int,
+    anchor: str = "",
 ) -> Proof:
     """Sign a version 2 message with whatever it is told to say."""
-    body = bytes(Pubkey.from_string(grant)) + bytes(Pubkey.from_string(claimer)) + period.to_bytes(8, "little")
-    links, at = bytes.fromhex(prev) + bytes.fromhex(stream), issued_at.to_bytes(8, "little", signed=True)
+    body = (
+        bytes(Pubkey.from_string(grant))
+        + bytes(Pubkey.from_string(claimer))
+        + period.to_bytes(8, "little")
+    )
+    links, at = (
+        bytes.fromhex(prev) + bytes.fromhex(stream),
+        issued_at.to_bytes(8, "little", signed=True),
+    )
     entry = sha256(b"we-ne:pop:v2" + links + bytes.fromhex(audit) + body + at).digest()
     message = b"\2" + body + links + bytes.fromhex(audit) + entry + at
     signature = bytes(key.sign_message(message))
-    return Proof(grant, claimer, period, prev, stream, audit, entry.hex(), issued_at, message, signature, str(key.pubkey()), anchor)
+    return Proof(
+        grant,
+        claimer,
+        period,
+        prev,
+        stream,
+        audit,
+        entry.hex(),
+        issued_at,
+        message,
+        signature,
+        str(key.pubkey()),
+        anchor,
+    )

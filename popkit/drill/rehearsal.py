@@ -22,9 +22,11 @@ from popkit.protocol.keys import PROGRAM_ID
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One answer of popkit's beside the truth: what differs, field by field, as (was done, answered).
+    """One answer of popkit's beside the truth: what differs, field by field, as (was done,
+    answered).
 
-    `ended` says how the cutover ended: `verified`, `refused: …`, `stopped: …`; empty where none was tried.
+    `ended` says how the cutover ended: `verified`, `refused: …`, `stopped: …`; empty where none was
+    tried.
     """
 
     incident: str
@@ -39,8 +41,12 @@ class Compared:
 
 
 def sealed(truth: Truth, nonce: str) -> tuple[str, bytes]:
-    """The digest of an answer and the bytes that it is of: a drill prints the one at its start and shows the other at `reveal`."""
-    body = json.dumps({"answer": truth.as_json(), "nonce": nonce}, sort_keys=True, ensure_ascii=False).encode()
+    """The digest of an answer and the bytes that it is of: a drill prints the one at its start and
+    shows the other at `reveal`.
+    """
+    body = json.dumps(
+        {"answer": truth.as_json(), "nonce": nonce}, sort_keys=True, ensure_ascii=False
+    ).encode()
     return hashlib.sha256(body).hexdigest(), body
 
 
@@ -50,11 +56,15 @@ def compared(stage: Stage, case: Path, incident: str) -> Compared:
 
     found = open_case(case).diagnose()
     row = found.grant(stage.grant.address).as_json()
-    return Compared(incident, stage.era, stage.seed, differences(stage.truth(), row, found.exit_code))
+    return Compared(
+        incident, stage.era, stage.seed, differences(stage.truth(), row, found.exit_code)
+    )
 
 
 def differences(truth: Truth, row: dict[str, Any], exit_code: int) -> dict[str, tuple[Any, Any]]:
-    """Where a grant's answer differs from what was done; what the truth leaves unsaid is not held against anything."""
+    """Where a grant's answer differs from what was done; what the truth leaves unsaid is not held
+    against anything.
+    """
     bad = row["first_bad"]
     answered = {
         "verdict": row["verdict"],
@@ -67,7 +77,9 @@ def differences(truth: Truth, row: dict[str, Any], exit_code: int) -> dict[str, 
     wanted: dict[str, Any] = {name: truth.as_json()[name] for name in answered}
     if truth.affected is None:
         del wanted["affected"]
-    found = {name: (value, answered[name]) for name, value in wanted.items() if value != answered[name]}
+    found = {
+        name: (value, answered[name]) for name, value in wanted.items() if value != answered[name]
+    }
     began = (row["began"] or {}).get("lost_proof_issued")
     if truth.began is not None and not _fits(truth.began, began):
         found["began"] = (truth.began, began)
@@ -85,7 +97,9 @@ def _fits(truth: int, moment: dict[str, Any] | None) -> bool:
 
 
 def in_process(incident: str, era: str, seed: int, folder: Path) -> Compared:
-    """Play an incident and compare, without a network: the case is written as a collector would write it."""
+    """Play an incident and compare, without a network: the case is written as a collector would
+    write it.
+    """
     stage = INCIDENTS[incident].play(era, seed)
     return compared(stage, write_case(folder, stage.world.collect(reports=True)), incident)
 
@@ -132,7 +146,9 @@ def export(stage: Stage, folder: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(row["text"])
     (folder / "client").mkdir(parents=True, exist_ok=True)
-    (folder / "client" / "errors.jsonl").write_text("".join(json.dumps(row) + "\n" for row in stage.world.reports))
+    (folder / "client" / "errors.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in stage.world.reports)
+    )
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The worker's signing key derived from a seed, and changed by the calendar (7022046 and later).
 
-After the reference alone (section 3.2): no recording shows a worker with this switched on. What a rotation does before its first day
-is not said; here the index does not go below its offset. A derived key without rotation, and the errors of a half configured seed, are
-left out.
+After the reference alone (section 3.2): no recording shows a worker with this switched on. What a
+rotation does before its first day is not said; here the index does not go below its offset. A
+derived key without rotation, and the errors of a half configured seed, are left out.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ DAY = 86400
 FIRST_UNIX = 1772496000
 """2026-03-03T00:00Z, from where the published configuration counts."""
 TEMPLATE = "m/44'/501'/{index}'/0'/0'"
-OFF = dict.fromkeys(("enabled", "index", "intervalDays", "startUnix", "nextRotateAtUnix", "pathTemplate")) | {"enabled": False}
+OFF = dict.fromkeys(
+    ("enabled", "index", "intervalDays", "startUnix", "nextRotateAtUnix", "pathTemplate")
+) | {"enabled": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A key for each interval, derived (SLIP-10, hardened alone) from a seed of 64 bytes; moments are unix seconds."""
+    """A key for each interval, derived (SLIP-10, hardened alone) from a seed of 64 bytes; moments
+    are unix seconds.
+    """
 
     seed: bytes
     interval_days: int = 30
@@ -56,7 +60,14 @@ class Rotation:
 
 
 def signer_page(rotation: Rotation | None, now: int) -> dict[str, Any]:
-    """What status pages say of how the key comes about: its mode, path, rotation, and whether a key of the old kind would do."""
+    """What status pages say of how the key comes about: its mode, path, rotation, and whether a key
+    of the old kind would do.
+    """
     if rotation is None:
         return {"mode": "legacy", "path": None, "rotation": OFF, "legacy": True}
-    return {"mode": "hd", "path": rotation.path(now), "rotation": rotation.page(now), "legacy": False}
+    return {
+        "mode": "hd",
+        "path": rotation.path(now),
+        "rotation": rotation.page(now),
+        "legacy": False,
+    }

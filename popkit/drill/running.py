@@ -1,12 +1,13 @@
-"""A drill as a process of its own: what it keeps in a folder, and how the command line speaks to it.
+"""A drill as a process of its own: what it keeps in a folder, and how the command line speaks to
+it.
 
-    DRILL/drill.json        addresses, grant, event, the digest of the sealed answer, and how to reach the process
-    DRILL/worker-token      the operator's token for the worker
-    DRILL/clock             by how many seconds the drill's time is apart from this machine's
-    DRILL/env               addresses, token, grant and where the keys lie, for a shell: `source DRILL/env`
+DRILL/drill.json        addresses, grant, event, the digest of the sealed answer, and how to reach
+the process DRILL/worker-token      the operator's token for the worker DRILL/clock             by
+how many seconds the drill's time is apart from this machine's DRILL/env               addresses,
+token, grant and where the keys lie, for a shell: `source DRILL/env`
 
-The operator's keys, made for this drill, lie in a folder of their own outside of any repository, in the format of solana-keygen; they
-go when the drill stops.
+The operator's keys, made for this drill, lie in a folder of their own outside of any repository, in
+the format of solana-keygen; they go when the drill stops.
 
 The answer itself is in the process's memory alone until `reveal`. Everything listens on loopback.
 """
@@ -37,7 +38,8 @@ STATE = "drill.json"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _STARTED: dict[Path, subprocess.Popen[bytes]] = {}
-"""Drills that this process started: whoever starts and stops one in one process waits for its end."""
+"""Drills that this process started: whoever starts and stops one in one process waits for its end.
+"""
 KEYS = {"authority": "school", "wallet": "operator's wallet"}
 """The operator's keys by file, and whose they are in the world."""
 POCKET_MONEY = 1_000_000_000
@@ -46,7 +48,9 @@ POCKET_MONEY = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a drill is started with. `faults` are those of the first node, `second_faults` of the second."""
+    """What a drill is started with. `faults` are those of the first node, `second_faults` of the
+    second.
+    """
 
     incident: str
     era: str
@@ -61,9 +65,14 @@ class Wanted:
 
 
 def start(folder: Path, wanted: Wanted) -> dict[str, Any]:
-    """Start a drill in the background and give its state. Raises UsageError where the folder is taken or the drill does not come up."""
+    """Start a drill in the background and give its state. Raises UsageError where the folder is
+    taken or the drill does not come up.
+    """
     if (folder / STATE).exists():
-        raise UsageError(f"{folder}: holds a drill already; stop it with 'popkit drill stop --drill {folder}', or give another --out")
+        raise UsageError(
+            f"{folder}: holds a drill already; stop it with 'popkit drill stop --drill {folder}', "
+            f"or give another --out"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     log = (folder / "drill.log").open("ab")
     with log:
@@ -89,7 +98,10 @@ def state_of(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((folder / STATE).read_text()))
     except FileNotFoundError:
-        raise UsageError(f"{folder}: no drill runs there; start one with 'popkit drill start', or say where with --drill DIR") from None
+        raise UsageError(
+            f"{folder}: no drill runs there; start one with 'popkit drill start', or say where "
+            f"with --drill DIR"
+        ) from None
     except ValueError as error:
         raise UsageError(f"{folder / STATE}: cannot be read: {error}") from None
 
@@ -98,7 +110,9 @@ def ask(folder: Path, what: str, **given: Any) -> dict[str, Any]:
     """Ask a running drill. Raises UsageError where it does not answer, or refuses."""
     state = state_of(folder)
     body = json.dumps(given).encode()
-    request = urllib.request.Request(f"{state['control']}/{what}", body, {"Authorization": f"Bearer {state['control_token']}"})
+    request = urllib.request.Request(
+        f"{state['control']}/{what}", body, {"Authorization": f"Bearer {state['control_token']}"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=120) as answer:
             return dict(json.loads(answer.read()))
@@ -123,7 +137,13 @@ def stop(folder: Path) -> None:
 def main(folder: Path) -> None:
     """The process: play the incident, listen, and answer the command line until it is stopped."""
     given: dict[str, Any] = json.load(sys.stdin)
-    wanted = Wanted(**{**given, "faults": tuple(given["faults"]), "second_faults": tuple(given["second_faults"])})
+    wanted = Wanted(
+        **{
+            **given,
+            "faults": tuple(given["faults"]),
+            "second_faults": tuple(given["second_faults"]),
+        }
+    )
     asyncio.run(_run(folder, wanted))
 
 
@@ -141,7 +161,14 @@ async def _run(folder: Path, wanted: Wanted) -> None:
     token, nonce, key = (secrets.token_hex(16) for _ in range(3))
     truth = stage.truth()
     digest, body = sealed(truth, nonce)
-    drill = Drill(stage.world, token, faults=wanted.faults, second_faults=wanted.second_faults, seed=wanted.seed, behind=wanted.behind)
+    drill = Drill(
+        stage.world,
+        token,
+        faults=wanted.faults,
+        second_faults=wanted.second_faults,
+        seed=wanted.seed,
+        behind=wanted.behind,
+    )
     hands = Hands(drill, incident.told, body.decode(), digest)
     stop = asyncio.Event()
 
@@ -189,7 +216,12 @@ async def _run(folder: Path, wanted: Wanted) -> None:
             "control": f"http://{HOST}:{port}",
             "control_token": key,
         }
-        known = {"RPC": listening.rpc, "SECOND_RPC": listening.second_rpc, "WORKER": listening.worker, "TOKEN": token}
+        known = {
+            "RPC": listening.rpc,
+            "SECOND_RPC": listening.second_rpc,
+            "WORKER": listening.worker,
+            "TOKEN": token,
+        }
         known |= {"GRANT": stage.grant.address, "SIGNER": stage.worker.signer}
         known |= {f"{name.upper()}_KEY": str(keys / f"{name}.json") for name in KEYS}
         lines = [f"export DRILL_{name}={value}" for name, value in known.items()]
@@ -205,7 +237,9 @@ async def _run(folder: Path, wanted: Wanted) -> None:
 
 
 def _write_keys(world: Any) -> Path:
-    """Write the operator's keys into a new folder that is this user's alone, and put some money into the wallet."""
+    """Write the operator's keys into a new folder that is this user's alone, and put some money
+    into the wallet.
+    """
     folder = Path(tempfile.mkdtemp(prefix="popkit-drill-keys-"))
     for name, role in KEYS.items():
         _write_privately(folder / f"{name}.json", json.dumps(list(bytes(world.key(role)))) + "\n")
@@ -214,7 +248,9 @@ def _write_keys(world: Any) -> Path:
 
 
 def _write_clock(folder: Path, now: int) -> None:
-    """Say by how much the drill's time is apart from this machine's, for what looks at this machine's clock."""
+    """Say by how much the drill's time is apart from this machine's, for what looks at this
+    machine's clock.
+    """
     _write_privately(folder / "clock", f"{now - time.time():.3f}\n")
 
 

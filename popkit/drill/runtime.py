@@ -1,7 +1,9 @@
-"""The runtime that executes transactions on account bytes: fees, privileges, invocations, logs, rent, all or nothing.
+"""The runtime that executes transactions on account bytes: fees, privileges, invocations, logs,
+rent, all or nothing.
 
-What is executed is what was signed. Compute units are stated estimates (`UNITS`), as no bytecode runs here; everything else is held
-to recorded transactions byte for byte by `tests/drill/test_recorded_transactions.py`.
+What is executed is what was signed. Compute units are stated estimates (`UNITS`), as no bytecode
+runs here; everything else is held to recorded transactions byte for byte by
+`tests/drill/test_recorded_transactions.py`.
 """
 
 from __future__ import annotations
@@ -24,8 +26,16 @@ from popkit.protocol.keys import (
 LAMPORTS_PER_SIGNATURE = 5000
 DEFAULT_UNITS = 200_000
 MAX_UNITS = 1_400_000
-UNITS = {SYSTEM_PROGRAM: 150, COMPUTE_BUDGET_PROGRAM: 150, TOKEN_PROGRAM: 4_600, ATA_PROGRAM: 21_000, PROGRAM_ID: 38_000}
-"""What a frame of a program is said to cost, apart from what it invokes: an estimate, and never more than that."""
+UNITS = {
+    SYSTEM_PROGRAM: 150,
+    COMPUTE_BUDGET_PROGRAM: 150,
+    TOKEN_PROGRAM: 4_600,
+    ATA_PROGRAM: 21_000,
+    PROGRAM_ID: 38_000,
+}
+"""What a frame of a program is said to cost, apart from what it invokes: an estimate, and never
+more than that.
+"""
 NATIVE = (SYSTEM_PROGRAM, COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM)
 """Programs that log no line of compute units."""
 WORDS = {
@@ -43,14 +53,17 @@ WORDS = {
     "PrivilegeEscalation": "Cross-program invocation with unauthorized signer or writable account",
     "ReadonlyDataModified": "instruction modified data of a read-only account",
     "ReadonlyLamportChange": "instruction changed the balance of a read-only account",
-    "ExternalAccountLamportSpend": "instruction spent from the balance of an account it does not own",
+    "ExternalAccountLamportSpend": "instruction spent from the balance of an account it does not "
+    "own",
     "ComputationalBudgetExceeded": "Computational budget exceeded",
     "ArithmeticOverflow": "Program arithmetic overflowed",
 }
 
 
 class Failure(Exception):
-    """An instruction failed: `error` is a custom number or the name of an InstructionError, `lines` what was logged before."""
+    """An instruction failed: `error` is a custom number or the name of an InstructionError, `lines`
+    what was logged before.
+    """
 
     def __init__(self, error: int | str, *lines: str) -> None:
         super().__init__(error)
@@ -59,7 +72,11 @@ class Failure(Exception):
     @property
     def words(self) -> str:
         """The end of the `failed:` line."""
-        return f"custom program error: {self.error:#x}" if isinstance(self.error, int) else WORDS.get(self.error, self.error)
+        return (
+            f"custom program error: {self.error:#x}"
+            if isinstance(self.error, int)
+            else WORDS.get(self.error, self.error)
+        )
 
     def as_json(self) -> Any:
         return {"Custom": self.error} if isinstance(self.error, int) else self.error
@@ -84,7 +101,9 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What a transaction says, with looked-up addresses in place: `keys` in the order of its accounts, payer first."""
+    """What a transaction says, with looked-up addresses in place: `keys` in the order of its
+    accounts, payer first.
+    """
 
     keys: tuple[str, ...]
     signers: int
@@ -95,7 +114,9 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a transaction. `charged` says whether the payer paid: only then can it stand in a block."""
+    """What became of a transaction. `charged` says whether the payer paid: only then can it stand
+    in a block.
+    """
 
     err: Any
     logs: tuple[str, ...]
@@ -153,8 +174,12 @@ class Context:
     def log(self, text: str) -> None:
         self.logs.append(f"Program log: {text}")
 
-    def invoke(self, program: str, data: bytes, metas: Sequence[Meta], seeds: tuple[str, ...] = ()) -> None:
-        """Invoke another program; `seeds` are derived addresses that the invoking program signs for."""
+    def invoke(
+        self, program: str, data: bytes, metas: Sequence[Meta], seeds: tuple[str, ...] = ()
+    ) -> None:
+        """Invoke another program; `seeds` are derived addresses that the invoking program signs
+        for.
+        """
         outer = {m.key for m in self._frame.metas if m.is_signer} | set(seeds)
         if any(m.is_signer and m.key not in outer for m in metas):
             raise Failure("PrivilegeEscalation")
@@ -190,7 +215,10 @@ class Context:
     def _spend(self, program: str, before: int) -> None:
         self.units += UNITS.get(program, 1_000)
         if program not in NATIVE:
-            self.logs.append(f"Program {program} consumed {self.units - before} of {self.limit - before} compute units")
+            self.logs.append(
+                f"Program {program} consumed {self.units - before} of {self.limit - before} "
+                f"compute units"
+            )
 
 
 Program = Callable[[Context, Instruction], None]
@@ -201,8 +229,9 @@ PROGRAMS: dict[str, Program] = {}
 def execute(ledger: Ledger, signed: Signed, moment: Moment) -> Outcome:
     """Run a transaction on a ledger, which stays as it is; the outcome holds the one after.
 
-    Signatures, the blockhash and whether it has run before are the node's to check. A refusal before the fee has `charged` False and
-    the ledger unchanged; a failed instruction costs the fee, moves a durable nonce, and changes nothing else.
+    Signatures, the blockhash and whether it has run before are the node's to check. A refusal
+    before the fee has `charged` False and the ledger unchanged; a failed instruction costs the fee,
+    moves a durable nonce, and changes nothing else.
     """
     limit, fee = _budget(signed)[0], fee_of(signed)
     refused = _refused_before(ledger, signed, fee)
@@ -226,9 +255,13 @@ def execute(ledger: Ledger, signed: Signed, moment: Moment) -> Outcome:
 
 
 def fee_of(signed: Signed) -> int:
-    """The lamports that a transaction costs: every signature, those of precompiles too, and the price of its compute limit."""
+    """The lamports that a transaction costs: every signature, those of precompiles too, and the
+    price of its compute limit.
+    """
     limit, price = _budget(signed)
-    return LAMPORTS_PER_SIGNATURE * (signed.signers + _precompile_signatures(signed)) + -(-price * limit // 1_000_000)
+    return LAMPORTS_PER_SIGNATURE * (signed.signers + _precompile_signatures(signed)) + -(
+        -price * limit // 1_000_000
+    )
 
 
 def price_of(signed: Signed) -> int:
@@ -237,7 +270,9 @@ def price_of(signed: Signed) -> int:
 
 
 def _outcome(context: Context, err: Any, ledger: Ledger, fee: int) -> Outcome:
-    return Outcome(err, tuple(context.logs), ledger, _inner_rows(context), fee, context.units, charged=True)
+    return Outcome(
+        err, tuple(context.logs), ledger, _inner_rows(context), fee, context.units, charged=True
+    )
 
 
 def _refused_before(ledger: Ledger, signed: Signed, fee: int) -> Any:
@@ -259,7 +294,9 @@ def _refused_before(ledger: Ledger, signed: Signed, fee: int) -> Any:
 
 
 def _budget(signed: Signed) -> tuple[int, int]:
-    """The compute limit and the price of a unit in micro-lamports, as the compute-budget instructions say."""
+    """The compute limit and the price of a unit in micro-lamports, as the compute-budget
+    instructions say.
+    """
     limit, price, others = None, 0, 0
     for call in signed.instructions:
         if call.program != COMPUTE_BUDGET_PROGRAM:
@@ -272,18 +309,26 @@ def _budget(signed: Signed) -> tuple[int, int]:
 
 
 def _precompile_signatures(signed: Signed) -> int:
-    return sum(call.data[0] for call in signed.instructions if call.program == ED25519_PROGRAM and call.data)
+    return sum(
+        call.data[0]
+        for call in signed.instructions
+        if call.program == ED25519_PROGRAM and call.data
+    )
 
 
 def _rent_broken(context: Context) -> Any:
-    """What a cluster refuses after the instructions: an account left, or newly put, between nothing and the rent minimum."""
+    """What a cluster refuses after the instructions: an account left, or newly put, between nothing
+    and the rent minimum.
+    """
     for at, key in enumerate(context.signed.keys):
         after = context.changed.get(key)
         if after is None or not 0 < after.lamports < minimum_balance(len(after.data)):
             continue
         before = context.ledger.accounts.get(key, EMPTY)
         was_paying = 0 < before.lamports < minimum_balance(len(before.data))
-        if not (was_paying and len(before.data) == len(after.data) and after.lamports <= before.lamports):
+        if not (
+            was_paying and len(before.data) == len(after.data) and after.lamports <= before.lamports
+        ):
             return {"InsufficientFundsForRent": {"account_index": at}}
     return None
 
@@ -301,7 +346,9 @@ def _with_nonce_moved(start: Ledger, context: Context) -> Ledger:
 
 
 def _inner_rows(context: Context) -> tuple[dict[str, Any], ...]:
-    """Inner instructions as getTransaction's meta has them, by the top-level instruction that they belong to."""
+    """Inner instructions as getTransaction's meta has them, by the top-level instruction that they
+    belong to.
+    """
     place = {key: at for at, key in enumerate(context.signed.keys)}
     rows: dict[int, list[dict[str, Any]]] = {}
     for index, call, height in context.inner:
@@ -315,8 +362,12 @@ def _inner_rows(context: Context) -> tuple[dict[str, Any], ...]:
     return tuple({"index": index, "instructions": found} for index, found in sorted(rows.items()))
 
 
-def token_balances(ledger: Ledger, keys: Sequence[str], decimals: Mapping[str, int]) -> list[dict[str, Any]]:
-    """preTokenBalances or postTokenBalances of a ledger; `decimals` by mint, for mints that the ledger does not hold."""
+def token_balances(
+    ledger: Ledger, keys: Sequence[str], decimals: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """preTokenBalances or postTokenBalances of a ledger; `decimals` by mint, for mints that the
+    ledger does not hold.
+    """
     rows = []
     for at, key in enumerate(keys):
         held = ledger.accounts.get(key)
@@ -325,14 +376,26 @@ def token_balances(ledger: Ledger, keys: Sequence[str], decimals: Mapping[str, i
         mint, owner = b58encode(held.data[:32]), b58encode(held.data[32:64])
         amount = int.from_bytes(held.data[64:72], "little")
         record = ledger.accounts.get(mint)
-        places = record.data[44] if record is not None and len(record.data) == 82 else decimals.get(mint, 0)
+        places = (
+            record.data[44]
+            if record is not None and len(record.data) == 82
+            else decimals.get(mint, 0)
+        )
         shown = {
             "amount": str(amount),
             "decimals": places,
             "uiAmount": amount / 10**places if amount else None,
             "uiAmountString": ui_amount(amount, places),
         }
-        rows.append({"accountIndex": at, "mint": mint, "owner": owner, "programId": TOKEN_PROGRAM, "uiTokenAmount": shown})
+        rows.append(
+            {
+                "accountIndex": at,
+                "mint": mint,
+                "owner": owner,
+                "programId": TOKEN_PROGRAM,
+                "uiTokenAmount": shown,
+            }
+        )
     return rows
 
 

@@ -1,4 +1,6 @@
-"""The later workers' guard over the operator: warnings, the freeze of whoever overrides one, and how it is lifted."""
+"""The later workers' guard over the operator: warnings, the freeze of whoever overrides one, and
+how it is lifted.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ FROZEN = "この管理者アカウントは現在フリーズ中です。運営�
 
 @dataclass(slots=True)
 class Security:
-    """What the guard remembers. `frozen` holds when and why the operator was frozen; None while they are not."""
+    """What the guard remembers. `frozen` holds when and why the operator was frozen; None while
+    they are not.
+    """
 
     worker: Worker
     frozen: dict[str, str] | None = None
@@ -34,7 +38,9 @@ class Security:
         return self.worker.clock / 1000
 
     def refuses(self, agent: str, text: str, override: bool) -> tuple[int, dict[str, Any]] | None:
-        """The refusal of an attempt to make an event, by its user agent, its words and how often; None where it may go on."""
+        """The refusal of an attempt to make an event, by its user agent, its words and how often;
+        None where it may go on.
+        """
         if self.frozen is not None:
             return 423, self.frozen_body()
         self.attempts = [*(at for at in self.attempts if at > self.now - RAPID_SECONDS), self.now]
@@ -42,23 +48,42 @@ class Security:
         signals += ["suspicious_keyword"] if any(word in text.lower() for word in WORDS) else []
         signals += ["rapid_issue_attempts"] if len(self.attempts) >= RAPID else []
         if override and self.warned_until > self.now:
-            self.frozen = {"frozenAt": iso(self.worker.clock), "reason": REASON, "warningId": self.warning}
+            self.frozen = {
+                "frozenAt": iso(self.worker.clock),
+                "reason": REASON,
+                "warningId": self.warning,
+            }
             return 423, self.frozen_body(FREEZING)
         if not signals:
             return None
         self.warned_until = self.now + WARNING_SECONDS
         self.warning = f"warn-{self._name()[:10]}-{len(signals)}"
-        shown = {"alertColor": "red", "title": WARNED, "message": WARNING, "detectedAt": iso(self.worker.clock)}
+        shown = {
+            "alertColor": "red",
+            "title": WARNED,
+            "message": WARNING,
+            "detectedAt": iso(self.worker.clock),
+        }
         warning = {"id": self.warning, **shown, "signals": signals, "freezeOnProceed": True}
         return 409, {"code": "security_warning", "message": WARNING, "warning": warning}
 
     def frozen_body(self, message: str = FROZEN) -> dict[str, Any]:
         """What a frozen operator is answered."""
-        return {"code": "account_frozen", "alertColor": "red", "unlockRequired": True, "message": message, **(self.frozen or {})}
+        return {
+            "code": "account_frozen",
+            "alertColor": "red",
+            "unlockRequired": True,
+            "message": message,
+            **(self.frozen or {}),
+        }
 
     def status(self) -> dict[str, Any]:
         """The body of freeze-status."""
-        items = [] if self.frozen is None else [{"actorId": "master", **self.frozen, "frozenByActorId": "master"}]
+        items = (
+            []
+            if self.frozen is None
+            else [{"actorId": "master", **self.frozen, "frozenByActorId": "master"}]
+        )
         revoked = dict.fromkeys(("revokedAt", "revokedReason", "revokedReportId"))
         return {
             "checkedAt": iso(self.worker.clock),
@@ -72,7 +97,9 @@ class Security:
             "items": items,
             "revokedItems": [],
             "pendingWarnings": [],
-            "operatorItems": [{"actorId": "master", "role": "master", "name": "Master Operator", **revoked}],
+            "operatorItems": [
+                {"actorId": "master", "role": "master", "name": "Master Operator", **revoked}
+            ],
         }
 
     def unlock(self, body: Any) -> tuple[int, dict[str, Any]]:
@@ -81,7 +108,12 @@ class Security:
         if not isinstance(target, str) or not target:
             return 400, {"code": "invalid", "message": "targetActorId is required"}
         before, self.frozen, self.warned_until = self.frozen, None, 0.0
-        head = {"success": True, "targetActorId": target, "unlockedAt": iso(self.worker.clock), "unlockedBy": OPERATOR}
+        head = {
+            "success": True,
+            "targetActorId": target,
+            "unlockedAt": iso(self.worker.clock),
+            "unlockedBy": OPERATOR,
+        }
         return 200, {**head, "previousFreeze": before}
 
     def _name(self) -> str:

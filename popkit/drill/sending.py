@@ -1,4 +1,6 @@
-"""sendTransaction and simulateTransaction of a living node: preflight, refusals in a node's own words, and what becomes of what is sent."""
+"""sendTransaction and simulateTransaction of a living node: preflight, refusals in a node's own
+words, and what becomes of what is sent.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +39,19 @@ REFUSALS = {
 
 
 def send(node: LiveNode, given: Any, slot: int | None) -> Any:
-    """sendTransaction: the signature, once preflight is well or was not wanted. What becomes of it the chain decides, and the faults.
+    """sendTransaction: the signature, once preflight is well or was not wanted. What becomes of it
+    the chain decides, and the faults.
 
-    `maxRetries` changes nothing: the drill's node sends once, and whoever wants more sends the same bytes again.
+    `maxRetries` changes nothing: the drill's node sends once, and whoever wants more sends the same
+    bytes again.
     """
     text, config = params.arguments(given, 1, 2)
     config = params.settings(config)
     params.one_of(config, "preflightCommitment", params.COMMITMENTS)
     params.natural(config, "maxRetries")
-    transaction = _read_wire(text, params.one_of(config, "encoding", ("base58", "base64")) or "base58")
+    transaction = _read_wire(
+        text, params.one_of(config, "encoding", ("base58", "base64")) or "base58"
+    )
     holds = all(transaction.verify_with_results())
     if not params.typed(config, "skipPreflight", bool, "a boolean"):
         if not holds:
@@ -54,21 +60,31 @@ def send(node: LiveNode, given: Any, slot: int | None) -> Any:
         view, _ = node.standing({**config, "commitment": config.get("preflightCommitment")}, slot)
         err, outcome = _tried(node, transaction, view)
         if err is not None:
-            raise RpcError(PREFLIGHT, f"Transaction simulation failed: {words(err)}", _preflight_data(err, outcome))
+            raise RpcError(
+                PREFLIGHT,
+                f"Transaction simulation failed: {words(err)}",
+                _preflight_data(err, outcome),
+            )
     signature = str(transaction.signatures[0])
     if holds and not node.drops(signature):
         late = node.living.strikes("late", signature)
         slots = int(float(late.value)) if late else 0
-        node.chain.waiting.append(Waiting(transaction, node.chain.world.ms + slots * node.chain.world.slot_ms))
+        node.chain.waiting.append(
+            Waiting(transaction, node.chain.world.ms + slots * node.chain.world.slot_ms)
+        )
         node.chain.advance()
     return signature
 
 
 def simulate(node: LiveNode, given: Any, slot: int | None) -> Any:
-    """simulateTransaction, with what a client may ask of it: signatures checked, a new blockhash, accounts and inner instructions."""
+    """simulateTransaction, with what a client may ask of it: signatures checked, a new blockhash,
+    accounts and inner instructions.
+    """
     text, config = params.arguments(given, 1, 2)
     config = params.settings(config)
-    transaction = _read_wire(text, params.one_of(config, "encoding", ("base58", "base64")) or "base58")
+    transaction = _read_wire(
+        text, params.one_of(config, "encoding", ("base58", "base64")) or "base58"
+    )
     verify = params.typed(config, "sigVerify", bool, "a boolean")
     replace = params.typed(config, "replaceRecentBlockhash", bool, "a boolean")
     wanted = params.typed(config, "accounts", dict, "struct RpcSimulateTransactionAccountsConfig")
@@ -96,7 +112,9 @@ def simulate(node: LiveNode, given: Any, slot: int | None) -> Any:
     return node.in_context(at, value)
 
 
-def _tried(node: LiveNode, transaction: VersionedTransaction, view: ChainView) -> tuple[Any, Outcome | None]:
+def _tried(
+    node: LiveNode, transaction: VersionedTransaction, view: ChainView
+) -> tuple[Any, Outcome | None]:
     """The error that a transaction would meet, and its outcome where it can be executed at all."""
     refused = node.chain.refusal(transaction, view.ledger, view.slot)
     if refused is not None:
@@ -120,7 +138,11 @@ def _accounts_after(wanted: dict[str, Any], view: ChainView, outcome: Outcome | 
     rows = []
     for key in keys:
         held = ledger.accounts.get(params.pubkey(key))
-        row = None if held is None else Account(key, view.slot, held.owner, msgspec.json.encode(account_json(held)))
+        row = (
+            None
+            if held is None
+            else Account(key, view.slot, held.owner, msgspec.json.encode(account_json(held)))
+        )
         rows.append(accounts.rendered(row, encoding, None))
     return rows
 
@@ -128,7 +150,9 @@ def _accounts_after(wanted: dict[str, Any], view: ChainView, outcome: Outcome | 
 def _read_wire(text: Any, encoding: str) -> VersionedTransaction:
     """A transaction as it was sent. Raises RpcError in a node's words."""
     if not isinstance(text, str):
-        raise params.invalid(f"Invalid params: invalid type: {params.kind_of(text)}, expected a string.")
+        raise params.invalid(
+            f"Invalid params: invalid type: {params.kind_of(text)}, expected a string."
+        )
     try:
         wire = pybase64.b64decode(text, validate=True) if encoding == "base64" else b58decode(text)
     except ValueError as error:
@@ -154,7 +178,11 @@ def words(err: Any) -> str:
         at = err["InsufficientFundsForRent"]["account_index"]
         return f"Transaction results in an account ({at}) with insufficient funds for rent"
     index, reason = err["InstructionError"]
-    text = f"custom program error: {reason['Custom']:#x}" if isinstance(reason, dict) else WORDS.get(reason, reason)
+    text = (
+        f"custom program error: {reason['Custom']:#x}"
+        if isinstance(reason, dict)
+        else WORDS.get(reason, reason)
+    )
     return f"Error processing Instruction {index}: {text}"
 
 

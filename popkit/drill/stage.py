@@ -1,7 +1,8 @@
-"""What an incident is played on: a world with one grant, its people, and a ledger of what was done, from which the truth follows.
+"""What an incident is played on: a world with one grant, its people, and a ledger of what was done,
+from which the truth follows.
 
-The truth is never asked of popkit. It is what the design says of what was done: which proof was lost first, who was refused, what was
-accepted last.
+The truth is never asked of popkit. It is what the design says of what was done: which proof was
+lost first, who was refused, what was accepted last.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from popkit.drill.world import START, GrantHandle, Ticket, World
 
 MODELS = {"pre_pop": "A", "strict": "A", "strict_v2": "B", "relaxed": "D", "head": "E"}
 FIRST_OF_MODEL = {"D": 1772550060}
-"""The unix second from which a worker is published that keeps its head where a client names the chain's (74fcdd0)."""
+"""The unix second from which a worker is published that keeps its head where a client names the
+chain's (74fcdd0).
+"""
 ERAS = tuple(MODELS)
 STRICT = ("strict", "strict_v2")
 CHAIN_RULE = (6026, 6027, 6028)
@@ -34,9 +37,11 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was done, in the words of findings.json. `first_bad` is a signature, or an entry where nothing landed; None says none.
+    """What was done, in the words of findings.json. `first_bad` is a signature, or an entry where
+    nothing landed; None says none.
 
-    `began` is the unix second in which the lost or burnt proof was issued. `affected` None is not said.
+    `began` is the unix second in which the lost or burnt proof was issued. `affected` None is not
+    said.
     """
 
     verdict: str
@@ -50,7 +55,10 @@ class Truth:
 
     def as_json(self) -> dict[str, Any]:
         """The truth as it is sealed."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._fields()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self._fields()
+        }
 
     def _fields(self) -> list[tuple[str, Any]]:
         return [(name, getattr(self, name)) for name in self.__slots__]
@@ -58,7 +66,9 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A claim that landed and was refused: whether its proof stood on the chain's head, and whether a lost proof wedged the grant then."""
+    """A claim that landed and was refused: whether its proof stood on the chain's head, and whether
+    a lost proof wedged the grant then.
+    """
 
     landed: Landed
     proof: Proof
@@ -68,9 +78,11 @@ class Refusal:
 
 @dataclass(slots=True)
 class Stage:
-    """A world and what is done in it. `terms` are those of the grant, which is made when it is first asked for.
+    """A world and what is done in it. `terms` are those of the grant, which is made when it is
+    first asked for.
 
-    `era` is the program that the world begins with, `model` the worker where it is another than the one published with that program.
+    `era` is the program that the world begins with, `model` the worker where it is another than the
+    one published with that program.
     """
 
     era: str
@@ -102,7 +114,9 @@ class Stage:
 
     @property
     def is_strict(self) -> bool:
-        """Whether a lost proof wedges the grant: the program asks for the chain's order, and the worker keeps a head of its own."""
+        """Whether a lost proof wedges the grant: the program asks for the chain's order, and the
+        worker keeps a head of its own.
+        """
         return self.world.build in STRICT and self.worker.model not in LATER
 
     @property
@@ -162,7 +176,9 @@ class Stage:
     def tell(self, wallet: str, landed: Landed, period: int = 0) -> None:
         """The wallet tells the worker of its accepted claim."""
         receipt = addresses.receipt_address(self.grant.address, self.address(wallet), period)
-        self.worker.claim_record(self.grant.address, self.address(wallet), landed.signature, receipt)
+        self.worker.claim_record(
+            self.grant.address, self.address(wallet), landed.signature, receipt
+        )
 
     def claims(self, least: int = 2, most: int = 5) -> list[Ticket]:
         """Ordinary claims by new wallets, each accepted, some of them never told to the worker."""
@@ -186,14 +202,18 @@ class Stage:
     def name_signer(self, signer: str) -> None:
         """upsert_pop_config."""
         where = {"pop_config": self.grant.config, "authority": self.grant.authority}
-        self.world.send([grant_call("upsert_pop_config", {"signer_pubkey": signer}, where)], "school")
+        self.world.send(
+            [grant_call("upsert_pop_config", {"signer_pubkey": signer}, where)], "school"
+        )
         self.wait(2)
 
     def upgrade(self, build: str, with_worker: bool = True) -> None:
-        """Another build of the program is deployed, and with it the worker that was published with it, or not.
+        """Another build of the program is deployed, and with it the worker that was published with
+        it, or not.
 
-        What broke under the old rules is over where the new ones let every proof land. Who was refused is still affected; a proof that
-        was never sent no longer stands between the chain's head and the worker's, so that nobody waits behind it.
+        What broke under the old rules is over where the new ones let every proof land. Who was
+        refused is still affected; a proof that was never sent no longer stands between the chain's
+        head and the worker's, so that nobody waits behind it.
         """
         self.world.upgrade(build)
         if with_worker:
@@ -206,7 +226,9 @@ class Stage:
     # what follows from it
 
     def lost(self, proof: Proof, *reasons: str) -> None:
-        """Note that a proof of the worker's will never be accepted; the first one wedges a strict grant."""
+        """Note that a proof of the worker's will never be accepted; the first one wedges a strict
+        grant.
+        """
         claimer = proof.claimer
         self.affected.add(claimer)
         if not self.is_strict:
@@ -223,22 +245,40 @@ class Stage:
             self.causes.add("genesis_mismatch")
 
     def first_bad(self) -> str | None:
-        """The first landed refusal that counts, else the entry of the first proof behind the lost one.
+        """The first landed refusal that counts, else the entry of the first proof behind the lost
+        one.
 
-        A refusal by another rule than the chain's counts where the proof was burnt: it stood on the chain's head (or rules are
-        relaxed) and its claimer got nothing else.
+        A refusal by another rule than the chain's counts where the proof was burnt: it stood on the
+        chain's head (or rules are relaxed) and its claimer got nothing else.
         """
-        served = {name for _, proof in self.accepted if proof is not None for name in (proof.entry, proof.claimer)}
+        served = {
+            name
+            for _, proof in self.accepted
+            if proof is not None
+            for name in (proof.entry, proof.claimer)
+        }
         for refusal in self.refused:
             is_served = (refusal.proof.entry if refusal.strict else refusal.proof.claimer) in served
-            if refusal.landed.error in CHAIN_RULE or (not is_served and (refusal.on_head or not refusal.strict)):
+            if refusal.landed.error in CHAIN_RULE or (
+                not is_served and (refusal.on_head or not refusal.strict)
+            ):
                 return refusal.landed.signature
         return self.behind[0].entry if self.behind else None
 
     def truth(self) -> Truth:
         """What was done, said as the design says it."""
-        verdict = "broken" if self.wedged else "in_flight" if self.in_flight else "intact" if self.accepted else "unused"
-        if verdict == "intact" and any(refusal.landed.error in CHAIN_RULE for refusal in self.refused):
+        verdict = (
+            "broken"
+            if self.wedged
+            else "in_flight"
+            if self.in_flight
+            else "intact"
+            if self.accepted
+            else "unused"
+        )
+        if verdict == "intact" and any(
+            refusal.landed.error in CHAIN_RULE for refusal in self.refused
+        ):
             verdict = "recovered"
         remedy = self.remedy or ("switch" if self.wedged else "wait" if self.in_flight else "none")
         return Truth(
@@ -247,7 +287,11 @@ class Stage:
             exit_code=1 if self.wedged or self.critical else 0,
             last_good=self.accepted[-1][0].signature if self.accepted else None,
             first_bad=self.first_bad(),
-            affected=None if self.unsaid else () if self.in_flight and not self.wedged else tuple(sorted(self.affected)),
+            affected=None
+            if self.unsaid
+            else ()
+            if self.in_flight and not self.wedged
+            else tuple(sorted(self.affected)),
             began=self.began,
             remedy=remedy,
         )

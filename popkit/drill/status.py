@@ -1,4 +1,6 @@
-"""The living worker's status pages: what it says of its signer and its audit trail, redacted where nobody signed in."""
+"""The living worker's status pages: what it says of its signer and its audit trail, redacted where
+nobody signed in.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,21 @@ def pop_status(desk: Desk, asked: Asked) -> Answer:
     if not asked.authorized:
         return 200, body | {"detailsRedacted": True}
     how = signer_page(desk.worker.rotation, int(desk.now))
-    mode = {"signerMode": how["mode"], "signerDerivationPath": how["path"], "signerRotation": how["rotation"]}
-    return 200, body | mode | {"legacySignerEnabled": how["legacy"], "error": desk.signer_error or None}
+    mode = {
+        "signerMode": how["mode"],
+        "signerDerivationPath": how["path"],
+        "signerRotation": how["rotation"],
+    }
+    return 200, body | mode | {
+        "legacySignerEnabled": how["legacy"],
+        "error": desk.signer_error or None,
+    }
 
 
 def runtime_status(desk: Desk, asked: Asked) -> Answer:
-    """GET runtime-status: whether the worker is ready, by what is configured; nothing of it looks at the chain."""
+    """GET runtime-status: whether the worker is ready, by what is configured; nothing of it looks
+    at the chain.
+    """
     configured, shown = desk.signer_error is None, asked.authorized or not desk.is_later
     error = desk.signer_error or None
     how = signer_page(desk.worker.rotation, int(desk.now))

@@ -58,7 +58,9 @@ def _meta(metas: tuple[Meta, ...], at: int) -> Meta:
 def _create(context: Context, metas: tuple[Meta, ...], args: _Arguments) -> None:
     payer, target = _meta(metas, 0), _meta(metas, 1)
     lamports, space, owner = args.u64(), args.u64(), args.key()
-    _create_at(context, payer, target, (lamports, space, owner), target.is_signer, _named(target.key, None))
+    _create_at(
+        context, payer, target, (lamports, space, owner), target.is_signer, _named(target.key, None)
+    )
 
 
 def _create_with_seed(context: Context, metas: tuple[Meta, ...], args: _Arguments) -> None:
@@ -75,7 +77,14 @@ def _named(key: str, base: str | None) -> str:
     return f"Address {{ address: {key}, base: {'None' if base is None else f'Some({base})'} }}"
 
 
-def _create_at(context: Context, payer: Meta, target: Meta, terms: tuple[int, int, str], signed: bool, named: str) -> None:
+def _create_at(
+    context: Context,
+    payer: Meta,
+    target: Meta,
+    terms: tuple[int, int, str],
+    signed: bool,
+    named: str,
+) -> None:
     lamports, space, owner = terms
     if context.get(target.key).lamports > 0:
         raise Failure(ALREADY_IN_USE, f"Create Account: account {named} already in use")
@@ -112,7 +121,9 @@ def transfer(context: Context, payer: Meta, target: str, lamports: int) -> None:
     if source.data:
         raise Failure("InvalidArgument", "Transfer: `from` must not carry data")
     if source.lamports < lamports:
-        raise Failure(TOO_POOR, f"Transfer: insufficient lamports {source.lamports}, need {lamports}")
+        raise Failure(
+            TOO_POOR, f"Transfer: insufficient lamports {source.lamports}, need {lamports}"
+        )
     context.put(payer.key, replace(source, lamports=source.lamports - lamports))
     held = context.get(target)
     context.put(target, replace(held, lamports=held.lamports + lamports))
@@ -133,13 +144,21 @@ def _allocate(context: Context, metas: tuple[Meta, ...], args: _Arguments) -> No
 
 
 def is_advance(call: Instruction) -> bool:
-    """Whether an instruction is AdvanceNonceAccount, which makes a transaction durable when it stands first."""
+    """Whether an instruction is AdvanceNonceAccount, which makes a transaction durable when it
+    stands first.
+    """
     return call.program == SYSTEM_PROGRAM and call.data[:4] == b"\4\0\0\0" and len(call.metas) >= 3
 
 
 def nonce_value(account: Account) -> str | None:
-    """The value of an initialized nonce account, which stands in the place of a blockhash; None where it is none."""
-    if account.owner != SYSTEM_PROGRAM or len(account.data) != NONCE_SIZE or account.data[4:8] != b"\1\0\0\0":
+    """The value of an initialized nonce account, which stands in the place of a blockhash; None
+    where it is none.
+    """
+    if (
+        account.owner != SYSTEM_PROGRAM
+        or len(account.data) != NONCE_SIZE
+        or account.data[4:8] != b"\1\0\0\0"
+    ):
         return None
     return b58encode(account.data[40:72])
 
@@ -159,13 +178,20 @@ def _advance(context: Context, metas: tuple[Meta, ...], args: _Arguments) -> Non
     target = _meta(metas, 0)
     held = context.get(target.key)
     if nonce_value(held) is None:
-        raise Failure("InvalidAccountData", f"Advance nonce account: Account {target.key} state is invalid")
+        raise Failure(
+            "InvalidAccountData", f"Advance nonce account: Account {target.key} state is invalid"
+        )
     authority = b58encode(held.data[8:40])
     if not any(m.key == authority and m.is_signer for m in metas):
-        raise Failure("MissingRequiredSignature", f"Advance nonce account: Account {authority} must be a signer")
+        raise Failure(
+            "MissingRequiredSignature",
+            f"Advance nonce account: Account {authority} must be a signer",
+        )
     moved = nonce_moved(held, context.moment.blockhash)
     if moved is None or moved == held:
-        raise Failure(NONCE_NOT_EXPIRED, "Advance nonce account: nonce can only advance once per slot")
+        raise Failure(
+            NONCE_NOT_EXPIRED, "Advance nonce account: nonce can only advance once per slot"
+        )
     context.put(target.key, moved)
 
 
@@ -173,10 +199,15 @@ def _initialize_nonce(context: Context, metas: tuple[Meta, ...], args: _Argument
     target, authority = _meta(metas, 0), args.take(32)
     held = context.get(target.key)
     if len(held.data) != NONCE_SIZE or held.data[4:8] != bytes(4):
-        raise Failure("InvalidAccountData", f"Initialize nonce account: Account {target.key} state is invalid")
+        raise Failure(
+            "InvalidAccountData", f"Initialize nonce account: Account {target.key} state is invalid"
+        )
     if held.lamports < minimum_balance(NONCE_SIZE):
         need = minimum_balance(NONCE_SIZE)
-        raise Failure("InsufficientFunds", f"Initialize nonce account: insufficient lamports {held.lamports}, need {need}")
+        raise Failure(
+            "InsufficientFunds",
+            f"Initialize nonce account: insufficient lamports {held.lamports}, need {need}",
+        )
     head = b"\1\0\0\0\1\0\0\0" + authority + _durable(context.moment.blockhash)
     context.put(target.key, replace(held, data=head + (5000).to_bytes(8, "little")))
 
@@ -186,11 +217,18 @@ def _withdraw_nonce(context: Context, metas: tuple[Meta, ...], args: _Arguments)
     held = context.get(source.key)
     authority = b58encode(held.data[8:40]) if nonce_value(held) else source.key
     if not any(m.key == authority and m.is_signer for m in metas):
-        raise Failure("MissingRequiredSignature", f"Withdraw nonce account: Account {authority} must sign")
+        raise Failure(
+            "MissingRequiredSignature", f"Withdraw nonce account: Account {authority} must sign"
+        )
     left = held.lamports - lamports
     if left < 0 or (left and left < minimum_balance(NONCE_SIZE)):
-        raise Failure("InsufficientFunds", f"Withdraw nonce account: insufficient lamports {held.lamports}, need {lamports}")
-    context.put(source.key, replace(held, lamports=left, data=held.data if left else bytes(NONCE_SIZE)))
+        raise Failure(
+            "InsufficientFunds",
+            f"Withdraw nonce account: insufficient lamports {held.lamports}, need {lamports}",
+        )
+    context.put(
+        source.key, replace(held, lamports=left, data=held.data if left else bytes(NONCE_SIZE))
+    )
     to = context.get(target.key)
     context.put(target.key, replace(to, lamports=to.lamports + lamports))
 
@@ -209,11 +247,15 @@ _HANDLERS = {
 
 def create_account(lamports: int, space: int, owner: str) -> bytes:
     """The data of CreateAccount."""
-    return bytes(4) + lamports.to_bytes(8, "little") + space.to_bytes(8, "little") + key_bytes(owner)
+    return (
+        bytes(4) + lamports.to_bytes(8, "little") + space.to_bytes(8, "little") + key_bytes(owner)
+    )
 
 
 def create_derived(context: Context, payer: str, target: str, space: int, owner: str) -> None:
-    """Make an account at a derived address as Anchor and the ATA program do: lamports that lie there already count."""
+    """Make an account at a derived address as Anchor and the ATA program do: lamports that lie
+    there already count.
+    """
     held, need = context.get(target).lamports, minimum_balance(space)
     paying, new = Meta(payer, True, True), Meta(target, True, True)
     if held == 0:

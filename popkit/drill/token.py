@@ -1,4 +1,6 @@
-"""The token program and the associated-token-account program, as far as claims and administration use them."""
+"""The token program and the associated-token-account program, as far as claims and administration
+use them.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,14 @@ def _initialize_account(context: Context, metas: tuple[Meta, ...], data: bytes) 
     context.put(key, replace(held, data=body.ljust(ACCOUNT_SIZE, b"\0")))
 
 
-def _move(context: Context, source: str, target: str, authority: Meta, amount: int, checked: tuple[str, int] | None) -> None:
+def _move(
+    context: Context,
+    source: str,
+    target: str,
+    authority: Meta,
+    amount: int,
+    checked: tuple[str, int] | None,
+) -> None:
     sending, getting = _account(context, source), _account(context, target)
     if 2 in (sending.data[108], getting.data[108]):
         raise _refused(FROZEN)
@@ -162,7 +171,10 @@ def _mint_to(context: Context, metas: tuple[Meta, ...], data: bytes) -> None:
     if supply >= 1 << 64:
         raise _refused(OVERFLOW)
     context.put(target, _with_amount(getting, _amount(getting) + amount))
-    context.put(mint, replace(record, data=record.data[:36] + supply.to_bytes(8, "little") + record.data[44:]))
+    context.put(
+        mint,
+        replace(record, data=record.data[:36] + supply.to_bytes(8, "little") + record.data[44:]),
+    )
 
 
 def _close(context: Context, metas: tuple[Meta, ...], data: bytes) -> None:
@@ -185,7 +197,11 @@ def _set_authority(context: Context, metas: tuple[Meta, ...], data: bytes) -> No
     if held.data[place : place + 4] != b"\1\0\0\0":
         raise _refused(FIXED_SUPPLY)
     _signed_by(held.data[place + 4 : place + 36], _meta(metas, 1))
-    new = b"\1\0\0\0" + data[2:34] if data[1:2] == b"\1" else bytes(4) + held.data[place + 4 : place + 36]
+    new = (
+        b"\1\0\0\0" + data[2:34]
+        if data[1:2] == b"\1"
+        else bytes(4) + held.data[place + 4 : place + 36]
+    )
     context.put(key, replace(held, data=held.data[:place] + new + held.data[place + 36 :]))
 
 
@@ -221,11 +237,17 @@ def run_associated(context: Context, call: Instruction) -> None:
     context.log("CreateIdempotent" if idempotent else "Create")
     payer, target, wallet, mint = (_meta(call.metas, at).key for at in range(4))
     if associated_token_address(wallet, mint) != target:
-        raise Failure("InvalidSeeds", "Program log: Error: Associated address does not match seed derivation")
+        raise Failure(
+            "InvalidSeeds", "Program log: Error: Associated address does not match seed derivation"
+        )
     held = context.get(target)
     if idempotent and held.owner == TOKEN_PROGRAM:
         if held.data[:32] != key_bytes(mint) or held.data[32:64] != key_bytes(wallet):
-            raise Failure(0, "Program log: Error: Associated token account owner does not match address derivation")
+            raise Failure(
+                0,
+                "Program log: Error: Associated token account owner does not match address "
+                "derivation",
+            )
         return
     if held.owner != SYSTEM_PROGRAM:
         raise Failure("IllegalOwner")
@@ -252,4 +274,11 @@ def create_associated(payer: str, owner: str, mint: str, idempotent: bool = Fals
 
 def mint_data(decimals: int, authority: str, supply: int = 0) -> bytes:
     """The bytes of a mint that one key may mint for."""
-    return b"\1\0\0\0" + key_bytes(authority) + supply.to_bytes(8, "little") + bytes([decimals]) + b"\1" + bytes(36)
+    return (
+        b"\1\0\0\0"
+        + key_bytes(authority)
+        + supply.to_bytes(8, "little")
+        + bytes([decimals])
+        + b"\1"
+        + bytes(36)
+    )

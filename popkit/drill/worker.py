@@ -1,4 +1,6 @@
-"""The worker of the reference in models A, B, D and E: events, claims and proofs, on what it keeps (`store`)."""
+"""The worker of the reference in models A, B, D and E: events, claims and proofs, on what it keeps
+(`store`).
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ class Refused(Exception):
 
 
 class Worker(Store):
-    """One worker instance. `model` A: audit_hash is the anchor's hash; B: receipt-gated; D: as B, parents may be the client's; E: as D,
-    and a young proof is handed out again.
+    """One worker instance. `model` A: audit_hash is the anchor's hash; B: receipt-gated; D: as B,
+    parents may be the client's; E: as D, and a young proof is handed out again.
     """
 
     def open_event(self, grant: GrantHandle, title: str = "Clean-up") -> str:
@@ -44,7 +46,12 @@ class Worker(Store):
             "maxClaimsPerInterval": 1,
         }
         data = {k: v for k, v in self.events[event].items() if k not in ("id", "state")}
-        self.append("EVENT_CREATE", event, {"type": "master", "id": "master"}, {**data, "eventId": event, "createdByAdminId": "master"})
+        self.append(
+            "EVENT_CREATE",
+            event,
+            {"type": "master", "id": "master"},
+            {**data, "eventId": event, "createdByAdminId": "master"},
+        )
         self.api("POST", EVENTS.path, status=201)
         return event
 
@@ -56,19 +63,39 @@ class Worker(Store):
             digits = _BASE36[digit] + digits
         event = f"evt-{digits}"
         self.events[event] = {"id": event, **row}
-        created = {"createdByAdminId": "master", "createdByAdminName": "Master Operator", "createdBySource": "master"}
-        data = {name: value for name, value in row.items() if name != "state"} | {"eventId": event} | created
+        created = {
+            "createdByAdminId": "master",
+            "createdByAdminName": "Master Operator",
+            "createdBySource": "master",
+        }
+        data = (
+            {name: value for name, value in row.items() if name != "state"}
+            | {"eventId": event}
+            | created
+        )
         self.append("EVENT_CREATE", event, {"type": "master", "id": "master"}, data)
         return self.events[event]
 
     def take_part(
-        self, row: dict[str, Any], wallet: str, token: str, signature: str | None, receipt: str | None
+        self,
+        row: dict[str, Any],
+        wallet: str,
+        token: str,
+        signature: str | None,
+        receipt: str | None,
     ) -> tuple[bool, str, dict[str, Any] | None]:
-        """A participation, or the transaction of one: (already there, confirmation code, ticket receipt)."""
+        """A participation, or the transaction of one: (already there, confirmation code, ticket
+        receipt).
+        """
         event, subject = row["id"], wallet or token
         seen = self.claims.get((event, subject))
-        code = seen or "".join(_CODE[byte % 32] for byte in sha256(f"{self.name}{event}{subject}".encode()).digest()[:6])
-        off_chain = self.model == "E" and signature is None  # the newest worker calls it a receipt, and no tokens
+        code = seen or "".join(
+            _CODE[byte % 32]
+            for byte in sha256(f"{self.name}{event}{subject}".encode()).digest()[:6]
+        )
+        off_chain = (
+            self.model == "E" and signature is None
+        )  # the newest worker calls it a receipt, and no tokens
         if seen is None or (signature is not None and self.model in LATER):
             transfer = {
                 "mode": "onchain" if signature else "offchain",
@@ -77,7 +104,10 @@ class Worker(Store):
                 "mint": None if off_chain else row.get("solanaMint"),
                 "txSignature": signature,
                 "receiptPubkey": receipt,
-                "sender": {"type": "grant_authority", "id": row.get("solanaAuthority") or f"grant:{event}"},
+                "sender": {
+                    "type": "grant_authority",
+                    "id": row.get("solanaAuthority") or f"grant:{event}",
+                },
                 "recipient": {"type": "wallet" if wallet else "join_token", "id": subject},
             }
             data = {
@@ -87,7 +117,9 @@ class Worker(Store):
                 "transfer": transfer,
                 "pii": {"walletAddress": wallet} if wallet else {"joinToken": token},
             }
-            self.claims[event, subject] = code  # stored before the entry, so that a sink's failure leaves it without one
+            self.claims[event, subject] = (
+                code  # stored before the entry, so that a sink's failure leaves it without one
+            )
             self.claimed_at.setdefault((event, subject), iso(self.clock))
             entry = self.append("WALLET_CLAIM", event, {"type": "wallet", "id": subject}, data)
             if seen is None:
@@ -97,13 +129,24 @@ class Worker(Store):
     def event_of(self, grant: str) -> str:
         """The event of a grant: the first linked; the id alone where this worker never linked one."""
         handle = self.world.grants[grant]
-        links = [e for e, row in self.events.items() if row["solanaGrantId"] == str(handle.number) and row["solanaMint"] == handle.mint]
+        links = [
+            e
+            for e, row in self.events.items()
+            if row["solanaGrantId"] == str(handle.number) and row["solanaMint"] == handle.mint
+        ]
         return links[0] if links else "evt-none"
 
     def claim_record(
-        self, grant: str, wallet: str, signature: str | None, receipt: str | None, event: str | None = None, user: str | None = None
+        self,
+        grant: str,
+        wallet: str,
+        signature: str | None,
+        receipt: str | None,
+        event: str | None = None,
+        user: str | None = None,
     ) -> None:
-        """The wallet tells the worker of its claim (off-chain first from model B on); with `user` somebody with a name and a PIN does.
+        """The wallet tells the worker of its claim (off-chain first from model B on); with `user`
+        somebody with a name and a PIN does.
 
         A user's claim may name no wallet: then `wallet` is empty.
         """
@@ -121,20 +164,25 @@ class Worker(Store):
                 "txSignature": signature,
                 "receiptPubkey": receipt,
                 "sender": {"type": "grant_authority", "id": handle.authority},
-                "recipient": {"type": "wallet", "id": wallet} if wallet else {"type": "user", "id": subject},
+                "recipient": {"type": "wallet", "id": wallet}
+                if wallet
+                else {"type": "user", "id": subject},
             }
             data = {
                 "eventId": event,
                 "status": "already" if seen else "created",
                 "confirmationCode": code,
                 "transfer": transfer,
-                "pii": ({"userId": user} if user else {}) | ({"walletAddress": wallet} if wallet else {}),
+                "pii": ({"userId": user} if user else {})
+                | ({"walletAddress": wallet} if wallet else {}),
             }
             entry = self.append(name, event, {"type": kind, "id": subject}, data)
             if seen is None:
                 self._ticket_receipt(entry, event, code, subject)
         self.claims[event, subject] = code
-        self.api("POST", "/v1/school/claims", event, body={"eventId": event, "walletAddress": wallet})
+        self.api(
+            "POST", "/v1/school/claims", event, body={"eventId": event, "walletAddress": wallet}
+        )
 
     def _ticket_receipt(self, entry: dict[str, Any], event: str, code: str, wallet: str) -> None:
         receipt = {
@@ -169,24 +217,52 @@ class Worker(Store):
         code: str | None = None,
         answered: int = 200,
     ) -> Proof:
-        """POST pop-proof. `expected` is the chain's head as the client saw it (model D alone), `code` the confirmation code it shows.
+        """POST pop-proof. `expected` is the chain's head as the client saw it (model D alone),
+        `code` the confirmation code it shows.
 
-        `answered` is the status of the answer: 503 where a sink failed after the head had moved, so that no client got the proof.
+        `answered` is the status of the answer: 503 where a sink failed after the head had moved, so
+        that no client got the proof.
         """
         event = event or self.event_of(grant)
         if self.model != "A" and code is None and (event, wallet) not in self.claims:
             self.claim_record(grant, wallet, None, None, event)
         pair = None if expected is None else (expected, expected)
-        proof = self.answer_proof(grant, wallet, period, pair, event, None if self.model == "A" else code or self.claims[event, wallet])
-        body = {"eventId": event, "grant": grant, "claimer": wallet, "periodIndex": period if self.numeric else str(period)}
+        proof = self.answer_proof(
+            grant,
+            wallet,
+            period,
+            pair,
+            event,
+            None if self.model == "A" else code or self.claims[event, wallet],
+        )
+        body = {
+            "eventId": event,
+            "grant": grant,
+            "claimer": wallet,
+            "periodIndex": period if self.numeric else str(period),
+        }
         self.api("POST", "/v1/school/pop-proof", event, answered, body)
         return proof
 
-    def answer_proof(self, grant: str, wallet: str, period: int, expected: tuple[str, str] | None, event: str, code: str | None) -> Proof:
-        """A proof as the worker issues it: the anchor first, then the heads, then the signature. Model E hands out a young one again."""
+    def answer_proof(
+        self,
+        grant: str,
+        wallet: str,
+        period: int,
+        expected: tuple[str, str] | None,
+        event: str,
+        code: str | None,
+    ) -> Proof:
+        """A proof as the worker issues it: the anchor first, then the heads, then the signature.
+        Model E hands out a young one again.
+        """
         asked = (event, code, grant, wallet, period, expected)
         young = self.cached.get(asked)
-        if self.model == "E" and young is not None and 0 <= self.clock // 1000 - young.issued_at <= REUSED_SECONDS:
+        if (
+            self.model == "E"
+            and young is not None
+            and 0 <= self.clock // 1000 - young.issued_at <= REUSED_SECONDS
+        ):
             return young
         stored = self.heads.get(grant, [GENESIS, GENESIS])
         prev, stream = expected if expected is not None else stored
@@ -203,15 +279,34 @@ class Worker(Store):
         if self.model != "A":
             receipt = self.receipts[event, code or ""]
             audit = receipt["receiptHash"]
-            data |= {"confirmationCode": receipt["confirmationCode"], "receiptId": receipt["receiptId"], "receiptHash": audit}
+            data |= {
+                "confirmationCode": receipt["confirmationCode"],
+                "receiptId": receipt["receiptId"],
+                "receiptHash": audit,
+            }
             data["receiptVerifiedAt"] = iso(self.clock)
             issued_at = self.clock // 1000
         if self.model in LATER:
-            data |= {"hashSource": "storage" if expected is None else "client_onchain", "popChainAdvanced": expected is None}
+            data |= {
+                "hashSource": "storage" if expected is None else "client_onchain",
+                "popChainAdvanced": expected is None,
+            }
             data |= {"storedPrevHash": stored[0], "storedStreamPrevHash": stored[1]}
         self.world.ms += self.lag_ms
-        anchor = self.append("POP_CLAIM_PROOF_ANCHOR", f"pop:{event}", {"type": "wallet", "id": mask(wallet)}, data)
-        proof = sign_proof(self.key, grant, wallet, period, prev, stream, audit or anchor["entry_hash"], issued_at, anchor["entry_hash"])
+        anchor = self.append(
+            "POP_CLAIM_PROOF_ANCHOR", f"pop:{event}", {"type": "wallet", "id": mask(wallet)}, data
+        )
+        proof = sign_proof(
+            self.key,
+            grant,
+            wallet,
+            period,
+            prev,
+            stream,
+            audit or anchor["entry_hash"],
+            issued_at,
+            anchor["entry_hash"],
+        )
         record = {
             "eventId": event,
             "grant": grant,
@@ -224,9 +319,19 @@ class Worker(Store):
             "issuedAt": issued_at,
         }
         if self.model != "A":
-            record |= {k: data[k] for k in ("confirmationCode", "receiptId", "receiptHash")} | {"anchorEntryHash": proof.anchor}
+            record |= {k: data[k] for k in ("confirmationCode", "receiptId", "receiptHash")} | {
+                "anchorEntryHash": proof.anchor
+            }
         if self.model in LATER:
-            record |= {k: data[k] for k in ("hashSource", "storedPrevHash", "storedStreamPrevHash", "popChainAdvanced")}
+            record |= {
+                k: data[k]
+                for k in (
+                    "hashSource",
+                    "storedPrevHash",
+                    "storedStreamPrevHash",
+                    "popChainAdvanced",
+                )
+            }
         self.history[f"pop_chain:history:{iso(self.clock)}:{proof.entry}"] = record
         if expected is None:
             self.heads[grant] = [proof.entry, proof.entry]
@@ -236,5 +341,9 @@ class Worker(Store):
     def clone(self, name: str = "clone") -> Worker:
         """A second worker with the same key and a copy of the heads, but an audit chain of its own."""
         other = Worker(self.world, self.model, name)
-        other.key, other.heads, other.events = self.key, copy.deepcopy(self.heads), copy.deepcopy(self.events)
+        other.key, other.heads, other.events = (
+            self.key,
+            copy.deepcopy(self.heads),
+            copy.deepcopy(self.events),
+        )
         return other

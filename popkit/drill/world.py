@@ -1,7 +1,8 @@
 """A small world with one clock: the program, its worker, and wallets that sign real transactions.
 
-What was done is the world's to know; what popkit makes of the evidence is judged against it. Keys come from names, time moves
-only when a scenario moves it, so that the same scenario writes the same bytes.
+What was done is the world's to know; what popkit makes of the evidence is judged against it. Keys
+come from names, time moves only when a scenario moves it, so that the same scenario writes the same
+bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ from popkit.drill.worker import Worker
 from popkit.protocol.accounts import TokenAccount, encode_account
 from popkit.protocol.keys import TOKEN_PROGRAM
 
-START = {"pre_pop": 1771500000, "strict": 1771830000, "strict_v2": 1772250000, "relaxed": 1773600000, "head": 1773700000}
+START = {
+    "pre_pop": 1771500000,
+    "strict": 1771830000,
+    "strict_v2": 1772250000,
+    "relaxed": 1773600000,
+    "head": 1773700000,
+}
 MONTH = 30 * 86400
 SUPPLY = 1_000_000
 
@@ -57,7 +64,9 @@ class Ticket:
 class World(Bank):
     """A chain and everybody on it: the school, its worker, and wallets."""
 
-    def __init__(self, build: str = "strict", model: str = "A", name: str = "world", start: int | None = None) -> None:
+    def __init__(
+        self, build: str = "strict", model: str = "A", name: str = "world", start: int | None = None
+    ) -> None:
         super().__init__(build, name, START[build] if start is None else start)
         self.grants: dict[str, GrantHandle] = {}
         self.reports: list[dict[str, Any]] = []
@@ -69,7 +78,11 @@ class World(Bank):
         address = pda.grant_address(authority, mint, number)
         known = self.grants.get(address)
         if known is None:
-            addresses = (pda.vault_address(address), pda.pop_config_address(authority), pda.pop_state_address(address))
+            addresses = (
+                pda.vault_address(address),
+                pda.pop_config_address(authority),
+                pda.pop_state_address(address),
+            )
             known = self.grants[address] = GrantHandle(address, number, authority, mint, *addresses)
         return known
 
@@ -88,7 +101,9 @@ class World(Bank):
         signer: str | None = None,
         start_ago: int = 120,
     ) -> GrantHandle:
-        """Create and fund a grant, name the worker's signer in pop-config where nobody is named yet, link an event to it."""
+        """Create and fund a grant, name the worker's signer in pop-config where nobody is named
+        yet, link an event to it.
+        """
         owner, mint_key = self.address(authority), self.address(mint)
         address = pda.grant_address(owner, mint_key, number)
         handle = GrantHandle(
@@ -105,7 +120,9 @@ class World(Bank):
             self.name_signer(handle, signer or self.worker.signer, authority)
         ata = pda.associated_token_address(owner, mint_key)
         if mint_key not in self.ledger.accounts:
-            self.ledger.accounts[mint_key] = Account(minimum_balance(MINT_SIZE), TOKEN_PROGRAM, mint_data(0, owner, SUPPLY))
+            self.ledger.accounts[mint_key] = Account(
+                minimum_balance(MINT_SIZE), TOKEN_PROGRAM, mint_data(0, owner, SUPPLY)
+            )
         if ata not in self.ledger.accounts:
             held = encode_account(TokenAccount(mint_key, owner, SUPPLY))
             self.ledger.accounts[ata] = Account(minimum_balance(len(held)), TOKEN_PROGRAM, held)
@@ -137,23 +154,35 @@ class World(Bank):
     @staticmethod
     def create_call(handle: GrantHandle, terms: dict[str, Any]) -> Instruction:
         """create_grant of a grant, with terms."""
-        where = {"grant": handle.address, "mint": handle.mint, "vault": handle.vault, "authority": handle.authority}
+        where = {
+            "grant": handle.address,
+            "mint": handle.mint,
+            "vault": handle.vault,
+            "authority": handle.authority,
+        }
         return grant_call("create_grant", terms, where)
 
     def name_signer(self, handle: GrantHandle, signer: str, authority: str = "school") -> Landed:
         """upsert_pop_config."""
         where = {"pop_config": handle.config, "authority": handle.authority}
-        landed = self.send([grant_call("upsert_pop_config", {"signer_pubkey": signer}, where)], authority)
+        landed = self.send(
+            [grant_call("upsert_pop_config", {"signer_pubkey": signer}, where)], authority
+        )
         self.tick(2)
         return landed
 
-    def switch(self, handle: GrantHandle, name: str, args: dict[str, Any], authority: str = "school") -> Landed:
+    def switch(
+        self, handle: GrantHandle, name: str, args: dict[str, Any], authority: str = "school"
+    ) -> Landed:
         """set_paused, set_allowlist_root, update_grant or close_grant."""
         where = {"grant": handle.address, "mint": handle.mint, "authority": handle.authority}
         if name == "update_grant":
             del where["mint"]
         if name == "close_grant":
-            where |= {"vault": handle.vault, "authority_ata": pda.associated_token_address(handle.authority, handle.mint)}
+            where |= {
+                "vault": handle.vault,
+                "authority_ata": pda.associated_token_address(handle.authority, handle.mint),
+            }
         landed = self.send([grant_call(name, args, where)], authority)
         self.tick(2)
         return landed
@@ -161,9 +190,16 @@ class World(Bank):
     # wallets
 
     def claim_call(
-        self, handle: GrantHandle, wallet: str, period: int = 0, list_proof: list[bytes] | None = None, nine: bool = False
+        self,
+        handle: GrantHandle,
+        wallet: str,
+        period: int = 0,
+        list_proof: list[bytes] | None = None,
+        nine: bool = False,
     ) -> Instruction:
-        """claim_grant, or claim_grant_with_proof when `list_proof` is given, of the wallet of that role."""
+        """claim_grant, or claim_grant_with_proof when `list_proof` is given, of the wallet of that
+        role.
+        """
         claimer = self.address(wallet)
         where = {
             "grant": handle.address,
@@ -179,7 +215,9 @@ class World(Bank):
         args: dict[str, Any] = {"period_index": period}
         if list_proof is not None:
             args["proof"] = list_proof
-        return grant_call("claim_grant" if list_proof is None else "claim_grant_with_proof", args, where, nine)
+        return grant_call(
+            "claim_grant" if list_proof is None else "claim_grant_with_proof", args, where, nine
+        )
 
     def claim_calls(
         self,
@@ -218,17 +256,43 @@ class World(Bank):
         **shape: Any,
     ) -> Landed:
         """A wallet sends a claim without simulating it first."""
-        table = (handle.address, handle.vault, handle.mint, handle.config, handle.state) if lookup else ()
-        return self.send(self.claim_calls(handle, proof, wallet, period, **shape), wallet, v0=v0 or lookup, lookup=table)
+        table = (
+            (handle.address, handle.vault, handle.mint, handle.config, handle.state)
+            if lookup
+            else ()
+        )
+        return self.send(
+            self.claim_calls(handle, proof, wallet, period, **shape),
+            wallet,
+            v0=v0 or lookup,
+            lookup=table,
+        )
 
-    def simulate(self, handle: GrantHandle, proof: Proof | None, wallet: str, period: int = 0, tell: bool = True, **shape: Any) -> Outcome:
-        """A wallet simulates a claim and sends nothing; where it is refused it reports (with `tell`) what it met."""
+    def simulate(
+        self,
+        handle: GrantHandle,
+        proof: Proof | None,
+        wallet: str,
+        period: int = 0,
+        tell: bool = True,
+        **shape: Any,
+    ) -> Outcome:
+        """A wallet simulates a claim and sends nothing; where it is refused it reports (with
+        `tell`) what it met.
+        """
         outcome = self.would_be(self.claim_calls(handle, proof, wallet, period, **shape), wallet)
         if tell and outcome.err is not None:
             self.report(handle, wallet, outcome.err, list(outcome.logs))
         return outcome
 
-    def report(self, handle: GrantHandle, wallet: str, err: Any, logs: list[str], landed: Landed | None = None) -> None:
+    def report(
+        self,
+        handle: GrantHandle,
+        wallet: str,
+        err: Any,
+        logs: list[str],
+        landed: Landed | None = None,
+    ) -> None:
         """What a wallet reported of one refusal."""
         index, custom = err["InstructionError"][0], err["InstructionError"][1]["Custom"]
         text = f"Error processing Instruction {index}: custom program error: {custom:#x}"
@@ -254,9 +318,16 @@ class World(Bank):
         from_chain: bool = False,
         **shape: Any,
     ) -> Ticket:
-        """The ordinary way: ask for a proof, send it seconds later, tell the worker when it was accepted."""
+        """The ordinary way: ask for a proof, send it seconds later, tell the worker when it was
+        accepted.
+        """
         worker = worker or self.worker
-        proof = worker.issue(handle.address, self.address(wallet), period, expected=self.head(handle) if from_chain else None)
+        proof = worker.issue(
+            handle.address,
+            self.address(wallet),
+            period,
+            expected=self.head(handle) if from_chain else None,
+        )
         self.tick(4)
         landed = self.claim(handle, proof, wallet, period, **shape)
         self.tick(3)
@@ -284,7 +355,9 @@ class World(Bank):
         return collect(self, **parts)
 
 
-def sound(build: str = "strict", model: str = "A", *wallets: str, **terms: Any) -> tuple[World, GrantHandle, list[Ticket]]:
+def sound(
+    build: str = "strict", model: str = "A", *wallets: str, **terms: Any
+) -> tuple[World, GrantHandle, list[Ticket]]:
     """A world with one grant and ordinary tickets on it."""
     world = World(build, model)
     handle = world.grant(**terms)

@@ -34,7 +34,14 @@ from popkit.texts import Text
 T = TypeVar("T")
 _SUFFIXES = ("", ".zst", ".gz")
 DAMAGE = frozenset(
-    {"unreadable_line", "truncated_line", "damaged_compression", "document_too_large", "line_too_long", "unreadable_document"}
+    {
+        "unreadable_line",
+        "truncated_line",
+        "damaged_compression",
+        "document_too_large",
+        "line_too_long",
+        "unreadable_document",
+    }
 )
 """Problems that leave out something of a file."""
 
@@ -47,9 +54,10 @@ NO_RECORD = Text(
 class Evidence:
     """The evidence of one case, read-only.
 
-    `cutover` is a record of a cutover that lies outside of the case and is read beside it.
-    Raises UsageError when the directory does not exist, ManifestMismatch or CaseUnreadable when the case cannot be trusted or read.
-    Attributes are read when first used; what could not be used is in `problems`, never skipped silently.
+    `cutover` is a record of a cutover that lies outside of the case and is read beside it. Raises
+    UsageError when the directory does not exist, ManifestMismatch or CaseUnreadable when the case
+    cannot be trusted or read. Attributes are read when first used; what could not be used is in
+    `problems`, never skipped silently.
     """
 
     def __init__(self, root: str | Path, cutover: str | Path | None = None) -> None:
@@ -63,21 +71,36 @@ class Evidence:
         self.digests = check_manifest(self.root, self.files)
         self.header: CaseHeader = read_header(self.files[HEADER], self._digest(HEADER))
         self.problems: list[Problem] = [
-            Problem("unreadable_document", "is no file, or a link that leads to none, and was not read", Place(name)) for name in others
+            Problem(
+                "unreadable_document",
+                "is no file, or a link that leads to none, and was not read",
+                Place(name),
+            )
+            for name in others
         ]
         if self.digests is None:
             self.problems.append(
-                Problem("no_manifest", "the case has no manifest: that its bytes are those collected is not checked", Place(MANIFEST))
+                Problem(
+                    "no_manifest",
+                    "the case has no manifest: that its bytes are those collected is not checked",
+                    Place(MANIFEST),
+                )
             )
 
     def _digest(self, name: str) -> str | None:
         return (self.digests or {}).get(name)
 
     def lines_of(self, stem: str) -> Lines | None:
-        """The one file that holds `stem`, plain or compressed; None when the case has none. Two forms of it are an error."""
+        """The one file that holds `stem`, plain or compressed; None when the case has none. Two
+        forms of it are an error.
+        """
         names = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self.files]
         if len(names) > 1:
-            raise CaseUnreadable(f"stands beside {names[1]}", file=names[0], advice="keep one of the two and seal the case again")
+            raise CaseUnreadable(
+                f"stands beside {names[1]}",
+                file=names[0],
+                advice="keep one of the two and seal the case again",
+            )
         if not names:
             return None
         return Lines(self.files[names[0]], names[0], self._digest(names[0]))
@@ -91,7 +114,9 @@ class Evidence:
         return rows
 
     def is_damaged(self, prefix: str) -> bool:
-        """Whether a file whose name begins so has lines or objects that could not be read: what it lacks may have stood there."""
+        """Whether a file whose name begins so has lines or objects that could not be read: what it
+        lacks may have stood there.
+        """
         return any(p.place.file.startswith(prefix) and p.code in DAMAGE for p in self.problems)
 
     @cached_property
@@ -114,7 +139,9 @@ class Evidence:
 
     @cached_property
     def bucket(self) -> dict[str, worker.BucketObject] | None:
-        """The immutable bucket's objects by key, from files or packed, or None when no export is in the case."""
+        """The immutable bucket's objects by key, from files or packed, or None when no export is in
+        the case.
+        """
         packed = self._read(BUCKET_LINES, worker.read_bucket_lines)
         loose = worker.read_bucket_files(self.files, self.digests, self.problems)
         if packed is None and not loose:
@@ -133,7 +160,9 @@ class Evidence:
 
     @cached_property
     def reports(self) -> list[worker.WalletReport] | None:
-        """Wallets' reports, or None when they were not collected; [] means that nothing was reported."""
+        """Wallets' reports, or None when they were not collected; [] means that nothing was
+        reported.
+        """
         return self._read(REPORTS, worker.read_reports)
 
     @cached_property
@@ -147,24 +176,34 @@ class Evidence:
             answer = read_answer(path, endpoint, digest, self.problems)
             if answer is not None:
                 earlier = self.asked.get(endpoint.name, [])
-                asked = next((other.asked_at for other in earlier if other.body == answer.body), None)
+                asked = next(
+                    (other.asked_at for other in earlier if other.body == answer.body), None
+                )
                 found[endpoint.name] = replace(answer, asked_at=asked)
         return found
 
     @cached_property
     def asked(self) -> dict[str, list[Answer]]:
-        """Every answer in `worker/answers.jsonl` by its name: what a collector was given, older answers too; {} without one."""
+        """Every answer in `worker/answers.jsonl` by its name: what a collector was given, older
+        answers too; {} without one.
+        """
         return self._read(ASKED, worker.read_asked) or {}
 
     @cached_property
     def cutovers(self) -> list[GivenRecord]:
-        """The records of cutovers: the case's own, and the one that was given beside it, where the two are not one."""
+        """The records of cutovers: the case's own, and the one that was given beside it, where the
+        two are not one.
+        """
         found: dict[str, GivenRecord] = {}
         for name, data in self._record_files():
             try:
                 given = found_record(data, name)
             except CaseUnreadable as error:
-                self.problems.append(Problem("not_a_record", error.problem, Place(name, None, None, self._digest(name))))
+                self.problems.append(
+                    Problem(
+                        "not_a_record", error.problem, Place(name, None, None, self._digest(name))
+                    )
+                )
                 continue
             found.setdefault(given.sha256, given)
         return list(found.values())
@@ -177,15 +216,30 @@ class Evidence:
                 with Path(self._cutover).open("rb") as file:
                     yield GIVEN, file.read(MOST_BYTES + 1)
             except OSError as error:
-                raise UsageError(NO_RECORD(place=self._cutover, why=error.strerror or error)) from None
+                raise UsageError(
+                    NO_RECORD(place=self._cutover, why=error.strerror or error)
+                ) from None
 
     @property
     def earlier_lists(self) -> list[Answer]:
-        """The audit-logs answers that a collector was given: a list holds the newest fifty entries, several hold more."""
+        """The audit-logs answers that a collector was given: a list holds the newest fifty entries,
+        several hold more.
+        """
         return self.asked.get(AUDIT_LOGS.name, [])
 
     def read_all(self) -> Evidence:
         """Read every part now, so that `problems` is whole; returns itself."""
-        for name in ("transactions", "signatures", "accounts", "bucket", "storage", "receipts", "reports", "asked", "answers", "cutovers"):
+        for name in (
+            "transactions",
+            "signatures",
+            "accounts",
+            "bucket",
+            "storage",
+            "receipts",
+            "reports",
+            "asked",
+            "answers",
+            "cutovers",
+        ):
             getattr(self, name)
         return self

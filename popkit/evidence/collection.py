@@ -1,6 +1,7 @@
 """What a case says of its own collection: how complete each address is, and what could not be had.
 
-`popkit collect` writes it into `sources` of case.json; cases made otherwise say nothing, and nothing is concluded from that.
+`popkit collect` writes it into `sources` of case.json; cases made otherwise say nothing, and
+nothing is concluded from that.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from popkit.evidence.documents import CaseHeader
 
 
 def incomplete_addresses(header: CaseHeader) -> dict[str, str]:
-    """Addresses whose list or transactions the collector states to be incomplete, each with its role and the reasons."""
+    """Addresses whose list or transactions the collector states to be incomplete, each with its
+    role and the reasons.
+    """
     found = {}
     for row in _rows(header.sources.get("completeness")):
         if row.get("complete") is False and isinstance(row.get("address"), str):
             because = [str(why) for why in row.get("because", []) if isinstance(why, str)]
             found[str(row["address"])] = (
-                f"{row.get('role', 'address')} {row['address']}: incomplete: {'; '.join(because) or 'no reason given'}"
+                f"{row.get('role', 'address')} {row['address']}: incomplete: "
+                f"{'; '.join(because) or 'no reason given'}"
             )
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What the collector states of one address: how many signatures (None: it does not say) and checks hold, why
-    it is not complete, what could not be told.
+    """What the collector states of one address: how many signatures (None: it does not say) and
+    checks hold, why it is not complete, what could not be told.
     """
 
     address: str
@@ -39,11 +43,17 @@ class Stated:
 
 
 def stated_addresses(header: CaseHeader) -> list[Stated]:
-    """Every address that the collector states something of, in its order; [] for a case that states nothing."""
+    """Every address that the collector states something of, in its order; [] for a case that states
+    nothing.
+    """
     found = []
     for row in _rows(header.sources.get("completeness")):
         checks = _rows(row.get("checks"))
-        unsure = tuple(f"{c.get('check')}: {c.get('detail')}" for c in checks if c.get("outcome") == "cannot tell")
+        unsure = tuple(
+            f"{c.get('check')}: {c.get('detail')}"
+            for c in checks
+            if c.get("outcome") == "cannot tell"
+        )
         held = sum(check.get("outcome") == "holds" for check in checks)
         signatures = row.get("signatures")
         found.append(

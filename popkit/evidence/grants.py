@@ -16,7 +16,8 @@ NONE = Text(
     "このケースに {name}、またはそれで始まる grant はありません。ケースにあるのは {candidates} です",
 )
 SEVERAL = Text(
-    "{name} begins {count} of the case's grants; give more of the key of the one that is meant: {candidates}",
+    "{name} begins {count} of the case's grants; give more of the key of the one that is meant: "
+    "{candidates}",
     "{name} で始まる grant がこのケースに {count} 件あります。目的の grant の公開鍵を、もう少し長く指定してください: {candidates}",
 )
 NO_GRANTS = Text("no grants", "grant が 1 件もない状態")
@@ -24,11 +25,15 @@ AND_MORE = Text("{count} more", "ほか {count} 件")
 
 
 class UnknownGrant(UsageError, KeyError):
-    """A name that is no grant of the case, or that several grants begin with; the message lists the candidates alone."""
+    """A name that is no grant of the case, or that several grants begin with; the message lists the
+    candidates alone.
+    """
 
 
 def grant_named(name: str, grants: Sequence[str]) -> str:
-    """The grant whose public key is `name`, or the only one that begins so. Raises UnknownGrant, which lists the candidates."""
+    """The grant whose public key is `name`, or the only one that begins so. Raises UnknownGrant,
+    which lists the candidates.
+    """
     if name in grants:
         return name
     found = [grant for grant in grants if name and grant.startswith(name)]

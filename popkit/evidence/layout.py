@@ -1,8 +1,9 @@
-"""What a case holds: every file by its name, and every endpoint of the worker. Each stands here once.
+"""What a case holds: every file by its name, and every endpoint of the worker. Each stands here
+once.
 
-Collecting asks for what `ENDPOINTS` lists, exports are recognised by it, serving and the drill answer
-under its paths, the bundle reads its files, and the coverage names what of it is missing. To add an
-endpoint, add a row: whoever reads its answer asks for `evidence.answers[NAME.name]`.
+Collecting asks for what `ENDPOINTS` lists, exports are recognised by it, serving and the drill
+answer under its paths, the bundle reads its files, and the coverage names what of it is missing. To
+add an endpoint, add a row: whoever reads its answer asks for `evidence.answers[NAME.name]`.
 """
 
 from __future__ import annotations
@@ -90,9 +91,9 @@ class Endpoint:
     """A GET of the worker whose newest answer a case keeps, as `{status, body}` in `file`.
 
     `name` is that of the answer, in `Evidence.answers` too. `query` is sent when it is collected.
-    `also_at` are other paths with the same answer. `good` are the statuses under which the answer is evidence.
-    `is_row` says whether the coverage has a row of its own, with the words `what`, for a case
-    without it.
+    `also_at` are other paths with the same answer. `good` are the statuses under which the answer
+    is evidence. `is_row` says whether the coverage has a row of its own, with the words `what`, for
+    a case without it.
     """
 
     name: str

@@ -1,7 +1,8 @@
-"""Files that nobody meant to be evidence: what operating systems, browsers and editors leave beside the files of people.
+"""Files that nobody meant to be evidence: what operating systems, browsers and editors leave beside
+the files of people.
 
-They are nobody's tampering in an export, in a case or in a report folder. This is the one list of them; the stand-alone checker shares no
-code, and a test holds its own pattern to this one.
+They are nobody's tampering in an export, in a case or in a report folder. This is the one list of
+them; the stand-alone checker shares no code, and a test holds its own pattern to this one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ _SYSTEM_PREFIXES = ("._", ".nfs", ".fuse_hidden")
 _SYSTEM_SUFFIX = ":zone.identifier"
 _SYSTEM_FOLDERS = frozenset(
     {
-        *("__macosx", ".appledouble", ".spotlight-v100", ".trashes", ".fseventsd", ".temporaryitems", ".documentrevisions-v100"),
+        *(
+            "__macosx",
+            ".appledouble",
+            ".spotlight-v100",
+            ".trashes",
+            ".fseventsd",
+            ".temporaryitems",
+            ".documentrevisions-v100",
+        ),
         *("$recycle.bin", "system volume information", "@eadir"),
     }
 )
@@ -29,7 +38,9 @@ _ENDINGS = r"(?P<end>(?:\.[A-Za-z0-9]{1,6}){0,3})"
 _COPIES = (
     re.compile(rf"^(?P<name>.+?) - (?:Copy|コピー)(?: \(\d{{1,3}}\))?{_ENDINGS}$"),
     re.compile(rf"^(?P<name>.+?)(?: copy| のコピー)(?: \d{{1,3}})?{_ENDINGS}$"),
-    re.compile(rf"^(?P<name>.+?) ?\(\d{{1,3}}\){_ENDINGS}$"),  # a browser's second download, Explorer's and Finder's numbered copies
+    re.compile(
+        rf"^(?P<name>.+?) ?\(\d{{1,3}}\){_ENDINGS}$"
+    ),  # a browser's second download, Explorer's and Finder's numbered copies
     re.compile(r"^Copy of (?P<name>.+?)(?P<end>)$"),
 )
 _BACKUPS = (
@@ -41,9 +52,11 @@ _BACKUPS = (
 
 
 def is_of_system(path: str) -> bool:
-    """Whether a file, by its path ('/' separated), was made by an operating system: `.DS_Store`, `._name`, `__MACOSX/`, `Thumbs.db`…
+    """Whether a file, by its path ('/' separated), was made by an operating system: `.DS_Store`,
+    `._name`, `__MACOSX/`, `Thumbs.db`…
 
-    Folders below the bucket's streams are named by event ids, which anybody may choose: there the file's own name alone decides.
+    Folders below the bucket's streams are named by event ids, which anybody may choose: there the
+    file's own name alone decides.
     """
     above, streams, below = path.rpartition(_BUCKET_STREAMS)
     folders = (above if streams else path).lower().split("/")[:-1]
@@ -57,17 +70,23 @@ def is_of_system(path: str) -> bool:
 
 
 def copied_from(path: str) -> str | None:
-    """The path that a second download or a copy stands for (`name (1).json` is `name.json`'s), or None for any other file."""
+    """The path that a second download or a copy stands for (`name (1).json` is `name.json`'s), or
+    None for any other file.
+    """
     return _original(path, _COPIES, "end")
 
 
 def backed_up_from(path: str) -> str | None:
-    """The path of which a file is an editor's backup, unsaved state or lock (`name~`, `.name.swp`), or None for any other file."""
+    """The path of which a file is an editor's backup, unsaved state or lock (`name~`, `.name.swp`),
+    or None for any other file.
+    """
     return _original(path, _BACKUPS, None)
 
 
 def is_leftover(path: str, listed: Container[str]) -> bool:
-    """Whether a file is nobody's: the operating system's, or an editor's backup or a second copy of one of the `listed` paths."""
+    """Whether a file is nobody's: the operating system's, or an editor's backup or a second copy of
+    one of the `listed` paths.
+    """
     return is_of_system(path) or copied_from(path) in listed or backed_up_from(path) in listed
 
 

@@ -1,8 +1,9 @@
 """Several renditions of one transaction, and the one that they make together.
 
-An old node and a new one, two encodings, an archive without times: they differ in what they know, not in what they say. What one
-knows fills in what another leaves out. They contradict each other in five things alone: the slot, the outcome, the signed message,
-the addresses that tables loaded, an amount. The order of lines decides nothing.
+An old node and a new one, two encodings, an archive without times: they differ in what they know,
+not in what they say. What one knows fills in what another leaves out. They contradict each other in
+five things alone: the slot, the outcome, the signed message, the addresses that tables loaded, an
+amount. The order of lines decides nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One line's account of a transaction: its result, the meta of it, the wire bytes where it holds them, its line."""
+    """One line's account of a transaction: its result, the meta of it, the wire bytes where it
+    holds them, its line.
+    """
 
     result: Result
     meta: Meta
@@ -38,7 +41,8 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A rendition decoded: `tx` is None where its message cannot be read, `holds` whether it is signed as it says.
+    """A rendition decoded: `tx` is None where its message cannot be read, `holds` whether it is
+    signed as it says.
 
     `loaded` are the addresses from tables that it was read with.
     """
@@ -53,14 +57,17 @@ class _Read:
 def is_repetition(first: Rendition, second: Rendition) -> bool:
     """Whether two lines say the same in every member that is read."""
     ranks = _rank(first), _rank(second)
-    return ranks[0] == ranks[1] or bool(msgspec.json.decode(ranks[0]) == msgspec.json.decode(ranks[1]))
+    return ranks[0] == ranks[1] or bool(
+        msgspec.json.decode(ranks[0]) == msgspec.json.decode(ranks[1])
+    )
 
 
 def merged(signature: str, renditions: Iterable[Rendition]) -> tuple[Rendition, list[str]]:
-    """One rendition that knows what all of them know, and in what they contradict each other ([] when in nothing).
+    """One rendition that knows what all of them know, and in what they contradict each other ([]
+    when in nothing).
 
-    The message is that of the best one: signed as it says, then uncheckable, then false, then unreadable. Where they contradict
-    each other, its word is kept.
+    The message is that of the best one: signed as it says, then uncheckable, then false, then
+    unreadable. Where they contradict each other, its word is kept.
     """
     listed = sorted(renditions, key=_rank)
     loaded = [given for given in (r.meta.loaded_addresses for r in listed) if _loads(given)]
@@ -71,7 +78,9 @@ def merged(signature: str, renditions: Iterable[Rendition]) -> tuple[Rendition, 
     metas = [rendition.meta, *(read.rendition.meta for read in reads)]
     meta = replace(
         rendition.meta,
-        log_messages=max((m.log_messages for m in metas), key=lambda raw: (_length(raw), bytes(raw))),
+        log_messages=max(
+            (m.log_messages for m in metas), key=lambda raw: (_length(raw), bytes(raw))
+        ),
         inner_instructions=_fullest_inner(best, reads),
         pre_token_balances=_balances(m.pre_token_balances for m in metas),
         post_token_balances=_balances(m.post_token_balances for m in metas),
@@ -81,7 +90,14 @@ def merged(signature: str, renditions: Iterable[Rendition]) -> tuple[Rendition, 
         rendition.result,
         block_time=_agreed(read.rendition.result.block_time for read in reads),
         transaction_index=_agreed(read.rendition.result.transaction_index for read in reads),
-        version=next((v for v in (rendition.result.version, *(r.rendition.result.version for r in reads)) if v is not None), None),
+        version=next(
+            (
+                v
+                for v in (rendition.result.version, *(r.rendition.result.version for r in reads))
+                if v is not None
+            ),
+            None,
+        ),
     )
     lines = [read.rendition.line for read in reads if read.rank == best.rank]
     return Rendition(result, meta, rendition.wire, min(lines)), contradictions
@@ -99,15 +115,22 @@ def _preference(read: _Read) -> tuple[int, bool, int, bytes]:
 
 
 def _checked(reads: list[_Read]) -> _Read:
-    """The best rendition; where it cannot be checked and another of the same message can, that one: it was found false."""
+    """The best rendition; where it cannot be checked and another of the same message can, that one:
+    it was found false.
+    """
     best = reads[0]
     if best.tx is None or best.holds is not None:
         return best
-    return next((read for read in reads if read.holds is False and read.tx and _is_one(best.tx, read.tx)), best)
+    return next(
+        (read for read in reads if read.holds is False and read.tx and _is_one(best.tx, read.tx)),
+        best,
+    )
 
 
 def _read(signature: str, rendition: Rendition, others: Sequence[LoadedAddresses | None]) -> _Read:
-    """Decode a rendition with the loaded addresses that it gives, else with those that another one gives."""
+    """Decode a rendition with the loaded addresses that it gives, else with those that another one
+    gives.
+    """
     own = rendition.meta.loaded_addresses
     for loaded in (own, *others):
         try:
@@ -135,14 +158,21 @@ def _is_one(first: Transaction, second: Transaction) -> bool:
     static = first.account_keys[: first.static_keys], second.account_keys[: second.static_keys]
     if first.signatures != second.signatures or static[0] != static[1] or len(hashes) > 1:
         return False
-    return len(first.instructions) == len(second.instructions) and all(map(_may_be_one, first.instructions, second.instructions))
+    return len(first.instructions) == len(second.instructions) and all(
+        map(_may_be_one, first.instructions, second.instructions)
+    )
 
 
 def _may_be_one(first: Any, second: Any) -> bool:
-    """Whether two instructions may be the same one: jsonParsed shows those of well-known programs without accounts and data."""
+    """Whether two instructions may be the same one: jsonParsed shows those of well-known programs
+    without accounts and data.
+    """
     if first.program != second.program:
         return False
-    return None in (first.data, second.data) or (first.accounts, first.data) == (second.accounts, second.data)
+    return None in (first.data, second.data) or (first.accounts, first.data) == (
+        second.accounts,
+        second.data,
+    )
 
 
 def _differ_in_message(best: _Read, reads: list[_Read]) -> bool:
@@ -158,7 +188,11 @@ def _differ_in_outcome(best: _Read, reads: list[_Read]) -> bool:
 
 
 def _differ_in_loaded(best: _Read, reads: list[_Read]) -> bool:
-    given = {msgspec.json.encode(read.rendition.meta.loaded_addresses) for read in reads if _loads(read.rendition.meta.loaded_addresses)}
+    given = {
+        msgspec.json.encode(read.rendition.meta.loaded_addresses)
+        for read in reads
+        if _loads(read.rendition.meta.loaded_addresses)
+    }
     return len(given) > 1
 
 
@@ -202,12 +236,16 @@ def _length(raw: msgspec.Raw) -> int:
 
 
 def _fullest_inner(best: _Read, reads: list[_Read]) -> msgspec.Raw:
-    """The inner instructions of the rendition that shows most of them; a whole list is better than a garbled one."""
+    """The inner instructions of the rendition that shows most of them; a whole list is better than
+    a garbled one.
+    """
 
     def fullness(read: _Read) -> tuple[bool, int, int, bytes]:
         if best.tx is None:
             return False, 0, 0, b""
-        found, why = readable_inner_instructions({"innerInstructions": read.rendition.meta.inner()}, best.tx)
+        found, why = readable_inner_instructions(
+            {"innerInstructions": read.rendition.meta.inner()}, best.tx
+        )
         with_data = sum(item.data is not None for _, _, item in found)
         return why is None, len(found), with_data, bytes(read.rendition.meta.inner_instructions)
 

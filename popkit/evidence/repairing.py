@@ -1,4 +1,6 @@
-"""One line of transactions, part by part: what a tool wrote in its own way is read, and what is garbled costs that part alone."""
+"""One line of transactions, part by part: what a tool wrote in its own way is read, and what is
+garbled costs that part alone.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +8,30 @@ from typing import Any
 
 import msgspec
 
-from popkit.evidence.rpc import LoadedAddresses, Meta, Result, TokenBalance, TransactionLine, numbers_of
+from popkit.evidence.rpc import (
+    LoadedAddresses,
+    Meta,
+    Result,
+    TokenBalance,
+    TransactionLine,
+    numbers_of,
+)
 
 _NULL = msgspec.Raw(b"null")
 _U64_DIGITS = 20
 
 
 class PartError(ValueError):
-    """A part of a line is not what getTransaction gives there; the message says which, and what was expected."""
+    """A part of a line is not what getTransaction gives there; the message says which, and what was
+    expected.
+    """
 
 
 def read_part_by_part(text: bytes) -> tuple[TransactionLine, list[str]]:
     """A line as a typed row, and which of its parts could not be read (they are None in it).
 
-    Numbers may be text (@solana/kit's bigints). Raises PartError when it is no row at all: signature, slot and transaction are needed.
+    Numbers may be text (@solana/kit's bigints). Raises PartError when it is no row at all:
+    signature, slot and transaction are needed.
     """
     try:
         line = msgspec.json.decode(text)
@@ -36,8 +48,13 @@ def read_part_by_part(text: bytes) -> tuple[TransactionLine, list[str]]:
     if slot is None:
         raise PartError(f"slot: a number expected, got {type(result.get('slot')).__name__}")
     transaction = result.get("transaction")
-    if not isinstance(transaction, str | dict) and not (isinstance(transaction, list) and all(isinstance(t, str) for t in transaction)):
-        raise PartError(f"transaction: text, [text, encoding] or an object expected, got {type(transaction).__name__}")
+    if not isinstance(transaction, str | dict) and not (
+        isinstance(transaction, list) and all(isinstance(t, str) for t in transaction)
+    ):
+        raise PartError(
+            f"transaction: text, [text, encoding] or an object expected, got "
+            f"{type(transaction).__name__}"
+        )
     garbled: list[str] = []
     version = result.get("version")
     read = Result(
@@ -45,14 +62,18 @@ def read_part_by_part(text: bytes) -> tuple[TransactionLine, list[str]]:
         transaction=transaction,
         meta=_meta(result.get("meta"), garbled),
         block_time=_optional(result, "blockTime", garbled),
-        version=version if isinstance(version, str | int) and not isinstance(version, bool) else None,
+        version=version
+        if isinstance(version, str | int) and not isinstance(version, bool)
+        else None,
         transaction_index=_optional(result, "transactionIndex", garbled),
     )
     return TransactionLine(line["signature"], read), garbled
 
 
 def _meta(meta: Any, garbled: list[str]) -> Meta | None:
-    """The meta, or None where it does not tell whether the transaction was accepted; old nodes told it in `status`."""
+    """The meta, or None where it does not tell whether the transaction was accepted; old nodes told
+    it in `status`.
+    """
     if not isinstance(meta, dict):
         return None
     status = meta.get("status")
@@ -85,7 +106,12 @@ def _optional(result: dict[str, Any], name: str, garbled: list[str]) -> int | No
 
 def _number(value: Any) -> int | None:
     """A number below 2^63, also as text or as a float without a fraction; None when it is none."""
-    is_digits = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _U64_DIGITS
+    is_digits = (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isdecimal()
+        and len(value) <= _U64_DIGITS
+    )
     if is_digits or (isinstance(value, float) and value.is_integer()):
         value = int(value)
     return value if type(value) is int and 0 <= value < 1 << 63 else None
@@ -108,7 +134,12 @@ def _balance(item: dict[str, Any]) -> TokenBalance:
     # Base units are a decimal string, as u64 is wider than a JavaScript number; a float would not be exact.
     text = str(amount) if type(amount) is int else amount
     index, amounts = _number(item["accountIndex"]), {"amount": text}
-    found = {"accountIndex": index, "mint": item["mint"], "uiTokenAmount": amounts, "owner": item.get("owner")}
+    found = {
+        "accountIndex": index,
+        "mint": item["mint"],
+        "uiTokenAmount": amounts,
+        "owner": item.get("owner"),
+    }
     try:
         return msgspec.convert(found, TokenBalance)
     except msgspec.ValidationError as error:
@@ -120,7 +151,12 @@ def _loaded(meta: dict[str, Any], garbled: list[str]) -> LoadedAddresses | None:
     if loaded is None:
         return None
     try:
-        return LoadedAddresses(*(msgspec.convert(loaded.get(kind) or [], list[str]) for kind in ("writable", "readonly")))
+        return LoadedAddresses(
+            *(
+                msgspec.convert(loaded.get(kind) or [], list[str])
+                for kind in ("writable", "readonly")
+            )
+        )
     except (AttributeError, msgspec.ValidationError):
         garbled.append("loadedAddresses")
         return None

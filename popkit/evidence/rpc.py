@@ -1,6 +1,8 @@
-"""What a Solana node answered: signatures and accounts of a case, de-duplicated and placed, and the shape of its transactions.
+"""What a Solana node answered: signatures and accounts of a case, de-duplicated and placed, and the
+shape of its transactions.
 
-The order and the repetition of lines do not matter: rows are kept by their key, in ascending order of it.
+The order and the repetition of lines do not matter: rows are kept by their key, in ascending order
+of it.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class _TokenAmount(msgspec.Struct, gc=False):
 
 
 class TokenBalance(msgspec.Struct, rename="camel", gc=False):
-    """One of a transaction's pre- or post-token balances; the amount is a decimal string of base units."""
+    """One of a transaction's pre- or post-token balances; the amount is a decimal string of base
+    units.
+    """
 
     account_index: int
     mint: str
@@ -64,7 +68,9 @@ class Meta(msgspec.Struct, rename="camel", gc=False):
             return None
 
     def inner(self) -> Any:
-        """The inner instructions as getTransaction gives them, or as an archive garbles them; None when there are none."""
+        """The inner instructions as getTransaction gives them, or as an archive garbles them; None
+        when there are none.
+        """
         try:
             return msgspec.json.decode(self.inner_instructions)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -112,8 +118,9 @@ class _AccountLine(msgspec.Struct):
 class Transactions:
     """The transactions of a case as columns, ascending by signature, one row a signature.
 
-    `wire` holds the bytes of base64 (or base58) answers, `parsed` the object of json and jsonParsed ones; one of the two is None.
-    `position` is the transaction's index in its block where the node told it. Rows a node answered with null are in `unavailable`.
+    `wire` holds the bytes of base64 (or base58) answers, `parsed` the object of json and jsonParsed
+    ones; one of the two is None. `position` is the transaction's index in its block where the node
+    told it. Rows a node answered with null are in `unavailable`.
     """
 
     signature: list[str] = field(default_factory=list)
@@ -139,7 +146,9 @@ class Transactions:
 
 @dataclass(frozen=True, slots=True)
 class SignatureRow:
-    """One row of getSignaturesForAddress: that a transaction touching `address` landed in `slot`, and how it ended."""
+    """One row of getSignaturesForAddress: that a transaction touching `address` landed in `slot`,
+    and how it ended.
+    """
 
     signature: str
     slot: int
@@ -151,10 +160,12 @@ class SignatureRow:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account as of `slot`; `data` and `owner` are None when the node said that it does not exist.
+    """An account as of `slot`; `data` and `owner` are None when the node said that it does not
+    exist.
 
-    `program` is whose accounts the case is about. `others` are further readings of the same account, ascending by slot, and
-    `is_contradicted` says that the evidence holds two contents of it for this very slot.
+    `program` is whose accounts the case is about. `others` are further readings of the same
+    account, ascending by slot, and `is_contradicted` says that the evidence holds two contents of
+    it for this very slot.
     """
 
     pubkey: str
@@ -168,11 +179,15 @@ class AccountRow:
 
     @property
     def exists(self) -> bool:
-        """Whether somebody made the account: an address to which lamports were merely sent is the system program's, and empty."""
+        """Whether somebody made the account: an address to which lamports were merely sent is the
+        system program's, and empty.
+        """
         return self.data is not None and (self.data != b"" or self.owner != SYSTEM_PROGRAM)
 
     def decoded(self, kind: type[A]) -> A | None:
-        """The account of one kind that the program holds there; None when it does not exist, is another's or holds something else."""
+        """The account of one kind that the program holds there; None when it does not exist, is
+        another's or holds something else.
+        """
         if self.data is None or self.owner != self.program:
             return None
         try:
@@ -183,7 +198,9 @@ class AccountRow:
 
 
 def wire_bytes(transaction: list[str] | dict[str, Any] | str) -> bytes | None:
-    """The wire bytes of an encoded transaction; None for json and jsonParsed. Raises ValueError for anything else."""
+    """The wire bytes of an encoded transaction; None for json and jsonParsed. Raises ValueError for
+    anything else.
+    """
     if isinstance(transaction, dict):
         return None
     if isinstance(transaction, list) and len(transaction) == 2 and transaction[1] == "base64":
@@ -191,7 +208,13 @@ def wire_bytes(transaction: list[str] | dict[str, Any] | str) -> bytes | None:
             return pybase64.b64decode(transaction[0], validate=True)
         except ValueError as error:
             raise ValueError(f"the transaction is not base64: {error}") from None
-    text = transaction if isinstance(transaction, str) else transaction[0] if transaction and transaction[-1] == "base58" else None
+    text = (
+        transaction
+        if isinstance(transaction, str)
+        else transaction[0]
+        if transaction and transaction[-1] == "base58"
+        else None
+    )
     if text is None:
         raise ValueError(f"the transaction's encoding is not known: {transaction[1:]!r}")
     return b58decode(text)
@@ -202,7 +225,10 @@ def typed_rows(lines: Lines, kind: type[T], what: str) -> Iterator[tuple[int, T]
 
     Numbers that a client wrote as text (@solana/kit's bigints) are read as numbers.
     """
-    decode, decode_text = msgspec.json.Decoder(kind).decode, msgspec.json.Decoder(kind, strict=False).decode
+    decode, decode_text = (
+        msgspec.json.Decoder(kind).decode,
+        msgspec.json.Decoder(kind, strict=False).decode,
+    )
     for number, text in lines:
         try:
             row = decode(text)
@@ -216,7 +242,9 @@ def typed_rows(lines: Lines, kind: type[T], what: str) -> Iterator[tuple[int, T]
 
 
 def numbers_of(err: Any) -> Any:
-    """An `err` whose numbers are numbers, where a client wrote them as text; errors' own names are never digits."""
+    """An `err` whose numbers are numbers, where a client wrote them as text; errors' own names are
+    never digits.
+    """
     if isinstance(err, str) and err.isascii() and err.isdecimal() and len(err) <= _U64_DIGITS:
         return int(err)
     if isinstance(err, dict):
@@ -227,29 +255,42 @@ def numbers_of(err: Any) -> Any:
 def read_signatures(lines: Lines) -> dict[str, SignatureRow]:
     """Read `rpc/signatures.jsonl` into one row a signature, with every address it was listed for.
 
-    A block time of null is not known, and no contradiction beside one that is; an `err` of null means accepted.
+    A block time of null is not known, and no contradiction beside one that is; an `err` of null
+    means accepted.
     """
     rows: dict[str, SignatureRow] = {}
     for number, row in typed_rows(lines, _SignatureLine, "a row of getSignaturesForAddress"):
         if not is_signature(row.signature) or not is_pubkey(row.address):
-            lines.problem("unreadable_line", "signature or address is not base58 of the right length", number)
+            lines.problem(
+                "unreadable_line", "signature or address is not base58 of the right length", number
+            )
             continue
         err, place = numbers_of(row.err), lines.place(number)
-        new = SignatureRow(row.signature, row.slot, err, row.block_time, frozenset({row.address}), place)
+        new = SignatureRow(
+            row.signature, row.slot, err, row.block_time, frozenset({row.address}), place
+        )
         seen = rows.get(row.signature)
         if seen is None:
             rows[row.signature] = new
             continue
         if (seen.slot, seen.err) != (new.slot, new.err):
-            lines.problem("contradictory_lines", f"{row.signature} was listed before with another slot or outcome", number)
+            lines.problem(
+                "contradictory_lines",
+                f"{row.signature} was listed before with another slot or outcome",
+                number,
+            )
         kept = new if (new.slot, str(new.err)) < (seen.slot, str(seen.err)) else seen
         time = min((at for at in (seen.block_time, new.block_time) if at is not None), default=None)
-        rows[row.signature] = replace(kept, block_time=time, addresses=seen.addresses | new.addresses)
+        rows[row.signature] = replace(
+            kept, block_time=time, addresses=seen.addresses | new.addresses
+        )
     return dict(sorted(rows.items()))
 
 
 def read_accounts(lines: Lines, program: str) -> dict[str, AccountRow]:
-    """Read `rpc/accounts.jsonl`: the newest state of each account (the highest slot), with its other readings behind it."""
+    """Read `rpc/accounts.jsonl`: the newest state of each account (the highest slot), with its
+    other readings behind it.
+    """
     readings: dict[str, list[AccountRow]] = defaultdict(list)
     for number, row in typed_rows(lines, _AccountLine, "{pubkey, slot, account}"):
         if not is_pubkey(row.pubkey):
@@ -263,15 +304,23 @@ def read_accounts(lines: Lines, program: str) -> dict[str, AccountRow]:
                 lines.problem("unreadable_line", str(error), number)
                 continue
             if data is None:
-                lines.problem("unreadable_line", "the account's data is jsonParsed; popkit reads base64", number)
+                lines.problem(
+                    "unreadable_line",
+                    "the account's data is jsonParsed; popkit reads base64",
+                    number,
+                )
                 continue
         owner = row.account.owner if row.account else None
-        readings[row.pubkey].append(AccountRow(row.pubkey, row.slot, owner, data, lines.place(number), program))
+        readings[row.pubkey].append(
+            AccountRow(row.pubkey, row.slot, owner, data, lines.place(number), program)
+        )
     return {pubkey: _newest(readings[pubkey], lines) for pubkey in sorted(readings)}
 
 
 def _newest(readings: list[AccountRow], lines: Lines) -> AccountRow:
-    """The newest of an account's readings with the others behind it; equal readings are one, two of one slot contradict each other."""
+    """The newest of an account's readings with the others behind it; equal readings are one, two of
+    one slot contradict each other.
+    """
     distinct: dict[tuple[int | None, str | None, bytes | None], AccountRow] = {}
     for row in readings:
         distinct.setdefault((row.slot, row.owner, row.data), row)
@@ -283,7 +332,11 @@ def _newest(readings: list[AccountRow], lines: Lines) -> AccountRow:
             other = sorted((earlier, row), key=lambda r: r.place)
             detail = f"{row.pubkey} stands in line {other[0].place.line} too, with another content"
             lines.problems.append(Problem("contradictory_lines", detail, other[1].place))
-    return replace(newest, others=tuple(ascending[:-1]), is_contradicted=newest.slot is not None and by_slot[newest.slot] > 1)
+    return replace(
+        newest,
+        others=tuple(ascending[:-1]),
+        is_contradicted=newest.slot is not None and by_slot[newest.slot] > 1,
+    )
 
 
 def _age(row: AccountRow) -> tuple[int, bool, bytes, str]:
@@ -293,4 +346,7 @@ def _age(row: AccountRow) -> tuple[int, bool, bytes, str]:
 def unavailable_problem(table: Transactions) -> list[Problem]:
     """One problem a transaction that the node listed or was asked for and answered with null."""
     place = Place(table.file, None, None, table.sha256)
-    return [Problem("transaction_unavailable", f"{signature}: the node answered null", place) for signature in sorted(table.unavailable)]
+    return [
+        Problem("transaction_unavailable", f"{signature}: the node answered null", place)
+        for signature in sorted(table.unavailable)
+    ]

@@ -1,6 +1,8 @@
-"""The transactions of a case: one row a signature, from however many renditions of it the case holds.
+"""The transactions of a case: one row a signature, from however many renditions of it the case
+holds.
 
-The order and the repetition of lines do not matter: rows are kept by their signature, in ascending order of it.
+The order and the repetition of lines do not matter: rows are kept by their signature, in ascending
+order of it.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ def read_transactions(lines: Lines, known: Transactions | None = None) -> Transa
         if parts:
             garbled.setdefault(row.signature, {}).update(dict.fromkeys(parts, number))
         if not is_signature(row.signature):
-            lines.problem("unreadable_line", f"{row.signature[:100]!r} is not a transaction signature", number)
+            lines.problem(
+                "unreadable_line", f"{row.signature[:100]!r} is not a transaction signature", number
+            )
             continue
         if row.result is None:
             table.unavailable.add(row.signature)
@@ -76,13 +80,19 @@ def read_transactions(lines: Lines, known: Transactions | None = None) -> Transa
         _append(table, signature, rendition)
     for signature, number in sorted(without_meta.items()):
         if signature not in rows:  # where another line tells the outcome, nothing is missing
-            lines.problem("unreadable_line", "the transaction has no meta: whether it was accepted is not known", number)
+            lines.problem(
+                "unreadable_line",
+                "the transaction has no meta: whether it was accepted is not known",
+                number,
+            )
     table.unavailable -= rows.keys()
     return table
 
 
 def _transaction_rows(lines: Lines) -> Iterator[tuple[int, TransactionLine, list[str]]]:
-    """The lines as (number, typed row, parts of it that could not be read); a line that is none is noted."""
+    """The lines as (number, typed row, parts of it that could not be read); a line that is none is
+    noted.
+    """
     decode = msgspec.json.Decoder(TransactionLine).decode
     for number, text in lines:
         parts: list[str] = []
@@ -92,7 +102,11 @@ def _transaction_rows(lines: Lines) -> Iterator[tuple[int, TransactionLine, list
             try:
                 row, parts = read_part_by_part(text)
             except PartError:
-                lines.problem("unreadable_line", f"is not {{signature, result}} of getTransaction: {error}", number)
+                lines.problem(
+                    "unreadable_line",
+                    f"is not {{signature, result}} of getTransaction: {error}",
+                    number,
+                )
                 continue
         yield number, row, parts
 
@@ -111,12 +125,17 @@ def _append(table: Transactions, signature: str, rendition: Rendition) -> None:
 
 
 def _detach(meta: Meta) -> None:
-    """Let go of the line that a row was read from: keep the logs of refused transactions alone, and copies of what is kept.
+    """Let go of the line that a row was read from: keep the logs of refused transactions alone, and
+    copies of what is kept.
 
     Raw values are windows into their line, and would keep the text of the whole file in memory.
     """
     meta.log_messages = _NULL if meta.err is None else meta.log_messages.copy()
-    meta.inner_instructions = _NULL if bytes(meta.inner_instructions) in (b"null", b"[]") else meta.inner_instructions.copy()
+    meta.inner_instructions = (
+        _NULL
+        if bytes(meta.inner_instructions) in (b"null", b"[]")
+        else meta.inner_instructions.copy()
+    )
 
 
 __all__ = ["read_transactions"]

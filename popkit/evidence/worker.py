@@ -1,4 +1,6 @@
-"""The worker's side of a case as it was given: bucket objects, storage rows, ticket receipts, wallets' reports."""
+"""The worker's side of a case as it was given: bucket objects, storage rows, ticket receipts,
+wallets' reports.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ FROM_MILLISECONDS, TO_MILLISECONDS = 10**11, 10**14
 
 @dataclass(frozen=True, slots=True)
 class BucketObject:
-    """One object of the immutable bucket: its key, its text as exported, where it stands in the case."""
+    """One object of the immutable bucket: its key, its text as exported, where it stands in the
+    case.
+    """
 
     key: str
     text: str
@@ -59,15 +63,25 @@ class WalletReport:
     place: Place
 
 
-def read_bucket_files(files: dict[str, Path], digests: dict[str, str] | None, problems: list[Problem]) -> dict[str, BucketObject]:
-    """The bucket exported as files: the key is the path below `worker/r2/`, without a second download's `(1)`."""
+def read_bucket_files(
+    files: dict[str, Path], digests: dict[str, str] | None, problems: list[Problem]
+) -> dict[str, BucketObject]:
+    """The bucket exported as files: the key is the path below `worker/r2/`, without a second
+    download's `(1)`.
+    """
     found = {}
     for name, path in files.items():
         if not name.startswith(BUCKET_FOLDER):
             continue
         place = Place(name, None, None, (digests or {}).get(name))
         if path.stat().st_size > MAX_OBJECT_BYTES:
-            problems.append(Problem("document_too_large", f"is larger than {MAX_OBJECT_BYTES} bytes and was not read", place))
+            problems.append(
+                Problem(
+                    "document_too_large",
+                    f"is larger than {MAX_OBJECT_BYTES} bytes and was not read",
+                    place,
+                )
+            )
             continue
         key = (copied_from(name) or name)[len(BUCKET_FOLDER) :]
         text = read_held(path, name, place.sha256).decode("utf-8", "surrogateescape")
@@ -85,7 +99,11 @@ def read_bucket_lines(lines: Lines) -> dict[str, BucketObject]:
             continue
         seen = found.get(key)
         if seen is not None and seen.text != text:
-            lines.problem("contradictory_lines", f"{key} stands in line {seen.place.line} too, with another text", number)
+            lines.problem(
+                "contradictory_lines",
+                f"{key} stands in line {seen.place.line} too, with another text",
+                number,
+            )
         if seen is None or text < seen.text:
             found[key] = BucketObject(key, text, lines.place(number))
     return dict(sorted(found.items()))
@@ -101,7 +119,11 @@ def read_storage(lines: Lines) -> dict[str, StoredRow]:
             continue
         seen = found.get(key)
         if seen is not None and seen.value != row["value"]:
-            lines.problem("contradictory_lines", f"{key} stands in line {seen.place.line} too, with another value", number)
+            lines.problem(
+                "contradictory_lines",
+                f"{key} stands in line {seen.place.line} too, with another value",
+                number,
+            )
             if repr(seen.value) <= repr(row["value"]):
                 continue
         if seen is None or seen.value != row["value"]:
@@ -110,20 +132,32 @@ def read_storage(lines: Lines) -> dict[str, StoredRow]:
 
 
 def read_receipts(lines: Lines) -> list[ReceiptRow]:
-    """`worker/ticket-receipts.jsonl`, one receipt a line, ascending by their canonical text; equal receipts are one."""
+    """`worker/ticket-receipts.jsonl`, one receipt a line, ascending by their canonical text; equal
+    receipts are one.
+    """
     found: dict[str, ReceiptRow] = {}
     for number, row in _objects(lines, "a ticket receipt"):
-        if not (isinstance(row.get("receiptId"), str) and isinstance(row.get("receiptHash"), str) and isinstance(row.get("audit"), dict)):
-            lines.problem("unreadable_line", "is not a ticket receipt {receiptId, receiptHash, audit, …}", number)
+        if not (
+            isinstance(row.get("receiptId"), str)
+            and isinstance(row.get("receiptHash"), str)
+            and isinstance(row.get("audit"), dict)
+        ):
+            lines.problem(
+                "unreadable_line",
+                "is not a ticket receipt {receiptId, receiptHash, audit, …}",
+                number,
+            )
             continue
         found.setdefault(dumps(row), ReceiptRow(row, lines.place(number)))
     return [found[text] for text in sorted(found)]
 
 
 def read_asked(lines: Lines) -> dict[str, list[Answer]]:
-    """A collector's lines of {name, path, at, status, body}, by name and ascending by text; equal ones are one, as of the last asking.
+    """A collector's lines of {name, path, at, status, body}, by name and ascending by text; equal
+    ones are one, as of the last asking.
 
-    A line whose path is no path of the worker was taken over from elsewhere: when it was asked for is not known.
+    A line whose path is no path of the worker was taken over from elsewhere: when it was asked for
+    is not known.
     """
     found: dict[str, dict[str, Answer]] = {}
     for number, row in _objects(lines, "{name, path, at, status, body}"):
@@ -131,7 +165,12 @@ def read_asked(lines: Lines) -> dict[str, list[Answer]]:
         if not isinstance(name, str) or not isinstance(status, int) or "body" not in row:
             lines.problem("unreadable_line", "is not {name, path, at, status, body}", number)
             continue
-        is_asked = isinstance(path, str) and path.startswith("/") and isinstance(at, int | float) and 0 < at < 1 << 33
+        is_asked = (
+            isinstance(path, str)
+            and path.startswith("/")
+            and isinstance(at, int | float)
+            and 0 < at < 1 << 33
+        )
         asked_at = float(at) if is_asked else None
         known, text = found.setdefault(name, {}), dumps(row["body"])
         earlier = known.get(text)
@@ -143,24 +182,45 @@ def read_asked(lines: Lines) -> dict[str, list[Answer]]:
 
 
 def read_reports(lines: Lines) -> list[WalletReport]:
-    """`client/errors.jsonl`: what wallets reported, ascending by time and wallet; equal reports are one."""
+    """`client/errors.jsonl`: what wallets reported, ascending by time and wallet; equal reports are
+    one.
+    """
     found: dict[tuple[Any, ...], WalletReport] = {}
     for number, row in _objects(lines, "a wallet's report"):
         at, event, wallet = row.get("at"), row.get("eventId"), row.get("wallet")
         signature, logs = row.get("signature"), row.get("logs")
-        if isinstance(at, bool) or not isinstance(at, int | float) or not isinstance(event, str) or not isinstance(wallet, str):
-            lines.problem("unreadable_line", "is not {at, eventId, wallet, landed, signature, message, logs}", number)
+        if (
+            isinstance(at, bool)
+            or not isinstance(at, int | float)
+            or not isinstance(event, str)
+            or not isinstance(wallet, str)
+        ):
+            lines.problem(
+                "unreadable_line",
+                "is not {at, eventId, wallet, landed, signature, message, logs}",
+                number,
+            )
             continue
         seconds = _seconds(at)
         if seconds is None:
-            lines.problem("unreadable_line", f"at: {at} is neither unix seconds nor milliseconds", number)
+            lines.problem(
+                "unreadable_line", f"at: {at} is neither unix seconds nor milliseconds", number
+            )
             continue
         if signature is not None and not is_signature(signature):
-            lines.problem("unreadable_line", f"{str(signature)[:100]!r} is not a transaction signature", number)
+            lines.problem(
+                "unreadable_line",
+                f"{str(signature)[:100]!r} is not a transaction signature",
+                number,
+            )
             continue
         if at >= FROM_MILLISECONDS:
-            lines.problem("time_in_milliseconds", f"at: {at} was read as milliseconds: {seconds} s", number)
-        kept = tuple(line for line in logs if isinstance(line, str)) if isinstance(logs, list) else ()
+            lines.problem(
+                "time_in_milliseconds", f"at: {at} was read as milliseconds: {seconds} s", number
+            )
+        kept = (
+            tuple(line for line in logs if isinstance(line, str)) if isinstance(logs, list) else ()
+        )
         message = row.get("message")
         report = WalletReport(
             seconds,
@@ -172,14 +232,18 @@ def read_reports(lines: Lines) -> list[WalletReport]:
             kept,
             lines.place(number),
         )
-        found.setdefault((report.at, wallet, event, report.landed, signature or "", report.message, kept), report)
+        found.setdefault(
+            (report.at, wallet, event, report.landed, signature or "", report.message, kept), report
+        )
     return [found[key] for key in sorted(found)]
 
 
 def _seconds(at: int | float) -> int | None:
-    """A report's time in unix seconds: as it stands, or from milliseconds, which JavaScript's clock gives; None for what is neither.
+    """A report's time in unix seconds: as it stands, or from milliseconds, which JavaScript's clock
+    gives; None for what is neither.
 
-    As seconds, what is read as milliseconds would lie past the year 5100; as milliseconds, what is read as seconds before 1973.
+    As seconds, what is read as milliseconds would lie past the year 5100; as milliseconds, what is
+    read as seconds before 1973.
     """
     if 0 <= at < FROM_MILLISECONDS:
         return int(at)

@@ -1,1 +1,3 @@
-"""What a person looks at: views, pictures, blocks and the terminal's pages. They read results and compute none."""
+"""What a person looks at: views, pictures, blocks and the terminal's pages. They read results and
+compute none.
+"""

@@ -1,6 +1,8 @@
-"""The few shapes a page is made of, each with one HTML form (a template, autoescaped) and one Markdown form.
+"""The few shapes a page is made of, each with one HTML form (a template, autoescaped) and one
+Markdown form.
 
-A notebook cell ends in a block: Jupyter shows its HTML, a terminal its Markdown, and the report takes both from the executed cell.
+A notebook cell ends in a block: Jupyter shows its HTML, a terminal its Markdown, and the report
+takes both from the executed cell.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ TONES = {
     "found": ("✔", "good"),
     "cannot be found": ("✖", "bad"),
 }
-"""Symbol and tone of each verdict, severity, audit answer and attack's outcome: never colour alone."""
+"""Symbol and tone of each verdict, severity, audit answer and attack's outcome: never colour alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A verdict or severity: word, symbol and tone. `but` is what is wrong all the same: success wears no sign of success then."""
+    """A verdict or severity: word, symbol and tone. `but` is what is wrong all the same: success
+    wears no sign of success then.
+    """
 
     name: str
     but: str = ""
@@ -108,7 +113,9 @@ def cell_markdown(cell: Cell) -> str:
 
 
 class Block:
-    """A piece of a page. `html()` and `markdown()` are its two forms; both escape whatever came from outside."""
+    """A piece of a page. `html()` and `markdown()` are its two forms; both escape whatever came
+    from outside.
+    """
 
     kind: ClassVar[str] = "block"
 
@@ -140,7 +147,9 @@ class Note(Block):
 
 @dataclass(repr=False)
 class Table(Block):
-    """Rows under named columns; `caption` says which question it answers, `empty` what it means that there are no rows."""
+    """Rows under named columns; `caption` says which question it answers, `empty` what it means
+    that there are no rows.
+    """
 
     caption: str
     columns: Sequence[str]
@@ -154,7 +163,11 @@ class Table(Block):
         """The table as a DataFrame of strings."""
         import pandas as pd
 
-        return pd.DataFrame([[_text(cell) for cell in row] for row in self.rows], columns=list(self.columns), dtype="string[pyarrow]")
+        return pd.DataFrame(
+            [[_text(cell) for cell in row] for row in self.rows],
+            columns=list(self.columns),
+            dtype="string[pyarrow]",
+        )
 
     def markdown(self) -> str:
         title = f"**{for_markdown(self.caption)}**"
@@ -165,7 +178,12 @@ class Table(Block):
             [
                 title,
                 "",
-                *_pipe_table([list(map(for_markdown, self.columns)), *[[cell_markdown(c) for c in row] for row in self.rows]]),
+                *_pipe_table(
+                    [
+                        list(map(for_markdown, self.columns)),
+                        *[[cell_markdown(c) for c in row] for row in self.rows],
+                    ]
+                ),
                 *after,
             ]
         )
@@ -181,7 +199,9 @@ class Facts(Block):
 
     def markdown(self) -> str:
         rows = [[for_markdown(name), cell_markdown(value)] for name, value in self.rows.items()]
-        return "\n".join([f"**{for_markdown(self.caption)}**", "", *_pipe_table([["what", "value"], *rows])])
+        return "\n".join(
+            [f"**{for_markdown(self.caption)}**", "", *_pipe_table([["what", "value"], *rows])]
+        )
 
 
 @dataclass(repr=False)
@@ -202,7 +222,13 @@ class Steps(Block):
             rows.append(f"{number}. {for_markdown(text)}")
             if command:
                 fence = "~~~~"
-                rows += ["", f"   {fence}", *[f"   {line}" for line in command.splitlines()], f"   {fence}", ""]
+                rows += [
+                    "",
+                    f"   {fence}",
+                    *[f"   {line}" for line in command.splitlines()],
+                    f"   {fence}",
+                    "",
+                ]
         return "\n".join(rows).rstrip()
 
 
@@ -220,7 +246,14 @@ class Group(Block):
 def _pipe_table(rows: list[list[str]]) -> list[str]:
     """A Markdown table, padded so that it also reads as text in a terminal."""
     widths = [max(3, *(_width(row[i]) for row in rows)) for i in range(len(rows[0]))]
-    lines = ["| " + " | ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| "
+        + " | ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        + " |"
+        for row in rows
+    ]
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
@@ -230,7 +263,9 @@ def _width(text: str) -> int:
 
 
 def _visible(value: object) -> object:
-    """What a template's braces give, before it is escaped: markup is popkit's own, everything else is text."""
+    """What a template's braces give, before it is escaped: markup is popkit's own, everything else
+    is text.
+    """
     return value if hasattr(value, "__html__") else for_notebook(value)
 
 
@@ -249,7 +284,10 @@ def environment() -> Any:
         finalize=_visible,
     )
     made.filters["shown"] = shown
-    made.tests |= {"japanese": lambda text: is_japanese(str(text)), "moment": lambda text: is_moment(str(text))}
+    made.tests |= {
+        "japanese": lambda text: is_japanese(str(text)),
+        "moment": lambda text: is_moment(str(text)),
+    }
     return made
 
 

@@ -1,4 +1,6 @@
-"""How pages name a grant, mark a verdict, and say that something is not known: shared by views, pictures and the report."""
+"""How pages name a grant, mark a verdict, and say that something is not known: shared by views,
+pictures and the report.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +47,15 @@ def case_mark(diagnosis: Diagnosis) -> Mark:
 
 
 def _mark(verdict: str, critical: int) -> Mark:
-    return Mark(verdict, count(critical, "critical finding") if critical and verdict != "broken" else "")
+    return Mark(
+        verdict, count(critical, "critical finding") if critical and verdict != "broken" else ""
+    )
 
 
 def fate_of(proof: KnownProof) -> str:
     """What became of a proof, in words; a refusal with its error."""
     if proof.fate != "refused":
-        return {"lost": "never accepted", "not known": "acceptance not known"}.get(proof.fate, proof.fate)
+        return {"lost": "never accepted", "not known": "acceptance not known"}.get(
+            proof.fate, proof.fate
+        )
     return f"refused: {proof.error}" if proof.error else "refused, error not known"

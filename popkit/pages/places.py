@@ -1,6 +1,8 @@
-"""Where a finding stands in the case: file, line and the file's digest, looked up when a write-up shows it.
+"""Where a finding stands in the case: file, line and the file's digest, looked up when a write-up
+shows it.
 
-findings.json names keys alone, so that it does not depend on how a file was ordered; a person wants the line.
+findings.json names keys alone, so that it does not depend on how a file was ordered; a person wants
+the line.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Places:
 
     @cached_property
     def _by_key(self) -> dict[str, list[Place]]:
-        """Every key that a finding may name: signatures, accounts, audit entries, objects, keys of the storage, receipts.
+        """Every key that a finding may name: signatures, accounts, audit entries, objects, keys of
+        the storage, receipts.
 
         One key may stand in several files: a ticket receipt has the hash of its audit entry.
         """
@@ -48,7 +51,8 @@ class Places:
         return found
 
     def place(self, key: str, file: str = "") -> Place | None:
-        """Where a key stands, or None when it stands nowhere in the case, or not in that file (that it is missing may be the finding).
+        """Where a key stands, or None when it stands nowhere in the case, or not in that file (that
+        it is missing may be the finding).
 
         `file` is a file of the case or the beginning of its name; "" means any.
         """
@@ -61,16 +65,24 @@ class Places:
             proof = self.facts.line(grant).proofs.get(entry)
             if proof is None:
                 continue
-            keys = [attempt.signature for attempt in (proof.accepted, *proof.refused) if attempt is not None]
+            keys = [
+                attempt.signature
+                for attempt in (proof.accepted, *proof.refused)
+                if attempt is not None
+            ]
             keys += [proof.anchor.anchor_hash] if proof.anchor is not None else []
             return [place for key in keys for place in self._by_key.get(key, ())]
         return []
 
     def of(self, finding: Finding) -> str:
-        """A finding's place in words: `rpc/transactions.jsonl:12 (4Btj8hWM)`; without a line where the file does not hold the key."""
+        """A finding's place in words: `rpc/transactions.jsonl:12 (4Btj8hWM)`; without a line where
+        the file does not hold the key.
+        """
         file, key = finding.where
         place = self.place(key, file)
-        return shown(Place(place.file, place.line) if place is not None else file) + (f" ({short(key)})" if key else "")
+        return shown(Place(place.file, place.line) if place is not None else file) + (
+            f" ({short(key)})" if key else ""
+        )
 
     def spot(self, key: str) -> str | None:
         """Where a key stands, as `file:line`; None when it stands nowhere in the case."""

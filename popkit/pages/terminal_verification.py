@@ -23,10 +23,14 @@ MARKS = {HOLDS: "✓", VIOLATED: "✗", WARNING: "!", REMARK: "i", CANNOT_TELL: 
 """By the outcome of a check: see `outcome`."""
 _COLOURS = {HOLDS: "32", VIOLATED: "31", CANNOT_TELL: "33"}
 IN_FULL = 6
-"""Sections that a name stands for of which every check is shown; of more (a grant's claims) only what does not hold."""
+"""Sections that a name stands for of which every check is shown; of more (a grant's claims) only
+what does not hold.
+"""
 SECTIONS_SHOWN = 20
 NAMES_SHOWN, REASONS_SHOWN = 3, 5
-"""How many sections are shown, how many names in a row, and how many reasons of one check; `--all` shows everything."""
+"""How many sections are shown, how many names in a row, and how many reasons of one check; `--all`
+shows everything.
+"""
 BEGINNING = 12
 """Characters of a name in a row of names; `verify` takes such a beginning for the name."""
 
@@ -53,7 +57,9 @@ SUBJECTS = {
     "claim": Text("claims", "claim"),
     "record": Text("the worker's claim records", "worker の claim 記録"),
     "audit": Text("the audit chain and ticket receipts", "監査チェーンと参加券レシート"),
-    "records": Text("the worker's claim records against the chain", "worker の claim 記録とチェーンの照合"),
+    "records": Text(
+        "the worker's claim records against the chain", "worker の claim 記録とチェーンの照合"
+    ),
     "coverage": Text("what the evidence covers", "証拠の範囲"),
     "verdict": Text("the verdict", "判定"),
 }
@@ -67,8 +73,13 @@ ONE = {
     "coverage": Text("{name}", "{name}"),
     "verdict": Text("{name}", "{name}"),
 }
-STATUSES = {HOLDS: Text("holds", "成立"), VIOLATED: Text("violated", "違反"), CANNOT_TELL: Text("cannot tell", "判定不能")}
-EACH = {HOLDS: Text("all of {count} hold", "{count} 件すべて成立"), VIOLATED: Text("all of {count} are violated", "{count} 件すべて違反"),
+STATUSES = {
+    HOLDS: Text("holds", "成立"),
+    VIOLATED: Text("violated", "違反"),
+    CANNOT_TELL: Text("cannot tell", "判定不能"),
+}
+EACH = {HOLDS: Text("all of {count} hold", "{count} 件すべて成立"), VIOLATED: Text("all of {count} are "
+                                                                             "violated", "{count} 件すべて違反"),
         CANNOT_TELL: Text("none of {count} can be told", "{count} 件すべて判定不能")}  # fmt: skip
 OF_ALL = Text("of {count}, {parts}", "{count} 件のうち、{parts}")
 TOTALS = {
@@ -96,7 +107,10 @@ REASON = Text("{why}: {where}", "{why}: {where}")
 REPEATED = Text("{why}: {where}, {times} in all", "{why}: {where}、計 {times}")
 OCCURRENCES = Noun("time", "times", "{n} 件")
 SUCH_AS = Text("{count}, such as {names}", "{count}（{names} など）")
-PROVES_NOTHING = Text("{title} (optional: it proves nothing either way)", "{title}（任意の検査: どちらの証明にもなりません）")
+PROVES_NOTHING = Text(
+    "{title} (optional: it proves nothing either way)",
+    "{title}（任意の検査: どちらの証明にもなりません）",
+)
 AND_MORE = Text("and {count}", "ほか{count}")
 ONLY_VIOLATED = Text("What is violated:", "違反の項目:")
 SECTION = Text("{what}: {status}, {checks}", "{what}: {status}、{checks}")
@@ -108,27 +122,43 @@ WHAT_TO_DO = Text(
     "理由、影響を受けた人、今すべきことは `popkit diagnose CASE` で確認できます。",
 )
 HOW_TO_SEE_MORE = Text(
-    "`popkit verify CASE NAME` shows every check of one claim, wallet or grant; --all shows every check of everything.",
+    "`popkit verify CASE NAME` shows every check of one claim, wallet or grant; --all shows every "
+    "check of everything.",
     "`popkit verify CASE NAME` で特定の claim、ウォレット、grant のすべての検査を、--all で全対象のすべての検査を表示します。",
 )
 
 
-def verification_text(verification: Verification, every: bool = False, language: Language = "en", colour: bool = False) -> str:
+def verification_text(
+    verification: Verification, every: bool = False, language: Language = "en", colour: bool = False
+) -> str:
     """A verification as text, ending with a line end.
 
-    Totals; then, `every`: every numbered check. Else every check of what was named, where that is not more than IN_FULL sections, and of
-    everything else what is violated, and in groups what cannot tell.
+    Totals; then, `every`: every numbered check. Else every check of what was named, where that is
+    not more than IN_FULL sections, and of everything else what is violated, and in groups what
+    cannot tell.
     """
     status = verification.status
     about = ABOUT(case=shown(verification.case), code=verification.exit_code).in_language(language)
-    is_noted = any(outcome(check) in (WARNING, REMARK) for section in verification.sections for check in section.checks)
+    is_noted = any(
+        outcome(check) in (WARNING, REMARK)
+        for section in verification.sections
+        for check in section.checks
+    )
     headline = NOTHING_CRITICAL if status == HOLDS and is_noted else HEADLINES[status]
     mark = f"{MARKS[status]} {headline.in_language(language)}"
     lines: list[str | Line] = [Line(mark, f"   {about}", f"1;{_COLOURS[status]}" if colour else "")]
     lines += ["", *_totals(verification, language)]
-    named = [section for section in verification.sections if section.subject != "case"] if verification.names else []
+    named = (
+        [section for section in verification.sections if section.subject != "case"]
+        if verification.names
+        else []
+    )
     if every or 0 < len(named) <= IN_FULL:
-        sections = verification.sections if every else [s for s in verification.sections if s in named or s.status != HOLDS]
+        sections = (
+            verification.sections
+            if every
+            else [s for s in verification.sections if s in named or s.status != HOLDS]
+        )
         for section in sections:
             lines += ["", *_section(section, section.checks, language)]
         return page(lines)
@@ -136,27 +166,37 @@ def verification_text(verification: Verification, every: bool = False, language:
     for kind in GROUPS:
         lines += _group(verification.sections, kind, language)
     lines += _not_covered(verification.sections, language)
-    return page([*lines, "", WHAT_TO_DO.in_language(language), HOW_TO_SEE_MORE.in_language(language)])
+    return page(
+        [*lines, "", WHAT_TO_DO.in_language(language), HOW_TO_SEE_MORE.in_language(language)]
+    )
 
 
 def outcome(check: Check) -> str:
-    """What a check came to: its status; of one that is violated and not critical, 'warning' or 'info'."""
+    """What a check came to: its status; of one that is violated and not critical, 'warning' or
+    'info'.
+    """
     return check.severity if check.status == VIOLATED and not check.is_wrong else check.status
 
 
 def _totals(verification: Verification, language: Language) -> Iterator[str]:
-    """How many of each kind of thing were verified, and what came of them; of the single checks as well."""
+    """How many of each kind of thing were verified, and what came of them; of the single checks as
+    well.
+    """
     yield VERIFIED.in_language(language)
     for subject, text in SUBJECTS.items():
         counts = verification.counts(subject)
         if counts:
             yield f"  {MARKS[_worst(counts)]} {text.in_language(language)}: {_tally(counts, language, subject in COUNTED)}"
-    single = Counter(outcome(check) for section in verification.sections for check in section.checks)
+    single = Counter(
+        outcome(check) for section in verification.sections for check in section.checks
+    )
     yield f"    {ALL_CHECKS.in_language(language)}: {_tally(single, language)}"
 
 
 def _tally(counts: Counter[str], language: Language, counted: bool = True) -> str:
-    """'of 12, 10 hold and 2 cannot tell'; of one thing alone, or the one of its kind (not `counted`), its status."""
+    """'of 12, 10 hold and 2 cannot tell'; of one thing alone, or the one of its kind (not
+    `counted`), its status.
+    """
     worst = _worst(counts)
     if not counted or (counts.total() == 1 and counts[worst]):
         return STATUSES[worst].in_language(language)
@@ -171,14 +211,18 @@ def _worst(counts: Counter[str]) -> str:
 
 
 def _group(sections: list[Section], kind: str, language: Language) -> Iterator[str]:
-    """The checks of one outcome, by what they ask and what was observed (why they cannot tell); each with where."""
+    """The checks of one outcome, by what they ask and what was observed (why they cannot tell);
+    each with where.
+    """
     groups: dict[Check, dict[str, list[Section]]] = {}
     firsts: dict[object, Check] = {}
     for section in sections:
         for check in section.checks:
             if outcome(check) == kind and section.subject != "coverage":
                 first = firsts.setdefault(check.title, check)
-                groups.setdefault(first, {}).setdefault(speak(check.observed, language), []).append(section)
+                groups.setdefault(first, {}).setdefault(speak(check.observed, language), []).append(
+                    section
+                )
     if groups:
         yield ""
         yield GROUPS[kind].in_language(language)
@@ -188,7 +232,11 @@ def _group(sections: list[Section], kind: str, language: Language) -> Iterator[s
         for why, places in list(reasons.items())[:REASONS_SHOWN]:
             where, times = _few(places, language), OCCURRENCES(len(places))
             is_repeated = len(places) > len({id(section) for section in places})
-            line = REPEATED(why=why, where=where, times=times) if is_repeated else REASON(why=why, where=where)
+            line = (
+                REPEATED(why=why, where=where, times=times)
+                if is_repeated
+                else REASON(why=why, where=where)
+            )
             yield f"      {line.in_language(language)}"
         if len(reasons) > REASONS_SHOWN:
             yield f"      {AND_MORE(count=Counted(len(reasons) - REASONS_SHOWN, REASONS)).in_language(language)}"
@@ -196,7 +244,9 @@ def _group(sections: list[Section], kind: str, language: Language) -> Iterator[s
 
 def _not_covered(sections: list[Section], language: Language) -> Iterator[str]:
     """What the evidence does not cover, a line each."""
-    checks = [check for section in sections if section.subject == "coverage" for check in section.checks]
+    checks = [
+        check for section in sections if section.subject == "coverage" for check in section.checks
+    ]
     missing = [check for check in checks if check.status == CANNOT_TELL]
     if missing:
         yield ""
@@ -211,7 +261,11 @@ def _few(sections: list[Section], language: Language) -> Listed:
     """Some sections by the beginnings of their names, and how many there are of each kind."""
     parts: list[object] = []
     for subject in dict.fromkeys(section.subject for section in sections):
-        names = list(dict.fromkeys(_name(section, language) for section in sections if section.subject == subject))
+        names = list(
+            dict.fromkeys(
+                _name(section, language) for section in sections if section.subject == subject
+            )
+        )
         if subject not in COUNTED:
             parts.append(SUBJECTS[subject])
         elif len(names) == 1:
@@ -229,7 +283,9 @@ def _violated(sections: list[Section], language: Language) -> Iterator[str]:
         yield ""
         yield ONLY_VIOLATED.in_language(language)
     for section in wrong[:SECTIONS_SHOWN]:
-        yield from _section(section, [check for check in section.checks if check.is_wrong], language)
+        yield from _section(
+            section, [check for check in section.checks if check.is_wrong], language
+        )
     if len(wrong) > SECTIONS_SHOWN:
         yield f"  {MORE_SECTIONS(count=len(wrong) - SECTIONS_SHOWN).in_language(language)}"
 
@@ -237,7 +293,9 @@ def _violated(sections: list[Section], language: Language) -> Iterator[str]:
 def _section(section: Section, checks: list[Check], language: Language) -> Iterator[str]:
     """A section's line, then some of its checks under the numbers that they have in it."""
     what = ONE[section.subject](name=_name(section, language))
-    line = SECTION(what=what, status=STATUSES[section.status], checks=Counted(len(section.checks), CHECKS))
+    line = SECTION(
+        what=what, status=STATUSES[section.status], checks=Counted(len(section.checks), CHECKS)
+    )
     yield f"{MARKS[section.status]} {line.in_language(language)}"
     numbers = {id(check): number for number, check in enumerate(section.checks, 1)}
     for check in checks:

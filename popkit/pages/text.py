@@ -12,7 +12,9 @@ _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 
 
 def is_japanese(text: str) -> bool:
-    """Whether a text holds kana or ideographs: it is then marked `lang="ja"`, so that glyphs and voices are Japanese ones."""
+    """Whether a text holds kana or ideographs: it is then marked `lang="ja"`, so that glyphs and
+    voices are Japanese ones.
+    """
     return bool(_JAPANESE.search(text))
 
 

@@ -1,7 +1,7 @@
 """The program's four account types and a token account: bytes to values and back.
 
-Layouts are those of the program since 2026-02-21 (Grant and ClaimReceipt since its beginning). Keys are
-base58, hashes hex, times unix seconds, amounts base units of the mint.
+Layouts are those of the program since 2026-02-21 (Grant and ClaimReceipt since its beginning). Keys
+are base58, hashes hex, times unix seconds, amounts base units of the mint.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ POP_CONFIG_SIZE = 73
 POP_STATE_SIZE = 122
 TOKEN_ACCOUNT_SIZE = 165
 
-AccountCode = Literal["AccountDiscriminatorNotFound", "AccountDiscriminatorMismatch", "AccountDidNotDeserialize"]
+AccountCode = Literal[
+    "AccountDiscriminatorNotFound", "AccountDiscriminatorMismatch", "AccountDidNotDeserialize"
+]
 
 _GRANT = struct.Struct("<8s32s32s32sQQqqq32sBB")
 _RECEIPT = struct.Struct("<8s32s32sQq")
@@ -37,7 +39,9 @@ class AccountError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The terms of a grant as they are now; `expires_at` 0 means never, a zero `merkle_root` no allowlist."""
+    """The terms of a grant as they are now; `expires_at` 0 means never, a zero `merkle_root` no
+    allowlist.
+    """
 
     authority: str
     mint: str
@@ -54,7 +58,9 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class ClaimReceipt:
-    """That `claimer` claimed in a period; `claimed_at` is the cluster's clock as the program read it."""
+    """That `claimer` claimed in a period; `claimed_at` is the cluster's clock as the program read
+    it.
+    """
 
     grant: str
     claimer: str
@@ -115,8 +121,13 @@ def decode_account(data: bytes) -> ProgramAccount:
     if discriminator == DISCRIMINATORS[PopConfig]:
         return decode_pop_config(data)
     if len(data) < 8:
-        raise AccountError("AccountDiscriminatorNotFound", f"8 bytes of discriminator expected, got {len(data)}")
-    raise AccountError("AccountDiscriminatorMismatch", f"no account type of the program begins with {discriminator.hex()}")
+        raise AccountError(
+            "AccountDiscriminatorNotFound", f"8 bytes of discriminator expected, got {len(data)}"
+        )
+    raise AccountError(
+        "AccountDiscriminatorMismatch",
+        f"no account type of the program begins with {discriminator.hex()}",
+    )
 
 
 def decode_grant(data: bytes) -> Grant:
@@ -156,7 +167,9 @@ def decode_pop_config(data: bytes) -> PopConfig:
 def decode_pop_state(data: bytes) -> PopState:
     """Read a PopState (122 bytes)."""
     _check(data, PopState, POP_STATE_SIZE)
-    _, grant, head, stream_head, period_index, issued_at, initialized, bump = _POP_STATE.unpack_from(data)
+    _, grant, head, stream_head, period_index, issued_at, initialized, bump = (
+        _POP_STATE.unpack_from(data)
+    )
     return PopState(
         grant=b58encode(grant),
         last_global_hash=head.hex(),
@@ -171,10 +184,17 @@ def decode_pop_state(data: bytes) -> PopState:
 def decode_token_account(data: bytes) -> TokenAccount:
     """Read a classic SPL token account (165 bytes, initialised); AccountError otherwise."""
     if len(data) != TOKEN_ACCOUNT_SIZE:
-        raise AccountError("AccountDidNotDeserialize", f"a token account has {TOKEN_ACCOUNT_SIZE} bytes, got {len(data)}")
+        raise AccountError(
+            "AccountDidNotDeserialize",
+            f"a token account has {TOKEN_ACCOUNT_SIZE} bytes, got {len(data)}",
+        )
     if data[108] not in (1, 2):
-        raise AccountError("AccountDidNotDeserialize", f"token account state 1 or 2 expected, got {data[108]}")
-    return TokenAccount(b58encode(data[:32]), b58encode(data[32:64]), int.from_bytes(data[64:72], "little"))
+        raise AccountError(
+            "AccountDidNotDeserialize", f"token account state 1 or 2 expected, got {data[108]}"
+        )
+    return TokenAccount(
+        b58encode(data[:32]), b58encode(data[32:64]), int.from_bytes(data[64:72], "little")
+    )
 
 
 def encode_account(obj: ProgramAccount | TokenAccount) -> bytes:
@@ -182,22 +202,34 @@ def encode_account(obj: ProgramAccount | TokenAccount) -> bytes:
     try:
         return _encode(obj)
     except struct.error as problem:
-        raise ValueError(f"a number of this account is out of range ({problem}): {obj}") from problem
+        raise ValueError(
+            f"a number of this account is out of range ({problem}): {obj}"
+        ) from problem
 
 
 def _encode(obj: ProgramAccount | TokenAccount) -> bytes:
     match obj:
         case Grant():
             keys = (key_bytes(obj.authority), key_bytes(obj.mint), key_bytes(obj.vault))
-            terms = (obj.grant_id, obj.amount_per_period, obj.period_seconds, obj.start_ts, obj.expires_at)
+            terms = (
+                obj.grant_id,
+                obj.amount_per_period,
+                obj.period_seconds,
+                obj.start_ts,
+                obj.expires_at,
+            )
             root = hash_bytes(obj.merkle_root, "merkle_root")
             return _GRANT.pack(DISCRIMINATORS[Grant], *keys, *terms, root, obj.paused, obj.bump)
         case ClaimReceipt():
             keys_of = (key_bytes(obj.grant), key_bytes(obj.claimer))
-            return _RECEIPT.pack(DISCRIMINATORS[ClaimReceipt], *keys_of, obj.period_index, obj.claimed_at)
+            return _RECEIPT.pack(
+                DISCRIMINATORS[ClaimReceipt], *keys_of, obj.period_index, obj.claimed_at
+            )
         case PopConfig():
             signer = key_bytes(obj.signer_pubkey)
-            return _POP_CONFIG.pack(DISCRIMINATORS[PopConfig], key_bytes(obj.authority), signer, obj.bump)
+            return _POP_CONFIG.pack(
+                DISCRIMINATORS[PopConfig], key_bytes(obj.authority), signer, obj.bump
+            )
         case PopState():
             heads = (
                 hash_bytes(obj.last_global_hash, "last_global_hash"),
@@ -208,17 +240,26 @@ def _encode(obj: ProgramAccount | TokenAccount) -> bytes:
         case TokenAccount():
             amount = struct.pack("<Q", obj.amount)
             state = b"\1".rjust(109 - 72, b"\0")
-            return (key_bytes(obj.mint) + key_bytes(obj.owner) + amount + state).ljust(TOKEN_ACCOUNT_SIZE, b"\0")
+            return (key_bytes(obj.mint) + key_bytes(obj.owner) + amount + state).ljust(
+                TOKEN_ACCOUNT_SIZE, b"\0"
+            )
 
 
 def _check(data: bytes, kind: type, size: int) -> None:
     if len(data) < 8:
-        raise AccountError("AccountDiscriminatorNotFound", f"8 bytes of discriminator expected, got {len(data)}")
+        raise AccountError(
+            "AccountDiscriminatorNotFound", f"8 bytes of discriminator expected, got {len(data)}"
+        )
     if data[:8] != DISCRIMINATORS[kind]:
         expected = DISCRIMINATORS[kind].hex()
-        raise AccountError("AccountDiscriminatorMismatch", f"{kind.__name__} begins with {expected}, got {data[:8].hex()}")
+        raise AccountError(
+            "AccountDiscriminatorMismatch",
+            f"{kind.__name__} begins with {expected}, got {data[:8].hex()}",
+        )
     if len(data) < size:
-        raise AccountError("AccountDidNotDeserialize", f"{kind.__name__} has {size} bytes, got {len(data)}")
+        raise AccountError(
+            "AccountDidNotDeserialize", f"{kind.__name__} has {size} bytes, got {len(data)}"
+        )
 
 
 def _flag(value: int, what: str) -> bool:

@@ -18,10 +18,14 @@ def leaf(claimer: str) -> str:
 
 
 def root_of(claimer: str, proof: Sequence[bytes | str]) -> str:
-    """The root that a proof (siblings from the leaf up, 32 bytes or 64 hex digits each) leads to, as hex."""
+    """The root that a proof (siblings from the leaf up, 32 bytes or 64 hex digits each) leads to,
+    as hex.
+    """
     node = bytes.fromhex(leaf(claimer))
     for position, sibling in enumerate(proof):
-        other = hash_bytes(sibling if isinstance(sibling, str) else sibling.hex(), f"proof[{position}]")
+        other = hash_bytes(
+            sibling if isinstance(sibling, str) else sibling.hex(), f"proof[{position}]"
+        )
         node = sha256(min(node, other) + max(node, other)).digest()
     return node.hex()
 

@@ -1,8 +1,8 @@
 """The worker's canonical JSON, byte for byte, and the hashes that are made of it.
 
-The worker deep-copies a value with its keys sorted and calls `JSON.stringify`. That is ECMAScript's order of
-keys, its strings and its numbers: `json.dumps` agrees on ordinary values and silently differs on the others,
-so ordinary values alone take that way.
+The worker deep-copies a value with its keys sorted and calls `JSON.stringify`. That is ECMAScript's
+order of keys, its strings and its numbers: `json.dumps` agrees on ordinary values and silently
+differs on the others, so ordinary values alone take that way.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from typing import Any, Final, NoReturn, cast
 from urllib.parse import quote
 
 MAX_DEPTH: Final = 200
-"""Levels of nesting that are read and written; deeper documents are a CanonicalError, not a crash."""
+"""Levels of nesting that are read and written; deeper documents are a CanonicalError, not a crash.
+"""
 
 MAX_VALUES: Final = 1 << 22
-"""Values in one document; what nodes and workers answer holds fewer, and a list of empty lists would fill the memory."""
+"""Values in one document; what nodes and workers answer holds fewer, and a list of empty lists
+would fill the memory.
+"""
 
 _PLAIN_DEPTH: Final = 32
 _EXACT: Final = 1 << 53
@@ -28,7 +31,15 @@ _LAST_INDEX: Final = 4294967294
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNUSUAL_KEY = re.compile(r"[0-9]|__proto__\Z")
 _ESCAPED = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
-_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+_SHORT: Final = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\f": "\\f",
+    "\r": "\\r",
+}
 _TEXTS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -51,9 +62,9 @@ UNDEFINED: Final = _Undefined()
 def parse(text: str | bytes) -> object:
     """JSON as JavaScript's `JSON.parse` reads it.
 
-    Numbers are doubles: an integer that a double holds exactly up to 2^53 comes as int, others as float. Of a
-    repeated key the last wins; lone surrogate escapes are kept. Raises CanonicalError on anything else, NaN,
-    bad UTF-8 and text after the end included.
+    Numbers are doubles: an integer that a double holds exactly up to 2^53 comes as int, others as
+    float. Of a repeated key the last wins; lone surrogate escapes are kept. Raises CanonicalError
+    on anything else, NaN, bad UTF-8 and text after the end included.
     """
     absurd = absurdity(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
     if absurd:
@@ -62,7 +73,9 @@ def parse(text: str | bytes) -> object:
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as problem:
-            raise CanonicalError(f"not UTF-8: byte {problem.start} is {text[problem.start]:#04x}") from problem
+            raise CanonicalError(
+                f"not UTF-8: byte {problem.start} is {text[problem.start]:#04x}"
+            ) from problem
     try:
         return json.loads(text, parse_int=_js_integer, parse_constant=_no_constant)
     except RecursionError as problem:
@@ -98,11 +111,14 @@ def dump_bytes(value: object) -> bytes:
 
 
 def entry_hash(entry: Mapping[str, Any]) -> str:
-    """The hash an audit entry should state: SHA-256 over all but `entry_hash` and `immutable`, as hex.
+    """The hash an audit entry should state: SHA-256 over all but `entry_hash` and `immutable`, as
+    hex.
 
     Entries of before 2026-02-21 have no stream_prev_hash, and a preimage of six keys.
     """
-    preimage = {key: entry.get(key, UNDEFINED) for key in ("ts", "event", "eventId", "actor", "prev_hash")}
+    preimage = {
+        key: entry.get(key, UNDEFINED) for key in ("ts", "event", "eventId", "actor", "prev_hash")
+    }
     data = entry.get("data")
     preimage["data"] = {} if data is None or data is UNDEFINED else data
     if isinstance(entry.get("stream_prev_hash"), str):
@@ -111,8 +127,8 @@ def entry_hash(entry: Mapping[str, Any]) -> str:
 
 
 def payload(entry: Mapping[str, Any]) -> bytes:
-    """What the worker stores of an entry in its immutable sinks: the whole entry but for `immutable`,
-    wrapped.
+    """What the worker stores of an entry in its immutable sinks: the whole entry but for
+    `immutable`, wrapped.
     """
     stored = {key: value for key, value in entry.items() if key != "immutable"}
     return dump_bytes({"version": 1, "source": "school-store", "entry": stored})
@@ -129,25 +145,34 @@ def receipt_hash(receipt: Mapping[str, Any]) -> str:
 
 
 def subject_commitment(event_id: str, subject: str) -> str:
-    """The commitment to a ticket's subject (wallet, join token, user id): unsalted, as the worker does."""
+    """The commitment to a ticket's subject (wallet, join token, user id): unsalted, as the worker
+    does.
+    """
     return _digest({"version": 1, "eventId": event_id, "subject": subject})
 
 
 def object_keys(entry: Mapping[str, Any]) -> tuple[str, str]:
     """The bucket keys of an entry: by hash, and in its stream's folder.
 
-    Raises CanonicalError for an event id with a lone surrogate (there the worker's own encodeURIComponent
-    throws) and for an entry without the three texts it is made of.
+    Raises CanonicalError for an event id with a lone surrogate (there the worker's own
+    encodeURIComponent throws) and for an entry without the three texts it is made of.
     """
     digest, event_id, ts = (entry.get(key) for key in ("entry_hash", "eventId", "ts"))
     if not (isinstance(digest, str) and isinstance(event_id, str) and isinstance(ts, str)):
-        raise CanonicalError(f"entry_hash, eventId and ts must be text, got {digest!r}, {event_id!r}, {ts!r}")
+        raise CanonicalError(
+            f"entry_hash, eventId and ts must be text, got {digest!r}, {event_id!r}, {ts!r}"
+        )
     try:
         folder = quote(_joined(event_id), safe="-_.!~*'()")
     except UnicodeEncodeError as problem:
-        raise CanonicalError(f"event id {event_id!r} holds a lone surrogate and has no bucket key") from problem
+        raise CanonicalError(
+            f"event id {event_id!r} holds a lone surrogate and has no bucket key"
+        ) from problem
     moment = ts.replace(":", "-").replace(".", "-")
-    return f"audit/immutable/entry/{digest}.json", f"audit/immutable/stream/{folder}/{moment}_{digest}.json"
+    return (
+        f"audit/immutable/entry/{digest}.json",
+        f"audit/immutable/stream/{folder}/{moment}_{digest}.json",
+    )
 
 
 def number_text(value: float) -> str:
@@ -184,7 +209,10 @@ def _is_plain(value: object, depth: int) -> bool:
     if kind is dict:
         members = cast("dict[object, object]", value)
         return depth > 0 and all(
-            type(key) is str and key.isascii() and not _UNUSUAL_KEY.match(key) and _is_plain(member, depth - 1)
+            type(key) is str
+            and key.isascii()
+            and not _UNUSUAL_KEY.match(key)
+            and _is_plain(member, depth - 1)
             for key, member in members.items()
         )
     if kind is int:
@@ -235,7 +263,9 @@ def _write_object(value: Mapping[Any, object], out: list[str], depth: int) -> No
 
 
 def _property_order(key: str) -> tuple[int, int, bytes]:
-    """JavaScript's order of an object's keys: array indices by number, then the rest by UTF-16 code units."""
+    """JavaScript's order of an object's keys: array indices by number, then the rest by UTF-16 code
+    units.
+    """
     if _INDEX_KEY.fullmatch(key) and int(key) <= _LAST_INDEX:
         return 0, int(key), b""
     return 1, 0, key.encode("utf-16-be", "surrogatepass")
@@ -251,7 +281,9 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _joined(text: str) -> str:
-    """`text` with surrogate pairs joined to one character each, as UTF-16 reads them; lone ones stay."""
+    """`text` with surrogate pairs joined to one character each, as UTF-16 reads them; lone ones
+    stay.
+    """
     if text.isascii() or not _SURROGATE.search(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
@@ -278,9 +310,11 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def absurdity(text: bytes) -> str | None:
-    """Why a JSON text is not read: nested deeper than MAX_DEPTH levels, or more than MAX_VALUES values; else None.
+    """Why a JSON text is not read: nested deeper than MAX_DEPTH levels, or more than MAX_VALUES
+    values; else None.
 
-    It is asked before a reader is: readers recurse, and make an object of every value. The time is linear in the text.
+    It is asked before a reader is: readers recurse, and make an object of every value. The time is
+    linear in the text.
     """
     opened = text.count(b"[") + text.count(b"{")
     if len(text) > MAX_VALUES and opened + text.count(b",") > MAX_VALUES:

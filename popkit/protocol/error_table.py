@@ -1,5 +1,5 @@
-"""The program's errors and Anchor's, by era: number to name, and what a name or a line of lib.rs says about
-the era.
+"""The program's errors and Anchor's, by era: number to name, and what a name or a line of lib.rs
+says about the era.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def _program_errors() -> dict[str, tuple[str, dict[str, int]]]:
 PROGRAM_ERRORS: Final[dict[str, tuple[str, dict[str, int]]]] = _program_errors()
 """name -> (message, {era: number}); an era that does not know the error is absent."""
 
-CHAIN_RULE_ERRORS: Final = frozenset({"PopHashChainBroken", "PopStreamChainBroken", "PopGenesisMismatch"})
+CHAIN_RULE_ERRORS: Final = frozenset(
+    {"PopHashChainBroken", "PopStreamChainBroken", "PopGenesisMismatch"}
+)
 """Refusals by the chain rule itself; the relaxed program knows the names and never raises them."""
 
 FRAMEWORK_ERRORS: Final[dict[int, str]] = {
@@ -132,17 +134,25 @@ _POP_ACCOUNTS: Final = frozenset({"pop_state", "pop_config", "instructions_sysva
 
 
 def names_of(number: int, era: str | None) -> tuple[str, ...]:
-    """The names an error number has in an era, or in any era when that is None; empty when it has none."""
+    """The names an error number has in an era, or in any era when that is None; empty when it has
+    none.
+    """
     if number in FRAMEWORK_ERRORS:
         return (FRAMEWORK_ERRORS[number],)
     if era is not None and era not in ERAS:
         raise ValueError(f"an era is one of {', '.join(ERAS)}, got {era!r}")
     eras = ERAS if era is None else (era,)
-    return tuple(name for name, (_, numbers) in PROGRAM_ERRORS.items() if any(numbers.get(e) == number for e in eras))
+    return tuple(
+        name
+        for name, (_, numbers) in PROGRAM_ERRORS.items()
+        if any(numbers.get(e) == number for e in eras)
+    )
 
 
 def eras_of(name: str, code: int) -> frozenset[str]:
-    """The eras whose program raises `name` as `code`; by the name alone when none gives it that number."""
+    """The eras whose program raises `name` as `code`; by the name alone when none gives it that
+    number.
+    """
     if name not in PROGRAM_ERRORS:
         return ANY_ERA
     numbers = PROGRAM_ERRORS[name][1]

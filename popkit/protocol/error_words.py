@@ -7,7 +7,8 @@ from typing import NamedTuple
 from popkit.texts import Text
 
 _COMPARE = Text(
-    "Compare the proof and its place in the transaction with what the program asks for, in the order of checks in a claim.",
+    "Compare the proof and its place in the transaction with what the program asks for, in the "
+    "order of checks in a claim.",
     "proof とそのトランザクション内の位置を、claim の検査順に沿って、プログラムの要件と比較してください。",
 )
 
@@ -51,7 +52,8 @@ ERROR_WORDS: dict[str, ErrorWords] = {
             "claim の期間がクラスターの時計と一致しません。",
         ),
         Text(
-            "The period is not floor((now - start_ts) / period_seconds): check the wallet's clock and the grant's terms.",
+            "The period is not floor((now - start_ts) / period_seconds): check the wallet's clock "
+            "and the grant's terms.",
             "期間が「floor((now - start_ts) / period_seconds)」と一致しません。ウォレットの時計と grant の条件を確認してください。",
         ),
     ),
@@ -61,7 +63,8 @@ ERROR_WORDS: dict[str, ErrorWords] = {
     "Paused": ErrorWords(
         Text("The grant is paused.", "grant は一時停止中です。"),
         Text(
-            "The grant is paused: unpause it in time, as a proof that was issued for it is lost after 600 s.",
+            "The grant is paused: unpause it in time, as a proof that was issued for it is lost "
+            "after 600 s.",
             "grant は一時停止中です。発行済みの proof は 600 秒で失われるため、それまでに再開してください。",
         ),
     ),
@@ -127,7 +130,8 @@ ERROR_WORDS: dict[str, ErrorWords] = {
             "proof の signer が pop-config と異なります。",
         ),
         Text(
-            "The message's signer is not the one in pop-config at that slot: compare pop-status with the pop-config account.",
+            "The message's signer is not the one in pop-config at that slot: compare pop-status "
+            "with the pop-config account.",
             "メッセージの signer が、そのスロットの pop-config と異なります。pop-status と pop-config アカウントを比較してください。",
         ),
     ),
@@ -161,7 +165,8 @@ ERROR_WORDS: dict[str, ErrorWords] = {
             "proof の発行時刻がクラスターの時計から 600 秒を超えてずれています。",
         ),
         Text(
-            "Clock and issued_at differ by more than 600 s, in either direction: check the worker's clock and the time until sending.",
+            "Clock and issued_at differ by more than 600 s, in either direction: check the "
+            "worker's clock and the time until sending.",
             "クラスターの時計と issued_at が（前後を問わず）600 秒を超えてずれています。worker の時計と送信までの時間を確認してください。",
         ),
     ),
@@ -177,7 +182,8 @@ ERROR_WORDS: dict[str, ErrorWords] = {
             "proof の global リンクが grant の head を指していません。",
         ),
         Text(
-            "The proof does not follow the grant's head: run popkit diagnose on the grant's case to see which proof is missing.",
+            "The proof does not follow the grant's head: run popkit diagnose on the grant's case "
+            "to see which proof is missing.",
             "proof が grant の head に続いていません。"
             "grant のケースに `popkit diagnose` を実行し、"
             "どの proof が欠けているか確認してください。",
@@ -199,7 +205,8 @@ ERROR_WORDS: dict[str, ErrorWords] = {
             "grant の最初の proof が GENESIS から始まっていません。",
         ),
         Text(
-            "The grant has no state yet and the proof does not start from GENESIS: look for an earlier first proof that never landed.",
+            "The grant has no state yet and the proof does not start from GENESIS: look for an "
+            "earlier first proof that never landed.",
             "grant にまだ状態がなく、proof が GENESIS から始まっていません。取り込まれなかった最初の proof を探してください。",
         ),
     ),

@@ -1,8 +1,8 @@
 """Why a transaction was refused: the program's errors by era, and whose error a number is.
 
-The number alone never tells. The same 0 means "account already in use" from the system program and nothing at
-all from another, and 6030 is two errors in two eras. So the log decides where there is one; where there is
-none, the number is read as far as it goes.
+The number alone never tells. The same 0 means "account already in use" from the system program and
+nothing at all from another, and 6030 is two errors in two eras. So the log decides where there is
+one; where there is none, the number is read as far as it goes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from popkit.protocol.error_table import (
     names_of,
 )
 from popkit.protocol.keys import ATA_PROGRAM, ED25519_PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM
-from popkit.protocol.logs import AnchorLine, LoggedFailure, custom_code, first_failure, read_anchor_line
+from popkit.protocol.logs import (
+    AnchorLine,
+    LoggedFailure,
+    custom_code,
+    first_failure,
+    read_anchor_line,
+)
 
 __all__ = [
     "CHAIN_RULE_ERRORS",
@@ -89,10 +95,10 @@ _MESSAGE_CUSTOM = re.compile(r'(?:"?Custom"?\s*[:(]\s*|[Cc]ustom program error: 
 class TransactionFailure:
     """One refusal, as far as it can be told.
 
-    `error` is the program's or Anchor's name, else `Custom(n)`; the runtime's name for what is no custom
-    error; None for a precompile. `layer` says whose error it is and `program` which program's, where known.
-    `eras` are the eras in which the program can have said this (all of them when it says nothing about that).
-    `source` is `log` when the log named the culprit.
+    `error` is the program's or Anchor's name, else `Custom(n)`; the runtime's name for what is no
+    custom error; None for a precompile. `layer` says whose error it is and `program` which
+    program's, where known. `eras` are the eras in which the program can have said this (all of them
+    when it says nothing about that). `source` is `log` when the log named the culprit.
     """
 
     error: str | None
@@ -114,10 +120,10 @@ def read_failure(
 ) -> TransactionFailure | None:
     """Why a landed transaction failed; None when `err` (its `meta.err`) is None.
 
-    `instruction_programs` are the programs of the top-level instructions, `program` is the grant program.
-    The innermost program that the log says failed first is the culprit; a log that does not fit `err` is not believed. Without a log, the
-    program of the failing instruction and the number are all there is. `era` decides what an ambiguous number
-    means.
+    `instruction_programs` are the programs of the top-level instructions, `program` is the grant
+    program. The innermost program that the log says failed first is the culprit; a log that does
+    not fit `err` is not believed. Without a log, the program of the failing instruction and the
+    number are all there is. `era` decides what an ambiguous number means.
     """
     if err is None:
         return None
@@ -130,15 +136,20 @@ def read_failure(
     if logged is not None and _fits(logged, code, top_level):
         return _from_log(logged, code, _runtime_name(reason), index, top_level, era, program)
     if code is None:
-        return _failure(_runtime_name(reason), _runtime_layer(top_level), index=index, program=top_level)
+        return _failure(
+            _runtime_name(reason), _runtime_layer(top_level), index=index, program=top_level
+        )
     return _from_number(code, index, top_level, era, program)
 
 
-def read_logged_failure(logs: Sequence[str], message: str = "", *, program: str) -> TransactionFailure | None:
-    """Why a wallet says that its transaction was refused: the simulation's log, and the message it showed.
+def read_logged_failure(
+    logs: Sequence[str], message: str = "", *, program: str
+) -> TransactionFailure | None:
+    """Why a wallet says that its transaction was refused: the simulation's log, and the message it
+    showed.
 
-    None when neither names a failure ("User rejected the request."). A message alone is read as speaking of
-    the grant program, `program`.
+    None when neither names a failure ("User rejected the request."). A message alone is read as
+    speaking of the grant program, `program`.
     """
     at = _MESSAGE_INDEX.search(message)
     index = int(at[1]) if at else None
@@ -146,7 +157,11 @@ def read_logged_failure(logs: Sequence[str], message: str = "", *, program: str)
     if logged is not None:
         name = _RUNTIME_TEXTS.get(logged.text.strip())
         return _from_log(logged, logged.code, name, index, logged.outermost, None, program)
-    said = read_anchor_line(message[message.find("AnchorError") :]) if "AnchorError" in message else None
+    said = (
+        read_anchor_line(message[message.find("AnchorError") :])
+        if "AnchorError" in message
+        else None
+    )
     code = said.number if said else custom_code(message)
     if code is None and (custom := _MESSAGE_CUSTOM.search(message)):
         code = int(custom[1])
@@ -175,7 +190,9 @@ def _from_log(
         anchor = logged.anchor if logged.anchor and logged.anchor.number == code else None
         return _of_grant_program(code, index, anchor, era, "log" if anchor else "number", program)
     if not logged.whole and culprit not in _LEAVES:
-        return _failure(name if code is None else f"Custom({code})", "unknown", code=code, index=index)
+        return _failure(
+            name if code is None else f"Custom({code})", "unknown", code=code, index=index
+        )
     layer = _LAYERS.get(culprit, "runtime" if culprit == program else "other_program")
     return _failure(
         name if code is None else f"Custom({code})",
@@ -187,16 +204,26 @@ def _from_log(
     )
 
 
-def _from_number(code: int, index: int | None, top_level: str | None, era: str | None, program: str) -> TransactionFailure:
+def _from_number(
+    code: int, index: int | None, top_level: str | None, era: str | None, program: str
+) -> TransactionFailure:
     """A failure of which only the number and the top-level program are known."""
     if top_level == program:
         return _of_claim_by_number(code, index, era, program)
-    layer: Layer = "unknown" if top_level in (None, ATA_PROGRAM) else _LAYERS.get(top_level or "", "other_program")
+    layer: Layer = (
+        "unknown"
+        if top_level in (None, ATA_PROGRAM)
+        else _LAYERS.get(top_level or "", "other_program")
+    )
     error = None if layer == "precompile" else f"Custom({code})"
-    return _failure(error, layer, code=code, index=index, program=None if layer == "unknown" else top_level)
+    return _failure(
+        error, layer, code=code, index=index, program=None if layer == "unknown" else top_level
+    )
 
 
-def _of_claim_by_number(code: int, index: int | None, era: str | None, program: str) -> TransactionFailure:
+def _of_claim_by_number(
+    code: int, index: int | None, era: str | None, program: str
+) -> TransactionFailure:
     """A number that the grant program's instruction ended with, when no log says whose it is."""
     if code >= 100:
         return _of_grant_program(code, index, None, era, "number", program)
@@ -217,7 +244,9 @@ def _of_grant_program(
 ) -> TransactionFailure:
     """An error of the grant program's own, named by its log line or, failing that, by its number."""
     if code < 100:
-        return _failure(f"Custom({code})", "unknown", code=code, index=index, program=program, source="log")
+        return _failure(
+            f"Custom({code})", "unknown", code=code, index=index, program=program, source="log"
+        )
     names = (anchor.name,) if anchor else names_of(code, era) or names_of(code, None)
     readings = names if anchor else names_of(code, None)
     eras = frozenset().union(*(eras_of(name, code) for name in readings)) if readings else ANY_ERA
@@ -262,7 +291,9 @@ def _runtime_name(reason: object) -> str | None:
 
 
 def _runtime_layer(top_level: str | None) -> Layer:
-    """Whose a named instruction error is when no log says so: certain only of programs that call no other."""
+    """Whose a named instruction error is when no log says so: certain only of programs that call no
+    other.
+    """
     layer = _LAYERS.get(top_level or "", "runtime")
     return "runtime" if layer == "associated_token" else layer
 

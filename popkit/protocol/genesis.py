@@ -11,14 +11,22 @@ CLUSTERS = {
     "devnet": "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG",
     "testnet": "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY",
 }
-"""The public clusters and the hash of the first block of each, as their nodes answer getGenesisHash."""
+"""The public clusters and the hash of the first block of each, as their nodes answer
+getGenesisHash.
+"""
 UNKNOWN = "unknown"
 
 
 def genesis_hash(cluster: str) -> str:
-    """The genesis hash of a public cluster; for any other name one made from it, the same on every machine."""
+    """The genesis hash of a public cluster; for any other name one made from it, the same on every
+    machine.
+    """
     known = CLUSTERS.get(cluster)
-    return known if known is not None else b58encode(hashlib.sha256(f"popkit-serve:{cluster}".encode()).digest())
+    return (
+        known
+        if known is not None
+        else b58encode(hashlib.sha256(f"popkit-serve:{cluster}".encode()).digest())
+    )
 
 
 def cluster_of(genesis: object) -> str:

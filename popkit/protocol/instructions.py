@@ -1,7 +1,8 @@
 """The program's nine instructions: decoding what was sent, and building what is to be sent.
 
-A claim has twelve accounts since PoP was introduced and nine before; its discriminator is the same, so that
-the number of accounts is the only sign. Trailing data and extra accounts are tolerated, as the program does.
+A claim has twelve accounts since PoP was introduced and nine before; its discriminator is the same,
+so that the number of accounts is the only sign. Trailing data and extra accounts are tolerated, as
+the program does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from popkit.protocol.keys import (
 from popkit.protocol.message import hash_bytes
 
 ArgKind = Literal["u64", "i64", "bool", "hash", "hashes", "pubkey"]
-InstructionCode = Literal["InstructionFallbackNotFound", "InstructionDidNotDeserialize", "AccountNotEnoughKeys"]
+InstructionCode = Literal[
+    "InstructionFallbackNotFound", "InstructionDidNotDeserialize", "AccountNotEnoughKeys"
+]
 
 
 class InstructionError(ValueError):
@@ -43,8 +46,8 @@ class AccountMeta(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InstructionSpec:
-    """One row of the table: 8-byte discriminator, arguments in order, accounts as (name, flags) with flags of
-    `W` and `S`.
+    """One row of the table: 8-byte discriminator, arguments in order, accounts as (name, flags)
+    with flags of `W` and `S`.
     """
 
     name: str
@@ -62,9 +65,9 @@ class InstructionSpec:
 class ProgramInstruction:
     """A decoded instruction.
 
-    `args` holds numbers as int, hashes as hex, keys as base58, and `proof` as a tuple of 32-byte values.
-    `accounts` maps names to public keys; what follows them is in `extra_accounts`, what follows the arguments
-    in `trailing`.
+    `args` holds numbers as int, hashes as hex, keys as base58, and `proof` as a tuple of 32-byte
+    values. `accounts` maps names to public keys; what follows them is in `extra_accounts`, what
+    follows the arguments in `trailing`.
     """
 
     name: str
@@ -90,9 +93,12 @@ def _metas(text: str) -> tuple[tuple[str, str], ...]:
 
 
 _CLAIM = _metas(
-    "grant:W mint vault:W claimer:WS claimer_ata:W receipt:W pop_state:W pop_config instructions_sysvar token_program system_program rent"
+    "grant:W mint vault:W claimer:WS claimer_ata:W receipt:W pop_state:W pop_config "
+    "instructions_sysvar token_program system_program rent"
 )
-_LEGACY_CLAIM = _metas("grant:W mint vault:W claimer:WS claimer_ata:W receipt:W token_program system_program rent")
+_LEGACY_CLAIM = _metas(
+    "grant:W mint vault:W claimer:WS claimer_ata:W receipt:W token_program system_program rent"
+)
 _SWITCH = _metas("grant:W mint authority:S")
 
 _TABLE = (
@@ -120,7 +126,9 @@ _TABLE = (
         (("amount", "u64"),),
         _metas("grant:W mint vault:W from_ata:W funder:WS authority token_program"),
     ),
-    InstructionSpec("claim_grant", bytes.fromhex("7d86e9875212b108"), (("period_index", "u64"),), _CLAIM),
+    InstructionSpec(
+        "claim_grant", bytes.fromhex("7d86e9875212b108"), (("period_index", "u64"),), _CLAIM
+    ),
     InstructionSpec(
         "claim_grant_with_proof",
         bytes.fromhex("021c4156b6aea735"),
@@ -133,8 +141,12 @@ _TABLE = (
         (),
         _metas("grant:W mint vault:W authority_ata:W authority:WS token_program"),
     ),
-    InstructionSpec("set_paused", bytes.fromhex("5b3c7dc0b0e1a6da"), (("paused", "bool"),), _SWITCH),
-    InstructionSpec("set_allowlist_root", bytes.fromhex("91eefcad0f035e17"), (("merkle_root", "hash"),), _SWITCH),
+    InstructionSpec(
+        "set_paused", bytes.fromhex("5b3c7dc0b0e1a6da"), (("paused", "bool"),), _SWITCH
+    ),
+    InstructionSpec(
+        "set_allowlist_root", bytes.fromhex("91eefcad0f035e17"), (("merkle_root", "hash"),), _SWITCH
+    ),
     InstructionSpec(
         "upsert_pop_config",
         bytes.fromhex("674f2509a6ffd184"),
@@ -145,7 +157,9 @@ _TABLE = (
 
 INSTRUCTIONS: dict[str, InstructionSpec] = {spec.name: spec for spec in _TABLE}
 CLAIM_NAMES = frozenset({"claim_grant", "claim_grant_with_proof"})
-CLAIM_DISCRIMINATORS: dict[bytes, str] = {spec.discriminator: spec.name for spec in _TABLE if spec.name in CLAIM_NAMES}
+CLAIM_DISCRIMINATORS: dict[bytes, str] = {
+    spec.discriminator: spec.name for spec in _TABLE if spec.name in CLAIM_NAMES
+}
 CLAIM_ACCOUNTS: tuple[str, ...] = tuple(name for name, _ in _CLAIM)
 LEGACY_CLAIM_ACCOUNTS: tuple[str, ...] = tuple(name for name, _ in _LEGACY_CLAIM)
 
@@ -167,7 +181,10 @@ def decode_instruction(data: bytes, accounts: Sequence[str]) -> ProgramInstructi
     """
     spec = _BY_DISCRIMINATOR.get(bytes(data[:8]))
     if spec is None:
-        raise InstructionError("InstructionFallbackNotFound", f"no instruction begins with {bytes(data[:8]).hex() or 'nothing'}")
+        raise InstructionError(
+            "InstructionFallbackNotFound",
+            f"no instruction begins with {bytes(data[:8]).hex() or 'nothing'}",
+        )
     args: dict[str, Any] = {}
     position = 8
     for name, kind in spec.args:
@@ -176,7 +193,9 @@ def decode_instruction(data: bytes, accounts: Sequence[str]) -> ProgramInstructi
     if spec.name in CLAIM_NAMES and len(LEGACY_CLAIM_ACCOUNTS) <= len(accounts) < len(names):
         names = LEGACY_CLAIM_ACCOUNTS
     if len(accounts) < len(names):
-        raise InstructionError("AccountNotEnoughKeys", f"{spec.name} has {len(names)} accounts, got {len(accounts)}")
+        raise InstructionError(
+            "AccountNotEnoughKeys", f"{spec.name} has {len(names)} accounts, got {len(accounts)}"
+        )
     return ProgramInstruction(
         name=spec.name,
         args=args,
@@ -191,8 +210,8 @@ def build_instruction(
 ) -> tuple[bytes, list[AccountMeta]]:
     """The data and accounts of an instruction: the inverse of `decode_instruction`.
 
-    Programs and sysvars may be left out of `accounts`. `legacy` asks for a claim's nine-account layout.
-    Raises ValueError when something is missing, unknown or does not fit.
+    Programs and sysvars may be left out of `accounts`. `legacy` asks for a claim's nine-account
+    layout. Raises ValueError when something is missing, unknown or does not fit.
     """
     spec = INSTRUCTIONS.get(name)
     if spec is None:
@@ -220,7 +239,9 @@ def _read(data: bytes, start: int, name: str, kind: ArgKind) -> tuple[Any, int]:
     if kind == "bool":
         raw, end = _take(data, start, 1, name)
         if raw[0] > 1:
-            raise InstructionError("InstructionDidNotDeserialize", f"{name} must be 0 or 1, got {raw[0]}")
+            raise InstructionError(
+                "InstructionDidNotDeserialize", f"{name} must be 0 or 1, got {raw[0]}"
+            )
         return raw[0] == 1, end
     if kind == "hashes":
         raw, end = _take(data, start, 4, name)
@@ -234,7 +255,9 @@ def _read(data: bytes, start: int, name: str, kind: ArgKind) -> tuple[Any, int]:
 def _take(data: bytes, start: int, length: int, name: str) -> tuple[bytes, int]:
     end = start + length
     if end > len(data):
-        raise InstructionError("InstructionDidNotDeserialize", f"{name} ends at byte {end}, the data at {len(data)}")
+        raise InstructionError(
+            "InstructionDidNotDeserialize", f"{name} ends at byte {end}, the data at {len(data)}"
+        )
     return bytes(data[start:end]), end
 
 
@@ -251,7 +274,9 @@ def _write(args: Mapping[str, Any], instruction: str, name: str, kind: ArgKind) 
     if kind == "hash":
         return _hash(value, name)
     if kind == "hashes":
-        return struct.pack("<I", len(value)) + b"".join(_hash(item, f"{name}[{at}]") for at, item in enumerate(value))
+        return struct.pack("<I", len(value)) + b"".join(
+            _hash(item, f"{name}[{at}]") for at, item in enumerate(value)
+        )
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{name} must be an integer, got {value!r}")
     try:
@@ -264,7 +289,12 @@ def _hash(value: bytes | str, name: str) -> bytes:
     return hash_bytes(value if isinstance(value, str) else value.hex(), name)
 
 
-def _refuse_unknown(instruction: str, what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+def _refuse_unknown(
+    instruction: str, what: str, given: Mapping[str, Any], known: Sequence[str]
+) -> None:
     unknown = sorted(set(given) - set(known))
     if unknown:
-        raise ValueError(f"{instruction} has the {what} {', '.join(known) or 'none'}; got also {', '.join(unknown)}")
+        raise ValueError(
+            f"{instruction} has the {what} {', '.join(known) or 'none'}; got also "
+            f"{', '.join(unknown)}"
+        )

@@ -17,7 +17,9 @@ RENT_SYSVAR = "SysvarRent111111111111111111111111111111111"
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUE_OF = {character: value for value, character in enumerate(_ALPHABET)}
 MAX_BASE58 = 14_000
-"""Characters of base58 that are decoded: instruction data between programs (10 KiB) is the longest that a node writes so."""
+"""Characters of base58 that are decoded: instruction data between programs (10 KiB) is the longest
+that a node writes so.
+"""
 _GROUP = 10
 
 
@@ -38,18 +40,24 @@ def b58encode(b: bytes) -> str:
 def b58decode(s: str) -> bytes:
     """The bytes that base58 text stands for.
 
-    ValueError names the first character that is not base58; or says that the text is longer than MAX_BASE58 (the work grows with the
-    square of the length, and no node gives more).
+    ValueError names the first character that is not base58; or says that the text is longer than
+    MAX_BASE58 (the work grows with the square of the length, and no node gives more).
     """
     if len(s) > MAX_BASE58:
-        raise ValueError(f"base58 of {len(s)} characters: no node gives more than {MAX_BASE58} so; it was not decoded")
+        raise ValueError(
+            f"base58 of {len(s)} characters: no node gives more than {MAX_BASE58} so; it was not "
+            f"decoded"
+        )
     number = 0
     for start in range(0, len(s), _GROUP):
         group = 0
         for position, character in enumerate(s[start : start + _GROUP], start):
             value = _VALUE_OF.get(character)
             if value is None:
-                raise ValueError(f"not base58: character {character!r} at position {position} of a text of {len(s)}")
+                raise ValueError(
+                    f"not base58: character {character!r} at position {position} of a text of "
+                    f"{len(s)}"
+                )
             group = group * 58 + value
         number = number * 58 ** min(_GROUP, len(s) - start) + group
     zeros = len(s) - len(s.lstrip("1"))

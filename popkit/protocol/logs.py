@@ -1,8 +1,8 @@
 """Reading a transaction's log: whose line is whose, and which program failed first.
 
-A program can print any text after `Program log: `, but it cannot print the runtime's own lines. So a line
-counts for a program only while that program's frame is the innermost open one. Once the log is cut ("Log
-truncated") lines may be missing anywhere, and frames mean nothing any more.
+A program can print any text after `Program log: `, but it cannot print the runtime's own lines. So
+a line counts for a program only while that program's frame is the innermost open one. Once the log
+is cut ("Log truncated") lines may be missing anywhere, and frames mean nothing any more.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _TRUNCATED = "Log truncated"
 
 @dataclass(frozen=True, slots=True)
 class AnchorLine:
-    """What an Anchor program printed about its own error; `line` only where a `require!` stands in lib.rs."""
+    """What an Anchor program printed about its own error; `line` only where a `require!` stands in
+    lib.rs.
+    """
 
     name: str
     number: int
@@ -40,9 +42,10 @@ class AnchorLine:
 class LoggedFailure:
     """The first failure of a log.
 
-    `program` failed first, by `code` if that was a custom one, else by `text`. `outermost` is the top-level
-    program of its frame. `anchor` is the last Anchor line of `program` in that very frame. `whole` is False
-    when the log was cut before, so that `program` may only be an outer one and the frame is unknown.
+    `program` failed first, by `code` if that was a custom one, else by `text`. `outermost` is the
+    top-level program of its frame. `anchor` is the last Anchor line of `program` in that very
+    frame. `whole` is False when the log was cut before, so that `program` may only be an outer one
+    and the frame is unknown.
     """
 
     program: str

@@ -25,7 +25,9 @@ def _derive(seeds: list[bytes], program: str) -> str:
 
 def grant_address(authority: str, mint: str, grant_id: int, program: str) -> str:
     """Where the grant with this id, of this authority and mint, lives."""
-    return _derive([b"grant", key_bytes(authority), key_bytes(mint), u64(grant_id, "grant_id")], program)
+    return _derive(
+        [b"grant", key_bytes(authority), key_bytes(mint), u64(grant_id, "grant_id")], program
+    )
 
 
 def vault_address(grant: str, program: str) -> str:
@@ -35,7 +37,9 @@ def vault_address(grant: str, program: str) -> str:
 
 def receipt_address(grant: str, claimer: str, period_index: int, program: str) -> str:
     """The account whose existence says that `claimer` has claimed in that period."""
-    receipt = receipt_address_bytes(key_bytes(grant), key_bytes(claimer), period_index, key_bytes(program))
+    receipt = receipt_address_bytes(
+        key_bytes(grant), key_bytes(claimer), period_index, key_bytes(program)
+    )
     return str(Pubkey(receipt))
 
 

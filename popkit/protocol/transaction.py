@@ -14,7 +14,11 @@ from pybase64 import b64decode
 
 from popkit.protocol.keys import b58decode, b58encode
 from popkit.protocol.readings import read_json
-from popkit.protocol.transaction_json import decode_json, inner_instructions, readable_inner_instructions
+from popkit.protocol.transaction_json import (
+    decode_json,
+    inner_instructions,
+    readable_inner_instructions,
+)
 from popkit.protocol.transaction_model import (
     Header,
     Instruction,
@@ -47,14 +51,19 @@ _V1_KNOWN_MASK = 0b11111
 _V1_FEE_MASK = 0b11
 
 
-def decode_wire(data: bytes, loaded_writable: Sequence[str] = (), loaded_readonly: Sequence[str] = ()) -> Transaction:
+def decode_wire(
+    data: bytes, loaded_writable: Sequence[str] = (), loaded_readonly: Sequence[str] = ()
+) -> Transaction:
     """Read a transaction's bytes; loaded addresses are those of `meta.loadedAddresses` (v0 only).
 
-    Raises TransactionError on truncation, bytes too many, counts that do not add up and indices out of range.
+    Raises TransactionError on truncation, bytes too many, counts that do not add up and indices out
+    of range.
     """
     if data[:1] == bytes([_V1_PREFIX]):
         if loaded_writable or loaded_readonly:
-            raise TransactionError("a v1 transaction has no address tables, but loaded addresses were given")
+            raise TransactionError(
+                "a v1 transaction has no address tables, but loaded addresses were given"
+            )
         return _decode_v1(data)
     reader = Reader(data)
     count = reader.compact("the number of signatures")
@@ -64,7 +73,9 @@ def decode_wire(data: bytes, loaded_writable: Sequence[str] = (), loaded_readonl
     version: Version = "legacy"
     if first and first[0] & 0x80:
         if reader.number(1, "the version") != 0x80:
-            raise TransactionError(f"message version legacy or 0 expected after the signatures, got {first[0] & 0x7F}")
+            raise TransactionError(
+                f"message version legacy or 0 expected after the signatures, got {first[0] & 0x7F}"
+            )
         version = 0
     header = Header(*reader.take(3, "the header"))
     static = reader.keys(reader.compact("the number of accounts"), "the accounts")
@@ -73,12 +84,26 @@ def decode_wire(data: bytes, loaded_writable: Sequence[str] = (), loaded_readonl
     compiled = [_compiled(reader, at) for at in range(reader.compact("the number of instructions"))]
     wanted = _lookups(reader) if version == 0 else (0, 0)
     if reader.left:
-        raise TransactionError(f"the message ends at byte {reader.position}, the transaction at {len(data)}")
+        raise TransactionError(
+            f"the message ends at byte {reader.position}, the transaction at {len(data)}"
+        )
     if wanted != (len(loaded_writable), len(loaded_readonly)):
         given = (len(loaded_writable), len(loaded_readonly))
-        raise TransactionError(f"{wanted} loaded addresses (writable, readonly) expected, got {given}")
+        raise TransactionError(
+            f"{wanted} loaded addresses (writable, readonly) expected, got {given}"
+        )
     keys = (*static, *loaded_writable, *loaded_readonly)
-    return assemble(version, signatures, keys, len(static), header, len(loaded_writable), compiled, message_bytes, blockhash)
+    return assemble(
+        version,
+        signatures,
+        keys,
+        len(static),
+        header,
+        len(loaded_writable),
+        compiled,
+        message_bytes,
+        blockhash,
+    )
 
 
 def decode_result(result: Mapping[str, Any]) -> Transaction:
@@ -89,7 +114,9 @@ def decode_result(result: Mapping[str, Any]) -> Transaction:
     pair = (document, "base58") if isinstance(document, str) else document
     text, encoding = pair if isinstance(pair, list | tuple) and len(pair) == 2 else (None, None)
     if encoding not in ("base64", "base58") or not isinstance(text, str):
-        raise TransactionError(f"a transaction in base64, base58 or JSON expected, got encoding {encoding!r}")
+        raise TransactionError(
+            f"a transaction in base64, base58 or JSON expected, got encoding {encoding!r}"
+        )
     try:
         data = b64decode(text, validate=True) if encoding == "base64" else b58decode(text)
     except (ValueError, Base64Error) as problem:
@@ -104,18 +131,25 @@ def has_signer(tx: Transaction, key: str) -> bool:
 
 
 def _decode_v1(data: bytes) -> Transaction:
-    """SIMD-0385: counts and keys first, then the config, the instructions and, last, the signatures."""
+    """SIMD-0385: counts and keys first, then the config, the instructions and, last, the
+    signatures.
+    """
     reader = Reader(data, 1)
     header = Header(*reader.take(3, "the header"))
     mask = reader.number(4, "the config mask")
     if mask & ~_V1_KNOWN_MASK or mask & _V1_FEE_MASK not in (0, _V1_FEE_MASK):
-        raise TransactionError(f"a config mask of bits 0 to 4, 0 and 1 together, expected, got {mask:#x}")
+        raise TransactionError(
+            f"a config mask of bits 0 to 4, 0 and 1 together, expected, got {mask:#x}"
+        )
     lifetime = b58encode(reader.take(32, "the lifetime"))
     instruction_count = reader.number(1, "the number of instructions")
     static = reader.keys(reader.number(1, "the number of accounts"), "the accounts")
     check_header(header, len(static), header.required)
     reader.take(4 * mask.bit_count(), "the config")
-    shapes = [struct.unpack("<BBH", reader.take(4, f"header of instruction {at}")) for at in range(instruction_count)]
+    shapes = [
+        struct.unpack("<BBH", reader.take(4, f"header of instruction {at}"))
+        for at in range(instruction_count)
+    ]
     compiled = [
         (
             program,
@@ -127,8 +161,12 @@ def _decode_v1(data: bytes) -> Transaction:
     message_bytes = bytes(data[: reader.position])
     signatures = _signatures(reader, header.required)
     if reader.left:
-        raise TransactionError(f"the signatures end at byte {reader.position}, the transaction at {len(data)}")
-    return assemble(1, signatures, static, len(static), header, 0, compiled, message_bytes, lifetime)
+        raise TransactionError(
+            f"the signatures end at byte {reader.position}, the transaction at {len(data)}"
+        )
+    return assemble(
+        1, signatures, static, len(static), header, 0, compiled, message_bytes, lifetime
+    )
 
 
 def _signatures(reader: Reader, count: int) -> tuple[str, ...]:
@@ -138,8 +176,12 @@ def _signatures(reader: Reader, count: int) -> tuple[str, ...]:
 
 def _compiled(reader: Reader, at: int) -> tuple[int, bytes, bytes]:
     program = reader.number(1, f"program of instruction {at}")
-    accounts = reader.take(reader.compact(f"account count of instruction {at}"), f"accounts of instruction {at}")
-    data = reader.take(reader.compact(f"data length of instruction {at}"), f"data of instruction {at}")
+    accounts = reader.take(
+        reader.compact(f"account count of instruction {at}"), f"accounts of instruction {at}"
+    )
+    data = reader.take(
+        reader.compact(f"data length of instruction {at}"), f"data of instruction {at}"
+    )
     return program, accounts, data
 
 
@@ -148,6 +190,14 @@ def _lookups(reader: Reader) -> tuple[int, int]:
     writable = readonly = 0
     for at in range(reader.compact("the number of address tables")):
         reader.take(32, f"address table {at}")
-        writable += len(reader.take(reader.compact(f"writable count of table {at}"), f"writable indices of table {at}"))
-        readonly += len(reader.take(reader.compact(f"readonly count of table {at}"), f"readonly indices of table {at}"))
+        writable += len(
+            reader.take(
+                reader.compact(f"writable count of table {at}"), f"writable indices of table {at}"
+            )
+        )
+        readonly += len(
+            reader.take(
+                reader.compact(f"readonly count of table {at}"), f"readonly indices of table {at}"
+            )
+        )
     return writable, readonly

@@ -1,7 +1,9 @@
-"""Transactions in the JSON encodings of an RPC node: json, from which the signed bytes can be written again, and jsonParsed.
+"""Transactions in the JSON encodings of an RPC node: json, from which the signed bytes can be
+written again, and jsonParsed.
 
-Clients write the same document in their own words: web3.js names `staticAccountKeys`, `compiledInstructions` and
-`accountKeyIndexes` and shows bytes as Buffers; @solana/kit turns numbers into text. All are read.
+Clients write the same document in their own words: web3.js names `staticAccountKeys`,
+`compiledInstructions` and `accountKeyIndexes` and shows bytes as Buffers; @solana/kit turns numbers
+into text. All are read.
 """
 
 from __future__ import annotations
@@ -27,12 +29,16 @@ TextEncoding = Literal["base58", "base64", "hex"]
 
 
 def decode_json(
-    tx: Mapping[str, Any], meta: Mapping[str, Any] | None = None, version: object = None, encoding: TextEncoding = "base58"
+    tx: Mapping[str, Any],
+    meta: Mapping[str, Any] | None = None,
+    version: object = None,
+    encoding: TextEncoding = "base58",
 ) -> Transaction:
     """Read the `transaction` of getTransaction in encoding json or jsonParsed, as it stands.
 
-    `meta` gives the loaded addresses of a v0 transaction; `version` is the answer's own, where it has one; `encoding` is how
-    instruction data is written where it is text (nodes write base58). Raises TransactionError when the document is not one.
+    `meta` gives the loaded addresses of a v0 transaction; `version` is the answer's own, where it
+    has one; `encoding` is how instruction data is written where it is text (nodes write base58).
+    Raises TransactionError when the document is not one.
     """
     try:
         message = tx["message"]
@@ -41,11 +47,15 @@ def decode_json(
             return _decode_parsed(message, signatures, version, encoding)
         return _decode_plain(message, signatures, meta, version, encoding)
     except (KeyError, TypeError, IndexError, AttributeError) as problem:
-        raise TransactionError(f"not a transaction in JSON: {type(problem).__name__} {problem}") from problem
+        raise TransactionError(
+            f"not a transaction in JSON: {type(problem).__name__} {problem}"
+        ) from problem
 
 
 def account_keys(message: Mapping[str, Any]) -> Sequence[Any]:
-    """The keys that a message lists, by the node's name for them or web3.js's. Raises KeyError without either."""
+    """The keys that a message lists, by the node's name for them or web3.js's. Raises KeyError
+    without either.
+    """
     keys = message["staticAccountKeys" if "staticAccountKeys" in message else "accountKeys"]
     if not isinstance(keys, list):
         raise TransactionError(f"account keys in a list expected, got {type(keys).__name__}")
@@ -58,7 +68,9 @@ def is_parsed(message: Mapping[str, Any]) -> bool:
     return bool(keys) and isinstance(keys[0], Mapping)
 
 
-def inner_instructions(meta: Mapping[str, Any] | None, tx: Transaction) -> list[tuple[int, int, Instruction]]:
+def inner_instructions(
+    meta: Mapping[str, Any] | None, tx: Transaction
+) -> list[tuple[int, int, Instruction]]:
     """The instructions that programs called: (top-level index, position in its list, instruction).
 
     Raises TransactionError when one of them cannot be read.
@@ -69,10 +81,13 @@ def inner_instructions(meta: Mapping[str, Any] | None, tx: Transaction) -> list[
     return found
 
 
-def readable_inner_instructions(meta: Mapping[str, Any] | None, tx: Transaction) -> tuple[list[tuple[int, int, Instruction]], str | None]:
+def readable_inner_instructions(
+    meta: Mapping[str, Any] | None, tx: Transaction
+) -> tuple[list[tuple[int, int, Instruction]], str | None]:
     """Those inner instructions that can be read, and why others cannot (None when all can).
 
-    Archives garble them while the signed message stays whole, so that what can be read is not lost with the rest.
+    Archives garble them while the signed message stays whole, so that what can be read is not lost
+    with the rest.
     """
     found: list[tuple[int, int, Instruction]] = []
     why: str | None = None
@@ -94,9 +109,15 @@ def readable_inner_instructions(meta: Mapping[str, Any] | None, tx: Transaction)
 
 
 def _decode_plain(
-    message: Mapping[str, Any], signatures: tuple[str, ...], meta: Mapping[str, Any] | None, version: object, encoding: TextEncoding
+    message: Mapping[str, Any],
+    signatures: tuple[str, ...],
+    meta: Mapping[str, Any] | None,
+    version: object,
+    encoding: TextEncoding,
 ) -> Transaction:
-    """Encoding json: indices and instruction data, from which the signed bytes can be written again."""
+    """Encoding json: indices and instruction data, from which the signed bytes can be written
+    again.
+    """
     static = tuple(_text(key) for key in account_keys(message))
     counts = message["header"]
     header = Header(
@@ -111,9 +132,12 @@ def _decode_plain(
     if known == 0 and lookups and (writable or readonly):
         wanted, given = table_counts(lookups), (len(writable), len(readonly))
         if wanted != given:
-            raise TransactionError(f"{wanted} loaded addresses (writable, readonly) expected, got {given}")
+            raise TransactionError(
+                f"{wanted} loaded addresses (writable, readonly) expected, got {given}"
+            )
     compiled = [
-        (_count(item["programIdIndex"]), _indices(_accounts(item)), _data(item["data"], encoding)) for item in _instructions(message)
+        (_count(item["programIdIndex"]), _indices(_accounts(item)), _data(item["data"], encoding))
+        for item in _instructions(message)
     ]
     blockhash = message.get("recentBlockhash")
     # Addresses were loaded from tables that the document does not list, or the blockhash is left out: the signed bytes are not all there.
@@ -122,7 +146,9 @@ def _decode_plain(
     if known != 1 and is_whole:
         signed = _message_bytes(known, header, static, _text(blockhash), compiled, lookups or ())
     keys = (*static, *writable, *readonly)
-    return assemble(known, signatures, keys, len(static), header, len(writable), compiled, signed, blockhash)
+    return assemble(
+        known, signatures, keys, len(static), header, len(writable), compiled, signed, blockhash
+    )
 
 
 def table_counts(lookups: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
@@ -133,9 +159,11 @@ def table_counts(lookups: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
     )
 
 
-def _decode_parsed(message: Mapping[str, Any], signatures: tuple[str, ...], version: object, encoding: TextEncoding) -> Transaction:
-    """Encoding jsonParsed: every account says itself what it is; instructions may show only their parsed
-    form.
+def _decode_parsed(
+    message: Mapping[str, Any], signatures: tuple[str, ...], version: object, encoding: TextEncoding
+) -> Transaction:
+    """Encoding jsonParsed: every account says itself what it is; instructions may show only their
+    parsed form.
     """
     listed = account_keys(message)
     keys = tuple(_text(item["pubkey"]) for item in listed)
@@ -158,7 +186,9 @@ def _decode_parsed(message: Mapping[str, Any], signatures: tuple[str, ...], vers
         num_readonly_signed=header.readonly_signed,
         num_readonly_unsigned=header.readonly_unsigned,
         num_loaded_writable=loaded_writable,
-        instructions=tuple(_json_instruction(item, keys, encoding) for item in _instructions(message)),
+        instructions=tuple(
+            _json_instruction(item, keys, encoding) for item in _instructions(message)
+        ),
         message_bytes=None,
         blockhash=message.get("recentBlockhash"),
     )
@@ -178,7 +208,11 @@ def _message_bytes(
             b"\x80" if version == 0 else b"",
             bytes([header.required, header.readonly_signed, header.readonly_unsigned]),
         ]
-        parts += [compact_bytes(len(static)), *(key_bytes(key) for key in static), key_bytes(blockhash)]
+        parts += [
+            compact_bytes(len(static)),
+            *(key_bytes(key) for key in static),
+            key_bytes(blockhash),
+        ]
         parts.append(compact_bytes(len(compiled)))
         for program, accounts, data in compiled:
             parts += [
@@ -191,7 +225,10 @@ def _message_bytes(
         if version == 0:
             parts.append(compact_bytes(len(lookups)))
             for item in lookups:
-                writable, readonly = _indices(item["writableIndexes"]), _indices(item["readonlyIndexes"])
+                writable, readonly = (
+                    _indices(item["writableIndexes"]),
+                    _indices(item["readonlyIndexes"]),
+                )
                 parts += [key_bytes(item["accountKey"]), compact_bytes(len(writable)), writable]
                 parts += [compact_bytes(len(readonly)), readonly]
     except ValueError as problem:
@@ -200,7 +237,9 @@ def _message_bytes(
 
 
 def _instructions(message: Mapping[str, Any]) -> Sequence[Any]:
-    found: Sequence[Any] = message["compiledInstructions" if "compiledInstructions" in message else "instructions"]
+    found: Sequence[Any] = message[
+        "compiledInstructions" if "compiledInstructions" in message else "instructions"
+    ]
     return found
 
 
@@ -208,13 +247,19 @@ def _accounts(item: Mapping[str, Any]) -> Any:
     return item["accountKeyIndexes" if "accountKeyIndexes" in item else "accounts"]
 
 
-def _json_instruction(item: Mapping[str, Any], keys: Sequence[str], encoding: TextEncoding) -> Instruction:
+def _json_instruction(
+    item: Mapping[str, Any], keys: Sequence[str], encoding: TextEncoding
+) -> Instruction:
     """An instruction in any of the three JSON shapes: compiled, partially decoded, parsed."""
     if "programIdIndex" in item:
         program, accounts = _count(item["programIdIndex"]), list(_indices(_accounts(item)))
         if max(program, *accounts, 0) >= len(keys):
-            raise TransactionError(f"an instruction names account {max(program, *accounts, 0)}, there are {len(keys)}")
-        return Instruction(keys[program], tuple([keys[at] for at in accounts]), _data(item["data"], encoding))
+            raise TransactionError(
+                f"an instruction names account {max(program, *accounts, 0)}, there are {len(keys)}"
+            )
+        return Instruction(
+            keys[program], tuple([keys[at] for at in accounts]), _data(item["data"], encoding)
+        )
     if "parsed" in item:
         return Instruction(_text(item["programId"]), (), None)
     accounts_of = tuple(_text(key) for key in item["accounts"])
@@ -222,7 +267,8 @@ def _json_instruction(item: Mapping[str, Any], keys: Sequence[str], encoding: Te
 
 
 def json_version(version: object, has_tables: bool) -> Version:
-    """The version that an answer states; where it states none, that of a message with or without address tables.
+    """The version that an answer states; where it states none, that of a message with or without
+    address tables.
 
     Raises TransactionError for a version that popkit does not know.
     """
@@ -267,8 +313,15 @@ def _javascript_bytes(value: object) -> bytes:
 
 
 def _data(value: object, encoding: TextEncoding = "base58") -> bytes:
-    """Instruction data: text in the encoding that is asked for, [text, encoding], a list of bytes, or a JavaScript Buffer."""
-    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and value[1] in ("base58", "base64"):
+    """Instruction data: text in the encoding that is asked for, [text, encoding], a list of bytes,
+    or a JavaScript Buffer.
+    """
+    if (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and value[1] in ("base58", "base64")
+    ):
         value, encoding = value
     if isinstance(value, list | Mapping):
         return _indices(value)
@@ -276,7 +329,11 @@ def _data(value: object, encoding: TextEncoding = "base58") -> bytes:
     try:
         if encoding == "base58":
             return b58decode(text)
-        return b64decode(text, validate=True) if encoding == "base64" else bytes.fromhex(text.removeprefix("0x"))
+        return (
+            b64decode(text, validate=True)
+            if encoding == "base64"
+            else bytes.fromhex(text.removeprefix("0x"))
+        )
     except ValueError as problem:
         raise TransactionError(f"instruction data: {problem}") from problem
 

@@ -26,8 +26,9 @@ class Transaction:
     """One transaction.
 
     `account_keys` are the static keys, then the loaded writable, then the loaded readonly ones.
-    `message_bytes` are the signed bytes; None when they cannot be rebuilt (jsonParsed, v1 as JSON, a member missing).
-    `blockhash` is the recent blockhash (v1: the lifetime), base58; None when the document leaves it out.
+    `message_bytes` are the signed bytes; None when they cannot be rebuilt (jsonParsed, v1 as JSON,
+    a member missing). `blockhash` is the recent blockhash (v1: the lifetime), base58; None when the
+    document leaves it out.
     """
 
     version: Version
@@ -80,10 +81,16 @@ def assemble(
     for at, (program, accounts, data) in enumerate(compiled):
         # The fee payer cannot be a program, and programs are never loaded from tables.
         if not 0 < program < static:
-            raise TransactionError(f"program of instruction {at} must be from 1 to {static - 1}, got {program}")
+            raise TransactionError(
+                f"program of instruction {at} must be from 1 to {static - 1}, got {program}"
+            )
         if accounts and max(accounts) >= len(keys):
-            raise TransactionError(f"instruction {at} names account {max(accounts)}, there are {len(keys)}")
-        instructions.append(Instruction(keys[program], tuple([keys[index] for index in accounts]), bytes(data)))
+            raise TransactionError(
+                f"instruction {at} names account {max(accounts)}, there are {len(keys)}"
+            )
+        instructions.append(
+            Instruction(keys[program], tuple([keys[index] for index in accounts]), bytes(data))
+        )
     return Transaction(
         version=version,
         signatures=signatures,
@@ -100,7 +107,9 @@ def assemble(
 
 
 def signatures_hold(tx: Transaction) -> bool | None:
-    """Whether every required signature verifies over the signed bytes; None when those are not known."""
+    """Whether every required signature verifies over the signed bytes; None when those are not
+    known.
+    """
     if tx.message_bytes is None:
         return None
     if len(tx.signatures) != tx.num_required_signatures:
@@ -120,9 +129,14 @@ def check_header(header: Header, static: int, signatures: int) -> None:
     if header.required < 1 or header.required != signatures:
         raise TransactionError(f"{header.required} required signatures, got {signatures}")
     if header.readonly_signed >= header.required:
-        raise TransactionError(f"{header.readonly_signed} of {header.required} signers are readonly: none can pay")
+        raise TransactionError(
+            f"{header.readonly_signed} of {header.required} signers are readonly: none can pay"
+        )
     if header.required + header.readonly_unsigned > static:
-        raise TransactionError(f"{header.required} signers and {header.readonly_unsigned} readonly of {static} accounts")
+        raise TransactionError(
+            f"{header.required} signers and {header.readonly_unsigned} readonly of {static} "
+            f"accounts"
+        )
 
 
 def loaded_addresses(meta: Mapping[str, Any] | None) -> tuple[list[str], list[str]]:

@@ -27,7 +27,9 @@ class Reader:
         """The next `length` bytes."""
         end = self.position + length
         if end > len(self.data):
-            raise TransactionError(f"{what} ends at byte {end}, the transaction at {len(self.data)}")
+            raise TransactionError(
+                f"{what} ends at byte {end}, the transaction at {len(self.data)}"
+            )
         part = self.data[self.position : end]
         self.position = end
         return part

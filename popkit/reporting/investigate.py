@@ -1,7 +1,8 @@
-"""A whole investigation: diagnosis, notebooks, report, manifest; written all at once or not at all, and never into the case.
+"""A whole investigation: diagnosis, notebooks, report, manifest; written all at once or not at all,
+and never into the case.
 
-The place may be new, empty, or an earlier report that nobody added to or changed: that one is replaced. Anything else is somebody's
-work and is left alone.
+The place may be new, empty, or an earlier report that nobody added to or changed: that one is
+replaced. Anything else is somebody's work and is left alone.
 """
 
 from __future__ import annotations
@@ -41,11 +42,14 @@ def investigate(
     era: str | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Diagnosis:
-    """Investigate a case and write findings.json, report.html, report.md, notebooks/ and manifest-sha256.txt into `out_dir`.
+    """Investigate a case and write findings.json, report.html, report.md, notebooks/ and
+    manifest-sha256.txt into `out_dir`.
 
-    `progress` gets a line a step. `parameters` are further inputs of the notebooks (GRANT). Two runs on the same case give the same
-    bytes wherever they are made. Raises UsageError for a place that must not be written, an unknown parameter or grant; what opening
-    a case raises; NotebookFailed when a notebook did not run to its end. Nothing is left in `out_dir` after an error.
+    `progress` gets a line a step. `parameters` are further inputs of the notebooks (GRANT). Two
+    runs on the same case give the same bytes wherever they are made. Raises UsageError for a place
+    that must not be written, an unknown parameter or grant; what opening a case raises;
+    NotebookFailed when a notebook did not run to its end. Nothing is left in `out_dir` after an
+    error.
     """
     from popkit.reporting.parameters import checked
     from popkit.reporting.render import render
@@ -59,12 +63,21 @@ def investigate(
     progress(f"case {case.name}: {diagnosis.verdict}")
     out.parent.mkdir(parents=True, exist_ok=True)
     _clear_left_over(out)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside, _claimed(Path(beside)):
+    with (
+        tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside,
+        _claimed(Path(beside)),
+    ):
         made = Path(beside, "report")
         made.mkdir()
-        notebooks = run_notebooks(root, made / "notebooks", given.model_dump(exclude={"CASE"}), progress)
+        notebooks = run_notebooks(
+            root, made / "notebooks", given.model_dump(exclude={"CASE"}), progress
+        )
         html, markdown = render(diagnosis, notebooks)
-        for name, text in (("findings.json", diagnosis.dumps()), ("report.html", html), ("report.md", markdown)):
+        for name, text in (
+            ("findings.json", diagnosis.dumps()),
+            ("report.html", html),
+            ("report.md", markdown),
+        ):
             (made / name).write_bytes(text.encode())
         _write_manifest(made)
         check_place(out, root.resolve())
@@ -75,17 +88,20 @@ def investigate(
 
 @contextmanager
 def _claimed(beside: Path) -> Iterator[None]:
-    """Hold a lock in a work folder while this process lives: a folder whose lock is free was left by one that was killed."""
+    """Hold a lock in a work folder while this process lives: a folder whose lock is free was left
+    by one that was killed.
+    """
     with (beside / WORKS_HERE).open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _clear_left_over(out: Path) -> None:
-    """Remove work folders that investigations into the same place left behind when they were killed.
+    """Remove work folders that investigations into the same place left behind when they were
+    killed.
 
-    A folder that holds the earlier report, whose renaming was interrupted, is put back where it was. Of a folder without our lock
-    nothing is known, and it stays.
+    A folder that holds the earlier report, whose renaming was interrupted, is put back where it
+    was. Of a folder without our lock nothing is known, and it stays.
     """
     for beside in sorted(out.parent.glob(f".{glob.escape(out.name)}.*")):
         try:
@@ -99,7 +115,9 @@ def _clear_left_over(out: Path) -> None:
 
 
 def check_place(out: Path, case: Path) -> None:
-    """Raise UsageError unless a report may be put there: nothing is written into a case, over a file, or over somebody's work."""
+    """Raise UsageError unless a report may be put there: nothing is written into a case, over a
+    file, or over somebody's work.
+    """
     refuse_inside(out, case)
     if out.is_symlink():
         raise UsageError(f"{out.name}: is a link that leads nowhere; name a directory")
@@ -110,7 +128,9 @@ def check_place(out: Path, case: Path) -> None:
     if any(out.iterdir()):
         problem = _is_more_than_a_report(out)
         if problem:
-            raise UsageError(f"{out.name}: is not empty and {problem}; choose another place, or move it away")
+            raise UsageError(
+                f"{out.name}: is not empty and {problem}; choose another place, or move it away"
+            )
 
 
 def _is_more_than_a_report(out: Path) -> str:
@@ -141,7 +161,10 @@ def _write_manifest(made: Path) -> None:
     rows = []
     for path in sorted(made.rglob("*"), key=lambda path: path.relative_to(made).as_posix()):
         if path.is_file():
-            rows.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(made).as_posix()}\n")
+            rows.append(
+                f"{hashlib.sha256(path.read_bytes()).hexdigest()}  "
+                f"{path.relative_to(made).as_posix()}\n"
+            )
     (made / MANIFEST).write_bytes("".join(rows).encode())
 
 

@@ -23,19 +23,30 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     CASE: str = Field(min_length=1, description="a case directory")
-    GRANT: str = Field(default="", description="a grant's public key, or the beginning of it; empty: every grant that needs looking at")
-    ERA: str = Field(default="", description="the program version to assume where nothing in the evidence decides; empty: none")
+    GRANT: str = Field(
+        default="",
+        description="a grant's public key, or the beginning of it; empty: every grant that needs "
+        "looking at",
+    )
+    ERA: str = Field(
+        default="",
+        description="the program version to assume where nothing in the evidence decides; empty: "
+        "none",
+    )
 
 
 def checked(values: Mapping[str, object], case: Case) -> Parameters:
     """Parameters for a case, the grant's key completed.
 
-    Raises UsageError for an unknown name, a value that is no string, a grant that the case does not have, or an era that is none.
+    Raises UsageError for an unknown name, a value that is no string, a grant that the case does not
+    have, or an era that is none.
     """
     try:
         parameters = Parameters.model_validate(dict(values))
     except ValidationError as error:
-        raise UsageError("; ".join(_problem(row["type"], row["loc"]) for row in error.errors())) from None
+        raise UsageError(
+            "; ".join(_problem(row["type"], row["loc"]) for row in error.errors())
+        ) from None
     if parameters.ERA and parameters.ERA not in ERAS:
         raise UsageError(f"ERA: {parameters.ERA!r} is no era; one of {', '.join(ERAS)}")
     if parameters.GRANT:

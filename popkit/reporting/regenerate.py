@@ -1,4 +1,5 @@
-"""Rewrite the repository's notebooks with their outputs on the bundled case: `python -m popkit.reporting.regenerate`.
+"""Rewrite the repository's notebooks with their outputs on the bundled case: `python -m
+popkit.reporting.regenerate`.
 
 The result is the same bytes wherever it is run; a test holds the committed notebooks against it.
 """
@@ -29,7 +30,10 @@ def main() -> int:
     repository = Path(popkit.__file__).resolve().parent.parent
     try:
         if not (repository / "pyproject.toml").is_file():
-            raise UsageError("the notebooks are regenerated in a clone of the repository; this popkit is installed elsewhere")
+            raise UsageError(
+                "the notebooks are regenerated in a clone of the repository; this popkit is "
+                "installed elsewhere"
+            )
         texts = regenerated(repository)
     except PopkitError as error:
         tell(f"popkit: {error}")

@@ -1,7 +1,8 @@
-"""report.html and report.md from the executed notebooks: one file each, nothing loaded from anywhere.
+"""report.html and report.md from the executed notebooks: one file each, nothing loaded from
+anywhere.
 
-The notebooks' outputs are popkit's own blocks. They are held against a list of harmless elements all the same: a report that holds
-anything else is not written.
+The notebooks' outputs are popkit's own blocks. They are held against a list of harmless elements
+all the same: a report that holds anything else is not written.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from popkit.diagnosis.result import Diagnosis
 
 _HARMLESS: dict[str, frozenset[str]] = {
-    **dict.fromkeys(("br", "caption", "li", "ol", "pre", "code", "tbody", "td", "thead", "tr"), frozenset[str]()),
+    **dict.fromkeys(
+        ("br", "caption", "li", "ol", "pre", "code", "tbody", "td", "thead", "tr"), frozenset[str]()
+    ),
     "p": frozenset({"class"}),
     "div": frozenset({"class", "tabindex"}),
     "span": frozenset({"class", "lang", "aria-hidden"}),
@@ -40,7 +43,9 @@ _HARMLESS: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a section: `kind` is prose, block or picture; `html` and `markdown` are its two forms, `alt` a picture's words."""
+    """A piece of a section: `kind` is prose, block or picture; `html` and `markdown` are its two
+    forms, `alt` a picture's words.
+    """
 
     kind: str
     html: str = ""
@@ -113,21 +118,30 @@ def _part(name: str, output: Any) -> Part:
     if "image/png" in data:
         alt = output["metadata"].get("image/png", {}).get("alt", "")
         if not alt:
-            raise PopkitError(f"notebook {name}: a picture has no alternative text; nothing was written")
+            raise PopkitError(
+                f"notebook {name}: a picture has no alternative text; nothing was written"
+            )
         return Part("picture", html="".join(data["image/png"].split()), alt=alt)
     if "text/html" in data:
         check_harmless(data["text/html"], name)
         return Part("block", html=data["text/html"], markdown=data.get("text/plain", ""))
-    raise PopkitError(f"notebook {name}: a cell ends in something that is neither a block nor a picture; nothing was written")
+    raise PopkitError(
+        f"notebook {name}: a cell ends in something that is neither a block nor a picture; nothing "
+        f"was written"
+    )
 
 
 def check_harmless(html: str, name: str) -> None:
-    """Raise PopkitError unless the HTML is made of the blocks' own elements and attributes, well nested."""
+    """Raise PopkitError unless the HTML is made of the blocks' own elements and attributes, well
+    nested.
+    """
     _Check(name).feed_all(html)
 
 
 class _Check(HTMLParser):
-    """Refuses elements and attributes that are not on the list, comments, declarations and bad nesting."""
+    """Refuses elements and attributes that are not on the list, comments, declarations and bad
+    nesting.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -140,7 +154,10 @@ class _Check(HTMLParser):
             self.refuse(f"<{self.open[-1]}> is not closed")
 
     def refuse(self, what: str) -> None:
-        raise PopkitError(f"notebook {self.name}: an output holds HTML that popkit does not write ({what}); nothing was written")
+        raise PopkitError(
+            f"notebook {self.name}: an output holds HTML that popkit does not write ({what}); "
+            f"nothing was written"
+        )
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         allowed = _HARMLESS.get(tag)
@@ -188,8 +205,13 @@ def _html(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
 
 def _sentence(diagnosis: Diagnosis) -> str:
     """How many grants have which verdict, worst first."""
-    counts = sorted(diagnosis.verdicts.items(), key=lambda row: (row[0] != diagnosis.verdict, row[0]))
-    return "; ".join(f"{count(number, 'grant')} {verdict}" for verdict, number in counts) or "no grant is in the case"
+    counts = sorted(
+        diagnosis.verdicts.items(), key=lambda row: (row[0] != diagnosis.verdict, row[0])
+    )
+    return (
+        "; ".join(f"{count(number, 'grant')} {verdict}" for verdict, number in counts)
+        or "no grant is in the case"
+    )
 
 
 def _markdown(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
@@ -206,7 +228,8 @@ def _markdown(diagnosis: Diagnosis, sections: Sequence[Section]) -> str:
     lines += [
         "---",
         "",
-        f"Made by popkit {__version__} from the case alone. Pictures are in report.html; here their words stand.",
+        f"Made by popkit {__version__} from the case alone. Pictures are in report.html; here "
+        f"their words stand.",
     ]
     return for_notebook("\n".join(lines).rstrip("\n") + "\n")
 

@@ -14,7 +14,9 @@ from popkit.rules.sides import ACCOUNTS, CaseSide, ClaimSide, GrantSide
 
 
 class Inquiry:
-    """The answers to every rule of one case, by what was asked about. Each thing is asked once, when it is first wanted."""
+    """The answers to every rule of one case, by what was asked about. Each thing is asked once,
+    when it is first wanted.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self.facts, self.side = facts, CaseSide(facts)
@@ -23,7 +25,9 @@ class Inquiry:
 
     @cached_property
     def case(self) -> list[Answer]:
-        """Of the case itself: its seal, its custody, lines that contradict each other or cannot be read, records of cutovers."""
+        """Of the case itself: its seal, its custody, lines that contradict each other or cannot be
+        read, records of cutovers.
+        """
         return [*_ask("case", self.side, ("case.json", ""))]
 
     @cached_property
@@ -47,13 +51,17 @@ class Inquiry:
         """Of one claim attempt of a grant."""
         if attempt.row not in self._claims:
             side = ClaimSide(self.side.grant(grant), attempt)
-            self._claims[attempt.row] = [answer.of(grant) for answer in _ask("claim", side, side.where)]
+            self._claims[attempt.row] = [
+                answer.of(grant) for answer in _ask("claim", side, side.where)
+            ]
         return self._claims[attempt.row]
 
     def claims_of(self, grant: str) -> Iterator[tuple[Attempt, list[Answer]]]:
         """Each accepted or forged claim of a grant with its answers."""
         chain = self.side.grant(grant).chain
-        return ((attempt, self.claim(grant, attempt)) for attempt in [*chain.accepted, *chain.forged])
+        return (
+            (attempt, self.claim(grant, attempt)) for attempt in [*chain.accepted, *chain.forged]
+        )
 
     def everything(self) -> Iterator[Answer]:
         """Every answer of the case."""
@@ -66,7 +74,9 @@ class Inquiry:
         yield from self.records
 
 
-def _ask(subject: Subject, about: CaseSide | GrantSide | ClaimSide, where: Where) -> Iterator[Answer]:
+def _ask(
+    subject: Subject, about: CaseSide | GrantSide | ClaimSide, where: Where
+) -> Iterator[Answer]:
     asked: Any = about
     for rule in rules_of(subject):
         yield from rule.answers(asked, where)

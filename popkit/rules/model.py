@@ -1,23 +1,19 @@
 """What a rule is, and what it answers.
 
-A rule says what must hold, and has one function or more that look at the evidence. A function yields an answer for each thing that is not
-so, or of which it cannot tell; where none yields anything the rule holds. A finding is a rule that is violated; `verify` shows
-every answer.
+A rule says what must hold, and has one function or more that look at the evidence. A function
+yields an answer for each thing that is not so, or of which it cannot tell; where none yields
+anything the rule holds. A finding is a rule that is violated; `verify` shows every answer.
 
-    GRANT_PAUSED = Rule(
-        "grant_paused", "info", "grant", source="program §1.7: 6007",
-        holds=Text("the grant is not paused", "grant が一時停止中でないこと"),
-        meaning=Text("The grant is paused: …", "…"),
-        advice=Text("Unpause the grant when claims may go on.", "…"),
-        context=("observed",),
-    )
+GRANT_PAUSED = Rule( "grant_paused", "info", "grant", source="program §1.7: 6007", holds=Text("the
+grant is not paused", "grant が一時停止中でないこと"), meaning=Text("The grant is paused: …", "…"),
+advice=Text("Unpause the grant when claims may go on.", "…"), context=("observed",), )
 
-    @GRANT_PAUSED.asks
-    def paused(side: GrantSide) -> Iterator[Answer]:
-        if side.facts.history.is_paused(side.grant):
-            yield GRANT_PAUSED.violated((ACCOUNTS, side.grant), observed=IS_PAUSED())
+@GRANT_PAUSED.asks def paused(side: GrantSide) -> Iterator[Answer]: if
+side.facts.history.is_paused(side.grant): yield GRANT_PAUSED.violated((ACCOUNTS, side.grant),
+observed=IS_PAUSED())
 
-Each subject has a folder below `popkit/rules/`, and `registry` finds every rule there: a new one touches its module and its test.
+Each subject has a folder below `popkit/rules/`, and `registry` finds every rule there: a new one
+touches its module and its test.
 """
 
 from __future__ import annotations
@@ -31,7 +27,9 @@ from popkit.texts import Sentence, Spoken, Text, sentence
 HOLDS, VIOLATED, CANNOT_TELL = "holds", "violated", "cannot tell"
 SEVERITIES = ("info", "warning", "critical")
 Subject = Literal["case", "grant", "claim", "audit", "records"]
-"""What a rule is asked about: the case itself, a grant, a claim, the audit chain with its receipts, the worker's claim records."""
+"""What a rule is asked about: the case itself, a grant, a claim, the audit chain with its receipts,
+the worker's claim records.
+"""
 Where = tuple[str, str]
 """A place in a case: (file, key)."""
 Question = TypeVar("Question", bound=Callable[..., Iterator["Answer"]])
@@ -45,10 +43,12 @@ def _always(_: Any) -> bool:
 class Rule:
     """One rule.
 
-    `code` is API: it stands in findings.json and in `popkit explain`. `severity` is that of its findings unless an answer says another.
-    `holds` is what is so while it holds, `meaning` what it means when it is violated, `advice` what to do then, `source` where the rule
-    comes from. `context` names what its findings fill: expected, observed, not_checked. `is_optional`: that it cannot tell leaves a
-    claim verified, as the rule proves nothing either way. `applies` is whether there is anything to ask of the thing at hand.
+    `code` is API: it stands in findings.json and in `popkit explain`. `severity` is that of its
+    findings unless an answer says another. `holds` is what is so while it holds, `meaning` what it
+    means when it is violated, `advice` what to do then, `source` where the rule comes from.
+    `context` names what its findings fill: expected, observed, not_checked. `is_optional`: that it
+    cannot tell leaves a claim verified, as the rule proves nothing either way. `applies` is whether
+    there is anything to ask of the thing at hand.
     """
 
     code: str
@@ -64,35 +64,52 @@ class Rule:
     questions: list[Callable[[Any], Iterator[Answer]]] = field(default_factory=list, repr=False)
 
     def asks(self, question: Question) -> Question:
-        """Make a function one of the rule's own (a decorator); it is asked with what its subject gives (see `inquiry`)."""
+        """Make a function one of the rule's own (a decorator); it is asked with what its subject
+        gives (see `inquiry`).
+        """
         self.questions.append(question)
         return question
 
     def answers(self, about: Any, where: Where) -> Iterator[Answer]:
-        """Every answer about one thing; that the rule holds, at `where`, where its functions have nothing to say.
+        """Every answer about one thing; that the rule holds, at `where`, where its functions have
+        nothing to say.
 
-        Of a claim every line is shown with what was compared, so that a rule of claims gives its own.
+        Of a claim every line is shown with what was compared, so that a rule of claims gives its
+        own.
         """
         if self.questions and self.applies(about):
             found = [answer for question in self.questions for answer in question(about)]
             yield from found or ([] if self.subject == "claim" else [self.held(where)])
 
-    def held(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
+    def held(
+        self, where: Where, expected: object = None, observed: object = None, **also: Any
+    ) -> Answer:
         """That it is so. `also` are the other attributes of an answer."""
         return Answer(self, HOLDS, where, expected, observed, **also)
 
-    def violated(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
+    def violated(
+        self, where: Where, expected: object = None, observed: object = None, **also: Any
+    ) -> Answer:
         """That it is not so: a finding. `also` are the other attributes of an answer."""
         return Answer(self, VIOLATED, where, expected, observed, **also)
 
-    def unknown(self, where: Where, expected: object = None, observed: object = None, **also: Any) -> Answer:
+    def unknown(
+        self, where: Where, expected: object = None, observed: object = None, **also: Any
+    ) -> Answer:
         """That the evidence does not tell; `observed` says why."""
         return Answer(self, CANNOT_TELL, where, expected, observed, **also)
 
     def equal(self, where: Where, expected: object, observed: object, **also: Any) -> Answer:
         """Whether two things are one; None on either side cannot tell."""
         unknown = expected is None or observed is None
-        return Answer(self, CANNOT_TELL if unknown else HOLDS if expected == observed else VIOLATED, where, expected, observed, **also)
+        return Answer(
+            self,
+            CANNOT_TELL if unknown else HOLDS if expected == observed else VIOLATED,
+            where,
+            expected,
+            observed,
+            **also,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,15 +150,17 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a rule answers of one thing: `status` is 'holds', 'violated' or 'cannot tell', `where` is (file, key).
+    """What a rule answers of one thing: `status` is 'holds', 'violated' or 'cannot tell', `where`
+    is (file, key).
 
-    `title` is what was asked, where it is narrower than what the rule says, and `source` where
-    that comes from. `is_part`: one of several lines that together show a rule; it makes no finding
-    of its own. `grant` is the grant that it is about (None: of its subject's, or of no grant),
-    `slot` only orders findings, `not_checked` says what could not be looked at because of it.
+    `title` is what was asked, where it is narrower than what the rule says, and `source` where that
+    comes from. `is_part`: one of several lines that together show a rule; it makes no finding of
+    its own. `grant` is the grant that it is about (None: of its subject's, or of no grant), `slot`
+    only orders findings, `not_checked` says what could not be looked at because of it.
     `is_optional`: as of a rule, where it is so of this answer alone.
 
-    `title`, `expected` and `observed` are sentences in both languages, or names, hashes and numbers, which are in none.
+    `title`, `expected` and `observed` are sentences in both languages, or names, hashes and
+    numbers, which are in none.
     """
 
     rule: Rule
@@ -176,12 +195,25 @@ class Answer:
     @property
     def finding(self) -> Finding:
         """The answer as findings.json has it."""
-        expected, observed, not_checked = (_words(value) for value in (self.expected, self.observed, self.not_checked))
-        return Finding(self.rule.code, self.grant, self.where, expected, observed, not_checked, self.slot, self.severity)
+        expected, observed, not_checked = (
+            _words(value) for value in (self.expected, self.observed, self.not_checked)
+        )
+        return Finding(
+            self.rule.code,
+            self.grant,
+            self.where,
+            expected,
+            observed,
+            not_checked,
+            self.slot,
+            self.severity,
+        )
 
 
 def _words(value: object) -> str | None:
-    """A value as a finding holds it: a string, in both languages where the value has them; None stays None."""
+    """A value as a finding holds it: a string, in both languages where the value has them; None
+    stays None.
+    """
     if value is None or isinstance(value, str):
         return value
     return sentence("{value}", "{value}", value=value) if isinstance(value, Spoken) else str(value)
@@ -189,7 +221,9 @@ def _words(value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. `where` is {file, key}; `slot` only orders findings; texts are for people, `code` is for programs."""
+    """One finding. `where` is {file, key}; `slot` only orders findings; texts are for people,
+    `code` is for programs.
+    """
 
     code: str
     grant: str | None

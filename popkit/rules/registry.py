@@ -1,4 +1,6 @@
-"""Every rule of the package: each subject has a folder below `popkit/rules/`, and whatever a module there defines is found."""
+"""Every rule of the package: each subject has a folder below `popkit/rules/`, and whatever a module
+there defines is found.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,9 @@ class CaseSide:
 
     @cached_property
     def successors(self) -> dict[str, str]:
-        """The grant that took over from each that is lost or undecided, as the chain shows it: {old: new}."""
+        """The grant that took over from each that is lost or undecided, as the chain shows it:
+        {old: new}.
+        """
         judgements = [self.grant(grant).judgement for grant in self.facts.header.grants]
         return successors(self.facts, judgements, given_up(self.declared))
 
@@ -86,12 +88,16 @@ class CaseSide:
 
     @property
     def taken_over(self) -> dict[str, str]:
-        """{old: new} of grants that were cut over: by a record that the chain bears out, else by the chain."""
+        """{old: new} of grants that were cut over: by a record that the chain bears out, else by
+        the chain.
+        """
         return {**self.successors, **self._stated_successors}
 
     @cached_property
     def taken_over_from(self) -> dict[str, str]:
-        """{new: old} of the same; of several old grants the one that a record names, else the first."""
+        """{new: old} of the same; of several old grants the one that a record names, else the
+        first.
+        """
         stated = self._stated_successors
         shown = {old: new for old, new in self.successors.items() if old not in stated}
         return {**predecessors(shown), **{new: old for old, new in stated.items()}}
@@ -117,7 +123,9 @@ class CaseSide:
         facts = self.facts
         receipts_hold = not any(check.is_bad for check in facts.receipt_checks)
         ends_hold = not (self.wrong_ends or self.restarts or self.wrong_stream_links)
-        return server_verdict(facts.evidence, facts.audit, facts.tampering, receipts_hold, ends_hold)
+        return server_verdict(
+            facts.evidence, facts.audit, facts.tampering, receipts_hold, ends_hold
+        )
 
     @cached_property
     def receipt_check_at(self) -> dict[Place, ReceiptCheck]:
@@ -138,7 +146,9 @@ class CaseSide:
 
     @cached_property
     def records_by_signature(self) -> dict[str, list[ClaimRecord]]:
-        """The worker's claim records by the transaction that they name; '' for those that name none."""
+        """The worker's claim records by the transaction that they name; '' for those that name
+        none.
+        """
         found: dict[str, list[ClaimRecord]] = defaultdict(list)
         for record in self.facts.claim_records:
             found[record.tx_signature or ""].append(record)
@@ -150,7 +160,11 @@ class GrantSide:
 
     def __init__(self, case: CaseSide, incident: Incident) -> None:
         self.case, self.incident, self.facts = case, incident, case.facts
-        self.judgement, self.line, self.chain = incident.judgement, incident.judgement.line, incident.judgement.line.chain
+        self.judgement, self.line, self.chain = (
+            incident.judgement,
+            incident.judgement.line,
+            incident.judgement.line.chain,
+        )
         self.grant = self.chain.grant
 
     @cached_property
@@ -181,15 +195,23 @@ class GrantSide:
 
     @property
     def chain_as_read(self) -> GrantChain:
-        """The chain with every reading of PopState; `chain`, on which the verdict rests, may leave a doubted one out."""
+        """The chain with every reading of PopState; `chain`, on which the verdict rests, may leave
+        a doubted one out.
+        """
         return self.facts.chain(self.grant)
 
     def file_of(self, entry: str) -> str:
-        """The file that shows a proof: the chain where it landed, else the worker's records, else what names it on chain."""
+        """The file that shows a proof: the chain where it landed, else the worker's records, else
+        what names it on chain.
+        """
         proof = self.line.proofs.get(entry)
         if proof is None or proof.refused or not proof.from_worker:
             return TRANSACTIONS
-        return STORAGE if proof.anchor is None else self.line.records.entries[proof.anchor.anchor_hash].place.part
+        return (
+            STORAGE
+            if proof.anchor is None
+            else self.line.records.entries[proof.anchor.anchor_hash].place.part
+        )
 
 
 class ClaimSide:
@@ -197,7 +219,12 @@ class ClaimSide:
 
     def __init__(self, side: GrantSide, attempt: Attempt) -> None:
         self.side, self.attempt, self.facts = side, attempt, side.facts
-        self.line, self.chain, self.grant, self.tickets = side.line, side.chain, side.grant, side.case.tickets
+        self.line, self.chain, self.grant, self.tickets = (
+            side.line,
+            side.chain,
+            side.grant,
+            side.case.tickets,
+        )
         self.claims, self.row = self.facts.claims, attempt.row
         self.where: Where = (TRANSACTIONS, attempt.signature)
         """Where the claim stands in the case."""

@@ -16,7 +16,9 @@ _NULL = msgspec.Raw(b"null")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it was read: its calls in order, whether they came as a batch; `error` where it is none at all."""
+    """A request as it was read: its calls in order, whether they came as a batch; `error` where it
+    is none at all.
+    """
 
     calls: tuple[Call, ...]
     is_batch: bool
@@ -25,7 +27,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: `id` as the client wrote it, None for a notification; `error` where it is malformed."""
+    """One call: `id` as the client wrote it, None for a notification; `error` where it is
+    malformed.
+    """
 
     method: str
     params: Any
@@ -34,7 +38,9 @@ class Call:
 
 
 def read(body: bytes) -> Request:
-    """Read a request's body; what is wrong with it is said in the request, or in the call that is wrong."""
+    """Read a request's body; what is wrong with it is said in the request, or in the call that is
+    wrong.
+    """
     try:
         document = msgspec.json.decode(body, type=msgspec.Raw)
         msgspec.json.decode(body)  # Raw alone does not look inside
@@ -61,7 +67,12 @@ def _call(document: msgspec.Raw) -> Call:
     if not isinstance(method, str) or not isinstance(given, list | dict | None):
         return Call("", None, name or _NULL, invalid)
     if msgspec.json.decode(part.get("jsonrpc", _NULL)) != "2.0":
-        return Call(method, given, name or _NULL, RpcError(INVALID_REQUEST, "Unsupported JSON-RPC protocol version"))
+        return Call(
+            method,
+            given,
+            name or _NULL,
+            RpcError(INVALID_REQUEST, "Unsupported JSON-RPC protocol version"),
+        )
     return Call(method, given, name)
 
 
@@ -71,7 +82,9 @@ def answers(request: Request, answer: Answer) -> list[dict[str, Any]]:
 
 
 def one_by_one(request: Request, answer: Answer) -> Iterator[dict[str, Any] | None]:
-    """The answer to each call in turn, None for a notification: a server does other things between two of them."""
+    """The answer to each call in turn, None for a notification: a server does other things between
+    two of them.
+    """
     if request.error is not None:
         yield _error(request.error, _NULL)
     for call in request.calls if request.error is None else ():
@@ -95,7 +108,9 @@ def _answered(call: Call, answer: Answer) -> dict[str, Any]:
     except RpcError as error:
         return _error(error, name)
     except Exception as error:  # one call must not take the others of its batch with it; a node says no more than this either
-        return _error(RpcError(INTERNAL_ERROR, f"Internal error: {type(error).__name__}: {error}"), name)
+        return _error(
+            RpcError(INTERNAL_ERROR, f"Internal error: {type(error).__name__}: {error}"), name
+        )
 
 
 def _error(error: RpcError, name: msgspec.Raw) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""Faults that a peer can show, chosen by a seed: the same seed and the same order of requests give the same faults.
+"""Faults that a peer can show, chosen by a seed: the same seed and the same order of requests give
+the same faults.
 
-A fault is decided per request (by its number), or per signature, so that a signature that is missing stays missing.
+A fault is decided per request (by its number), or per signature, so that a signature that is
+missing stays missing.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ UNAVAILABLE_CODES = {
 }
 """The errors of a node that cannot look back as far as it is asked to.
 
-The first three concern a transaction; -32011 a node that keeps no history, lists included; -32019 passes, and is decided by request;
--32020 is what newer nodes say of a `before` or `until` that they do not know.
+The first three concern a transaction; -32011 a node that keeps no history, lists included; -32019
+passes, and is decided by request; -32020 is what newer nodes say of a `before` or `until` that they
+do not know.
 """
 
 
@@ -58,15 +61,23 @@ KINDS = {
         Kind("page-gap", "rate", "pages of a list skip a row where they join"),
         Kind("null", "rate", "getTransaction gives null for some signatures"),
         Kind("null-once", "rate", "getTransaction gives null for some signatures when first asked"),
-        Kind("unavailable", "code:rate", "errors of code (-32011) for some transactions, lists or cursors, as a node gives it"),
-        Kind("no-gpa", "", "getProgramAccounts is refused, as the program is not in the node's index"),
+        Kind(
+            "unavailable",
+            "code:rate",
+            "errors of code (-32011) for some transactions, lists or cursors, as a node gives it",
+        ),
+        Kind(
+            "no-gpa", "", "getProgramAccounts is refused, as the program is not in the node's index"
+        ),
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault asked for: its kind, the share of requests or signatures it takes, and its own value where it has one."""
+    """One fault asked for: its kind, the share of requests or signatures it takes, and its own
+    value where it has one.
+    """
 
     kind: str
     rate: float = DEFAULT_RATE
@@ -74,14 +85,18 @@ class Fault:
 
 
 def parse_fault(spec: str) -> Fault:
-    """Read `kind[:value[:value]]`. Raises UsageError for an unknown kind, or a value that is out of range."""
+    """Read `kind[:value[:value]]`. Raises UsageError for an unknown kind, or a value that is out of
+    range.
+    """
     name, *given = spec.split(":", 2)
     kind = KINDS.get(name)
     if kind is None:
         raise UsageError(f"--fault {spec}: no such fault; there are {', '.join(KINDS)}")
     names = [part for part in kind.values.split(":") if part]
     if len(given) > len(names):
-        raise UsageError(f"--fault {spec}: expected {':'.join([name, *(f'[{part}]' for part in names)])}")
+        raise UsageError(
+            f"--fault {spec}: expected {':'.join([name, *(f'[{part}]' for part in names)])}"
+        )
     values = dict(zip(names, given, strict=False))
     rate = 1.0 if name in ("slow", "too-large", "no-gpa") else DEFAULT_RATE
     try:
@@ -143,4 +158,6 @@ class Faults:
 
     def _draw(self, kind: str, key: int | str) -> float:
         digest = hashlib.sha256(f"{self.seed}:{kind}:{key}".encode()).digest()
-        return int.from_bytes(digest[:6], "big") / (1 << 48)  # 48 bits, so that it stays below 1 as a float
+        return int.from_bytes(digest[:6], "big") / (
+            1 << 48
+        )  # 48 bits, so that it stays below 1 as a float

@@ -1,4 +1,6 @@
-"""A replay with faults in what it says: the ones that speak JSON-RPC correctly and are wrong all the same."""
+"""A replay with faults in what it says: the ones that speak JSON-RPC correctly and are wrong all
+the same.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from popkit.serving.params import EXCLUDED_FROM_INDEX, RpcError
 
 _NULL = msgspec.Raw(b"null")
 _SLOTS_BACK = 150
-_SAY_SLOT = ("getSlot", "getAccountInfo", "getMultipleAccounts", "getProgramAccounts", "getSignatureStatuses")
+_SAY_SLOT = (
+    "getSlot",
+    "getAccountInfo",
+    "getMultipleAccounts",
+    "getProgramAccounts",
+    "getSignatureStatuses",
+)
 _PASSING = -32019
 _OF_TRANSACTIONS = (-32004, -32007, -32009, -32011, -32019)
 _OF_LISTS = (-32011, -32019)
@@ -20,7 +28,9 @@ _OF_CURSORS = (-32020,)
 
 
 class Hindered:
-    """Answers like a Replay, with faults. `answer` adds the names of the faults that showed to `shown`."""
+    """Answers like a Replay, with faults. `answer` adds the names of the faults that showed to
+    `shown`.
+    """
 
     def __init__(self, replay: Node, faults: Faults) -> None:
         self.replay, self.faults = replay, faults
@@ -41,7 +51,9 @@ class Hindered:
             raise RpcError(EXCLUDED_FROM_INDEX, text)
         if method == "getSignaturesForAddress":
             return self._page(given, number, shown)
-        return self.replay.answer(method, given, slot=self._slot(number, shown) if method in _SAY_SLOT else None)
+        return self.replay.answer(
+            method, given, slot=self._slot(number, shown) if method in _SAY_SLOT else None
+        )
 
     def _is_hidden(self, signature: str) -> bool:
         if self.faults.strikes("gap", signature) is None:
@@ -53,10 +65,16 @@ class Hindered:
         if not self.faults.strikes("slot-back", number):
             return self.replay.view("finalized").slot
         shown.add("slot-back")
-        return max(0, self.replay.view("finalized").slot - self.faults.number("slot-back", number, 1, _SLOTS_BACK))
+        return max(
+            0,
+            self.replay.view("finalized").slot
+            - self.faults.number("slot-back", number, 1, _SLOTS_BACK),
+        )
 
     def _transaction(self, given: Any, number: int, shown: set[str]) -> msgspec.Raw:
-        result = self.replay.answer("getTransaction", given)  # first, so that a wrong question stays one
+        result = self.replay.answer(
+            "getTransaction", given
+        )  # first, so that a wrong question stays one
         signature = str(given[0])
         is_first = signature not in self._asked
         self._asked.add(signature)
@@ -67,10 +85,18 @@ class Hindered:
             shown.add("null-once")
             return _NULL
         landed = self.replay.view("finalized").transaction(signature)
-        self._unavailable(_OF_TRANSACTIONS, signature, number, shown, slot=landed.slot if landed else self.replay.view("finalized").slot)
+        self._unavailable(
+            _OF_TRANSACTIONS,
+            signature,
+            number,
+            shown,
+            slot=landed.slot if landed else self.replay.view("finalized").slot,
+        )
         return result
 
-    def _unavailable(self, codes: tuple[int, ...], key: str, number: int, shown: set[str], **known: object) -> None:
+    def _unavailable(
+        self, codes: tuple[int, ...], key: str, number: int, shown: set[str], **known: object
+    ) -> None:
         """Raise the error of a node that cannot look back, where it concerns this kind of call."""
         asked = self.faults.faults.get("unavailable")
         if asked is None or int(asked.value) not in codes:
@@ -100,8 +126,12 @@ class Hindered:
         return self.replay.answer("getSignaturesForAddress", moved)
 
 
-def jumbled(found: list[dict[str, Any]], faults: Faults, number: int, is_batch: bool, shown: set[str]) -> list[dict[str, Any]]:
-    """The answers of a request with the faults of a batch: ids mixed up, answers doubled, order reversed."""
+def jumbled(
+    found: list[dict[str, Any]], faults: Faults, number: int, is_batch: bool, shown: set[str]
+) -> list[dict[str, Any]]:
+    """The answers of a request with the faults of a batch: ids mixed up, answers doubled, order
+    reversed.
+    """
     if found and faults.strikes("wrong-ids", number):
         shown.add("wrong-ids")
         names = [answer["id"] for answer in found]

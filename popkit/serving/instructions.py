@@ -1,6 +1,8 @@
-"""Instructions as jsonParsed shows them: those of the system and token programs in words, every other one partially decoded.
+"""Instructions as jsonParsed shows them: those of the system and token programs in words, every
+other one partially decoded.
 
-A node does the same with programs it knows no parser for. Of the known programs only what ticket transactions use is read here.
+A node does the same with programs it knows no parser for. Of the known programs only what ticket
+transactions use is read here.
 """
 
 from __future__ import annotations
@@ -9,25 +11,48 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from popkit.protocol.keys import ATA_PROGRAM, RENT_SYSVAR, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58decode, b58encode
+from popkit.protocol.keys import (
+    ATA_PROGRAM,
+    RENT_SYSVAR,
+    SYSTEM_PROGRAM,
+    TOKEN_PROGRAM,
+    b58decode,
+    b58encode,
+)
 
 Parsed = tuple[str, dict[str, Any]]
 
 
 def instruction_parsed(item: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """A compiled instruction {programIdIndex, accounts, data, stackHeight} with its accounts named, parsed where that is possible."""
+    """A compiled instruction {programIdIndex, accounts, data, stackHeight} with its accounts named,
+    parsed where that is possible.
+    """
     program = keys[item["programIdIndex"]]
     accounts = [keys[at] for at in item["accounts"]]
     name, parser = _PARSERS.get(program, ("", None))
     try:
         found = parser(b58decode(item["data"]), accounts) if parser else None
-    except (struct.error, IndexError, ValueError):  # a parser of a node refuses as well, and the instruction is shown as it is
+    except (
+        struct.error,
+        IndexError,
+        ValueError,
+    ):  # a parser of a node refuses as well, and the instruction is shown as it is
         found = None
     height = item.get("stackHeight")
     if found is None:
-        return {"programId": program, "accounts": accounts, "data": item["data"], "stackHeight": height}
+        return {
+            "programId": program,
+            "accounts": accounts,
+            "data": item["data"],
+            "stackHeight": height,
+        }
     kind, info = found
-    return {"program": name, "programId": program, "parsed": {"type": kind, "info": info}, "stackHeight": height}
+    return {
+        "program": name,
+        "programId": program,
+        "parsed": {"type": kind, "info": info},
+        "stackHeight": height,
+    }
 
 
 def _system(data: bytes, accounts: Sequence[str]) -> Parsed | None:
@@ -45,7 +70,11 @@ def _system(data: bytes, accounts: Sequence[str]) -> Parsed | None:
     if kind == 1:
         return "assign", {"account": accounts[0], "owner": b58encode(data[4:36])}
     if kind == 2:
-        return "transfer", {"source": accounts[0], "destination": accounts[1], "lamports": struct.unpack_from("<Q", data, 4)[0]}
+        return "transfer", {
+            "source": accounts[0],
+            "destination": accounts[1],
+            "lamports": struct.unpack_from("<Q", data, 4)[0],
+        }
     if kind == 8:
         return "allocate", {"account": accounts[0], "space": struct.unpack_from("<Q", data, 4)[0]}
     return None
@@ -62,7 +91,11 @@ def _associated(data: bytes, accounts: Sequence[str]) -> Parsed | None:
 def _token(data: bytes, accounts: Sequence[str]) -> Parsed | None:
     kind = data[0]
     if kind in (0, 20):
-        info: dict[str, Any] = {"mint": accounts[0], "decimals": data[1], "mintAuthority": b58encode(data[2:34])}
+        info: dict[str, Any] = {
+            "mint": accounts[0],
+            "decimals": data[1],
+            "mintAuthority": b58encode(data[2:34]),
+        }
         if kind == 0:
             info["rentSysvar"] = RENT_SYSVAR
         if data[34]:
@@ -85,9 +118,17 @@ def _token(data: bytes, accounts: Sequence[str]) -> Parsed | None:
         amount = str(struct.unpack_from("<Q", data, 1)[0])
         return name, {first: accounts[0], second: accounts[1], "amount": amount, third: accounts[2]}
     if kind == 9 and len(accounts) == 3:
-        return "closeAccount", {"account": accounts[0], "destination": accounts[1], "owner": accounts[2]}
+        return "closeAccount", {
+            "account": accounts[0],
+            "destination": accounts[1],
+            "owner": accounts[2],
+        }
     if kind == 18:
-        return "initializeAccount3", {"account": accounts[0], "mint": accounts[1], "owner": b58encode(data[1:33])}
+        return "initializeAccount3", {
+            "account": accounts[0],
+            "mint": accounts[1],
+            "owner": b58encode(data[1:33]),
+        }
     if kind == 21:
         return "getAccountDataSize", {"mint": accounts[0]}
     if kind == 22:
@@ -105,7 +146,12 @@ _TOKEN_AMOUNTS = {
 def _token_amount(amount: int, decimals: int) -> dict[str, Any]:
     whole, part = divmod(amount, 10**decimals)
     text = f"{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".") if decimals else str(whole)
-    return {"uiAmount": float(text), "decimals": decimals, "amount": str(amount), "uiAmountString": text}
+    return {
+        "uiAmount": float(text),
+        "decimals": decimals,
+        "amount": str(amount),
+        "uiAmountString": text,
+    }
 
 
 _PARSERS: dict[str, tuple[str, Callable[[bytes, Sequence[str]], Parsed | None]]] = {

@@ -1,4 +1,5 @@
-"""What a case's rpc files hold, indexed for asking: transactions by signature, lists by address, accounts by key.
+"""What a case's rpc files hold, indexed for asking: transactions by signature, lists by address,
+accounts by key.
 
 Values stay the bytes that the case has; they are parsed only as far as an index needs.
 """
@@ -59,7 +60,8 @@ class _AccountValue(msgspec.Struct):
 class Landed:
     """A transaction that the case holds.
 
-    `result` is getTransaction's as recorded, `err` its outcome as JSON, `index` its place in its block where that is known.
+    `result` is getTransaction's as recorded, `err` its outcome as JSON, `index` its place in its
+    block where that is known.
     """
 
     signature: str
@@ -88,7 +90,9 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as recorded: `body` is `value` of getAccountInfo, b"null" where the node said that it does not exist."""
+    """An account as recorded: `body` is `value` of getAccountInfo, b"null" where the node said that
+    it does not exist.
+    """
 
     pubkey: str
     slot: int | None
@@ -98,7 +102,9 @@ class Account:
 
 @dataclass(slots=True)
 class Ledger:
-    """The rpc part of a case. `unavailable` are signatures that a node answered with null; `problems` lines that could not be used."""
+    """The rpc part of a case. `unavailable` are signatures that a node answered with null;
+    `problems` lines that could not be used.
+    """
 
     transactions: dict[str, Landed] = field(default_factory=dict)
     unavailable: set[str] = field(default_factory=set)
@@ -109,9 +115,13 @@ class Ledger:
 
     @property
     def slot(self) -> int:
-        """Where the node stands: the newest slot that accounts were read at, else the newest slot known, else 0."""
+        """Where the node stands: the newest slot that accounts were read at, else the newest slot
+        known, else 0.
+        """
         read_at = [account.slot for account in self.accounts.values() if account.slot is not None]
-        landed = [row.slot for row in self.transactions.values()] + [row.slot for rows in self.lists.values() for row in rows]
+        landed = [row.slot for row in self.transactions.values()] + [
+            row.slot for rows in self.lists.values() for row in rows
+        ]
         return max(read_at or landed, default=0)
 
     def listed_rows(self) -> Iterator[Listed]:
@@ -119,7 +129,9 @@ class Ledger:
             yield from rows
 
     def touching(self, address: str) -> list[Landed]:
-        """The transactions that name an account, whether or not the case has a list of it, in no order."""
+        """The transactions that name an account, whether or not the case has a list of it, in no
+        order.
+        """
         if self._by_account is None:
             self._by_account = {}
             for landed in self.transactions.values():
@@ -129,7 +141,9 @@ class Ledger:
 
 
 def read_ledger(evidence: Evidence) -> Ledger:
-    """Read the rpc files of a case whose manifest holds. Lines that cannot be used are noted in `problems`."""
+    """Read the rpc files of a case whose manifest holds. Lines that cannot be used are noted in
+    `problems`.
+    """
     ledger = Ledger()
     _read_transactions(evidence, ledger)
     _read_lists(evidence, ledger)
@@ -137,8 +151,12 @@ def read_ledger(evidence: Evidence) -> Ledger:
     return ledger
 
 
-def _rows(evidence: Evidence, stem: str, kind: type[T], ledger: Ledger) -> Iterator[tuple[T, bytes, Any]]:
-    """The lines of a file as typed rows, with their bytes and a function that notes what is wrong with them."""
+def _rows(
+    evidence: Evidence, stem: str, kind: type[T], ledger: Ledger
+) -> Iterator[tuple[T, bytes, Any]]:
+    """The lines of a file as typed rows, with their bytes and a function that notes what is wrong
+    with them.
+    """
     lines = evidence.lines_of(stem)
     if lines is None:
         return
@@ -171,7 +189,14 @@ def _read_transactions(evidence: Evidence, ledger: Ledger) -> None:
             ledger.unavailable.add(row.signature)
         elif row.signature not in ledger.transactions:  # of repeated lines the first is served
             err = bytes(result.meta.err) if result.meta else b"null"
-            landed = Landed(row.signature, result.slot, result.block_time, err, result.transaction_index, bytes(row.result))
+            landed = Landed(
+                row.signature,
+                result.slot,
+                result.block_time,
+                err,
+                result.transaction_index,
+                bytes(row.result),
+            )
             ledger.transactions[row.signature] = landed
     ledger.unavailable -= ledger.transactions.keys()
 
@@ -185,9 +210,13 @@ def _read_lists(evidence: Evidence, ledger: Ledger) -> None:
             continue
         body = decode(text)
         del body["address"]  # the case's own column; everything else is the node's row
-        found.setdefault(row.address, {}).setdefault(row.signature, Listed(row.signature, row.slot, msgspec.json.encode(body)))
+        found.setdefault(row.address, {}).setdefault(
+            row.signature, Listed(row.signature, row.slot, msgspec.json.encode(body))
+        )
     # A stable sort: rows of one slot keep the order of the file, which is the node's where the file is newest first.
-    ledger.lists = {address: sorted(rows.values(), key=lambda row: -row.slot) for address, rows in found.items()}
+    ledger.lists = {
+        address: sorted(rows.values(), key=lambda row: -row.slot) for address, rows in found.items()
+    }
 
 
 def _read_accounts(evidence: Evidence, ledger: Ledger) -> None:
@@ -202,5 +231,9 @@ def _read_accounts(evidence: Evidence, ledger: Ledger) -> None:
             wrong("not a public key")
             continue
         seen = ledger.accounts.get(row.pubkey)
-        if seen is None or (-1 if seen.slot is None else seen.slot) < (-1 if row.slot is None else row.slot):
-            ledger.accounts[row.pubkey] = Account(row.pubkey, row.slot, value.owner if value else None, bytes(row.account))
+        if seen is None or (-1 if seen.slot is None else seen.slot) < (
+            -1 if row.slot is None else row.slot
+        ):
+            ledger.accounts[row.pubkey] = Account(
+                row.pubkey, row.slot, value.owner if value else None, bytes(row.account)
+            )

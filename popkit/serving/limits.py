@@ -1,4 +1,6 @@
-"""What the server takes at most; apart from the server, so that the command line can name it without loading a network library."""
+"""What the server takes at most; apart from the server, so that the command line can name it
+without loading a network library.
+"""
 
 from __future__ import annotations
 

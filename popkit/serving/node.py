@@ -1,6 +1,8 @@
-"""The calls of a Solana RPC node over a ledger, without a network: one code for a ledger that is replayed and for one that is alive.
+"""The calls of a Solana RPC node over a ledger, without a network: one code for a ledger that is
+replayed and for one that is alive.
 
-What a node knows at a commitment is a `View`; a replay stands still and has one, a living chain has three.
+What a node knows at a commitment is a `View`; a replay stands still and has one, a living chain has
+three.
 """
 
 from __future__ import annotations
@@ -55,8 +57,8 @@ class View(Protocol):
 class Node:
     """The calls that every node of popkit's answers; a subclass gives the view, and more calls.
 
-    `answer(method, params)` gives the `result` as JSON bytes or raises RpcError. `hidden` says of a signature whether lists leave it
-    out; unless it is set they leave out none.
+    `answer(method, params)` gives the `result` as JSON bytes or raises RpcError. `hidden` says of a
+    signature whether lists leave it out; unless it is set they leave out none.
     """
 
     methods: Mapping[str, Callable[[Any, Any, int | None], Any]]
@@ -74,19 +76,25 @@ class Node:
         raise NotImplementedError
 
     def answer(self, method: str, given: Any = None, *, slot: int | None = None) -> msgspec.Raw:
-        """The result of a call. `slot` is where the node says that it stands, for a peer that contradicts itself."""
+        """The result of a call. `slot` is where the node says that it stands, for a peer that
+        contradicts itself.
+        """
         call = self.methods.get(method)
         if call is None:
             raise RpcError(METHOD_NOT_FOUND, "Method not found")
         result = call(self, given, slot)
-        return result if isinstance(result, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(result))
+        return (
+            result if isinstance(result, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(result))
+        )
 
     def in_context(self, slot: int, value: Any) -> dict[str, Any]:
         """A value with the slot that it was read at."""
         return {"context": {"slot": slot}, "value": value}
 
     def standing(self, config: dict[str, Any], said: int | None) -> tuple[View, int]:
-        """The view that a call asks for, and the slot that is said; held against its minContextSlot."""
+        """The view that a call asks for, and the slot that is said; held against its
+        minContextSlot.
+        """
         view = self.view(params.commitment(config))
         slot = view.slot if said is None else said
         params.reached(config, slot)
@@ -95,8 +103,12 @@ class Node:
     def _signatures_for_address(self, given: Any, slot: int | None) -> Any:
         address, config = params.arguments(given, 1, 2)
         address, config = params.pubkey(address), params.settings(config)
-        before, until = (params.typed(config, name, str, "a string") for name in ("before", "until"))
-        before, until = (None if mark is None else params.signature(mark) for mark in (before, until))
+        before, until = (
+            params.typed(config, name, str, "a string") for name in ("before", "until")
+        )
+        before, until = (
+            None if mark is None else params.signature(mark) for mark in (before, until)
+        )
         limit = params.natural(config, "limit")
         if limit is not None and not 1 <= limit <= MAX_LISTED:
             raise params.invalid(f"Invalid limit; max {MAX_LISTED}")
@@ -130,14 +142,18 @@ class Node:
     def _accounts(self, given: Any, slot: int | None) -> Any:
         keys, config = params.arguments(given, 1, 2)
         if not isinstance(keys, list):
-            raise params.invalid(f"Invalid params: invalid type: {params.kind_of(keys)}, expected a sequence.")
+            raise params.invalid(
+                f"Invalid params: invalid type: {params.kind_of(keys)}, expected a sequence."
+            )
         config = params.settings(config)
         if len(keys) > MAX_ACCOUNTS:
             raise params.invalid(f"Too many inputs provided; max {MAX_ACCOUNTS}")
         keys = [params.pubkey(key) for key in keys]
         encoding, data_slice = accounts.how(config, "base64")
         view, at = self.standing(config, slot)
-        return self.in_context(at, [accounts.rendered(view.account(key), encoding, data_slice) for key in keys])
+        return self.in_context(
+            at, [accounts.rendered(view.account(key), encoding, data_slice) for key in keys]
+        )
 
     def _program_accounts(self, given: Any, slot: int | None) -> Any:
         program, config = params.arguments(given, 1, 2)
@@ -149,7 +165,12 @@ class Node:
         found = []
         for account, data in view.owned(program):
             if all(holds(data) for holds in questions):
-                found.append({"pubkey": account.pubkey, "account": accounts.rendered(account, encoding, data_slice)})
+                found.append(
+                    {
+                        "pubkey": account.pubkey,
+                        "account": accounts.rendered(account, encoding, data_slice),
+                    }
+                )
         return self.in_context(at, found) if with_context else found
 
     def _slot(self, given: Any, slot: int | None) -> Any:
@@ -164,13 +185,20 @@ class Node:
     def _statuses(self, given: Any, slot: int | None) -> Any:
         signatures, config = params.arguments(given, 1, 2)
         if not isinstance(signatures, list):
-            raise params.invalid(f"Invalid params: invalid type: {params.kind_of(signatures)}, expected a sequence.")
+            raise params.invalid(
+                f"Invalid params: invalid type: {params.kind_of(signatures)}, expected a sequence."
+            )
         if len(signatures) > MAX_STATUSES:
             raise params.invalid(f"Too many inputs provided; max {MAX_STATUSES}")
-        search = params.typed(params.settings(config), "searchTransactionHistory", bool, "a boolean")
+        search = params.typed(
+            params.settings(config), "searchTransactionHistory", bool, "a boolean"
+        )
         wanted = [params.signature(signature) for signature in signatures]
         view = self.view("processed")
-        return self.in_context(view.slot if slot is None else slot, [view.status(signature, bool(search)) for signature in wanted])
+        return self.in_context(
+            view.slot if slot is None else slot,
+            [view.status(signature, bool(search)) for signature in wanted],
+        )
 
     def _health(self, given: Any, slot: int | None) -> Any:
         params.arguments(given, 0, 0)
@@ -178,7 +206,9 @@ class Node:
 
 
 def _older(view: View, rows: list[Listed], before: str) -> list[Listed]:
-    """What is older than `before`, which need not name the address; nothing when nobody knows it, as a node answers."""
+    """What is older than `before`, which need not name the address; nothing when nobody knows it,
+    as a node answers.
+    """
     at = next((at for at, row in enumerate(rows) if row.signature == before), None)
     if at is not None:
         return rows[at + 1 :]

@@ -27,7 +27,16 @@ HISTORY_NOT_AVAILABLE = -32011
 UNSUPPORTED_VERSION = -32015
 MIN_CONTEXT_SLOT = -32016
 
-COMMITMENTS = ("processed", "confirmed", "finalized", "recent", "single", "singleGossip", "root", "max")
+COMMITMENTS = (
+    "processed",
+    "confirmed",
+    "finalized",
+    "recent",
+    "single",
+    "singleGossip",
+    "root",
+    "max",
+)
 _BELOW_CONFIRMED = ("processed", "recent")
 
 
@@ -49,20 +58,30 @@ def invalid(message: str) -> RpcError:
 
 
 def arguments(params: Any, least: int, most: int) -> list[Any]:
-    """The positional params of a call, filled with None up to `most`. Raises RpcError when there are too few or too many."""
+    """The positional params of a call, filled with None up to `most`. Raises RpcError when there
+    are too few or too many.
+    """
     given = [] if params is None else params
     if not isinstance(given, list):
-        raise invalid(f"Invalid params: invalid type: {kind_of(given)}, expected a tuple of size {most}.")
+        raise invalid(
+            f"Invalid params: invalid type: {kind_of(given)}, expected a tuple of size {most}."
+        )
     if len(given) < least:
         raise invalid(f"`params` should have at least {least} argument(s)")
     if len(given) > most:
-        expected = f"Expected from {least} to {most} parameters." if most else "No parameters were expected"
+        expected = (
+            f"Expected from {least} to {most} parameters."
+            if most
+            else "No parameters were expected"
+        )
         raise invalid(f"Invalid parameters: {expected}")
     return given + [None] * (most - len(given))
 
 
 def settings(value: Any) -> dict[str, Any]:
-    """A call's configuration object; null is an empty one. Its commitment is checked, as every call's may be given."""
+    """A call's configuration object; null is an empty one. Its commitment is checked, as every
+    call's may be given.
+    """
     found = {} if value is None else value
     if not isinstance(found, dict):
         raise invalid(f"Invalid params: invalid type: {kind_of(found)}, expected struct.")
@@ -82,7 +101,9 @@ def at_least_confirmed(config: dict[str, Any]) -> None:
 
 
 def typed(config: dict[str, Any], name: str, kind: type[T], expected: str) -> T | None:
-    """A field of a configuration; None when it is absent or null. Raises RpcError when it is of another type (a bool is no number)."""
+    """A field of a configuration; None when it is absent or null. Raises RpcError when it is of
+    another type (a bool is no number).
+    """
     value = config.get(name)
     if value is None:
         return None
@@ -103,7 +124,10 @@ def one_of(config: dict[str, Any], name: str, words: tuple[str, ...]) -> str | N
     """A field that is one of some words, or None."""
     value = typed(config, name, str, f"variant of {name}")
     if value is not None and value not in words:
-        raise invalid(f"Invalid params: unknown variant `{value[:100]}`, expected one of {', '.join(f'`{word}`' for word in words)}.")
+        raise invalid(
+            f"Invalid params: unknown variant `{value[:100]}`, expected one of "
+            f"{', '.join(f'`{word}`' for word in words)}."
+        )
     return value
 
 
@@ -111,11 +135,15 @@ def reached(config: dict[str, Any], slot: int) -> None:
     """Hold a call's minContextSlot against the slot the node stands at."""
     least = natural(config, "minContextSlot")
     if least is not None and least > slot:
-        raise RpcError(MIN_CONTEXT_SLOT, "Minimum context slot has not been reached", {"contextSlot": slot})
+        raise RpcError(
+            MIN_CONTEXT_SLOT, "Minimum context slot has not been reached", {"contextSlot": slot}
+        )
 
 
 def pubkey(value: Any) -> str:
-    """A public key. Raises RpcError as a node does: Invalid for what is not base58, WrongSize for another length."""
+    """A public key. Raises RpcError as a node does: Invalid for what is not base58, WrongSize for
+    another length.
+    """
     return _base58(value, 32)
 
 

@@ -16,7 +16,8 @@ from popkit.errors import UsageError
 class Seen:
     """One request while it is answered: when it came, what it asked, and which faults it met.
 
-    `ns` is the monotonic clock in nanoseconds, `at` unix seconds, `calls` the number of calls by JSON-RPC method.
+    `ns` is the monotonic clock in nanoseconds, `at` unix seconds, `calls` the number of calls by
+    JSON-RPC method.
     """
 
     number: int
@@ -29,7 +30,8 @@ class Seen:
 
 
 class Trace:
-    """Appends a line for every request to a file; without a file it does nothing. Lines stand in the order of answers.
+    """Appends a line for every request to a file; without a file it does nothing. Lines stand in
+    the order of answers.
 
     Raises UsageError when the file cannot be written.
     """
@@ -43,7 +45,9 @@ class Trace:
                 raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
     def write(self, seen: Seen, status: int | None) -> None:
-        """Note a request with the HTTP status that it was given; None where it was given no whole answer."""
+        """Note a request with the HTTP status that it was given; None where it was given no whole
+        answer.
+        """
         if self._file is None:
             return
         row = {

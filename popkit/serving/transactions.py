@@ -1,4 +1,5 @@
-"""Transactions as a node gives them: base64, base58, json and jsonParsed, made from the recorded answer.
+"""Transactions as a node gives them: base64, base58, json and jsonParsed, made from the recorded
+answer.
 
 Where what was asked for is what was recorded, the recorded bytes are the answer.
 """
@@ -24,15 +25,19 @@ ENCODINGS = ("binary", "base58", "base64", "json", "jsonParsed")
 def rendered(result: bytes, encoding: str, newest_version: int | None) -> msgspec.Raw:
     """The `result` of getTransaction for a recorded one.
 
-    `newest_version` is the call's maxSupportedTransactionVersion: without it a node serves legacy transactions alone, and
-    leaves `version` out. Raises RpcError -32015 for a newer transaction, -32603 where the case has not the bytes that an encoding needs.
+    `newest_version` is the call's maxSupportedTransactionVersion: without it a node serves legacy
+    transactions alone, and leaves `version` out. Raises RpcError -32015 for a newer transaction,
+    -32603 where the case has not the bytes that an encoding needs.
     """
     value = msgspec.json.decode(result, type=dict[str, msgspec.Raw])
     version = _version(result, value)
-    if version != "legacy" and not (isinstance(version, int) and newest_version is not None and version <= newest_version):
+    if version != "legacy" and not (
+        isinstance(version, int) and newest_version is not None and version <= newest_version
+    ):
         raise RpcError(
             UNSUPPORTED_VERSION,
-            f"Transaction version ({version}) is not supported by the requesting client. Please try the request again with "
+            f"Transaction version ({version}) is not supported by the requesting client. Please "
+            f"try the request again with "
             f'the following configuration parameter: "maxSupportedTransactionVersion": {version}',
         )
     wanted: dict[str, msgspec.Raw] = dict(value)
@@ -45,7 +50,9 @@ def rendered(result: bytes, encoding: str, newest_version: int | None) -> msgspe
 
 
 def _same(wanted: dict[str, msgspec.Raw], value: dict[str, msgspec.Raw]) -> bool:
-    return wanted.keys() == value.keys() and all(bytes(wanted[name]) == bytes(value[name]) for name in value)
+    return wanted.keys() == value.keys() and all(
+        bytes(wanted[name]) == bytes(value[name]) for name in value
+    )
 
 
 def _version(result: bytes, value: dict[str, msgspec.Raw]) -> Any:
@@ -76,7 +83,11 @@ def _encoded(result: bytes, encoding: str) -> dict[str, msgspec.Raw]:
     try:
         wire = _wire(answer)
         in_json = encoding in ("json", "jsonParsed")
-        changed = _in_json(wire, answer["meta"], encoding) if in_json else {"transaction": _in_bytes(wire, encoding)}
+        changed = (
+            _in_json(wire, answer["meta"], encoding)
+            if in_json
+            else {"transaction": _in_bytes(wire, encoding)}
+        )
     except (TransactionError, ValueError, TypeError, KeyError, IndexError) as error:
         text = f"popkit serve: the case's record of this transaction cannot be given as {encoding}: {error}"
         raise RpcError(INTERNAL_ERROR, text) from None
@@ -84,13 +95,21 @@ def _encoded(result: bytes, encoding: str) -> dict[str, msgspec.Raw]:
 
 
 def _wire(answer: dict[str, Any]) -> bytes:
-    """The bytes of a recorded transaction. Raises TransactionError where the record does not hold them (jsonParsed)."""
+    """The bytes of a recorded transaction. Raises TransactionError where the record does not hold
+    them (jsonParsed).
+    """
     document = answer["transaction"]
     if isinstance(document, dict):
         tx = decode_json(document, answer.get("meta"), answer.get("version"))
         if tx.message_bytes is None:
-            raise TransactionError("it was recorded as jsonParsed, which does not keep the signed bytes")
-        return compact_bytes(len(tx.signatures)) + b"".join(b58decode(text) for text in tx.signatures) + tx.message_bytes
+            raise TransactionError(
+                "it was recorded as jsonParsed, which does not keep the signed bytes"
+            )
+        return (
+            compact_bytes(len(tx.signatures))
+            + b"".join(b58decode(text) for text in tx.signatures)
+            + tx.message_bytes
+        )
     decode_result(answer)  # says what is wrong with it, in words
     text, encoding = (document, "base58") if isinstance(document, str) else document
     return pybase64.b64decode(text, validate=True) if encoding == "base64" else b58decode(text)
@@ -110,7 +129,12 @@ def _in_json(wire: bytes, meta: dict[str, Any] | None, encoding: str) -> dict[st
     loaded = (meta or {}).get("loadedAddresses") or {"writable": [], "readonly": []}
     keys = [*static, *loaded["writable"], *loaded["readonly"]]
     compiled = [
-        {"programIdIndex": item.program_id_index, "accounts": list(item.accounts), "data": b58encode(bytes(item.data)), "stackHeight": 1}
+        {
+            "programIdIndex": item.program_id_index,
+            "accounts": list(item.accounts),
+            "data": b58encode(bytes(item.data)),
+            "stackHeight": 1,
+        }
         for item in message.instructions
     ]
     written: dict[str, Any] = {"recentBlockhash": str(message.recent_blockhash)}
@@ -134,10 +158,15 @@ def _in_json(wire: bytes, meta: dict[str, Any] | None, encoding: str) -> dict[st
         return {"transaction": {"signatures": signatures, "message": written}}
     written["accountKeys"] = _keys_parsed(static, loaded, header)
     written["instructions"] = [instruction_parsed(item, keys) for item in compiled]
-    return {"transaction": {"signatures": signatures, "message": written}, "meta": _meta_parsed(meta, keys)}
+    return {
+        "transaction": {"signatures": signatures, "message": written},
+        "meta": _meta_parsed(meta, keys),
+    }
 
 
-def _keys_parsed(static: list[str], loaded: dict[str, list[str]], header: dict[str, int]) -> list[dict[str, Any]]:
+def _keys_parsed(
+    static: list[str], loaded: dict[str, list[str]], header: dict[str, int]
+) -> list[dict[str, Any]]:
     """The accounts of a message with what it may do to each."""
     signers = header["numRequiredSignatures"]
     readonly = [
@@ -145,21 +174,40 @@ def _keys_parsed(static: list[str], loaded: dict[str, list[str]], header: dict[s
         *range(len(static) - header["numReadonlyUnsignedAccounts"], len(static)),
     ]
     rows = [
-        {"pubkey": key, "signer": at < signers, "source": "transaction", "writable": at not in readonly} for at, key in enumerate(static)
+        {
+            "pubkey": key,
+            "signer": at < signers,
+            "source": "transaction",
+            "writable": at not in readonly,
+        }
+        for at, key in enumerate(static)
     ]
     for kind in ("writable", "readonly"):
-        rows += [{"pubkey": key, "signer": False, "source": "lookupTable", "writable": kind == "writable"} for key in loaded[kind]]
+        rows += [
+            {
+                "pubkey": key,
+                "signer": False,
+                "source": "lookupTable",
+                "writable": kind == "writable",
+            }
+            for key in loaded[kind]
+        ]
     return rows
 
 
 def _meta_parsed(meta: dict[str, Any] | None, keys: list[str]) -> dict[str, Any] | None:
-    """The meta of jsonParsed: inner instructions parsed, loaded addresses left out, as they stand among the accounts."""
+    """The meta of jsonParsed: inner instructions parsed, loaded addresses left out, as they stand
+    among the accounts.
+    """
     if meta is None:
         return None
     parsed = {name: part for name, part in meta.items() if name != "loadedAddresses"}
     if meta.get("innerInstructions"):
         parsed["innerInstructions"] = [
-            {**group, "instructions": [instruction_parsed(item, keys) for item in group["instructions"]]}
+            {
+                **group,
+                "instructions": [instruction_parsed(item, keys) for item in group["instructions"]],
+            }
             for group in meta["innerInstructions"]
         ]
     return parsed

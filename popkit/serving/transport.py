@@ -1,4 +1,6 @@
-"""Faults of the transport: answers that never come, come late, come half, or are no JSON-RPC at all."""
+"""Faults of the transport: answers that never come, come late, come half, or are no JSON-RPC at
+all.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,18 @@ from popkit.serving.trace import Seen
 _PAGE = "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
 _RATE_LIMITED = b'{"jsonrpc":"2.0","error":{"code":429,"message":"Too many requests for a specific RPC call"},"id":null}'
 _INSTEAD = ("drop", "429", "server-error", "html", "html-502", "redirect", "endless")
-"""Faults that stand in place of an answer; of several that strike one request the first is shown."""
+"""Faults that stand in place of an answer; of several that strike one request the first is shown.
+"""
 _ENDLESS_PIECE = b" " * 65536
 _ENDLESS_SECONDS = 0.01
 
 
-async def before_answer(request: web.Request, faults: Faults, seen: Seen) -> web.StreamResponse | None:
-    """What a fault gives in place of an answer, or None. Late answers are late here, whatever else befalls them."""
+async def before_answer(
+    request: web.Request, faults: Faults, seen: Seen
+) -> web.StreamResponse | None:
+    """What a fault gives in place of an answer, or None. Late answers are late here, whatever else
+    befalls them.
+    """
     late = faults.strikes("slow", seen.number)
     if late is not None:
         seen.faults.add("slow")
@@ -31,7 +38,9 @@ async def before_answer(request: web.Request, faults: Faults, seen: Seen) -> web
     return None
 
 
-async def after_answer(request: web.Request, response: web.Response, faults: Faults, seen: Seen) -> web.StreamResponse:
+async def after_answer(
+    request: web.Request, response: web.Response, faults: Faults, seen: Seen
+) -> web.StreamResponse:
     """An answer as a fault changes it on its way."""
     if faults.strikes("wrong-type", seen.number):
         seen.faults.add("wrong-type")
@@ -49,12 +58,16 @@ async def _instead(request: web.Request, fault: Fault) -> web.StreamResponse:
         return await _endless(request)
     if fault.kind == "429":
         headers = {"Retry-After": fault.value}
-        return web.Response(status=429, body=_RATE_LIMITED, content_type="application/json", headers=headers)
+        return web.Response(
+            status=429, body=_RATE_LIMITED, content_type="application/json", headers=headers
+        )
     if fault.kind == "redirect":
         return web.Response(status=302, headers={"Location": fault.value})
     if fault.kind == "server-error":
         return web.Response(status=500, text="Internal Server Error\n")
-    status, title = (502, "502 Bad Gateway") if fault.kind == "html-502" else (200, "Just a moment...")
+    status, title = (
+        (502, "502 Bad Gateway") if fault.kind == "html-502" else (200, "Just a moment...")
+    )
     return web.Response(status=status, text=_PAGE.format(title=title), content_type="text/html")
 
 
@@ -68,7 +81,9 @@ def _dropped(request: web.Request) -> web.Response:
 async def _cut(request: web.Request, response: web.Response) -> web.StreamResponse:
     """Promise the whole body, send half of it and close."""
     body = response.body if isinstance(response.body, bytes) else b""
-    cut = web.StreamResponse(status=response.status, headers={"Content-Type": response.headers["Content-Type"]})
+    cut = web.StreamResponse(
+        status=response.status, headers={"Content-Type": response.headers["Content-Type"]}
+    )
     cut.content_length = len(body)
     await cut.prepare(request)
     await cut.write(body[: len(body) // 2])

@@ -1,4 +1,6 @@
-"""A case as the worker: its GETs with the recorded status and body, byte for byte. It accepts no writes."""
+"""A case as the worker: its GETs with the recorded status and body, byte for byte. It accepts no
+writes.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ import msgspec
 
 from popkit.evidence.bundle import Evidence
 from popkit.evidence.documents import MAX_DOCUMENT_BYTES
-from popkit.evidence.layout import BY_PATH, ENDPOINTS, EVENTS, MOST_TRANSFERS, NEVER_KEPT, TRANSFERS, event_path, needs_token
+from popkit.evidence.layout import (
+    BY_PATH,
+    ENDPOINTS,
+    EVENTS,
+    MOST_TRANSFERS,
+    NEVER_KEPT,
+    TRANSFERS,
+    event_path,
+    needs_token,
+)
 from popkit.evidence.lines import Place, Problem
 
 _EVENT = event_path("")
@@ -35,7 +46,9 @@ def is_worker_path(path: str) -> bool:
 
 
 class WorkerReplay:
-    """The worker over one case; with a `token`, what only its operator may see needs `Authorization: Bearer <token>`."""
+    """The worker over one case; with a `token`, what only its operator may see needs
+    `Authorization: Bearer <token>`.
+    """
 
     def __init__(self, evidence: Evidence, token: str | None = None) -> None:
         self._token = token
@@ -70,7 +83,11 @@ class WorkerReplay:
         endpoint = BY_PATH.get(path)
         if endpoint is None:
             is_known = path in NEVER_KEPT
-            return _not_held(path) if is_known else _said(404, f"the worker is not known to have {path}")
+            return (
+                _not_held(path)
+                if is_known
+                else _said(404, f"the worker is not known to have {path}")
+            )
         recorded = self.answers.get(endpoint.name)
         if recorded is None or (endpoint == EVENTS and "scope" in query):
             return _not_held(path)
@@ -82,7 +99,9 @@ class WorkerReplay:
         if self._token is None:
             return True
         # Compared in constant time, as the real one's password may have been given.
-        return hmac.compare_digest((authorization or "").encode("utf-8", "replace"), f"Bearer {self._token}".encode())
+        return hmac.compare_digest(
+            (authorization or "").encode("utf-8", "replace"), f"Bearer {self._token}".encode()
+        )
 
     def _event(self, name: str) -> Reply:
         """One event, from the recorded list."""
@@ -92,13 +111,17 @@ class WorkerReplay:
         for item in _items(recorded.body) or []:
             if msgspec.json.decode(item).get("id") == name:
                 return Reply(200, bytes(item))
-        return Reply(404, '{"success":false,"error":{"code":"not_found","message":"イベントが見つかりません"}}'.encode())
+        return Reply(
+            404,
+            '{"success":false,"error":{"code":"not_found","message":"イベントが見つかりません"}}'.encode(),
+        )
 
 
 def _transfers(path: str, query: Mapping[str, str], recorded: _Recorded) -> Reply:
     """The recorded list of transfers, narrowed to an event and to the newest `limit`.
 
-    The master's and an admin's view differ in what they show of people: only the one that was recorded is given.
+    The master's and an admin's view differ in what they show of people: only the one that was
+    recorded is given.
     """
     whole = Reply(recorded.status, bytes(recorded.body))
     items = _items(recorded.body)
@@ -112,7 +135,11 @@ def _transfers(path: str, query: Mapping[str, str], recorded: _Recorded) -> Repl
     wanted = query.get("eventId") or None
     if event is not None and wanted != event:
         return _said(503, f"the case holds the transfers of event {event} alone")
-    kept = [item for item in items if wanted is None or msgspec.json.decode(item).get("eventId") == wanted]
+    kept = [
+        item
+        for item in items
+        if wanted is None or msgspec.json.decode(item).get("eventId") == wanted
+    ]
     limit = _limit(query.get("limit"))
     if limit is not None and (not isinstance(most, int) or limit < most):
         kept, body["limit"] = kept[:limit], msgspec.Raw(str(limit).encode())
@@ -131,7 +158,10 @@ def _limit(text: str | None) -> int | None:
 def _items(body: msgspec.Raw) -> list[msgspec.Raw] | None:
     """The `items` of a body, as recorded; None when it is not a list of objects."""
     try:
-        items = msgspec.json.decode(msgspec.json.decode(body, type=dict[str, msgspec.Raw]).get("items", b"null"), type=list[msgspec.Raw])
+        items = msgspec.json.decode(
+            msgspec.json.decode(body, type=dict[str, msgspec.Raw]).get("items", b"null"),
+            type=list[msgspec.Raw],
+        )
         msgspec.json.decode(msgspec.json.encode(items), type=list[dict[str, object]])
     except msgspec.DecodeError:
         return None

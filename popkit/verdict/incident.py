@@ -50,7 +50,9 @@ class Incident:
 
     @property
     def reported_on_head(self) -> dict[str, ReportedFailure]:
-        """By entry hash: what wallets reported of the lost proofs that stand on a broken grant's head now."""
+        """By entry hash: what wallets reported of the lost proofs that stand on a broken grant's
+        head now.
+        """
         if not self.broken:
             return {}
         lost = [proof.entry_hash for proof in self.on_head]

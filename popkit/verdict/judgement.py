@@ -20,10 +20,12 @@ VERDICTS = tuple(VERDICT_WORDS)
 class Judgement:
     """A grant's verdict with what it rests on.
 
-    `because` is the reasoning in words; `missing_evidence` what would decide an inconclusive grant; `fates` answers for each proof what
-    became of it; `chain_is_doubted` is whether the chain's own evidence contradicts itself, so that what it lacks is not known;
-    `could_land_until` is the last second of the proofs on the way, where there are some; `records_end_early` whether the worker's records
-    end before the chain was read; `reports` are wallets' reports of a break that nothing else shows.
+    `because` is the reasoning in words; `missing_evidence` what would decide an inconclusive grant;
+    `fates` answers for each proof what became of it; `chain_is_doubted` is whether the chain's own
+    evidence contradicts itself, so that what it lacks is not known; `could_land_until` is the last
+    second of the proofs on the way, where there are some; `records_end_early` whether the worker's
+    records end before the chain was read; `reports` are wallets' reports of a break that nothing
+    else shows.
     """
 
     grant: str
@@ -61,9 +63,11 @@ class Judgement:
 
 
 def burnt(judgement: Judgement, attempt: Attempt) -> bool:
-    """Whether an attributed refused claim is burnt: refused by a rule other than the chain's, never accepted, and it can land no more.
+    """Whether an attributed refused claim is burnt: refused by a rule other than the chain's, never
+    accepted, and it can land no more.
 
-    Under strict rules one that stood on the chain's head; under relaxed rules any whose claimer got nothing else for that period.
+    Under strict rules one that stood on the chain's head; under relaxed rules any whose claimer got
+    nothing else for that period.
     """
     line, chain = judgement.line, judgement.line.chain
     if attempt.broke_chain_rule:

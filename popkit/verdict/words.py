@@ -24,7 +24,8 @@ VERDICT_WORDS: dict[str, VerdictWords] = {
             "worker の head がチェーンの head になることはもうありません。この grant では、worker が今後発行する proof は受理されません。",
         ),
         Text(
-            "Freeze the event, note the last good claim, cut over to a new grant from GENESIS, keep the old chain read-only.",
+            "Freeze the event, note the last good claim, cut over to a new grant from GENESIS, "
+            "keep the old chain read-only.",
             "イベントを凍結し、直近正常点を控え、新しい grant に切り替えて GENESIS から再開し、"
             "旧チェーンは読み取り専用で保全してください。",
         ),
@@ -36,7 +37,8 @@ VERDICT_WORDS: dict[str, VerdictWords] = {
             "証拠からは判定できません。足りないものを回答に示しています。",
         ),
         Text(
-            "Collect what is missing before deciding; until then do not cut over and do not call it fine.",
+            "Collect what is missing before deciding; until then do not cut over and do not call "
+            "it fine.",
             "判断する前に、足りないものを収集してください。それまでは切り替えず、正常とも扱わないでください。",
         ),
     ),
@@ -50,7 +52,8 @@ VERDICT_WORDS: dict[str, VerdictWords] = {
             "どれも証拠の取得前 600 秒以内に発行されています。",
         ),
         Text(
-            "Hold new claims until the time that 'can heal' names, then collect again. Do not cut over yet.",
+            "Hold new claims until the time that 'can heal' names, then collect again. Do not cut "
+            "over yet.",
             "「回復の見込み」に示した時刻まで新しい claim を止め、その後に再収集してください。まだ切り替えないでください。",
         ),
     ),

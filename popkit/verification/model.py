@@ -1,4 +1,6 @@
-"""What a verification is made of: numbered checks, the sections that hold them, and the whole with its exit code."""
+"""What a verification is made of: numbered checks, the sections that hold them, and the whole with
+its exit code.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,11 @@ from popkit.text import for_json
 from popkit.texts import Sentence, Text
 
 SCHEMA = "popkit.verification/2"
-TRANSACTIONS, ACCOUNTS, RECEIPTS = "rpc/transactions.jsonl", "rpc/accounts.jsonl", "worker/ticket-receipts.jsonl"
+TRANSACTIONS, ACCOUNTS, RECEIPTS = (
+    "rpc/transactions.jsonl",
+    "rpc/accounts.jsonl",
+    "worker/ticket-receipts.jsonl",
+)
 
 NOT_IN_EVIDENCE = Text("the evidence does not hold it", "証拠にありません")
 
@@ -21,8 +27,9 @@ NOT_IN_EVIDENCE = Text("the evidence does not hold it", "証拠にありませ�
 class Check:
     """One check: `status` is 'holds', 'violated' or 'cannot tell'; `where` is (file, key).
 
-    `title`, `expected`, `observed` and `rule` are sentences in both languages, or names, hashes and numbers, which are in none: `str()` is
-    their English. `expected` and `observed` are None where there is nothing to compare.
+    `title`, `expected`, `observed` and `rule` are sentences in both languages, or names, hashes and
+    numbers, which are in none: `str()` is their English. `expected` and `observed` are None where
+    there is nothing to compare.
     """
 
     title: Text | Sentence
@@ -38,11 +45,24 @@ class Check:
     @classmethod
     def of(cls, answer: Answer) -> Check:
         """A rule's answer as a numbered line. What was compared is None where nothing was."""
-        expected, observed = answer.expected, answer.not_checked if answer.observed is None else answer.observed
+        expected, observed = (
+            answer.expected,
+            answer.not_checked if answer.observed is None else answer.observed,
+        )
         if answer.status == CANNOT_TELL:
             expected, observed = known(expected), known(observed)
         rule, title = answer.rule, answer.title or answer.rule.holds
-        return cls(title, answer.status, expected, observed, answer.where, answer.source, rule.code, answer.severity, answer.is_optional)
+        return cls(
+            title,
+            answer.status,
+            expected,
+            observed,
+            answer.where,
+            answer.source,
+            rule.code,
+            answer.severity,
+            answer.is_optional,
+        )
 
     @property
     def is_wrong(self) -> bool:
@@ -69,9 +89,11 @@ def known(value: object) -> object:
 
 @dataclass(slots=True)
 class Section:
-    """The numbered checks of one thing: `subject` is 'case', 'chain', 'claim', 'record', 'records', 'audit', 'coverage' or 'verdict'.
+    """The numbered checks of one thing: `subject` is 'case', 'chain', 'claim', 'record', 'records',
+    'audit', 'coverage' or 'verdict'.
 
-    `name` is that of a case, grant, transaction or record; of a subject of which a case has one, it is a Text.
+    `name` is that of a case, grant, transaction or record; of a subject of which a case has one, it
+    is a Text.
     """
 
     subject: str
@@ -80,19 +102,24 @@ class Section:
 
     @property
     def status(self) -> str:
-        """The worst of the checks: a mere warning or remark leaves it as it is, and so does what proves nothing and cannot tell."""
+        """The worst of the checks: a mere warning or remark leaves it as it is, and so does what
+        proves nothing and cannot tell.
+        """
         if any(check.is_wrong for check in self.checks):
             return VIOLATED
-        unknown = any(check.status == CANNOT_TELL and not check.is_optional for check in self.checks)
+        unknown = any(
+            check.status == CANNOT_TELL and not check.is_optional for check in self.checks
+        )
         return CANNOT_TELL if unknown else HOLDS
 
 
 @dataclass(slots=True)
 class Verification:
-    """What a verification came to: its sections, and `exit_code` 1 (violated), 3 (cannot tell) or 0.
+    """What a verification came to: its sections, and `exit_code` 1 (violated), 3 (cannot tell) or
+    0.
 
-    `names` are those that were asked for; none: everything in the case. Of everything `verdict` is that of the diagnosis and `code` its
-    exit code; of names the sections decide.
+    `names` are those that were asked for; none: everything in the case. Of everything `verdict` is
+    that of the diagnosis and `code` its exit code; of names the sections decide.
     """
 
     case: str
@@ -104,7 +131,9 @@ class Verification:
     @property
     def status(self) -> str:
         """'violated', 'cannot tell' or 'holds', as the exit code says it."""
-        return {EXIT_WRONG: VIOLATED, EXIT_CANNOT_TELL: CANNOT_TELL, EXIT_FINE: HOLDS}[self.exit_code]
+        return {EXIT_WRONG: VIOLATED, EXIT_CANNOT_TELL: CANNOT_TELL, EXIT_FINE: HOLDS}[
+            self.exit_code
+        ]
 
     @property
     def exit_code(self) -> int:
@@ -112,10 +141,18 @@ class Verification:
         if self.code is not None:
             return self.code
         found = {section.status for section in self.sections}
-        return EXIT_WRONG if VIOLATED in found else EXIT_CANNOT_TELL if CANNOT_TELL in found else EXIT_FINE
+        return (
+            EXIT_WRONG
+            if VIOLATED in found
+            else EXIT_CANNOT_TELL
+            if CANNOT_TELL in found
+            else EXIT_FINE
+        )
 
     def counts(self, subject: str | None = None) -> Counter[str]:
-        """How many sections of a subject hold, are violated and cannot tell; without one, how many checks of all sections do."""
+        """How many sections of a subject hold, are violated and cannot tell; without one, how many
+        checks of all sections do.
+        """
         if subject is None:
             return Counter(check.status for section in self.sections for check in section.checks)
         return Counter(section.status for section in self.sections if section.subject == subject)
@@ -131,7 +168,10 @@ class Verification:
                     "subject": section.subject,
                     "name": str(section.name),
                     "status": section.status,
-                    "checks": [{"number": number, **check.as_json()} for number, check in enumerate(section.checks, 1)],
+                    "checks": [
+                        {"number": number, **check.as_json()}
+                        for number, check in enumerate(section.checks, 1)
+                    ],
                 }
                 for section in self.sections
             ],

@@ -40,11 +40,17 @@ def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRec
     found = []
     for entry in audit.ordered:
         if entry.event in CLAIM_EVENTS and not audit.is_orphan(entry.hash):
-            found.append(_record(entry.data, entry.event_id, entry.hash, entry.place.part, entry.ts_ms))
+            found.append(
+                _record(entry.data, entry.event_id, entry.hash, entry.place.part, entry.ts_ms)
+            )
     transfers = evidence.answers.get("transfers")
     items = transfers.body.get("items") if transfers is not None and transfers.is_ok else None
     for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and item.get("event") in CLAIM_EVENTS and str(item.get("entryHash")) not in audit.entries:
+        if (
+            isinstance(item, dict)
+            and item.get("event") in CLAIM_EVENTS
+            and str(item.get("entryHash")) not in audit.entries
+        ):
             ts_ms = milliseconds(str(item.get("ts")))
             found.append(
                 _record(
@@ -59,7 +65,9 @@ def read_claim_records(evidence: Evidence, audit: AuditRecords) -> list[ClaimRec
         if key.startswith("claim:"):
             _, event, subject = [*key.split(":", 2), "", ""][:3]
             if is_pubkey(subject):
-                found.append(ClaimRecord(event, (subject,), None, None, key, "worker/storage.jsonl"))
+                found.append(
+                    ClaimRecord(event, (subject,), None, None, key, "worker/storage.jsonl")
+                )
     return sorted(found, key=lambda r: (r.event_id, r.key, r.file))
 
 
@@ -73,7 +81,11 @@ def _record(
     transfer = data.get("transfer") if isinstance(data.get("transfer"), dict) else {}
     assert isinstance(transfer, dict)
     recipient, pii = transfer.get("recipient"), data.get("pii")
-    candidates = [side.get(name) for side, name in ((recipient, "id"), (pii, "walletAddress")) if isinstance(side, dict)]
+    candidates = [
+        side.get(name)
+        for side, name in ((recipient, "id"), (pii, "walletAddress"))
+        if isinstance(side, dict)
+    ]
     wallets = tuple(dict.fromkeys(str(value) for value in candidates if is_pubkey(value)))
     signature, receipt = transfer.get("txSignature"), transfer.get("receiptPubkey")
     onchain = transfer.get("mode") == "onchain"
@@ -81,7 +93,9 @@ def _record(
     return ClaimRecord(
         str(event),
         wallets,
-        signature if onchain and isinstance(signature, str) and signature else None,  # the worker takes whatever looks like one
+        signature
+        if onchain and isinstance(signature, str) and signature
+        else None,  # the worker takes whatever looks like one
         str(receipt) if is_pubkey(receipt) else None,
         key,
         file,

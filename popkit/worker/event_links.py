@@ -36,11 +36,16 @@ def links_of_case(evidence: Evidence, audit: AuditRecords) -> list[EventLink]:
     An EVENT_CREATE entry of an append that failed (an orphan of the bucket) links nothing.
     """
     header, answer = evidence.header, evidence.answers.get("events")
-    rows = [(row, "events") for row in (_list(answer.body, "items") if answer is not None and answer.is_ok else [])]
+    rows = [
+        (row, "events")
+        for row in (_list(answer.body, "items") if answer is not None and answer.is_ok else [])
+    ]
     for entry in audit.ordered:
         if not audit.is_orphan(entry.hash):
             rows.append((_created(entry.event, entry.event_id, entry.data), _CREATED))
-    rows += [(row.value, "storage") for key, row in (evidence.storage or {}).items() if _is_event(key)]
+    rows += [
+        (row.value, "storage") for key, row in (evidence.storage or {}).items() if _is_event(key)
+    ]
     found = {EventLink(event, grant, "case.json") for event, grant in header.events}
     for row, source in rows:
         link = event_link(row, header.program_id)
@@ -98,7 +103,9 @@ def named_grant(row: object) -> tuple[str, str, int] | None:
     """
     if not isinstance(row, dict):
         return None
-    authority, mint, number = (str(row.get(name)).strip() for name in ("solanaAuthority", "solanaMint", "solanaGrantId"))
+    authority, mint, number = (
+        str(row.get(name)).strip() for name in ("solanaAuthority", "solanaMint", "solanaGrantId")
+    )
     digits = number.lstrip("0") or number[-1:]
     if not (is_pubkey(authority) and is_pubkey(mint)):
         return None

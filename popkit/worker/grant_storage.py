@@ -93,7 +93,9 @@ class GrantStorage:
     @property
     def _moved_heads(self) -> bool:
         """Whether the worker's records show a proof of this grant that moved its stored heads."""
-        return any(row.moved_heads for row in self.history) or any(anchor.moved_heads for anchor in self.anchors)
+        return any(row.moved_heads for row in self.history) or any(
+            anchor.moved_heads for anchor in self.anchors
+        )
 
     @cached_property
     def begins_anew(self) -> bool:
@@ -106,7 +108,11 @@ class GrantStorage:
         if any(anchor.anchor_hash in source.stated for anchor in self.anchors):
             return False
         line = self.records.walk_back(self._newest_row or "")
-        return bool(line) and line[-1].prev_hash == GENESIS and all(entry.hash in source.stated for entry in line)
+        return (
+            bool(line)
+            and line[-1].prev_hash == GENESIS
+            and all(entry.hash in source.stated for entry in line)
+        )
 
     @cached_property
     def _newest_row(self) -> str | None:
@@ -122,7 +128,9 @@ class GrantStorage:
         last = next((anchor for anchor in reversed(self.anchors) if anchor.moved_heads), None)
         if self.rows is None or source is None or last is None or last.anchor_hash in source.stated:
             return False
-        return self._newest_row in {entry.hash for entry in self.records.walk_back(last.anchor_hash)}
+        return self._newest_row in {
+            entry.hash for entry in self.records.walk_back(last.anchor_hash)
+        }
 
     @cached_property
     def is_behind(self) -> bool:
@@ -130,7 +138,13 @@ class GrantStorage:
         back to it.
         """
         source, shown = self.records.sources.get(STORAGE), self.records.sources.get(LIST)
-        if self.rows is None or source is None or shown is None or not shown.keys or not source.keys:
+        if (
+            self.rows is None
+            or source is None
+            or shown is None
+            or not shown.keys
+            or not source.keys
+        ):
             return False
         if shown.keys[-1][0] <= source.keys[-1][0]:
             return False
@@ -144,10 +158,19 @@ class GrantStorage:
         issuing a proof, or the record is missing.
         """
         source = self.records.sources.get(STORAGE)
-        if source is None or not self.history or not all(row.holds for row in self.history) or self._is_damaged:
+        if (
+            source is None
+            or not self.history
+            or not all(row.holds for row in self.history)
+            or self._is_damaged
+        ):
             return []
-        candidates = [proof for proof in proofs if proof.accepted is not None and not proof.in_history]
-        return [p for p in candidates if p.anchor is not None and p.anchor.anchor_hash in source.stated]
+        candidates = [
+            proof for proof in proofs if proof.accepted is not None and not proof.in_history
+        ]
+        return [
+            p for p in candidates if p.anchor is not None and p.anchor.anchor_hash in source.stated
+        ]
 
     def covers_record(self, proof: Proof) -> bool:
         """Whether the export reaches past where a proof's history record would stand: its key

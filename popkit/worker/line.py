@@ -59,12 +59,16 @@ class WorkerLine:
         """Proofs that an anchor alone shows, by entry hash: made up, or honest ones whose request's
         row was not written.
         """
-        return sorted((p for p in self.proofs.values() if not p.attested), key=lambda p: p.entry_hash)
+        return sorted(
+            (p for p in self.proofs.values() if not p.attested), key=lambda p: p.entry_hash
+        )
 
     @property
     def unattested_anchors(self) -> frozenset[str]:
         """The anchors of `unattested`, by hash."""
-        return frozenset(proof.anchor.anchor_hash for proof in self.unattested if proof.anchor is not None)
+        return frozenset(
+            proof.anchor.anchor_hash for proof in self.unattested if proof.anchor is not None
+        )
 
     @property
     def stored_head(self) -> str | None:
@@ -85,7 +89,9 @@ class WorkerLine:
         """
         if self.head_source != "storage" or self.stored_stream_head is None:
             return False
-        return self.stored_stream_head != (self.chain.stream_head if self.head == self.chain.head else self.head)
+        return self.stored_stream_head != (
+            self.chain.stream_head if self.head == self.chain.head else self.head
+        )
 
     @cached_property
     def records_since_creation(self) -> bool:
@@ -98,8 +104,14 @@ class WorkerLine:
         begun = line[-1].ts_ms
         if self.created_at is not None and begun <= self.created_at * 1000:
             return True
-        older = [a.issued_at * 1000 + 999 for a in [*self.chain.linked, *self.chain.attributed] if a.issued_at is not None]
-        return self.records.reaches_genesis and begun <= min([*older, *(a.ts_ms for a in self.anchors)], default=begun)
+        older = [
+            a.issued_at * 1000 + 999
+            for a in [*self.chain.linked, *self.chain.attributed]
+            if a.issued_at is not None
+        ]
+        return self.records.reaches_genesis and begun <= min(
+            [*older, *(a.ts_ms for a in self.anchors)], default=begun
+        )
 
     @cached_property
     def _newest_issue(self) -> Anchor | HistoryRow | None:
@@ -109,7 +121,9 @@ class WorkerLine:
         anchored = {anchor.anchor_hash for anchor in self.anchors}
         later = [row for row in self.history if row.anchor_hash not in anchored]
         last = max(later, key=lambda row: row.issued_at, default=None)
-        if last is not None and (not self.anchors or last.issued_at > self.anchors[-1].ts_ms // 1000):
+        if last is not None and (
+            not self.anchors or last.issued_at > self.anchors[-1].ts_ms // 1000
+        ):
             return last
         return self.anchors[-1] if self.anchors else None
 
@@ -130,7 +144,11 @@ class WorkerLine:
         """
         if self._newest_issue is not None:
             return self._newest_issue.takes_parents
-        signed = [a.issued_at for a in [*self.chain.linked, *self.chain.attributed] if a.issued_at is not None]
+        signed = [
+            a.issued_at
+            for a in [*self.chain.linked, *self.chain.attributed]
+            if a.issued_at is not None
+        ]
         return max(signed, default=0) >= PARENTS_FROM_CLIENTS
 
     @cached_property
@@ -145,10 +163,16 @@ class WorkerLine:
     @cached_property
     def _head(self) -> tuple[str | None, str | None]:
         head, source = self._recorded_head
-        refused = [p for p in self.proofs.values() if not p.landed and p.refused and (source is None or self._is_past_the_records(p))]
+        refused = [
+            p
+            for p in self.proofs.values()
+            if not p.landed and p.refused and (source is None or self._is_past_the_records(p))
+        ]
         if not refused or (source is None and self.parents_from_clients):
             return head, source  # a parent that a client gave says nothing of the worker's head
-        return self._tip_above(max(refused, key=lambda p: (p.refused[-1].slot, p.issued_at, p.entry_hash)).entry_hash), "refused claims"
+        return self._tip_above(
+            max(refused, key=lambda p: (p.refused[-1].slot, p.issued_at, p.entry_hash)).entry_hash
+        ), "refused claims"
 
     def _is_past_the_records(self, proof: Proof) -> bool:
         """Whether a proof is younger than every record of the worker: then the chain alone shows
@@ -157,7 +181,9 @@ class WorkerLine:
         if proof.issuer != "unknown":
             return False
         newest = self.newest_record
-        return proof.entry_hash in self._above_the_recorded_head or (newest is not None and proof.issued_at * 1000 + 999 > newest)
+        return proof.entry_hash in self._above_the_recorded_head or (
+            newest is not None and proof.issued_at * 1000 + 999 > newest
+        )
 
     @cached_property
     def _above_the_recorded_head(self) -> set[str]:
@@ -191,10 +217,18 @@ class WorkerLine:
 
     @cached_property
     def _recorded_head(self) -> tuple[str | None, str | None]:
-        if self.stored_head is not None and not self.storage.is_older and not self.storage.is_behind:
+        if (
+            self.stored_head is not None
+            and not self.storage.is_older
+            and not self.storage.is_behind
+        ):
             return self.stored_head, "storage"
         moved = [p for p, a in zip(self._anchored, self.anchors, strict=True) if a.moved_heads]
-        if self.storage.is_behind and not (moved and moved[-1].anchor is not None and moved[-1].anchor.anchor_hash in self._line_hashes):
+        if self.storage.is_behind and not (
+            moved
+            and moved[-1].anchor is not None
+            and moved[-1].anchor.anchor_hash in self._line_hashes
+        ):
             return None, None  # a head may have moved in the gap between the storage and the list
         if moved:
             return self._extended(moved[-1].entry_hash), "anchors"
@@ -207,14 +241,27 @@ class WorkerLine:
         """Parents that this worker's refused claims, or its line, name and that nothing carries, to
         the issue of their oldest child.
         """
-        known = self.chain.accepted_entries.keys() | self.proofs.keys() | set(self.chain.unseen) | {GENESIS_HASH, self.chain.head}
+        known = (
+            self.chain.accepted_entries.keys()
+            | self.proofs.keys()
+            | set(self.chain.unseen)
+            | {GENESIS_HASH, self.chain.head}
+        )
         found: dict[str, int] = {}
         last = self.chain.linked[-1].slot if self.chain.linked else 0
-        children = [p for p in self.proofs.values() if p.refused and p.issuer != "foreign" and not p.landed and not p.follows_chain]
-        waiting = [p for p in children if p.refused[-1].slot >= last]  # what was refused before a claim landed is over
+        children = [
+            p
+            for p in self.proofs.values()
+            if p.refused and p.issuer != "foreign" and not p.landed and not p.follows_chain
+        ]
+        waiting = [
+            p for p in children if p.refused[-1].slot >= last
+        ]  # what was refused before a claim landed is over
         for proof in [*waiting, *self.path[:1]]:
             if proof.prev_hash not in known:
-                found[proof.prev_hash] = min(proof.issued_at, found.get(proof.prev_hash, proof.issued_at))
+                found[proof.prev_hash] = min(
+                    proof.issued_at, found.get(proof.prev_hash, proof.issued_at)
+                )
         return found
 
     def in_issue_order(self) -> list[Proof]:
@@ -226,11 +273,17 @@ class WorkerLine:
         own = [p for p in self.proofs.values() if p.from_worker]
         if all(p.anchor is not None for p in own):
             spot = {anchor.anchor_hash: number for number, anchor in enumerate(self.anchors)}
-            return sorted(own, key=lambda p: (spot[p.anchor.anchor_hash] if p.anchor else -1, p.entry_hash))
+            return sorted(
+                own, key=lambda p: (spot[p.anchor.anchor_hash] if p.anchor else -1, p.entry_hash)
+            )
         by_second: dict[int, list[Proof]] = defaultdict(list)
-        for proof in sorted(own, key=lambda p: (p.anchor.ts_ms if p.anchor else p.issued_at * 1000, p.entry_hash)):
+        for proof in sorted(
+            own, key=lambda p: (p.anchor.ts_ms if p.anchor else p.issued_at * 1000, p.entry_hash)
+        ):
             by_second[proof.issued_at].append(proof)
-        return parents_first([proof for second in sorted(by_second) for proof in parents_first(by_second[second])])
+        return parents_first(
+            [proof for second in sorted(by_second) for proof in parents_first(by_second[second])]
+        )
 
     def _tip_above(self, entry: str) -> str:
         """The youngest known proof that descends from an entry without a fork (same-second issues
@@ -249,7 +302,11 @@ class WorkerLine:
         """
         if self.records.newest is None:
             return entry
-        children = {p.prev_hash: p for p in self.proofs.values() if not p.from_worker and p.issuer == "unknown"}
+        children = {
+            p.prev_hash: p
+            for p in self.proofs.values()
+            if not p.from_worker and p.issuer == "unknown"
+        }
         visited = {entry}
         while entry in children and children[entry].entry_hash not in visited:
             entry = children[entry].entry_hash
@@ -264,7 +321,11 @@ class WorkerLine:
         if self.head_source != "refused claims" or self.head is None:
             return False
         proof = self.proofs[self.head]
-        younger = [a for a in self.chain.linked if a.issued_at is not None and a.issued_at > proof.issued_at]
+        younger = [
+            a
+            for a in self.chain.linked
+            if a.issued_at is not None and a.issued_at > proof.issued_at
+        ]
         ground = self._below(proof)
         return any(a.entry_hash not in ground for a in younger)
 
@@ -275,7 +336,12 @@ class WorkerLine:
         """
         path: list[Proof] = []
         cursor, visited = self.head, set()
-        while cursor is not None and cursor in self.proofs and not self.proofs[cursor].landed and cursor not in visited:
+        while (
+            cursor is not None
+            and cursor in self.proofs
+            and not self.proofs[cursor].landed
+            and cursor not in visited
+        ):
             visited.add(cursor)
             path.append(self.proofs[cursor])
             cursor = self.proofs[cursor].prev_hash
@@ -287,7 +353,10 @@ class WorkerLine:
         one, whose receipt bars the way.
         """
         first: dict[tuple[str, int], str] = {}
-        pairs = [(p.entry_hash, first.setdefault((p.claimer, p.period_index), p.entry_hash)) for p in self.path]
+        pairs = [
+            (p.entry_hash, first.setdefault((p.claimer, p.period_index), p.entry_hash))
+            for p in self.path
+        ]
         return {entry: earlier for entry, earlier in pairs if entry != earlier}
 
     @cached_property
@@ -313,7 +382,11 @@ class WorkerLine:
         if proof is None:
             return False
         if proof.anchor is None:
-            return proof.issuer == "foreign" and bool(self.records.line) and self.records.line[-1].ts_ms <= proof.issued_at * 1000
+            return (
+                proof.issuer == "foreign"
+                and bool(self.records.line)
+                and self.records.line[-1].ts_ms <= proof.issued_at * 1000
+            )
         return proof.anchor.anchor_hash in self._line_hashes
 
     @cached_property
@@ -358,7 +431,11 @@ class WorkerLine:
         if self.head_source not in ("storage", "anchors"):
             return False
         last = self.chain.state.last_issued_at
-        if last is not None and self.chain.head not in self.proofs and (self.newest_record is None or last * 1000 > self.newest_record):
+        if (
+            last is not None
+            and self.chain.head not in self.proofs
+            and (self.newest_record is None or last * 1000 > self.newest_record)
+        ):
             return True
         for attempt in reversed(self.chain.linked):
             proof = self.proofs[str(attempt.entry_hash)]

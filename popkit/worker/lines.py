@@ -59,7 +59,11 @@ class LineSources:
         `without_state` leaves PopState out, as if it had not been collected; `without` are hashes
         of anchors to leave out.
         """
-        state = UNREAD if without_state else read_state(grant, self.collected.rows, self.collected.program)
+        state = (
+            UNREAD
+            if without_state
+            else read_state(grant, self.collected.rows, self.collected.program)
+        )
         read_at = self.clock.earliest(state.slot) if state.slot is not None else None
         chain = GrantChain(grant, self.attempts[grant], state, eras, read_at)
         steps = self.history.of_grant(grant)
@@ -76,7 +80,9 @@ class LineSources:
         )
 
 
-def decide_eras(sources: LineSources, option: str | None) -> tuple[EraTimeline, dict[str, WorkerLine]]:
+def decide_eras(
+    sources: LineSources, option: str | None
+) -> tuple[EraTimeline, dict[str, WorkerLine]]:
     """The eras of the cluster and the line of each grant under them; `option` is the era an
     operator insists on.
 
@@ -87,7 +93,9 @@ def decide_eras(sources: LineSources, option: str | None) -> tuple[EraTimeline, 
     """
     shown = shown_by_claims(sources.history.claims, sources.history)
     eras, lines = _decided(sources, shown, option)
-    more = [item for line in lines.values() for item in shown_by_lost_parents(line, sources.collected)]
+    more = [
+        item for line in lines.values() for item in shown_by_lost_parents(line, sources.collected)
+    ]
     return _decided(sources, [*shown, *more], option) if more else (eras, lines)
 
 
@@ -113,13 +121,19 @@ def shown_by_lost_parents(line: WorkerLine, collected: CollectedAccounts) -> Ite
     claimed = {(attempt.claimer, attempt.period_index) for attempt in line.chain.accepted}
     for attempt in line.chain.linked:
         parent = line.proofs.get(str(attempt.prev_hash))
-        if parent is None or parent.accepted is not None or not (parent.from_worker and parent.confirmed):
+        if (
+            parent is None
+            or parent.accepted is not None
+            or not (parent.from_worker and parent.confirmed)
+        ):
             continue
         if (attempt.block_time or attempt.issued_at or 0) < EARLIEST["relaxed"]:
             continue
         is_claimed = (parent.claimer, parent.period_index) in claimed
         if is_claimed or _has_no_receipt(parent, line.chain.grant, attempt.slot, collected):
-            yield Shown(attempt.slot, only("relaxed"), "a claim was accepted on a proof that never landed")
+            yield Shown(
+                attempt.slot, only("relaxed"), "a claim was accepted on a proof that never landed"
+            )
 
 
 def _has_no_receipt(proof: Proof, grant: str, slot: int, collected: CollectedAccounts) -> bool:

@@ -61,7 +61,9 @@ def clock_ahead(evidence: Evidence) -> float:
     the records look younger.
     """
     for answer in reversed(evidence.asked.get("runtime-status", [])):
-        stated = answer.body.get("checkedAt") if answer.is_ok and isinstance(answer.body, dict) else None
+        stated = (
+            answer.body.get("checkedAt") if answer.is_ok and isinstance(answer.body, dict) else None
+        )
         at_ms = milliseconds(stated) if isinstance(stated, str) else None
         if at_ms is not None and answer.asked_at is not None:
             return at_ms / 1000 - answer.asked_at

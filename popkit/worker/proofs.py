@@ -144,7 +144,9 @@ def _known_hashes(
     stored: Collection[str],
 ) -> set[str]:
     """Every hash that may confirm the entry an anchor is rebuilt to."""
-    known = {anchor.prev_hash for anchor in anchors} | {row.entry_hash for row in history} | set(stored)
+    known = (
+        {anchor.prev_hash for anchor in anchors} | {row.entry_hash for row in history} | set(stored)
+    )
     for attempt in [*chain.linked, *chain.attributed]:
         known |= {str(attempt.entry_hash), str(attempt.prev_hash)}
     if chain.state.head:
@@ -193,7 +195,9 @@ def _clock_ahead(chain: GrantChain, proofs: dict[str, Proof]) -> int | None:
     ahead = [
         attempt.issued_at - attempt.block_time
         for attempt in [*chain.linked, *chain.attributed]
-        if attempt.block_time is not None and attempt.issued_at is not None and proofs[str(attempt.entry_hash)].from_worker
+        if attempt.block_time is not None
+        and attempt.issued_at is not None
+        and proofs[str(attempt.entry_hash)].from_worker
     ]
     return max(0, max(ahead) + USUAL_LATENCY) if ahead else None
 
@@ -222,7 +226,11 @@ def _mark_landed(proofs: dict[str, Proof], chain: GrantChain) -> None:
     """
     unseen = set(chain.unseen)
     for proof in proofs.values():
-        proof.landed = proof.accepted is not None or proof.entry_hash == chain.head or proof.entry_hash in unseen
+        proof.landed = (
+            proof.accepted is not None
+            or proof.entry_hash == chain.head
+            or proof.entry_hash in unseen
+        )
 
 
 def _mark_attested(

@@ -44,5 +44,7 @@ def reported_failures(
     for report in reports:
         failure = read_logged_failure(report.logs, report.message, program=program)
         if failure is not None:
-            found += [ReportedFailure(report, grant, failure) for grant in sorted(grants[report.event_id])]
+            found += [
+                ReportedFailure(report, grant, failure) for grant in sorted(grants[report.event_id])
+            ]
     return found

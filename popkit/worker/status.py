@@ -42,7 +42,11 @@ def read_status(evidence: Evidence) -> WorkerStatus:
     stated = pop.body if pop is not None and pop.is_ok else {}
     collected = bool(checks) or bool(stated)
     configured = next(
-        (bool(value) for value in (checks.get("popSignerConfigured"), stated.get("signerConfigured")) if value is not None),
+        (
+            bool(value)
+            for value in (checks.get("popSignerConfigured"), stated.get("signerConfigured"))
+            if value is not None
+        ),
         None,
     )
     at = runtime.body.get("checkedAt") if runtime is not None and runtime.is_ok else None

@@ -1,7 +1,9 @@
-"""Commands of popkit, each in a process of its own with a bound on its memory and on the work it may do.
+"""Commands of popkit, each in a process of its own with a bound on its memory and on the work it
+may do.
 
-The bounds are the kernel's: address space (RLIMIT_AS), and seconds of processor time (RLIMIT_CPU), which other work on the machine
-does not use up. One warm process forks for every command, so that hundreds cost no start-up.
+The bounds are the kernel's: address space (RLIMIT_AS), and seconds of processor time (RLIMIT_CPU),
+which other work on the machine does not use up. One warm process forks for every command, so that
+hundreds cost no start-up.
 """
 
 from __future__ import annotations
@@ -19,14 +21,18 @@ from tempfile import TemporaryDirectory
 from traceback import print_exc
 
 CPU_SECONDS = 15
-"""A case of some hundred kilobytes takes a tenth of a second; what reads the largest damage of it in quadratic time takes minutes."""
+"""A case of some hundred kilobytes takes a tenth of a second; what reads the largest damage of it
+in quadratic time takes minutes.
+"""
 MEMORY = 1 << 29
 """Bytes of address space beyond what the imports take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a command ended: its exit code (negative: the signal that ended it), its two outputs, CPU seconds and peak bytes."""
+    """How a command ended: its exit code (negative: the signal that ended it), its two outputs, CPU
+    seconds and peak bytes.
+    """
 
     args: tuple[str, ...]
     code: int
@@ -37,7 +43,8 @@ class Ran:
 
 
 class Bounded:
-    """A warm process that runs popkit's commands under the bounds; used as a context manager's value (`bounded`).
+    """A warm process that runs popkit's commands under the bounds; used as a context manager's
+    value (`bounded`).
 
     `most_cpu` (seconds) and `most_memory` (bytes) are the greatest that a command took.
     """
@@ -55,16 +62,22 @@ class Bounded:
         self._process.stdin.flush()
         code, cpu, peak = json.loads(self._process.stdout.readline())
         self.most_cpu, self.most_memory = max(self.most_cpu, cpu), max(self.most_memory, peak)
-        out, err = ((self._folder / name).read_text("utf-8", "surrogateescape") for name in ("out", "err"))
+        out, err = (
+            (self._folder / name).read_text("utf-8", "surrogateescape") for name in ("out", "err")
+        )
         return Ran(words, code, out, err, cpu, peak)
 
 
 @contextlib.contextmanager
 def bounded(warm: Path) -> Iterator[Bounded]:
-    """The warm process, which has diagnosed and verified the case `warm` once; it ends with the block."""
+    """The warm process, which has diagnosed and verified the case `warm` once; it ends with the
+    block.
+    """
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.absurd.bounded", str(warm)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
             yield Bounded(process, Path(folder))
             assert process.stdin is not None
             process.stdin.close()
@@ -85,13 +98,19 @@ def serve(warm: str) -> None:
         if child == 0:
             os._exit(_limited(Path(folder), args))
         _, status, used = os.wait4(child, 0)
-        answer = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]
+        answer = [
+            os.waitstatus_to_exitcode(status),
+            used.ru_utime + used.ru_stime,
+            used.ru_maxrss * 1024,
+        ]
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
 def _limited(folder: Path, args: list[str]) -> int:
-    """Run a command in this process, its outputs in two files; anything but an exit code ends in a traceback and 70."""
+    """Run a command in this process, its outputs in two files; anything but an exit code ends in a
+    traceback and 70.
+    """
     from popkit.cli import main
 
     for name, number in (("out", 1), ("err", 2)):

@@ -1,7 +1,8 @@
 """Ways to spoil one file of a case: its bytes, its lines, its values, its packing, its place.
 
-Each way is LOSS or WORDS. After LOSS the file says a part of what it said, and noise. After WORDS it may say something else in a form
-that is in order, as a liar would: an answer may then follow the lie, and only what no lie of one file can bring about is held against it.
+Each way is LOSS or WORDS. After LOSS the file says a part of what it said, and noise. After WORDS
+it may say something else in a form that is in order, as a liar would: an answer may then follow the
+lie, and only what no lie of one file can bring about is held against it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ LOSS, WORDS = "loss", "words"
 DEEP = 100_000
 TEXTS = ("\x1b[2J\x1b]8;;http://evil.example\x07", "\u202e\u2066\u200f", "\x9b1m\x85", "\r\n\tfalse line", "\u2028", "\ufeff\u200b", "",
          "case.json", "../../../etc/passwd", "٣", "1e999", "x" * 5000, "GENESIS", "0" * 64, "1" * 44, "=1+1", "<b>", "`|*")  # fmt: skip
-"""Texts behind, or instead of, those of a case: what moves a cursor, turns or hides text, and what other readers take for more."""
+"""Texts behind, or instead of, those of a case: what moves a cursor, turns or hides text, and what
+other readers take for more.
+"""
 VALUES = (
     "null", "true", "false", "0", "-0", "-1", "1.5", "1e999", "-1e400", "1e400", "1e14", "1e-400", "9" * 5000, str(10**19), str(2**64),
     str(2**53 + 1), "1771830113000", "-0.5", '"\\ud800"', '"\\udfff\\ud800"', '""', '"1771830113"', "[]", "{}", "[[]]", '{"":null}',
@@ -80,7 +83,14 @@ def _lines_repeated(rng: random.Random, content: bytes, is_lines: bool) -> bytes
     lines = content.splitlines(keepends=True)
     times = max(2, min(2000, (4 << 20) // max(1, len(content))))
     spot = rng.randrange(len(lines) + 1)
-    return rng.choice((content * 2, b"".join(lines[:spot]) + b"".join(lines[max(0, spot - 1) : spot]) * times + b"".join(lines[spot:])))
+    return rng.choice(
+        (
+            content * 2,
+            b"".join(lines[:spot])
+            + b"".join(lines[max(0, spot - 1) : spot]) * times
+            + b"".join(lines[spot:]),
+        )
+    )
 
 
 def _lines_shuffled(rng: random.Random, content: bytes, is_lines: bool) -> bytes:
@@ -110,11 +120,19 @@ def _bytes_changed(rng: random.Random, content: bytes, is_lines: bool) -> bytes:
 
 
 def _value_replaced(rng: random.Random, content: bytes, is_lines: bool) -> bytes:
-    return _edited(rng, content, is_lines, lambda holder, key: holder.__setitem__(key, "@raw@"), rng.choice(VALUES))
+    return _edited(
+        rng,
+        content,
+        is_lines,
+        lambda holder, key: holder.__setitem__(key, "@raw@"),
+        rng.choice(VALUES),
+    )
 
 
 def _key_doubled(rng: random.Random, content: bytes, is_lines: bool) -> bytes:
-    """An object's key once more, with another value: which of the two counts, readers do not agree on."""
+    """An object's key once more, with another value: which of the two counts, readers do not agree
+    on.
+    """
     lines = content.splitlines() if is_lines else [content]
     spot = rng.randrange(len(lines))
     value = json.loads(lines[spot])
@@ -149,14 +167,31 @@ def _numbers_scaled(rng: random.Random, content: bytes, is_lines: bool) -> bytes
 
     def scale(holder: Any, key: Any) -> None:
         if isinstance(holder[key], int) and not isinstance(holder[key], bool):
-            holder[key] = rng.choice((holder[key] * 1000, str(holder[key]), -holder[key], holder[key] + 0.5, holder[key] * 10**15))
+            holder[key] = rng.choice(
+                (
+                    holder[key] * 1000,
+                    str(holder[key]),
+                    -holder[key],
+                    holder[key] + 0.5,
+                    holder[key] * 10**15,
+                )
+            )
 
-    numbers = [path for value in _read(content, is_lines) for path in values_in(value) if isinstance(_at(value, path), int)]
+    numbers = [
+        path
+        for value in _read(content, is_lines)
+        for path in values_in(value)
+        if isinstance(_at(value, path), int)
+    ]
     return _edited(rng, content, is_lines, scale, "") if numbers else content
 
 
-def _edited(rng: random.Random, content: bytes, is_lines: bool, edit: Callable[[Any, Any], None], raw: str) -> bytes:
-    """One value somewhere in a document or line edited; `"@raw@"` stands for JSON that Python does not write."""
+def _edited(
+    rng: random.Random, content: bytes, is_lines: bool, edit: Callable[[Any, Any], None], raw: str
+) -> bytes:
+    """One value somewhere in a document or line edited; `"@raw@"` stands for JSON that Python does
+    not write.
+    """
     lines = content.splitlines() if is_lines else [content]
     spot = rng.randrange(len(lines))
     value = json.loads(lines[spot])
@@ -195,7 +230,9 @@ WAYS = (
     Way("a text planted", WORDS, _text_planted),
     Way("a number scaled", WORDS, _numbers_scaled),
 )
-JSON_ALONE = frozenset({"a value replaced", "a key doubled", "a value gone", "a text planted", "a number scaled"})
+JSON_ALONE = frozenset(
+    {"a value replaced", "a key doubled", "a value gone", "a text planted", "a number scaled"}
+)
 """Ways that need a file of JSON."""
 
 
@@ -214,4 +251,6 @@ def spoilt_packing(rng: random.Random, data: bytes) -> bytes:
     changed = bytearray(data)
     for _ in range(rng.choice((1, 20))):
         changed[rng.randrange(len(changed))] = rng.randrange(256)
-    return rng.choice((data[:spot], bytes(changed), data + b"\x00" * 100, data + b"{}\n", data[spot:], data * 50))
+    return rng.choice(
+        (data[:spot], bytes(changed), data + b"\x00" * 100, data + b"{}\n", data[spot:], data * 50)
+    )

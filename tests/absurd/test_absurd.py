@@ -1,4 +1,6 @@
-"""Input that is absurd: each is a line or file that is named, in bounded work, while the rest of the case is judged."""
+"""Input that is absurd: each is a line or file that is named, in bounded work, while the rest of
+the case is judged.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ ABSURD_LINES = {
     "nested 100,000 deep inside": f'{{"signature":"x","err":{DEEP},"result":{DEEP},"key":{DEEP}}}',
     "nested deep and never closed": '{"err":' + "[" * 100_000,
     "as deep as a reader goes": '{"err":' * 900 + "1" + "}" * 900,
-    "base58 of 2 MB": '{"signature":"x","pubkey":"%s","result":{"slot":1,"transaction":["%s","base58"]}}' % (2 * ("2" * 2_000_000,)),
+    "base58 of 2 MB": '{"signature":"x","pubkey":"%s","result":{"slot":1,"transaction":["%s","base58"]}}'
+    % (2 * ("2" * 2_000_000,)),
     "an array of more values than any answer holds": "[" + "1," * (MAX_VALUES + 1) + "1]",
 }
 
@@ -52,7 +55,9 @@ def test_an_absurd_line_in_any_file_is_named_and_the_rest_judged(what: str, copy
             file.write(ABSURD_LINES[what] + "\n")
     after = case.diagnose()
     problems = {p.place.part for p in package.open_case(case.path).evidence.read_all().problems}
-    assert problems == set(FILES[:1] if heavy else [name.replace("r2.jsonl", "r2") for name in FILES])
+    assert problems == set(
+        FILES[:1] if heavy else [name.replace("r2.jsonl", "r2") for name in FILES]
+    )
     assert {g.grant: g.verdict for g in after.grants} == {g.grant: g.verdict for g in before.grants}
     assert {f.where[0] for f in after.findings if f.code == "evidence_unreadable"} >= set(FILES[:1])
     assert diagnosis_text(after)
@@ -60,7 +65,10 @@ def test_an_absurd_line_in_any_file_is_named_and_the_rest_judged(what: str, copy
     assert verify(package.open_case(case.path).evidence).exit_code in (1, 3)
 
 
-@pytest.mark.parametrize("at", ["1e999", "-1e999", "1e400", "9" * 5000, "-1", "-0.5", "1e14", "null", "true", '"1771830113"'])
+@pytest.mark.parametrize(
+    "at",
+    ["1e999", "-1e999", "1e400", "9" * 5000, "-1", "-0.5", "1e14", "null", "true", '"1771830113"'],
+)
 def test_a_report_at_no_time_is_a_line_that_cannot_be_read(at: str, copy_of: Make) -> None:
     case = copy_of("abandoned-proof")
     reports = len(package.open_case(case.path).evidence.reports or [])
@@ -75,13 +83,19 @@ def test_a_report_at_no_time_is_a_line_that_cannot_be_read(at: str, copy_of: Mak
 def test_a_report_in_milliseconds_is_read_as_such_and_said_to_be(copy_of: Make) -> None:
     case = copy_of("abandoned-proof")
     before = case.diagnose()
-    case.change("client/errors.jsonl", lambda rows: [{**row, "at": row["at"] * 1000 + 999} for row in rows])
+    case.change(
+        "client/errors.jsonl", lambda rows: [{**row, "at": row["at"] * 1000 + 999} for row in rows]
+    )
     after = case.diagnose()
     assert [f for f in after.findings if f.code != "time_in_milliseconds"] == before.findings
-    assert [(f.severity, f.where) for f in after.findings if f.code == "time_in_milliseconds"] == [("info", ("client/errors.jsonl", ""))]
+    assert [(f.severity, f.where) for f in after.findings if f.code == "time_in_milliseconds"] == [
+        ("info", ("client/errors.jsonl", ""))
+    ]
     assert after.coverage == before.coverage
     times = [report.at for report in package.open_case(case.path).evidence.reports or []]
-    assert times == [report.at for report in package.open_case(CASES / "abandoned-proof").evidence.reports or []]
+    assert times == [
+        report.at for report in package.open_case(CASES / "abandoned-proof").evidence.reports or []
+    ]
 
 
 @pytest.mark.parametrize("at", ["1771830113", "1771830113.7", "0", "99999999999"])
@@ -94,13 +108,18 @@ def test_seconds_are_left_as_they_are(at: str, copy_of: Make) -> None:
     assert evidence.problems == []
 
 
-@pytest.mark.parametrize("value", ["1e999", "9" * 5000, "-1", "1" + "0" * 300, DEEP, "[" + "1," * (MAX_VALUES + 1) + "1]"])
+@pytest.mark.parametrize(
+    "value",
+    ["1e999", "9" * 5000, "-1", "1" + "0" * 300, DEEP, "[" + "1," * (MAX_VALUES + 1) + "1]"],
+)
 @pytest.mark.parametrize("field", ["collected_at", "sources"])
 def test_an_absurd_header_stops_with_its_name(field: str, value: str, tmp_path: Path) -> None:
     case = tmp_path / "case"
     shutil.copytree(CASES / "intact", case)
     (case / "manifest-sha256.txt").unlink()
-    text = json.dumps({**json.loads((case / "case.json").read_text()), field: "@"}).replace('"@"', value)
+    text = json.dumps({**json.loads((case / "case.json").read_text()), field: "@"}).replace(
+        '"@"', value
+    )
     (case / "case.json").write_text(text)
     ran = popkit("diagnose", case)
     assert ran.returncode == 3
@@ -112,7 +131,9 @@ def test_an_absurd_header_stops_with_its_name(field: str, value: str, tmp_path: 
 def test_an_absurd_answer_of_the_worker_is_named(value: str, copy_of: Make) -> None:
     case = copy_of("intact")
     answer = case.path / "worker/transfers.json"
-    answer.write_text(json.dumps({"status": 200, "body": {"items": [{"amount": "@"}]}}).replace('"@"', value))
+    answer.write_text(
+        json.dumps({"status": 200, "body": {"items": [{"amount": "@"}]}}).replace('"@"', value)
+    )
     diagnosis = case.diagnose()
     assert diagnosis.exit_code in (0, 3)
     problems = [p.place.file for p in package.open_case(case.path).evidence.read_all().problems]
@@ -156,7 +177,12 @@ def test_amounts_are_exact_up_to_u64_and_nonsense_is_not_known(copy_of: Make) ->
     case = copy_of("intact")
     amounts = ["10000000000000000000", str(2**64 - 1), str(2**64), "9" * 5000, "-1", "٣"]
     rows = case.rows("rpc/transactions.jsonl")
-    made = {claim.signature for claim in package.open_case(case.path).facts.chain(package.open_case(case.path).grants[0]).accepted}
+    made = {
+        claim.signature
+        for claim in package.open_case(case.path)
+        .facts.chain(package.open_case(case.path).grants[0])
+        .accepted
+    }
     claims = [row for row in rows if row["signature"] in made][: len(amounts)]
     for row, amount in zip(claims, amounts, strict=False):
         for side, text in (("preTokenBalances", "0"), ("postTokenBalances", amount)):
@@ -183,17 +209,28 @@ def test_a_link_to_itself_is_named_and_the_rest_judged(copy_of: Make) -> None:
     opened = package.open_case(case.path)
     assert [p.place.file for p in opened.evidence.problems] == ["loop", "worker/folder"]
     assert opened.diagnose().verdict == "intact"
-    for args in (("diagnose", case.path / "loop"), ("diagnose", case.path, "--json", case.path / "loop")):
+    for args in (
+        ("diagnose", case.path / "loop"),
+        ("diagnose", case.path, "--json", case.path / "loop"),
+    ):
         assert popkit(*args).returncode == 2
     outside = case.path.parent / "loop"
     outside.symlink_to("loop")
     assert popkit("investigate", case.path, "--out", outside).returncode in (2, 3)
     exports = read_exports([case.path])
-    assert [(item.path, item.why.startswith("is a link")) for item in exports.not_used if "loop" in item.path] == [("loop", True)]
+    assert [
+        (item.path, item.why.startswith("is a link"))
+        for item in exports.not_used
+        if "loop" in item.path
+    ] == [("loop", True)]
 
 
-@pytest.mark.parametrize("name", ["rpc/transactions.jsonl", "worker/events.json", "client/errors.jsonl"])
-def test_a_file_that_changes_after_the_manifest_was_checked_is_noticed(name: str, copy_of: Make) -> None:
+@pytest.mark.parametrize(
+    "name", ["rpc/transactions.jsonl", "worker/events.json", "client/errors.jsonl"]
+)
+def test_a_file_that_changes_after_the_manifest_was_checked_is_noticed(
+    name: str, copy_of: Make
+) -> None:
     case = copy_of("intact")
     case.seal()
     evidence = Evidence(case.path)
@@ -208,11 +245,19 @@ FULL = Path("/dev/full")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("args", [("diagnose",), ("diagnose", "--json", "-"), ("verify",), ("explain",)])
+@pytest.mark.parametrize(
+    "args", [("diagnose",), ("diagnose", "--json", "-"), ("verify",), ("explain",)]
+)
 def test_a_full_standard_output_is_said_to_be_that(args: tuple[str, ...]) -> None:
     command = [args[0], *([] if args == ("explain",) else [str(CASES / "intact")]), *args[1:]]
     with FULL.open("wb") as full:
-        ran = subprocess.run([sys.executable, "-m", "popkit.cli", *command], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        ran = subprocess.run(
+            [sys.executable, "-m", "popkit.cli", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
     assert ran.returncode == 2
     assert ran.stderr == b"popkit: standard output: cannot be written: No space left on device\n"
 
@@ -223,7 +268,12 @@ def test_a_full_disk_is_said_to_be_that(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout) == (2, b"")
     assert ran.stderr == b"popkit: /dev/full: cannot be written: No space left on device\n"
     with FULL.open("wb") as full:
-        ran = subprocess.run([sys.executable, "-m", "popkit.cli", "diagnose", "nothing"], stderr=full, timeout=60, check=False)
+        ran = subprocess.run(
+            [sys.executable, "-m", "popkit.cli", "diagnose", "nothing"],
+            stderr=full,
+            timeout=60,
+            check=False,
+        )
     assert ran.returncode == 2
 
 
@@ -243,7 +293,9 @@ def test_depth_is_that_of_brackets_outside_of_texts() -> None:
         for opened, closed in (("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")):
             count = depth // (2 if len(closed) == 2 else 1)
             text = opened * count + "1" + closed * count
-            assert (absurdity(text.encode()) is not None) == (absurd and count * len(closed) > MAX_DEPTH)
+            assert (absurdity(text.encode()) is not None) == (
+                absurd and count * len(closed) > MAX_DEPTH
+            )
     assert absurdity(b"[" + b"[]," * 1000 + b"1]") is None
     assert absurdity(json.dumps(["[" * 1000, '\\"' + "{" * 1000]).encode()) is None
     assert absurdity(b'"' + b'\\"[' * 100_000) is None
@@ -268,7 +320,13 @@ def test_documents_in_several_lines_are_read_as_before() -> None:
     assert [(p.line, p.value) for p in parts(f"{pretty}\n\n{pretty} {{}}\n[]")] == [
         (1, {"a": [1, {"b": 2}]}), (10, {"a": [1, {"b": 2}]}), (17, {}), (18, []),
     ]  # fmt: skip
-    assert [p.value for p in parts('{"a":1}{"a":2}\nnull\n"x"\n12\n')] == [{"a": 1}, {"a": 2}, None, "x", 12]
+    assert [p.value for p in parts('{"a":1}{"a":2}\nnull\n"x"\n12\n')] == [
+        {"a": 1},
+        {"a": 2},
+        None,
+        "x",
+        12,
+    ]
 
 
 def test_absurd_files_that_were_exported_are_named_and_the_rest_collected(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""One mutant a row of the attack table: an untouched world, one fault, re-signed or re-hashed as that attacker could.
+"""One mutant a row of the attack table: an untouched world, one fault, re-signed or re-hashed as
+that attacker could.
 
-`python -m tests.attacks.build` rewrites `data/attacks/vectors.json`. The mutants themselves are made anew wherever they are needed:
-keys come from names and time from the scenario, so that they are the same bytes everywhere.
+`python -m tests.attacks.build` rewrites `data/attacks/vectors.json`. The mutants themselves are
+made anew wherever they are needed: keys come from names and time from the scenario, so that they
+are the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -25,14 +27,31 @@ from popkit.drill.case import write_case
 from popkit.drill.proofs import Proof, canonical, digest, sign_proof
 from popkit.drill.worker import Worker
 from popkit.drill.world import START, GrantHandle, Ticket, World
-from popkit.protocol.accounts import ClaimReceipt, PopConfig, PopState, TokenAccount, decode_account, decode_token_account, encode_account
+from popkit.protocol.accounts import (
+    ClaimReceipt,
+    PopConfig,
+    PopState,
+    TokenAccount,
+    decode_account,
+    decode_token_account,
+    encode_account,
+)
 from popkit.verification.attacks import ATTACKS, Attack
 
 Files = dict[str, Any]
 VECTORS = Path(__file__).resolve().parents[2] / "data" / "attacks" / "vectors.json"
 SCHEMA = "popkit.attacks/1"
-TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
-LOGS, STORAGE, BUCKET, RECEIPTS = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2.jsonl", "worker/ticket-receipts.jsonl"
+TRANSACTIONS, SIGNATURES, ACCOUNTS = (
+    "rpc/transactions.jsonl",
+    "rpc/signatures.jsonl",
+    "rpc/accounts.jsonl",
+)
+LOGS, STORAGE, BUCKET, RECEIPTS = (
+    "worker/audit-logs.json",
+    "worker/storage.jsonl",
+    "worker/r2.jsonl",
+    "worker/ticket-receipts.jsonl",
+)
 WALLETS = ("ann", "bob", "cat", "dan")
 INVENTED = "5" * 87
 """A signature in form, of no transaction."""
@@ -40,7 +59,9 @@ INVENTED = "5" * 87
 
 @dataclass
 class Stage:
-    """The untouched world of an attack: four accepted claims, and what a collector would find a quarter of an hour later."""
+    """The untouched world of an attack: four accepted claims, and what a collector would find a
+    quarter of an hour later.
+    """
 
     build: str = "strict"
     model: str = "A"
@@ -50,7 +71,9 @@ class Stage:
     def __post_init__(self) -> None:
         self.world = World(self.build, self.model, start=START[self.build])
         self.handle: GrantHandle = self.world.grant()
-        self.done: list[Ticket] = self.world.tickets(self.handle, *WALLETS, from_chain=self.model == "D")
+        self.done: list[Ticket] = self.world.tickets(
+            self.handle, *WALLETS, from_chain=self.model == "D"
+        )
         if self.before is not None:
             self.before(self)
 
@@ -92,7 +115,9 @@ def attack(
     sealed: bool = True,
     **evidence: bool,
 ) -> Callable[[Callable[[Stage], Files]], Callable[[Stage], Files]]:
-    """Register the deed of an attack. Without `sealed` its manifest stays that of the untouched case."""
+    """Register the deed of an attack. Without `sealed` its manifest stays that of the untouched
+    case.
+    """
 
     def register(deed: Callable[[Stage], Files]) -> Callable[[Stage], Files]:
         assert name not in RECIPES, name
@@ -117,7 +142,9 @@ def write_mutant(name: str, path: Path) -> Path:
 
 
 def row_of(files: Files, signature: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(row for row in files[TRANSACTIONS] if row["signature"] == signature)
+    found: dict[str, Any] = next(
+        row for row in files[TRANSACTIONS] if row["signature"] == signature
+    )
     return found
 
 
@@ -147,13 +174,22 @@ def account(files: Files, address: str) -> dict[str, Any]:
 def rewrite_account(files: Files, address: str, kind: type, **fields: Any) -> None:
     """Change fields of an account and encode it again."""
     data = account(files, address)["account"]["data"]
-    held = (decode_token_account if kind is TokenAccount else decode_account)(base64.b64decode(data[0]))
+    held = (decode_token_account if kind is TokenAccount else decode_account)(
+        base64.b64decode(data[0])
+    )
     assert isinstance(held, kind)
     data[0] = base64.b64encode(encode_account(replace(held, **fields))).decode()  # type: ignore[type-var]
 
 
 def set_state(files: Files, stage: Stage, entry: str, issued_at: int) -> None:
-    rewrite_account(files, stage.handle.state, PopState, last_global_hash=entry, last_stream_hash=entry, last_issued_at=issued_at)
+    rewrite_account(
+        files,
+        stage.handle.state,
+        PopState,
+        last_global_hash=entry,
+        last_stream_hash=entry,
+        last_issued_at=issued_at,
+    )
 
 
 def receipt_account(stage: Stage, wallet: str) -> str:
@@ -163,13 +199,27 @@ def receipt_account(stage: Stage, wallet: str) -> str:
 def anew(proof: Proof, key: Keypair, **fields: Any) -> Proof:
     """The same proof with other fields, hashed and signed anew."""
     told = replace(proof, **fields)
-    return sign_proof(key, told.grant, told.claimer, told.period, told.prev, told.stream, told.audit, told.issued_at, told.anchor)
+    return sign_proof(
+        key,
+        told.grant,
+        told.claimer,
+        told.period,
+        told.prev,
+        told.stream,
+        told.audit,
+        told.issued_at,
+        told.anchor,
+    )
 
 
 def put_proof(files: Files, ticket: Ticket, told: Proof) -> None:
     """Another proof in the place of a ticket's, inside its transaction."""
     old = ticket.proof
-    respell(files, ticket.signature, lambda wire: wire.replace(old.message, told.message).replace(old.signature, told.signature))
+    respell(
+        files,
+        ticket.signature,
+        lambda wire: wire.replace(old.message, told.message).replace(old.signature, told.signature),
+    )
 
 
 def hashed(entry: dict[str, Any]) -> dict[str, Any]:
@@ -177,33 +227,57 @@ def hashed(entry: dict[str, Any]) -> dict[str, Any]:
     plain = {k: v for k, v in entry.items() if k not in ("entry_hash", "immutable")}
     plain["entry_hash"] = digest(plain)
     text = canonical({"version": 1, "source": "school-store", "entry": plain})
-    folder, moment = quote(plain["eventId"], safe="-_.!~*'()"), plain["ts"].replace(":", "-").replace(".", "-")
+    folder, moment = (
+        quote(plain["eventId"], safe="-_.!~*'()"),
+        plain["ts"].replace(":", "-").replace(".", "-"),
+    )
     refs = {
         "r2_entry": f"audit/immutable/entry/{plain['entry_hash']}.json",
         "r2_stream": f"audit/immutable/stream/{folder}/{moment}_{plain['entry_hash']}.json",
     }
     sinks = [{"sink": sink, "ref": ref, "at": plain["ts"]} for sink, ref in refs.items()]
-    return {**plain, "immutable": {"mode": "required", "payload_hash": sha256(text.encode()).hexdigest(), "sinks": sinks}}
+    return {
+        **plain,
+        "immutable": {
+            "mode": "required",
+            "payload_hash": sha256(text.encode()).hexdigest(),
+            "sinks": sinks,
+        },
+    }
 
 
 def objects(entry: dict[str, Any]) -> dict[str, str]:
     """The bucket objects of an entry."""
-    text = canonical({"version": 1, "source": "school-store", "entry": {k: v for k, v in entry.items() if k != "immutable"}})
+    text = canonical(
+        {
+            "version": 1,
+            "source": "school-store",
+            "entry": {k: v for k, v in entry.items() if k != "immutable"},
+        }
+    )
     return {sink["ref"]: text for sink in entry["immutable"]["sinks"]}
 
 
 def rehash_from(worker: Worker, index: int, edited: dict[str, Any], bucket: bool) -> None:
-    """Put `edited` in the place of an entry and hash everything after it anew: rows, heads, receipts, and with `bucket` the objects.
+    """Put `edited` in the place of an entry and hash everything after it anew: rows, heads,
+    receipts, and with `bucket` the objects.
 
-    Anchors then name the new entries of their receipts; the receipts' hashes in them stay, as proofs on chain carry those.
+    Anchors then name the new entries of their receipts; the receipts' hashes in them stay, as
+    proofs on chain carry those.
     """
     old, worker.entries = worker.entries[index:], worker.entries[:index]
     worker.last, anew = {}, {}
     for entry in worker.entries:
         worker.last["global"] = worker.last[entry["eventId"]] = entry["entry_hash"]
     for before, entry in zip(old, [edited, *old[1:]], strict=True):
-        links = {"prev_hash": worker.last.get("global", "GENESIS"), "stream_prev_hash": worker.last.get(entry["eventId"], "GENESIS")}
-        data = {k: anew[v]["entry_hash"] if k == "receiptId" and v in anew else v for k, v in entry["data"].items()}
+        links = {
+            "prev_hash": worker.last.get("global", "GENESIS"),
+            "stream_prev_hash": worker.last.get(entry["eventId"], "GENESIS"),
+        }
+        data = {
+            k: anew[v]["entry_hash"] if k == "receiptId" and v in anew else v
+            for k, v in entry["data"].items()
+        }
         anew[before["entry_hash"]] = made = hashed({**entry, **links, "data": data})
         worker.entries.append(made)
         worker.last["global"] = worker.last[entry["eventId"]] = made["entry_hash"]
@@ -238,7 +312,12 @@ def rehashed_receipt(receipt: dict[str, Any], entry: dict[str, Any]) -> dict[str
 def claim_row(worker: Worker, ticket: Ticket) -> int:
     """Where the worker's record of a ticket's claim stands."""
     rows = enumerate(worker.entries)
-    return next(i for i, e in rows if e["event"] == "WALLET_CLAIM" and e["data"]["pii"]["walletAddress"] == ticket.proof.claimer)
+    return next(
+        i
+        for i, e in rows
+        if e["event"] == "WALLET_CLAIM"
+        and e["data"]["pii"]["walletAddress"] == ticket.proof.claimer
+    )
 
 
 def amount_of(entry: dict[str, Any], amount: int) -> dict[str, Any]:
@@ -261,9 +340,14 @@ def storage_row(files: Files, key: str) -> dict[str, Any]:
 def edit_rows(files: Files, entry: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Change one audit row in the list and in both copies of the storage."""
     logs = files[LOGS]["body"]["logs"]
-    files[LOGS]["body"]["logs"] = [change(row) if row["entry_hash"] == entry else row for row in logs]
+    files[LOGS]["body"]["logs"] = [
+        change(row) if row["entry_hash"] == entry else row for row in logs
+    ]
     for row in files[STORAGE]:
-        if row["key"].startswith(("audit_entry:", "audit_history:")) and row["value"]["entry_hash"] == entry:
+        if (
+            row["key"].startswith(("audit_entry:", "audit_history:"))
+            and row["value"]["entry_hash"] == entry
+        ):
             row["value"] = change(row["value"])
 
 
@@ -271,7 +355,11 @@ def drop_rows(files: Files, gone: set[str]) -> None:
     """Remove audit rows from the list and the storage."""
     body = files[LOGS]["body"]
     body["logs"] = [row for row in body["logs"] if row["entry_hash"] not in gone]
-    files[STORAGE] = [row for row in files[STORAGE] if not (row["key"].startswith("audit_") and row["value"]["entry_hash"] in gone)]
+    files[STORAGE] = [
+        row
+        for row in files[STORAGE]
+        if not (row["key"].startswith("audit_") and row["value"]["entry_hash"] in gone)
+    ]
 
 
 def refused_then_accepted(stage: Stage) -> None:
@@ -283,7 +371,9 @@ def refused_then_accepted(stage: Stage) -> None:
     world.switch(handle, "set_paused", {"paused": False})
     accepted = world.claim(handle, proof, "eve")
     assert (refused.error, accepted.err) == (6007, None)
-    world.worker.claim_record(handle.address, proof.claimer, accepted.signature, receipt_account(stage, "eve"))
+    world.worker.claim_record(
+        handle.address, proof.claimer, accepted.signature, receipt_account(stage, "eve")
+    )
     stage.done += [Ticket(proof, refused), Ticket(proof, accepted)]
 
 
@@ -323,7 +413,10 @@ def _(stage: Stage) -> Files:
 def _(stage: Stage) -> Files:
     files = stage.collect()
     last = stage.done[-1]
-    told = replace(anew(last.proof, stage.worker.key, audit=sha256(b"another record").hexdigest()), signature=last.proof.signature)
+    told = replace(
+        anew(last.proof, stage.worker.key, audit=sha256(b"another record").hexdigest()),
+        signature=last.proof.signature,
+    )
     put_proof(files, last, told)
     set_state(files, stage, told.entry, told.issued_at)
     return files
@@ -331,7 +424,9 @@ def _(stage: Stage) -> Files:
 
 @attack("worker-files-left-out", receipts=True)
 def _(stage: Stage) -> Files:
-    return {name: content for name, content in stage.collect().items() if not name.startswith("worker/")}
+    return {
+        name: content for name, content in stage.collect().items() if not name.startswith("worker/")
+    }
 
 
 @attack("earlier-case-dated-today")
@@ -354,9 +449,9 @@ def _(stage: Stage) -> Files:
 @attack("transaction-replaced")
 def _(stage: Stage) -> Files:
     files = stage.collect()
-    row_of(files, stage.done[2].signature)["result"] = row_of(files, stage.done[1].signature)["result"] | {
-        "slot": stage.done[2].landed.slot
-    }
+    row_of(files, stage.done[2].signature)["result"] = row_of(files, stage.done[1].signature)[
+        "result"
+    ] | {"slot": stage.done[2].landed.slot}
     return files
 
 
@@ -389,7 +484,12 @@ def rolled_back(stage: Stage) -> Files:
     leave_out(files, stage.done[-1].signature)
     set_state(files, stage, stage.done[-2].entry, stage.done[-2].proof.issued_at)
     account(files, receipt_account(stage, "dan"))["account"] = None
-    rewrite_account(files, stage.handle.vault, TokenAccount, amount=stage.world.ledger.tokens[stage.handle.vault].amount + 1)
+    rewrite_account(
+        files,
+        stage.handle.vault,
+        TokenAccount,
+        amount=stage.world.ledger.tokens[stage.handle.vault].amount + 1,
+    )
     return files
 
 
@@ -471,7 +571,9 @@ def _(stage: Stage) -> Files:
 @attack("receipt-account-altered")
 def _(stage: Stage) -> Files:
     files = stage.collect()
-    rewrite_account(files, receipt_account(stage, "bob"), ClaimReceipt, claimer=stage.world.address("eve"))
+    rewrite_account(
+        files, receipt_account(stage, "bob"), ClaimReceipt, claimer=stage.world.address("eve")
+    )
     return files
 
 
@@ -485,7 +587,12 @@ def _(stage: Stage) -> Files:
 @attack("receipt-time-altered")
 def _(stage: Stage) -> Files:
     files = stage.collect()
-    rewrite_account(files, receipt_account(stage, "bob"), ClaimReceipt, claimed_at=stage.done[1].landed.time + 30)
+    rewrite_account(
+        files,
+        receipt_account(stage, "bob"),
+        ClaimReceipt,
+        claimed_at=stage.done[1].landed.time + 30,
+    )
     return files
 
 
@@ -499,7 +606,9 @@ def _(stage: Stage) -> Files:
 @attack("pop-config-altered")
 def _(stage: Stage) -> Files:
     files = stage.collect()
-    rewrite_account(files, stage.handle.config, PopConfig, signer_pubkey=stage.world.address("somebody"))
+    rewrite_account(
+        files, stage.handle.config, PopConfig, signer_pubkey=stage.world.address("somebody")
+    )
     return files
 
 
@@ -524,12 +633,23 @@ def _(stage: Stage) -> Files:
     return files
 
 
-def thief(stage: Stage, prev: str | None = None, audit: str | None = None, wallet: str = "eve") -> Proof:
+def thief(
+    stage: Stage, prev: str | None = None, audit: str | None = None, wallet: str = "eve"
+) -> Proof:
     """A proof of the stolen key, on the chain's head or on `prev`."""
     world, head = stage.world, prev or stage.world.head(stage.handle)
     told = audit or sha256(b"a record that nobody holds").hexdigest()
     world.tick(30)
-    return sign_proof(world.worker.key, stage.handle.address, world.address(wallet), 0, head, head, told, world.now)
+    return sign_proof(
+        world.worker.key,
+        stage.handle.address,
+        world.address(wallet),
+        0,
+        head,
+        head,
+        told,
+        world.now,
+    )
 
 
 def land(stage: Stage, proof: Proof, wallet: str = "eve") -> Files:
@@ -571,7 +691,15 @@ def falsely_anchored(stage: Stage) -> Files:
     eve, event = world.address("eve"), worker.event_of(stage.handle.address)
     worker.claim_record(stage.handle.address, eve, None, None)
     receipt = worker.receipts[event, worker.claims[event, eve]]
-    proof = anew(stage.done[1].proof, worker.key, claimer=eve, prev=head, stream=head, issued_at=world.now, audit=receipt["receiptHash"])
+    proof = anew(
+        stage.done[1].proof,
+        worker.key,
+        claimer=eve,
+        prev=head,
+        stream=head,
+        issued_at=world.now,
+        audit=receipt["receiptHash"],
+    )
     anchor = next(e for e in worker.entries if e["entry_hash"] == stage.done[1].proof.anchor)
     told = {**anchor["data"], "claimer": eve, "prevHash": head, "streamPrevHash": head}
     told |= {name: receipt[name] for name in ("confirmationCode", "receiptId", "receiptHash")}
@@ -627,7 +755,11 @@ def _(stage: Stage) -> Files:
 @attack("audit-row-edited")
 def _(stage: Stage) -> Files:
     files = stage.collect()
-    edit_rows(files, stage.worker.entries[claim_row(stage.worker, stage.done[1])]["entry_hash"], lambda row: amount_of(row, 7))
+    edit_rows(
+        files,
+        stage.worker.entries[claim_row(stage.worker, stage.done[1])]["entry_hash"],
+        lambda row: amount_of(row, 7),
+    )
     return files
 
 
@@ -677,18 +809,28 @@ def cut(stage: Stage, index: int, bucket: bool) -> None:
         for key in objects(entry):
             del worker.bucket[key]
     hashes = {entry["entry_hash"] for entry in gone}
-    worker.receipts = {place: r for place, r in worker.receipts.items() if r["receiptId"] not in hashes}
+    worker.receipts = {
+        place: r for place, r in worker.receipts.items() if r["receiptId"] not in hashes
+    }
 
 
 @attack("audit-newest-rows-left-out")
 def _(stage: Stage) -> Files:
     files = stage.collect()
     entries = stage.worker.entries
-    at = next(i for i, e in enumerate(entries) if e["ts"] > entries[claim_row(stage.worker, stage.done[-1])]["ts"])
+    at = next(
+        i
+        for i, e in enumerate(entries)
+        if e["ts"] > entries[claim_row(stage.worker, stage.done[-1])]["ts"]
+    )
     drop_rows(files, {e["entry_hash"] for e in entries[at:]})
-    last = {e["eventId"]: e["entry_hash"] for e in entries[:at]} | {"global": entries[at - 1]["entry_hash"]}
+    last = {e["eventId"]: e["entry_hash"] for e in entries[:at]} | {
+        "global": entries[at - 1]["entry_hash"]
+    }
     heads = {f"audit:lastHash:{name}": value for name, value in last.items()}
-    files[STORAGE] = [{**row, "value": heads.get(row["key"], row["value"])} for row in files[STORAGE]]
+    files[STORAGE] = [
+        {**row, "value": heads.get(row["key"], row["value"])} for row in files[STORAGE]
+    ]
     return files
 
 
@@ -724,7 +866,11 @@ def forged_receipt(stage: Stage, **fields: Any) -> Files:
 
 @attack("ticket-receipt-rehashed", receipts=True)
 def _(stage: Stage) -> Files:
-    subject = {"version": 1, "eventId": stage.worker.event_of(stage.handle.address), "subject": stage.world.address("eve")}
+    subject = {
+        "version": 1,
+        "eventId": stage.worker.event_of(stage.handle.address),
+        "subject": stage.world.address("eve"),
+    }
     return forged_receipt(stage, subjectCommitment=digest(subject))
 
 
@@ -737,7 +883,9 @@ def _(stage: Stage) -> Files:
 def _(stage: Stage) -> Files:
     files = stage.collect()
     other = stage.worker.entries[claim_row(stage.worker, stage.done[2])]
-    files[RECEIPTS][1] = rehashed_receipt({**files[RECEIPTS][1], "confirmationCode": other["data"]["confirmationCode"]}, other)
+    files[RECEIPTS][1] = rehashed_receipt(
+        {**files[RECEIPTS][1], "confirmationCode": other["data"]["confirmationCode"]}, other
+    )
     return files
 
 
@@ -748,7 +896,9 @@ def _(stage: Stage) -> Files:
 
 @attack("claim-record-invented-since")
 def _(stage: Stage) -> Files:
-    chain = {name: content for name, content in stage.collect().items() if not name.startswith("worker/")}
+    chain = {
+        name: content for name, content in stage.collect().items() if not name.startswith("worker/")
+    }
     stage.world.tick(30)
     return {**false_record(stage, "eve", INVENTED, receipt_account(stage, "eve")), **chain}
 
@@ -786,7 +936,9 @@ def _(stage: Stage) -> Files:
 
 @attack("bucket-object-removed")
 def _(stage: Stage) -> Files:
-    del stage.worker.bucket[next(iter(objects(stage.worker.entries[claim_row(stage.worker, stage.done[1])])))]
+    del stage.worker.bucket[
+        next(iter(objects(stage.worker.entries[claim_row(stage.worker, stage.done[1])])))
+    ]
     return stage.collect()
 
 
@@ -815,12 +967,21 @@ def _(stage: Stage) -> Files:
 
 
 def rehash_after_the_second(stage: Stage) -> Files:
-    rehash_from(stage.worker, 1, {**stage.worker.entries[1], "actor": {"type": "school", "id": "nobody"}}, bucket=True)
+    rehash_from(
+        stage.worker,
+        1,
+        {**stage.worker.entries[1], "actor": {"type": "school", "id": "nobody"}},
+        bucket=True,
+    )
     return stage.collect()
 
 
-attack("everything-rehashed-receipt-gated", "strict_v2", "B", storage=False)(rehash_after_the_second)
-attack("everything-rehashed-receipt-gated-bucket-alone", "strict_v2", "B", storage=False, logs=False)(rehash_after_the_second)
+attack("everything-rehashed-receipt-gated", "strict_v2", "B", storage=False)(
+    rehash_after_the_second
+)
+attack(
+    "everything-rehashed-receipt-gated-bucket-alone", "strict_v2", "B", storage=False, logs=False
+)(rehash_after_the_second)
 
 
 @attack("everything-rehashed-and-a-ticket-receipt-kept", receipts=True)
@@ -837,7 +998,9 @@ def _(stage: Stage) -> Files:
     gone = stage.worker.entries.pop(at)
     for key in objects(gone):
         del stage.worker.bucket[key]
-    stage.worker.receipts = {k: r for k, r in stage.worker.receipts.items() if r["receiptId"] != gone["entry_hash"]}
+    stage.worker.receipts = {
+        k: r for k, r in stage.worker.receipts.items() if r["receiptId"] != gone["entry_hash"]
+    }
     return stage.collect()
 
 

@@ -1,4 +1,6 @@
-"""Every recorded answer, exactly, through the command line; and the same bytes whatever the order and repetition of lines."""
+"""Every recorded answer, exactly, through the command line; and the same bytes whatever the order
+and repetition of lines.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ TAMPERING = ("edited", "removed", "edited_objects", "missing_objects", "bad_rece
 
 
 def _known(wanted: Any, seen: Any) -> Any:
-    """What was found, as a recorded answer writes it: an answer lists nothing where findings.json says that nothing is known."""
+    """What was found, as a recorded answer writes it: an answer lists nothing where findings.json
+    says that nothing is known.
+    """
     return [] if seen is None and wanted == [] else seen
 
 
@@ -85,7 +89,9 @@ def shuffled(case: Copy, seed: int) -> Copy:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_order_and_repetition_of_lines_change_no_byte(name: str, copy_of: Callable[[str], Copy]) -> None:
+def test_order_and_repetition_of_lines_change_no_byte(
+    name: str, copy_of: Callable[[str], Copy]
+) -> None:
     original = popkit("diagnose", CASES / name, "--json", "-")
     case = shuffled(copy_of(name), seed=len(name)).seal()
     again = popkit("diagnose", case.path, "--json", "-")

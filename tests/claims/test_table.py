@@ -1,4 +1,6 @@
-"""The claims table: every recorded refusal, exact dtypes, the places of rows, and both decoders saying the same."""
+"""The claims table: every recorded refusal, exact dtypes, the places of rows, and both decoders
+saying the same.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,21 @@ Make = Callable[[str], Copy]
 
 def refusals(era: str) -> list[dict]:  # type: ignore[type-arg]
     with (ROOT / "data" / "refusals" / f"{era}.jsonl.zst").open("rb") as raw:
-        return [json.loads(line) for line in zstandard.ZstdDecompressor().stream_reader(raw).read().decode().splitlines()]
+        return [
+            json.loads(line)
+            for line in zstandard.ZstdDecompressor().stream_reader(raw).read().decode().splitlines()
+        ]
 
 
 @pytest.mark.parametrize("era", ERAS)
 def test_every_recorded_refusal_has_its_name_in_the_table(era: str, tmp_path: Path) -> None:
     rows = {row["signature"]: row for row in refusals(era)}
     path = tmp_path / "transactions.jsonl"
-    path.write_text("".join(json.dumps({"signature": s, "result": row["result"]}) + "\n" for s, row in rows.items()))
+    path.write_text(
+        "".join(
+            json.dumps({"signature": s, "result": row["result"]}) + "\n" for s, row in rows.items()
+        )
+    )
     claims = read_claims(read_transactions(Lines(path, path.name, None)), PROGRAM_ID)
     assert claims.problems == []
     assert len(claims) >= 30
@@ -49,13 +58,23 @@ def test_every_recorded_refusal_has_its_name_in_the_table(era: str, tmp_path: Pa
             name = None if failure.layer == "precompile" else failure.error
             assert name == row["error_name"], row["what"]
             assert failure.instruction_index == row["err"]["InstructionError"][0]
-    accepted = {rows[s]["what"] for s, ok in zip(claims.signature, claims.accepted.tolist(), strict=True) if ok}
-    assert {"proof laid out in another order", "trailing bytes after the arguments", "issued 600 s ago"} <= accepted
+    accepted = {
+        rows[s]["what"]
+        for s, ok in zip(claims.signature, claims.accepted.tolist(), strict=True)
+        if ok
+    }
+    assert {
+        "proof laid out in another order",
+        "trailing bytes after the arguments",
+        "issued 600 s ago",
+    } <= accepted
     assert ("message v1" in accepted) == (era == "strict")
 
 
 def test_a_double_claim_is_the_system_programs_and_not_the_programs(tmp_path: Path) -> None:
-    again = next(row for row in refusals("strict") if row["what"] == "the same student and period again")
+    again = next(
+        row for row in refusals("strict") if row["what"] == "the same student and period again"
+    )
     path = tmp_path / "transactions.jsonl"
     path.write_text(json.dumps({"signature": again["signature"], "result": again["result"]}) + "\n")
     claims = read_claims(read_transactions(Lines(path, path.name, None)), PROGRAM_ID)
@@ -70,7 +89,11 @@ def test_columns_and_scalars_decode_the_same(name: str) -> None:
     table = evidence.transactions
     assert table is not None
     claims = read_claims(table, PROGRAM_ID)
-    scalar = [claim for row in range(len(table)) for claim in scalar_claims(table, row, decode_row(table, row), PROGRAM_ID)]
+    scalar = [
+        claim
+        for row in range(len(table))
+        for claim in scalar_claims(table, row, decode_row(table, row), PROGRAM_ID)
+    ]
     scalar.sort(key=lambda c: (table.slot[c.transaction], c.transaction, c.index))
     assert len(scalar) == len(claims)
     for i, one in enumerate(scalar):
@@ -91,7 +114,13 @@ def test_columns_and_scalars_decode_the_same(name: str) -> None:
 def test_the_frame_has_the_documented_columns_and_exact_dtypes() -> None:
     frame = package.open_case(CASES / "era-upgrade").claims
     assert list(frame.columns) == [column.name for column in COLUMNS]
-    arrow = {"string": pa.string(), "bool": pa.bool_(), "int64": pa.int64(), "uint64": pa.uint64(), "decimal": pa.decimal128(20, 0)}
+    arrow = {
+        "string": pa.string(),
+        "bool": pa.bool_(),
+        "int64": pa.int64(),
+        "uint64": pa.uint64(),
+        "decimal": pa.decimal128(20, 0),
+    }
     for column in COLUMNS:
         assert frame[column.name].dtype == pd.ArrowDtype(arrow[column.dtype]), column.name
     legacy = frame[frame["accounts"] == 9]

@@ -51,7 +51,10 @@ def test_a_place_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("args", [[], ["diagnose"], ["nonsense"], ["diagnose", "x", "--era", "later"], ["investigate", "x"]])
+@pytest.mark.parametrize(
+    "args",
+    [[], ["diagnose"], ["nonsense"], ["diagnose", "x", "--era", "later"], ["investigate", "x"]],
+)
 def test_wrong_usage_is_two(args: list[str]) -> None:
     ran = popkit(*args)
     assert ran.returncode == 2
@@ -59,7 +62,9 @@ def test_wrong_usage_is_two(args: list[str]) -> None:
     assert b"usage" in ran.stderr
 
 
-def test_an_error_inside_popkit_is_seventy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_inside_popkit_is_seventy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fault(path: str, era: str | None = None) -> None:
         raise ZeroDivisionError("a fault")
 
@@ -93,7 +98,9 @@ def test_what_is_no_file_is_written_to_and_not_replaced(command: str, tmp_path: 
 
 @pytest.mark.parametrize("target", ["/", ".", "", "{}/none/there", "{}/file/below"])
 @pytest.mark.parametrize("option", ["--json", "--standalone"])
-def test_a_place_that_cannot_be_written_is_wrong_usage(option: str, target: str, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_wrong_usage(
+    option: str, target: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("mine")
     ran = popkit("verify", CASES / "intact", option, target.format(tmp_path))
     assert ran.returncode == 2
@@ -108,23 +115,38 @@ def test_the_stand_alone_checker_is_written_alone(tmp_path: Path) -> None:
     target = tmp_path / "check.py"
     assert popkit("verify", CASES / "intact", "--standalone", target).returncode == 0
     assert target.read_bytes() == checker
-    assert subprocess.run([sys.executable, "-I", str(target), str(CASES / "intact")], check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-I", str(target), str(CASES / "intact")], check=False
+        ).returncode
+        == 0
+    )
     assert popkit("verify", CASES / "intact", "somebody", "--standalone", target).returncode == 2
-    assert popkit("verify", CASES / "intact", "--standalone", CASES / "intact" / "check.py").returncode == 2
+    assert (
+        popkit("verify", CASES / "intact", "--standalone", CASES / "intact" / "check.py").returncode
+        == 2
+    )
     assert not (CASES / "intact" / "check.py").exists()
 
 
 ORDER = ("because", "last good", "cause", "can heal", "affected", "do now")
 
 
-@pytest.mark.parametrize("name", ["abandoned-proof", "in-flight", "intact", "rpc-gap", "out-of-order", "unused", "quiet-tail"])
+@pytest.mark.parametrize(
+    "name",
+    ["abandoned-proof", "in-flight", "intact", "rpc-gap", "out-of-order", "unused", "quiet-tail"],
+)
 def test_text_gives_the_verdict_first_then_what_is_asked_next(name: str) -> None:
     ran = popkit("diagnose", CASES / name)
     text = ran.stdout.decode()
     diagnosis = package.open_case(CASES / name).diagnose()
     assert ran.returncode == diagnosis.exit_code
     assert text.startswith(f"{SYMBOLS[diagnosis.verdict]} {diagnosis.verdict.upper()}")
-    spots = [text.index(f"\n  {word} ") for word in ORDER if word != "cause" or diagnosis.grants[0].causes]
+    spots = [
+        text.index(f"\n  {word} ")
+        for word in ORDER
+        if word != "cause" or diagnosis.grants[0].causes
+    ]
     assert spots == sorted(spots)
     assert "\x1b" not in text, "no colour where nobody looks"
 
@@ -162,7 +184,16 @@ def popkit_explains(word: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "word", ["PopHashChainBroken", "broken", "6026", "0x178a", "pophashchainbroken", "abandoned_proof", "ConstraintSeeds"]
+    "word",
+    [
+        "PopHashChainBroken",
+        "broken",
+        "6026",
+        "0x178a",
+        "pophashchainbroken",
+        "abandoned_proof",
+        "ConstraintSeeds",
+    ],
 )
 def test_explain_a_word(word: str) -> None:
     ran = popkit("explain", word)
@@ -196,14 +227,33 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_importing_popkit_is_cheap() -> None:
-    assert not modules_after("import popkit") & {"pandas", "matplotlib", "pyarrow", "numpy", "papermill"}
+    assert not modules_after("import popkit") & {
+        "pandas",
+        "matplotlib",
+        "pyarrow",
+        "numpy",
+        "papermill",
+    }
 
 
 def test_the_help_loads_every_verb_and_nothing_heavy() -> None:
     loaded = modules_after("from popkit.cli import main; main(['--help'])")
     assert {f"popkit.commands.{name}" for name in cli.names} <= loaded
-    assert not loaded & {"pandas", "numpy", "matplotlib", "pyarrow", "papermill", "aiohttp", "msgspec", "solders", "rich", "argparse"}
-    assert not modules_after("from popkit.cli import main; main(['-V'])") & {f"popkit.commands.{name}" for name in ("diagnose", "serve")}
+    assert not loaded & {
+        "pandas",
+        "numpy",
+        "matplotlib",
+        "pyarrow",
+        "papermill",
+        "aiohttp",
+        "msgspec",
+        "solders",
+        "rich",
+        "argparse",
+    }
+    assert not modules_after("from popkit.cli import main; main(['-V'])") & {
+        f"popkit.commands.{name}" for name in ("diagnose", "serve")
+    }
 
 
 def test_diagnosing_needs_neither_pandas_nor_matplotlib() -> None:

@@ -1,4 +1,6 @@
-"""Verbs as they are typed: help in two languages, what was meant, one grant of several, and places that are no case."""
+"""Verbs as they are typed: help in two languages, what was meant, one grant of several, and places
+that are no case.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def test_every_verb_has_help_with_an_example_in_both_languages(name: str) -> Non
         pages[language] = ran.stdout.decode()
         assert f"  $ {verb(name).examples[0].command}\n" in pages[language]
         held = verb(name)
-        assert (held.about if isinstance(held, Family) else held.summary).in_language(language) in pages[language]
+        assert (held.about if isinstance(held, Family) else held.summary).in_language(
+            language
+        ) in pages[language]
         for param in verb(name).params:
             if isinstance(param, Option | Argument) and not getattr(param, "hidden", False):
                 assert param.words.in_language(language) in pages[language]
@@ -55,7 +59,9 @@ def test_every_verb_of_the_drill_has_help_in_both_languages(name: str) -> None:
                 assert param.words.in_language(language) in page
 
 
-def test_the_whole_help_lists_every_verb_in_the_language_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_help_lists_every_verb_in_the_language_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     english = called("--help").stdout.decode()
     japanese = called("--help", "--lang", "ja").stdout.decode()
     monkeypatch.setenv("POPKIT_LANG", "ja")
@@ -66,7 +72,11 @@ def test_the_whole_help_lists_every_verb_in_the_language_asked_for(monkeypatch: 
 
 
 def test_the_version_and_both_names_of_it() -> None:
-    assert called("-V").stdout == called("--version").stdout == f"popkit {package.__version__}\n".encode()
+    assert (
+        called("-V").stdout
+        == called("--version").stdout
+        == f"popkit {package.__version__}\n".encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +93,10 @@ def test_the_version_and_both_names_of_it() -> None:
         (["investigate", "x"], "--out is missing"),
         (["diagnose", "x", "--json"], "--json needs a value"),
         (["collect", "--dry-run=yes"], "--dry-run takes no value"),
-        (["diagnose", "x", "--era", "later"], "--era later: expected one of pre_pop, strict, strict_v2 and relaxed"),
+        (
+            ["diagnose", "x", "--era", "later"],
+            "--era later: expected one of pre_pop, strict, strict_v2 and relaxed",
+        ),
         (["diagnose", "x", "--lang", "fr"], "--lang fr: expected one of en and ja"),
         (["serve", "x", "--port", "many"], "--port many: expected a whole number"),
         (["collect", "--out", "x", "--timeout", "inf"], "--timeout inf: expected a number"),
@@ -128,7 +141,10 @@ def test_from_takes_every_path_that_follows(words: list[str], exports: list[str]
 
 def test_one_grant_is_answered_alone() -> None:
     whole = package.open_case(CASES / "cutover").diagnose()
-    broken, sound = (next(g.grant for g in whole.grants if g.verdict == verdict) for verdict in ("broken", "intact"))
+    broken, sound = (
+        next(g.grant for g in whole.grants if g.verdict == verdict)
+        for verdict in ("broken", "intact")
+    )
     for grant, code, verdict in ((broken, 1, "broken"), (sound, 0, "intact")):
         ran = called("diagnose", CASES / "cutover", "--grant", grant[:4])
         assert ran.returncode == code
@@ -136,10 +152,14 @@ def test_one_grant_is_answered_alone() -> None:
         assert text.splitlines()[0].endswith(f"exit code {code}")
         assert f"grant {grant}" in text
         assert f"Only grant {grant} was asked for; 1 more of the case are left out" in text
-        found = json.loads(called("diagnose", CASES / "cutover", "--grant", grant, "--json", "-").stdout)
+        found = json.loads(
+            called("diagnose", CASES / "cutover", "--grant", grant, "--json", "-").stdout
+        )
         assert (found["verdict"], found["exit_code"]) == (verdict, code)
         assert [row["grant"] for row in found["grants"]] == [grant]
-        assert found["findings"] == [f.as_json() for f in whole.findings if f.grant in (None, grant)]
+        assert found["findings"] == [
+            f.as_json() for f in whole.findings if f.grant in (None, grant)
+        ]
         assert {row["grant"] for row in found["coverage"]["checked"]} <= {None, grant}
         assert found["audit"] == whole.audit.as_json()
 
@@ -161,7 +181,9 @@ def test_one_grant_is_verified_alone() -> None:
         sections[grant] = {row["name"] for row in rows if row["subject"] == "claim"}
         assert {row["subject"] for row in rows} >= {"case", "chain", "audit", "records"}
     every = json.loads(called("verify", CASES / "cutover", "--json", "-").stdout)["sections"]
-    assert set.union(*sections.values()) == {row["name"] for row in every if row["subject"] == "claim"}
+    assert set.union(*sections.values()) == {
+        row["name"] for row in every if row["subject"] == "claim"
+    }
     assert not set.intersection(*sections.values())
 
 
@@ -172,7 +194,11 @@ def test_a_grant_is_meant_by_its_beginning_where_that_is_one() -> None:
     assert grant_named("Bc", grants) == "Bc"
     with pytest.raises(UnknownGrant) as several:
         grant_named("Aa", grants)
-    assert str(several.value) == "Aa begins 2 of the case's grants; give more of the key of the one that is meant: Aa1 and Aa2"
+    assert (
+        str(several.value)
+        == "Aa begins 2 of the case's grants; give more of the key of the one that is meant: Aa1 "
+        "and Aa2"
+    )
     with pytest.raises(UsageError, match="it has Aa1, Aa2, B and Bc"):
         grant_named("x\x1b", grants)
     for name in ("", "a"):
@@ -183,13 +209,17 @@ def test_a_grant_is_meant_by_its_beginning_where_that_is_one() -> None:
 
 
 @pytest.mark.parametrize("command", ["diagnose", "verify", "investigate --out out"])
-def test_a_grant_that_the_case_does_not_have(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grant_that_the_case_does_not_have(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     name, *options = command.split()
     ran = called(name, CASES / "cutover", *options, "--grant", "nobody")
     assert (ran.returncode, ran.stdout) == (2, b"")
     assert b"no grant of the case is 'nobody'" in ran.stderr
-    assert all(grant.encode() in ran.stderr for grant in package.open_case(CASES / "cutover").grants)
+    assert all(
+        grant.encode() in ran.stderr for grant in package.open_case(CASES / "cutover").grants
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -203,7 +233,10 @@ def test_a_directory_of_cases_lists_what_to_type(tmp_path: Path) -> None:
         assert (ran.returncode, ran.stdout) == (2, b"")
         lines = ran.stderr.decode().splitlines()
         assert "2 of its directories are cases" in lines[0]
-        assert lines[1:] == [f"  popkit {command} {tmp_path / 'one'}", f"  popkit {command} '{tmp_path / 'two words'}'"]
+        assert lines[1:] == [
+            f"  popkit {command} {tmp_path / 'one'}",
+            f"  popkit {command} '{tmp_path / 'two words'}'",
+        ]
 
 
 def test_what_is_no_case_is_named_with_what_to_type(tmp_path: Path) -> None:
@@ -222,7 +255,11 @@ def test_what_is_no_case_is_named_with_what_to_type(tmp_path: Path) -> None:
         (tmp_path / "inciden", f"did you mean {case}?"),
         (tmp_path / "elsewhere", "no such case directory\n"),
         (tmp_path / "later", "a collection that was interrupted"),
-        (tmp_path / "export.tar.gz", f"is an archive; make a case of it: popkit collect --from {tmp_path / 'export.tar.gz'} --out CASE"),
+        (
+            tmp_path / "export.tar.gz",
+            f"is an archive; make a case of it: popkit collect --from {tmp_path / 'export.tar.gz'} "
+            f"--out CASE",
+        ),
         (tmp_path / "rows.json", "is a file, and a case is a directory that holds case.json"),
         (report, "is a report of popkit and no case"),
     ):
@@ -232,7 +269,9 @@ def test_what_is_no_case_is_named_with_what_to_type(tmp_path: Path) -> None:
     assert called("diagnose", case).returncode == 0
 
 
-def test_a_shell_is_offered_verbs_options_eras_words_and_grants(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_shell_is_offered_verbs_options_eras_words_and_grants(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     grants = package.open_case(CASES / "cutover").grants
     for typed, offered in (
         ("popkit in", {"investigate"}),
@@ -246,7 +285,9 @@ def test_a_shell_is_offered_verbs_options_eras_words_and_grants(monkeypatch: pyt
         monkeypatch.setenv("COMP_WORDS", typed)
         monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
         assert main([]) == 0
-        assert {line.partition(",")[2] for line in capfd.readouterr().out.splitlines()} == offered, typed
+        assert {
+            line.partition(",")[2] for line in capfd.readouterr().out.splitlines()
+        } == offered, typed
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

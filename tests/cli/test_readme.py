@@ -1,4 +1,6 @@
-"""The README holds: its lines work, typed one after another by somebody who has just installed popkit, and show what it shows."""
+"""The README holds: its lines work, typed one after another by somebody who has just installed
+popkit, and show what it shows.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,15 @@ GRANT = "6uWTWRYX6qn1jTWfpusqAL1MKnn7J3oTMYo9djXmwE59"
 
 NOT_RUN = {
     r"make demo\b": "test_investigate.py runs it, and holds its report to the byte",
-    r"make (test|lab|install|notebooks|mutants|bench)\b": "this is such a test; the others install, or take minutes",
-    r"\bpip install\b|-m venv\b": "they download; the environment is what they make (tests/installed.py), without a network",
+    r"make (test|lab|install|notebooks|mutants|bench)\b": "this is such a test; the others "
+    "install, or take minutes",
+    r"\bpip install\b|-m venv\b": "they download; the environment is what they make "
+    "(tests/installed.py), without a network",
     r"popkit investigate CASE\b": "test_investigate.py runs it",
 }
-"""Lines that are not run, and why; test_the_lines_that_are_not_run_are_there holds that each rule is still needed."""
+"""Lines that are not run, and why; test_the_lines_that_are_not_run_are_there holds that each rule
+is still needed.
+"""
 
 STAND_INS = {
     "CASE": f"data/cases/{CASE}",
@@ -55,12 +61,16 @@ PEERS = {
     "WORKER_TOKEN=…": "WORKER_TOKEN=x",
     "--from bucket-export/": f"--from data/cases/{CASE}/worker/r2",
 }
-"""Peers that are far away, and what a reader has and this machine has not. A node on this machine needs no limits either."""
+"""Peers that are far away, and what a reader has and this machine has not. A node on this machine
+needs no limits either.
+"""
 
 
 @dataclass
 class Line:
-    """A line that a reader types: what, what the README shows of its output, and the exit code that it names."""
+    """A line that a reader types: what, what the README shows of its output, and the exit code that
+    it names.
+    """
 
     typed: str
     shown: list[str] = field(default_factory=list)
@@ -79,13 +89,22 @@ class Line:
         return self.typed.startswith("popkit serve")
 
     def run_as(self, number: int, url: str, port: int) -> str:
-        """The line as this machine can run it: `url` is a served case, `port` where the README's own server listens."""
+        """The line as this machine can run it: `url` is a served case, `port` where the README's
+        own server listens.
+        """
         typed = re.sub(r"(?<=\s)# .*|\[\w+\]\.\.\.", "", self.typed).strip()
         for far, near in PEERS.items():
             typed = typed.replace(far, near)
         if confirmed := re.search(r"cutover step (\S+) (\S+) --confirm TOKEN:VALUE", typed):
-            typed = typed.replace("TOKEN:VALUE", f'"$({sys.executable} {ROOT}/tests/confirming.py {confirmed[1]} {confirmed[2]})"')
-        typed = re.sub(r"(?<= )[A-Z]+(\.\.\.)?(?=\s|$)", lambda word: STAND_INS[word[0]], typed.replace("--out CASE", "--out {out}"))
+            typed = typed.replace(
+                "TOKEN:VALUE",
+                f'"$({sys.executable} {ROOT}/tests/confirming.py {confirmed[1]} {confirmed[2]})"',
+            )
+        typed = re.sub(
+            r"(?<= )[A-Z]+(\.\.\.)?(?=\s|$)",
+            lambda word: STAND_INS[word[0]],
+            typed.replace("--out CASE", "--out {out}"),
+        )
         if self.serves:
             typed += " --port {port}"
         if typed.startswith("popkit collect"):
@@ -94,10 +113,14 @@ class Line:
 
 
 def lines() -> list[Line]:
-    """Every line of the console blocks that follows a prompt, from "Start" on, then those above it, which show what is to come."""
+    """Every line of the console blocks that follows a prompt, from "Start" on, then those above it,
+    which show what is to come.
+    """
     found: list[Line] = []
     above, start, rest = README.partition("\n## Start\n")
-    for block in re.findall(r"^```console\n(.*?)^```", start + rest + above, re.DOTALL | re.MULTILINE):
+    for block in re.findall(
+        r"^```console\n(.*?)^```", start + rest + above, re.DOTALL | re.MULTILINE
+    ):
         for text in block.splitlines():
             if text.startswith("$ "):
                 found.append(Line(text[2:]))
@@ -109,13 +132,17 @@ def lines() -> list[Line]:
 
 
 def script(results: Path, url: str) -> str:
-    """A shell's input that runs every line in one shell, as a reader does; what each gives goes to out.N, err.N and code.N."""
+    """A shell's input that runs every line in one shell, as a reader does; what each gives goes to
+    out.N, err.N and code.N.
+    """
     text, port = f"cd {shlex.quote(str(results.parent))}\n", 0
     for number, line in enumerate(lines()):
         if line.reason_not_to_run:
             continue
         port = free_port() if line.serves else port
-        out, err, code = (shlex.quote(str(results / f"{kind}.{number}")) for kind in ("out", "err", "code"))
+        out, err, code = (
+            shlex.quote(str(results / f"{kind}.{number}")) for kind in ("out", "err", "code")
+        )
         text += f"{{ {line.run_as(number, url, port)}\n}} </dev/null >{out} 2>{err}"
         if line.serves:
             text += f" &\nwhile kill -0 $! && ! [ -s {out} ]; do sleep 0.05; done\nkill -0 $!"
@@ -128,7 +155,9 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def test_every_line_works_in_a_clone_where_popkit_was_just_installed(installed: Path, tmp_path: Path) -> None:
+def test_every_line_works_in_a_clone_where_popkit_was_just_installed(
+    installed: Path, tmp_path: Path
+) -> None:
     home, folder = tmp_path / "home", clone(tmp_path / "clone", installed)
     results = folder / "results"
     for made in (home, results):
@@ -136,7 +165,12 @@ def test_every_line_works_in_a_clone_where_popkit_was_just_installed(installed: 
     (folder / "data").symlink_to(ROOT / "data", target_is_directory=True)
     (home / "popkit").symlink_to(installed.parent, target_is_directory=True)
     with served(CASES / CASE) as url:
-        shell = subprocess.Popen(["bash"], stdin=subprocess.PIPE, env=environment_of(home, TOKEN="x"), start_new_session=True)
+        shell = subprocess.Popen(
+            ["bash"],
+            stdin=subprocess.PIPE,
+            env=environment_of(home, TOKEN="x"),
+            start_new_session=True,
+        )
         try:
             shell.communicate(script(results, url).encode(), timeout=300)
         finally:
@@ -146,7 +180,9 @@ def test_every_line_works_in_a_clone_where_popkit_was_just_installed(installed: 
         if line.reason_not_to_run:
             continue
         code, port = (results / f"code.{number}").read_text().split()
-        assert int(code) == line.exit_code, f"$ {line.typed}\n{(results / f'err.{number}').read_text()}"
+        assert int(code) == line.exit_code, (
+            f"$ {line.typed}\n{(results / f'err.{number}').read_text()}"
+        )
         if line.shown:
             shown = "".join(f"{text}\n" for text in line.shown).replace(":8899", f":{port}")
             assert (results / f"out.{number}").read_text("utf-8") == shown, line.typed
@@ -162,18 +198,30 @@ def test_every_place_it_links_to_exists() -> None:
         assert (ROOT / target).exists(), target
 
 
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+    "optional-dependencies"
+]
 
 
 def wrong_pip_lines(text: str) -> list[str]:
-    """The pip lines of a text that do not install the clone they are run in, or that want an extra that popkit does not have."""
+    """The pip lines of a text that do not install the clone they are run in, or that want an extra
+    that popkit does not have.
+    """
     right = {".", *(f".[{extra}]" for extra in EXTRAS)}
     found = re.finditer(r"\bpipx?3? install(?: +-[\w-]+)* +(['\"]?)([^\s'\"`);]+)\1", text)
     return [line[0] for line in found if line[2].rstrip(",") not in right]
 
 
 @pytest.mark.parametrize(
-    "target", ["popkit", "'popkit[lab]'", "pop-chain-kit", "-q 'pop-chain-kit[lab]'", "-e '.[notebooks]'", "popkit.whl"]
+    "target",
+    [
+        "popkit",
+        "'popkit[lab]'",
+        "pop-chain-kit",
+        "-q 'pop-chain-kit[lab]'",
+        "-e '.[notebooks]'",
+        "popkit.whl",
+    ],
 )
 def test_a_pip_line_that_would_fetch_a_strangers_package_is_noticed(target: str) -> None:
     assert wrong_pip_lines(f"run: pip install {target}, and go on")
@@ -183,7 +231,11 @@ def test_a_pip_line_that_would_fetch_a_strangers_package_is_noticed(target: str)
     ("library", "module", "arguments"),
     [
         ("aiohttp", "popkit.serving.server", ["serve", CASES / CASE]),
-        ("aiohttp", "popkit.collecting.collect", ["collect", "--rpc", "http://127.0.0.1:1", "--grant", GRANT, "--out", "{}/case"]),
+        (
+            "aiohttp",
+            "popkit.collecting.collect",
+            ["collect", "--rpc", "http://127.0.0.1:1", "--grant", GRANT, "--out", "{}/case"],
+        ),
         ("papermill", "popkit.reporting.run", ["investigate", CASES / CASE, "--out", "{}/report"]),
     ],
 )
@@ -207,7 +259,15 @@ def test_a_missing_library_is_said_with_the_line_that_brings_it(
 
 
 def test_every_pip_line_installs_the_clone() -> None:
-    kinds = ("popkit/**/*.py", "popkit/**/*.j2", "notebooks/*.ipynb", "**/README.md", "tests/*.py", "Makefile", "pyproject.toml")
+    kinds = (
+        "popkit/**/*.py",
+        "popkit/**/*.j2",
+        "notebooks/*.ipynb",
+        "**/README.md",
+        "tests/*.py",
+        "Makefile",
+        "pyproject.toml",
+    )
     places = [path for kind in kinds for path in ROOT.glob(kind) if ".venv" not in path.parts]
     texts = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in places}
     assert {place: wrong for place, text in texts.items() if (wrong := wrong_pip_lines(text))} == {}

@@ -17,7 +17,13 @@ from tests.conftest import CASES
 
 QUICK = Conduct(requests=Rate(100_000), every_method=Rate(100_000), timeout=20.0)
 """No limits worth the name: what is tested is not the waiting."""
-EXPORTED = ("worker/r2.jsonl", "worker/r2", "worker/storage.jsonl", "worker/ticket-receipts.jsonl", "client/errors.jsonl")
+EXPORTED = (
+    "worker/r2.jsonl",
+    "worker/r2",
+    "worker/storage.jsonl",
+    "worker/ticket-receipts.jsonl",
+    "client/errors.jsonl",
+)
 
 
 def header_of(name: str) -> dict[str, Any]:
@@ -25,7 +31,9 @@ def header_of(name: str) -> dict[str, Any]:
 
 
 def exports_of(name: str, folder: Path) -> tuple[Path, ...]:
-    """What no network gives: the case's bucket, storage, receipts and reports, copied to a folder of their own."""
+    """What no network gives: the case's bucket, storage, receipts and reports, copied to a folder
+    of their own.
+    """
     found = False
     for stem in EXPORTED:
         for suffix in ("", ".zst", ".gz"):

@@ -1,4 +1,6 @@
-"""A peer that sends exactly the bytes that a test tells it to: broken answers that no HTTP library would send."""
+"""A peer that sends exactly the bytes that a test tells it to: broken answers that no HTTP library
+would send.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,11 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(answer: Answer, tls: ssl.SSLContext | None = None, waits: bool = True) -> AsyncIterator[Scripted]:
-    """A peer on a free port of this machine; `answer` writes what it likes, and the connection is closed unless the writer `stays`.
+async def scripted(
+    answer: Answer, tls: ssl.SSLContext | None = None, waits: bool = True
+) -> AsyncIterator[Scripted]:
+    """A peer on a free port of this machine; `answer` writes what it likes, and the connection is
+    closed unless the writer `stays`.
 
     With `waits` False it answers the first byte that it sees.
     """
@@ -64,7 +69,11 @@ async def scripted(answer: Answer, tls: ssl.SSLContext | None = None, waits: boo
                     await answer(Request("", b""), writer)
                     break
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                sizes = [line.partition(":")[2] for line in head.splitlines() if line.lower().startswith("content-length:")]
+                sizes = [
+                    line.partition(":")[2]
+                    for line in head.splitlines()
+                    if line.lower().startswith("content-length:")
+                ]
                 request = Request(head, await reader.readexactly(int(sizes[0]) if sizes else 0))
                 peer.requests.append(request)
                 await answer(request, writer)
@@ -90,11 +99,20 @@ async def scripted(answer: Answer, tls: ssl.SSLContext | None = None, waits: boo
 
 
 def http(
-    body: bytes | str, *headers: str, status: str = "200 OK", kind: str | None = "application/json", length: int | None = None
+    body: bytes | str,
+    *headers: str,
+    status: str = "200 OK",
+    kind: str | None = "application/json",
+    length: int | None = None,
 ) -> bytes:
     """An HTTP answer; `length` is the one that it states, where that is not the true one."""
     data = body.encode() if isinstance(body, str) else body
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(data) if length is None else length}", "Connection: close", *headers]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Length: {len(data) if length is None else length}",
+        "Connection: close",
+        *headers,
+    ]
     if kind is not None:
         lines.append(f"Content-Type: {kind}")
     return "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + data
@@ -115,14 +133,24 @@ def spoken(reply: Callable[[dict[str, Any]], Any]) -> Answer:
 
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
         is_batch = request.body.startswith(b"[")
-        found = [{"jsonrpc": "2.0", "id": call["id"], "result": reply(call)} for call in request.calls]
+        found = [
+            {"jsonrpc": "2.0", "id": call["id"], "result": reply(call)} for call in request.calls
+        ]
         writer.write(http(json.dumps(found if is_batch else found[0], separators=(",", ":"))))
 
     return answer
 
 
 @asynccontextmanager
-async def peer_at(url: str, work: Workspace, headers: Iterable[tuple[str, str]] = (), **conduct: Any) -> AsyncIterator[Peer]:
+async def peer_at(
+    url: str, work: Workspace, headers: Iterable[tuple[str, str]] = (), **conduct: Any
+) -> AsyncIterator[Peer]:
     """The collector's end: a Peer called "rpc" that asks `url`."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Peer("rpc", Address(url, tuple(headers)), session, work, Conduct(**{"timeout": 5.0, **conduct}))
+        yield Peer(
+            "rpc",
+            Address(url, tuple(headers)),
+            session,
+            work,
+            Conduct(**{"timeout": 5.0, **conduct}),
+        )

@@ -1,4 +1,6 @@
-"""A recorded case taken apart as operators would have exported it, and put together again from what popkit read."""
+"""A recorded case taken apart as operators would have exported it, and put together again from what
+popkit read.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,10 @@ def rpc_calls(case: str) -> Iterable[tuple[dict[str, Any], Any]]:
     for address, rows in addresses.items():
         yield _call("getSignaturesForAddress", [address, {"limit": 1000}]), rows
     for row in rows_of(case, "rpc/accounts.jsonl"):
-        yield _call("getAccountInfo", [row["pubkey"], {"encoding": "base64"}]), {"context": {"slot": row["slot"]}, "value": row["account"]}
+        yield (
+            _call("getAccountInfo", [row["pubkey"], {"encoding": "base64"}]),
+            {"context": {"slot": row["slot"]}, "value": row["account"]},
+        )
 
 
 def _call(method: str, params: list[Any]) -> dict[str, Any]:
@@ -81,7 +86,9 @@ def response(call: dict[str, Any], result: Any) -> dict[str, Any]:
 def other_files(case: str, folder: Path) -> None:
     """The answers, receipts and reports of a case under plain names, compactly."""
     for path in (CASES / case / "worker").glob("*.json"):
-        write(folder / path.name, json.dumps(json.loads(path.read_text())["body"], ensure_ascii=False))
+        write(
+            folder / path.name, json.dumps(json.loads(path.read_text())["body"], ensure_ascii=False)
+        )
     for name in ("worker/ticket-receipts.jsonl", "client/errors.jsonl"):
         text = text_of(case, name)
         if text is not None:

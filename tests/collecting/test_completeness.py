@@ -1,4 +1,6 @@
-"""What is said of completeness, check by check: each fires for its fault, and not for what only looks like it."""
+"""What is said of completeness, check by check: each fires for its fault, and not for what only
+looks like it.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,17 @@ def seen(facts: Facts) -> Seen:
     assert authority is not None
     found = Seen()
     for address in (grant, pop_config_address(authority), PROGRAM_ID):
-        rows = [row for row in (facts.evidence.signatures or {}).values() if address in row.addresses]
+        rows = [
+            row for row in (facts.evidence.signatures or {}).values() if address in row.addresses
+        ]
         rows.sort(key=lambda row: -row.slot)
-        found.lists[address] = [Listing(address, [Row(row.signature, row.slot) for row in rows], 2, True)]
+        found.lists[address] = [
+            Listing(address, [Row(row.signature, row.slot) for row in rows], 2, True)
+        ]
     receipts = {a.receipt: {"data": []} for a in facts.chain(grant).accepted}
-    found.receipts[grant] = AccountsSeen(dict(receipts), {max(row.slot or 0 for row in facts.accounts.values())})
+    found.receipts[grant] = AccountsSeen(
+        dict(receipts), {max(row.slot or 0 for row in facts.accounts.values())}
+    )
     return found
 
 
@@ -92,7 +100,9 @@ def behind(seen: Seen, listing: Listing) -> None:
 
 
 def second_without(seen: Seen, listing: Listing) -> None:
-    seen.second[listing.address] = Listing(listing.address, [*listing.rows, Row("lost", 1)], 1, True)
+    seen.second[listing.address] = Listing(
+        listing.address, [*listing.rows, Row("lost", 1)], 1, True
+    )
     seen.second_alone[listing.address] = [Row("lost", 1)]
     seen.not_given.add("lost")
 
@@ -111,7 +121,9 @@ def second_without(seen: Seen, listing: Listing) -> None:
         (second_without, "second_endpoint_agrees"),
     ],
 )
-def test_each_fault_is_named_and_ends_completeness(facts: Facts, seen: Seen, fault: Any, check: str) -> None:
+def test_each_fault_is_named_and_ends_completeness(
+    facts: Facts, seen: Seen, fault: Any, check: str
+) -> None:
     listing = seen.lists[facts.header.grants[0]][0]
     fault(seen, listing)
     statement = of_grant(facts, seen)
@@ -120,10 +132,15 @@ def test_each_fault_is_named_and_ends_completeness(facts: Facts, seen: Seen, fau
     assert check in {why.split(":")[0] for why in statement.because}
 
 
-def test_a_row_left_out_of_one_list_puts_every_list_of_that_node_in_doubt(facts: Facts, seen: Seen) -> None:
+def test_a_row_left_out_of_one_list_puts_every_list_of_that_node_in_doubt(
+    facts: Facts, seen: Seen
+) -> None:
     drop_from_list(seen, seen.lists[facts.header.grants[0]][0])
     others = [statement for statement in state(facts, seen) if statement.role != "grant"]
-    assert [outcomes(statement).get("node_lists_whole") for statement in others] == [VIOLATED, VIOLATED]
+    assert [outcomes(statement).get("node_lists_whole") for statement in others] == [
+        VIOLATED,
+        VIOLATED,
+    ]
 
 
 def test_a_transaction_not_given_puts_no_other_list_in_doubt(facts: Facts, seen: Seen) -> None:
@@ -154,7 +171,9 @@ def test_what_lies_before_the_node_s_history_is_called_pruned(facts: Facts, seen
     seen.first_block = listing.rows[-1].slot
     assert "pruned" not in details(of_grant(facts, seen))
     seen.first_block = listing.rows[-2].slot
-    assert f"1 pruned: the node's history begins with slot {seen.first_block}" in details(of_grant(facts, seen))
+    assert f"1 pruned: the node's history begins with slot {seen.first_block}" in details(
+        of_grant(facts, seen)
+    )
 
 
 def test_a_second_endpoint_is_held_to_what_both_can_know(facts: Facts, seen: Seen) -> None:
@@ -167,19 +186,31 @@ def test_a_second_endpoint_is_held_to_what_both_can_know(facts: Facts, seen: See
     seen.second_alone[grant] = [later]
     assert outcomes(of_grant(facts, seen))["second_endpoint_agrees"] == HOLDS
     seen.second[grant] = Listing(grant, rows[1:], 1, True)
-    told = next(check for check in of_grant(facts, seen).checks if check.name == "second_endpoint_agrees")
-    assert told.outcome == CANNOT_TELL  # it is asked after the first one: what it lacks, it does not know
+    told = next(
+        check for check in of_grant(facts, seen).checks if check.name == "second_endpoint_agrees"
+    )
+    assert (
+        told.outcome == CANNOT_TELL
+    )  # it is asked after the first one: what it lacks, it does not know
     assert "lacks the newest 1" in told.detail
     seen.second[grant] = Listing(grant, [rows[0], *rows[2:]], 1, True)
     assert outcomes(of_grant(facts, seen))["second_endpoint_agrees"] == "cannot tell"
 
 
-def test_a_list_that_begins_after_the_creation_is_not_whole(tmp_path: Path, facts: Facts, seen: Seen) -> None:
+def test_a_list_that_begins_after_the_creation_is_not_whole(
+    tmp_path: Path, facts: Facts, seen: Seen
+) -> None:
     from tests.conftest import Copy
 
     copy = Copy(CASE, tmp_path / "case")
-    created = next(step.signature for step in facts.history.of_grant(facts.header.grants[0]) if step.name == "create_grant")
-    copy.change("rpc/transactions.jsonl", lambda rows: [row for row in rows if row["signature"] != created])
+    created = next(
+        step.signature
+        for step in facts.history.of_grant(facts.header.grants[0])
+        if step.name == "create_grant"
+    )
+    copy.change(
+        "rpc/transactions.jsonl", lambda rows: [row for row in rows if row["signature"] != created]
+    )
     later = open_case(copy.seal().path).facts
     for lists in seen.lists.values():
         lists[0].rows = [row for row in lists[0].rows if row.signature != created]

@@ -1,4 +1,6 @@
-"""The custody record and the unfinished case: what was altered is found, what was not committed is cut off, nothing else is touched."""
+"""The custody record and the unfinished case: what was altered is found, what was not committed is
+cut off, nothing else is touched.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +38,14 @@ def workspace(folder: Path, plan: dict[str, Any] = PLAN) -> Workspace:
 
 def fill(work: Workspace) -> None:
     """Three answers in two files, and one that left nothing."""
-    for number, (name, lines) in enumerate([(SIGNATURES, [b"one", b"two"]), (NODE, [b"three"]), (SIGNATURES, [b"four"])]):
+    for number, (name, lines) in enumerate(
+        [(SIGNATURES, [b"one", b"two"]), (NODE, [b"three"]), (SIGNATURES, [b"four"])]
+    ):
         ask = work.asks(peer="rpc", calls={"getSlot": 1})
         work.keeps({name: lines}, kind="answer", to=ask, outcome="ok", step=f"step/{number}")
-    work.keeps({SIGNATURES: []}, kind="answer", to=work.asks(peer="rpc", calls={}), outcome="timeout")
+    work.keeps(
+        {SIGNATURES: []}, kind="answer", to=work.asks(peer="rpc", calls={}), outcome="timeout"
+    )
 
 
 @pytest.fixture
@@ -63,7 +69,11 @@ def lines_of(root: Path) -> list[bytes]:
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file() and path.name != ".lock"}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 # The chain
@@ -83,7 +93,11 @@ def moved(lines: list[bytes], at: int) -> list[bytes]:
 
 
 EDITS: dict[str, Callable[[list[bytes], int], list[bytes]]] = {
-    "altered": lambda lines, at: [*lines[:at], lines[at].replace(b'"at":1', b'"at":2', 1), *lines[at + 1 :]],
+    "altered": lambda lines, at: [
+        *lines[:at],
+        lines[at].replace(b'"at":1', b'"at":2', 1),
+        *lines[at + 1 :],
+    ],
     "spaced": lambda lines, at: [*lines[:at], b" " + lines[at], *lines[at + 1 :]],
     "dropped": lambda lines, at: lines[:at] + lines[at + 1 :],
     "moved": moved,
@@ -99,7 +113,9 @@ EDITS: dict[str, Callable[[list[bytes], int], list[bytes]]] = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_any_change_to_a_sealed_record_is_found_at_every_line(edit: str, sealed: Path, tmp_path: Path) -> None:
+def test_any_change_to_a_sealed_record_is_found_at_every_line(
+    edit: str, sealed: Path, tmp_path: Path
+) -> None:
     case = tmp_path / "case"
     shutil.copytree(sealed, case)
     lines = lines_of(sealed)
@@ -115,9 +131,13 @@ def test_any_change_to_a_sealed_record_is_found_at_every_line(edit: str, sealed:
         assert all(row.expected != row.observed for row in breaks)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
-def test_any_one_byte_of_a_sealed_record_is_found(data: st.DataObject, sealed: Path, tmp_path: Path) -> None:
+def test_any_one_byte_of_a_sealed_record_is_found(
+    data: st.DataObject, sealed: Path, tmp_path: Path
+) -> None:
     case = tmp_path / "case"
     if not case.exists():
         shutil.copytree(sealed, case)
@@ -142,16 +162,28 @@ def test_text_after_the_last_line_of_a_sealed_record_is_found(sealed: Path, tmp_
     ]
 
 
-@pytest.mark.parametrize("name", ["rpc/signatures.jsonl", "rpc/transactions.jsonl", "rpc/node.jsonl", "rpc/accounts.jsonl"])
-def test_what_was_kept_can_be_found_again_and_a_changed_byte_shows(name: str, sealed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["rpc/signatures.jsonl", "rpc/transactions.jsonl", "rpc/node.jsonl", "rpc/accounts.jsonl"],
+)
+def test_what_was_kept_can_be_found_again_and_a_changed_byte_shows(
+    name: str, sealed: Path, tmp_path: Path
+) -> None:
     case = tmp_path / "case"
     shutil.copytree(sealed, case)
     whole = (case / name).read_bytes()
     covered = sorted(
-        (k["offset"], k["size"]) for _, _, row in read_custody(case / CUSTODY) for k in row.get("kept", ()) if k["file"] == name
+        (k["offset"], k["size"])
+        for _, _, row in read_custody(case / CUSTODY)
+        for k in row.get("kept", ())
+        if k["file"] == name
     )
-    assert [offset for offset, _ in covered] == [sum(size for _, size in covered[:n]) for n in range(len(covered))]
-    assert sum(size for _, size in covered) == len(whole), "every byte of the file came from an answer that is on record"
+    assert [offset for offset, _ in covered] == [
+        sum(size for _, size in covered[:n]) for n in range(len(covered))
+    ]
+    assert sum(size for _, size in covered) == len(whole), (
+        "every byte of the file came from an answer that is on record"
+    )
     for data in (whole[:-2] + b"!\n", whole[:-1], b" " + whole, whole + b"{}\n", b""):
         (case / name).write_bytes(data)
         breaks = check_custody(case)
@@ -161,19 +193,32 @@ def test_what_was_kept_can_be_found_again_and_a_changed_byte_shows(name: str, se
     assert any(row.observed == "nothing there" for row in check_custody(case))
 
 
-def test_a_record_that_points_out_of_the_case_reads_nothing_there(unfinished: Path, tmp_path: Path) -> None:
+def test_a_record_that_points_out_of_the_case_reads_nothing_there(
+    unfinished: Path, tmp_path: Path
+) -> None:
     secret = tmp_path / "outside"
     secret.write_bytes(b"outside")
     for name in ("../outside", str(secret)):
-        row = {"file": name, "offset": 0, "size": 7, "sha256": hashlib.sha256(b"outside").hexdigest()}
+        row = {
+            "file": name,
+            "offset": 0,
+            "size": 7,
+            "sha256": hashlib.sha256(b"outside").hexdigest(),
+        }
         line = json.dumps({"n": 1, "prev": FIRST, "at": 0, "kept": [row]}) + "\n"
         (unfinished / CUSTODY).write_text(line)
         assert [found.observed for found in check_custody(unfinished)] == ["nothing there"]
 
 
-@pytest.mark.parametrize("kept", ["7", "[7]", '[{"file":"x"}]', '[{"file":"x","offset":"0","size":1,"sha256":""}]'])
-def test_a_record_of_another_shape_is_unreadable_and_not_a_fault(kept: str, unfinished: Path) -> None:
-    (unfinished / CUSTODY).write_text(f'{{"n":1,"prev":"{FIRST}","at":0,"plan":{{"grants":["a"]}},"kept":{kept}}}\n')
+@pytest.mark.parametrize(
+    "kept", ["7", "[7]", '[{"file":"x"}]', '[{"file":"x","offset":"0","size":1,"sha256":""}]']
+)
+def test_a_record_of_another_shape_is_unreadable_and_not_a_fault(
+    kept: str, unfinished: Path
+) -> None:
+    (unfinished / CUSTODY).write_text(
+        f'{{"n":1,"prev":"{FIRST}","at":0,"plan":{{"grants":["a"]}},"kept":{kept}}}\n'
+    )
     with pytest.raises(CaseUnreadable, match="is not a custody record"):
         check_custody(unfinished)
     with pytest.raises(CaseUnreadable, match="is not a custody record"):
@@ -200,11 +245,16 @@ def test_going_on_changes_nothing_but_the_record(unfinished: Path) -> None:
 def test_a_torn_last_line_is_cut_off_and_nothing_else(unfinished: Path) -> None:
     whole = lines_of(unfinished)
     for size in range(1, len(whole[-1])):
-        (unfinished / CUSTODY).write_bytes(b"".join(whole[:-1]) + whole[-1][:size][: len(whole[-1]) - 1])
+        (unfinished / CUSTODY).write_bytes(
+            b"".join(whole[:-1]) + whole[-1][:size][: len(whole[-1]) - 1]
+        )
         record = Custody(unfinished / CUSTODY)
         record.close()
         assert lines_of(unfinished) == whole[:-1]
-        assert (record.count, record.head) == (len(whole) - 1, hashlib.sha256(whole[-2].rstrip()).hexdigest())
+        assert (record.count, record.head) == (
+            len(whole) - 1,
+            hashlib.sha256(whole[-2].rstrip()).hexdigest(),
+        )
 
 
 def test_lines_that_no_record_names_are_cut_off(unfinished: Path) -> None:
@@ -332,20 +382,30 @@ def header() -> dict[str, Any]:
 
 
 def test_a_sealed_case_is_what_sha256sum_says_and_names_every_file(sealed: Path) -> None:
-    rows = dict(reversed(line.split("  ", 1)) for line in (sealed / MANIFEST).read_text().splitlines())
+    rows = dict(
+        reversed(line.split("  ", 1)) for line in (sealed / MANIFEST).read_text().splitlines()
+    )
     there = files_of(sealed)
     assert set(rows) == set(there) - {MANIFEST}
     assert {name: hashlib.sha256(there[name]).hexdigest() for name in rows} == rows
     assert not sealed.with_name(f"{sealed.name}.collecting").exists()
     assert not (sealed / ".lock").exists()
     if shutil.which("sha256sum"):
-        assert subprocess.run(["sha256sum", "-c", "--strict", "--quiet", MANIFEST], cwd=sealed, check=False).returncode == 0
+        assert (
+            subprocess.run(
+                ["sha256sum", "-c", "--strict", "--quiet", MANIFEST], cwd=sealed, check=False
+            ).returncode
+            == 0
+        )
 
 
 def test_the_end_of_the_record_is_anchored_in_the_case(sealed: Path, tmp_path: Path) -> None:
     lines = lines_of(sealed)
     anchor = json.loads((sealed / "case.json").read_text())["sources"]["custody"]
-    assert anchor == {"lines": len(lines), "head": hashlib.sha256(lines[-1].rstrip(b"\n")).hexdigest()}
+    assert anchor == {
+        "lines": len(lines),
+        "head": hashlib.sha256(lines[-1].rstrip(b"\n")).hexdigest(),
+    }
     last = json.loads(lines[-1])
     assert last["kind"] == "sealed"
     assert set(last["files"]) == set(files_of(sealed)) - {CUSTODY, MANIFEST, "case.json"}
@@ -362,12 +422,18 @@ def test_a_file_put_beside_the_sealed_ones_is_found(sealed: Path, tmp_path: Path
     shutil.copytree(sealed, case)
     (case / "worker").mkdir(exist_ok=True)
     (case / "worker" / "more.json").write_text("{}")
-    assert [row.expected for row in check_custody(case)] == ["worker/more.json to be no file of the case"]
+    assert [row.expected for row in check_custody(case)] == [
+        "worker/more.json to be no file of the case"
+    ]
 
 
-def test_a_kill_while_sealing_is_gone_on_from(unfinished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_while_sealing_is_gone_on_from(
+    unfinished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = workspace(unfinished.parent)
-    monkeypatch.setattr(Path, "rename", lambda self, target: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        Path, "rename", lambda self, target: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         work.seal(header())
     monkeypatch.undo()
@@ -379,13 +445,21 @@ def test_a_kill_while_sealing_is_gone_on_from(unfinished: Path, monkeypatch: pyt
     case = again.seal(header())
     again.close()
     assert check_custody(case) == []
-    assert [json.loads(line)["kind"] for line in lines_of(case)][-3:] == ["sealed", "resume", "sealed"]
+    assert [json.loads(line)["kind"] for line in lines_of(case)][-3:] == [
+        "sealed",
+        "resume",
+        "sealed",
+    ]
     assert os.listdir(unfinished.parent) == ["case"]
 
 
 @pytest.mark.parametrize("back", [1.0, 3600.0])
-def test_after_the_clock_was_set_back_no_answer_counts_as_of_this_moment(back: float, tmp_path: Path) -> None:
-    """How old an answer is cannot be told then; what does not change with time is still not asked twice."""
+def test_after_the_clock_was_set_back_no_answer_counts_as_of_this_moment(
+    back: float, tmp_path: Path
+) -> None:
+    """How old an answer is cannot be told then; what does not change with time is still not asked
+    twice.
+    """
     now = [1_000_000.0]
     work = Workspace(tmp_path / "case", PLAN, clock=lambda: now[0])
     work.keeps({"rpc/node.jsonl": [b"{}"]}, kind="answer", step="moment")

@@ -1,4 +1,6 @@
-"""Copies of the bucket: keys found again under changed names, tampering left where it lay, bytes kept."""
+"""Copies of the bucket: keys found again under changed names, tampering left where it lay, bytes
+kept.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from popkit.evidence.bundle import Evidence
-from tests.collecting.taking_apart import bucket_of, copy_bucket, diagnosed_again, diagnosis, put_together, reasons, rows_of, write
+from tests.collecting.taking_apart import (
+    bucket_of,
+    copy_bucket,
+    diagnosed_again,
+    diagnosis,
+    put_together,
+    reasons,
+    rows_of,
+    write,
+)
 from tests.conftest import CASES
 from tests.exported import read_exports
 
@@ -60,14 +71,23 @@ def _entry_key() -> str:
     return min(key for key in bucket_of(CASE) if "/entry/" in key)
 
 
-@pytest.mark.parametrize("rename", ["rclone", "decoded colon", "all in one folder", "from the prefix on"])
+@pytest.mark.parametrize(
+    "rename", ["rclone", "decoded colon", "all in one folder", "from the prefix on"]
+)
 @pytest.mark.parametrize("fault", ["another entry", "no entry", "no JSON", "empty"])
 @pytest.mark.parametrize("kind", ["/entry/", "/stream/pop%3A"])
-def test_an_exchanged_object_stays_under_its_name(kind: str, fault: str, rename: str, tmp_path: Path) -> None:
+def test_an_exchanged_object_stays_under_its_name(
+    kind: str, fault: str, rename: str, tmp_path: Path
+) -> None:
     copy_bucket(CASE, tmp_path, RENAMES[rename])
     objects = bucket_of(CASE)
     victim, other = sorted(key for key in objects if kind in key)[:2]
-    text = {"another entry": objects[other], "no entry": '{"hello":1}', "no JSON": objects[victim][:50], "empty": " "}[fault]
+    text = {
+        "another entry": objects[other],
+        "no entry": '{"hello":1}',
+        "no JSON": objects[victim][:50],
+        "empty": " ",
+    }[fault]
     write(tmp_path / RENAMES[rename](victim), text)
     assert _bucket(tmp_path) == {**objects, victim: text}
 
@@ -109,7 +129,10 @@ def test_bytes_of_an_object_are_kept(content: bytes, tmp_path: Path) -> None:
 
 def test_objects_packed_and_loose_are_one_and_contradictions_are_two_lines(tmp_path: Path) -> None:
     copy_bucket(CASE, tmp_path / "loose")
-    write(tmp_path / "worker" / "r2.jsonl", "".join(json.dumps(row) + "\n" for row in rows_of(CASE, "worker/r2.jsonl")))
+    write(
+        tmp_path / "worker" / "r2.jsonl",
+        "".join(json.dumps(row) + "\n" for row in rows_of(CASE, "worker/r2.jsonl")),
+    )
     assert len(read_exports([tmp_path]).rows["worker/r2.jsonl"]) == len(bucket_of(CASE))
     write(tmp_path / "loose" / _entry_key(), "{}")
     exports = read_exports([tmp_path])
@@ -123,7 +146,8 @@ def test_objects_of_the_old_era_are_named_and_left(tmp_path: Path) -> None:
     write(tmp_path / "audit" / "evt-1" / "2026-02-20.jsonl", '{"ts":"2026-02-20T00:00:00.000Z"}\n')
     exports = read_exports([tmp_path])
     assert reasons(exports) == {
-        "audit/evt-1/2026-02-20.jsonl": "is an audit file of before 2026-02-21; popkit reads audit/immutable/ alone"
+        "audit/evt-1/2026-02-20.jsonl": "is an audit file of before 2026-02-21; popkit reads "
+        "audit/immutable/ alone"
     }
     assert len(exports.rows["worker/r2.jsonl"]) == len(bucket_of(CASE))
 
@@ -153,9 +177,14 @@ def test_gzipped_objects_are_objects(tmp_path: Path) -> None:
 
 def test_a_recovered_copy_gives_the_same_findings(tmp_path: Path) -> None:
     copy_bucket("audit-tampered", tmp_path / "r2", RENAMES["full-width colon"])
-    write(tmp_path / "worker" / "audit-logs.json", (CASES / "audit-tampered" / "worker" / "audit-logs.json").read_bytes())
+    write(
+        tmp_path / "worker" / "audit-logs.json",
+        (CASES / "audit-tampered" / "worker" / "audit-logs.json").read_bytes(),
+    )
     exports = read_exports([tmp_path])
     whole = read_exports([CASES / "audit-tampered"])
     assert exports.rows["worker/r2.jsonl"] == whole.rows["worker/r2.jsonl"]
     whole.rows["worker/r2.jsonl"] = exports.rows["worker/r2.jsonl"]
-    assert diagnosed_again(whole, "audit-tampered", tmp_path / "case") == diagnosis(CASES / "audit-tampered")
+    assert diagnosed_again(whole, "audit-tampered", tmp_path / "case") == diagnosis(
+        CASES / "audit-tampered"
+    )

@@ -31,7 +31,9 @@ from tests.conftest import CASES, NAMES
 from tests.exported import grants_in, links_in, read_exports
 
 SMALLER = [name for name in NAMES if name != "term"]
-"""Every case but one of hundreds of claims, which is put to one of the questions alone: it takes as long as all the others."""
+"""Every case but one of hundreds of claims, which is put to one of the questions alone: it takes as
+long as all the others.
+"""
 SOME = ("cutover", "intact", "storage-only", "strict-v2-abandoned")
 
 
@@ -52,9 +54,14 @@ def test_links_and_grants_of_a_case_are_found_without_its_header(case: str) -> N
 
 
 def _operators_folder(case: str, folder: Path) -> Path:
-    """A folder as operators hand it over: a bucket copy, a storage export, saved calls, bare answers."""
+    """A folder as operators hand it over: a bucket copy, a storage export, saved calls, bare
+    answers.
+    """
     copy_bucket(case, folder / "r2" / "audit-logs-bucket")
-    calls = [json.dumps({"request": call, "response": response(call, result)}) for call, result in rpc_calls(case)]
+    calls = [
+        json.dumps({"request": call, "response": response(call, result)})
+        for call, result in rpc_calls(case)
+    ]
     write(folder / "rpc.jsonl", "\n".join(calls))
     storage = text_of(case, "worker/storage.jsonl")
     if storage is not None:
@@ -72,7 +79,10 @@ def test_an_operators_folder_gives_the_findings_of_the_case(case: str, tmp_path:
 
 @pytest.mark.parametrize("case", SOME)
 def test_order_and_repetition_change_nothing(case: str, tmp_path: Path) -> None:
-    first, second = _operators_folder(case, tmp_path / "one"), _operators_folder(case, tmp_path / "two")
+    first, second = (
+        _operators_folder(case, tmp_path / "one"),
+        _operators_folder(case, tmp_path / "two"),
+    )
     shuffled(second)
     third = _operators_folder(case, tmp_path / "three" / "z")
     once = read_exports([first])
@@ -80,7 +90,9 @@ def test_order_and_repetition_change_nothing(case: str, tmp_path: Path) -> None:
         again = read_exports(paths)
         for part in ("rows", "answers", "withheld", "newest", "event_rows"):
             assert getattr(again, part) == getattr(once, part), part
-        assert [item.document for item in again.earlier_answers] == [item.document for item in once.earlier_answers]
+        assert [item.document for item in again.earlier_answers] == [
+            item.document for item in once.earlier_answers
+        ]
     assert read_exports([first, second]).used == read_exports([second, first]).used
 
 
@@ -128,7 +140,9 @@ def test_an_archive_gives_what_its_folder_gives(case: str, archive: str, tmp_pat
     once, again = read_exports([folder]), read_exports([packed])
     assert (again.rows, again.answers, again.newest) == (once.rows, once.answers, once.newest)
     assert again.not_used == []
-    assert sorted(item.sha256 for item in once.used) == sorted(item.sha256 for item in again.used if "archive" not in item.what)
+    assert sorted(item.sha256 for item in once.used) == sorted(
+        item.sha256 for item in again.used if "archive" not in item.what
+    )
 
 
 @pytest.mark.parametrize("pack", [_zip, lambda folder: _tar(folder, "w:gz")])
@@ -139,21 +153,41 @@ def test_a_case_in_an_archive_is_held_against_its_manifest(pack: object, tmp_pat
     assert diagnosed_again(exports, "cutover", tmp_path / "again") == diagnosis(CASES / "cutover")
     with (tmp_path / "case" / "rpc" / "accounts.jsonl").open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(ManifestMismatch, match=r"rpc/accounts\.jsonl: does not match the manifest: expected sha256 [0-9a-f]{64}, found"):
+    with pytest.raises(
+        ManifestMismatch,
+        match=r"rpc/accounts\.jsonl: does not match the manifest: expected sha256 [0-9a-f]{64}, found",
+    ):
         read_exports([write(tmp_path / "altered.bin", pack(tmp_path / "case"))])  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda case: (case / "worker" / "events.json").unlink(), "worker/events.json: is in the manifest but not in the case"),
-        (lambda case: write(case / "notes.txt", "x"), "notes.txt: is in the case but not in the manifest"),
-        (lambda case: write(case / "client" / "errors.jsonl", ""), "client/errors.jsonl: does not match the manifest"),
-        (lambda case: write(case / "manifest-sha256.txt", "hello"), "manifest-sha256.txt:1: is not '<sha256>  <path>'"),
-        (lambda case: write(case / "case.json", '{"case": 1, "grants": [], "collected_at": 3}'), "case.json: field 'case': expected str"),
+        (
+            lambda case: (case / "worker" / "events.json").unlink(),
+            "worker/events.json: is in the manifest but not in the case",
+        ),
+        (
+            lambda case: write(case / "notes.txt", "x"),
+            "notes.txt: is in the case but not in the manifest",
+        ),
+        (
+            lambda case: write(case / "client" / "errors.jsonl", ""),
+            "client/errors.jsonl: does not match the manifest",
+        ),
+        (
+            lambda case: write(case / "manifest-sha256.txt", "hello"),
+            "manifest-sha256.txt:1: is not '<sha256>  <path>'",
+        ),
+        (
+            lambda case: write(case / "case.json", '{"case": 1, "grants": [], "collected_at": 3}'),
+            "case.json: field 'case': expected str",
+        ),
     ],
 )
-def test_a_case_that_is_not_as_it_was_sealed_is_refused(change: object, said: str, tmp_path: Path) -> None:
+def test_a_case_that_is_not_as_it_was_sealed_is_refused(
+    change: object, said: str, tmp_path: Path
+) -> None:
     case = tmp_path / "given" / "case"
     shutil.copytree(CASES / "cutover", case)
     change(case)  # type: ignore[operator]
@@ -176,7 +210,11 @@ def test_two_cases_keep_both_headers_and_every_answer() -> None:
     assert {item.name for item in exports.earlier_answers} <= set(exports.answers)
     # the newest by the answer's own time, or by its case's: intact was recorded after cutover or before it
     newer = max(exports.headers, key=lambda header: header.collected_at)
-    name = next(case for case in ("cutover", "intact") if read_header(CASES / case / "case.json", None) == newer)
+    name = next(
+        case
+        for case in ("cutover", "intact")
+        if read_header(CASES / case / "case.json", None) == newer
+    )
     assert exports.answers["events"] == read_exports([CASES / name]).answers["events"]
 
 
@@ -193,7 +231,9 @@ def test_a_custody_record_is_handed_on(tmp_path: Path) -> None:
 def test_lines_of_a_case_that_are_none_are_kept_for_its_reader(tmp_path: Path) -> None:
     line = (text_of("cutover", "rpc/transactions.jsonl") or "").splitlines()[0]
     write(tmp_path / "rpc" / "transactions.jsonl", f"{line}\n{line[:200]}\n")
-    assert read_exports([tmp_path]).rows == {"rpc/transactions.jsonl": [line.encode(), line[:200].encode()]}
+    assert read_exports([tmp_path]).rows == {
+        "rpc/transactions.jsonl": [line.encode(), line[:200].encode()]
+    }
 
 
 def test_nothing_recognised_is_wrong_usage(tmp_path: Path) -> None:

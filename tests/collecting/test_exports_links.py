@@ -17,8 +17,18 @@ from tests.conftest import CASES, NAMES
 AUTHORITY = "6MVimhATeGJrvNWYJcozsxMCWQK78oEM1sd6KqpMq3Kz"
 MINT = "9g6BSqJBefXHLPhhdBTyGXNBuRPNqmJ9BedNc8ENnHL"
 GRANT = grant_address(AUTHORITY, MINT, 1)
-EVENT = {"id": "evt-1", "title": "t", "solanaAuthority": AUTHORITY, "solanaMint": MINT, "solanaGrantId": "1"}
-CREATED = {"event": "EVENT_CREATE", "eventId": "evt-1", "data": {name: value for name, value in EVENT.items() if name != "id"}}
+EVENT = {
+    "id": "evt-1",
+    "title": "t",
+    "solanaAuthority": AUTHORITY,
+    "solanaMint": MINT,
+    "solanaGrantId": "1",
+}
+CREATED = {
+    "event": "EVENT_CREATE",
+    "eventId": "evt-1",
+    "data": {name: value for name, value in EVENT.items() if name != "id"},
+}
 
 
 @pytest.mark.parametrize("case", NAMES)
@@ -33,7 +43,9 @@ def test_they_are_those_that_a_diagnosis_goes_by(case: str) -> None:
         storage={key: row.value for key, row in (evidence.storage or {}).items()},
         objects=[item.text for item in (evidence.bucket or {}).values()],
     )
-    assert found == sorted({(link.event, link.grant) for link in facts.event_links if link.source != "case.json"})
+    assert found == sorted(
+        {(link.event, link.grant) for link in facts.event_links if link.source != "case.json"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,14 +61,22 @@ def test_they_are_those_that_a_diagnosis_goes_by(case: str) -> None:
 )
 def test_every_record_tells(given: dict[str, Any]) -> None:
     assert event_links(**given, program=PROGRAM_ID) == [("evt-1", GRANT)]
-    assert event_links(**given, program="8SVRtAyWXcd47PKeeMSGpC1oQFNt2yM865M46QgjKUZ") != [("evt-1", GRANT)]
+    assert event_links(**given, program="8SVRtAyWXcd47PKeeMSGpC1oQFNt2yM865M46QgjKUZ") != [
+        ("evt-1", GRANT)
+    ]
 
 
 NO_GRANT_ID = ("", None, "-1", str(1 << 64), "1" * 5000, "１", 1.5)
 
 
 @pytest.mark.parametrize(
-    "change", [{"id": 3}, {"solanaMint": None}, {"solanaAuthority": "x"}, *({"solanaGrantId": odd} for odd in NO_GRANT_ID)]
+    "change",
+    [
+        {"id": 3},
+        {"solanaMint": None},
+        {"solanaAuthority": "x"},
+        *({"solanaGrantId": odd} for odd in NO_GRANT_ID),
+    ],
 )
 def test_an_event_without_all_three_has_no_grant(change: dict[str, Any]) -> None:
     assert event_link({**EVENT, **change}, PROGRAM_ID) is None

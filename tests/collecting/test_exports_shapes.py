@@ -1,4 +1,6 @@
-"""Transactions in the shapes that operators have at hand are read; forms that cannot be read back are named, with what to save instead."""
+"""Transactions in the shapes that operators have at hand are read; forms that cannot be read back
+are named, with what to save instead.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,22 @@ def block_of(row: dict[str, Any]) -> dict[str, Any]:
     """getBlock's answer with one transaction of ours and one that is nobody's here."""
     result = row["result"]
     ours = {name: result[name] for name in ("transaction", "meta", "version") if name in result}
-    foreign = ["A" + "A" * 87 + "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ow==", "base64"]
+    foreign = [
+        "A"
+        + "A" * 87
+        + "AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ow==",
+        "base64",
+    ]
     meta = {"err": None, "innerInstructions": [], "logMessages": []}
-    block = {"blockhash": "1" * 32, "blockTime": result["blockTime"], "parentSlot": result["slot"] - 3}
-    return {**block, "transactions": [{"transaction": foreign, "meta": meta, "version": "legacy"}, ours]}
+    block = {
+        "blockhash": "1" * 32,
+        "blockTime": result["blockTime"],
+        "parentSlot": result["slot"] - 3,
+    }
+    return {
+        **block,
+        "transactions": [{"transaction": foreign, "meta": meta, "version": "legacy"}, ours],
+    }
 
 
 def answered(result: Any, *params: Any, method: str = "getBlock") -> dict[str, Any]:
@@ -47,7 +61,10 @@ def answered(result: Any, *params: Any, method: str = "getBlock") -> dict[str, A
 def notified(row: dict[str, Any]) -> dict[str, Any]:
     result = row["result"]
     shown = {name: result[name] for name in ("transaction", "meta", "version") if name in result}
-    params = {"subscription": 7, "result": {"transaction": shown, "signature": row["signature"], "slot": result["slot"]}}
+    params = {
+        "subscription": 7,
+        "result": {"transaction": shown, "signature": row["signature"], "slot": result["slot"]},
+    }
     return {"jsonrpc": "2.0", "method": "transactionNotification", "params": params}
 
 
@@ -61,17 +78,23 @@ SHAPES: dict[str, Any] = {
         "result": {"data": [row["result"] for row in rows], "paginationToken": None},
     },
     "a bare page": lambda rows: {"data": [row["result"] for row in rows]},
-    "a page of answers": lambda rows: {"data": [{"jsonrpc": "2.0", "id": 1, "result": row["result"]} for row in rows]},
+    "a page of answers": lambda rows: {
+        "data": [{"jsonrpc": "2.0", "id": 1, "result": row["result"]} for row in rows]
+    },
     "getBlock": lambda rows: [{"jsonrpc": "2.0", "id": 1, "result": block_of(row)} for row in rows],
     "blocks without a wrapping": lambda rows: [block_of(row) for row in rows],
-    "getBlock with requests": lambda rows: [answered(block_of(row), row["result"]["slot"], {"encoding": "base64"}) for row in rows],
+    "getBlock with requests": lambda rows: [
+        answered(block_of(row), row["result"]["slot"], {"encoding": "base64"}) for row in rows
+    ],
     "notifications": lambda rows: [notified(row) for row in rows],
 }
 
 
 @pytest.mark.parametrize("as_lines", [False, True], ids=["document", "lines"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_transactions_in_a_tools_own_shape_are_read(shape: str, as_lines: bool, case: Copy, tmp_path: Path) -> None:
+def test_transactions_in_a_tools_own_shape_are_read(
+    shape: str, as_lines: bool, case: Copy, tmp_path: Path
+) -> None:
     plain = open_case(CASES / CASE).diagnose()
     saved = SHAPES[shape]([row for row in case.rows(FILE) if row["result"]])
     case.drop(FILE)
@@ -79,14 +102,22 @@ def test_transactions_in_a_tools_own_shape_are_read(shape: str, as_lines: bool, 
     file = tmp_path / "saved.json"
     items = saved if isinstance(saved, list) and as_lines else [saved]
     file.write_text("".join(json.dumps(item) + "\n" for item in items))
-    result = collect(Options(out=tmp_path / "case", name=plain.case, program_id=PROGRAM_ID, exports=(case.path, file)))
+    result = collect(
+        Options(
+            out=tmp_path / "case", name=plain.case, program_id=PROGRAM_ID, exports=(case.path, file)
+        )
+    )
     found = open_case(result.case).diagnose()
     assert (found.verdict, found.exit_code) == (plain.verdict, plain.exit_code)
-    assert [g.as_json()["last_good"]["signature"] for g in found.grants] == [g.as_json()["last_good"]["signature"] for g in plain.grants]
+    assert [g.as_json()["last_good"]["signature"] for g in found.grants] == [
+        g.as_json()["last_good"]["signature"] for g in plain.grants
+    ]
     assert [g.first_bad for g in found.grants] == [g.first_bad for g in plain.grants]
 
 
-def test_a_block_whose_slot_nobody_tells_gives_nothing_and_says_why(case: Copy, tmp_path: Path) -> None:
+def test_a_block_whose_slot_nobody_tells_gives_nothing_and_says_why(
+    case: Copy, tmp_path: Path
+) -> None:
     saved = [block_of(row) for row in case.rows(FILE) if row["result"]]
     (tmp_path / "only").mkdir()
     (tmp_path / "only/blocks.json").write_text(json.dumps(saved))
@@ -101,7 +132,10 @@ def test_a_block_whose_slot_nobody_tells_gives_nothing_and_says_why(case: Copy, 
 
 
 def test_a_page_with_more_behind_it_says_so(case: Copy, tmp_path: Path) -> None:
-    page = {"data": [row["result"] for row in case.rows(FILE) if row["result"]], "paginationToken": "next"}
+    page = {
+        "data": [row["result"] for row in case.rows(FILE) if row["result"]],
+        "paginationToken": "next",
+    }
     (tmp_path / "page.json").write_text(json.dumps(page))
     [used] = read_exports([tmp_path / "page.json"]).used
     assert "save the pages that follow" in used.note
@@ -114,10 +148,26 @@ def sqlite_bytes() -> bytes:
     return data
 
 
-SIGNATURE = "5Frv1pup2FvNeMnMLkt5TTh4sWCpAEgpW6uQmyC6MFRw5DG5nrnqq71t6YUQT3P7kgfe6JjbyUicfu9LuB6FVL3B"
-HAR = {"log": {"version": "1.2", "creator": {"name": "Firefox"}, "entries": [{"request": {"method": "POST"}, "response": {"status": 200}}]}}
+SIGNATURE = (
+    "5Frv1pup2FvNeMnMLkt5TTh4sWCpAEgpW6uQmyC6MFRw5DG5nrnqq71t6YUQT3P7kgfe6JjbyUicfu9LuB6FVL3B"
+)
+HAR = {
+    "log": {
+        "version": "1.2",
+        "creator": {"name": "Firefox"},
+        "entries": [{"request": {"method": "POST"}, "response": {"status": 200}}],
+    }
+}
 ENHANCED = [
-    {"description": "", "type": "UNKNOWN", "signature": SIGNATURE, "slot": 5, "feePayer": "x", "nativeTransfers": [], "tokenTransfers": []}
+    {
+        "description": "",
+        "type": "UNKNOWN",
+        "signature": SIGNATURE,
+        "slot": 5,
+        "feePayer": "x",
+        "nativeTransfers": [],
+        "tokenTransfers": [],
+    }
 ]
 FORMATS: dict[str, tuple[str, bytes, str, str]] = {
     "HAR": ("a.har", json.dumps(HAR).encode(), "HAR", "Copy response"),
@@ -143,7 +193,10 @@ def test_a_form_that_cannot_be_read_back_is_named(name: str, tmp_path: Path) -> 
     assert instead in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["hello, world, signature of mine\n", "a,b,c\n1,2,3\n", '{"log": 5}', "Signature\n", "[]", "5"])
+@pytest.mark.parametrize(
+    "text",
+    ["hello, world, signature of mine\n", "a,b,c\n1,2,3\n", '{"log": 5}', "Signature\n", "[]", "5"],
+)
 def test_what_only_looks_like_one_is_not_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text(text)
     (tmp_path / "errors.jsonl").write_text("")
@@ -152,11 +205,18 @@ def test_what_only_looks_like_one_is_not_named(text: str, tmp_path: Path) -> Non
 
 
 def test_claims_that_could_not_be_read_are_not_said_to_be_none(case: Copy) -> None:
-    """Neither the terminal nor the answer may say that nothing was accepted where nothing could be read."""
+    """Neither the terminal nor the answer may say that nothing was accepted where nothing could be
+    read.
+    """
     from popkit.pages.terminal import diagnosis_text
 
     case.change(
-        FILE, lambda rows: [{**row, "result": {**row["result"], "transaction": ["AQID", "base64"]}} for row in rows if row["result"]]
+        FILE,
+        lambda rows: [
+            {**row, "result": {**row["result"], "transaction": ["AQID", "base64"]}}
+            for row in rows
+            if row["result"]
+        ],
     )
     found = case.diagnose()
     text = diagnosis_text(found)

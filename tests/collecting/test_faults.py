@@ -1,4 +1,6 @@
-"""Served with each fault, a collection ends complete, or says why not; it never calls a part the whole."""
+"""Served with each fault, a collection ends complete, or says why not; it never calls a part the
+whole.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ HEALED = {
     "no-gpa": Outcome.METHOD_MISSING,
     "unavailable:-32019": Outcome.UNAVAILABLE,
 }
-"""Faults that pass, or that another way round avoids, and the outcome under which the custody record names them."""
+"""Faults that pass, or that another way round avoids, and the outcome under which the custody
+record names them.
+"""
 STATED = {
     "gap": "receipts_match",
     "null": "transactions_given",
@@ -55,7 +59,11 @@ def sound() -> dict[str, object]:
 
 
 def outcomes(case: Path) -> set[str]:
-    return {str(record["outcome"]) for _, _, record in read_custody(case / "custody.jsonl") if "outcome" in record}
+    return {
+        str(record["outcome"])
+        for _, _, record in read_custody(case / "custody.jsonl")
+        if "outcome" in record
+    }
 
 
 @pytest.mark.parametrize("fault", HEALED)
@@ -81,12 +89,20 @@ def test_a_fault_that_stays_is_stated(fault: str, tmp_path: Path) -> None:
     diagnosis = open_case(result.case).diagnose()
     assert diagnosis.verdict == "inconclusive"
     assert diagnosis.exit_code == 3
-    assert any(f"grant {grant.address}: incomplete" in row["detail"] for row in json.loads(diagnosis.dumps())["coverage"]["not_checked"])
+    assert any(
+        f"grant {grant.address}: incomplete" in row["detail"]
+        for row in json.loads(diagnosis.dumps())["coverage"]["not_checked"]
+    )
     assert check_custody(result.case) == []
 
 
-@pytest.mark.parametrize("fault", ["drop:1", "server-error:1", "429:1:0", "cut:1", "html:1", "redirect:1", "wrong-type:1"])
-def test_a_node_that_answers_nothing_leaves_an_unfinished_collection(fault: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    ["drop:1", "server-error:1", "429:1:0", "cut:1", "html:1", "redirect:1", "wrong-type:1"],
+)
+def test_a_node_that_answers_nothing_leaves_an_unfinished_collection(
+    fault: str, tmp_path: Path
+) -> None:
     with (
         served(CASES / CASE, "--fault", fault, "--fault-on", "rpc") as url,
         pytest.raises(CollectionStopped, match="the same command goes on"),
@@ -98,7 +114,18 @@ def test_a_node_that_answers_nothing_leaves_an_unfinished_collection(fault: str,
 
 def test_a_node_that_dies_on_the_way_is_gone_on_with_or_sealed_as_it_is(tmp_path: Path) -> None:
     out, header = tmp_path / "case", header_of(CASE)
-    flags = ["--grant", header["grants"][0], "--name", header["case"], "--rate", "9999", "--limit", "every=9999", "--batch", "4"]
+    flags = [
+        "--grant",
+        header["grants"][0],
+        "--name",
+        header["case"],
+        "--rate",
+        "9999",
+        "--limit",
+        "every=9999",
+        "--batch",
+        "4",
+    ]
     with served(CASES / CASE, "--fault", "unavailable:-32004:1") as url:
         assert popkit("collect", "--rpc", url, *flags, "--out", tmp_path / "whole").returncode == 3
     with served(CASES / CASE, "--fault", "drop:0.7", "--seed", "4") as url:

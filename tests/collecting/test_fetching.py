@@ -11,7 +11,9 @@ from popkit.collecting.node import Reply
 from popkit.collecting.outcomes import Outcome
 from tests.conftest import CASES
 
-ROWS = [json.loads(line) for line in (CASES / "intact/rpc/transactions.jsonl").read_text().splitlines()]
+ROWS = [
+    json.loads(line) for line in (CASES / "intact/rpc/transactions.jsonl").read_text().splitlines()
+]
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -23,7 +25,14 @@ def test_an_answer_is_recognised_however_it_is_written(indent: int | None) -> No
         assert _checked(other, Reply(Outcome.OK, text)).outcome is Outcome.WRONG_ANSWER
 
 
-STRANGE = [b"[]", b"{}", b'{"transaction":["","base64"]}', b'{"transaction":["AAAA","base64"]}', b'"x"', b"{" * 9000]
+STRANGE = [
+    b"[]",
+    b"{}",
+    b'{"transaction":["","base64"]}',
+    b'{"transaction":["AAAA","base64"]}',
+    b'"x"',
+    b"{" * 9000,
+]
 
 
 @pytest.mark.parametrize("text", STRANGE)

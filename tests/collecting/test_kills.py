@@ -1,4 +1,6 @@
-"""A collector killed at any point goes on where it was: the same case, and nothing fetched twice but what was in the air."""
+"""A collector killed at any point goes on where it was: the same case, and nothing fetched twice
+but what was in the air.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def _collect(url: str, out: Path) -> None:
 
 
 def _killed(url: str, out: Path, chance: random.Random) -> bool:
-    """Start a collector, let it write some more lines and a moment pass, then kill it; False when it was done before."""
+    """Start a collector, let it write some more lines and a moment pass, then kill it; False when
+    it was done before.
+    """
     context = multiprocessing.get_context("forkserver")
     process = context.Process(target=_collect, args=(url, out))
     custody = out.with_name(f"{out.name}.collecting") / "custody.jsonl"
@@ -49,15 +53,28 @@ def _killed(url: str, out: Path, chance: random.Random) -> bool:
 
 
 def _evidence(case: Path) -> dict[str, bytes]:
-    """Every file but those that hold times: custody.jsonl, the answers' times, case.json and the manifest over them."""
+    """Every file but those that hold times: custody.jsonl, the answers' times, case.json and the
+    manifest over them.
+    """
     skipped = ("custody.jsonl", "case.json", "manifest-sha256.txt", "worker/answers.jsonl")
-    found = {path.relative_to(case).as_posix(): path.read_bytes() for path in case.rglob("*") if path.is_file()}
+    found = {
+        path.relative_to(case).as_posix(): path.read_bytes()
+        for path in case.rglob("*")
+        if path.is_file()
+    }
     return {name: data for name, data in found.items() if name not in skipped}
 
 
 def test_a_collector_killed_fifty_times_ends_with_the_same_case(tmp_path: Path) -> None:
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["popkit.collecting.collect", "tests.collecting.collected"])
-    chance, kills, out, trace = random.Random(20260222), 0, tmp_path / "killed", tmp_path / "trace.jsonl"
+    multiprocessing.get_context("forkserver").set_forkserver_preload(
+        ["popkit.collecting.collect", "tests.collecting.collected"]
+    )
+    chance, kills, out, trace = (
+        random.Random(20260222),
+        0,
+        tmp_path / "killed",
+        tmp_path / "trace.jsonl",
+    )
     with served(CASES / CASE) as url:
         whole = collected(CASE, url, tmp_path / "whole", **SIZES).case
     with served(CASES / CASE, "--trace", trace, "--fault", "slow:0.002") as url:
@@ -76,7 +93,10 @@ def test_a_collector_killed_fifty_times_ends_with_the_same_case(tmp_path: Path) 
     asked = sum(row["calls"].get("getTransaction", 0) for row in requests_of(trace))
     kept = len((out / "rpc/transactions.jsonl").read_bytes().splitlines())
     in_the_air = kills * SIZES["batch"] * (SIZES["parallel"] + 1)
-    print(f"{kills} kills, {kept} transactions kept, {asked - kept} asked for again (at most {in_the_air} were in the air)")
+    print(
+        f"{kills} kills, {kept} transactions kept, {asked - kept} asked for again (at most "
+        f"{in_the_air} were in the air)"
+    )
     assert asked - kept <= in_the_air
     pages = sum(row["calls"].get("getSignaturesForAddress", 0) for row in requests_of(trace))
     kept_pages = sum("page" in record for record in records)
@@ -86,10 +106,24 @@ def test_a_collector_killed_fifty_times_ends_with_the_same_case(tmp_path: Path) 
 def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path) -> None:
     out, grant = tmp_path / "case", options_for("intact", "http://127.0.0.1:1", tmp_path).grants[0]
     with served(CASES / "intact", "--fault", "slow:0.3") as url:
-        command = ["collect", "--rpc", url, "--grant", grant, "--out", str(out), "--rate", "9999", "--limit", "every=9999"]
+        command = [
+            "collect",
+            "--rpc",
+            url,
+            "--grant",
+            grant,
+            "--out",
+            str(out),
+            "--rate",
+            "9999",
+            "--limit",
+            "every=9999",
+        ]
         with started(*command) as process:
             custody = tmp_path / "case.collecting/custody.jsonl"
-            while process.poll() is None and (not custody.is_file() or custody.stat().st_size < 3000):
+            while process.poll() is None and (
+                not custody.is_file() or custody.stat().st_size < 3000
+            ):
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=30)

@@ -1,4 +1,6 @@
-"""A rate holds in every window, wherever it begins, as the peer counts it; pauses that a peer asks for are kept."""
+"""A rate holds in every window, wherever it begins, as the peer counts it; pauses that a peer asks
+for are kept.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,13 @@ def run_virtually(main: Any) -> Any:
 
 
 def busiest(arrivals: list[tuple[float, int]], seconds: float) -> int:
-    """The most that arrived in any half-open window of so many seconds, looked at from each arrival on."""
-    return max((sum(n for at, n in arrivals if begin <= at < begin + seconds) for begin, _ in arrivals), default=0)
+    """The most that arrived in any half-open window of so many seconds, looked at from each arrival
+    on.
+    """
+    return max(
+        (sum(n for at, n in arrivals if begin <= at < begin + seconds) for begin, _ in arrivals),
+        default=0,
+    )
 
 
 REQUESTS = st.lists(
@@ -66,13 +73,17 @@ REQUESTS = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(requests=REQUESTS, count=st.integers(5, 8), seconds=st.sampled_from([0.1, 0.5, 1.0]))
-def test_no_window_at_the_peer_holds_more_than_the_rate(requests: list[Any], count: int, seconds: float) -> None:
+def test_no_window_at_the_peer_holds_more_than_the_rate(
+    requests: list[Any], count: int, seconds: float
+) -> None:
     arrivals: list[tuple[float, int]] = []
 
     async def main() -> Limit:
         limit, loop = Limit(Rate(count, seconds)), asyncio.get_running_loop()
 
-        async def one(at: float, places: int, there: float, back: float, patience: float | None) -> None:
+        async def one(
+            at: float, places: int, there: float, back: float, patience: float | None
+        ) -> None:
             await asyncio.sleep(at)
             await limit.take(places)
             try:
@@ -109,7 +120,10 @@ def test_first_come_first_served_though_a_later_one_would_fit() -> None:
             order.append(name)
             limit.give(places)
 
-        waiting = [asyncio.ensure_future(one(name, places)) for name, places in (("large", 3), ("small", 1), ("smaller", 1))]
+        waiting = [
+            asyncio.ensure_future(one(name, places))
+            for name, places in (("large", 3), ("small", 1), ("smaller", 1))
+        ]
         await asyncio.sleep(5)
         assert order == []
         limit.give(3)
@@ -184,21 +198,49 @@ def test_rates_read(text: str, rate: Rate) -> None:
     assert read_rate(str(rate)) == rate
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "4/0", "4/", "/4", "4/-1", "four", "4/1/1", "1e3", "4 /1", "4/inf", "4/nan", "0/5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "-1",
+        "4/0",
+        "4/",
+        "/4",
+        "4/-1",
+        "four",
+        "4/1/1",
+        "1e3",
+        "4 /1",
+        "4/inf",
+        "4/nan",
+        "0/5",
+    ],
+)
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a rate; expected N or N/SECONDS"):
         read_rate(text)
 
 
-@given(failures=st.integers(1, 60), asked=st.one_of(st.none(), st.floats(0, 600)), seed=st.integers())
-def test_a_rest_is_never_shorter_than_the_peer_asks_for_nor_longer_than_the_most(failures: int, asked: float | None, seed: int) -> None:
+@given(
+    failures=st.integers(1, 60), asked=st.one_of(st.none(), st.floats(0, 600)), seed=st.integers()
+)
+def test_a_rest_is_never_shorter_than_the_peer_asks_for_nor_longer_than_the_most(
+    failures: int, asked: float | None, seed: int
+) -> None:
     seconds = backoff(failures, asked, random.Random(seed))
     assert seconds >= (asked or 0)
     assert seconds <= max(asked or 0, limits.BACKOFF_MOST)
     assert seconds >= min(limits.BACKOFF_MOST, limits.BACKOFF_FIRST * 2 ** (failures - 1)) / 2
 
 
-TIGHT = Conduct(requests=Rate(10, 0.5), every_method=Rate(30, 0.5), methods={"getTransaction": Rate(15, 0.5)}, timeout=10.0, attempts=30)
+TIGHT = Conduct(
+    requests=Rate(10, 0.5),
+    every_method=Rate(30, 0.5),
+    methods={"getTransaction": Rate(15, 0.5)},
+    timeout=10.0,
+    attempts=30,
+)
 OF_WORKER = replace(TIGHT, requests=Rate(3, 0.5))
 
 
@@ -230,14 +272,23 @@ def test_a_measured_trace_is_never_over_the_limit(faults: list[str], tmp_path: P
     flags = [part for fault in faults for part in ("--fault", fault)]
     with served(CASES / "out-of-order", *flags, "--fault-on", "rpc", "--trace", trace) as url:
         result = collected(
-            "out-of-order", url, tmp_path / "again", conduct=TIGHT, worker_conduct=replace(TIGHT, requests=Rate(3, 0.5)), batch=8
+            "out-of-order",
+            url,
+            tmp_path / "again",
+            conduct=TIGHT,
+            worker_conduct=replace(TIGHT, requests=Rate(3, 0.5)),
+            batch=8,
         )
     assert result.complete
     totals = held(trace, TIGHT)
     assert totals["getTransaction"] > 15, "enough to be held back"
     assert held(trace, OF_WORKER, to_worker=True)["requests"] == 7
-    assert {fault for row in requests_of(trace) for fault in row["faults"]} >= {fault.split(":")[0] for fault in faults}
-    assert totals["requests"] == result.requests["rpc"]["requests"], "what was counted is what arrived"
+    assert {fault for row in requests_of(trace) for fault in row["faults"]} >= {
+        fault.split(":")[0] for fault in faults
+    }
+    assert totals["requests"] == result.requests["rpc"]["requests"], (
+        "what was counted is what arrived"
+    )
 
 
 def test_each_of_two_nodes_has_its_own_limits(tmp_path: Path) -> None:
@@ -247,15 +298,27 @@ def test_each_of_two_nodes_has_its_own_limits(tmp_path: Path) -> None:
         served(CASES / "out-of-order", "--fault", "gap:0.2", "--trace", first) as one,
         served(CASES / "out-of-order", "--fault", "429:0.2:0.1", "--trace", second) as other,
     ):
-        result = collected("out-of-order", one, tmp_path / "again", worker=None, second=read_address(other), conduct=conduct, page=10)
+        result = collected(
+            "out-of-order",
+            one,
+            tmp_path / "again",
+            worker=None,
+            second=read_address(other),
+            conduct=conduct,
+            page=10,
+        )
     assert held(first, conduct)["requests"] == result.requests["rpc"]["requests"]
     assert held(second, conduct)["requests"] == result.requests["second-rpc"]["requests"]
-    assert held(second, conduct)["getTransaction"] > 0, "what the first left out was fetched from the second"
+    assert held(second, conduct)["getTransaction"] > 0, (
+        "what the first left out was fetched from the second"
+    )
 
 
 def test_between_a_pause_asked_for_and_its_end_nothing_is_asked(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    with served(CASES / "intact", "--fault", "429:0.25:0.4", "--seed", "3", "--trace", trace) as url:
+    with served(
+        CASES / "intact", "--fault", "429:0.25:0.4", "--seed", "3", "--trace", trace
+    ) as url:
         result = collected("intact", url, tmp_path / "again", worker=None, parallel=1, batch=4)
     assert result.complete
     rows = requests_of(trace)

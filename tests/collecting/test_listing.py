@@ -1,4 +1,6 @@
-"""Lists asked for page by page: the same rows whatever the page size, and gaps between pages are healed or noticed."""
+"""Lists asked for page by page: the same rows whatever the page size, and gaps between pages are
+healed or noticed.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,22 @@ def work(tmp_path: Path) -> Iterator[Workspace]:
 def row(number: int, slot: int | None = None) -> dict[str, Any]:
     """The n-th row ever made; later rows are of later slots."""
     signature = b58encode(number.to_bytes(64, "big"))
-    return {"signature": signature, "slot": number * 10 if slot is None else slot, "err": None, "memo": None, "blockTime": number}
+    return {
+        "signature": signature,
+        "slot": number * 10 if slot is None else slot,
+        "err": None,
+        "memo": None,
+        "blockTime": number,
+    }
 
 
-def a_node(rows: list[dict[str, Any]], skew: Callable[[list[dict[str, Any]], dict[str, Any]], Any] = lambda page, options: page) -> Any:
-    """A node that lists rows (newest first) as nodes do, and what it asked; `skew` may spoil a page."""
+def a_node(
+    rows: list[dict[str, Any]],
+    skew: Callable[[list[dict[str, Any]], dict[str, Any]], Any] = lambda page, options: page,
+) -> Any:
+    """A node that lists rows (newest first) as nodes do, and what it asked; `skew` may spoil a
+    page.
+    """
     asked: list[dict[str, Any]] = []
 
     def reply(call: dict[str, Any]) -> Any:
@@ -58,7 +71,9 @@ def a_node(rows: list[dict[str, Any]], skew: Callable[[list[dict[str, Any]], dic
 async def _listed(answer: Answer, work: Workspace, page: int, **how: Any) -> Listing:
     async with (
         scripted(answer) as peer,
-        peer_at(peer.url, work, attempts=2, requests=QUICK.requests, every_method=QUICK.every_method) as asked,
+        peer_at(
+            peer.url, work, attempts=2, requests=QUICK.requests, every_method=QUICK.every_method
+        ) as asked,
     ):
         return await Lister(Node(asked, 1), work, Progress(None), page).of(ADDRESS, **how)
 
@@ -76,15 +91,21 @@ ROWS = [row(number) for number in range(30, 0, -1)]
 
 @pytest.mark.parametrize("page", [4, 5, 7, 13, 29, 30, 31, 50])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 30])
-def test_pages_of_any_size_give_every_row_once_in_order(page: int, count: int, work: Workspace) -> None:
+def test_pages_of_any_size_give_every_row_once_in_order(
+    page: int, count: int, work: Workspace
+) -> None:
     answer, asked = a_node(ROWS[:count])
     found = listed(answer, work, page)
     assert numbers(found) == list(range(30, 30 - count, -1))
     assert (found.ended, found.overlaps, found.ordered, found.why) == (True, True, True, "")
     kept = (work.root / SIGNATURES).read_text().splitlines() if count else []
-    assert [json.loads(line) for line in kept] == [{"address": ADDRESS, **each} for each in ROWS[:count]]
+    assert [json.loads(line) for line in kept] == [
+        {"address": ADDRESS, **each} for each in ROWS[:count]
+    ]
     assert found.pages == len(asked) <= 2 + count // max(1, page - OVERLAP)
-    assert all(options["limit"] == page and options["commitment"] == "finalized" for options in asked)
+    assert all(
+        options["limit"] == page and options["commitment"] == "finalized" for options in asked
+    )
 
 
 def test_pages_of_any_size_of_served_cases_give_the_rows_of_one_page(tmp_path: Path) -> None:
@@ -103,7 +124,9 @@ def test_a_row_lost_between_pages_is_healed_or_noticed(seed: int, tmp_path: Path
     with served(CASES / "cutover") as url:
         whole = collected("cutover", url, tmp_path / "whole", worker=None)
     trace = tmp_path / "trace"
-    with served(CASES / "cutover", "--fault", "page-gap:0.6", "--seed", str(seed), "--trace", trace) as url:
+    with served(
+        CASES / "cutover", "--fault", "page-gap:0.6", "--seed", str(seed), "--trace", trace
+    ) as url:
         result = collected("cutover", url, tmp_path / "again", worker=None, page=9)
     assert any("page-gap" in request["faults"] for request in requests_of(trace))
     assert result.complete
@@ -111,7 +134,9 @@ def test_a_row_lost_between_pages_is_healed_or_noticed(seed: int, tmp_path: Path
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3, 8, 40])
-def test_rows_that_are_lost_where_pages_join_are_asked_for_from_further_up(lost: int, work: Workspace) -> None:
+def test_rows_that_are_lost_where_pages_join_are_asked_for_from_further_up(
+    lost: int, work: Workspace
+) -> None:
     """A node that skips so many rows after `before`, the first time it is asked from there."""
     rows = [row(number) for number in range(200, 0, -1)]
     seen: set[str] = set()
@@ -156,14 +181,18 @@ def test_rows_of_one_slot_are_in_order(work: Workspace) -> None:
     assert listed(a_node([row(n, slot=7) for n in range(20, 0, -1)])[0], work).ordered
 
 
-def test_a_node_that_repeats_its_first_page_for_ever_is_bounded_and_not_believed(work: Workspace) -> None:
+def test_a_node_that_repeats_its_first_page_for_ever_is_bounded_and_not_believed(
+    work: Workspace,
+) -> None:
     answer, asked = a_node(ROWS, lambda page, options: ROWS[: options["limit"]])
     found = listed(answer, work, 10)
     assert (len(found.rows), found.ended, found.overlaps) == (10, True, False)
     assert len(asked) <= 3
 
 
-def test_a_node_that_makes_up_rows_for_ever_is_bounded(work: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_makes_up_rows_for_ever_is_bounded(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MOST_ROWS", 50)
     rows = [row(number) for number in range(10_000, 0, -1)]
     answer, asked = a_node(rows)
@@ -197,7 +226,10 @@ def test_a_page_of_another_shape_is_no_page(name: str, work: Workspace) -> None:
     found = listed(spoken(lambda call: MALFORMED[name]), work)
     assert (found.rows, found.ended) == ([], False)
     assert found.why.startswith("wrong_answer: ")
-    outcomes = [json.loads(line).get("outcome") for line in (work.root / "custody.jsonl").read_text().splitlines()]
+    outcomes = [
+        json.loads(line).get("outcome")
+        for line in (work.root / "custody.jsonl").read_text().splitlines()
+    ]
     assert [outcome for outcome in outcomes if outcome] == ["wrong_answer"] * 2
     assert not (work.root / SIGNATURES).exists()
 
@@ -205,9 +237,14 @@ def test_a_page_of_another_shape_is_no_page(name: str, work: Workspace) -> None:
 # What is newer
 
 
-def top_up(rows: list[dict[str, Any]], known: int, work: Workspace, page: int = 5, **how: Any) -> tuple[Listing, list[dict[str, Any]]]:
+def top_up(
+    rows: list[dict[str, Any]], known: int, work: Workspace, page: int = 5, **how: Any
+) -> tuple[Listing, list[dict[str, Any]]]:
     answer, asked = a_node(rows, **how)
-    old = Listing(ADDRESS, [Row(each["signature"], each["slot"], each["blockTime"]) for each in ROWS[30 - known :]])
+    old = Listing(
+        ADDRESS,
+        [Row(each["signature"], each["slot"], each["blockTime"]) for each in ROWS[30 - known :]],
+    )
     return listed(answer, work, page, known=old, tag="newer"), asked
 
 
@@ -219,12 +256,16 @@ def test_what_is_newer_is_listed_alone(page: int, known: int, work: Workspace) -
     assert (found.ended, found.overlaps, found.ordered) == (True, True, True)
     if known > OVERLAP:
         assert {options["until"] for options in asked} == {ROWS[30 - known + OVERLAP]["signature"]}
-        assert len(asked) <= 2 + (30 - known) // (page - OVERLAP), "the old list is not asked for again"
+        assert len(asked) <= 2 + (30 - known) // (page - OVERLAP), (
+            "the old list is not asked for again"
+        )
 
 
 def test_a_top_up_that_does_not_reach_what_is_known_is_noticed(work: Workspace) -> None:
     def skew(page: list[dict[str, Any]], options: dict[str, Any]) -> Any:
-        return [each for each in page if each["blockTime"] > 12]  # eleven and twelve are lost, and the known ones from ten on
+        return [
+            each for each in page if each["blockTime"] > 12
+        ]  # eleven and twelve are lost, and the known ones from ten on
 
     found, _ = top_up(ROWS, 10, work, 50, skew=skew)
     assert found.ended
@@ -232,7 +273,9 @@ def test_a_top_up_that_does_not_reach_what_is_known_is_noticed(work: Workspace) 
 
 
 def test_a_page_asked_anew_makes_those_after_it_stale(tmp_path: Path) -> None:
-    """Two pages of a snapshot, the first too old on resumption: the second one is of another list by then."""
+    """Two pages of a snapshot, the first too old on resumption: the second one is of another list
+    by then.
+    """
     now = [0.0]
 
     async def run(rows: list[dict[str, Any]], takes: float) -> Listing:
@@ -295,4 +338,6 @@ def test_a_program_is_listed_like_any_address(tmp_path: Path) -> None:
     assert roles["program"].address == header_of("cutover")["program_id"]
     for statement in result.statements:
         checks = {check.name: check.outcome for check in statement.checks}
-        assert {checks[name] for name in ("listed_to_the_end", "pages_overlap", "newest_first")} == {"holds"}
+        assert {
+            checks[name] for name in ("listed_to_the_end", "pages_overlap", "newest_first")
+        } == {"holds"}

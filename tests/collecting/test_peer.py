@@ -19,7 +19,13 @@ from popkit.collecting import peer as peers
 from popkit.collecting.fetching import Fetched, Fetcher
 from popkit.collecting.limits import Rate
 from popkit.collecting.node import GROW_AFTER, Call, Node, Reply
-from popkit.collecting.outcomes import RULES, UNAVAILABLE_CODES, Outcome, outcome_of_error, outcome_of_status
+from popkit.collecting.outcomes import (
+    RULES,
+    UNAVAILABLE_CODES,
+    Outcome,
+    outcome_of_error,
+    outcome_of_status,
+)
 from popkit.collecting.progress import Progress
 from popkit.collecting.state import State
 from popkit.collecting.workspace import Workspace
@@ -31,7 +37,13 @@ from tests.serving.certificate import write_certificate
 KEY = "k3y-of-the-tests-0123456789"
 SLOT = '{"jsonrpc":"2.0","id":0,"result":7}'
 HTML = "<!DOCTYPE html><html><body>Just a moment...</body></html>"
-EIGHT = "".join(f"{'[' if n == 0 else ','}{json.dumps({'jsonrpc': '2.0', 'id': n, 'result': n})}" for n in range(8)) + "]"
+EIGHT = (
+    "".join(
+        f"{'[' if n == 0 else ','}{json.dumps({'jsonrpc': '2.0', 'id': n, 'result': n})}"
+        for n in range(8)
+    )
+    + "]"
+)
 
 
 @pytest.fixture
@@ -46,7 +58,9 @@ def custody(work: Workspace) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (work.root / "custody.jsonl").read_text().splitlines()]
 
 
-async def _once(answer: Answer, work: Workspace, calls: int, path: str, **conduct: Any) -> tuple[list[Reply], dict[str, Any]]:
+async def _once(
+    answer: Answer, work: Workspace, calls: int, path: str, **conduct: Any
+) -> tuple[list[Reply], dict[str, Any]]:
     async with scripted(answer) as peer, peer_at(peer.url + path, work, **conduct) as asked:
         node = Node(asked, 8)
         replies, _, note = await node.once([Call("getSlot", [])] * calls)
@@ -54,7 +68,9 @@ async def _once(answer: Answer, work: Workspace, calls: int, path: str, **conduc
         return replies, note
 
 
-def once(answer: Answer | bytes, work: Workspace, calls: int = 1, path: str = "", **conduct: Any) -> tuple[list[Reply], dict[str, Any]]:
+def once(
+    answer: Answer | bytes, work: Workspace, calls: int = 1, path: str = "", **conduct: Any
+) -> tuple[list[Reply], dict[str, Any]]:
     """Ask once; the replies, and what the custody record says of the request as a whole."""
     script = always(answer) if isinstance(answer, bytes) else answer
     return asyncio.run(_once(script, work, calls, path, **conduct))
@@ -64,7 +80,9 @@ def test_every_outcome_has_a_rule_and_every_rule_a_meaning() -> None:
     assert set(RULES) == set(Outcome)
     assert len({rule.meaning for rule in RULES.values()}) == len(RULES)
     assert not RULES[Outcome.OK].again
-    assert all(rule.again for rule in RULES.values() if rule.shrink), "asking for less means asking again"
+    assert all(rule.again for rule in RULES.values() if rule.shrink), (
+        "asking for less means asking again"
+    )
 
 
 WHOLE: dict[str, tuple[bytes, Outcome]] = {
@@ -77,30 +95,46 @@ WHOLE: dict[str, tuple[bytes, Outcome]] = {
     "408": (http("", status="408 Request Timeout"), Outcome.TIMEOUT),
     "504": (http(HTML, status="504 Gateway Timeout", kind="text/html"), Outcome.TIMEOUT),
     "500": (http("oh", status="500 Internal Server Error"), Outcome.SERVER_ERROR),
-    "502 of a proxy": (http(HTML, status="502 Bad Gateway", kind="text/html"), Outcome.SERVER_ERROR),
+    "502 of a proxy": (
+        http(HTML, status="502 Bad Gateway", kind="text/html"),
+        Outcome.SERVER_ERROR,
+    ),
     "599": (http("", status="599 x"), Outcome.SERVER_ERROR),
     "401": (http("{}", status="401 Unauthorized"), Outcome.UNAUTHORIZED),
     "403": (http("{}", status="403 Forbidden"), Outcome.UNAUTHORIZED),
     "404": (http("{}", status="404 Not Found"), Outcome.REFUSED),
     "400 with an error of its own": (
-        http('{"error":{"code":-32601,"message":"no such method"},"id":null}', status="400 Bad Request"),
+        http(
+            '{"error":{"code":-32601,"message":"no such method"},"id":null}',
+            status="400 Bad Request",
+        ),
         Outcome.METHOD_MISSING,
     ),
-    "400 with too deep a body": (http('{"error":' + "[" * 100_000, status="400 Bad Request"), Outcome.REFUSED),
+    "400 with too deep a body": (
+        http('{"error":' + "[" * 100_000, status="400 Bad Request"),
+        Outcome.REFUSED,
+    ),
     "half of a body": (http(SLOT, length=len(SLOT) * 2), Outcome.BODY_CUT),
     "a chunk without its end": (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n" + SLOT.encode(),
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n"
+        + SLOT.encode(),
         Outcome.BODY_CUT,
     ),
     "a body that is not the gzip it says": (http(SLOT, "Content-Encoding: gzip"), Outcome.BODY_CUT),
     "an announced body above the bound": (http("", length=1 << 40), Outcome.BODY_ENDLESS),
     "closed without a word": (b"", Outcome.NO_CONNECTION),
     "no http": (b"SSH-2.0-OpenSSH_9.6\r\n", Outcome.NO_CONNECTION),
-    "headers without end": (b"HTTP/1.1 200 OK\r\n" + b"X-More: and more\r\n" * 100_000, Outcome.NO_CONNECTION),
+    "headers without end": (
+        b"HTTP/1.1 200 OK\r\n" + b"X-More: and more\r\n" * 100_000,
+        Outcome.NO_CONNECTION,
+    ),
     "one endless header": (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1_000_000, Outcome.NO_CONNECTION),
     "empty": (http(""), Outcome.NOT_JSON),
     "cut json": (http(SLOT[:-4]), Outcome.NOT_JSON),
-    "not utf-8": (http(b'{"id":0,"result":"\xff"}'), Outcome.OK),  # what a result holds is looked into by whoever asked for it
+    "not utf-8": (
+        http(b'{"id":0,"result":"\xff"}'),
+        Outcome.OK,
+    ),  # what a result holds is looked into by whoever asked for it
     "words": (http("service unavailable"), Outcome.NOT_JSON),
     "two answers": (http(SLOT + SLOT), Outcome.NOT_JSON),
     "a number": (http("7"), Outcome.NOT_JSON_RPC),
@@ -108,9 +142,15 @@ WHOLE: dict[str, tuple[bytes, Outcome]] = {
     "an object of another kind": (http('{"id":0,"status":"ok"}'), Outcome.NOT_JSON_RPC),
     "a list of numbers": (http("[1,2]"), Outcome.NOT_JSON_RPC),
     "an error that is a text": (http('{"id":0,"error":"no"}'), Outcome.NOT_JSON_RPC),
-    "an error code that is a text": (http('{"id":0,"error":{"code":"no","message":""}}'), Outcome.NOT_JSON_RPC),
+    "an error code that is a text": (
+        http('{"id":0,"error":{"code":"no","message":""}}'),
+        Outcome.NOT_JSON_RPC,
+    ),
     "an id that is a list": (http('{"id":[0],"result":7}'), Outcome.NOT_JSON_RPC),
-    "json nested too deep": (http('{"id":0,"result":' + "[" * 100_000 + "]" * 100_000 + "}"), Outcome.NOT_JSON_RPC),
+    "json nested too deep": (
+        http('{"id":0,"result":' + "[" * 100_000 + "]" * 100_000 + "}"),
+        Outcome.NOT_JSON_RPC,
+    ),
     "no answers at all": (http("[]"), Outcome.WRONG_IDS),
     "another id": (http('{"id":1,"result":7}'), Outcome.WRONG_IDS),
     "a negative id": (http('{"id":-1,"result":7}'), Outcome.WRONG_IDS),
@@ -129,8 +169,16 @@ def test_an_answer_that_is_none_has_a_name(name: str, work: Workspace) -> None:
     assert reply.ok or reply.result == b""
     ask, answer = custody(work)[-2:]
     assert (ask["kind"], ask["calls"], ask["peer"]) == ("ask", {"getSlot": 1}, "rpc")
-    assert ask["request"]["sha256"] == hashlib.sha256(b'{"jsonrpc":"2.0","id":0,"method":"getSlot","params":[]}').hexdigest()
-    assert (answer["kind"], answer["to"], answer["outcome"], answer["kept"]) == ("answer", ask["n"], outcome, [])
+    assert (
+        ask["request"]["sha256"]
+        == hashlib.sha256(b'{"jsonrpc":"2.0","id":0,"method":"getSlot","params":[]}').hexdigest()
+    )
+    assert (answer["kind"], answer["to"], answer["outcome"], answer["kept"]) == (
+        "answer",
+        ask["n"],
+        outcome,
+        [],
+    )
     head, _, body = sent.partition(b"\r\n\r\n")
     if outcome not in (Outcome.NO_CONNECTION, Outcome.BODY_CUT, Outcome.BODY_ENDLESS):
         assert answer["response"]["status"] == int(head.split()[1])
@@ -139,19 +187,36 @@ def test_an_answer_that_is_none_has_a_name(name: str, work: Workspace) -> None:
 
 BATCHES: dict[str, tuple[str, Outcome]] = {
     "one is missing": (json.dumps(json.loads(EIGHT)[:7]), Outcome.WRONG_IDS),
-    "one twice and one missing": (json.dumps([*json.loads(EIGHT)[:7], json.loads(EIGHT)[0]]), Outcome.DUPLICATE_IDS),
+    "one twice and one missing": (
+        json.dumps([*json.loads(EIGHT)[:7], json.loads(EIGHT)[0]]),
+        Outcome.DUPLICATE_IDS,
+    ),
     "all twice": (json.dumps(json.loads(EIGHT) * 2), Outcome.DUPLICATE_IDS),
-    "one that nobody asked for": (json.dumps([*json.loads(EIGHT), {"id": 8, "result": 8}]), Outcome.WRONG_IDS),
-    "ids as texts": (json.dumps([{**row, "id": str(row["id"])} for row in json.loads(EIGHT)]), Outcome.WRONG_IDS),
+    "one that nobody asked for": (
+        json.dumps([*json.loads(EIGHT), {"id": 8, "result": 8}]),
+        Outcome.WRONG_IDS,
+    ),
+    "ids as texts": (
+        json.dumps([{**row, "id": str(row["id"])} for row in json.loads(EIGHT)]),
+        Outcome.WRONG_IDS,
+    ),
     "null ids": (json.dumps([{**row, "id": None} for row in json.loads(EIGHT)]), Outcome.WRONG_IDS),
     "one answer to all": (SLOT, Outcome.WRONG_IDS),
-    "busy, for all": ('{"id":null,"error":{"code":429,"message":"slow down"}}', Outcome.RATE_LIMITED),
-    "behind, for all": ('[{"id":null,"error":{"code":-32005,"message":"behind by 9 slots"}}]', Outcome.NODE_BEHIND),
+    "busy, for all": (
+        '{"id":null,"error":{"code":429,"message":"slow down"}}',
+        Outcome.RATE_LIMITED,
+    ),
+    "behind, for all": (
+        '[{"id":null,"error":{"code":-32005,"message":"behind by 9 slots"}}]',
+        Outcome.NODE_BEHIND,
+    ),
 }
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_a_batch_whose_answers_cannot_be_told_apart_is_no_answer(name: str, work: Workspace) -> None:
+def test_a_batch_whose_answers_cannot_be_told_apart_is_no_answer(
+    name: str, work: Workspace
+) -> None:
     sent, outcome = BATCHES[name]
     replies, note = once(http(sent), work, calls=8)
     assert note["outcome"] == outcome
@@ -171,11 +236,15 @@ def test_an_error_within_a_batch_is_of_its_call_alone(work: Workspace) -> None:
     rows[5] = {"id": 5, "result": None}
     replies, note = once(http(json.dumps(rows)), work, calls=8)
     assert note["outcome"] is Outcome.OK
-    assert [reply.outcome for reply in replies] == [Outcome.OK] * 3 + [Outcome.UNAVAILABLE] + [Outcome.OK] * 4
+    assert [reply.outcome for reply in replies] == [Outcome.OK] * 3 + [Outcome.UNAVAILABLE] + [
+        Outcome.OK
+    ] * 4
     assert (replies[3].code, replies[5].result) == (-32009, b"null")
 
 
-@pytest.mark.parametrize("code", [*sorted(UNAVAILABLE_CODES), -32005, -32014, -32016, -32601, -32010, 429, -32603])
+@pytest.mark.parametrize(
+    "code", [*sorted(UNAVAILABLE_CODES), -32005, -32014, -32016, -32601, -32010, 429, -32603]
+)
 def test_each_error_code_has_its_meaning(code: int, work: Workspace) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": 0, "error": {"code": code, "message": "said"}})
     (reply,), note = once(http(body), work)
@@ -193,7 +262,9 @@ def test_every_status_has_an_outcome() -> None:
 
 
 @pytest.mark.parametrize("code", UNAVAILABLE_CODES)
-def test_what_is_unavailable_is_asked_for_three_times_and_is_never_nothing(code: int, work: Workspace) -> None:
+def test_what_is_unavailable_is_asked_for_three_times_and_is_never_nothing(
+    code: int, work: Workspace
+) -> None:
     async def run() -> tuple[Reply, int]:
         answer = always(http(json.dumps({"id": 0, "error": {"code": code, "message": ""}})))
         async with scripted(answer) as peer, peer_at(peer.url, work) as asked:
@@ -205,7 +276,10 @@ def test_what_is_unavailable_is_asked_for_three_times_and_is_never_nothing(code:
     assert (reply.outcome, reply.result, count) == (Outcome.UNAVAILABLE, b"", 3)
 
 
-@pytest.mark.parametrize("name", ["500", "429", "cut json", "html with 200", "closed without a word", "401", "another id"])
+@pytest.mark.parametrize(
+    "name",
+    ["500", "429", "cut json", "html with 200", "closed without a word", "401", "another id"],
+)
 def test_a_peer_is_asked_again_so_often_and_no_oftener(name: str, work: Workspace) -> None:
     sent, outcome = WHOLE[name]
 
@@ -223,7 +297,10 @@ def test_a_peer_is_asked_again_so_often_and_no_oftener(name: str, work: Workspac
 
 def test_one_good_answer_after_failures_is_the_answer(work: Workspace) -> None:
     async def run() -> Reply:
-        sent = [WHOLE[name][0] for name in ("500", "half of a body", "another id", "closed without a word", "words")]
+        sent = [
+            WHOLE[name][0]
+            for name in ("500", "half of a body", "another id", "closed without a word", "words")
+        ]
         async with scripted(always(*sent, http(SLOT))) as peer, peer_at(peer.url, work) as asked:
             reply, note = await Node(asked, 1).ask("getSlot", [])
             work.keeps({}, **note)
@@ -266,7 +343,10 @@ def test_how_long_a_peer_asks_to_wait(header: str, seconds: float | None, work: 
             said = await asked.send({"getSlot": 1}, b"{}")
             assert said.outcome is Outcome.RATE_LIMITED
             assert said.date == DATE
-            assert work.keeps({}, **asked.received(said, said.outcome)).get("retry_after") == said.retry_after
+            assert (
+                work.keeps({}, **asked.received(said, said.outcome)).get("retry_after")
+                == said.retry_after
+            )
             return said.retry_after
 
     assert asyncio.run(run()) == seconds
@@ -282,7 +362,10 @@ def test_a_pause_outlives_the_run_that_was_asked_for_it(tmp_path: Path) -> None:
 
         work = Workspace(tmp_path / "case", {})
         try:
-            async with scripted(timed) as peer, peer_at(peer.url, work, requests=Rate(1, 0.3)) as asked:
+            async with (
+                scripted(timed) as peer,
+                peer_at(peer.url, work, requests=Rate(1, 0.3)) as asked,
+            ):
                 said = await asked.send({"getSlot": 1}, b"{}")
                 assert said.outcome is expected
                 work.keeps({}, **asked.received(said, said.outcome))
@@ -290,7 +373,9 @@ def test_a_pause_outlives_the_run_that_was_asked_for_it(tmp_path: Path) -> None:
             work.close()
         return arrived
 
-    answered = asyncio.run(run(always(http("{}", "Retry-After: 1", status="429 x")), Outcome.RATE_LIMITED))
+    answered = asyncio.run(
+        run(always(http("{}", "Retry-After: 1", status="429 x")), Outcome.RATE_LIMITED)
+    )
     again = asyncio.run(run(always(http(SLOT)), Outcome.OK))
     assert again[0] - answered[0] >= 0.99
     third = asyncio.run(run(always(http(SLOT)), Outcome.OK))
@@ -305,7 +390,10 @@ def test_a_redirect_is_never_followed(status: str, work: Workspace) -> None:
     async def run() -> None:
         async with scripted(always(http(SLOT))) as elsewhere:
             location = f"Location: {elsewhere.url}/{KEY}?api-key={KEY}#{KEY}"
-            async with scripted(always(http("", location, status=status))) as peer, peer_at(f"{peer.url}/{KEY}", work) as asked:
+            async with (
+                scripted(always(http("", location, status=status))) as peer,
+                peer_at(f"{peer.url}/{KEY}", work) as asked,
+            ):
                 reply, note = await Node(asked, 1).ask("getSlot", [])
                 work.keeps({}, **note)
                 assert reply.outcome is Outcome.REDIRECTED
@@ -329,7 +417,9 @@ def test_a_redirect_is_never_followed(status: str, work: Workspace) -> None:
         ("https://s3cret-0123456789abcdef0.other.example/", "https://….other.example"),
     ],
 )
-def test_where_a_redirect_leads_is_said_without_its_secrets(location: str | None, shown: str, work: Workspace) -> None:
+def test_where_a_redirect_leads_is_said_without_its_secrets(
+    location: str | None, shown: str, work: Workspace
+) -> None:
     headers = [f"Location: {location}"] if location else []
     (reply,), note = once(http("", *headers, status="302 Found"), work)
     assert (reply.outcome, note["detail"]) == (Outcome.REDIRECTED, f"to {shown}")
@@ -374,12 +464,16 @@ def test_nobody_listens(work: Workspace) -> None:
 
     assert asyncio.run(run()).outcome is Outcome.NO_CONNECTION
     rows = [row for row in custody(work) if row["kind"] == "answer"]
-    assert [row["detail"] for row in rows] == ["ClientConnectorError"] * 3, "a class alone: the text would hold the address"
+    assert [row["detail"] for row in rows] == ["ClientConnectorError"] * 3, (
+        "a class alone: the text would hold the address"
+    )
 
 
 def test_a_connection_reset_in_the_middle(work: Workspace) -> None:
     async def reset(request: Request, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{"
+        )
         await writer.drain()
         await asyncio.sleep(0.05)
         writer.transport.abort()
@@ -389,7 +483,9 @@ def test_a_connection_reset_in_the_middle(work: Workspace) -> None:
 
 
 def test_a_lost_get_is_not_sent_again_behind_the_back_of_limits_and_record(work: Workspace) -> None:
-    """Each GET of the worker may append an entry to its audit chain: what the record does not count did not happen."""
+    """Each GET of the worker may append an entry to its audit chain: what the record does not count
+    did not happen.
+    """
 
     async def stays_then_drops(request: Request, writer: asyncio.StreamWriter) -> None:
         if len(seen.requests) == 1:
@@ -414,7 +510,11 @@ def test_a_lost_get_is_not_sent_again_behind_the_back_of_limits_and_record(work:
 
 def flood(piece: bytes, *headers: bytes) -> Answer:
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Type: application/json", *headers, b"", b""]))
+        writer.write(
+            b"\r\n".join(
+                [b"HTTP/1.1 200 OK", b"Content-Type: application/json", *headers, b"", b""]
+            )
+        )
         while not writer.is_closing():
             writer.write(piece)
             await writer.drain()
@@ -432,7 +532,9 @@ def flood(piece: bytes, *headers: bytes) -> Answer:
     ],
     ids=["until-closed", "chunks", "announced", "gzip-bomb"],
 )
-def test_a_body_without_end_is_cut_off_and_does_not_fill_the_memory(sent: Answer | bytes, work: Workspace) -> None:
+def test_a_body_without_end_is_cut_off_and_does_not_fill_the_memory(
+    sent: Answer | bytes, work: Workspace
+) -> None:
     tracemalloc.start()
     try:
         (reply,), note = once(sent, work, max_body=500_000)
@@ -444,7 +546,11 @@ def test_a_body_without_end_is_cut_off_and_does_not_fill_the_memory(sent: Answer
     assert most < 30_000_000
 
 
-@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\n", http(SLOT, length=900)], ids=["nothing", "half-a-head", "half-a-body"])
+@pytest.mark.parametrize(
+    "begin",
+    [b"", b"HTTP/1.1 200 OK\r\n", http(SLOT, length=900)],
+    ids=["nothing", "half-a-head", "half-a-body"],
+)
 def test_an_answer_that_does_not_come_in_time(begin: bytes, work: Workspace) -> None:
     async def late(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(begin)
@@ -471,14 +577,19 @@ def test_a_trickle_is_bounded_by_the_time_of_the_whole_answer(work: Workspace) -
 
 
 def sizes(answer: Callable[[int], bytes], work: Workspace, rounds: int) -> list[int]:
-    """How many calls go into each of so many requests, to a peer that answers a request of n calls with `answer(n)`."""
+    """How many calls go into each of so many requests, to a peer that answers a request of n calls
+    with `answer(n)`.
+    """
 
     async def reply(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(answer(len(request.calls)))
 
     async def run() -> list[int]:
         found = []
-        async with scripted(reply) as peer, peer_at(peer.url, work, every_method=Rate(9999), requests=Rate(9999)) as asked:
+        async with (
+            scripted(reply) as peer,
+            peer_at(peer.url, work, every_method=Rate(9999), requests=Rate(9999)) as asked,
+        ):
             node = Node(asked, 16)
             for _ in range(rounds):
                 found.append(node.size_for("getTransaction"))
@@ -493,7 +604,10 @@ def whole(count: int) -> bytes:
     return http(json.dumps(rows if count > 1 else rows[0]))
 
 
-@pytest.mark.parametrize("name", ["429", "413", "408", "half of a body", "another id", "an announced body above the bound"])
+@pytest.mark.parametrize(
+    "name",
+    ["429", "413", "408", "half of a body", "another id", "an announced body above the bound"],
+)
 def test_batches_halve_until_they_are_answered(name: str, work: Workspace) -> None:
     sent, outcome = WHOLE[name]
     assert RULES[outcome].shrink
@@ -502,7 +616,9 @@ def test_batches_halve_until_they_are_answered(name: str, work: Workspace) -> No
 
 def test_batches_grow_back_slowly_and_not_above_what_was_set(work: Workspace) -> None:
     refused = iter([True] + [False] * 999)
-    found = sizes(lambda count: WHOLE["413"][0] if next(refused) else whole(count), work, 2 + 2 * GROW_AFTER)
+    found = sizes(
+        lambda count: WHOLE["413"][0] if next(refused) else whole(count), work, 2 + 2 * GROW_AFTER
+    )
     assert found == [16, *[8] * GROW_AFTER, *[16] * (GROW_AFTER + 1)]
 
 
@@ -510,15 +626,22 @@ def test_batches_grow_back_slowly_and_not_above_what_was_set(work: Workspace) ->
     "sent",
     [
         http('{"id":null,"error":{"code":-32600,"message":"batches are not supported"}}'),
-        http('{"id":null,"error":{"code":-32601,"message":"batches are not supported"}}', status="400 Bad Request"),
+        http(
+            '{"id":null,"error":{"code":-32601,"message":"batches are not supported"}}',
+            status="400 Bad Request",
+        ),
         http("no batches", status="400 Bad Request", kind="text/plain"),
     ],
     ids=["error", "error-400", "400"],
 )
-def test_a_node_that_takes_no_batches_is_asked_one_call_at_a_time(sent: bytes, work: Workspace) -> None:
+def test_a_node_that_takes_no_batches_is_asked_one_call_at_a_time(
+    sent: bytes, work: Workspace
+) -> None:
     assert sizes(lambda count: sent if count > 1 else whole(count), work, 3) == [16, 1, 1]
     replies, note = once(sent, work, calls=8)
-    assert {reply.outcome for reply in replies} == {Outcome.TOO_LARGE}, "it is not said of the calls that they are missing"
+    assert {reply.outcome for reply in replies} == {Outcome.TOO_LARGE}, (
+        "it is not said of the calls that they are missing"
+    )
     assert note["outcome"] is Outcome.TOO_LARGE
 
 
@@ -536,23 +659,35 @@ def test_a_lone_call_that_fails_leaves_the_batches_alone(work: Workspace) -> Non
 
 def test_a_batch_is_never_larger_than_the_rate_of_its_method(work: Workspace) -> None:
     async def run() -> None:
-        async with peer_at("http://127.0.0.1:1", work, methods={"getTransaction": Rate(5, 10)}) as asked:
+        async with peer_at(
+            "http://127.0.0.1:1", work, methods={"getTransaction": Rate(5, 10)}
+        ) as asked:
             assert Node(asked, 40).size_for("getTransaction") == 5
             assert Node(asked, 3).size_for("getTransaction") == 3
 
     asyncio.run(run())
 
 
-def test_a_request_that_is_given_up_while_it_waits_is_not_sent_and_its_places_are_free_at_once(work: Workspace) -> None:
+def test_a_request_that_is_given_up_while_it_waits_is_not_sent_and_its_places_are_free_at_once(
+    work: Workspace,
+) -> None:
     async def run() -> list[int]:
-        async with scripted(always(http(SLOT))) as peer, peer_at(peer.url, work, requests=Rate(1, 60), methods={"a": Rate(2, 60)}) as asked:
+        async with (
+            scripted(always(http(SLOT))) as peer,
+            peer_at(peer.url, work, requests=Rate(1, 60), methods={"a": Rate(2, 60)}) as asked,
+        ):
             assert (await asked.send({"a": 1}, b"{}")).outcome is Outcome.OK
             for _ in range(3):
                 waiting = asyncio.ensure_future(asked.send({"a": 1}, b"{}"))
                 await asyncio.sleep(0.01)
                 waiting.cancel()
                 await asyncio.gather(waiting, return_exceptions=True)
-            return [len(peer.requests), asked._limit("a")._free, asked._requests._free, asked.tally.requests]
+            return [
+                len(peer.requests),
+                asked._limit("a")._free,
+                asked._requests._free,
+                asked.tally.requests,
+            ]
 
     assert asyncio.run(run()) == [1, 1, 0, 1]
     assert [row["kind"] for row in custody(work)] == ["begin", "ask"]
@@ -561,14 +696,23 @@ def test_a_request_that_is_given_up_while_it_waits_is_not_sent_and_its_places_ar
 # Answers about something else
 
 PUBKEY = "SysvarC1ock11111111111111111111111111111111"
-ACCOUNT = {"data": ["", "base64"], "executable": False, "lamports": 1, "owner": PUBKEY, "rentEpoch": 0, "space": 0}
+ACCOUNT = {
+    "data": ["", "base64"],
+    "executable": False,
+    "lamports": 1,
+    "owner": PUBKEY,
+    "rentEpoch": 0,
+    "space": 0,
+}
 
 
 def at(slot: Any, value: Any) -> dict[str, Any]:
     return {"context": {"slot": slot}, "value": value}
 
 
-async def _state(work: Workspace, reply: Callable[[dict[str, Any]], Any], use: Callable[[State], Any]) -> Any:
+async def _state(
+    work: Workspace, reply: Callable[[dict[str, Any]], Any], use: Callable[[State], Any]
+) -> Any:
     async with scripted(spoken(reply)) as peer, peer_at(peer.url, work, attempts=2) as asked:
         return await use(State(Node(asked, 1), work, Progress(None), PUBKEY))
 
@@ -591,24 +735,38 @@ async def _state(work: Workspace, reply: Callable[[dict[str, Any]], Any], use: C
     ],
 )
 def test_accounts_of_another_shape_are_no_accounts(result: Any, work: Workspace) -> None:
-    seen = asyncio.run(_state(work, lambda call: result, lambda state: state.accounts([PUBKEY], "step")))
+    seen = asyncio.run(
+        _state(work, lambda call: result, lambda state: state.accounts([PUBKEY], "step"))
+    )
     assert seen.accounts == {}
     assert seen.why.startswith("wrong_answer: ")
-    assert [row["outcome"] for row in custody(work) if row["kind"] == "answer"] == ["wrong_answer"] * 2
+    assert [row["outcome"] for row in custody(work) if row["kind"] == "answer"] == [
+        "wrong_answer"
+    ] * 2
     assert not (work.root / "rpc/accounts.jsonl").exists()
 
 
 @pytest.mark.parametrize(
     "rows",
-    [7, [7], [{"pubkey": PUBKEY}], [{"pubkey": PUBKEY, "account": 7}], [{"pubkey": 'x","slot":1,"account":null}\n{', "account": ACCOUNT}]],
+    [
+        7,
+        [7],
+        [{"pubkey": PUBKEY}],
+        [{"pubkey": PUBKEY, "account": 7}],
+        [{"pubkey": 'x","slot":1,"account":null}\n{', "account": ACCOUNT}],
+    ],
 )
 def test_receipts_of_another_shape_are_no_receipts(rows: Any, work: Workspace) -> None:
-    seen = asyncio.run(_state(work, lambda call: at(9, rows), lambda state: state.receipts(PUBKEY, "step")))
+    seen = asyncio.run(
+        _state(work, lambda call: at(9, rows), lambda state: state.receipts(PUBKEY, "step"))
+    )
     assert (seen.accounts, seen.why[:13]) == ({}, "wrong_answer:")
     assert not (work.root / "rpc/accounts.jsonl").exists()
 
 
-def test_a_slot_that_goes_back_is_noticed_and_the_node_is_told_what_it_must_know(work: Workspace) -> None:
+def test_a_slot_that_goes_back_is_noticed_and_the_node_is_told_what_it_must_know(
+    work: Workspace,
+) -> None:
     slots = iter([900, 899, 850, 900])
     asked: list[Any] = []
 
@@ -626,11 +784,18 @@ def test_a_slot_that_goes_back_is_noticed_and_the_node_is_told_what_it_must_know
     assert second.accounts == {}
     assert (third.slots, third.why) == ({900}, "")
     assert asked == [None, 900, 900, 900]
-    assert [row["outcome"] for row in custody(work) if row["kind"] == "answer"] == ["ok", "slot_went_back", "slot_went_back", "ok"]
+    assert [row["outcome"] for row in custody(work) if row["kind"] == "answer"] == [
+        "ok",
+        "slot_went_back",
+        "slot_went_back",
+        "ok",
+    ]
 
 
 def test_an_answer_over_many_lines_is_kept_on_one(work: Workspace) -> None:
-    body = json.dumps({"jsonrpc": "2.0", "id": 0, "result": {"solana-core": "2", "feature-set": 1}}, indent=2).replace("\n", "\r\n")
+    body = json.dumps(
+        {"jsonrpc": "2.0", "id": 0, "result": {"solana-core": "2", "feature-set": 1}}, indent=2
+    ).replace("\n", "\r\n")
 
     async def run() -> None:
         async with scripted(always(http(body))) as peer, peer_at(peer.url, work) as asked:
@@ -646,12 +811,20 @@ def test_an_answer_over_many_lines_is_kept_on_one(work: Workspace) -> None:
 
 
 def test_a_node_that_quotes_the_key_in_its_errors(work: Workspace) -> None:
-    error = {"code": -32401, "message": f"the key {KEY} is not valid for /v2/{KEY}, nor is t0ken-in-header"}
+    error = {
+        "code": -32401,
+        "message": f"the key {KEY} is not valid for /v2/{KEY}, nor is t0ken-in-header",
+    }
 
     async def run() -> Reply:
         answer = always(http(json.dumps({"id": 0, "error": error})))
-        async with scripted(answer) as peer, peer_at(f"{peer.url}/v2/{KEY}", work, [("X", "t0ken-in-header")], attempts=1) as asked:
-            return await State(Node(asked, 1), work, Progress(None), PUBKEY).one("version", "getVersion", [])
+        async with (
+            scripted(answer) as peer,
+            peer_at(f"{peer.url}/v2/{KEY}", work, [("X", "t0ken-in-header")], attempts=1) as asked,
+        ):
+            return await State(Node(asked, 1), work, Progress(None), PUBKEY).one(
+                "version", "getVersion", []
+            )
 
     reply = asyncio.run(run())
     assert reply.message == "the key … is not valid for /v2/…, nor is …"
@@ -661,8 +834,13 @@ def test_a_node_that_quotes_the_key_in_its_errors(work: Workspace) -> None:
 
 
 @pytest.mark.parametrize("kind", ["another", "garbage", "json", "not-an-object"])
-def test_a_transaction_of_another_signature_is_not_kept_under_the_one_asked_for(kind: str, work: Workspace) -> None:
-    rows = [json.loads(line) for line in (CASES / "unused/rpc/transactions.jsonl").read_text().splitlines()][:3]
+def test_a_transaction_of_another_signature_is_not_kept_under_the_one_asked_for(
+    kind: str, work: Workspace
+) -> None:
+    rows = [
+        json.loads(line)
+        for line in (CASES / "unused/rpc/transactions.jsonl").read_text().splitlines()
+    ][:3]
     results = {row["signature"]: row["result"] for row in rows}
     first, second, third = results
     lie = {
@@ -681,7 +859,14 @@ def test_a_transaction_of_another_signature_is_not_kept_under_the_one_asked_for(
 
     fetched = asyncio.run(run())
     assert fetched.kept == {second, third}
-    assert {signature: reply.outcome for signature, reply in fetched.missing.items()} == {first: Outcome.WRONG_ANSWER}
-    kept = [json.loads(line) for line in (work.root / "rpc/transactions.jsonl").read_text().splitlines()]
-    assert {row["signature"]: row["result"] for row in kept} == {second: results[second], third: results[third]}
+    assert {signature: reply.outcome for signature, reply in fetched.missing.items()} == {
+        first: Outcome.WRONG_ANSWER
+    }
+    kept = [
+        json.loads(line) for line in (work.root / "rpc/transactions.jsonl").read_text().splitlines()
+    ]
+    assert {row["signature"]: row["result"] for row in kept} == {
+        second: results[second],
+        third: results[third],
+    }
     assert "wrong_answer" in [row["outcome"] for row in custody(work) if row["kind"] == "answer"]

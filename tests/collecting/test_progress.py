@@ -41,7 +41,10 @@ def test_the_line_tells_phase_pages_rate_waiting_and_time_left() -> None:
     progress.enter("fetching transactions", 100, 20)
     clock.now += 10
     progress.step(20, pages=2)
-    assert progress.line() == "fetching transactions · 40/100 · pages 2 · 3.0 requests/s, waited 4 s · about 30 s left"
+    assert (
+        progress.line()
+        == "fetching transactions · 40/100 · pages 2 · 3.0 requests/s, waited 4 s · about 30 s left"
+    )
 
 
 def test_time_left_is_not_guessed_where_it_cannot_be_known() -> None:
@@ -66,7 +69,9 @@ def test_what_an_earlier_run_had_done_does_not_count_as_speed() -> None:
     progress.enter("fetching transactions", 1000, 900)
     clock.now += 10
     progress.step(10)
-    assert progress.line().endswith("910/1000 · pages 0 · 0.0 requests/s, waited 0 s · about 90 s left")
+    assert progress.line().endswith(
+        "910/1000 · pages 0 · 0.0 requests/s, waited 0 s · about 90 s left"
+    )
 
 
 def test_a_terminal_has_one_line_rewritten_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +85,9 @@ def test_a_terminal_has_one_line_rewritten_in_place(monkeypatch: pytest.MonkeyPa
     shown = stream.getvalue().split("\r\033[K")
     assert shown[0] == ""
     assert "\n" not in stream.getvalue()
-    assert all(0 < len(line) < 60 for line in shown[1:]), "a line that wraps would leave its head behind"
+    assert all(0 < len(line) < 60 for line in shown[1:]), (
+        "a line that wraps would leave its head behind"
+    )
     assert 30 < len(shown) < 60, "some times a second, not at every step"
     progress.end()
     assert stream.getvalue().endswith("\r\033[K")
@@ -111,7 +118,9 @@ def test_a_collection_shows_its_phases_and_leaves_a_clean_line(tmp_path: Path) -
     with served(CASES / "unused") as url:
         for number, target in enumerate((stream, terminal)):
             progress = Progress(target)
-            result = asyncio.run(Collection(options_for("unused", url, tmp_path / str(number)), progress).run())
+            result = asyncio.run(
+                Collection(options_for("unused", url, tmp_path / str(number)), progress).run()
+            )
             assert result.complete
             requests, waited = progress.requests()
             assert requests == sum(row["requests"] for row in result.requests.values())
@@ -119,7 +128,13 @@ def test_a_collection_shows_its_phases_and_leaves_a_clean_line(tmp_path: Path) -
     phases = stream.getvalue().splitlines()
     assert phases[0] == "asking the node who it is"
     assert phases[-1] == "sealing"
-    for phase in ("listing signatures", "fetching transactions", "asking the worker", "reading accounts", "looking for newer signatures"):
+    for phase in (
+        "listing signatures",
+        "fetching transactions",
+        "asking the worker",
+        "reading accounts",
+        "looking for newer signatures",
+    ):
         assert any(line.partition(" (")[0] == phase for line in phases)
     assert "\n" not in terminal.getvalue()
     assert terminal.getvalue().endswith("\r\033[K")

@@ -1,4 +1,6 @@
-"""Keys and tokens turn up nowhere: not in a case, not in what is said, not in an exception, whatever the peers do."""
+"""Keys and tokens turn up nowhere: not in a case, not in what is said, not in an exception,
+whatever the peers do.
+"""
 
 from __future__ import annotations
 
@@ -55,21 +57,31 @@ def with_secrets(url: str) -> str:
     return f"{scheme}://{SECRETS['user']}:{SECRETS['password']}@{host}/v2/{SECRETS['path']}/?api-key={SECRETS['query']}"
 
 
-def run(*args: str | Path, env: dict[str, str] | None = None, timeout: float = 60) -> subprocess.CompletedProcess[bytes]:
+def run(
+    *args: str | Path, env: dict[str, str] | None = None, timeout: float = 60
+) -> subprocess.CompletedProcess[bytes]:
     """Run the command line as a user would, with variables of its own, tracebacks shown."""
     known = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     environment = {**known, "POPKIT_TRACEBACK": "1", **(VARIABLES if env is None else env)}
     command = [sys.executable, "-m", "popkit.cli", *map(str, args)]
-    return subprocess.run(command, capture_output=True, timeout=timeout, check=False, env=environment)
+    return subprocess.run(
+        command, capture_output=True, timeout=timeout, check=False, env=environment
+    )
 
 
-def collect(out: Path, *args: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+def collect(
+    out: Path, *args: str | Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     quick = ("--rate", "9999", "--limit", "every=9999", "--attempts", "1", "--timeout", "5")
-    return run("collect", "--grant", header_of(CASE)["grants"][0], "--out", out, *quick, *args, env=env)
+    return run(
+        "collect", "--grant", header_of(CASE)["grants"][0], "--out", out, *quick, *args, env=env
+    )
 
 
 def refused(capfd: pytest.CaptureFixture[str], out: Path, *args: str) -> tuple[int, bytes]:
-    """The exit code and all that is said of a command that is refused before anything is asked; in this process, as that is quick."""
+    """The exit code and all that is said of a command that is refused before anything is asked; in
+    this process, as that is quick.
+    """
     try:
         code = main(["collect", "--grant", header_of(CASE)["grants"][0], "--out", str(out), *args])
     except SystemExit as ended:
@@ -91,14 +103,19 @@ def forms(secret: str) -> list[bytes]:
 
 
 def leaks(folder: Path, *said: bytes) -> list[str]:
-    """Where a secret stands: in any byte below a folder, names included, or in anything that was said."""
+    """Where a secret stands: in any byte below a folder, names included, or in anything that was
+    said.
+    """
     texts = {f"said {number}": text for number, text in enumerate(said)}
     for path in folder.rglob("*"):
         texts[f"the name of {path.name}"] = path.name.encode()
         if path.is_file():
             texts[str(path.relative_to(folder))] = path.read_bytes()
     return [
-        f"{kind} in {where}" for where, text in texts.items() for kind, secret in SECRETS.items() if any(f in text for f in forms(secret))
+        f"{kind} in {where}"
+        for where, text in texts.items()
+        for kind, secret in SECRETS.items()
+        if any(f in text for f in forms(secret))
     ]
 
 
@@ -111,7 +128,9 @@ def out(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_whole_collection_keeps_its_keys_to_itself(out: Path) -> None:
-    with served(CASES / CASE, "--token-env", "TOKEN", env={**os.environ, "TOKEN": SECRETS["token"]}) as url:
+    with served(
+        CASES / CASE, "--token-env", "TOKEN", env={**os.environ, "TOKEN": SECRETS["token"]}
+    ) as url:
         done = collect(out, *all_to(url), "--second-rpc", with_secrets(url))
         assert (done.returncode, done.stderr.decode()) == (0, done.stderr.decode())
         assert leaks(out, done.stdout, done.stderr) == []
@@ -124,7 +143,15 @@ def test_a_whole_collection_keeps_its_keys_to_itself(out: Path) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["redirect:1:http://elsewhere.invalid/{path}?k={query}", "html:1", "drop:1", "server-error:1", "cut:1", "wrong-type:1", "wrong-ids:1"],
+    [
+        "redirect:1:http://elsewhere.invalid/{path}?k={query}",
+        "html:1",
+        "drop:1",
+        "server-error:1",
+        "cut:1",
+        "wrong-type:1",
+        "wrong-ids:1",
+    ],
     ids=lambda fault: fault.partition(":")[0],
 )
 def test_no_failure_says_a_key(fault: str, out: Path) -> None:
@@ -154,7 +181,14 @@ def test_neither_tls_nor_a_closed_port_says_a_key(out: Path, tmp_path: Path) -> 
 
 def test_an_interrupted_run_says_no_key(out: Path) -> None:
     with served(CASES / CASE, "--fault", "slow:2") as url:
-        command = ["collect", "--grant", header_of(CASE)["grants"][0], "--out", str(out), *all_to(url)]
+        command = [
+            "collect",
+            "--grant",
+            header_of(CASE)["grants"][0],
+            "--out",
+            str(out),
+            *all_to(url),
+        ]
         environment = {**os.environ, **VARIABLES, "POPKIT_TRACEBACK": "1"}
         with started(*command, env=environment) as process:
             record = out.with_name("case.collecting") / "custody.jsonl"
@@ -185,10 +219,14 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("flag", ["--rpc", "--second-rpc", "--worker"])
-def test_a_url_that_is_none_is_not_quoted(flag: str, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_url_that_is_none_is_not_quoted(
+    flag: str, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     for text in MALFORMED[:-1]:
         url = text.format(host="rpc.example", **SECRETS)
-        code, said = refused(capfd, out, *([] if flag == "--rpc" else ["--rpc", "http://127.0.0.1:1"]), flag, url)
+        code, said = refused(
+            capfd, out, *([] if flag == "--rpc" else ["--rpc", "http://127.0.0.1:1"]), flag, url
+        )
         assert (code, leaks(out.parent, said)) == (2, [])
 
 
@@ -215,14 +253,30 @@ def test_nor_is_any_part_of_it_in_the_exception(text: str, monkeypatch: pytest.M
     ("args", "name"),
     [
         (["--rpc", "env:POPKIT_NOT_SET"], b"POPKIT_NOT_SET"),
-        (["--rpc", "https://rpc.example", "--rpc-header", "X-Key=POPKIT_NOT_SET"], b"POPKIT_NOT_SET"),
-        (["--worker", "https://worker.example", "--worker-token-env", "POPKIT_NOT_SET"], b"POPKIT_NOT_SET"),
-        (["--worker", "https://worker.example", "--worker-token-env", "POPKIT_EMPTY"], b"POPKIT_EMPTY"),
-        (["--worker", "https://worker.example", "--worker-token-env", "POPKIT_LINES"], b"POPKIT_LINES"),
+        (
+            ["--rpc", "https://rpc.example", "--rpc-header", "X-Key=POPKIT_NOT_SET"],
+            b"POPKIT_NOT_SET",
+        ),
+        (
+            ["--worker", "https://worker.example", "--worker-token-env", "POPKIT_NOT_SET"],
+            b"POPKIT_NOT_SET",
+        ),
+        (
+            ["--worker", "https://worker.example", "--worker-token-env", "POPKIT_EMPTY"],
+            b"POPKIT_EMPTY",
+        ),
+        (
+            ["--worker", "https://worker.example", "--worker-token-env", "POPKIT_LINES"],
+            b"POPKIT_LINES",
+        ),
     ],
 )
 def test_a_variable_that_is_not_there_is_named(
-    args: list[str], name: bytes, out: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    args: list[str],
+    name: bytes,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("POPKIT_EMPTY", " ")
     monkeypatch.setenv("POPKIT_LINES", f"{SECRETS['token']}\nX: y")
@@ -243,7 +297,9 @@ def test_a_variable_that_is_not_there_is_named(
         ["--rpc", f"env:{SECRETS['path']}"],
     ],
 )
-def test_a_secret_given_where_its_name_belongs_is_not_quoted(args: list[str], out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_given_where_its_name_belongs_is_not_quoted(
+    args: list[str], out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     code, said = refused(capfd, out, *args)
     assert (code, leaks(out.parent, said)) == (2, [])
 
@@ -279,26 +335,38 @@ def test_a_missing_variable_ends_the_command_itself_with_two(out: Path) -> None:
 # Echoes
 
 
-def test_a_peer_that_echoes_what_it_was_sent_gets_no_key_into_the_case(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In raw answers, which are kept as they came otherwise; the custody record says how often, and digests the body as it came."""
+def test_a_peer_that_echoes_what_it_was_sent_gets_no_key_into_the_case(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In raw answers, which are kept as they came otherwise; the custody record says how often, and
+    digests the body as it came.
+    """
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     sent: list[bytes] = []
 
     async def echo(request: Request, writer: asyncio.StreamWriter) -> None:
         headers = dict(line.partition(": ")[::2] for line in request.head.splitlines()[1:] if line)
-        said = {"path": request.head.split(" ")[1], "headers": headers, "status": "finalized mainnet"}
+        said = {
+            "path": request.head.split(" ")[1],
+            "headers": headers,
+            "status": "finalized mainnet",
+        }
         body = json.dumps({"jsonrpc": "2.0", "id": 0, "result": said}).encode()
         sent.append(body)
         writer.write(http(body))
 
     async def asked() -> None:
         async with scripted(echo) as peer, aiohttp.ClientSession() as session:
-            by_url = read_address(f"{with_secrets(peer.url)}&commitment=finalized", {"X-Key": "POPKIT_TEST_HEADER"})
+            by_url = read_address(
+                f"{with_secrets(peer.url)}&commitment=finalized", {"X-Key": "POPKIT_TEST_HEADER"}
+            )
             by_token = bearer(read_address(peer.url), "POPKIT_TEST_TOKEN")
             for step, address in (("one", by_url), ("two", by_token)):
                 node = Node(Peer("rpc", address, session, work, Conduct()), 1)
-                assert (await State(node, work, Progress(None), "").one(step, "getGenesisHash", [])).ok
+                assert (
+                    await State(node, work, Progress(None), "").one(step, "getGenesisHash", [])
+                ).ok
 
     work = Workspace(out, {"grants": []})
     try:
@@ -309,9 +377,15 @@ def test_a_peer_that_echoes_what_it_was_sent_gets_no_key_into_the_case(out: Path
     kept = (work.root / "rpc/node.jsonl").read_text()
     assert "…" in kept
     assert "finalized mainnet" in kept, "a word of the address that is no key stays"
-    answers = [record for _, _, record in read_custody(work.root / CUSTODY) if record.get("kind") == "answer"]
+    answers = [
+        record
+        for _, _, record in read_custody(work.root / CUSTODY)
+        if record.get("kind") == "answer"
+    ]
     assert all(answer["secrets_replaced"] >= 1 for answer in answers)
-    assert [answer["response"]["sha256"] for answer in answers] == [hashlib.sha256(body).hexdigest() for body in sent]
+    assert [answer["response"]["sha256"] for answer in answers] == [
+        hashlib.sha256(body).hexdigest() for body in sent
+    ]
     assert [answer["response"]["bytes"] for answer in answers] == [len(body) for body in sent]
     assert check_custody(work.root) == []
 
@@ -328,13 +402,21 @@ def test_an_answer_without_a_secret_is_kept_to_the_byte() -> None:
 def test_an_address_shows_its_host_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POPKIT_TEST_HEADER", SECRETS["header"])
     monkeypatch.setenv("POPKIT_TEST_TOKEN", SECRETS["token"])
-    address = bearer(read_address(with_secrets("https://rpc.example:8443"), {"X-Key": "POPKIT_TEST_HEADER"}), "POPKIT_TEST_TOKEN")
+    address = bearer(
+        read_address(with_secrets("https://rpc.example:8443"), {"X-Key": "POPKIT_TEST_HEADER"}),
+        "POPKIT_TEST_TOKEN",
+    )
     assert str(address) == address.shown == "https://rpc.example:8443"
     assert repr(address) == "Address()"
     assert set(SECRETS.values()) <= set(address.secrets())
-    said = address.without_secrets(f"no such key: {with_secrets('https://rpc.example')} {dict(address.headers)}")
+    said = address.without_secrets(
+        f"no such key: {with_secrets('https://rpc.example')} {dict(address.headers)}"
+    )
     assert not any(secret in said for secret in SECRETS.values())
-    assert dict(address.headers) == {"X-Key": SECRETS["header"], "Authorization": f"Bearer {SECRETS['token']}"}
+    assert dict(address.headers) == {
+        "X-Key": SECRETS["header"],
+        "Authorization": f"Bearer {SECRETS['token']}",
+    }
 
 
 @pytest.mark.parametrize(
@@ -342,7 +424,10 @@ def test_an_address_shows_its_host_and_no_more(monkeypatch: pytest.MonkeyPatch) 
     [
         ("https://rpc.example", "https://rpc.example"),
         ("http://[::1]:8899/x", "http://[::1]:8899"),
-        ("https://0123456789abcdef0123.solana-mainnet.example/key/", "https://….solana-mainnet.example"),
+        (
+            "https://0123456789abcdef0123.solana-mainnet.example/key/",
+            "https://….solana-mainnet.example",
+        ),
         ("https://docs-demo.solana-mainnet.example", "https://docs-demo.solana-mainnet.example"),
     ],
 )
@@ -354,7 +439,11 @@ def test_a_path_below_an_address_keeps_the_query_that_lets_one_in() -> None:
     for url, path, whole in (
         ("https://w.example", "/v1/x", "https://w.example/v1/x"),
         ("https://w.example/", "/v1/x?limit=2", "https://w.example/v1/x?limit=2"),
-        ("https://w.example/base/?key=k", "/v1/x?limit=2", "https://w.example/base/v1/x?key=k&limit=2"),
+        (
+            "https://w.example/base/?key=k",
+            "/v1/x?limit=2",
+            "https://w.example/base/v1/x?key=k&limit=2",
+        ),
         ("https://w.example/?key=k", "/v1/x", "https://w.example/v1/x?key=k"),
         ("https://u:p@w.example/v2/k/?a=b", "", "https://u:p@w.example/v2/k/?a=b"),
     ):

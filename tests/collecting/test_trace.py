@@ -1,4 +1,6 @@
-"""A whole collection while claims go on: what it asks of the worker, and what that costs the evidence."""
+"""A whole collection while claims go on: what it asks of the worker, and what that costs the
+evidence.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ CASE = CASES / "out-of-order"
 
 
 @pytest.mark.parametrize(("claim_every", "request_takes"), [(20.0, 0.1), (20.0, 8.0)])
-def test_the_list_comes_first_and_is_asked_as_seldom_as_a_moment_allows(claim_every: float, request_takes: float, tmp_path: Path) -> None:
+def test_the_list_comes_first_and_is_asked_as_seldom_as_a_moment_allows(
+    claim_every: float, request_takes: float, tmp_path: Path
+) -> None:
     found = trace(CASE, tmp_path / "case", claim_every, request_takes)
     assert next(iter(found.requests)) == AUDIT_LOGS.path
     assert set(found.requests) == {endpoint.path for endpoint in ENDPOINTS}

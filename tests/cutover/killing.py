@@ -1,20 +1,27 @@
-"""A process that is killed (SIGKILL) at its n-th call of a function, for every n until it ends by itself.
+"""A process that is killed (SIGKILL) at its n-th call of a function, for every n until it ends by
+itself.
 
-    def act(run: Path) -> None: ...                       # module-level, so that another process can import it; its arguments pickle
+def act(run: Path) -> None: ...                       # module-level, so that another process can
+import it; its arguments pickle
 
-    for killed in killed_everywhere(act, lambda: (new_run(),), at=("os:fsync", "popkit.cutover.sending.sending:send")):
-        (run,) = killed.args                              # what `fresh` gave: a run that nothing else has touched
-        ...                                               # look at what is left, go on from it, look again
+for killed in killed_everywhere(act, lambda: (new_run(),), at=("os:fsync",
+"popkit.cutover.sending.sending:send")): (run,) = killed.args                              # what
+`fresh` gave: a run that nothing else has touched ...
+# look at what is left, go on from it, look again
 
-A *point* is `module:name` (or `module:Class.name`), as the code under test looks it up when it calls: `os:fsync` for `os.fsync(fd)`, and
-for `from x import send` in module `m`, `m:send`. Calls of all points are counted together, in every thread; coroutines are awaited first.
-*Where* at a call the process dies: `before` it, `after` it (its effect is there, its caller never learns), and for `os:write` `halfway`:
-half of the bytes are written. `killed_everywhere` asks n = 1, 2, 3… until the child ends by itself, so that no call is left out; each child
-gets arguments of its own from `fresh`. To kill twice in one run, or to go on in a new process, call `run_child` yourself.
+A *point* is `module:name` (or `module:Class.name`), as the code under test looks it up when it
+calls: `os:fsync` for `os.fsync(fd)`, and for `from x import send` in module `m`, `m:send`. Calls of
+all points are counted together, in every thread; coroutines are awaited first. *Where* at a call
+the process dies: `before` it, `after` it (its effect is there, its caller never learns), and for
+`os:write` `halfway`: half of the bytes are written. `killed_everywhere` asks n = 1, 2, 3… until the
+child ends by itself, so that no call is left out; each child gets arguments of its own from
+`fresh`. To kill twice in one run, or to go on in a new process, call `run_child` yourself.
 
-The child is forked from a server that holds nothing of the test's own threads (multiprocessing's forkserver), in about 20 ms; it has the
-test's environment and working directory as they are at that moment, but nothing else of its memory. A world that lives in a thread of the
-test is reached over loopback, as it would be from the command line. An exception in the child fails the test with the child's traceback.
+The child is forked from a server that holds nothing of the test's own threads (multiprocessing's
+forkserver), in about 20 ms; it has the test's environment and working directory as they are at that
+moment, but nothing else of its memory. A world that lives in a thread of the test is reached over
+loopback, as it would be from the command line. An exception in the child fails the test with the
+child's traceback.
 """
 
 from __future__ import annotations
@@ -37,7 +44,15 @@ FSYNC = ("os:fsync",)
 MOST = 400
 """Calls after which a child that does not end by itself is taken for one that never will."""
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["popkit.cutover.journals.journal", "solana.rpc.async_api", "pytest", "hypothesis", "tests.cutover.killing"])
+_SERVER.set_forkserver_preload(
+    [
+        "popkit.cutover.journals.journal",
+        "solana.rpc.async_api",
+        "pytest",
+        "hypothesis",
+        "tests.cutover.killing",
+    ]
+)
 """What the server imports once, as every child would take that time again."""
 
 
@@ -72,7 +87,9 @@ def killed_everywhere(
     where: Sequence[Where] = ("before", "after"),
     timeout: float = 60,
 ) -> Iterator[Killed]:
-    """Each way in which the child was killed, after the fact; ends once it ended by itself in every `where`."""
+    """Each way in which the child was killed, after the fact; ends once it ended by itself in every
+    `where`.
+    """
     for place in where:
         for n in itertools.count(1):
             assert n <= MOST, f"the child was killed {MOST} times and never ended by itself"
@@ -82,13 +99,22 @@ def killed_everywhere(
             yield Killed(kill, args)
 
 
-def run_child(child: Callable[..., object], args: tuple[Any, ...] = (), kill: Kill | None = None, timeout: float = 60) -> bool:
-    """Run a function in a process of its own; whether it was killed where `kill` says (False: it ended by itself before).
+def run_child(
+    child: Callable[..., object],
+    args: tuple[Any, ...] = (),
+    kill: Kill | None = None,
+    timeout: float = 60,
+) -> bool:
+    """Run a function in a process of its own; whether it was killed where `kill` says (False: it
+    ended by itself before).
 
-    Raises ChildFailed with its traceback where it raised, and where it did not end within `timeout` seconds (it is then ended).
+    Raises ChildFailed with its traceback where it raised, and where it did not end within `timeout`
+    seconds (it is then ended).
     """
     ours, theirs = _SERVER.Pipe(duplex=False)
-    process = _SERVER.Process(target=_run, args=(child, args, kill, dict(os.environ), os.getcwd(), list(sys.path), theirs))
+    process = _SERVER.Process(
+        target=_run, args=(child, args, kill, dict(os.environ), os.getcwd(), list(sys.path), theirs)
+    )
     process.start()
     theirs.close()
     try:

@@ -1,6 +1,8 @@
-"""Nights that go wrong: a living drill in this process, an operator in another one that can be killed, and what is on the chain after.
+"""Nights that go wrong: a living drill in this process, an operator in another one that can be
+killed, and what is on the chain after.
 
-The child opens the run as the command line does; letting time pass is asked of the test over loopback, as the drill lives there.
+The child opens the run as the command line does; letting time pass is asked of the test over
+loopback, as the drill lives there.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ TIME = "POPKIT_TEST_TIME"
 
 @contextmanager
 def time_for_children(held: Rehearsal) -> Iterator[None]:
-    """Let children of this block's test make the drill's time pass: each connection asks for so many seconds."""
+    """Let children of this block's test make the drill's time pass: each connection asks for so
+    many seconds.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -89,7 +93,9 @@ def is_killed(held: Rehearsal, root: Path, step: str, kill: Kill) -> bool:
 
 
 def taken_up(held: Rehearsal, root: Path, step: str) -> list[str]:
-    """Go on with a step after a kill, as the advice says: status, resolve where it says so, the step again. What was needed."""
+    """Go on with a step after a kill, as the advice says: status, resolve where it says so, the
+    step again. What was needed.
+    """
     needed = []
     with reopened(root, held.sleep) as run:
         if run.status().exit_code:
@@ -114,15 +120,27 @@ def landed(held: Rehearsal, plan: Plan) -> Counter[str]:
     found = Counter[str]()
     for block in held.stage.world.landed:
         if block.err is None and block.slot > begun:
-            calls = [one for one in decode_result(block.result).instructions if one.program == plan.program.program_id]
-            found.update(decode_instruction(one.data or b"", one.accounts).name for one in calls if mine & set(one.accounts))
+            calls = [
+                one
+                for one in decode_result(block.result).instructions
+                if one.program == plan.program.program_id
+            ]
+            found.update(
+                decode_instruction(one.data or b"", one.accounts).name
+                for one in calls
+                if mine & set(one.accounts)
+            )
     return found
 
 
 def events_of(held: Rehearsal, plan: Plan) -> list[str]:
     """The worker's events that are linked to the new grant."""
     assert plan.new_grant is not None
-    return [name for name, row in held.drill.worker.events.items() if row.get("solanaGrantId") == plan.new_grant.grant_id]
+    return [
+        name
+        for name, row in held.drill.worker.events.items()
+        if row.get("solanaGrantId") == plan.new_grant.grant_id
+    ]
 
 
 def assert_whole(root: Path) -> None:

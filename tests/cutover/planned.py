@@ -1,4 +1,6 @@
-"""A living drill for the tests of planning: many plans against one world, each with what is changed for it and put back."""
+"""A living drill for the tests of planning: many plans against one world, each with what is changed
+for it and put back.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,18 @@ def _opened(case: Path) -> Case:
 
 @dataclass
 class Night:
-    """A living incident that is planned for, again and again. `asked` is what every plan of it is asked for."""
+    """A living incident that is planned for, again and again. `asked` is what every plan of it is
+    asked for.
+    """
 
     held: Rehearsal
     asked: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
 
     def here(self) -> None:
-        """Make the environment this night's: several may be alive, and each has the same names for its own keys and addresses."""
+        """Make the environment this night's: several may be alive, and each has the same names for
+        its own keys and addresses.
+        """
         os.environ.update(self.variables)
 
     @property
@@ -59,13 +65,23 @@ class Night:
         """A plan as the command line makes it. Raises Stopped."""
         self.here()
         local = self.held.local()
-        first, second = (Endpoint(each, local.node(each), sleep=self.held.sleep) for each in ("rpc", "second_rpc"))
-        asked = {"desk": WorkerDesk(local.desk_address(), sleep=self.held.sleep), "pair": Pair(first, second, self.held.sleep)} | asked
+        first, second = (
+            Endpoint(each, local.node(each), sleep=self.held.sleep)
+            for each in ("rpc", "second_rpc")
+        )
+        asked = {
+            "desk": WorkerDesk(local.desk_address(), sleep=self.held.sleep),
+            "pair": Pair(first, second, self.held.sleep),
+        } | asked
         options = {"authority_key": self.key(AUTHORITY)} | self.asked | asked
         if options.pop("by_roles", False):
             options["funder_key"] = self.key(FUNDER)
         try:
-            return make_plan(Request(case=_opened(case or self.held.case), grant=self.stage.grant.address, **options))
+            return make_plan(
+                Request(
+                    case=_opened(case or self.held.case), grant=self.stage.grant.address, **options
+                )
+            )
         finally:
             for peer in (asked["pair"], asked["desk"]):
                 if peer is not None:
@@ -95,10 +111,14 @@ class Night:
 
     def lamports(self, key: str, lamports: int) -> Any:
         """An account with other lamports while the block runs."""
-        return self.accounts({key: replace(self.stage.world.ledger.accounts.get(key, Account(0)), lamports=lamports)})
+        return self.accounts(
+            {key: replace(self.stage.world.ledger.accounts.get(key, Account(0)), lamports=lamports)}
+        )
 
     @contextmanager
-    def faults(self, first: Sequence[str] = (), second: Sequence[str] = (), behind: int = 0) -> Iterator[None]:
+    def faults(
+        self, first: Sequence[str] = (), second: Sequence[str] = (), behind: int = 0
+    ) -> Iterator[None]:
         """The nodes have faults while the block runs."""
         nodes = self.held.drill.nodes
         for node, specs in zip(nodes, (first, second), strict=False):
@@ -132,7 +152,9 @@ def _put(accounts: dict[str, Account], changed: dict[str, Account | None]) -> No
 def night(incident: str, era: str, seed: int = 0, **asked: Any) -> Iterator[Night]:
     """A living incident whose newest block is final."""
     with rehearsing(incident, era, seed) as held:
-        found = Night(held, asked, {name: os.environ[name] for name in (*held.names.values(), CLOCK)})
+        found = Night(
+            held, asked, {name: os.environ[name] for name in (*held.names.values(), CLOCK)}
+        )
         found.settle()
         yield found
 

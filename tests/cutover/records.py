@@ -1,4 +1,6 @@
-"""Records of cutovers made by hand, from what a recorded case shows of one that was done without a record."""
+"""Records of cutovers made by hand, from what a recorded case shows of one that was done without a
+record.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,27 @@ from popkit.protocol.message import GENESIS_HASH
 from tests.conftest import CASES
 
 CUTOVER = CASES / "cutover"
-OLD, NEW = "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH", "9JzAeLwRH5SF9MEnFDe8vR1V2qqNiyRPwhf19fFgKxZG"
+OLD, NEW = (
+    "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH",
+    "9JzAeLwRH5SF9MEnFDe8vR1V2qqNiyRPwhf19fFgKxZG",
+)
 """The two grants of the recorded cutover."""
 DIGEST = "5" * 64
 
 
 def stated(case: Case, old: str, new: str, **changes: Any) -> dict[str, Any]:
-    """The plain values of a true record of the cutover that a case shows. `changes` replace them, by paths such as `new__signer`."""
+    """The plain values of a true record of the cutover that a case shows. `changes` replace them,
+    by paths such as `new__signer`.
+    """
     facts, diagnosis = case.facts, case.diagnose().grant(old).as_json()
     history, first = facts.history, facts.chain(new).linked[0]
     pause = next((call for call in history.of_grant(old) if call.name == "set_paused"), None)
     creation = next(call for call in history.of_grant(new) if call.name == "create_grant")
     sent = [*([("0", pause)] if pause is not None else []), ("2", creation)]
-    terms = {name: creation.args[name] for name in ("grant_id", "amount_per_period", "period_seconds", "start_ts", "expires_at")}
+    terms = {
+        name: creation.args[name]
+        for name in ("grant_id", "amount_per_period", "period_seconds", "start_ts", "expires_at")
+    }
     made: dict[str, Any] = {
         "schema": "popkit.cutover/1",
         "made_at": case.collected_at,

@@ -1,4 +1,6 @@
-"""A living drill for the tests of sending: its time passes where a test waits, and whoever signs holds a drill's key."""
+"""A living drill for the tests of sending: its time passes where a test waits, and whoever signs
+holds a drill's key.
+"""
 
 from __future__ import annotations
 
@@ -84,15 +86,34 @@ class Rehearsed:
         return Holder(self.world.key("school"))
 
     def create(self) -> Call:
-        return transactions.create_grant(self.new, amount_per_period=1, period_seconds=86_400, start_ts=self.world.now - 5, expires_at=0)
+        return transactions.create_grant(
+            self.new,
+            amount_per_period=1,
+            period_seconds=86_400,
+            start_ts=self.world.now - 5,
+            expires_at=0,
+        )
 
     def switch(self) -> list[Call]:
         """The one transaction of a switch."""
-        upsert = transactions.upsert_pop_config(PROGRAM_ID, self.handle.authority, self.world.worker.signer)
-        return [transactions.set_paused(self.old), self.create(), transactions.fund_grant(self.new, 50), upsert]
+        upsert = transactions.upsert_pop_config(
+            PROGRAM_ID, self.handle.authority, self.world.worker.signer
+        )
+        return [
+            transactions.set_paused(self.old),
+            self.create(),
+            transactions.fund_grant(self.new, 50),
+            upsert,
+        ]
 
     def prepared(self, calls: list[Call] | None = None, **options: Any) -> Prepared:
-        return prepare(self.first, calls or self.switch(), self.handle.authority, [self.school], **{"fee_cap_lamports": CAP, **options})
+        return prepare(
+            self.first,
+            calls or self.switch(),
+            self.handle.authority,
+            [self.school],
+            **{"fee_cap_lamports": CAP, **options},
+        )
 
     def sent(self, prepared: Prepared, step: str = "2", **options: Any) -> Outcome:
         options = {"sleep": self.drill.clock.skip, "beat": BEAT, "patience": PATIENCE, **options}
@@ -105,7 +126,13 @@ class Rehearsed:
 
 @contextmanager
 def rehearsed(
-    folder: Path, *, build: str = "head", faults: tuple[str, ...] = (), second: tuple[str, ...] = (), behind: int = 0, slot_ms: int = 400
+    folder: Path,
+    *,
+    build: str = "head",
+    faults: tuple[str, ...] = (),
+    second: tuple[str, ...] = (),
+    behind: int = 0,
+    slot_ms: int = 400,
 ) -> Iterator[Rehearsed]:
     """A drill on loopback, a while after its beginning."""
     model = {"strict": "A", "strict_v2": "B", "relaxed": "C", "head": "D"}[build]

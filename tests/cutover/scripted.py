@@ -15,7 +15,9 @@ TOKEN = "the-operators-token-0123456789"
 
 @dataclass
 class Reply:
-    """One answer. `body` None closes the connection without one; `length` lies about the body's length, `seconds` pass first."""
+    """One answer. `body` None closes the connection without one; `length` lies about the body's
+    length, `seconds` pass first.
+    """
 
     status: int = 200
     body: bytes | None = b"{}"
@@ -35,7 +37,9 @@ class Asked:
 
 @contextmanager
 def scripted(replies: Sequence[Reply]) -> Iterator[tuple[str, list[Asked]]]:
-    """A server that gives the replies in order, the last one again and again; its URL and what it was asked."""
+    """A server that gives the replies in order, the last one again and again; its URL and what it
+    was asked.
+    """
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -52,7 +56,9 @@ def scripted(replies: Sequence[Reply]) -> Iterator[tuple[str, list[Asked]]]:
             self.send_response(reply.status)
             for name, value in {"Content-Type": reply.type, **reply.headers}.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body) if reply.length is None else reply.length))
+            self.send_header(
+                "Content-Length", str(len(reply.body) if reply.length is None else reply.length)
+            )
             self.end_headers()
             with suppress(BrokenPipeError):  # whoever asked did not wait for it
                 self.wfile.write(reply.body)
@@ -64,7 +70,9 @@ def scripted(replies: Sequence[Reply]) -> Iterator[tuple[str, list[Asked]]]:
             """Nothing on the terminal."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", asked

@@ -1,4 +1,6 @@
-"""Sends a canary's claim without the cutover's own sending: signed, sent once, awaited; attempts are kept in memory."""
+"""Sends a canary's claim without the cutover's own sending: signed, sent once, awaited; attempts
+are kept in memory.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class Landing:
 
 @dataclass
 class StandIn:
-    """`dies` is called with "signed" and "sent" and may raise, as a kill would end the process there."""
+    """`dies` is called with "signed" and "sent" and may raise, as a kill would end the process
+    there.
+    """
 
     first: Endpoint
     wallet: Signer
@@ -40,7 +44,10 @@ class StandIn:
         self.signed.append(wire)
         self.dies("signed")
         try:
-            self.first.post("sendTransaction", [b64encode(wire).decode(), {"encoding": "base64", "maxRetries": 0}])
+            self.first.post(
+                "sendTransaction",
+                [b64encode(wire).decode(), {"encoding": "base64", "maxRetries": 0}],
+            )
         except NodeRefused as refused:
             return Landing("expired", signature_of(wire), refused.message)
         self.sent.add(signature_of(wire))
@@ -53,9 +60,13 @@ class StandIn:
     def _end(self, signature: str) -> Landing:
         if signature in self.ends:
             return Landing(self.ends[signature], signature)
-        for _ in range(200 if signature in self.sent else 1):  # what was never sent needs no waiting
+        for _ in range(
+            200 if signature in self.sent else 1
+        ):  # what was never sent needs no waiting
             status = self.first.status(signature)
             if status is not None and status.get("confirmationStatus") == "finalized":
-                return Landing("landed" if status["err"] is None else "failed", signature, status["err"])
+                return Landing(
+                    "landed" if status["err"] is None else "failed", signature, status["err"]
+                )
             time.sleep(0.02)
         return Landing("expired", signature)

@@ -1,4 +1,6 @@
-"""A stranger asks for a proof of the new grant before anybody was told of it: noticed, never announced, given up, and planned anew."""
+"""A stranger asks for a proof of the new grant before anybody was told of it: noticed, never
+announced, given up, and planned anew.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def test_a_poisoned_grant_is_noticed_given_up_and_a_new_plan_is_verified() -> No
             assert (run.root / "cutover.json").is_file()
             given = new_of(run)
         held.collect_again()
-        assert code_of(lambda: held.plan(name="same")) in ("address_taken", "address_poisoned"), "the old address is never used again"
+        assert code_of(lambda: held.plan(name="same")) in ("address_taken", "address_poisoned"), (
+            "the old address is never used again"
+        )
         with held.plan(name="anew", given_up=(given,)) as anew:
             assert new_of(anew) != given
             assert carried_out(anew)[-1] == "4"
@@ -79,7 +83,9 @@ def test_a_stranger_right_before_the_canary_and_one_before_the_plan() -> None:
             assert given_up(again) == 0
             closed = again.journal.last("given_up")
             assert closed is not None
-            assert closed.facts["signature"] is not None, "the closing that landed before the kill is named"
+            assert closed.facts["signature"] is not None, (
+                "the closing that landed before the kill is named"
+            )
             assert landed(held, again.plan)["close_grant"] == 1
             assert resolve(again, "2.5").exit_code == 0
 
@@ -95,4 +101,7 @@ def test_an_address_that_was_asked_about_before_the_plan_is_refused() -> None:
         with held.plan(reason="a look at the address") as run:
             address = new_of(run)
         hands(held).upset({"upset": "asked-early", "value": address})
-        assert code_of(lambda: held.plan(name="late", reason="a look at the address")) == "address_poisoned"
+        assert (
+            code_of(lambda: held.plan(name="late", reason="a look at the address"))
+            == "address_poisoned"
+        )

@@ -1,4 +1,6 @@
-"""Who asked for proofs of the new grant: looks that overlap, looks that do not, and what a stranger leaves in the list."""
+"""Who asked for proofs of the new grant: looks that overlap, looks that do not, and what a stranger
+leaves in the list.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def living(era: str) -> Iterator[tuple[Drill, WorkerDesk, GrantHandle]]:
     world, handle, _ = sound(era, MODELS[era], "ann", "bob")
     world.live(50)
     drill = Drill(world, TOKEN)
-    with background(drill) as listening, WorkerDesk(Address(listening.worker, (("Authorization", f"Bearer {TOKEN}"),))) as desk:
+    with (
+        background(drill) as listening,
+        WorkerDesk(Address(listening.worker, (("Authorization", f"Bearer {TOKEN}"),))) as desk,
+    ):
         yield drill, desk, world.handle(handle.authority, handle.mint, 77)
 
 
@@ -52,7 +57,10 @@ def test_a_stranger_who_asks_for_a_proof_is_seen(era: str) -> None:
         second = watch(desk, [new.address], first.looks)
         assert second.is_untouched() is False
         assert {sighting.claimer for sighting in second.sightings} == {stranger}
-        assert [sighting.event for sighting in second.sightings] == ["POP_CLAIM_PROOF_ANCHOR", "API_POST_V1_SCHOOL_POP_PROOF"]
+        assert [sighting.event for sighting in second.sightings] == [
+            "POP_CLAIM_PROOF_ANCHOR",
+            "API_POST_V1_SCHOOL_POP_PROOF",
+        ]
         assert second.is_untouched(stranger) is True, "the canary's own proof is no stranger's"
         assert "somebody else" in second.sentence()
         assert "give this grant up" in second.advice()
@@ -63,9 +71,14 @@ def test_the_old_grant_and_a_refused_request_do_not_count() -> None:
         old = next(iter(drill.world.grants.values()))
         assert ask(desk, drill, old, drill.world.address("fay")).is_done
         event = next(iter(drill.worker.events))
-        assert desk.pop_proof(event, new.address, drill.world.address("eve"), 0, "WRONG2").kind == "refused"
+        assert (
+            desk.pop_proof(event, new.address, drill.world.address("eve"), 0, "WRONG2").kind
+            == "refused"
+        )
         found = watch(desk, [new.address])
-        assert [(sighting.moved, sighting.event) for sighting in found.sightings] == [(False, "API_POST_V1_SCHOOL_POP_PROOF")]
+        assert [(sighting.moved, sighting.event) for sighting in found.sightings] == [
+            (False, "API_POST_V1_SCHOOL_POP_PROOF")
+        ]
         assert found.is_untouched() is True
 
 
@@ -86,7 +99,9 @@ def test_more_than_fifty_entries_between_two_looks_are_not_known() -> None:
 
 def traffic(world: World, entries: int) -> None:
     for number in range(entries):
-        world.worker.append("API_GET_X", "system", {"type": "school", "id": "public-api"}, {"n": number})
+        world.worker.append(
+            "API_GET_X", "system", {"type": "school", "id": "public-api"}, {"n": number}
+        )
         world.tick(1)
 
 
@@ -115,8 +130,15 @@ def test_an_entry_that_was_edited_breaks_the_line_and_still_shows_its_anchor() -
     rows = world.worker.entries[-50:]
     at = max(n for n, row in enumerate(rows) if row["event"] == "POP_CLAIM_PROOF_ANCHOR")
     edited = [*rows[:at], rows[at] | {"actor": {"type": "wallet", "id": "x"}}, *rows[at + 1 :]]
-    found = judged([Look.of(rows[:at], 1.0, [handle.address]), Look.of(edited, 2.0, [handle.address])], [handle.address])
-    assert [sighting.is_whole for sighting in found.sightings if sighting.entry == rows[at]["entry_hash"]] == [False]
+    found = judged(
+        [Look.of(rows[:at], 1.0, [handle.address]), Look.of(edited, 2.0, [handle.address])],
+        [handle.address],
+    )
+    assert [
+        sighting.is_whole
+        for sighting in found.sightings
+        if sighting.entry == rows[at]["entry_hash"]
+    ] == [False]
     assert len(found.gaps) == 1
 
 
@@ -137,5 +159,9 @@ def test_an_empty_worker_and_one_that_begins_now() -> None:
 
 
 def test_a_list_that_cannot_be_read_is_no_look() -> None:
-    with scripted([Reply(200, b'{"logs": "none"}')]) as (url, _), WorkerDesk(Address(url)) as desk, pytest.raises(Silent):
+    with (
+        scripted([Reply(200, b'{"logs": "none"}')]) as (url, _),
+        WorkerDesk(Address(url)) as desk,
+        pytest.raises(Silent),
+    ):
         watch(desk, ["g"])

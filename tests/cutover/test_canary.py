@@ -1,4 +1,6 @@
-"""The canary against the living worker and chain of each era: first claim, kills at every point, and each way in which it must stop."""
+"""The canary against the living worker and chain of each era: first claim, kills at every point,
+and each way in which it must stop.
+"""
 
 from __future__ import annotations
 
@@ -59,13 +61,25 @@ class Scene:
         return Journal.open(path) if path.exists() else Journal.create(path, "0" * 64)
 
     def take(self, **other: Any) -> CanaryResult:
-        given = {"wallet": self.wallet, "event": self.event, "terms": self.terms, "journal": self.journal, "attempts": self.folder}
-        return take(self.desk, self.first, self.second, **{**given, "carrier": self.carrier, **other})
+        given = {
+            "wallet": self.wallet,
+            "event": self.event,
+            "terms": self.terms,
+            "journal": self.journal,
+            "attempts": self.folder,
+        }
+        return take(
+            self.desk, self.first, self.second, **{**given, "carrier": self.carrier, **other}
+        )
 
     @property
     def anchors(self) -> list[dict[str, Any]]:
         """The anchors that name the new grant."""
-        return [row for row in self.drill.worker.entries if row["data"].get("grant") == self.grant.address]
+        return [
+            row
+            for row in self.drill.worker.entries
+            if row["data"].get("grant") == self.grant.address
+        ]
 
     @property
     def claims(self) -> list[Any]:
@@ -85,7 +99,15 @@ def scene(era: str, folder: Path, slot_ms: int = 10) -> Iterator[Scene]:
     held = world.ledger.grants[new.address]
     place = GrantPlace(PROGRAM_ID, new.authority, new.mint, 77)
     model = "A" if era == "strict" else MODELS[era]
-    terms = Terms(place, held.amount_per_period, held.period_seconds, held.start_ts, world.worker.signer, model, era in STRICT)
+    terms = Terms(
+        place,
+        held.amount_per_period,
+        held.period_seconds,
+        held.start_ts,
+        world.worker.signer,
+        model,
+        era in STRICT,
+    )
     drill = Drill(world, TOKEN)
     with background(drill) as listening:
         header = (("Authorization", f"Bearer {TOKEN}"),)
@@ -95,7 +117,18 @@ def scene(era: str, folder: Path, slot_ms: int = 10) -> Iterator[Scene]:
             Endpoint("second", Address(listening.second_rpc)) as second,
         ):
             wallet = Holder(key)
-            yield Scene(drill, desk, first, second, new, event, terms, wallet, StandIn(first, wallet), folder)
+            yield Scene(
+                drill,
+                desk,
+                first,
+                second,
+                new,
+                event,
+                terms,
+                wallet,
+                StandIn(first, wallet),
+                folder,
+            )
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -110,8 +143,15 @@ def test_the_first_claim_is_taken_once_and_verified(era: str, tmp_path: Path) ->
         assert len(s.journal.entries) == before, "what was verified stands"
         assert s.claims == [None]
         assert [row["data"]["prevHash"] for row in s.anchors] == [GENESIS_HASH]
-        recorded = [row for row in s.drill.worker.entries if row["event"] == "WALLET_CLAIM" and row["eventId"] == s.event]
-        assert result.signature in [row["data"]["transfer"]["txSignature"] for row in recorded] or era == "strict_v2"
+        recorded = [
+            row
+            for row in s.drill.worker.entries
+            if row["event"] == "WALLET_CLAIM" and row["eventId"] == s.event
+        ]
+        assert (
+            result.signature in [row["data"]["transfer"]["txSignature"] for row in recorded]
+            or era == "strict_v2"
+        )
         assert countdown(s.journal, s.first.clock().block_time) is None
         kinds = [entry.kind for entry in s.journal.of(STEP)]
         assert kinds[0] == "canary_begins"
@@ -119,7 +159,9 @@ def test_the_first_claim_is_taken_once_and_verified(era: str, tmp_path: Path) ->
 
 
 def killing(before: bool, met: set[str], spared: str) -> Callable[..., Any]:
-    """A journal's write that ends the process before or after it writes an entry of a kind that it has not written yet."""
+    """A journal's write that ends the process before or after it writes an entry of a kind that it
+    has not written yet.
+    """
     real = Journal.write
 
     def write(self: Journal, kind: str, step: str | None = None, **facts: Any) -> Any:
@@ -138,13 +180,21 @@ def killing(before: bool, met: set[str], spared: str) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("era", ["strict", "head"])
-def test_killed_at_every_entry_and_gone_on_with(era: str, before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is sent, issued or lost twice. The one instant that costs a strict grant has a test of its own."""
+def test_killed_at_every_entry_and_gone_on_with(
+    era: str, before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent, issued or lost twice. The one instant that costs a strict grant has a test
+    of its own.
+    """
     met: set[str] = set()
     kills = 0
     with scene(era, tmp_path) as s, monkeypatch.context() as patched:
         s.journal.write("looked")
-        patched.setattr(Journal, "write", killing(before, met, "canary_done proof" if (era, before) == ("strict", True) else ""))
+        patched.setattr(
+            Journal,
+            "write",
+            killing(before, met, "canary_done proof" if (era, before) == ("strict", True) else ""),
+        )
         while True:
             try:
                 result = s.take()
@@ -158,8 +208,12 @@ def test_killed_at_every_entry_and_gone_on_with(era: str, before: bool, tmp_path
         assert len(s.anchors) == 1
 
 
-def test_killed_in_the_instant_before_a_proof_was_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It cannot be had again, and the strict grant is lost: the next run says so, and sends nothing."""
+def test_killed_in_the_instant_before_a_proof_was_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot be had again, and the strict grant is lost: the next run says so, and sends
+    nothing.
+    """
     met = {"canary_begins ", "canary_asks proof"}
     with scene("strict", tmp_path) as s:
         s.journal.write("looked")
@@ -214,9 +268,13 @@ def test_an_unknown_outcome_sends_nothing_new(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("era", ["strict", "relaxed"])
 def test_a_proof_that_was_kept_too_long(era: str, tmp_path: Path) -> None:
-    """In the strict eras the grant is lost, and no other proof is asked for; the later programs take another one."""
+    """In the strict eras the grant is lost, and no other proof is asked for; the later programs
+    take another one.
+    """
     with scene(era, tmp_path) as s:
-        s.carrier.dies = lambda where: (_ for _ in ()).throw(Killed()) if where == "signed" else None
+        s.carrier.dies = lambda where: (
+            (_ for _ in ()).throw(Killed()) if where == "signed" else None
+        )
         with pytest.raises(Killed):
             s.take()
         s.carrier.signed.clear()
@@ -235,10 +293,16 @@ def test_a_proof_that_was_kept_too_long(era: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("era", ["strict_v2", "relaxed"])
 def test_a_stranger_asked_for_a_proof_before(era: str, tmp_path: Path) -> None:
-    """The strict eras' grant is dead, and that is said before anything is sent; the later ones take heads from the chain."""
+    """The strict eras' grant is dead, and that is said before anything is sent; the later ones take
+    heads from the chain.
+    """
     with scene(era, tmp_path) as s:
         stranger = s.drill.world.address("eve")
-        code = None if s.terms.model == "A" else s.desk.participate(s.event, stranger).body["confirmationCode"]
+        code = (
+            None
+            if s.terms.model == "A"
+            else s.desk.participate(s.event, stranger).body["confirmationCode"]
+        )
         heads = (GENESIS_HASH, GENESIS_HASH) if s.terms.takes_heads else None
         assert s.desk.pop_proof(s.event, s.grant.address, stranger, 0, code, heads).is_done
         if era in STRICT:
@@ -355,7 +419,9 @@ def test_a_worker_that_is_down_before_and_after_the_claim(tmp_path: Path) -> Non
 
 
 def test_a_sink_that_fails_under_the_participation(tmp_path: Path) -> None:
-    """The worker keeps the participation and no receipt: it says so before a proof is asked for, and no proof is lost."""
+    """The worker keeps the participation and no receipt: it says so before a proof is asked for,
+    and no proof is lost.
+    """
     with scene("strict_v2", tmp_path) as s:
         s.drill.worker.failing = ("WALLET",)
         with pytest.raises(OutcomeUnknown) as unknown:
@@ -370,11 +436,15 @@ def test_a_sink_that_fails_under_the_participation(tmp_path: Path) -> None:
         s.drill.world.ledger.accounts[other.public_key] = Account(1_000_000_000, SYSTEM_PROGRAM)
         s.drill.clock.skip(5)
         s.carrier.wallet = other
-        assert s.take(wallet=other).is_verified, "another wallet may take over while no proof was asked for"
+        assert s.take(wallet=other).is_verified, (
+            "another wallet may take over while no proof was asked for"
+        )
 
 
 def test_a_sink_that_fails_under_the_proof(tmp_path: Path) -> None:
-    """503, and the head has moved: the strict grant is lost, and the next run says so instead of sending."""
+    """503, and the head has moved: the strict grant is lost, and the next run says so instead of
+    sending.
+    """
     with scene("strict", tmp_path) as s:
         s.drill.worker.failing = ("API_POST",)
         with pytest.raises(OutcomeUnknown) as unknown:
@@ -390,7 +460,9 @@ def test_a_sink_that_fails_under_the_proof(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("era", ["strict", "head"])
 def test_the_claim_goes_through_the_cutovers_own_sending(era: str, tmp_path: Path) -> None:
-    """Signed bytes on disk first; killed in between, the attempt is found again, and nothing is sent twice."""
+    """Signed bytes on disk first; killed in between, the attempt is found again, and nothing is
+    sent twice.
+    """
     attempts = tmp_path / "attempts"
     with scene(era, tmp_path, 20) as s:  # a blockhash must outlive a busy machine's pauses
         given = {"carrier": None, "attempts": attempts, "beat": 0.02}
@@ -406,7 +478,10 @@ def test_the_claim_goes_through_the_cutovers_own_sending(era: str, tmp_path: Pat
         result = s.take(**given)
         assert result.failed == ()
         assert s.claims == [None]
-        assert sorted(file.name for file in attempts.iterdir()) == [f"{STEP}-1.json", f"{STEP}-1.outcome.json"]
+        assert sorted(file.name for file in attempts.iterdir()) == [
+            f"{STEP}-1.json",
+            f"{STEP}-1.outcome.json",
+        ]
 
 
 def test_a_claim_that_would_fail_is_not_sent_and_the_proof_is_used_later(tmp_path: Path) -> None:

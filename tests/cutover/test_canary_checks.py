@@ -1,4 +1,6 @@
-"""What a first claim must be, held to the recorded first claims of the real program and worker; and each thing that must not pass."""
+"""What a first claim must be, held to the recorded first claims of the real program and worker; and
+each thing that must not pass.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from popkit.cutover.first_claim.checks import Check, Proof, Terms, anchor_check, claim_checks, proof_checks, receipt_of, ticket_checks
+from popkit.cutover.first_claim.checks import (
+    Check,
+    Proof,
+    Terms,
+    anchor_check,
+    claim_checks,
+    proof_checks,
+    receipt_of,
+    ticket_checks,
+)
 from popkit.cutover.sending.endpoint import Held
 from popkit.cutover.sending.transactions import (
     GrantPlace,
@@ -34,7 +45,9 @@ STEP = "4 claim 1 on the new grant"
 
 @dataclass(frozen=True)
 class Recorded:
-    """One recorded first claim: its proof, the plan's terms, the signed bytes, what the node and the worker answered."""
+    """One recorded first claim: its proof, the plan's terms, the signed bytes, what the node and
+    the worker answered.
+    """
 
     proof: Proof
     terms: Terms
@@ -56,7 +69,16 @@ class Recorded:
 
 
 def held(value: dict[str, Any] | None) -> Held | None:
-    return None if value is None else Held(value["lamports"], value["owner"], base64.b64decode(value["data"][0]), value["executable"])
+    return (
+        None
+        if value is None
+        else Held(
+            value["lamports"],
+            value["owner"],
+            base64.b64decode(value["data"][0]),
+            value["executable"],
+        )
+    )
 
 
 def recorded(era: str) -> Recorded:
@@ -65,7 +87,13 @@ def recorded(era: str) -> Recorded:
     for row in rows:
         named.setdefault(row["step"], row)
     after = named[f"{STEP}: accounts after"]
-    accounts = dict(zip(after["request"]["params"][0], map(held, after["response"]["result"]["value"]), strict=True))
+    accounts = dict(
+        zip(
+            after["request"]["params"][0],
+            map(held, after["response"]["result"]["value"]),
+            strict=True,
+        )
+    )
     asked = named[f"{STEP}: pop-proof"]["request"]["body"]
     grant_held = accounts[asked["grant"]]
     assert grant_held is not None
@@ -73,14 +101,27 @@ def recorded(era: str) -> Recorded:
     place = GrantPlace(PROGRAM_ID, grant.authority, grant.mint, grant.grant_id)
     body = named[f"{STEP}: pop-proof"]["response"]["body"]
     model = "A" if era == "strict" else "E"
-    terms = Terms(place, grant.amount_per_period, grant.period_seconds, grant.start_ts, body["signerPubkey"], model, era == "strict")
+    terms = Terms(
+        place,
+        grant.amount_per_period,
+        grant.period_seconds,
+        grant.start_ts,
+        body["signerPubkey"],
+        model,
+        era == "strict",
+    )
     proof = Proof.read(body)
     assert proof is not None
     wire = base64.b64decode(named[f"{STEP}: send"]["request"]["params"][0])
     result = dict(named[f"{STEP}: transaction"]["response"]["result"])
     signature = named[f"{STEP}: send"]["response"]["result"]
     ticket = named[f"{STEP}: register"]["response"]["body"]["ticketReceipt"]
-    logs = [row for each in rows if each["request"].get("path") == "/api/master/audit-logs" for row in each["response"]["body"]["logs"]]
+    logs = [
+        row
+        for each in rows
+        if each["request"].get("path") == "/api/master/audit-logs"
+        for row in each["response"]["body"]["logs"]
+    ]
     return Recorded(proof, terms, wire, signature, result, accounts, ticket, asked["eventId"], logs)
 
 
@@ -93,18 +134,29 @@ def failing(checks: tuple[Check, ...]) -> set[str]:
     return {check.name for check in checks if check.holds is not True}
 
 
-def of_proof(claim: Recorded, proof: Proof | None = None, receipt_hash: str | None = None, late: int = 1) -> set[str]:
+def of_proof(
+    claim: Recorded, proof: Proof | None = None, receipt_hash: str | None = None, late: int = 1
+) -> set[str]:
     said = claim.proof.said
     now, ticket = said.issued_at + late, receipt_hash or claim.ticket["receiptHash"]
-    checks = proof_checks(proof or claim.proof, claim.terms, claim.wallet, said.period_index, now, ticket)
+    checks = proof_checks(
+        proof or claim.proof, claim.terms, claim.wallet, said.period_index, now, ticket
+    )
     return failing(checks)
 
 
 def test_the_recorded_first_claim_holds_in_everything(claim: Recorded) -> None:
     assert of_proof(claim) == set()
     assert failing(claim.at_landing) == set()
-    assert failing(ticket_checks(claim.ticket, claim.event, claim.wallet, claim.ticket["confirmationCode"])) == set()
-    anchor = anchor_check(claim.logs, claim.proof, claim.ticket if claim.terms.gives_codes else None)
+    assert (
+        failing(
+            ticket_checks(claim.ticket, claim.event, claim.wallet, claim.ticket["confirmationCode"])
+        )
+        == set()
+    )
+    anchor = anchor_check(
+        claim.logs, claim.proof, claim.ticket if claim.terms.gives_codes else None
+    )
     assert anchor.holds is True
 
 
@@ -120,9 +172,13 @@ def test_our_calls_make_the_bytes_that_the_recorded_wallet_signed(claim: Recorde
 
 
 def spoiled(proof: Proof, **fields: Any) -> Proof:
-    """A proof whose message says otherwise, with its entry hash worked out anew; its signature is of the old one."""
+    """A proof whose message says otherwise, with its entry hash worked out anew; its signature is
+    of the old one.
+    """
     said = replace(proof.said, **fields)
-    return replace(proof, message=encode_message(replace(said, entry_hash=said.recomputed_entry_hash())))
+    return replace(
+        proof, message=encode_message(replace(said, entry_hash=said.recomputed_entry_hash()))
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,14 +201,21 @@ def test_a_proof_of_another_key_or_ticket_or_time(claim: Recorded) -> None:
     assert of_proof(claim, late=601) == {"proof_in_time"}
     assert of_proof(claim, late=-601) == {"proof_in_time"}
     assert of_proof(claim, late=600) == set()
-    assert of_proof(claim, receipt_hash="1" * 64) == ({"proof_ticket_receipt"} if claim.terms.gives_codes else set())
+    assert of_proof(claim, receipt_hash="1" * 64) == (
+        {"proof_ticket_receipt"} if claim.terms.gives_codes else set()
+    )
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"signerPubkey": "x"}])
 def test_what_is_no_proof(body: Any, claim: Recorded) -> None:
     assert Proof.read(body) is None
     assert Proof.read(claim.proof.as_json()) == claim.proof
-    for name, wrong in (("messageBase64", "!"), ("messageBase64", "AAAA"), ("signatureBase64", "AAAA"), ("signerPubkey", "0")):
+    for name, wrong in (
+        ("messageBase64", "!"),
+        ("messageBase64", "AAAA"),
+        ("signatureBase64", "AAAA"),
+        ("signerPubkey", "0"),
+    ):
         assert Proof.read(claim.proof.as_json() | {name: wrong}) is None
 
 
@@ -171,33 +234,57 @@ def without(claim: Recorded, key: str) -> Recorded:
         (lambda c: without(c, receipt_of(c.proof, c.terms)), {"receipt"}),
         (lambda c: without(c, c.terms.place.pop_state), {"pop_state"}),
         (lambda c: replace(c, terms=replace(c.terms, amount=c.terms.amount + 1)), {"amount"}),
-        (lambda c: replace(c, terms=replace(c.terms, start_ts=c.terms.start_ts - 10 * c.terms.period_seconds)), {"receipt_period"}),
+        (
+            lambda c: replace(
+                c, terms=replace(c.terms, start_ts=c.terms.start_ts - 10 * c.terms.period_seconds)
+            ),
+            {"receipt_period"},
+        ),
         (lambda c: replace(c, result=refused(c.result)), {"transaction_accepted"}),
-        (lambda c: replace(c, proof=replace(c.proof, signer=c.terms.place.authority)), {"transaction_proof"}),
+        (
+            lambda c: replace(c, proof=replace(c.proof, signer=c.terms.place.authority)),
+            {"transaction_proof"},
+        ),
     ],
 )
-def test_a_claim_that_is_not_as_it_must_be(claim: Recorded, spoil: Callable[[Recorded], Recorded], names: set[str]) -> None:
+def test_a_claim_that_is_not_as_it_must_be(
+    claim: Recorded, spoil: Callable[[Recorded], Recorded], names: set[str]
+) -> None:
     wrong = spoil(claim)
-    found = failing(claim_checks(wrong.result, claim.signature, wrong.accounts, wrong.proof, wrong.terms))
+    found = failing(
+        claim_checks(wrong.result, claim.signature, wrong.accounts, wrong.proof, wrong.terms)
+    )
     assert found == names
 
 
 @pytest.mark.parametrize(("seconds", "holds"), [(9, None), (0, False), (-9, False)])
-def test_another_head_is_open_after_a_younger_claim_and_wrong_after_none(claim: Recorded, seconds: int, holds: bool | None) -> None:
+def test_another_head_is_open_after_a_younger_claim_and_wrong_after_none(
+    claim: Recorded, seconds: int, holds: bool | None
+) -> None:
     state = claim.accounts[claim.terms.place.pop_state]
     assert state is not None
     issued = (claim.proof.said.issued_at + seconds).to_bytes(8, "little")
     data = state.data[:40] + b"\1" * 64 + state.data[104:112] + issued + state.data[120:]
-    moved = replace(claim, accounts={**claim.accounts, claim.terms.place.pop_state: replace(state, data=data)})
-    assert [(check.name, check.holds) for check in moved.at_landing if check.holds is not True] == [("pop_state", holds)]
+    moved = replace(
+        claim, accounts={**claim.accounts, claim.terms.place.pop_state: replace(state, data=data)}
+    )
+    assert [(check.name, check.holds) for check in moved.at_landing if check.holds is not True] == [
+        ("pop_state", holds)
+    ]
 
 
 def test_a_ticket_receipt_of_somebody_else_hashed_anew(claim: Recorded) -> None:
     """The worker's own check accepts it: it never compares whose receipt it is."""
     forged = claim.ticket | {"subjectCommitment": canonical.subject_commitment(claim.event, "eve")}
     forged["receiptHash"] = canonical.receipt_hash(forged)
-    assert failing(ticket_checks(forged, claim.event, claim.wallet, claim.ticket["confirmationCode"])) == {"ticket_subject"}
-    assert failing(ticket_checks(claim.ticket, "evt-other", claim.wallet, "AAAAAA")) == {"ticket_event", "ticket_code", "ticket_subject"}
+    assert failing(
+        ticket_checks(forged, claim.event, claim.wallet, claim.ticket["confirmationCode"])
+    ) == {"ticket_subject"}
+    assert failing(ticket_checks(claim.ticket, "evt-other", claim.wallet, "AAAAAA")) == {
+        "ticket_event",
+        "ticket_code",
+        "ticket_subject",
+    }
     assert [check.holds for check in ticket_checks(None, claim.event, claim.wallet, "")] == [None]
 
 

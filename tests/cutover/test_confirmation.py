@@ -1,4 +1,6 @@
-"""Confirmations: one use, ten minutes, no default, the value as it is; also across processes and after restarts."""
+"""Confirmations: one use, ten minutes, no default, the value as it is; also across processes and
+after restarts.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def confirmations(tmp_path: Path, watch: Watch) -> Confirmations:
 
 
 def refused(confirmations: Confirmations, typed: str, step: str = "2", value: str = VALUE) -> str:
-    """The code for which something typed is refused; every refusal has its exit code, says what to do and stands in the journal."""
+    """The code for which something typed is refused; every refusal has its exit code, says what to
+    do and stands in the journal.
+    """
     before = len(confirmations.journal.entries)
     with pytest.raises(NotConfirmed) as stopped:
         confirmations.check(typed, step, value)
@@ -51,7 +55,9 @@ def refused(confirmations: Confirmations, typed: str, step: str = "2", value: st
         assert value not in words
         assert len(typed) < 3 or typed not in words
     entries = confirmations.journal.entries[before:]
-    assert [(entry.kind, entry.step, entry.facts) for entry in entries] == [("confirmation_refused", step, {"why": error.code})]
+    assert [(entry.kind, entry.step, entry.facts) for entry in entries] == [
+        ("confirmation_refused", step, {"why": error.code})
+    ]
     return error.code
 
 
@@ -81,10 +87,14 @@ def test_token_and_value_confirm_once(confirmations: Confirmations, typed: str) 
         ("AAAAAA:q7WxYZ", "confirmation_token"),
     ],
 )
-def test_what_is_wrong_is_refused_and_burns_nothing(confirmations: Confirmations, typed: str, code: str) -> None:
+def test_what_is_wrong_is_refused_and_burns_nothing(
+    confirmations: Confirmations, typed: str, code: str
+) -> None:
     asked = confirmations.ask("2", VALUE)
     assert refused(confirmations, typed.replace("TOKEN", asked.token)) == code
-    assert "q7" not in confirmations.journal.path.read_text(), "neither the value nor what was typed is written down"
+    assert "q7" not in confirmations.journal.path.read_text(), (
+        "neither the value nor what was typed is written down"
+    )
     assert confirmations.check(f"{asked.token}:{VALUE}", "2", VALUE)
 
 
@@ -96,7 +106,9 @@ def test_letters_of_a_token_count_as_they_are(confirmations: Confirmations) -> N
 
 
 @pytest.mark.parametrize(("seconds", "holds"), [(0, True), (600, True), (601, False), (-1, False)])
-def test_a_token_counts_for_ten_minutes(confirmations: Confirmations, watch: Watch, seconds: int, holds: bool) -> None:
+def test_a_token_counts_for_ten_minutes(
+    confirmations: Confirmations, watch: Watch, seconds: int, holds: bool
+) -> None:
     asked = confirmations.ask("2", VALUE)
     watch.time += seconds
     assert bool(confirmations.outstanding("2")) is holds
@@ -123,13 +135,17 @@ def test_the_newest_token_of_a_step_counts_alone(confirmations: Confirmations) -
 def test_a_token_counts_for_its_own_step(confirmations: Confirmations) -> None:
     other = confirmations.ask("2", VALUE)
     assert refused(confirmations, f"AAAAAA:{VALUE}", step="0") == "confirmation_not_asked"
-    assert refused(confirmations, f"{other.token}:{VALUE}", step="0") == "confirmation_of_another_step"
+    assert (
+        refused(confirmations, f"{other.token}:{VALUE}", step="0") == "confirmation_of_another_step"
+    )
     assert confirmations.check(f"{other.token}:{VALUE}", "2", VALUE)
 
 
 def test_a_value_that_changed_since_is_not_confirmed(confirmations: Confirmations) -> None:
     asked = confirmations.ask("2", "1000")
-    assert refused(confirmations, f"{asked.token}:2000", value="2000") == "confirmation_value_changed"
+    assert (
+        refused(confirmations, f"{asked.token}:2000", value="2000") == "confirmation_value_changed"
+    )
 
 
 @pytest.mark.parametrize("value", ["", " \n"])
@@ -144,13 +160,23 @@ def test_a_restart_forgets_nothing(confirmations: Confirmations, watch: Watch) -
     again = Confirmations(Journal.open(path, PLAN, now=watch), SECONDS)
     assert again.outstanding("2") == asked
     again.check(f"{asked.token}:{VALUE}", "2", VALUE)
-    assert refused(Confirmations(Journal.open(path, PLAN, now=watch), SECONDS), f"{asked.token}:{VALUE}") == "confirmation_used"
+    assert (
+        refused(
+            Confirmations(Journal.open(path, PLAN, now=watch), SECONDS), f"{asked.token}:{VALUE}"
+        )
+        == "confirmation_used"
+    )
     with pytest.raises(NotConfirmed):  # opened before the token was used elsewhere
         confirmations.check(f"{asked.token}:{VALUE}", "2", VALUE)
 
 
 def test_a_token_is_of_its_plan_step_and_nonce() -> None:
-    made = {token(plan, step, nonce) for plan in ("a", "b") for step in ("0", "2") for nonce in ("x", "y")}
+    made = {
+        token(plan, step, nonce)
+        for plan in ("a", "b")
+        for step in ("0", "2")
+        for nonce in ("x", "y")
+    }
     assert len(made) == 8
     assert token("a", "2", "x") in made
 

@@ -21,13 +21,18 @@ SECRET = "k3y4of5this6node7that8nobody9sees"
 
 
 @contextmanager
-def node(*faults: str, pauses: list[float] | None = None) -> Iterator[tuple[Drill, GrantHandle, Endpoint]]:
+def node(
+    *faults: str, pauses: list[float] | None = None
+) -> Iterator[tuple[Drill, GrantHandle, Endpoint]]:
     """A drill's first node with faults, asked by an endpoint whose pauses take no time."""
     world, handle, _ = sound("strict", "A", "ann", "bob")
     world.live(50)
     drill = Drill(world, "the drill's own", faults=faults)
     spent = [] if pauses is None else pauses
-    with background(drill) as listening, Endpoint("first", Address(listening.rpc), sleep=spent.append) as endpoint:
+    with (
+        background(drill) as listening,
+        Endpoint("first", Address(listening.rpc), sleep=spent.append) as endpoint,
+    ):
         yield drill, handle, endpoint
 
 
@@ -38,7 +43,12 @@ def test_what_a_node_holds_is_read_at_finalized() -> None:
         grant = drill.world.ledger.accounts[handle.address]
         held = found[handle.address]
         assert held is not None
-        assert (held.data, held.lamports, held.owner, found[nobody]) == (grant.data, grant.lamports, grant.owner, None)
+        assert (held.data, held.lamports, held.owner, found[nobody]) == (
+            grant.data,
+            grant.lamports,
+            grant.owner,
+            None,
+        )
         assert list(found) == [handle.address, nobody]
         assert found.slot <= drill.chain.slot_at("finalized")
         assert endpoint.newest_slot == found.slot
@@ -85,7 +95,9 @@ def test_a_node_that_goes_back_in_time_is_not_believed() -> None:
         assert caught.value.number == -32016
 
 
-def test_a_balancer_that_ignores_the_slot_asked_for_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_balancer_that_ignores_the_slot_asked_for_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with node() as (_, handle, endpoint):
         found = endpoint.accounts([handle.address])
         answer = {"context": {"slot": found.slot - 40}, "value": [None]}
@@ -94,7 +106,9 @@ def test_a_balancer_that_ignores_the_slot_asked_for_is_not_believed(monkeypatch:
             endpoint.accounts([handle.address])
 
 
-@pytest.mark.parametrize("fault", ["429:0.5", "server-error:0.5", "html-502:0.5", "drop:0.5", "cut:0.5"])
+@pytest.mark.parametrize(
+    "fault", ["429:0.5", "server-error:0.5", "html-502:0.5", "drop:0.5", "cut:0.5"]
+)
 def test_reads_are_tried_again(fault: str) -> None:
     with node(fault) as (_, handle, endpoint):
         endpoint.attempts = 40
@@ -104,7 +118,10 @@ def test_reads_are_tried_again(fault: str) -> None:
 
 def test_the_pause_that_a_node_asks_for_is_kept() -> None:
     pauses: list[float] = []
-    with node("429:1:7", pauses=pauses) as (_, _, endpoint), pytest.raises(Unanswered, match="HTTP 429"):
+    with (
+        node("429:1:7", pauses=pauses) as (_, _, endpoint),
+        pytest.raises(Unanswered, match="HTTP 429"),
+    ):
         endpoint.height()
     assert len(pauses) == endpoint.attempts - 1
     assert min(pauses) >= 7
@@ -136,7 +153,9 @@ def test_a_refusal_has_the_node_s_number_and_words() -> None:
      {"context": {"slot": 5}, "value": [{"data": ["", "base58"], "lamports": 1, "owner": "1" * 32, "executable": False}]},
      {"context": {"slot": 5}, "value": [{"data": ["", "base64"], "lamports": 1.5, "owner": "1" * 32, "executable": False}]}],
 )  # fmt: skip
-def test_an_answer_of_another_shape_is_not_guessed_at(answer: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_of_another_shape_is_not_guessed_at(
+    answer: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     endpoint = Endpoint("first", Address("http://127.0.0.1:9"), sleep=lambda _: None)
     monkeypatch.setattr(endpoint, "post", lambda method, params: answer)
     with pytest.raises(Silent):

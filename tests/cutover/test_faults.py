@@ -1,4 +1,5 @@
-"""Each step under each fault of the drill: done, stopped with a reason, or not known until `resolve`; never a wrong "done", nothing twice.
+"""Each step under each fault of the drill: done, stopped with a reason, or not known until
+`resolve`; never a wrong "done", nothing twice.
 
 POPKIT_EVERY=1 tries every fault of sending at every step that sends.
 """
@@ -23,7 +24,10 @@ from tests.cutover.nights import EVERY, assert_whole, code_of, events_of, hands,
 SENDING = ["lost-answer:1", "late:40:1", "dropped-first:1:1", "dropped:1", "null-status:1", "stale-blockhash:3", "429:0.3", "never-seen:1",
     "html-502:0.3", "cut:0.3", "null:1"]  # fmt: skip
 """Faults of the first node under which a step may act."""
-NIGHTS = [{"0": SENDING[0], "2": SENDING[1], "2.5": SENDING[6]}, {"0": SENDING[3], "2": SENDING[7], "2.5": SENDING[2]}]
+NIGHTS = [
+    {"0": SENDING[0], "2": SENDING[1], "2.5": SENDING[6]},
+    {"0": SENDING[3], "2": SENDING[7], "2.5": SENDING[2]},
+]
 if EVERY:
     NIGHTS += [dict.fromkeys(("0", "2", "2.5"), fault) for fault in SENDING]
 LOOKING = {
@@ -72,7 +76,9 @@ def test_a_night_of_faults_of_sending(night: dict[str, str]) -> None:
             if run.state(step) != "done":
                 confirmed(run, step)
         assert_whole(run.root)
-        assert {name: n for name, n in landed(held, run.plan).items() if name != "upsert_pop_config"} == {
+        assert {
+            name: n for name, n in landed(held, run.plan).items() if name != "upsert_pop_config"
+        } == {
             "set_paused": 1,
             "create_grant": 1,
             "fund_grant": 1,
@@ -80,8 +86,12 @@ def test_a_night_of_faults_of_sending(night: dict[str, str]) -> None:
         }
 
 
-def test_what_nobody_knows_is_a_choice_with_its_risks_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One node hides what landed, the other lags: nothing is sent again or called failed, and a person sees what can be done."""
+def test_what_nobody_knows_is_a_choice_with_its_risks_until_it_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One node hides what landed, the other lags: nothing is sent again or called failed, and a
+    person sees what can be done.
+    """
     with rehearsing("abandoned-proof", "strict") as held, held.plan() as run:
         for step in ("0", "1"):
             confirmed(run, step)
@@ -120,7 +130,9 @@ def test_a_node_that_is_not_to_be_trusted_stops_every_step(node: str) -> None:
         assert landed(held, run.plan) == before
         suffer(held, "stands-still", node)
         held.sleep(120)
-        assert code_of(lambda: confirmed(run, "2")) == ("clock_off" if node == "node" else "endpoints_disagree")
+        assert code_of(lambda: confirmed(run, "2")) == (
+            "clock_off" if node == "node" else "endpoints_disagree"
+        )
         assert run.state("2") == "open"
         assert run.status().exit_code == 0, "nothing is outstanding"
         assert of_step(run.attempts, "2") == []
@@ -132,14 +144,26 @@ def test_a_node_that_is_not_to_be_trusted_stops_every_step(node: str) -> None:
 
 
 def test_what_a_node_refused_or_did_not_show_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name of a refusal after the bytes expired, and a node that lagged after the landing: in both languages, and at each look."""
+    """The name of a refusal after the bytes expired, and a node that lagged after the landing: in
+    both languages, and at each look.
+    """
     with rehearsing("abandoned-proof", "strict") as held, held.plan() as run:
         assert isinstance(run.step("0"), switch.Switch)
-        for kind, code, state, error in (("expired", "expired", "open", 1), ("unknown", "unknown_outcome", "unknown", 3)):
+        for kind, code, state, error in (
+            ("expired", "expired", "open", 1),
+            ("unknown", "unknown_outcome", "unknown", 3),
+        ):
             with pytest.raises(Stopped) as refused:
                 run.step("0").settle(Outcome(kind, "5" * 64, error="GrantPaused"))  # type: ignore[attr-defined,arg-type]
-            assert (refused.value.code, refused.value.exit_code, run.state("0")) == (code, error, state)
-            assert all("GrantPaused" in refused.value.reason.in_language(language) for language in LANGUAGES)
+            assert (refused.value.code, refused.value.exit_code, run.state("0")) == (
+                code,
+                error,
+                state,
+            )
+            assert all(
+                "GrantPaused" in refused.value.reason.in_language(language)
+                for language in LANGUAGES
+            )
         assert resolve(run, "0").exit_code == 0
         confirmed(run, "0")
         confirmed(run, "1")
@@ -159,7 +183,10 @@ def test_what_a_node_refused_or_did_not_show_is_named(monkeypatch: pytest.Monkey
 
 
 def test_a_second_node_that_lags_never_makes_a_wrong_done() -> None:
-    with rehearsing("abandoned-proof", "head", behind=60) as held, held.plan(reason="a lagging node") as run:
+    with (
+        rehearsing("abandoned-proof", "head", behind=60) as held,
+        held.plan(reason="a lagging node") as run,
+    ):
         for step in ("0", "1", "2"):
             for _ in range(3):
                 if run.state(step) == "unknown":
@@ -172,8 +199,13 @@ def test_a_second_node_that_lags_never_makes_a_wrong_done() -> None:
 
 
 def test_a_worker_that_is_down_freezes_warns_or_limits() -> None:
-    """One evening at the event's step: each is a stop with advice, until an answer is lost after the worker did it."""
-    with rehearsing("abandoned-proof", "head") as held, held.plan(reason="a worker's evening") as run:
+    """One evening at the event's step: each is a stop with advice, until an answer is lost after
+    the worker did it.
+    """
+    with (
+        rehearsing("abandoned-proof", "head") as held,
+        held.plan(reason="a worker's evening") as run,
+    ):
         for step in ("0", "1", "2"):
             confirmed(run, step)
         do = hands(held).upset
@@ -201,7 +233,9 @@ def test_a_worker_that_is_down_freezes_warns_or_limits() -> None:
 
 @pytest.mark.parametrize("upset", ["answer-502", "answer-lost", "sink-missing"])
 def test_a_worker_that_fails_at_the_canary(upset: str) -> None:
-    """What was asked and never answered is settled and asked again: one claim, whatever the worker lost."""
+    """What was asked and never answered is settled and asked again: one claim, whatever the worker
+    lost.
+    """
     with rehearsing("abandoned-proof", "head") as held, held.plan(reason="a canary") as run:
         for step in ("0", "1", "2", "2.4"):
             confirmed(run, step)
@@ -210,8 +244,12 @@ def test_a_worker_that_fails_at_the_canary(upset: str) -> None:
         assert landed(held, run.plan)["claim_grant"] == 1
 
 
-def test_another_wallet_takes_the_canary_where_the_worker_lost_the_first_ones_participation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker whose sink failed knows of the participation and has no receipt of it: no proof is ever issued to that wallet."""
+def test_another_wallet_takes_the_canary_where_the_worker_lost_the_first_ones_participation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker whose sink failed knows of the participation and has no receipt of it: no proof is
+    ever issued to that wallet.
+    """
     with rehearsing("abandoned-proof", "head") as held, held.plan(reason="a canary") as run:
         for step in ("0", "1", "2", "2.4"):
             confirmed(run, step)

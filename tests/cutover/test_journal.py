@@ -1,4 +1,6 @@
-"""The journal: whole after every kill, altered lines found by their number, one process at a time, nothing in it that may not be."""
+"""The journal: whole after every kill, altered lines found by their number, one process at a time,
+nothing in it that may not be.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,14 @@ PLAN = hashlib.sha256(b"a plan").hexdigest()
 WALL = 1_772_000_000
 FEW = settings(max_examples=25, deadline=None)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e15, 1e15) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(-1e15, 1e15)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 FACTS = st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), VALUES, max_size=3)
@@ -46,7 +54,9 @@ def lines_of(journal: Journal) -> list[bytes]:
 
 
 def rewritten(journal: Journal, lines: list[bytes], head: bool = True) -> Path:
-    """The journal's file with other lines; without `journal.head` where the one who changed it thought of that."""
+    """The journal's file with other lines; without `journal.head` where the one who changed it
+    thought of that.
+    """
     journal.path.write_bytes(b"".join(line + b"\n" for line in lines))
     if not head:
         journal.path.with_name("journal.head").unlink()
@@ -59,7 +69,10 @@ def stop_of(path: Path) -> Stopped:
     return stopped.value
 
 
-@pytest.mark.parametrize("facts", [{}, {"amount": "18446744073709551615", "nested": [{"a": None}], "text": "参加券 ☃ \u2028"}])
+@pytest.mark.parametrize(
+    "facts",
+    [{}, {"amount": "18446744073709551615", "nested": [{"a": None}], "text": "参加券 ☃ \u2028"}],
+)
 def test_what_is_written_is_read_again(tmp_path: Path, facts: dict[str, Any]) -> None:
     class Clock:
         slot, block_time = 417, WALL - 3
@@ -77,7 +90,9 @@ def test_what_is_written_is_read_again(tmp_path: Path, facts: dict[str, Any]) ->
     assert again.last("looked", "2.4") is None
 
 
-def test_a_line_is_the_canonical_form_of_its_entry_and_its_hash_that_of_the_rest(tmp_path: Path) -> None:
+def test_a_line_is_the_canonical_form_of_its_entry_and_its_hash_that_of_the_rest(
+    tmp_path: Path,
+) -> None:
     for line in lines_of(begun(tmp_path)):
         value = json.loads(line)
         assert rfc8785.dumps(value) == line
@@ -90,7 +105,11 @@ def test_a_line_is_the_canonical_form_of_its_entry_and_its_hash_that_of_the_rest
 def test_entries_of_any_facts_make_a_chain_that_holds(many: list[dict[str, Any]]) -> None:
     entries = []
     for facts in many:
-        entries.append(next_entry(entries[-1] if entries else None, "looked", None, "operator", When(WALL), facts))
+        entries.append(
+            next_entry(
+                entries[-1] if entries else None, "looked", None, "operator", When(WALL), facts
+            )
+        )
     chain = verify(entry.line for entry in entries)
     assert (chain.entries, chain.breaks) == (tuple(entries), ())
 
@@ -100,7 +119,16 @@ def test_entries_of_any_facts_make_a_chain_that_holds(many: list[dict[str, Any]]
 def test_one_changed_byte_is_one_break_at_its_line(data: st.DataObject) -> None:
     entries = []
     for number in range(4):
-        entries.append(next_entry(entries[-1] if entries else None, "looked", None, "operator", When(WALL), {"number": number}))
+        entries.append(
+            next_entry(
+                entries[-1] if entries else None,
+                "looked",
+                None,
+                "operator",
+                When(WALL),
+                {"number": number},
+            )
+        )
     lines = [entry.line for entry in entries]
     at = data.draw(st.integers(0, 3))
     place = data.draw(st.integers(0, len(lines[at]) - 1))
@@ -150,7 +178,16 @@ def begun_elsewhere(lines: list[bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize(
     ("change", "line"),
-    [(removed, 2), (swapped, 2), (repeated, 3), (edited, 2), (edited_and_hashed, 3), (spaced, 2), (emptied, 2), (begun_elsewhere, 1)],
+    [
+        (removed, 2),
+        (swapped, 2),
+        (repeated, 3),
+        (edited, 2),
+        (edited_and_hashed, 3),
+        (spaced, 2),
+        (emptied, 2),
+        (begun_elsewhere, 1),
+    ],
 )
 def test_a_change_is_found_at_its_line(tmp_path: Path, change: Any, line: int) -> None:
     journal = begun(tmp_path)
@@ -171,7 +208,9 @@ def test_an_end_that_was_cut_off_is_found_by_the_pinned_head(tmp_path: Path, kep
 
 
 @pytest.mark.parametrize("head", [b"", b"nonsense\n", None])
-def test_a_head_that_a_power_cut_left_empty_stops_nothing(tmp_path: Path, head: bytes | None) -> None:
+def test_a_head_that_a_power_cut_left_empty_stops_nothing(
+    tmp_path: Path, head: bytes | None
+) -> None:
     journal = begun(tmp_path)
     place = journal.path.with_name("journal.head")
     place.unlink() if head is None else place.write_bytes(head)
@@ -185,7 +224,9 @@ def test_a_journal_of_another_plan_is_refused(tmp_path: Path) -> None:
     assert stopped.value.code == "journal_of_another_plan"
 
 
-def test_a_journal_is_never_begun_twice_and_never_opened_where_there_is_none(tmp_path: Path) -> None:
+def test_a_journal_is_never_begun_twice_and_never_opened_where_there_is_none(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(UsageError):
         Journal.open(tmp_path / "journal.jsonl")
     journal = begun(tmp_path)
@@ -194,12 +235,16 @@ def test_a_journal_is_never_begun_twice_and_never_opened_where_there_is_none(tmp
         Journal.create(journal.path, PLAN)
     assert journal.path.read_bytes() == before
     journal.path.unlink()
-    with pytest.raises(UsageError):  # its head is still there: the journal was removed, and a new one would hide that
+    with pytest.raises(
+        UsageError
+    ):  # its head is still there: the journal was removed, and a new one would hide that
         Journal.create(journal.path, PLAN)
 
 
 def test_every_torn_tail_is_kept_aside_and_named(tmp_path: Path) -> None:
-    """Cut at every seventh byte of the last line, and before its line end: the line counts only whole."""
+    """Cut at every seventh byte of the last line, and before its line end: the line counts only
+    whole.
+    """
     journal = begun(tmp_path, 1)
     whole = journal.path.read_bytes()
     start = len(whole) - len(lines_of(journal)[-1]) - 1
@@ -212,7 +257,11 @@ def test_every_torn_tail_is_kept_aside_and_named(tmp_path: Path) -> None:
         torn = whole[start:size]
         assert (folder / "journal.torn-1").read_bytes() == torn
         assert [entry.kind for entry in opened.entries] == ["created", "torn_line_kept"]
-        assert opened.entries[-1].facts == {"file": "journal.torn-1", "bytes": len(torn), "sha256": hashlib.sha256(torn).hexdigest()}
+        assert opened.entries[-1].facts == {
+            "file": "journal.torn-1",
+            "bytes": len(torn),
+            "sha256": hashlib.sha256(torn).hexdigest(),
+        }
         assert Journal.open(path).entries == opened.entries
 
 
@@ -237,10 +286,16 @@ def test_a_reader_leaves_a_line_alone_that_another_process_is_writing(tmp_path: 
 
 @pytest.mark.parametrize(
     ("failure", "raised"),
-    [(OSError(28, "No space left on device"), CannotWrite), (KeyboardInterrupt(), KeyboardInterrupt)],
+    [
+        (OSError(28, "No space left on device"), CannotWrite),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
 )
 def test_a_write_that_fails_leaves_nothing_and_the_next_one_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException, raised: type[BaseException]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: BaseException,
+    raised: type[BaseException],
 ) -> None:
     journal = begun(tmp_path)
     before = journal.path.read_bytes()
@@ -279,7 +334,9 @@ def test_a_head_that_cannot_be_written_takes_nothing_from_an_entry(tmp_path: Pat
         ("looked", "../2", {}),
     ],
 )
-def test_what_is_not_json_is_refused_and_nothing_is_written(tmp_path: Path, kind: str, step: str | None, facts: dict[str, Any]) -> None:
+def test_what_is_not_json_is_refused_and_nothing_is_written(
+    tmp_path: Path, kind: str, step: str | None, facts: dict[str, Any]
+) -> None:
     journal = begun(tmp_path)
     before = journal.path.read_bytes()
     with pytest.raises(ValueError, match="journal"):
@@ -299,7 +356,11 @@ def test_guarded_texts_and_folders_never_stand_in_a_line(tmp_path: Path) -> None
     forms += [b64encode(secret).decode().rstrip("=") for secret in (token.encode(), key)]
     for form in forms:
         journal.write("looked", error=f"refused: {form}!", nested=[{form: form}])
-    journal.write("looked", error=f"[Errno 2] No such file: '{tmp_path}/attempts/2-1.json'", home=f"{Path.home()}/.config/key.json")
+    journal.write(
+        "looked",
+        error=f"[Errno 2] No such file: '{tmp_path}/attempts/2-1.json'",
+        home=f"{Path.home()}/.config/key.json",
+    )
     text = journal.path.read_text()
     for form in (*forms, str(tmp_path), f"{Path.home()}/"):
         assert form not in text
@@ -329,7 +390,9 @@ def test_a_second_opening_cannot_write_or_act_while_one_is_held(tmp_path: Path) 
         with journal.held():  # nested in what holds it
             journal.write("looked")
     assert [entry.n for entry in (other.write("looked"),)] == [6], "it read what was written since"
-    assert not [entry for entry in Journal.open(journal.path).entries if entry.kind == "lock_taken_over"]
+    assert not [
+        entry for entry in Journal.open(journal.path).entries if entry.kind == "lock_taken_over"
+    ]
 
 
 def test_another_thread_cannot_act_at_the_same_time(tmp_path: Path) -> None:
@@ -434,8 +497,13 @@ def two_entries(folder: Path, returned: Path) -> None:
             file.write(f"{entry.hash}\n")
 
 
-@pytest.mark.parametrize(("at", "where"), [(("os:fsync",), ("before", "after")), (("os:write",), ("before", "halfway", "after"))])
-def test_killed_anywhere_the_journal_is_whole_and_holds_all_that_was_returned(tmp_path: Path, at: Any, where: Any) -> None:
+@pytest.mark.parametrize(
+    ("at", "where"),
+    [(("os:fsync",), ("before", "after")), (("os:write",), ("before", "halfway", "after"))],
+)
+def test_killed_anywhere_the_journal_is_whole_and_holds_all_that_was_returned(
+    tmp_path: Path, at: Any, where: Any
+) -> None:
     numbers = iter(range(10**6))
 
     def fresh() -> tuple[Path, Path]:
@@ -468,7 +536,9 @@ def repair(path: Path) -> None:
     Journal.open(path)
 
 
-def test_killed_while_a_torn_line_is_kept_aside_it_is_kept_once_and_named_once(tmp_path: Path) -> None:
+def test_killed_while_a_torn_line_is_kept_aside_it_is_kept_once_and_named_once(
+    tmp_path: Path,
+) -> None:
     numbers = iter(range(10**6))
 
     def fresh() -> tuple[Path]:

@@ -1,4 +1,6 @@
-"""The rules by which step 4 and its notebook call a grant verified: which claims count, and what a beginning is."""
+"""The rules by which step 4 and its notebook call a grant verified: which claims count, and what a
+beginning is.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def taken(world: World, place: Path) -> Case:
 def going_on(case: Case, handle: GrantHandle, signer: str) -> Plan:
     """A plan that names a signer alone, from what the case says."""
     draft = make_plan(Request(case=case, grant=handle.address, reason="a test's own"))
-    named = Signer(pop_config=handle.config, now=None, planned=signer, source="typed by a person", upsert=True)
+    named = Signer(
+        pop_config=handle.config, now=None, planned=signer, source="typed by a person", upsert=True
+    )
     return replace(draft, remedy="signer", signer=named)
 
 
@@ -38,7 +42,10 @@ def test_claims_of_the_planned_key_count_since_no_other_key_was_named(tmp_path: 
     plan = going_on(taken(world, tmp_path / "planned"), handle, key)
 
     def counted(name: str) -> list[str]:
-        return [claim.signature for claim in claims_since(taken(world, tmp_path / name).facts, handle.address, plan)]
+        return [
+            claim.signature
+            for claim in claims_since(taken(world, tmp_path / name).facts, handle.address, plan)
+        ]
 
     world.name_signer(handle, key)
     assert counted("named") == [], "nobody claimed since"
@@ -46,12 +53,16 @@ def test_claims_of_the_planned_key_count_since_no_other_key_was_named(tmp_path: 
     world.name_signer(handle, key)  # a second time, which changes nothing
     assert counted("claimed") == [ticket.landed.signature for ticket in after]
     world.name_signer(handle, wrong)
-    assert counted("undone") == [], "what was claimed before the change was undone does not show that it holds"
+    assert counted("undone") == [], (
+        "what was claimed before the change was undone does not show that it holds"
+    )
     world.name_signer(handle, key)
     (last,) = world.tickets(handle, "eve")
     assert counted("again") == [last.landed.signature]
     every = claims_since(taken(world, tmp_path / "whole").facts, handle.address, None)
-    assert [claim.signature for claim in every] == [ticket.landed.signature for ticket in (*before, *after, last)]
+    assert [claim.signature for claim in every] == [
+        ticket.landed.signature for ticket in (*before, *after, last)
+    ]
 
 
 def test_a_plan_explains_its_own_causes_where_the_grant_goes_on(tmp_path: Path) -> None:
@@ -66,17 +77,34 @@ def test_a_plan_explains_its_own_causes_where_the_grant_goes_on(tmp_path: Path) 
 
 
 def test_a_beginning_is_judged_by_both_links(tmp_path: Path) -> None:
-    """Relaxed rules take a first claim whatever it follows, so that either link may be the one that shows it."""
-    for number, (prev, stream) in enumerate((("0" * 64, "0" * 64), ("0" * 64, OTHER), (OTHER, "0" * 64))):
+    """Relaxed rules take a first claim whatever it follows, so that either link may be the one that
+    shows it.
+    """
+    for number, (prev, stream) in enumerate(
+        (("0" * 64, "0" * 64), ("0" * 64, OTHER), (OTHER, "0" * 64))
+    ):
         world = World("relaxed", "D")
         handle = world.grant()
-        proof = sign_proof(world.worker.key, handle.address, world.address("eve"), 0, prev, stream, "cd" * 32, world.now)
+        proof = sign_proof(
+            world.worker.key,
+            handle.address,
+            world.address("eve"),
+            0,
+            prev,
+            stream,
+            "cd" * 32,
+            world.now,
+        )
         assert world.claim(handle, proof, "eve").err is None
         world.tick(20)
         case = taken(world, tmp_path / str(number))
         (first,) = case.facts.chain(handle.address).accepted
         is_whole = number == 0
         assert begins_at_genesis(first) is is_whole
-        shown = independent.open_grant(str(case.evidence.root), grant=handle.address, language="en").start().text()
+        shown = (
+            independent.open_grant(str(case.evidence.root), grant=handle.address, language="en")
+            .start()
+            .text()
+        )
         assert ("GENESIS, by" in shown) is is_whole
         assert (f"follows {OTHER}, not GENESIS" in shown.replace("\n", " ")) is not is_whole

@@ -1,4 +1,6 @@
-"""Keys: read from safe places alone, every signature checked, and no secret where anybody looks: repr, errors, locals, logs, processes."""
+"""Keys: read from safe places alone, every signature checked, and no secret where anybody looks:
+repr, errors, locals, logs, processes.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,14 @@ OTHER = Keypair.from_seed(bytes(range(7, 39)))
 PUBLIC = str(PAIR.pubkey())
 MESSAGE = b"\x01\x00\x02 a message" * 20
 VARIABLE = "POPKIT_TEST_KEY"
-FORMS = [str(PAIR), RAW.hex(), SEED.hex(), b64encode(RAW).decode(), b58encode(SEED), repr(SEED)[2:-1]]
+FORMS = [
+    str(PAIR),
+    RAW.hex(),
+    SEED.hex(),
+    b64encode(RAW).decode(),
+    b58encode(SEED),
+    repr(SEED)[2:-1],
+]
 """What the secret looks like in what people and programs print."""
 OWN = ("/popkit/cutover/signing/keys.py", "/popkit/cutover/signing/keyfile.py")
 NUMBERS = [",".join(map(str, SEED[at : at + 4])) for at in range(0, 32, 4)]
@@ -44,7 +53,9 @@ NUMBERS = [",".join(map(str, SEED[at : at + 4])) for at in range(0, 32, 4)]
 
 
 def leaks(text: str) -> list[str]:
-    """Which forms of the secret a text holds, numbers also where a page breaks or indents them; and a Keypair's own repr."""
+    """Which forms of the secret a text holds, numbers also where a page breaks or indents them; and
+    a Keypair's own repr.
+    """
     flat = re.sub(r"[\s│]+", "", text)
     forms = [form for form in FORMS if form in text or re.sub(r"\s+", "", form) in flat]
     return forms + [form for form in (*NUMBERS, "SigningKey", "secret_key:") if form in flat]
@@ -74,12 +85,16 @@ def written(path: Path, text: str | bytes = json.dumps(list(RAW)), mode: int = 0
 
 
 def refusal(reference: str = f"env:{VARIABLE}", run: Path | None = None) -> KeyRefused:
-    """Why a reference is refused: it says so in both languages, with what to do and without what the file or the variable holds."""
+    """Why a reference is refused: it says so in both languages, with what to do and without what
+    the file or the variable holds.
+    """
     with pytest.raises(KeyRefused) as stopped:
         read_key(reference, "authority", run)
     error = stopped.value
     assert error.exit_code == 2
-    shown = "".join(error.in_language(language) + "".join(error.lines_in(language)) for language in ("en", "ja"))
+    shown = "".join(
+        error.in_language(language) + "".join(error.lines_in(language)) for language in ("en", "ja")
+    )
     path = os.environ.get(VARIABLE, "")
     assert not path or path not in shown
     for text in (shown, repr(error), str(error.args), *printed(error)):
@@ -88,7 +103,9 @@ def refusal(reference: str = f"env:{VARIABLE}", run: Path | None = None) -> KeyR
 
 
 def printed(error: BaseException) -> list[str]:
-    """An error as Python, rich and IPython print it, with the locals of popkit's own frames, and of everything that it hides."""
+    """An error as Python, rich and IPython print it, with the locals of popkit's own frames, and of
+    everything that it hides.
+    """
     pages = ["".join(traceback.format_exception(error))]
     link: BaseException | None = error
     while link is not None:
@@ -97,8 +114,16 @@ def printed(error: BaseException) -> list[str]:
         link = link.__context__
     console = Console(file=io.StringIO(), width=300)
     # pytest's own frames hold what a test wrote down: only popkit's are shown with their locals.
-    suppressed = [sys.modules[name] for name in ("_pytest", "pluggy", "tests.cutover.test_keys") if name in sys.modules]
-    console.print(Traceback.from_exception(type(error), error, error.__traceback__, show_locals=True, suppress=suppressed))
+    suppressed = [
+        sys.modules[name]
+        for name in ("_pytest", "pluggy", "tests.cutover.test_keys")
+        if name in sys.modules
+    ]
+    console.print(
+        Traceback.from_exception(
+            type(error), error, error.__traceback__, show_locals=True, suppress=suppressed
+        )
+    )
     pages.append(console.file.getvalue())  # type: ignore[attr-defined]
     return pages
 
@@ -106,7 +131,14 @@ def printed(error: BaseException) -> list[str]:
 # --- files -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [json.dumps(list(RAW)), str(list(RAW)).replace(" ", ""), f"\n{json.dumps(list(RAW), indent=1)}\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(list(RAW)),
+        str(list(RAW)).replace(" ", ""),
+        f"\n{json.dumps(list(RAW), indent=1)}\n",
+    ],
+)
 def test_a_keygen_file_signs(key: Path, text: str) -> None:
     written(key, text)
     signer = read_key(f"env:{VARIABLE}", "authority", key.parent.parent / "run")
@@ -116,7 +148,9 @@ def test_a_keygen_file_signs(key: Path, text: str) -> None:
     assert verify_strict(bytes(PAIR.pubkey()), MESSAGE, signature)
 
 
-def test_a_signer_shows_role_and_public_key_and_can_be_neither_copied_nor_pickled(key: Path) -> None:
+def test_a_signer_shows_role_and_public_key_and_can_be_neither_copied_nor_pickled(
+    key: Path,
+) -> None:
     signer = read_key(f"env:{VARIABLE}", "authority", None)
     assert repr(signer) == str(signer) == f"{signer}" == f"<signer authority {PUBLIC}>"
     assert not hasattr(signer, "__dict__")
@@ -215,13 +249,17 @@ def in_bare_git(path: Path) -> None:
         (in_bare_git, "key_in_repository"),
     ],
 )
-def test_an_unsafe_or_wrong_file_is_refused(key: Path, spoil: Callable[[Path], None], code: str) -> None:
+def test_an_unsafe_or_wrong_file_is_refused(
+    key: Path, spoil: Callable[[Path], None], code: str
+) -> None:
     spoil(key)
     assert refusal().code == code
     assert code in WHY_NOT
 
 
-def test_a_file_in_the_run_is_refused_also_by_a_linked_folder(key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_in_the_run_is_refused_also_by_a_linked_folder(
+    key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = key.parent
     assert refusal(run=run).code == "key_in_run"
     assert refusal(run=run.parent).code == "key_in_run"
@@ -232,7 +270,9 @@ def test_a_file_in_the_run_is_refused_also_by_a_linked_folder(key: Path, tmp_pat
     assert read_key(f"env:{VARIABLE}", "authority", tmp_path / "other").public_key == PUBLIC
 
 
-def test_a_linked_folder_into_a_repository_is_seen_through(key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_linked_folder_into_a_repository_is_seen_through(
+    key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (key.parent / ".git").mkdir()
     (tmp_path / "outside").symlink_to(key.parent)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "outside" / key.name))
@@ -255,13 +295,26 @@ def test_a_file_of_another_form_is_refused(key: Path, text: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.binary(min_size=64, max_size=64), st.sampled_from([None, 0, 2]), st.text("[], 019x\n", max_size=3), st.integers(0, 300))
-def test_the_hand_made_reader_agrees_with_json(raw: bytes, indent: int | None, junk: str, at: int) -> None:
+@given(
+    st.binary(min_size=64, max_size=64),
+    st.sampled_from([None, 0, 2]),
+    st.text("[], 019x\n", max_size=3),
+    st.integers(0, 300),
+)
+def test_the_hand_made_reader_agrees_with_json(
+    raw: bytes, indent: int | None, junk: str, at: int
+) -> None:
     text = json.dumps(list(raw), indent=indent)
     text = text[:at] + junk + text[at:]
     try:
         value = json.loads(text)
-        expected = bytes(value) if isinstance(value, list) and all(type(item) is int for item in value) and len(value) == 64 else None
+        expected = (
+            bytes(value)
+            if isinstance(value, list)
+            and all(type(item) is int for item in value)
+            and len(value) == 64
+            else None
+        )
     except (ValueError, TypeError):
         expected = None
     read = memoryview(bytearray(64))
@@ -269,7 +322,9 @@ def test_the_hand_made_reader_agrees_with_json(raw: bytes, indent: int | None, j
     assert expected is None or bytes(read) == expected
 
 
-def test_buffers_are_overwritten_whether_the_key_is_good_or_not(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buffers_are_overwritten_whether_the_key_is_good_or_not(
+    key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from popkit.cutover.signing import keyfile
 
     views: list[memoryview] = []
@@ -288,9 +343,22 @@ def test_buffers_are_overwritten_whether_the_key_is_good_or_not(key: Path, monke
 
 @pytest.mark.parametrize(
     "reference",
-    [f"env:{VARIABLE}", "env:", "env:not a name", "", "file:/x", str(PAIR), f"env:{PAIR}", f"env:{b58encode(SEED)}", "cmd:sign", "cmd:"],
+    [
+        f"env:{VARIABLE}",
+        "env:",
+        "env:not a name",
+        "",
+        "file:/x",
+        str(PAIR),
+        f"env:{PAIR}",
+        f"env:{b58encode(SEED)}",
+        "cmd:sign",
+        "cmd:",
+    ],
 )
-def test_what_is_no_reference_is_refused_and_not_shown(reference: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_reference_is_refused_and_not_shown(
+    reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(KeyRefused) as stopped:
         read_key(reference, "authority", None)
@@ -352,13 +420,21 @@ def test_a_program_signs(folder: Path, shown: str) -> None:
         (SIGNING.format(first=101, shown="bytes(signature).hex()"), "signer_answer"),
         (SIGNING.format(first=101, shown="''"), "signer_answer"),
         (f"while True: print('{PLANTED}' * 999)", "signer_answer"),
-        (f"import sys; sys.stdout.buffer.write(bytes(range(256))); print('{PLANTED}')", "signer_answer"),
-        (f"import sys; print('{PLANTED}'); print('{PLANTED}', file=sys.stderr); sys.exit(3)", "signer_failed"),
+        (
+            f"import sys; sys.stdout.buffer.write(bytes(range(256))); print('{PLANTED}')",
+            "signer_answer",
+        ),
+        (
+            f"import sys; print('{PLANTED}'); print('{PLANTED}', file=sys.stderr); sys.exit(3)",
+            "signer_failed",
+        ),
         (f"raise SystemExit('{PLANTED}')", "signer_failed"),
         ("import os; os.kill(os.getpid(), 9)", "signer_failed"),
     ],
 )
-def test_an_answer_that_is_no_good_signature_is_refused(folder: Path, capfd: pytest.CaptureFixture[str], text: str, code: str) -> None:
+def test_an_answer_that_is_no_good_signature_is_refused(
+    folder: Path, capfd: pytest.CaptureFixture[str], text: str, code: str
+) -> None:
     assert stop_of(read_key(program(folder, text), "authority", None)).code == code
     assert PLANTED not in "".join(capfd.readouterr())
 
@@ -369,9 +445,13 @@ def test_a_program_that_hangs_is_ended_with_all_that_it_started(folder: Path) ->
     sleeping = "[sys.executable, '-c', 'import time; time.sleep(60)']"
     text = (
         f"import subprocess, sys, time\nstarted = subprocess.Popen({sleeping})\n"
-        f"print(started.pid, file=open({str(folder / 'pid')!r}, 'w'), flush=True)\nprint('{PLANTED}')\ntime.sleep(60)"
+        f"print(started.pid, file=open({str(folder / 'pid')!r}, 'w'), "
+        f"flush=True)\nprint('{PLANTED}')\ntime.sleep(60)"
     )
-    assert stop_of(read_key(program(folder, text), "authority", None, seconds=2.0)).code == "signer_too_late"
+    assert (
+        stop_of(read_key(program(folder, text), "authority", None, seconds=2.0)).code
+        == "signer_too_late"
+    )
     pid = int((folder / "pid").read_text())
     if psutil.pid_exists(pid):
         psutil.Process(pid).wait(10)  # it was killed a moment ago; TimeoutExpired where it was not
@@ -390,7 +470,12 @@ def test_a_command_that_is_none_is_refused(command: str) -> None:
 
 
 def test_no_shell_reads_the_command(folder: Path) -> None:
-    signer = read_key(f"cmd:{PUBLIC}:{sys.executable} -c pass ; touch {folder / 'made'} $(touch {folder / 'made'})", "authority", None)
+    signer = read_key(
+        f"cmd:{PUBLIC}:{sys.executable} -c pass ; touch {folder / 'made'} $(touch "
+        f"{folder / 'made'})",
+        "authority",
+        None,
+    )
     assert stop_of(signer).code == "signer_answer"
     assert not (folder / "made").exists()
 
@@ -405,13 +490,17 @@ def test_a_command_is_neither_shown_nor_pickled() -> None:
 # --- where people look -------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_logged_and_nothing_of_the_key_is_in_the_process_list(key: Path, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged_and_nothing_of_the_key_is_in_the_process_list(
+    key: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(1)
     reading = "import os; print(open('/proc/self/cmdline').read(), open(f'/proc/{os.getppid()}/cmdline').read())"
     signer = read_key(f"env:{VARIABLE}", "authority", None)
     signer.sign(MESSAGE)
     logging.getLogger("popkit").debug("signed by %s, %r", signer, signer)
-    shown = subprocess.run([sys.executable, "-c", reading], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", reading], capture_output=True, text=True, check=True
+    ).stdout
     assert leaks(shown + caplog.text) == []
 
 
@@ -430,14 +519,17 @@ act()
 """
 SETTINGS = {
     "rich": "from rich.traceback import install; install(show_locals=True, width=400)",
-    "ipython": "from IPython.core.ultratb import VerboseTB; sys.excepthook = VerboseTB(theme_name='nocolor')",
+    "ipython": "from IPython.core.ultratb import VerboseTB; sys.excepthook = "
+    "VerboseTB(theme_name='nocolor')",
 }
 BREAKS = {
     "after": "",
     "parsing": (
-        "parsed = keyfile._parsed\ndef broken(text, raw):\n    parsed(text, raw); raise MemoryError('no room')\nkeyfile._parsed = broken"
+        "parsed = keyfile._parsed\ndef broken(text, raw):\n    parsed(text, raw); raise "
+        "MemoryError('no room')\nkeyfile._parsed = broken"
     ),
-    "making": "class Broken:\n    from_seed = staticmethod(lambda seed: 1 / 0)\nkeys.Keypair = Broken",
+    "making": "class Broken:\n    from_seed = staticmethod(lambda seed: 1 / 0)\nkeys.Keypair = "
+    "Broken",
     "checking": "keys.verify_strict = lambda *given: False",
 }
 
@@ -446,7 +538,9 @@ def ended_with(folder: Path, text: str) -> str:
     """What a script prints that ends with an exception."""
     script = written(folder / "act.py", text)
     environment = {**os.environ, "POPKIT_TRACEBACK": "1"}
-    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, check=False)
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment, check=False
+    )
     assert ended.returncode == 1
     return ended.stdout + ended.stderr
 
@@ -454,14 +548,26 @@ def ended_with(folder: Path, text: str) -> str:
 @pytest.mark.parametrize("hook", SETTINGS)
 @pytest.mark.parametrize("broken", BREAKS)
 def test_a_traceback_with_every_local_shows_no_secret(key: Path, hook: str, broken: str) -> None:
-    shown = ended_with(key.parent, BREAKING.format(setting=f"{SETTINGS[hook]}\n{BREAKS[broken]}", variable=VARIABLE))
+    shown = ended_with(
+        key.parent,
+        BREAKING.format(setting=f"{SETTINGS[hook]}\n{BREAKS[broken]}", variable=VARIABLE),
+    )
     assert "read_key" in shown, "the frames are there"
     assert leaks(shown) == []
 
 
 @pytest.mark.parametrize("hook", SETTINGS)
-@pytest.mark.parametrize("held", ["Keypair.from_seed(bytes(range(101, 133)))", "bytes(range(101, 133))", "list(range(101, 133))"])
-def test_such_a_traceback_does_show_what_a_careless_frame_holds(folder: Path, hook: str, held: str) -> None:
+@pytest.mark.parametrize(
+    "held",
+    [
+        "Keypair.from_seed(bytes(range(101, 133)))",
+        "bytes(range(101, 133))",
+        "list(range(101, 133))",
+    ],
+)
+def test_such_a_traceback_does_show_what_a_careless_frame_holds(
+    folder: Path, hook: str, held: str
+) -> None:
     """What the test above is worth."""
     text = f"import sys\nfrom solders.keypair import Keypair\n{SETTINGS[hook]}\ndef act():\n    key = {held}\n    1 / (key and 0)\nact()\n"
     assert leaks(ended_with(folder, text)) != []

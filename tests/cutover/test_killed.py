@@ -1,8 +1,10 @@
-"""An operator's process is killed (SIGKILL) at each step of a cutover, and what is found by whoever goes on: nothing twice, nothing lost.
+"""An operator's process is killed (SIGKILL) at each step of a cutover, and what is found by whoever
+goes on: nothing twice, nothing lost.
 
-Each night is one cutover. By default two nights of a wedged grant, with each step killed where its effect is there and nobody was answered
-yet, and somewhere before that, and one of a grant that goes on with its signer named anew; POPKIT_EVERY=1 has a night for every fsync, send
-and POST, before and after, which takes an hour.
+Each night is one cutover. By default two nights of a wedged grant, with each step killed where its
+effect is there and nobody was answered yet, and somewhere before that, and one of a grant that goes
+on with its signer named anew; POPKIT_EVERY=1 has a night for every fsync, send and POST, before and
+after, which takes an hour.
 """
 
 from __future__ import annotations
@@ -17,9 +19,23 @@ from popkit.cutover.planning.stepping import ORDER, VERIFY
 from popkit.cutover.records.record import read_record
 from popkit.drill.cutover import Rehearsal, asked_for, rehearsing
 from tests.cutover.killing import MOST, Kill, Where
-from tests.cutover.nights import EVERY, assert_whole, code_of, confirmed, events_of, is_killed, landed, reopened, taken_up
+from tests.cutover.nights import (
+    EVERY,
+    assert_whole,
+    code_of,
+    confirmed,
+    events_of,
+    is_killed,
+    landed,
+    reopened,
+    taken_up,
+)
 
-FSYNC, SEND, POST = "os:fsync", "popkit.cutover.sending.sending:_Course._post", "popkit.cutover.desk.client:Client.post"
+FSYNC, SEND, POST = (
+    "os:fsync",
+    "popkit.cutover.sending.sending:_Course._post",
+    "popkit.cutover.desk.client:Client.post",
+)
 ALL = (FSYNC, SEND, POST)
 ANSWER_LOST = {
     "0": Kill(1, "after", (SEND,)),
@@ -50,25 +66,38 @@ def nights() -> Iterator[object]:
     yield pytest.param("strict", False, ANSWER_LOST, id="answer lost")
     yield pytest.param("strict_v2", True, NOT_WRITTEN, id="not written, by roles")
     if EVERY:
-        for by_roles, where, n in itertools.product((False, True), ("before", "after"), range(1, 31)):
+        for by_roles, where, n in itertools.product(
+            (False, True), ("before", "after"), range(1, 31)
+        ):
             yield pytest.param(
-                "strict", by_roles, {step: Kill(n, where, ALL) for step in ORDER}, id=f"{where}-{n}-{'roles' if by_roles else 'one key'}"
+                "strict",
+                by_roles,
+                {step: Kill(n, where, ALL) for step in ORDER},
+                id=f"{where}-{n}-{'roles' if by_roles else 'one key'}",
             )
 
 
 @pytest.mark.parametrize(("era", "by_roles", "kills"), [*nights()])
-def test_a_night_of_kills_ends_verified_and_did_everything_once(era: str, by_roles: bool, kills: dict[str, Kill]) -> None:
+def test_a_night_of_kills_ends_verified_and_did_everything_once(
+    era: str, by_roles: bool, kills: dict[str, Kill]
+) -> None:
     with rehearsing("abandoned-proof", era) as held:
         killed = _night(held, kills, by_roles=by_roles)
         if kills in (ANSWER_LOST, NOT_WRITTEN):
             assert all(killed.values()), "each step was met where the table says"
 
 
-SIGNER_ANSWER_LOST = {"1": Kill(2, "before", ALL), "2.3": Kill(1, "after", (SEND,)), "4": Kill(2, "after", ALL)}
+SIGNER_ANSWER_LOST = {
+    "1": Kill(2, "before", ALL),
+    "2.3": Kill(1, "after", (SEND,)),
+    "4": Kill(2, "after", ALL),
+}
 
 
 def test_a_night_of_kills_while_a_signer_is_named_anew() -> None:
-    """The old grant goes on: pop-config is changed once, although nobody was answered when it was sent."""
+    """The old grant goes on: pop-config is changed once, although nobody was answered when it was
+    sent.
+    """
     with rehearsing("signer-mismatch", "relaxed") as held:
         assert _night(held, SIGNER_ANSWER_LOST) == dict.fromkeys(SIGNER_ANSWER_LOST, True)
 
@@ -77,7 +106,9 @@ def test_a_night_of_kills_while_a_signer_is_named_anew() -> None:
 @pytest.mark.parametrize("where", ["before", "after"])
 @pytest.mark.parametrize("era", ["relaxed", "head", "strict", "strict_v2"])
 def test_every_night_of_kills_while_a_signer_is_named_anew(era: str, where: Where) -> None:
-    """Night n kills each step at its n-th call, until a night in which every step ends by itself. The strict eras' grant is wedged too."""
+    """Night n kills each step at its n-th call, until a night in which every step ends by itself.
+    The strict eras' grant is wedged too.
+    """
     for n in itertools.count(1):
         assert n <= MOST, f"a step was killed in each of {MOST} nights"
         with rehearsing("signer-mismatch", era) as held:
@@ -91,10 +122,14 @@ def test_every_night_of_kills_while_a_signer_is_named_anew(era: str, where: Wher
             return
 
 
-def _night(held: Rehearsal, kills: Mapping[str, Kill], *, by_roles: bool = False) -> dict[str, bool]:
-    """One cutover, each step of which is killed and taken up; by step, whether it was killed before it ended by itself.
+def _night(
+    held: Rehearsal, kills: Mapping[str, Kill], *, by_roles: bool = False
+) -> dict[str, bool]:
+    """One cutover, each step of which is killed and taken up; by step, whether it was killed before
+    it ended by itself.
 
-    Nothing is done twice, nothing is lost, the journal is whole, and the end is verified; or the canary's proof is lost in a strict era.
+    Nothing is done twice, nothing is lost, the journal is whole, and the end is verified; or the
+    canary's proof is lost in a strict era.
     """
     with held.plan(by_roles=by_roles, **asked_for(held)) as run:
         root, plan = run.root, run.plan
@@ -113,23 +148,43 @@ def _night(held: Rehearsal, kills: Mapping[str, Kill], *, by_roles: bool = False
         assert run.next_step() is None
         assert run.status().exit_code == 0
         record = read_record((root / "cutover.json").read_bytes())
-        assert (record.so_far, record.open_points, record.digests.journal_head) == (False, [], run.journal.head)
+        assert (record.so_far, record.open_points, record.digests.journal_head) == (
+            False,
+            [],
+            run.journal.head,
+        )
         assert plan.remedy == "signer" or run.journal.last("watched", "0") is not None
     assert plan.signer is not None
     upserts = {"upsert_pop_config": 1} if plan.signer.upsert else {}
     if plan.remedy == "signer":
         assert landed(held, plan) == {"claim_grant": 2, **upserts}
     else:
-        assert landed(held, plan) == {"set_paused": 1, "create_grant": 1, "fund_grant": 1, "claim_grant": 1, **upserts}
+        assert landed(held, plan) == {
+            "set_paused": 1,
+            "create_grant": 1,
+            "fund_grant": 1,
+            "claim_grant": 1,
+            **upserts,
+        }
         assert len(events_of(held, plan)) == 1
     return killed
 
 
 def _lost_its_proof(held: Rehearsal, root: Path) -> bool:
-    """Whether the canary was killed between its proof's issue and the journal: a strict grant is then given up, and never announced."""
+    """Whether the canary was killed between its proof's issue and the journal: a strict grant is
+    then given up, and never announced.
+    """
     with reopened(root, held.sleep) as run:
-        asked = [e for e in run.journal.of("2.5") if e.kind == "canary_asks" and e.facts["what"] == "proof"]
-        got = [e for e in run.journal.of("2.5") if e.kind == "canary_done" and e.facts["what"] == "proof"]
+        asked = [
+            e
+            for e in run.journal.of("2.5")
+            if e.kind == "canary_asks" and e.facts["what"] == "proof"
+        ]
+        got = [
+            e
+            for e in run.journal.of("2.5")
+            if e.kind == "canary_done" and e.facts["what"] == "proof"
+        ]
         assert run.plan.new_grant is not None
         is_issued = run.plan.new_grant.address in held.drill.worker.heads
         if not asked or got or not is_issued:

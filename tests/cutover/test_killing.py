@@ -1,4 +1,6 @@
-"""The harness that kills: every call is met once, in threads and coroutines too, and a child that fails fails the test."""
+"""The harness that kills: every call is met once, in threads and coroutines too, and a child that
+fails fails the test.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def act(path: Path) -> None:
 
 
 def fail(path: Path) -> None:
-    raise LookupError(f"no {path.name}, with {os.environ.get('POPKIT_TEST_CHILD')} in {Path.cwd().name}")
+    raise LookupError(
+        f"no {path.name}, with {os.environ.get('POPKIT_TEST_CHILD')} in {Path.cwd().name}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,9 @@ def fail(path: Path) -> None:
 def test_each_call_is_met_before_and_after(tmp_path: Path, point: str, left: list[str]) -> None:
     numbers = iter(range(100))
     found = []
-    for killed in killed_everywhere(act, lambda: (tmp_path / str(next(numbers)),), [f"{HERE}:{point}"]):
+    for killed in killed_everywhere(
+        act, lambda: (tmp_path / str(next(numbers)),), [f"{HERE}:{point}"]
+    ):
         (path,) = killed.args
         found.append(path.read_text() if path.exists() else "")
     assert found == left
@@ -65,11 +71,15 @@ def test_points_are_counted_together(tmp_path: Path) -> None:
     path = tmp_path / "notes"
     assert run_child(act, (path,), Kill(5, "before", (f"{HERE}:note", f"{HERE}:Desk.post")))
     assert path.read_text() == "abc", "the fifth call of both is the note within the post"
-    assert not run_child(act, (tmp_path / "more",), Kill(6, "before", (f"{HERE}:note", f"{HERE}:Desk.post")))
+    assert not run_child(
+        act, (tmp_path / "more",), Kill(6, "before", (f"{HERE}:note", f"{HERE}:Desk.post"))
+    )
     assert (tmp_path / "more").read_text() == "abcd"
 
 
-def test_a_child_that_fails_fails_the_test_with_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_fails_fails_the_test_with_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "place").mkdir()
     monkeypatch.setenv("POPKIT_TEST_CHILD", "a variable")
     monkeypatch.chdir(tmp_path / "place")

@@ -1,4 +1,6 @@
-"""A vault's proposal: exported for its own tool, read back from its account, and refused where it is anything else."""
+"""A vault's proposal: exported for its own tool, read back from its account, and refused where it
+is anything else.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ MULTISIG, CREATOR = b58encode(b"\5" * 32), b58encode(b"\6" * 32)
 
 
 def derived(*seeds: bytes) -> tuple[str, int]:
-    address, bump = Pubkey.find_program_address([b"multisig", key_bytes(MULTISIG), *seeds], Pubkey.from_string(SQUADS_PROGRAM))
+    address, bump = Pubkey.find_program_address(
+        [b"multisig", key_bytes(MULTISIG), *seeds], Pubkey.from_string(SQUADS_PROGRAM)
+    )
     return str(address), bump
 
 
@@ -78,17 +82,29 @@ def proposed(
 ) -> bytes:
     """The account as Squads' own tool would have it made of these calls, the vault paying."""
     metas = [AccountMeta(vault, True, True), *(meta for call in calls for meta in call.metas)]
-    metas += [AccountMeta(key, False, False) for key in (*(call.program for call in calls), *more_keys)]
+    metas += [
+        AccountMeta(key, False, False) for key in (*(call.program for call in calls), *more_keys)
+    ]
     flags = {key: (any(m.is_signer for m in metas if m.pubkey == key), any(m.is_writable for m in metas if m.pubkey == key))
              for key in dict.fromkeys(meta.pubkey for meta in metas)}  # fmt: skip
     keys = sorted(flags, key=lambda key: (not flags[key][0], not flags[key][1]))
     wanted = ((True, True), (True, False), (False, True))
-    both, readonly, others = (sum(1 for found in flags.values() if found == kind) for kind in wanted)
+    both, readonly, others = (
+        sum(1 for found in flags.values() if found == kind) for kind in wanted
+    )
     counts = [both + readonly, both, others]
     instructions = [
-        bytes([keys.index(call.program)]) + text(bytes(keys.index(meta.pubkey) for meta in call.metas)) + text(call.data) for call in calls
+        bytes([keys.index(call.program)])
+        + text(bytes(keys.index(meta.pubkey) for meta in call.metas))
+        + text(call.data)
+        for call in calls
     ]
-    head = bytes.fromhex("a8faa264510ea2cf") + key_bytes(MULTISIG) + key_bytes(CREATOR) + (7).to_bytes(8, "little")
+    head = (
+        bytes.fromhex("a8faa264510ea2cf")
+        + key_bytes(MULTISIG)
+        + key_bytes(CREATOR)
+        + (7).to_bytes(8, "little")
+    )
     message = bytes(counts) + vector(*map(key_bytes, keys)) + vector(*instructions) + tables
     return head + bytes([bumps[0], 1, bumps[1]]) + text(ephemeral) + message
 
@@ -99,14 +115,22 @@ def test_a_real_account_is_read_to_its_last_byte() -> None:
     assert read.address == ON_MAINNET
     assert (read.index, read.vault_index, read.unused) == (8, 0, ())
     assert (call.program, call.data) == ("BPFLoaderUpgradeab1e11111111111111111111111", b"\3\0\0\0")
-    assert call.metas[-1] == AccountMeta(read.vault, True, True)  # the upgrade authority is the vault that was derived
+    assert call.metas[-1] == AccountMeta(
+        read.vault, True, True
+    )  # the upgrade authority is the vault that was derived
     assert [meta.is_writable for meta in call.metas] == [True] * 4 + [False, False, True]
 
 
 def test_the_intended_proposal_has_no_difference() -> None:
     assert readback(proposed(), CALLS, owner=SQUADS_PROGRAM, address=ADDRESS) == []
     read = read_proposal(proposed())
-    assert (read.multisig, read.creator, read.index, read.vault, read.address) == (MULTISIG, CREATOR, 7, VAULT, ADDRESS)
+    assert (read.multisig, read.creator, read.index, read.vault, read.address) == (
+        MULTISIG,
+        CREATOR,
+        7,
+        VAULT,
+        ADDRESS,
+    )
 
 
 def test_the_export_names_everything_and_is_canonical() -> None:
@@ -115,7 +139,9 @@ def test_the_export_names_everything_and_is_canonical() -> None:
     assert [row["name"] for row in found["instructions"]] == [call.name for call in CALLS]
     for row, call in zip(found["instructions"], CALLS, strict=True):
         assert base64.b64decode(row["data"]) == call.data
-        assert [(a["pubkey"], a["signer"], a["writable"]) for a in row["accounts"]] == list(call.metas)
+        assert [(a["pubkey"], a["signer"], a["writable"]) for a in row["accounts"]] == list(
+            call.metas
+        )
         assert {a["name"] for a in row["accounts"]} >= {"authority"}
     assert found["instructions"][2]["args"] == {"amount": str(2**60)}
     assert "".join(found["read_aloud"]) == found["sha256"]
@@ -123,8 +149,14 @@ def test_the_export_names_everything_and_is_canonical() -> None:
 
 
 def test_a_marker_and_a_token_account_can_be_proposed() -> None:
-    calls = [transactions.marker(VAULT, "ab" * 16, 890_880), transactions.create_token_account(VAULT, VAULT, MINT)]
-    assert [row["name"] for row in export(calls, VAULT)["instructions"]] == ["marker", "create_token_account"]
+    calls = [
+        transactions.marker(VAULT, "ab" * 16, 890_880),
+        transactions.create_token_account(VAULT, VAULT, MINT),
+    ]
+    assert [row["name"] for row in export(calls, VAULT)["instructions"]] == [
+        "marker",
+        "create_token_account",
+    ]
     assert readback(proposed(calls), calls) == []
 
 
@@ -149,12 +181,24 @@ FLAGS = tuple(AccountMeta(meta.pubkey, meta.is_signer, True) for meta in CALLS[0
     ("data", "words"),
     [
         (proposed(CALLS[:-1]), "holds 3 instructions; 4 were intended"),
-        (proposed([*CALLS, transactions.close_grant(PLACE)]), "holds 5 instructions; 4 were intended"),
+        (
+            proposed([*CALLS, transactions.close_grant(PLACE)]),
+            "holds 5 instructions; 4 were intended",
+        ),
         (proposed([CALLS[1], CALLS[0], *CALLS[2:]]), "Instruction 0 (set_paused)"),
-        (proposed([*CALLS[:2], transactions.fund_grant(PLACE, 2**60 + 1), CALLS[3]]), "(fund_grant), data"),
-        (proposed([replace(CALLS[0], program=SYSTEM_PROGRAM), *CALLS[1:]]), "(set_paused), program"),
+        (
+            proposed([*CALLS[:2], transactions.fund_grant(PLACE, 2**60 + 1), CALLS[3]]),
+            "(fund_grant), data",
+        ),
+        (
+            proposed([replace(CALLS[0], program=SYSTEM_PROGRAM), *CALLS[1:]]),
+            "(set_paused), program",
+        ),
         (proposed([replace(CALLS[0], metas=FLAGS), *CALLS[1:]]), "(set_paused), account 1"),
-        (proposed([replace(CALLS[0], metas=(*CALLS[0].metas, CALLS[0].metas[0])), *CALLS[1:]]), "(set_paused), accounts"),
+        (
+            proposed([replace(CALLS[0], metas=(*CALLS[0].metas, CALLS[0].metas[0])), *CALLS[1:]]),
+            "(set_paused), accounts",
+        ),
         (proposed(more_keys=(CREATOR,)), "which no instruction uses"),
         (proposed(bumps=(BUMP - 1, VAULT_BUMP)), "address is not that of this proposal"),
     ],
@@ -167,17 +211,26 @@ def test_another_proposal_is_named(data: bytes, words: str) -> None:
 
 def test_another_vault_owner_or_address_is_named() -> None:
     other = GrantPlace(PROGRAM_ID, CREATOR, MINT, 77)
-    assert any("signed by" in str(row) for row in readback(proposed(), [transactions.set_paused(other)]))
+    assert any(
+        "signed by" in str(row) for row in readback(proposed(), [transactions.set_paused(other)])
+    )
     assert any("belongs to" in str(row) for row in readback(proposed(), CALLS, owner=PROGRAM_ID))
     assert any("address" in str(row) for row in readback(proposed(), CALLS, address=ON_MAINNET))
 
 
-def test_a_proposal_is_read_back_from_an_account_of_squads_at_its_own_address(tmp_path: Path) -> None:
+def test_a_proposal_is_read_back_from_an_account_of_squads_at_its_own_address(
+    tmp_path: Path,
+) -> None:
     """The right bytes prove nothing where another program owns them, or where they lie elsewhere."""
     with rehearsing("abandoned-proof", "strict") as held, held.plan() as made:
         wanted = [instruction_of(call, PROGRAM_ID) for call in CALLS]
-        steps = [structs.replace(step, instructions=wanted) if step.id == "2" else step for step in made.plan.steps]
-        root = create_run(tmp_path / "a vault's", structs.replace(made.plan, steps=steps), held.local()).root
+        steps = [
+            structs.replace(step, instructions=wanted) if step.id == "2" else step
+            for step in made.plan.steps
+        ]
+        root = create_run(
+            tmp_path / "a vault's", structs.replace(made.plan, steps=steps), held.local()
+        ).root
         accounts = held.stage.world.ledger.accounts
         accounts[ON_MAINNET] = Account(10**7, SQUADS_PROGRAM, proposed())
         for owner, code in ((SQUADS_PROGRAM, 0), (PROGRAM_ID, 1)):

@@ -42,7 +42,14 @@ def claim(at: Stage, *wallets: str, well: bool = True) -> None:
 
 def drafted(at: Stage, folder: Path, files: dict[str, Any] | None = None, **asked: Any) -> Plan:
     case = write_case(folder / "case", at.world.collect(reports=True) if files is None else files)
-    return make_plan(Request(case=popkit.open_case(case), grant=at.grant.address, reason="a person knows more", **asked))
+    return make_plan(
+        Request(
+            case=popkit.open_case(case),
+            grant=at.grant.address,
+            reason="a person knows more",
+            **asked,
+        )
+    )
 
 
 def group(at: Stage, wallets: Iterable[str], amount: int) -> Group:
@@ -67,8 +74,14 @@ def test_a_wedged_grant_owes_now_and_before_and_some_could_claim_twice(tmp_path:
     assert people.may_claim_twice == group(at, ("ann", "dora"), 4)
     amount = plan.amount
     assert amount is not None
-    assert (amount.reckoned_period, amount.reckoned_period_is_full, amount.reckoned_claims) == (0, True, 3)
-    assert amount.base_units == str((3 + 3 + 1) * 2)  # the owed, the last full period, and the operator's own, at two each
+    assert (amount.reckoned_period, amount.reckoned_period_is_full, amount.reckoned_claims) == (
+        0,
+        True,
+        3,
+    )
+    assert amount.base_units == str(
+        (3 + 3 + 1) * 2
+    )  # the owed, the last full period, and the operator's own, at two each
 
     next_period(at)  # the same incident an hour later: a new grant serves nobody of them
     claim(at, "bob", well=False)
@@ -86,7 +99,11 @@ def test_in_the_first_period_its_own_claims_stand_in_for_a_full_one(tmp_path: Pa
     at.wait(700)
     plan = drafted(at, tmp_path)
     assert plan.amount is not None
-    assert (plan.amount.reckoned_period, plan.amount.reckoned_period_is_full, plan.amount.reckoned_claims) == (0, False, 2)
+    assert (
+        plan.amount.reckoned_period,
+        plan.amount.reckoned_period_is_full,
+        plan.amount.reckoned_claims,
+    ) == (0, False, 2)
     assert plan.amount.base_units == str((1 + 2 + 1) * 2)
     given = drafted(at, tmp_path / "given", amount=5).amount
     assert given is not None
@@ -113,7 +130,9 @@ def test_who_was_refused_and_served_afterwards_is_owed_nothing(tmp_path: Path) -
 
 
 def test_a_receipt_alone_shows_that_somebody_was_served(tmp_path: Path) -> None:
-    """The claim that served bob is not in the evidence, his receipt is: he could claim again on a new grant."""
+    """The claim that served bob is not in the evidence, his receipt is: he could claim again on a
+    new grant.
+    """
     at = refused_and_served("receipts")
     claim(at, "dora")
     files = at.world.collect(reports=True)

@@ -1,4 +1,6 @@
-"""plan.json: canonical, named by its digest, read back as it was written and not otherwise; drafts are read and never run."""
+"""plan.json: canonical, named by its digest, read back as it was written and not otherwise; drafts
+are read and never run.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,19 @@ def test_it_is_canonical_written_once_and_read_back(plan: Plan, tmp_path: Path) 
     with pytest.raises(FileExistsError):
         write_plan(tmp_path, plan)
     jsonschema.Draft202012Validator(json_schema()).validate(json.loads(data))
-    assert json.loads((ROOT / "popkit" / "cutover" / "records" / "plan.schema.json").read_text()) == json_schema()
+    assert (
+        json.loads((ROOT / "popkit" / "cutover" / "records" / "plan.schema.json").read_text())
+        == json_schema()
+    )
 
 
 def test_a_term_past_what_json_holds_is_a_string_of_digits(plan: Plan, tmp_path: Path) -> None:
-    terms = msgspec.structs.replace(plan.old_grant.terms, period_seconds=(1 << 63) - 1, expires_at=1 << 53, start_ts=-(1 << 60))
-    big = msgspec.structs.replace(plan, old_grant=msgspec.structs.replace(plan.old_grant, terms=terms))
+    terms = msgspec.structs.replace(
+        plan.old_grant.terms, period_seconds=(1 << 63) - 1, expires_at=1 << 53, start_ts=-(1 << 60)
+    )
+    big = msgspec.structs.replace(
+        plan, old_grant=msgspec.structs.replace(plan.old_grant, terms=terms)
+    )
     write_plan(tmp_path, big)
     assert read_plan(tmp_path) == big
     held = json.loads((tmp_path / plans.FILE).read_bytes())
@@ -58,10 +67,18 @@ def _edits(data: bytes) -> Iterator[tuple[str, bytes]]:
     held = json.loads(data)
     yield "a space", data.replace(b",", b", ", 1)
     yield "a newline at the end", data + b"\n"
-    yield "another order", json.dumps(held, sort_keys=False, separators=(",", ":")).encode().replace(b'{"amount"', b'{ "amount"', 1)
+    yield (
+        "another order",
+        json.dumps(held, sort_keys=False, separators=(",", ":"))
+        .encode()
+        .replace(b'{"amount"', b'{ "amount"', 1),
+    )
     yield "a field twice", data[:-1] + b',"draft":false}'
     yield "a field more", rfc8785.dumps(held | {"note": "x"})
-    yield "a field less", rfc8785.dumps({name: value for name, value in held.items() if name != "signer"})
+    yield (
+        "a field less",
+        rfc8785.dumps({name: value for name, value in held.items() if name != "signer"}),
+    )
     yield "a number as text", rfc8785.dumps(held | {"made_at": str(held["made_at"])})
     yield "a flag as a number", rfc8785.dumps(held | {"draft": 0})
     yield "another schema", rfc8785.dumps(held | {"schema": "popkit.plan/2"})
@@ -84,7 +101,9 @@ def test_edited_bytes_are_refused_with_what_to_do(plan: Plan, tmp_path: Path) ->
     assert called("cutover", "status", tmp_path / "nowhere").returncode == 2
 
 
-def test_an_edit_that_is_canonical_has_another_digest_which_the_journal_refuses(found: Night, plan: Plan) -> None:
+def test_an_edit_that_is_canonical_has_another_digest_which_the_journal_refuses(
+    found: Night, plan: Plan
+) -> None:
     found.here()
     with found.held.plan(name="edited") as run:
         held = json.loads((run.root / plans.FILE).read_bytes())
@@ -95,8 +114,12 @@ def test_an_edit_that_is_canonical_has_another_digest_which_the_journal_refuses(
     assert called("cutover", "status", place.parent).returncode in (1, 2)
 
 
-def test_equal_inputs_at_one_slot_give_one_digest(found: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time stands still. Looking at the worker appends to its audit list, so that its newest entry is another one; nothing else is."""
+def test_equal_inputs_at_one_slot_give_one_digest(
+    found: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time stands still. Looking at the worker appends to its audit list, so that its newest entry
+    is another one; nothing else is.
+    """
     clock = found.held.drill.clock
     then = clock.monotonic()
     monkeypatch.setattr(clock, "monotonic", lambda: then)
@@ -113,23 +136,31 @@ def test_equal_inputs_at_one_slot_give_one_digest(found: Night, monkeypatch: pyt
 
 
 def draft(out: Path, *more: str) -> Any:
-    return called("cutover", "plan", CASE, "--grant", grant_of_case(), "--offline", "--out", out, *more)
+    return called(
+        "cutover", "plan", CASE, "--grant", grant_of_case(), "--offline", "--out", out, *more
+    )
 
 
 def grant_of_case() -> str:
     return str(json.loads((CASE / "case.json").read_text())["grants"][0])
 
 
-def test_a_draft_is_of_the_case_alone_says_so_and_is_never_run(tmp_path: Path, found: Night) -> None:
+def test_a_draft_is_of_the_case_alone_says_so_and_is_never_run(
+    tmp_path: Path, found: Night
+) -> None:
     result = draft(tmp_path / "draft")
     assert result.returncode == 0, result.stderr.decode()
     made = read_plan(tmp_path / "draft")
     assert made.draft
-    assert (made.cluster, made.worker, made.new_grant, made.signer, made.money, made.event) == (None,) * 6
+    assert (made.cluster, made.worker, made.new_grant, made.signer, made.money, made.event) == (
+        None,
+    ) * 6
     assert (made.steps, made.other_grants, made.marker) == ([], [], None)
     assert len(made.not_checked) == 4
     assert made.people.owed_now is not None
-    jsonschema.Draft202012Validator(json_schema()).validate(json.loads((tmp_path / "draft" / plans.FILE).read_bytes()))
+    jsonschema.Draft202012Validator(json_schema()).validate(
+        json.loads((tmp_path / "draft" / plans.FILE).read_bytes())
+    )
     for verb in (("show",), ("status",)):
         shown = called("cutover", *verb, tmp_path / "draft")
         assert shown.returncode == 0, shown.stderr.decode()
@@ -146,6 +177,8 @@ def _again(tmp_path: Path) -> Plan:
 def test_a_draft_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
     case = ROOT / "data" / "cases" / "intact"
     grant = json.loads((case / "case.json").read_text())["grants"][0]
-    result = called("cutover", "plan", case, "--grant", grant, "--offline", "--out", tmp_path / "run")
+    result = called(
+        "cutover", "plan", case, "--grant", grant, "--offline", "--out", tmp_path / "run"
+    )
     assert (result.returncode, (tmp_path / "run").exists()) == (1, False)
     assert b"--reason" in result.stderr

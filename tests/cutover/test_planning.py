@@ -1,4 +1,6 @@
-"""Incidents planned, shown and dry-run before anything is done, and what a step's look finds that has changed since the plan."""
+"""Incidents planned, shown and dry-run before anything is done, and what a step's look finds that
+has changed since the plan.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ from tests.cutover.sessions import ERAS, Sent, sent
 
 
 def _incidents() -> Iterator[tuple[str, str]]:
-    """Every act of the strict eras, in one or the other; those that concern a signer in the later ones."""
+    """Every act of the strict eras, in one or the other; those that concern a signer in the later
+    ones.
+    """
     for number, act in enumerate(ACTS.values()):
         eras = [era for era in STRICT if era in act.eras]
         if eras:
@@ -42,7 +46,9 @@ def _incidents() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("incident", "era"), [*_incidents()])
-def test_an_incident_is_planned_shown_and_dry_run_before_anything_is_done(incident: str, era: str) -> None:
+def test_an_incident_is_planned_shown_and_dry_run_before_anything_is_done(
+    incident: str, era: str
+) -> None:
     with rehearsing(incident, era) as held:
         truth = held.stage.truth()
         landed, asked = len(held.stage.world.landed), asked_for(held)
@@ -58,7 +64,9 @@ def test_an_incident_is_planned_shown_and_dry_run_before_anything_is_done(incide
             assert set(plan.broken.causes) >= set(truth.causes)
             assert plan.signer is not None
             assert plan.signer.planned == held.stage.worker.signer
-            assert [step.id for step in plan.steps] == [step for step in ORDER if step in {one.id for one in plan.steps}]
+            assert [step.id for step in plan.steps] == [
+                step for step in ORDER if step in {one.id for one in plan.steps}
+            ]
             for step in plan.steps:
                 assert not run.step(step.id).show().exit_code
             first = plan.steps[0]
@@ -87,11 +95,16 @@ def stopped_by(found: Night, run: Run, step: str) -> Stopped:
     screen = chosen.dry()
     assert screen.exit_code == 1
     why = chosen.why_not()
-    assert str(why.reason) in screen.text("en").replace("\n", " ") or why.code in ("drift", "other_program")
+    assert str(why.reason) in screen.text("en").replace("\n", " ") or why.code in (
+        "drift",
+        "other_program",
+    )
     return why
 
 
-def test_another_program_is_named_by_field_by_what_it_was_and_is(planned: tuple[Night, Run]) -> None:
+def test_another_program_is_named_by_field_by_what_it_was_and_is(
+    planned: tuple[Night, Run],
+) -> None:
     found, run = planned
     held = found.stage.world.ledger.accounts[PROGRAM_DATA]
     later = (run.plan.program.slot or 0) + 1
@@ -106,7 +119,9 @@ def test_another_program_is_named_by_field_by_what_it_was_and_is(planned: tuple[
         assert (why.code, f"{field} was" in str(why)) == ("other_program", True)
 
 
-def test_another_cluster_or_a_clock_that_is_off_stops_every_step(planned: tuple[Night, Run]) -> None:
+def test_another_cluster_or_a_clock_that_is_off_stops_every_step(
+    planned: tuple[Night, Run],
+) -> None:
     found, run = planned
     for first, second, code in (
         (("other-genesis",), ("other-genesis",), "drift"),
@@ -132,9 +147,15 @@ def test_a_plan_is_a_day_old_at_most_and_a_draft_is_never_run(planned: tuple[Nig
         with pytest.raises(Stopped) as drafted:
             run.step("0")
         assert (drafted.value.code, drafted.value.exit_code) == ("draft", 1)
-        run.plan = msgspec.structs.replace(plan, broken=msgspec.structs.replace(plan.broken, verdict="recovered"))
+        run.plan = msgspec.structs.replace(
+            plan, broken=msgspec.structs.replace(plan.broken, verdict="recovered")
+        )
         why = stopped_by(found, run, "0")
-        assert (why.code, "recovered" in str(why), "broken" in str(why)) == ("other_answer", True, True)
+        assert (why.code, "recovered" in str(why), "broken" in str(why)) == (
+            "other_answer",
+            True,
+            True,
+        )
     finally:
         run.plan = plan
 
@@ -147,27 +168,50 @@ def test_a_new_period_is_drift_while_the_plan_is_of_the_old_one(planned: tuple[N
         same_period(run.plan, end)
 
 
-def test_the_old_grants_terms_and_the_named_signer_are_drift_where_somebody_changed_them(planned: tuple[Night, Run]) -> None:
+def test_the_old_grants_terms_and_the_named_signer_are_drift_where_somebody_changed_them(
+    planned: tuple[Night, Run],
+) -> None:
     found, run = planned
     found.here()
     grant, accounts = found.stage.grant, found.stage.world.ledger.accounts
     terms = decode_grant(accounts[grant.address].data)
     assert "as planned" in str(same_terms(run.plan, run.pair()))
-    for field, now in (("amount_per_period", 9), ("period_seconds", 60), ("expires_at", 7), ("merkle_root", "77" * 32)):
+    for field, now in (
+        ("amount_per_period", 9),
+        ("period_seconds", 60),
+        ("expires_at", 7),
+        ("merkle_root", "77" * 32),
+    ):
         data = encode_account(replace(terms, **{field: now}))
-        with found.accounts({grant.address: replace(accounts[grant.address], data=data)}), pytest.raises(Stopped) as stopped:
+        with (
+            found.accounts({grant.address: replace(accounts[grant.address], data=data)}),
+            pytest.raises(Stopped) as stopped,
+        ):
             same_terms(run.plan, run.pair())
         assert str(stopped.value) == f"old grant {field} was {getattr(terms, field)}, is {now}"
-    with found.accounts({grant.address: replace(accounts[grant.address], data=encode_account(replace(terms, paused=True)))}):
+    with found.accounts(
+        {
+            grant.address: replace(
+                accounts[grant.address], data=encode_account(replace(terms, paused=True))
+            )
+        }
+    ):
         same_terms(run.plan, run.pair())  # the pause is what the cutover itself does
-    other = encode_account(replace(decode_pop_config(accounts[grant.config].data), signer_pubkey=grant.mint))
-    with found.accounts({grant.config: replace(accounts[grant.config], data=other)}), pytest.raises(Stopped, match="pop-config signer was"):
+    other = encode_account(
+        replace(decode_pop_config(accounts[grant.config].data), signer_pubkey=grant.mint)
+    )
+    with (
+        found.accounts({grant.config: replace(accounts[grant.config], data=other)}),
+        pytest.raises(Stopped, match="pop-config signer was"),
+    ):
         same_terms(run.plan, run.pair())
     with found.accounts({grant.address: None}), pytest.raises(Stopped, match="closed"):
         same_terms(run.plan, run.pair())
 
 
-def test_before_the_switch_everything_it_needs_is_looked_at_again(planned: tuple[Night, Run]) -> None:
+def test_before_the_switch_everything_it_needs_is_looked_at_again(
+    planned: tuple[Night, Run],
+) -> None:
     found, run = planned
     found.here()
     with found.accounts({found.stage.grant.address: _paused(found)}):
@@ -180,7 +224,9 @@ def test_before_the_switch_everything_it_needs_is_looked_at_again(planned: tuple
     with found.accounts({new.pop_state: Account(1_000_000)}):
         assert stopped_by(found, run, "2").code == "address_taken"
     world = found.stage.world
-    source = next(change.account for change in run.plan.step("2").changes if change.what == "token account")
+    source = next(
+        change.account for change in run.plan.step("2").changes if change.what == "token account"
+    )
     held = world.ledger.accounts[source]
     with found.accounts({source: replace(held, data=held.data[:64] + bytes(8) + held.data[72:])}):
         assert stopped_by(found, run, "2").code == "would_fail"
@@ -199,8 +245,12 @@ def _paused(found: Night) -> Account:
 
 
 def parts_of(row: Sent, old: GrantPlace | None, known: dict[str, dict[str, Any]]) -> Parts:
-    """A plan's parts from what a recorded transaction did; what it did not do is as `known` from the others."""
-    create, fund, upsert = (known[name] for name in ("create_grant", "fund_grant", "upsert_pop_config"))
+    """A plan's parts from what a recorded transaction did; what it did not do is as `known` from
+    the others.
+    """
+    create, fund, upsert = (
+        known[name] for name in ("create_grant", "fund_grant", "upsert_pop_config")
+    )
     place = GrantPlace(PROGRAM_ID, create["authority"], create["mint"], create["grant_id"])
     old = old or place
     terms = Terms(
@@ -208,7 +258,12 @@ def parts_of(row: Sent, old: GrantPlace | None, known: dict[str, dict[str, Any]]
         expires_at=create["expires_at"], merkle_root=ZERO_ROOT, paused=False,
     )  # fmt: skip
     new = NewGrant(
-        address=place.grant, vault=place.vault, pop_state=place.pop_state, grant_id=str(place.grant_id), terms=terms, unused_at=None
+        address=place.grant,
+        vault=place.vault,
+        pop_state=place.pop_state,
+        grant_id=str(place.grant_id),
+        terms=terms,
+        unused_at=None,
     )
     left = OldGrant(
         address=old.grant, vault=old.vault, pop_state=old.pop_state, authority=old.authority, mint=old.mint, grant_id=str(old.grant_id),
@@ -216,12 +271,16 @@ def parts_of(row: Sent, old: GrantPlace | None, known: dict[str, dict[str, Any]]
     )  # fmt: skip
     key = upsert["signer_pubkey"]
     config = pop_config_address(old.authority, PROGRAM_ID)
-    signer = Signer(pop_config=config, now=None, planned=key, source="last accepted claims", upsert=True)
+    signer = Signer(
+        pop_config=config, now=None, planned=key, source="last accepted claims", upsert=True
+    )
     amount = Amount(
         base_units=str(fund["amount"]), source="given", owed_claims=0, reckoned_period=0, reckoned_period_is_full=True, reckoned_claims=0,
         canary_claims=1, amount_per_claim="1",
     )  # fmt: skip
-    roles = Roles(authority=old.authority, funder=fund["funder"], payer=old.authority, is_multisig=False)
+    roles = Roles(
+        authority=old.authority, funder=fund["funder"], payer=old.authority, is_multisig=False
+    )
     return Parts(
         pair=None, place=old, old=left, new=new, marker=None, signer=signer, roles=roles, amount=amount, event=None, remedy="switch",
         close_old=False, can_close=None, init=None, now=0, limits=Limits(),
@@ -230,7 +289,9 @@ def parts_of(row: Sent, old: GrantPlace | None, known: dict[str, dict[str, Any]]
 
 @pytest.mark.parametrize("era", ERAS)
 def test_a_plan_signs_what_the_recorded_cutover_of_its_era_signed(era: str) -> None:
-    """Byte for byte: the pause, create, fund and signer one by one, and all four as the one transaction that was recorded too."""
+    """Byte for byte: the pause, create, fund and signer one by one, and all four as the one
+    transaction that was recorded too.
+    """
     known: dict[str, dict[str, Any]] = {}
     old: GrantPlace | None = None
     compared = set()
@@ -246,9 +307,13 @@ def test_a_plan_signs_what_the_recorded_cutover_of_its_era_signed(era: str) -> N
         if not mine.keys() <= {"set_paused", "create_grant", "fund_grant", "upsert_pop_config"}:
             continue
         found = calls_of(parts_of(row, old, known), 0)
-        kept = [call_of(instruction_of(call, PROGRAM_ID)) for step in ("0", "2") for call in found[step]]
+        kept = [
+            call_of(instruction_of(call, PROGRAM_ID)) for step in ("0", "2") for call in found[step]
+        ]
         calls = [call for call in kept if call.name in mine]
-        assert message_of(calls, read.account_keys[0], str(read.blockhash)) == read.message_bytes, row.step
+        assert message_of(calls, read.account_keys[0], str(read.blockhash)) == read.message_bytes, (
+            row.step
+        )
         compared.add(tuple(call.name for call in calls))
     assert compared == {
         ("set_paused",), ("create_grant",), ("fund_grant",), ("upsert_pop_config",),
@@ -257,7 +322,9 @@ def test_a_plan_signs_what_the_recorded_cutover_of_its_era_signed(era: str) -> N
 
 
 def _learn(row: Sent, known: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Accounts and arguments of a transaction's instructions by name; `known` keeps the newest of each."""
+    """Accounts and arguments of a transaction's instructions by name; `known` keeps the newest of
+    each.
+    """
     mine = {each.name: {**each.accounts, **each.args} for each in read_back(row.wire, PROGRAM_ID)}
     known.update(mine)
     return mine

@@ -24,7 +24,13 @@ from tests.cutover.rehearsed import CAP, Holder, Rehearsed, rehearsed
 def test_one_transaction_is_made_ready(build: str, tmp_path: Path) -> None:
     with rehearsed(tmp_path, build=build) as r:
         prepared = r.prepared()
-        assert [call.name for call in prepared.calls] == ["compute_limit", "set_paused", "create_grant", "fund_grant", "upsert_pop_config"]
+        assert [call.name for call in prepared.calls] == [
+            "compute_limit",
+            "set_paused",
+            "create_grant",
+            "fund_grant",
+            "upsert_pop_config",
+        ]
         assert prepared.units is not None
         assert prepared.limit is not None
         assert prepared.units < prepared.limit
@@ -33,7 +39,11 @@ def test_one_transaction_is_made_ready(build: str, tmp_path: Path) -> None:
         assert 0 < prepared.window <= 150 * 0.4
         assert prepared.slot >= prepared.clock.slot
         assert prepared.last_valid_height > r.first.height()
-        assert set(prepared.before) == set(prepared.expected) == set(transactions.writable_of(r.switch(), r.handle.authority))
+        assert (
+            set(prepared.before)
+            == set(prepared.expected)
+            == set(transactions.writable_of(r.switch(), r.handle.authority))
+        )
         assert r.landed(prepared.signature) == []
 
 
@@ -61,9 +71,13 @@ def test_a_dry_run_of_what_would_fail_says_why(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_is_not_the_program_s_is_seen_in_the_simulation(tmp_path: Path) -> None:
-    """Before `init` a create over a grant rewrites it: asked with the wrong rules, what is worked out and simulated do not meet."""
+    """Before `init` a create over a grant rewrites it: asked with the wrong rules, what is worked
+    out and simulated do not meet.
+    """
     with rehearsed(tmp_path, build="strict") as r:
-        over = transactions.create_grant(r.old, amount_per_period=3, period_seconds=60, start_ts=r.world.now, expires_at=0)
+        over = transactions.create_grant(
+            r.old, amount_per_period=3, period_seconds=60, start_ts=r.world.now, expires_at=0
+        )
         assert dry(r.first, [over], r.handle.authority, rules=Rules(rewrites=True)).is_clean
         assert not dry(r.first, [over], r.handle.authority).is_clean
 
@@ -75,7 +89,9 @@ def with_a_low_cap(r: Rehearsed) -> Any:
 def with_a_poor_payer(r: Rehearsed) -> Any:
     grant, vault, config = r.first.rent(178), r.first.rent(165), 0
     held = r.world.ledger.accounts[r.handle.authority]
-    r.world.ledger.accounts[r.handle.authority] = replace(held, lamports=5000 + grant + vault + config + 7)
+    r.world.ledger.accounts[r.handle.authority] = replace(
+        held, lamports=5000 + grant + vault + config + 7
+    )
     r.drill.clock.skip(60)
     return r.prepared()
 
@@ -83,8 +99,19 @@ def with_a_poor_payer(r: Rehearsed) -> Any:
 def with_a_taken_grant(r: Rehearsed) -> Any:
     from popkit.drill.calls import grant_call
 
-    where = {"grant": r.new.grant, "mint": r.new.mint, "vault": r.new.vault, "authority": r.new.authority}
-    terms = {"grant_id": 99, "amount_per_period": 1, "period_seconds": 60, "start_ts": r.world.now, "expires_at": 0}
+    where = {
+        "grant": r.new.grant,
+        "mint": r.new.mint,
+        "vault": r.new.vault,
+        "authority": r.new.authority,
+    }
+    terms = {
+        "grant_id": 99,
+        "amount_per_period": 1,
+        "period_seconds": 60,
+        "start_ts": r.world.now,
+        "expires_at": 0,
+    }
     r.world.send([grant_call("create_grant", terms, where)], "school")
     r.drill.clock.skip(60)
     return r.prepared()
@@ -94,7 +121,9 @@ def with_another_plan(r: Rehearsed) -> Any:
     ends = r.prepared().expected
     grant = ends[r.new.grant]
     assert grant is not None
-    other = replace(grant, data=encode_account(replace(decode_grant(grant.data), amount_per_period=2)))
+    other = replace(
+        grant, data=encode_account(replace(decode_grant(grant.data), amount_per_period=2))
+    )
     return r.prepared(expected={**ends, r.new.grant: other})
 
 
@@ -121,7 +150,13 @@ def with_another_key(r: Rehearsed) -> Any:
 
 
 def without_a_signer(r: Rehearsed) -> Any:
-    return prepare(r.first, r.switch(), r.handle.authority, [Holder(r.world.key("mallory"))], fee_cap_lamports=CAP)
+    return prepare(
+        r.first,
+        r.switch(),
+        r.handle.authority,
+        [Holder(r.world.key("mallory"))],
+        fee_cap_lamports=CAP,
+    )
 
 
 def with_a_node_that_lies(r: Rehearsed) -> Any:
@@ -151,7 +186,9 @@ def with_a_node_that_lies(r: Rehearsed) -> Any:
         (with_a_node_that_lies, "simulation_differs"),
     ],
 )
-def test_what_is_not_made_ready(make: Callable[[Rehearsed], Any], code: str, tmp_path: Path) -> None:
+def test_what_is_not_made_ready(
+    make: Callable[[Rehearsed], Any], code: str, tmp_path: Path
+) -> None:
     with rehearsed(tmp_path) as r:
         with pytest.raises(Stopped) as caught:
             make(r)
@@ -178,9 +215,17 @@ def test_the_plan_s_own_accounts_are_confirmed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fees", "cap", "price"), [([0] * 150, CAP, None), ([10] * 100 + [50] * 50, CAP, 50), ([10**9] * 150, 8000, "capped"), ([], CAP, None)]
+    ("fees", "cap", "price"),
+    [
+        ([0] * 150, CAP, None),
+        ([10] * 100 + [50] * 50, CAP, 50),
+        ([10**9] * 150, 8000, "capped"),
+        ([], CAP, None),
+    ],
 )
-def test_the_price_is_what_the_newest_blocks_took_and_keeps_to_the_cap(fees: list[int], cap: int, price: Any, tmp_path: Path) -> None:
+def test_the_price_is_what_the_newest_blocks_took_and_keeps_to_the_cap(
+    fees: list[int], cap: int, price: Any, tmp_path: Path
+) -> None:
     with rehearsed(tmp_path) as r:
         post = r.first.post
 
@@ -216,7 +261,14 @@ def test_a_claim_of_the_canary_is_made_ready(tmp_path: Path) -> None:
             transactions.proof(proof.signer, proof.signature, proof.message),
             transactions.claim_grant(r.old, wallet.public_key, 0),
         ]
-        prepared = prepare(r.first, calls, wallet.public_key, [wallet], fee_cap_lamports=CAP, rules=Rules(strict=True))
+        prepared = prepare(
+            r.first,
+            calls,
+            wallet.public_key,
+            [wallet],
+            fee_cap_lamports=CAP,
+            rules=Rules(strict=True),
+        )
         assert len(prepared.receipts) == 1
         outcome = r.sent(prepared, "canary")
         assert (outcome.kind, outcome.differences, outcome.not_checked) == ("landed", (), ())
@@ -227,7 +279,14 @@ def test_the_rent_is_the_node_s_whatever_older_accounts_hold(tmp_path: Path) -> 
     with rehearsed(tmp_path) as r:
         calls = r.switch()
         before = dict(r.first.accounts([meta.pubkey for call in calls for meta in call.metas]))
-        twice = after(calls, before, r.handle.authority, 5000, lambda size: 2 * r.first.rent(size), r.world.now)
+        twice = after(
+            calls,
+            before,
+            r.handle.authority,
+            5000,
+            lambda size: 2 * r.first.rent(size),
+            r.world.now,
+        )
         once = after(calls, before, r.handle.authority, 5000, r.first.rent, r.world.now)
         one, two = once[r.handle.authority], twice[r.handle.authority]
         assert one is not None
@@ -247,5 +306,11 @@ def test_a_signer_that_takes_longer_than_the_blockhash_lives_is_too_late(tmp_pat
                 return r.school.sign(message)
 
         with pytest.raises(Stopped) as caught:
-            prepare(r.first, r.switch(), r.handle.authority, [Slow(r.school.public_key)], fee_cap_lamports=CAP)
+            prepare(
+                r.first,
+                r.switch(),
+                r.handle.authority,
+                [Slow(r.school.public_key)],
+                fee_cap_lamports=CAP,
+            )
         assert caught.value.code == "too_late"

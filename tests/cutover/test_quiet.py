@@ -1,4 +1,6 @@
-"""What HTTP libraries log of a URL with its key reaches no log, at no level, whichever handler was there before or came after."""
+"""What HTTP libraries log of a URL with its key reaches no log, at no level, whichever handler was
+there before or came after.
+"""
 
 from __future__ import annotations
 
@@ -46,16 +48,23 @@ def node() -> Iterator[str]:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """All that is logged anywhere, with everything that a record holds; loggers are as they were afterwards."""
+    """All that is logged anywhere, with everything that a record holds; loggers are as they were
+    afterwards.
+    """
     monkeypatch.setattr(logging.Logger, "handle", logging.Logger.handle)
     written = io.StringIO()
     root, manager = logging.root, logging.root.manager
-    levels = {logger: (logger.level, list(logger.handlers), logger.propagate, logger.disabled) for logger in [root, *_loggers(manager)]}
+    levels = {
+        logger: (logger.level, list(logger.handlers), logger.propagate, logger.disabled)
+        for logger in [root, *_loggers(manager)]
+    }
     root.setLevel(logging.DEBUG)
     root.addHandler(_everything(written))
     yield written
     for logger in [root, *_loggers(manager)]:
-        logger.level, logger.handlers, logger.propagate, logger.disabled = levels.get(logger, (logging.NOTSET, [], True, False))
+        logger.level, logger.handlers, logger.propagate, logger.disabled = levels.get(
+            logger, (logging.NOTSET, [], True, False)
+        )
     manager._clear_cache()
 
 
@@ -85,12 +94,19 @@ async def use(url: str) -> None:
     async with AsyncClient(f"http://127.0.0.1:1/{KEY}", extra_headers=headers) as nobody:
         with pytest.raises(SolanaRpcException):
             await nobody.get_slot()
-    async with aiohttp.ClientSession(headers=headers) as session, session.post(url, data=TOKEN) as answer:
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(url, data=TOKEN) as answer,
+    ):
         assert answer.status == 200
 
 
-def test_the_library_does_log_the_key_where_it_is_not_silenced(node: str, log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the other tests are worth: without `silence`, which this process may have called before, the key is found."""
+def test_the_library_does_log_the_key_where_it_is_not_silenced(
+    node: str, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other tests are worth: without `silence`, which this process may have called before,
+    the key is found.
+    """
     monkeypatch.setattr(logging.Logger, "handle", _loud)
     asyncio.run(use(node))
     assert KEY in log.getvalue()
@@ -100,7 +116,12 @@ def test_nothing_of_url_header_or_body_is_logged_at_debug(node: str, log: io.Str
     for name in FAMILIES:
         logging.getLogger(name).addHandler(_everything(log))
     silence()
-    for name in (*FAMILIES, "httpcore2.connection", "solana.rpc.async_http_provider", "httpx2.made_later"):
+    for name in (
+        *FAMILIES,
+        "httpcore2.connection",
+        "solana.rpc.async_http_provider",
+        "httpx2.made_later",
+    ):
         logger = logging.getLogger(name)
         logger.addHandler(_everything(log))
         logger.setLevel(1)
@@ -109,7 +130,9 @@ def test_nothing_of_url_header_or_body_is_logged_at_debug(node: str, log: io.Str
     assert TOKEN not in log.getvalue()
 
 
-def test_configuring_the_logging_afterwards_brings_nothing_back(node: str, log: io.StringIO) -> None:
+def test_configuring_the_logging_afterwards_brings_nothing_back(
+    node: str, log: io.StringIO
+) -> None:
     silence()
     names = ("httpx2", "httpcore2", "solana", "solana.rpc.async_http_provider")
     loggers = {name: {"level": "DEBUG", "propagate": True} for name in names}

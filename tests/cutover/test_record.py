@@ -37,7 +37,16 @@ def run(tmp_path: Path) -> Run:
     from popkit.case import open_case
 
     case = open_case(CASES / "abandoned-proof")
-    plan = make_plan(Request(case=case, grant=case.grants[0], pair=None, desk=None, authority_key=None, funder_key=None))
+    plan = make_plan(
+        Request(
+            case=case,
+            grant=case.grants[0],
+            pair=None,
+            desk=None,
+            authority_key=None,
+            funder_key=None,
+        )
+    )
     return create_run(tmp_path / "run", plan, Local())
 
 
@@ -50,7 +59,9 @@ def schema(name: str) -> Any:
 def test_the_schemas_are_those_of_the_classes_and_say_what_the_parts_are() -> None:
     for name, text in schemas().items():
         assert (HERE / name).read_text() == text, "run python -m popkit.cutover.records.schemas"
-        parts = [part for part in json.loads(text)["$defs"].values() if part.get("type") == "object"]
+        parts = [
+            part for part in json.loads(text)["$defs"].values() if part.get("type") == "object"
+        ]
         assert all(part["description"] and part["additionalProperties"] is False for part in parts)
         assert all("'" not in part["title"] for part in parts)
 
@@ -62,23 +73,40 @@ def test_a_plan_and_its_record_are_as_their_schemas_say(run: Run) -> None:
     schema("cutover.schema.json").validate(json.loads(place.read_bytes()))
     assert record == record_of(run)
     assert record.digests.plan == run.digest
-    assert (record.digests.journal_head, record.digests.journal_entries) == (run.journal.head, len(run.journal.entries))
+    assert (record.digests.journal_head, record.digests.journal_entries) == (
+        run.journal.head,
+        len(run.journal.entries),
+    )
     assert record.so_far
     assert not record.transactions
     assert record.verified is None
     assert record.old.last_good is not None
-    assert ("chain_broken", record.old.last_good.signature) in {(found.code, found.key) for found in record.adjudicates}
-    assert {("proof_lost", entry) for entry in record.old.missing_entries} <= {(f.code, f.key) for f in record.adjudicates}
+    assert ("chain_broken", record.old.last_good.signature) in {
+        (found.code, found.key) for found in record.adjudicates
+    }
+    assert {("proof_lost", entry) for entry in record.old.missing_entries} <= {
+        (f.code, f.key) for f in record.adjudicates
+    }
 
 
 @pytest.fixture
 def acting(run: Run) -> Run:
     """A run whose plan has steps, signs something in two of them, and names a new grant."""
-    old, call = run.plan.old_grant, plans.Instruction(name="set_paused", program=NEW, data="", accounts=[], args={})
-    new = plans.NewGrant(address=NEW, vault=NEW, pop_state=NEW, grant_id=str(2**63), terms=old.terms, unused_at=None)
+    old, call = (
+        run.plan.old_grant,
+        plans.Instruction(name="set_paused", program=NEW, data="", accounts=[], args={}),
+    )
+    new = plans.NewGrant(
+        address=NEW, vault=NEW, pop_state=NEW, grant_id=str(2**63), terms=old.terms, unused_at=None
+    )
     step = plans.StepPlan(id="0", name="", effect="idempotent", role="authority", optional=False, instructions=[call], changes=[],
                           look_up="", value="")  # fmt: skip
-    others = {"1": {"instructions": []}, "2": {}, "2.0": {"optional": True}, "4": {"instructions": []}}
+    others = {
+        "1": {"instructions": []},
+        "2": {},
+        "2.0": {"optional": True},
+        "4": {"instructions": []},
+    }
     steps = [step, *(replace(step, id=name, **changes) for name, changes in others.items())]
     run.plan = replace(run.plan, new_grant=new, steps=steps)
     return run
@@ -86,11 +114,19 @@ def acting(run: Run) -> Run:
 
 def test_what_was_done_is_in_the_record_and_what_failed_stays_open(acting: Run) -> None:
     run, signature, first, other = acting, "5" * 88, "0", "2"
-    run.journal.write("done", first, done_by="us", signature=signature, slot=7, block_time=9, fee=5000)
+    run.journal.write(
+        "done", first, done_by="us", signature=signature, slot=7, block_time=9, fee=5000
+    )
     run.journal.write("acting", other)
     record = record_of(run)
-    assert [(sent.step, sent.signature, sent.slot, sent.done_by) for sent in record.transactions] == [(first, signature, 7, "us")]
-    assert {point.step: point.state for point in record.open_points} == {"1": "open", other: "unknown", "4": "open"}
+    assert [
+        (sent.step, sent.signature, sent.slot, sent.done_by) for sent in record.transactions
+    ] == [(first, signature, 7, "us")]
+    assert {point.step: point.state for point in record.open_points} == {
+        "1": "open",
+        other: "unknown",
+        "4": "open",
+    }
     run.journal.write("failed", other, code="expired")
     assert {point.step: point.state for point in record_of(run).open_points}[other] == "failed"
     run.journal.write("given_up")
@@ -98,7 +134,11 @@ def test_what_was_done_is_in_the_record_and_what_failed_stays_open(acting: Run) 
     assert record.given_up
     assert record.new is not None
     old = run.plan.old_grant
-    assert (record.new.authority, record.new.mint, record.new.genesis) == (old.authority, old.mint, "0" * 64)
+    assert (record.new.authority, record.new.mint, record.new.genesis) == (
+        old.authority,
+        old.mint,
+        "0" * 64,
+    )
     assert record.new.grant_id == str(2**63)
     assert read_record(canonical(record)) == record
 
@@ -138,7 +178,9 @@ def dropped(values: dict[str, Any]) -> bytes:
         (lambda v: b"null", "not a record"),
     ],
 )  # fmt: skip
-def test_what_is_no_canonical_record_is_refused(values: dict[str, Any], edit: Any, why: str) -> None:
+def test_what_is_no_canonical_record_is_refused(
+    values: dict[str, Any], edit: Any, why: str
+) -> None:
     with pytest.raises(CaseUnreadable, match=why) as refused:
         read_record(edit(values))
     assert refused.value.exit_code == 3
@@ -151,7 +193,9 @@ def test_nothing_that_others_write_ends_in_a_fault(values: dict[str, Any]) -> No
     for seed in range(400):
         spoiled = spoilt(values, random.Random(seed))
         try:
-            record = read_record(json.dumps(spoiled, sort_keys=True, separators=(",", ":")).encode())
+            record = read_record(
+                json.dumps(spoiled, sort_keys=True, separators=(",", ":")).encode()
+            )
         except CaseUnreadable:
             continue
         judged += bool(points_of(facts, record))

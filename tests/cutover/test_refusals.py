@@ -1,4 +1,6 @@
-"""Every refusal of a plan is met by a world that calls for it, and each has a look-alike that must not be refused."""
+"""Every refusal of a plan is met by a world that calls for it, and each has a look-alike that must
+not be refused.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def wedged() -> Iterator[Night]:
 
 @pytest.fixture(scope="module")
 def sound() -> Iterator[Night]:
-    """A grant of the head era that nothing is wrong with; a person plans all the same, as they may with a reason."""
+    """A grant of the head era that nothing is wrong with; a person plans all the same, as they may
+    with a reason.
+    """
     with night("intact", "head", reason=REASON) as found:
         yield found
 
@@ -72,7 +76,9 @@ def draft(case: str, number: int = 0, **asked: Any) -> Plan:
         ("rpc-tail-gap", "undecided", True),
     ],
 )
-def test_a_grant_that_needs_no_new_one_is_left_alone_unless_a_person_knows_more(case: str, code: str, may: bool) -> None:
+def test_a_grant_that_needs_no_new_one_is_left_alone_unless_a_person_knows_more(
+    case: str, code: str, may: bool
+) -> None:
     with pytest.raises(Stopped) as stopped:
         draft(case)
     assert stopped.value.code == code
@@ -83,7 +89,10 @@ def test_a_grant_that_needs_no_new_one_is_left_alone_unless_a_person_knows_more(
             draft(case, reason=REASON)
 
 
-@pytest.mark.parametrize("case", ["abandoned-proof", "abandoned-quiet", "genesis-abandoned", "quiet-tail", "worker-head-reset"])
+@pytest.mark.parametrize(
+    "case",
+    ["abandoned-proof", "abandoned-quiet", "genesis-abandoned", "quiet-tail", "worker-head-reset"],
+)
 def test_a_wedged_grant_is_planned_for_without_a_reason(case: str) -> None:
     made = draft(case)
     assert (made.remedy, made.overridden, made.draft) == ("switch", [], True)
@@ -122,7 +131,9 @@ def test_a_closed_grant_has_no_terms_to_copy() -> None:
 def test_a_case_is_to_be_an_hour_old_at_most_and_of_this_clock(wedged: Night) -> None:
     collected = popkit.open_case(wedged.held.case).collected_at
     assert wedged.code(wall=collected + 3601) == "stale_case"
-    assert wedged.code(wall=collected + 3600) == "clock_off"  # fresh enough: it goes on to the clock, which is wrong here
+    assert (
+        wedged.code(wall=collected + 3600) == "clock_off"
+    )  # fresh enough: it goes on to the clock, which is wrong here
     assert wedged.code(wall=collected - 61) == "clock_off"
     now = wedged.stage.world.now
     assert wedged.code(wall=now + 70) == "clock_off"
@@ -133,12 +144,18 @@ def test_a_chain_that_moved_since_the_case_was_collected_stops_the_plan(wedged: 
     grant = wedged.stage.grant
     for key, name in ((grant.address, "paused"), (grant.state, None)):
         held = wedged.stage.world.ledger.accounts[key]
-        data = encode_account(replace(decode_grant(held.data), paused=True)) if name else held.data[:-1] + b"\1"
+        data = (
+            encode_account(replace(decode_grant(held.data), paused=True))
+            if name
+            else held.data[:-1] + b"\1"
+        )
         with wedged.accounts({key: replace(held, data=data)}):
             stopped = wedged.refused()
         assert (stopped.code, key in str(stopped)) == ("case_behind", True)
     held = wedged.stage.world.ledger.accounts[grant.vault]
-    with wedged.lamports(grant.vault, held.lamports + 1):  # lamports that somebody sends to the old vault change no evidence
+    with wedged.lamports(
+        grant.vault, held.lamports + 1
+    ):  # lamports that somebody sends to the old vault change no evidence
         assert wedged.plan().remedy == "switch"
 
 
@@ -166,12 +183,21 @@ def test_keys_that_are_not_the_right_ones_are_refused(wedged: Night) -> None:
 
 
 def test_what_no_plan_can_be_made_with_is_wrong_usage(wedged: Night) -> None:
-    for asked in ({"signer": "abc"}, {"given_up": ("abc",)}, {"amount": 0}, {"amount": 1 << 63}, {"expires": -1}, {"fee_cap": 0}):
+    for asked in (
+        {"signer": "abc"},
+        {"given_up": ("abc",)},
+        {"amount": 0},
+        {"amount": 1 << 63},
+        {"expires": -1},
+        {"fee_cap": 0},
+    ):
         with pytest.raises(UsageError):
             wedged.plan(**asked)
 
 
-def test_a_rotated_key_is_typed_by_a_person_and_never_taken_from_a_status_page(wedged: Night) -> None:
+def test_a_rotated_key_is_typed_by_a_person_and_never_taken_from_a_status_page(
+    wedged: Night,
+) -> None:
     key = wedged.stage.worker.key
     wedged.upset("key-rotated")
     try:
@@ -181,7 +207,11 @@ def test_a_rotated_key_is_typed_by_a_person_and_never_taken_from_a_status_page(w
         wedged.stage.worker.key = key
     assert stopped.code == "signer_not_given"
     assert made.signer is not None
-    assert (made.signer.upsert, made.signer.source, made.signer.now) == (True, "typed by a person", wedged.stage.worker.signer)
+    assert (made.signer.upsert, made.signer.source, made.signer.now) == (
+        True,
+        "typed by a person",
+        wedged.stage.worker.signer,
+    )
     assert [one.name for one in made.step("2").instructions][-1] == "upsert_pop_config"
 
 
@@ -260,14 +290,20 @@ def test_nodes_that_list_no_grants_are_not_enough_but_one_that_does_is(wedged: N
         assert wedged.code() == "no_account_list"
 
 
-def test_one_account_that_the_second_node_holds_otherwise_stops_the_plan(wedged: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_account_that_the_second_node_holds_otherwise_stops_the_plan(
+    wedged: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from popkit.cutover.sending.endpoint import Accounts, Endpoint
 
     given, vault = Endpoint.accounts, wedged.stage.grant.vault
 
     def other(self: Endpoint, keys: Any) -> Accounts:
         found = given(self, keys)
-        wrong = {vault: replace(found[vault], lamports=1)} if self.name == "second_rpc" and found.get(vault) else {}
+        wrong = (
+            {vault: replace(found[vault], lamports=1)}
+            if self.name == "second_rpc" and found.get(vault)
+            else {}
+        )
         return Accounts({**found, **wrong}, found.slot)
 
     monkeypatch.setattr(Endpoint, "accounts", other)
@@ -275,12 +311,17 @@ def test_one_account_that_the_second_node_holds_otherwise_stops_the_plan(wedged:
     assert (stopped.code, vault in str(stopped)) == ("endpoints_disagree", True)
 
 
-def test_one_node_cannot_vouch_for_itself_and_a_case_is_of_one_cluster(wedged: Night, tmp_path: Path) -> None:
+def test_one_node_cannot_vouch_for_itself_and_a_case_is_of_one_cluster(
+    wedged: Night, tmp_path: Path
+) -> None:
     from popkit.cutover.planning.survey import Pair
     from popkit.cutover.sending.endpoint import Endpoint
 
     node = wedged.held.local().node("rpc")
-    assert wedged.code(pair=Pair(Endpoint("rpc", node), Endpoint("second_rpc", node))) == "one_endpoint"
+    assert (
+        wedged.code(pair=Pair(Endpoint("rpc", node), Endpoint("second_rpc", node)))
+        == "one_endpoint"
+    )
     case = shutil.copytree(wedged.held.case, tmp_path / "case")
     (case / "manifest-sha256.txt").unlink(missing_ok=True)
     header = json.loads((case / "case.json").read_text())
@@ -301,7 +342,9 @@ def test_another_program_than_the_case_shows_is_refused() -> None:
         found.stage.world.upgrade("head")
         found.settle()
         found.held.collect_again()
-        stopped = found.refused(reason=REASON)  # strict by what the case shows, yet create_grant refuses a grant that is there
+        stopped = found.refused(
+            reason=REASON
+        )  # strict by what the case shows, yet create_grant refuses a grant that is there
         assert (stopped.code, "strict" in str(stopped)) == ("other_program", True)
 
 
@@ -309,16 +352,27 @@ def test_another_program_than_the_case_shows_is_refused() -> None:
 
 
 def test_an_address_that_anybody_used_is_given_up_for_another(wedged: Night, plan: Plan) -> None:
-    """Lamports do no harm to a grant, yet they say that somebody knows the address: free is no account and no signature."""
+    """Lamports do no harm to a grant, yet they say that somebody knows the address: free is no
+    account and no signature.
+    """
     new = plan.new_grant
     assert new is not None
     for address in (new.address, new.vault, new.pop_state):
         with wedged.accounts({address: Account(1_000_000)}):
             stopped = wedged.refused()
-            assert (stopped.code, address in str(stopped), new.address in str(stopped)) == ("address_taken", True, True)
+            assert (stopped.code, address in str(stopped), new.address in str(stopped)) == (
+                "address_taken",
+                True,
+                True,
+            )
     with wedged.accounts({new.address: Account(1_000_000)}):
-        both = [wedged.plan(given_up=given).new_grant for given in ((new.address, ZERO), (ZERO, new.address, ZERO))]
-    (other,) = {one.address for one in both if one is not None}  # two operators who gave up the same meet at one address
+        both = [
+            wedged.plan(given_up=given).new_grant
+            for given in ((new.address, ZERO), (ZERO, new.address, ZERO))
+        ]
+    (other,) = {
+        one.address for one in both if one is not None
+    }  # two operators who gave up the same meet at one address
     assert other != new.address
 
 
@@ -334,10 +388,14 @@ def test_a_grant_made_since_by_this_authority_for_this_mint_is_somebody_ahead() 
         stopped = found.refused()
         assert (stopped.code, later.address in str(stopped)) == ("later_grant", True)
         assert found.plan(reason=REASON).overridden == ["later_grant"]
-        assert found.code(given_up=(later.address,)) == "later_grant"  # giving up somebody else's grant says nothing
+        assert (
+            found.code(given_up=(later.address,)) == "later_grant"
+        )  # giving up somebody else's grant says nothing
 
 
-def test_a_grant_made_before_the_last_good_claim_is_nobody_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grant_made_before_the_last_good_claim_is_nobody_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from popkit.drill.incidents.lost import abandoned
 
     def play(stage: Stage) -> None:
@@ -372,7 +430,9 @@ def test_an_event_a_proof_or_a_signature_of_the_new_grant_is_found() -> None:
         assert found.code() == "already_linked"
         found.stage.world.airdrop(other.vault, 1_000_000)
         found.settle()
-        with found.accounts({other.vault: None}):  # what was sent is gone again; its signature stays
+        with found.accounts(
+            {other.vault: None}
+        ):  # what was sent is gone again; its signature stays
             assert found.code(given_up=(new.address,)) == "address_taken"
 
 
@@ -398,7 +458,11 @@ def source(held: Night) -> str:
 def holding(held: Night, amount: int) -> dict[str, Account | None]:
     """The authority's token account with so many tokens."""
     found = held.stage.world.ledger.accounts[source(held)]
-    return {source(held): replace(found, data=encode_account(replace(decode_token_account(found.data), amount=amount)))}
+    return {
+        source(held): replace(
+            found, data=encode_account(replace(decode_token_account(found.data), amount=amount))
+        )
+    }
 
 
 def test_a_source_is_to_hold_the_amount(wedged: Night, plan: Plan) -> None:
@@ -416,7 +480,11 @@ def test_a_source_is_to_hold_the_amount(wedged: Night, plan: Plan) -> None:
     revoked = {wedged.stage.grant.mint: replace(mint, data=bytes(36) + mint.data[36:])}
     with wedged.accounts(holding(wedged, 0) | revoked):
         stopped = wedged.refused(amount=vault)
-        assert (stopped.code, str(vault) in str(stopped), "--close-old" in str(stopped.advice)) == ("poor_source", True, True)
+        assert (stopped.code, str(vault) in str(stopped), "--close-old" in str(stopped.advice)) == (
+            "poor_source",
+            True,
+            True,
+        )
         closing = wedged.plan(amount=vault, close_old=True)
         assert wedged.code(amount=vault + 1, close_old=True) == "poor_source"
     assert closing.money is not None
@@ -424,7 +492,10 @@ def test_a_source_is_to_hold_the_amount(wedged: Night, plan: Plan) -> None:
     step = closing.step("2.0")
     assert (step.optional, [one.name for one in step.instructions]) == (True, ["close_grant"])
     assert plan.money is not None
-    assert (plan.money.mint_authority, plan.money.only_in_old_vault) == (wedged.stage.grant.authority, False)
+    assert (plan.money.mint_authority, plan.money.only_in_old_vault) == (
+        wedged.stage.grant.authority,
+        False,
+    )
     assert "2.0" not in [one.id for one in plan.steps]
 
 
@@ -450,7 +521,11 @@ def test_a_payer_ends_at_the_rent_minimum_or_at_zero(wedged: Night, plan: Plan) 
                 assert money is not None
                 assert money.payer_after in (lamports - costs - 2 * fee, 0)
             else:
-                assert (lamports - costs, asked, wedged.code(**asked)) == (lamports - costs, asked, "poor_payer")
+                assert (lamports - costs, asked, wedged.code(**asked)) == (
+                    lamports - costs,
+                    asked,
+                    "poor_payer",
+                )
     assert wedged.code(fee_cap=fee - 1) == "fee_above_cap"
 
 
@@ -468,8 +543,13 @@ def test_a_funder_pays_its_own_step_and_the_authority_its_own(wedged: Night) -> 
 # The worker
 
 
-def test_a_worker_that_cannot_serve_the_new_event_stops_the_plan(wedged: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    for wrong, right, code in (("worker-down", "worker-up", "worker_unreachable"), ("sink-missing", "sink-works", "worker_not_ready")):
+def test_a_worker_that_cannot_serve_the_new_event_stops_the_plan(
+    wedged: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wrong, right, code in (
+        ("worker-down", "worker-up", "worker_unreachable"),
+        ("sink-missing", "sink-works", "worker_not_ready"),
+    ):
         wedged.upset(wrong)
         try:
             assert wedged.code() == code
@@ -493,19 +573,26 @@ def test_another_worker_or_one_of_a_backup_is_not_the_cases() -> None:
             found.stage.worker.api("GET", "/v1/school/events")
         apart = found.plan()
         assert apart.worker is not None
-        assert (apart.worker.continues_case, ["audit list" in words.en for words in apart.not_checked]) == (None, [True])
+        assert (
+            apart.worker.continues_case,
+            ["audit list" in words.en for words in apart.not_checked],
+        ) == (None, [True])
         found.held.collect_again()
         worker.restore(backup)
         assert found.code() == "another_worker"
 
 
-def test_a_later_workers_guards_are_seen_before_anything_is_done(sound: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_later_workers_guards_are_seen_before_anything_is_done(
+    sound: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
     security, limits = sound.held.drill.desk.security, sound.held.drill.desk.limits
     sound.upset("frozen")
     assert sound.code() == "worker_frozen"
     security.frozen = None
     given = security.status()
-    monkeypatch.setattr(type(security), "status", lambda self: given | {"pendingWarnings": [{"id": "warn-1"}]})
+    monkeypatch.setattr(
+        type(security), "status", lambda self: given | {"pendingWarnings": [{"id": "warn-1"}]}
+    )
     assert sound.code() == "worker_limited"
     monkeypatch.undo()
     sound.upset("limited", "30")
@@ -523,7 +610,12 @@ def test_a_later_workers_guards_are_seen_before_anything_is_done(sound: Night, m
 def test_an_early_worker_warns_of_no_words(wedged: Night) -> None:
     event = wedged.plan(wanted=Wanted(title="Auto draw", date="2026/03/01 10:00", host="PTA")).event
     assert event is not None
-    assert (event.warning_words, event.title, event.datetime, event.host) == (["auto"], "Auto draw", "2026/03/01 10:00", "PTA")
+    assert (event.warning_words, event.title, event.datetime, event.host) == (
+        ["auto"],
+        "Auto draw",
+        "2026/03/01 10:00",
+        "PTA",
+    )
 
 
 def test_an_event_that_cannot_be_copied_is_asked_for_before_the_switch() -> None:
@@ -553,7 +645,9 @@ def test_whom_a_new_signer_hits_is_named_and_whom_it_helps(monkeypatch: pytest.M
     from popkit.drill.incidents.burnt import signer
 
     def play(stage: Stage) -> None:
-        """Grants of the same authority: one that is used, one paused, one without claims; then the key is rotated."""
+        """Grants of the same authority: one that is used, one paused, one without claims; then the
+        key is rotated.
+        """
         world = stage.world
         used, paused = world.grant(31), world.grant(32)
         world.grant(33)
@@ -569,10 +663,18 @@ def test_whom_a_new_signer_hits_is_named_and_whom_it_helps(monkeypatch: pytest.M
         made = found.plan(**asked)
         assert made.remedy == "signer"
         effects = {row.address: row.effect for row in made.other_grants}
-        assert effects == {grants[31].address: "helped", grants[32].address: "none", grants[33].address: "helped"}
+        assert effects == {
+            grants[31].address: "helped",
+            grants[32].address: "none",
+            grants[33].address: "helped",
+        }
         assert [step.id for step in made.steps if step.instructions] == ["2.3"]
         payer, rent, fee = made.roles.payer, minimum_balance(0), 5_000
-        for lamports, cap, is_enough in ((100_000 + rent, 100_000, True), (100_000 + rent - 1, 100_000, False), (fee, fee, True)):
+        for lamports, cap, is_enough in (
+            (100_000 + rent, 100_000, True),
+            (100_000 + rent - 1, 100_000, False),
+            (fee, fee, True),
+        ):
             with found.lamports(payer, lamports):
                 if is_enough:
                     assert found.plan(**asked, fee_cap=cap).remedy == "signer"
@@ -588,7 +690,9 @@ def test_whom_a_new_signer_hits_is_named_and_whom_it_helps(monkeypatch: pytest.M
         old = worker.clone("old worker")
         old.key = world.key("old key")
         world.name_signer(found.stage.grant, old.signer)
-        world.ticket(grants[31], "carol", worker=old, from_chain=True)  # accepted since: another worker serves it with the old key
+        world.ticket(
+            grants[31], "carol", worker=old, from_chain=True
+        )  # accepted since: another worker serves it with the old key
         found.settle()
         made = found.plan(**asked, reason=REASON)
         assert {row.address: row.effect for row in made.other_grants}[grants[31].address] == "hit"
@@ -600,12 +704,32 @@ def test_whom_a_new_signer_hits_is_named_and_whom_it_helps(monkeypatch: pytest.M
 def by_command(held: Night, out: Path, *more: str, key: str = AUTHORITY) -> Any:
     held.here()
     names = held.held.names
-    peers = ["--rpc", f"env:{names['rpc']}", "--second-rpc", f"env:{names['second_rpc']}", "--worker", f"env:{names['worker']}"]
+    peers = [
+        "--rpc",
+        f"env:{names['rpc']}",
+        "--second-rpc",
+        f"env:{names['second_rpc']}",
+        "--worker",
+        f"env:{names['worker']}",
+    ]
     keys = ["--worker-token-env", names["token"], "--authority-key", f"env:{names[key]}"]
-    return called("cutover", "plan", held.held.case, "--grant", held.stage.grant.address, *peers, *keys, "--out", out, *more)
+    return called(
+        "cutover",
+        "plan",
+        held.held.case,
+        "--grant",
+        held.stage.grant.address,
+        *peers,
+        *keys,
+        "--out",
+        out,
+        *more,
+    )
 
 
-def test_the_command_says_why_it_refuses_and_leaves_nothing_behind(wedged: Night, tmp_path: Path) -> None:
+def test_the_command_says_why_it_refuses_and_leaves_nothing_behind(
+    wedged: Night, tmp_path: Path
+) -> None:
     refusals: list[tuple[dict[str, Any], int, str]] = [
         ({"more": ("--start", "4000000000")}, 1, "--start"),
         ({"more": ("--amount", "999999999")}, 1, "--close-old"),
@@ -617,17 +741,25 @@ def test_the_command_says_why_it_refuses_and_leaves_nothing_behind(wedged: Night
     for number, (asked, code, advice) in enumerate(refusals):
         out = tmp_path / str(number)
         result = by_command(wedged, out, *asked.get("more", ()), key=asked.get("key", AUTHORITY))
-        assert (result.returncode, advice in result.stderr.decode(), out.exists()) == (code, True, False), result.stderr.decode()
+        assert (result.returncode, advice in result.stderr.decode(), out.exists()) == (
+            code,
+            True,
+            False,
+        ), result.stderr.decode()
         assert TOKEN not in result.stderr.decode() + result.stdout.decode()
 
 
-def test_the_command_ends_with_one_for_a_node_that_is_not_to_be_trusted(wedged: Night, tmp_path: Path) -> None:
+def test_the_command_ends_with_one_for_a_node_that_is_not_to_be_trusted(
+    wedged: Night, tmp_path: Path
+) -> None:
     with wedged.faults(("surfnet",)):
         result = by_command(wedged, tmp_path / "run")
     assert (result.returncode, (tmp_path / "run").exists()) == (1, False)
 
 
-def test_the_command_ends_with_one_for_a_case_or_a_worker_that_stops_it(sound: Night, wedged: Night, tmp_path: Path) -> None:
+def test_the_command_ends_with_one_for_a_case_or_a_worker_that_stops_it(
+    sound: Night, wedged: Night, tmp_path: Path
+) -> None:
     asked, sound.asked = sound.asked, {}
     try:
         result = by_command(sound, tmp_path / "run")

@@ -1,4 +1,6 @@
-"""No secret anywhere: planted in addresses, token and keys, and searched for after a whole rehearsal and after each kind of failure."""
+"""No secret anywhere: planted in addresses, token and keys, and searched for after a whole
+rehearsal and after each kind of failure.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def secrets_of(held: Rehearsal) -> dict[str, str]:
         for name, part in (("key", whole), ("seed", whole[:32])):
             found |= {
                 f"{role} {name} as a list": json.dumps(list(part))[1:-1],
-                f"{role} {name} as a compact list": json.dumps(list(part), separators=(",", ":"))[1:-1],
+                f"{role} {name} as a compact list": json.dumps(list(part), separators=(",", ":"))[
+                    1:-1
+                ],
                 f"{role} {name} as hex": part.hex(),
                 f"{role} {name} as base58": b58encode(part),
                 f"{role} {name} as base64": base64.b64encode(part).decode().rstrip("="),
@@ -70,13 +74,21 @@ def secrets_of(held: Rehearsal) -> dict[str, str]:
 
 
 def assert_nowhere(held: Rehearsal, texts: dict[str, str]) -> None:
-    """No secret in the rehearsal's files (packed ones unpacked; but the keys' own), nor in these texts, nor in a process list."""
+    """No secret in the rehearsal's files (packed ones unpacked; but the keys' own), nor in these
+    texts, nor in a process list.
+    """
     for place in held.folder.rglob("*"):
         if place.is_file() and place.parent.name != "keys":
             data = place.read_bytes()
-            data = zstandard.ZstdDecompressor().stream_reader(data).read() if place.suffix == ".zst" else data
+            data = (
+                zstandard.ZstdDecompressor().stream_reader(data).read()
+                if place.suffix == ".zst"
+                else data
+            )
             texts[str(place.relative_to(held.folder))] = data.decode("utf-8", "replace")
-    texts["process list"] = "\n".join(" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    texts["process list"] = "\n".join(
+        " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+    )
     hidden = secrets_of(held)
     assert len(texts) > 10
     for where, text in texts.items():
@@ -116,15 +128,31 @@ def test_no_secret_is_left_by_a_whole_rehearsal(planted: Rehearsal, log: Everyth
     assert_nowhere(planted, texts)
 
 
-def test_no_secret_is_left_by_failures(planted: Rehearsal, log: Everything, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silent and refusing nodes, a lost answer, a worker that fails: errors, their arguments, tracebacks and the run's files."""
+def test_no_secret_is_left_by_failures(
+    planted: Rehearsal, log: Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silent and refusing nodes, a lost answer, a worker that fails: errors, their arguments,
+    tracebacks and the run's files.
+    """
     monkeypatch.setenv("POPKIT_TRACEBACK", "1")
-    monkeypatch.setattr("popkit.cutover.run.open_run", lambda root, **_: reopened(root, planted.sleep))  # whose waits take no time
+    monkeypatch.setattr(
+        "popkit.cutover.run.open_run", lambda root, **_: reopened(root, planted.sleep)
+    )  # whose waits take no time
     texts, do = dict[str, str](), hands(planted).upset
     with planted.plan() as run:
         for step in ("0", "1"):
             confirmed(run, step)
-        for upset, fault in (("node", fault) for fault in ("server-error:1", "redirect:1", "html:1", "drop:1", "cut:1", "other-genesis")):
+        for upset, fault in (
+            ("node", fault)
+            for fault in (
+                "server-error:1",
+                "redirect:1",
+                "html:1",
+                "drop:1",
+                "cut:1",
+                "other-genesis",
+            )
+        ):
             do({"upset": upset, "value": fault})
             with pytest.raises(Stopped) as caught:
                 confirmed(run, "2")
@@ -145,7 +173,14 @@ def test_no_secret_is_left_by_failures(planted: Rehearsal, log: Everything, monk
         with pytest.raises(Stopped) as caught:
             confirmed(run, "2.5")
         texts["worker down"] = shown_by(caught.value)
-        for words in (("status",), ("show",), ("step", "2.5"), ("resolve", "2.5"), ("record",), ("abandon",)):
+        for words in (
+            ("status",),
+            ("show",),
+            ("step", "2.5"),
+            ("resolve", "2.5"),
+            ("record",),
+            ("abandon",),
+        ):
             done = called("cutover", words[0], run.root, *words[1:])
             texts[" ".join(words)] = (done.stdout + done.stderr).decode()
     texts["log"] = "\n".join(log.lines)

@@ -1,4 +1,6 @@
-"""Sent on a living drill, with everything that goes wrong on the way: at most one landing, and never a guess."""
+"""Sent on a living drill, with everything that goes wrong on the way: at most one landing, and
+never a guess.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,12 @@ from tests.cutover.rehearsed import BEAT, PATIENCE, Rehearsed, rehearsed
 
 
 def clean(outcome: Outcome) -> bool:
-    return (outcome.kind, outcome.error, outcome.differences, outcome.not_checked) == ("landed", None, (), ())
+    return (outcome.kind, outcome.error, outcome.differences, outcome.not_checked) == (
+        "landed",
+        None,
+        (),
+        (),
+    )
 
 
 def resumed(r: Rehearsed, file: Path, step: str = "2", **options: Any) -> Outcome:
@@ -42,8 +49,19 @@ def resumed(r: Rehearsed, file: Path, step: str = "2", **options: Any) -> Outcom
 
 def somebody_creates(r: Rehearsed) -> None:
     """The authority's other operator makes the same grant first."""
-    where = {"grant": r.new.grant, "mint": r.new.mint, "vault": r.new.vault, "authority": r.new.authority}
-    terms = {"grant_id": 99, "amount_per_period": 1, "period_seconds": 60, "start_ts": r.world.now, "expires_at": 0}
+    where = {
+        "grant": r.new.grant,
+        "mint": r.new.mint,
+        "vault": r.new.vault,
+        "authority": r.new.authority,
+    }
+    terms = {
+        "grant_id": 99,
+        "amount_per_period": 1,
+        "period_seconds": 60,
+        "start_ts": r.world.now,
+        "expires_at": 0,
+    }
     r.world.send([grant_call("create_grant", terms, where)], "school")
 
 
@@ -55,14 +73,20 @@ def somebody_creates(r: Rehearsed) -> None:
         (("forgets",), ()),
     ],
 )  # fmt: skip
-def test_it_lands_once_under_every_fault_of_a_node(faults: tuple[str, ...], second: tuple[str, ...], tmp_path: Path) -> None:
+def test_it_lands_once_under_every_fault_of_a_node(
+    faults: tuple[str, ...], second: tuple[str, ...], tmp_path: Path
+) -> None:
     with rehearsed(tmp_path, faults=faults, second=second) as r:
         r.first.attempts = r.second.attempts = 30
         prepared = r.prepared()
         outcome = r.sent(prepared)
         assert clean(outcome)
         (block,) = r.landed(prepared.signature)
-        assert (outcome.slot, outcome.fee, outcome.block_time) == (block.slot, prepared.fee, block.time)
+        assert (outcome.slot, outcome.fee, outcome.block_time) == (
+            block.slot,
+            prepared.fee,
+            block.time,
+        )
         assert outcome.logs
         assert r.journal.kinds()[0] == "attempt"
         assert r.journal.kinds()[-1] == "outcome"
@@ -82,7 +106,15 @@ def test_the_bytes_are_on_disk_and_in_the_journal_before_the_first_send(tmp_path
         def watched(method: str, params: Any) -> Any:
             if method == "sendTransaction":
                 attempt = read_attempt(r.attempts / "2-1.json")
-                order.append((attempt.wire, attempt.signature, attempt.blockhash, attempt.last_valid_height, r.journal.kinds()[0]))
+                order.append(
+                    (
+                        attempt.wire,
+                        attempt.signature,
+                        attempt.blockhash,
+                        attempt.last_valid_height,
+                        r.journal.kinds()[0],
+                    )
+                )
                 assert params[0] == b64encode(prepared.wire).decode()
                 assert params[1]["maxRetries"] == 0
                 assert params[1]["skipPreflight"] is False
@@ -91,13 +123,21 @@ def test_the_bytes_are_on_disk_and_in_the_journal_before_the_first_send(tmp_path
 
         r.first.post = watched  # type: ignore[method-assign]
         assert clean(r.sent(prepared))
-        assert order[0] == (prepared.wire, prepared.signature, prepared.blockhash, prepared.last_valid_height, "attempt")
+        assert order[0] == (
+            prepared.wire,
+            prepared.signature,
+            prepared.blockhash,
+            prepared.last_valid_height,
+            "attempt",
+        )
         (_, _, facts) = r.journal.entries[0]
         assert b64encode(prepared.wire).decode() not in json.dumps(facts)
         assert facts["sha256"] == transactions.digest_of(prepared.wire)
 
 
-def test_a_dropped_transaction_is_proven_expired_and_a_new_attempt_may_begin(tmp_path: Path) -> None:
+def test_a_dropped_transaction_is_proven_expired_and_a_new_attempt_may_begin(
+    tmp_path: Path,
+) -> None:
     with rehearsed(tmp_path, faults=("dropped:1",)) as r:
         prepared = r.prepared()
         outcome = r.sent(prepared)
@@ -105,7 +145,12 @@ def test_a_dropped_transaction_is_proven_expired_and_a_new_attempt_may_begin(tmp
         assert r.landed(prepared.signature) == []
         assert min(r.first.height(), r.second.height()) > prepared.last_valid_height
         assert r.sent(r.prepared()).kind == "expired"
-        assert sorted(file.name for file in r.attempts.iterdir()) == ["2-1.json", "2-1.outcome.json", "2-2.json", "2-2.outcome.json"]
+        assert sorted(file.name for file in r.attempts.iterdir()) == [
+            "2-1.json",
+            "2-1.outcome.json",
+            "2-2.json",
+            "2-2.outcome.json",
+        ]
 
 
 def test_a_landed_failure_is_decoded_and_not_sent_again(tmp_path: Path) -> None:
@@ -122,7 +167,9 @@ def test_a_landed_failure_is_decoded_and_not_sent_again(tmp_path: Path) -> None:
         assert (outcome.kind, outcome.error) == ("failed", "Custom(0)")
         assert any("already in use" in line for line in outcome.logs)
         assert len(r.landed(prepared.signature)) == 1
-        assert {row.account for row in outcome.differences} >= {r.new.grant}  # what the other one made is no effect of a failure
+        assert {row.account for row in outcome.differences} >= {
+            r.new.grant
+        }  # what the other one made is no effect of a failure
         assert outcome_of(read_attempt(r.attempts / "2-1.json")) == outcome
 
 
@@ -132,7 +179,9 @@ def test_a_failure_leaves_nothing_but_the_fee(tmp_path: Path) -> None:
 
         def slept(seconds: float) -> None:  # somebody else empties the source
             held = r.world.ledger.accounts[r.old.tokens]
-            r.world.ledger.accounts[r.old.tokens] = replace(held, data=held.data[:64] + bytes(8) + held.data[72:])
+            r.world.ledger.accounts[r.old.tokens] = replace(
+                held, data=held.data[:64] + bytes(8) + held.data[72:]
+            )
             r.drill.clock.skip(seconds)
 
         outcome = r.sent(prepared, sleep=slept)
@@ -176,7 +225,9 @@ def test_an_undeclared_change_stops(tmp_path: Path) -> None:
         assert outcome.kind == "landed"
         payer = prepared.expected[r.handle.authority]
         assert payer is not None
-        assert outcome.differences == (on_disk.Difference(r.handle.authority, "lamports", payer.lamports, payer.lamports + 5),)
+        assert outcome.differences == (
+            on_disk.Difference(r.handle.authority, "lamports", payer.lamports, payer.lamports + 5),
+        )
 
 
 def test_other_bytes_under_the_same_signature_are_seen(tmp_path: Path) -> None:
@@ -185,7 +236,10 @@ def test_other_bytes_under_the_same_signature_are_seen(tmp_path: Path) -> None:
 
         def other(signature: str) -> dict[str, Any] | None:
             result = fetch(signature)
-            return result and {**result, "transaction": [b64encode(prepared.wire + b"\0").decode(), "base64"]}
+            return result and {
+                **result,
+                "transaction": [b64encode(prepared.wire + b"\0").decode(), "base64"],
+            }
 
         r.first.transaction = other  # type: ignore[method-assign]
         outcome = r.sent(prepared)
@@ -198,7 +252,9 @@ def test_a_second_node_that_lags_is_waited_for(behind: int, tmp_path: Path) -> N
         assert clean(r.sent(r.prepared()))
 
 
-def test_a_second_node_that_stands_still_is_named_and_nothing_is_taken_for_expired(tmp_path: Path) -> None:
+def test_a_second_node_that_stands_still_is_named_and_nothing_is_taken_for_expired(
+    tmp_path: Path,
+) -> None:
     with rehearsed(tmp_path, second=("stands-still",)) as r:
         r.second.attempts = 2
         outcome = r.sent(r.prepared())
@@ -222,7 +278,9 @@ def test_what_nobody_knows_stays_open_until_somebody_does(tmp_path: Path) -> Non
         assert len({caught.value.in_language(language) for language in LANGUAGES}) == len(LANGUAGES)
         assert len(r.journal.entries) == entries
         assert resumed(r, left.file, patience=3).kind == "unknown"
-        r.second = Endpoint("second", Address(r.first.address.url), sleep=r.drill.clock.skip)  # a person names another node
+        r.second = Endpoint(
+            "second", Address(r.first.address.url), sleep=r.drill.clock.skip
+        )  # a person names another node
         assert resumed(r, left.file).kind == "expired"
         r.second.close()
         assert open_attempts(r.attempts) == []
@@ -255,8 +313,12 @@ def test_a_first_node_that_forgets_is_not_believed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["status", "transaction", "signatures"])
-def test_one_history_that_has_it_is_enough_to_call_nothing_expired(what: str, tmp_path: Path) -> None:
-    """Behind one address stand nodes of different ages: a single answer that has these bytes outweighs every null."""
+def test_one_history_that_has_it_is_enough_to_call_nothing_expired(
+    what: str, tmp_path: Path
+) -> None:
+    """Behind one address stand nodes of different ages: a single answer that has these bytes
+    outweighs every null.
+    """
     with rehearsed(tmp_path, faults=("dropped:1",)) as r:
         prepared = r.prepared()
         found: dict[str, Any] = {
@@ -269,7 +331,9 @@ def test_one_history_that_has_it_is_enough_to_call_nothing_expired(what: str, tm
 
 
 def hidden(endpoint: Endpoint) -> None:
-    """Let a node never show a transaction that landed, nor its status; what it did is there to be seen."""
+    """Let a node never show a transaction that landed, nor its status; what it did is there to be
+    seen.
+    """
     post = endpoint.post
 
     def posted(method: str, params: Any) -> Any:
@@ -284,7 +348,9 @@ def hidden(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("fault", [(), ("dropped:1",)])
-def test_a_history_that_hides_a_transaction_does_not_hide_what_it_did(fault: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_history_that_hides_a_transaction_does_not_hide_what_it_did(
+    fault: tuple[str, ...], tmp_path: Path
+) -> None:
     with rehearsed(tmp_path, faults=fault) as r:
         prepared = r.prepared()
         hidden(r.first)
@@ -298,7 +364,9 @@ def test_what_somebody_else_did_alike_is_no_landing(tmp_path: Path) -> None:
     with rehearsed(tmp_path, faults=("dropped:1",)) as r:
         prepared = r.prepared([transactions.set_paused(r.old)])
         r.world.tick(3)
-        r.world.switch(r.handle, "set_paused", {"paused": True})  # the same payer, the same call, the same accounts after it
+        r.world.switch(
+            r.handle, "set_paused", {"paused": True}
+        )  # the same payer, the same call, the same accounts after it
         outcome = r.sent(prepared)
         assert outcome.kind == "expired"
         assert r.first.accounts([r.old.grant])[r.old.grant] == prepared.expected[r.old.grant]
@@ -330,7 +398,9 @@ def test_a_status_from_before_the_look_proves_nothing(tmp_path: Path) -> None:
 
         def old(method: str, params: Any) -> Any:
             answer = post(method, params)
-            return {**answer, "context": {"slot": 5}} if method == "getSignatureStatuses" else answer
+            return (
+                {**answer, "context": {"slot": 5}} if method == "getSignatureStatuses" else answer
+            )
 
         r.second.post = old  # type: ignore[method-assign]
         assert r.sent(prepared, patience=15).kind == "unknown"
@@ -348,7 +418,12 @@ def test_neither_node_gives_the_accounts_so_that_nothing_is_taken_for_equal(tmp_
         assert outcome.kind == "landed"
         assert {row.field for row in outcome.differences} == {"not_looked_at"}
         assert outcome.not_checked == ("accounts:first", "accounts:second")
-        assert len({text.in_language(language) for text in outcome.unchecked for language in LANGUAGES}) == 4
+        assert (
+            len(
+                {text.in_language(language) for text in outcome.unchecked for language in LANGUAGES}
+            )
+            == 4
+        )
 
 
 class Killed(BaseException):
@@ -356,7 +431,9 @@ class Killed(BaseException):
 
 
 def killed_at(point: int, r: Rehearsed, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Count every fsync, journal entry and send, before and after it; raise Killed at one of them. Returns the points as they pass."""
+    """Count every fsync, journal entry and send, before and after it; raise Killed at one of them.
+    Returns the points as they pass.
+    """
     passed: list[str] = []
 
     def counted(what: str, done: Callable[..., Any]) -> Callable[..., Any]:
@@ -374,7 +451,11 @@ def killed_at(point: int, r: Rehearsed, monkeypatch: pytest.MonkeyPatch) -> list
     post, write = r.first.post, r.journal.write
 
     def posted(method: str, params: Any) -> Any:
-        return counted("send", post)(method, params) if method == "sendTransaction" else post(method, params)
+        return (
+            counted("send", post)(method, params)
+            if method == "sendTransaction"
+            else post(method, params)
+        )
 
     monkeypatch.setattr(on_disk.os, "fsync", counted("fsync", os.fsync))
     monkeypatch.setattr(on_disk.Path, "replace", counted("rename", Path.replace))
@@ -391,7 +472,9 @@ def test_killed_anywhere_it_leaves_nothing_or_an_attempt_that_is_settled(
     with rehearsed(tmp_path, faults=fault) as r:
         for point in count(1, 3 if fault else 1):
             r.attempts = tmp_path / str(point)
-            calls = [transactions.fund_grant(r.old, point)]  # at most once: a second landing would be paid twice
+            calls = [
+                transactions.fund_grant(r.old, point)
+            ]  # at most once: a second landing would be paid twice
             prepared = r.prepared(calls)
             with monkeypatch.context() as patch:
                 passed = killed_at(point, r, patch)
@@ -413,10 +496,16 @@ def test_killed_anywhere_it_leaves_nothing_or_an_attempt_that_is_settled(
                 kinds.add(outcome.kind)
             assert len(r.landed(prepared.signature)) <= 1
             assert open_attempts(r.attempts) == []
-            if not (r.attempts.is_dir() and any(file.suffix == ".json" for file in r.attempts.iterdir())):
+            if not (
+                r.attempts.is_dir() and any(file.suffix == ".json" for file in r.attempts.iterdir())
+            ):
                 assert r.landed(prepared.signature) == []
     if not fault:
-        assert met >= {f"{when} {what}" for when in ("before", "after") for what in ("fsync", "rename", "entry", "send")}
+        assert met >= {
+            f"{when} {what}"
+            for when in ("before", "after")
+            for what in ("fsync", "rename", "entry", "send")
+        }
     assert kinds == ({"expired"} if fault else {"landed", "expired"})
 
 
@@ -459,12 +548,24 @@ sending.send(prepared, first, second, Path(sys.argv[5]), Notes(), "2")
 
 
 @pytest.mark.parametrize(("when", "kind"), [("before", "expired"), ("after", "landed")])
-def test_a_killed_process_leaves_an_attempt_that_another_one_settles(when: str, kind: str, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_an_attempt_that_another_one_settles(
+    when: str, kind: str, tmp_path: Path
+) -> None:
     with rehearsed(tmp_path) as r:
-        arguments = [r.first.address.url, r.second.address.url, r.old.mint, str(r.old.grant_id), str(r.attempts), when]
+        arguments = [
+            r.first.address.url,
+            r.second.address.url,
+            r.old.mint,
+            str(r.old.grant_id),
+            str(r.attempts),
+            when,
+        ]
         environment = {**os.environ, "DRILL_KEY": bytes(r.world.key("school")).hex()}
         done = subprocess.run(
-            [sys.executable, "-c", CHILD.format(root=str(ROOT)), *arguments], env=environment, capture_output=True, check=False
+            [sys.executable, "-c", CHILD.format(root=str(ROOT)), *arguments],
+            env=environment,
+            capture_output=True,
+            check=False,
         )
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         (left,) = open_attempts(r.attempts)
@@ -480,7 +581,15 @@ def test_an_attempt_that_was_changed_is_evidence_and_no_attempt(tmp_path: Path) 
         whole = file.read_bytes()
         value = json.loads(whole)
         other = {**value, "last_valid_height": value["last_valid_height"] - 1000}
-        for changed in (whole[:-1], whole + b" ", whole[:100], json.dumps(other).encode(), b"[]", b"{}", b"\xff"):
+        for changed in (
+            whole[:-1],
+            whole + b" ",
+            whole[:100],
+            json.dumps(other).encode(),
+            b"[]",
+            b"{}",
+            b"\xff",
+        ):
             file.write_bytes(changed)
             with pytest.raises(Stopped) as caught:
                 read_attempt(file)
@@ -506,7 +615,9 @@ def test_numbers_beyond_what_json_holds_are_kept() -> None:
     facts = Outcome("landed", "1" * 64, differences=(row,)).facts()
     assert facts["differences"][0]["expected"] == str(2**64 - 1)
     assert facts["differences"][0]["found"] == [1, {"a": str(2**53)}]
-    assert Held(2**60, SYSTEM_PROGRAM, b"") == on_disk._read_account(on_disk._account(Held(2**60, SYSTEM_PROGRAM, b"")))
+    assert Held(2**60, SYSTEM_PROGRAM, b"") == on_disk._read_account(
+        on_disk._account(Held(2**60, SYSTEM_PROGRAM, b""))
+    )
 
 
 def test_it_works_in_a_notebook_s_running_loop(tmp_path: Path) -> None:

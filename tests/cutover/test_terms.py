@@ -1,4 +1,6 @@
-"""The new grant's terms beside the old one's: its start, its id, its allowlist; and a grant that was paused before."""
+"""The new grant's terms beside the old one's: its start, its id, its allowlist; and a grant that
+was paused before.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from popkit.drill.stage import Stage
 from popkit.protocol.accounts import decode_grant
 from tests.cutover.planned import night, scene
 
-OLD, OTHER = "ASPFL4K8fZDeZoqdieK3e9rL39UGeYvhT4ZNXnFSJQCg", "BfUdtGxi5y5JPpxFxndxCt1XF5Yds4hEyTxWd25NVhMw"
+OLD, OTHER = (
+    "ASPFL4K8fZDeZoqdieK3e9rL39UGeYvhT4ZNXnFSJQCg",
+    "BfUdtGxi5y5JPpxFxndxCt1XF5Yds4hEyTxWd25NVhMw",
+)
 MOST = (1 << 63) - 1
 
 
@@ -27,7 +32,9 @@ def terms(start: int, period: int) -> Terms:
 
 
 @given(st.integers(0, 1 << 40), st.integers(1, 1 << 40), st.integers(0, 1 << 42))
-def test_the_start_is_the_latest_boundary_that_is_not_after_now(start: int, period: int, later: int) -> None:
+def test_the_start_is_the_latest_boundary_that_is_not_after_now(
+    start: int, period: int, later: int
+) -> None:
     now = start + later
     found = start_of(terms(start, period), now, None, Gate(None))
     assert found <= now < found + period
@@ -54,7 +61,10 @@ def test_a_start_beside_the_calendar_takes_a_reason() -> None:
         start_of(terms(0, 100), 1000, 950, Gate(None))
     assert stopped.value.code == "start_off_calendar"
     gate = Gate("the school moved to Mondays")
-    assert (start_of(terms(0, 100), 1000, 950, gate), gate.overridden) == (950, ["start_off_calendar"])
+    assert (start_of(terms(0, 100), 1000, 950, gate), gate.overridden) == (
+        950,
+        ["start_off_calendar"],
+    )
 
 
 def test_two_operators_meet_at_one_id_and_a_given_up_one_is_never_met_again() -> None:
@@ -95,12 +105,20 @@ def test_an_allowlist_is_carried_over_in_the_switch(monkeypatch: pytest.MonkeyPa
         assert plan.new_grant.terms.merkle_root == "77" * 32
         assert not plan.new_grant.terms.paused
         calls = plan.step("2").instructions
-        assert [one.name for one in calls] == ["marker", "create_grant", "set_allowlist_root", "fund_grant"]
+        assert [one.name for one in calls] == [
+            "marker",
+            "create_grant",
+            "set_allowlist_root",
+            "fund_grant",
+        ]
         assert calls[2].args["merkle_root"] == "77" * 32
         assert plan.old_grant.terms.paused
         assert plan.step("0").instructions == []  # it is paused already: nothing is signed for it
         roles = found.plan(by_roles=True)
-        assert [one.name for one in roles.step("2.1").instructions] == ["create_grant", "set_allowlist_root"]
+        assert [one.name for one in roles.step("2.1").instructions] == [
+            "create_grant",
+            "set_allowlist_root",
+        ]
         assert [one.name for one in roles.step("2.2").instructions] == ["marker", "fund_grant"]
 
 
@@ -110,15 +128,23 @@ def test_every_term_but_the_start_is_the_old_ones_and_a_period_may_be_as_long_as
     def play(stage: Stage) -> None:
         abandoned(stage)
 
-    with night(scene(monkeypatch, play, eras=("strict",), terms={"period_seconds": MOST, "amount": 3}), "strict") as found:
+    with night(
+        scene(monkeypatch, play, eras=("strict",), terms={"period_seconds": MOST, "amount": 3}),
+        "strict",
+    ) as found:
         plan = found.plan()
         assert plan.new_grant is not None
         assert plan.new_grant.terms == plan.old_grant.terms
         held = decode_grant(found.stage.world.ledger.accounts[found.stage.grant.address].data)
-        assert (plan.new_grant.terms.period_seconds, plan.new_grant.terms.amount_per_period) == (held.period_seconds, "3")
+        assert (plan.new_grant.terms.period_seconds, plan.new_grant.terms.amount_per_period) == (
+            held.period_seconds,
+            "3",
+        )
 
 
-def test_an_authority_off_the_curve_is_planned_for_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_authority_off_the_curve_is_planned_for_without_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with night("abandoned-proof", "strict") as found:
         assert is_on_curve(found.stage.grant.authority)
         assert not is_on_curve(found.stage.grant.vault)
@@ -127,9 +153,14 @@ def test_an_authority_off_the_curve_is_planned_for_without_a_key(monkeypatch: py
         plan = found.plan(authority_key=None)
         assert plan.roles.is_multisig
         assert plan.money is not None
-        assert (plan.money.fees, [step.id for step in plan.steps if step.instructions]) == (0, ["0", "2"])
+        assert (plan.money.fees, [step.id for step in plan.steps if step.instructions]) == (
+            0,
+            ["0", "2"],
+        )
         costs = plan.money.payer_lamports - plan.money.payer_after
-        with found.lamports(plan.money.payer, costs):  # the vault pays rent, and whoever executes the proposal pays the fee
+        with found.lamports(
+            plan.money.payer, costs
+        ):  # the vault pays rent, and whoever executes the proposal pays the fee
             assert found.plan(authority_key=None).roles.is_multisig
         with found.lamports(plan.money.payer, costs + 1):
             assert found.code(authority_key=None) == "poor_payer"

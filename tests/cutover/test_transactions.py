@@ -1,4 +1,6 @@
-"""What a cutover signs: the same bytes as the recorded sessions, and nothing else gets through the reading back."""
+"""What a cutover signs: the same bytes as the recorded sessions, and nothing else gets through the
+reading back.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,17 @@ from solders.transaction import VersionedTransaction
 
 from popkit.cutover.errors import Stopped
 from popkit.cutover.sending import transactions
-from popkit.cutover.sending.transactions import Call, Decoded, GrantPlace, compared, message_of, read_back, signers_of, unsigned, wire_of
+from popkit.cutover.sending.transactions import (
+    Call,
+    Decoded,
+    GrantPlace,
+    compared,
+    message_of,
+    read_back,
+    signers_of,
+    unsigned,
+    wire_of,
+)
 from popkit.protocol.instructions import AccountMeta
 from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, b58decode
 from popkit.texts import LANGUAGES
@@ -26,7 +38,12 @@ PAYER = str(AUTHORITY.pubkey())
 MINT = str(Keypair.from_seed(b"a mint of tickets for the school").pubkey())
 PLACE = GrantPlace(PROGRAM_ID, PAYER, MINT, 77)
 BLOCKHASH = str(Hash.hash(b"a recent block"))
-TERMS = {"amount_per_period": 1, "period_seconds": 2_592_000, "start_ts": 1_772_000_000, "expires_at": 0}
+TERMS = {
+    "amount_per_period": 1,
+    "period_seconds": 2_592_000,
+    "start_ts": 1_772_000_000,
+    "expires_at": 0,
+}
 SWITCH = [
     transactions.set_paused(GrantPlace(PROGRAM_ID, PAYER, MINT, 76)),
     transactions.create_grant(PLACE, **TERMS),
@@ -36,7 +53,10 @@ SWITCH = [
 
 
 def signed(message: bytes, *keys: Keypair) -> bytes:
-    return wire_of(message, {str(key.pubkey()): bytes(key.sign_message(message)) for key in keys or (AUTHORITY,)})
+    return wire_of(
+        message,
+        {str(key.pubkey()): bytes(key.sign_message(message)) for key in keys or (AUTHORITY,)},
+    )
 
 
 WIRE = signed(message_of(SWITCH, PAYER, BLOCKHASH, 200_000, 1_000))
@@ -57,11 +77,15 @@ def rebuilt(read: Decoded) -> Call:
         return transactions.upsert_pop_config(read.program, a["authority"], args["signer_pubkey"])
     if read.name == "create_grant":
         terms = {name: args[name] for name in TERMS}
-        return transactions.create_grant(GrantPlace(read.program, a["authority"], a["mint"], args["grant_id"]), **terms)
+        return transactions.create_grant(
+            GrantPlace(read.program, a["authority"], a["mint"], args["grant_id"]), **terms
+        )
     if read.name == "create_token_account":
         return transactions.create_token_account(a["payer"], a["owner"], a["mint"])
     if read.name == "proof":
-        return transactions.proof(args["signer"], b58decode(args["signature"]), bytes.fromhex(args["message"]))
+        return transactions.proof(
+            args["signer"], b58decode(args["signature"]), bytes.fromhex(args["message"])
+        )
     raise AssertionError(read.name)
 
 
@@ -74,33 +98,65 @@ def test_the_transactions_of_a_recorded_cutover_are_built_again(era: str) -> Non
         for recorded in read_back(row.wire, PROGRAM_ID):
             a, args = recorded.accounts, recorded.args
             if recorded.name == "create_grant":
-                grants[a["grant"]] = GrantPlace(PROGRAM_ID, a["authority"], a["mint"], args["grant_id"])
+                grants[a["grant"]] = GrantPlace(
+                    PROGRAM_ID, a["authority"], a["mint"], args["grant_id"]
+                )
             match recorded.name:
                 case "set_paused":
                     calls.append(transactions.set_paused(row.place(a["grant"]), args["paused"]))
                 case "fund_grant":
-                    calls.append(transactions.fund_grant(grants[a["grant"]], args["amount"], funder=a["funder"], source=a["from_ata"]))
+                    calls.append(
+                        transactions.fund_grant(
+                            grants[a["grant"]],
+                            args["amount"],
+                            funder=a["funder"],
+                            source=a["from_ata"],
+                        )
+                    )
                 case "claim_grant":
-                    calls.append(transactions.claim_grant(grants[a["grant"]], a["claimer"], args["period_index"]))
+                    calls.append(
+                        transactions.claim_grant(
+                            grants[a["grant"]], a["claimer"], args["period_index"]
+                        )
+                    )
                 case _:
                     calls.append(rebuilt(recorded))
         names |= {call.name for call in calls}
-        assert message_of(calls, read.account_keys[0], str(read.blockhash)) == read.message_bytes, row.step
-        assert [each.name for each in compared(row.wire, calls, read.account_keys[0])] == [call.name for call in calls]
+        assert message_of(calls, read.account_keys[0], str(read.blockhash)) == read.message_bytes, (
+            row.step
+        )
+        assert [each.name for each in compared(row.wire, calls, read.account_keys[0])] == [
+            call.name for call in calls
+        ]
     assert names == {
         "set_paused", "create_grant", "fund_grant", "upsert_pop_config", "create_token_account", "proof", "claim_grant",
     }  # fmt: skip
 
 
 def test_a_compute_budget_stands_in_front_and_only_where_it_is_given() -> None:
-    assert [each.name for each in read_back(WIRE, PROGRAM_ID)][:3] == ["compute_limit", "compute_price", "set_paused"]
-    assert [each.args for each in read_back(WIRE, PROGRAM_ID)][:2] == [{"units": 200_000}, {"micro_lamports": 1_000}]
+    assert [each.name for each in read_back(WIRE, PROGRAM_ID)][:3] == [
+        "compute_limit",
+        "compute_price",
+        "set_paused",
+    ]
+    assert [each.args for each in read_back(WIRE, PROGRAM_ID)][:2] == [
+        {"units": 200_000},
+        {"micro_lamports": 1_000},
+    ]
     plain = read_back(unsigned(message_of(SWITCH, PAYER, BLOCKHASH)), PROGRAM_ID)
-    assert [each.name for each in plain] == ["set_paused", "create_grant", "fund_grant", "upsert_pop_config"]
+    assert [each.name for each in plain] == [
+        "set_paused",
+        "create_grant",
+        "fund_grant",
+        "upsert_pop_config",
+    ]
 
 
 def test_what_is_signed_is_what_was_intended() -> None:
-    names = [each.name for each in compared(WIRE, SWITCH, PAYER, blockhash=BLOCKHASH, limit=200_000, price=1_000)]
+    names = [
+        each.name
+        for each in compared(WIRE, SWITCH, PAYER, blockhash=BLOCKHASH, limit=200_000, price=1_000)
+    ]
     assert names[2:] == [call.name for call in SWITCH]
 
 
@@ -112,7 +168,9 @@ def test_any_byte_changed_is_refused(at: int, change: int) -> None:
 
 
 @given(st.integers(0, len(WIRE) - 66), st.integers(1, 255))
-def test_any_byte_of_the_message_changed_is_refused_though_it_is_signed_anew(at: int, change: int) -> None:
+def test_any_byte_of_the_message_changed_is_refused_though_it_is_signed_anew(
+    at: int, change: int
+) -> None:
     message = bytearray(transactions.message_in(WIRE))
     message[at] ^= change
     wire = b"\1" + bytes(AUTHORITY.sign_message(bytes(message))) + bytes(message)
@@ -128,7 +186,9 @@ def test_bytes_too_few_or_too_many_are_refused(length: int) -> None:
 
 
 def other(calls: list[Call], payer: Keypair = AUTHORITY) -> bytes:
-    return signed(message_of(calls, str(payer.pubkey()), BLOCKHASH, 200_000, 1_000), *{AUTHORITY, payer})
+    return signed(
+        message_of(calls, str(payer.pubkey()), BLOCKHASH, 200_000, 1_000), *{AUTHORITY, payer}
+    )
 
 
 STRANGER = Keypair.from_seed(b"somebody else, who would pay too")
@@ -141,7 +201,9 @@ def with_nonce() -> bytes:
 
 def with_transfer() -> bytes:
     metas = (AccountMeta(PAYER, True, True), AccountMeta(MINT, False, True))
-    return other([*SWITCH, Call("transfer", SYSTEM_PROGRAM, metas, b"\2\0\0\0" + (5).to_bytes(8, "little"))])
+    return other(
+        [*SWITCH, Call("transfer", SYSTEM_PROGRAM, metas, b"\2\0\0\0" + (5).to_bytes(8, "little"))]
+    )
 
 
 def with_unknown_program() -> bytes:
@@ -155,7 +217,14 @@ def with_trailing_data() -> bytes:
 
 def with_more_accounts() -> bytes:
     last = SWITCH[-1]
-    return other([*SWITCH[:-1], Call(last.name, last.program, (*last.metas, AccountMeta(MINT, False, False)), last.data)])
+    return other(
+        [
+            *SWITCH[:-1],
+            Call(
+                last.name, last.program, (*last.metas, AccountMeta(MINT, False, False)), last.data
+            ),
+        ]
+    )
 
 
 def in_another_order() -> bytes:
@@ -181,16 +250,26 @@ def with_another_payer() -> bytes:
 def as_version_0() -> bytes:
     old = Message.from_bytes(transactions.message_in(WIRE))
     table = MessageAddressTableLookup(Pubkey.from_string(MINT), b"", b"\0")
-    message = MessageV0(old.header, list(old.account_keys), old.recent_blockhash, list(old.instructions), [table])
+    message = MessageV0(
+        old.header, list(old.account_keys), old.recent_blockhash, list(old.instructions), [table]
+    )
     return bytes(VersionedTransaction(message, [AUTHORITY]))
 
 
 def with_an_account_twice() -> bytes:
     old = Message.from_bytes(transactions.message_in(WIRE))
     h = old.header
-    counts = (h.num_required_signatures, h.num_readonly_signed_accounts, h.num_readonly_unsigned_accounts + 1)
+    counts = (
+        h.num_required_signatures,
+        h.num_readonly_signed_accounts,
+        h.num_readonly_unsigned_accounts + 1,
+    )
     keys = [*old.account_keys, old.account_keys[1]]
-    message = bytes(Message.new_with_compiled_instructions(*counts, keys, old.recent_blockhash, list(old.instructions)))
+    message = bytes(
+        Message.new_with_compiled_instructions(
+            *counts, keys, old.recent_blockhash, list(old.instructions)
+        )
+    )
     return b"\1" + bytes(AUTHORITY.sign_message(message)) + message
 
 
@@ -211,7 +290,9 @@ def with_an_account_twice() -> bytes:
         (with_an_account_twice, "lists an account twice"),
     ],
 )
-def test_what_a_malicious_signer_sends_back_is_refused(make: Callable[[], bytes], words: str) -> None:
+def test_what_a_malicious_signer_sends_back_is_refused(
+    make: Callable[[], bytes], words: str
+) -> None:
     assert words in str(refusal(make()))
 
 
@@ -254,7 +335,9 @@ def test_a_marker_stands_at_an_address_of_the_plan_and_step() -> None:
     assert call.metas[1].pubkey == transactions.marker_address(PAYER, seed)
     (read,) = read_back(unsigned(message_of([call], PAYER, BLOCKHASH)), PROGRAM_ID)
     assert (read.name, read.args) == ("marker", {"seed": seed, "lamports": 890_880})
-    elsewhere = Call(call.name, call.program, (call.metas[0], AccountMeta(MINT, False, True)), call.data)
+    elsewhere = Call(
+        call.name, call.program, (call.metas[0], AccountMeta(MINT, False, True)), call.data
+    )
     with pytest.raises(Stopped, match="no marker"):
         read_back(unsigned(message_of([elsewhere], PAYER, BLOCKHASH)), PROGRAM_ID)
 

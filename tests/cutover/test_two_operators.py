@@ -1,4 +1,6 @@
-"""Two operators on one incident, and a hand that did half of it: one does each thing, the other finds it done, with who did it."""
+"""Two operators on one incident, and a hand that did half of it: one does each thing, the other
+finds it done, with who did it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def signature_of(run: Run, step: str) -> str:
 
 
 def found_by(run: Run, step: str) -> dict[str, tuple[str, bool]]:
-    """What a step found done by others: {call: (signature, whether it is the plan's own instruction)}."""
+    """What a step found done by others: {call: (signature, whether it is the plan's own
+    instruction)}.
+    """
     entry = run.result(step)
     assert entry is not None
     assert entry.facts["done_by"] == "others"
@@ -42,8 +46,14 @@ def found_by(run: Run, step: str) -> dict[str, tuple[str, bool]]:
 
 
 def test_the_second_comes_after_the_first_claim_and_finds_everything_done() -> None:
-    """By then the vault holds less than the plan's amount, and nothing on the chain marks that it was funded."""
-    with rehearsing("abandoned-proof", "head") as held, held.plan(reason="a test of two") as one, elsewhere(held, one) as other:
+    """By then the vault holds less than the plan's amount, and nothing on the chain marks that it
+    was funded.
+    """
+    with (
+        rehearsing("abandoned-proof", "head") as held,
+        held.plan(reason="a test of two") as one,
+        elsewhere(held, one) as other,
+    ):
         for step in ("0", "1", "2", "2.4", "2.5"):
             confirmed(one, step)
         for step in ("0", "1", "2", "2.4"):
@@ -62,8 +72,12 @@ def test_the_second_comes_after_the_first_claim_and_finds_everything_done() -> N
 
 
 @pytest.mark.parametrize("era", ["strict", "head"])
-def test_both_send_the_switch_and_the_event_at_once(era: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each with a plan of their own: both meet at one address, one wins, and the other finds out at once or at the next look."""
+def test_both_send_the_switch_and_the_event_at_once(
+    era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with a plan of their own: both meet at one address, one wins, and the other finds out at
+    once or at the next look.
+    """
     with (
         rehearsing("abandoned-proof", era) as held,
         held.plan(reason="first") as one,
@@ -85,7 +99,9 @@ def test_both_send_the_switch_and_the_event_at_once(era: str, monkeypatch: pytes
         monkeypatch.setattr(switch, "send", overtaken)
         assert code_of(lambda: confirmed(other, "2")) in ("expired", "landed_failed")
         confirmed(other, "2")
-        assert {signature for signature, _ in found_by(other, "2").values()} == {signature_of(one, "2")}
+        assert {signature for signature, _ in found_by(other, "2").values()} == {
+            signature_of(one, "2")
+        }
 
         desk = other.desk()
         create = desk.create_event
@@ -116,7 +132,9 @@ def test_another_amount_is_not_paid_on_top() -> None:
         assert landed(held, one.plan)["fund_grant"] == 1
 
 
-@pytest.mark.parametrize("by_hand", [("create_grant",), ("create_grant", "fund_grant")], ids="+".join)
+@pytest.mark.parametrize(
+    "by_hand", [("create_grant",), ("create_grant", "fund_grant")], ids="+".join
+)
 def test_half_by_hand_is_taken_over(by_hand: tuple[str, ...], tmp_path: Path) -> None:
     with rehearsing("abandoned-proof", "strict") as held, held.plan() as run:
         for step in ("0", "1"):
@@ -127,15 +145,32 @@ def test_half_by_hand_is_taken_over(by_hand: tuple[str, ...], tmp_path: Path) ->
         for call in chosen.calls():
             if call.name in by_hand:
                 pair, key = run.pair(), run.key("authority")
-                prepared = prepare(pair.first, [call], chosen.payer, [key], fee_cap_lamports=50_000, rules=Rules(rewrites=True))
-                outcome = send(prepared, pair.first, pair.second, tmp_path, Notes(), call.name, sleep=held.sleep)  # type: ignore[arg-type]
+                prepared = prepare(
+                    pair.first,
+                    [call],
+                    chosen.payer,
+                    [key],
+                    fee_cap_lamports=50_000,
+                    rules=Rules(rewrites=True),
+                )
+                outcome = send(
+                    prepared,
+                    pair.first,
+                    pair.second,
+                    tmp_path,
+                    Notes(),
+                    call.name,
+                    sleep=held.sleep,
+                )  # type: ignore[arg-type]
                 assert outcome.kind == "landed"
                 signatures[call.name] = outcome.signature
         confirmed(run, "2")
         entry = run.result("2")
         assert entry is not None
         if "fund_grant" in by_hand:
-            assert found_by(run, "2") == {name: (signature, True) for name, signature in signatures.items()}
+            assert found_by(run, "2") == {
+                name: (signature, True) for name, signature in signatures.items()
+            }
         else:
             assert entry.facts["done_by"] == "us"
         confirmed(run, "2.4")

@@ -1,4 +1,6 @@
-"""The worker's desk: against the living worker of each era, and every recorded refusal read for what it means."""
+"""The worker's desk: against the living worker of each era, and every recorded refusal read for
+what it means.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,12 @@ NO_EVENTS = Reply(body=b'{"items": []}')
 
 def of(handle: GrantHandle, number: str = "77", **other: Any) -> dict[str, Any]:
     """An event's fields for a grant id beside a world's grant."""
-    told = {"title": "Clean-up, again", "datetime": "2026/03/01 10:00-12:00", "host": "生徒会", "ticketTokenAmount": 1}
+    told = {
+        "title": "Clean-up, again",
+        "datetime": "2026/03/01 10:00-12:00",
+        "host": "生徒会",
+        "ticketTokenAmount": 1,
+    }
     link = {"solanaMint": handle.mint, "solanaAuthority": handle.authority, "solanaGrantId": number}
     return told | {"claimIntervalDays": 30, "maxClaimsPerInterval": 1} | link | other
 
@@ -55,7 +62,10 @@ def living(era: str) -> Iterator[tuple[Drill, WorkerDesk, GrantHandle]]:
 
 @contextmanager
 def told(*replies: Reply, **how: Any) -> Iterator[tuple[WorkerDesk, list[Asked]]]:
-    with scripted(replies) as (url, asked), WorkerDesk(Address(url, HEADERS), timeout=5, **how) as desk:
+    with (
+        scripted(replies) as (url, asked),
+        WorkerDesk(Address(url, HEADERS), timeout=5, **how) as desk,
+    ):
         yield desk, asked
 
 
@@ -86,7 +96,9 @@ def test_an_event_is_closed_where_the_worker_can(era: str) -> None:
         assert desk.can_close() is (era in ("relaxed", "head"))
         closed = [desk.close_event(event).kind for _ in range(2)]
         is_open = desk.event(event)["state"] == "published"
-        assert (closed, is_open) == ((["done"] * 2, False) if era in ("relaxed", "head") else (["no_route"] * 2, True))
+        assert (closed, is_open) == (
+            (["done"] * 2, False) if era in ("relaxed", "head") else (["no_route"] * 2, True)
+        )
 
 
 def test_what_the_worker_shows_is_read(handle: GrantHandle) -> None:
@@ -101,7 +113,11 @@ def test_what_the_worker_shows_is_read(handle: GrantHandle) -> None:
 
 def test_a_frozen_operator_is_shown_as_frozen_and_nothing_is_made() -> None:
     with living("head") as (drill, desk, handle):
-        drill.desk.security.frozen = {"frozenAt": "2026-05-02T05:07:23.475Z", "reason": "r", "warningId": "w"}
+        drill.desk.security.frozen = {
+            "frozenAt": "2026-05-02T05:07:23.475Z",
+            "reason": "r",
+            "warningId": "w",
+        }
         assert desk.freeze_status().is_frozen is True
         assert desk.create_event(of(handle)).kind == "frozen"
         assert desk.close_event(drill.worker.event_of(handle.address)).kind == "frozen"
@@ -109,12 +125,18 @@ def test_a_frozen_operator_is_shown_as_frozen_and_nothing_is_made() -> None:
 
 
 def test_the_third_attempt_in_a_minute_is_not_sent() -> None:
-    """Two go through; the third says how long to wait, and after waiting it is made. The worker never warned."""
+    """Two go through; the third says how long to wait, and after waiting it is made. The worker
+    never warned.
+    """
     slept: list[float] = []
     with living("head") as (drill, desk, handle):
         now = [1000.0]
         desk._clock = lambda: now[0]
-        desk._sleep = lambda seconds: (slept.append(seconds), now.__setitem__(0, now[0] + seconds), drill.clock.skip(seconds))[0]
+        desk._sleep = lambda seconds: (
+            slept.append(seconds),
+            now.__setitem__(0, now[0] + seconds),
+            drill.clock.skip(seconds),
+        )[0]
         assert [desk.create_event(of(handle, str(n))).kind for n in (71, 72)] == ["created"] * 2
         with pytest.raises(Stopped, match="third") as stopped:
             desk.create_event(of(handle, "73"))
@@ -153,17 +175,27 @@ def test_attempts_of_an_earlier_process_count(handle: GrantHandle) -> None:
         Reply(201, None),
     ],
 )
-def test_what_cannot_be_read_is_not_known_and_is_sent_once(reply: Reply, handle: GrantHandle) -> None:
+def test_what_cannot_be_read_is_not_known_and_is_sent_once(
+    reply: Reply, handle: GrantHandle
+) -> None:
     with told(NO_EVENTS, reply) as (desk, asked):
         answered = desk.create_event(of(handle))
         assert answered.kind == "not_known", answered.sentence
         assert "Do not send it again" in answered.advice
-        assert [(one.method, one.path) for one in asked] == [("GET", "/v1/school/events"), ("POST", "/v1/school/events")]
+        assert [(one.method, one.path) for one in asked] == [
+            ("GET", "/v1/school/events"),
+            ("POST", "/v1/school/events"),
+        ]
 
 
-def test_after_an_end_that_is_not_known_a_look_comes_before_another_attempt(handle: GrantHandle) -> None:
+def test_after_an_end_that_is_not_known_a_look_comes_before_another_attempt(
+    handle: GrantHandle,
+) -> None:
     row = {"id": "evt-late", "title": "t"} | of(handle)
-    listed, one = Reply(body=json.dumps({"items": [row]}).encode()), Reply(body=json.dumps(row).encode())
+    listed, one = (
+        Reply(body=json.dumps({"items": [row]}).encode()),
+        Reply(body=json.dumps(row).encode()),
+    )
     with told(NO_EVENTS, Reply(201, None), listed, one) as (desk, asked):
         assert desk.create_event(of(handle)).kind == "not_known"
         found = desk.create_event(of(handle))
@@ -171,7 +203,14 @@ def test_after_an_end_that_is_not_known_a_look_comes_before_another_attempt(hand
         assert [one.method for one in asked] == ["GET", "POST", "GET", "GET"]
 
 
-@pytest.mark.parametrize("reply", [Reply(503, b"no"), Reply(200, b'{"items": [{}]}'), Reply(200, b'{"items": [], "nextCursor": "x"}')])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(503, b"no"),
+        Reply(200, b'{"items": [{}]}'),
+        Reply(200, b'{"items": [], "nextCursor": "x"}'),
+    ],
+)
 def test_nothing_is_made_where_the_look_shows_nothing(reply: Reply, handle: GrantHandle) -> None:
     with told(reply) as (desk, asked):
         assert desk.find_event(handle.authority, handle.mint, "77").is_linked is None
@@ -199,7 +238,9 @@ def test_nothing_is_made_where_the_look_shows_nothing(reply: Reply, handle: Gran
         ({"other": 1}, "other"),
     ],
 )
-def test_malformed_fields_are_refused_before_anything_is_sent(wrong: dict[str, Any], name: str, handle: GrantHandle) -> None:
+def test_malformed_fields_are_refused_before_anything_is_sent(
+    wrong: dict[str, Any], name: str, handle: GrantHandle
+) -> None:
     with told(NO_EVENTS) as (desk, asked):
         with pytest.raises(ValueError, match=name):
             desk.create_event(of(handle) | wrong)
@@ -207,7 +248,9 @@ def test_malformed_fields_are_refused_before_anything_is_sent(wrong: dict[str, A
 
 
 def test_what_goes_over_the_wire(handle: GrantHandle) -> None:
-    """A plain user agent, no header that overrides a warning, the grant id as a string; wallets' requests carry no token."""
+    """A plain user agent, no header that overrides a warning, the grant id as a string; wallets'
+    requests carry no token.
+    """
     with told(NO_EVENTS, Reply(201, b'{"id": "evt-1"}'), Reply()) as (desk, asked):
         desk.create_event(of(handle))
         desk.participate("evt-1", handle.authority)
@@ -224,12 +267,24 @@ def test_what_goes_over_the_wire(handle: GrantHandle) -> None:
     }  # fmt: skip
 
 
-def test_the_token_is_in_nothing_that_is_kept_or_logged(handle: GrantHandle, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_token_is_in_nothing_that_is_kept_or_logged(
+    handle: GrantHandle, caplog: pytest.LogCaptureFixture
+) -> None:
     kept: list[Exchange] = []
-    echo = Reply(401, json.dumps({"error": f"Bearer {TOKEN} is unknown"}).encode(), headers={"Location": f"/{TOKEN}"})
+    echo = Reply(
+        401,
+        json.dumps({"error": f"Bearer {TOKEN} is unknown"}).encode(),
+        headers={"Location": f"/{TOKEN}"},
+    )
     with caplog.at_level(logging.DEBUG), told(NO_EVENTS, echo, keep=kept.append) as (desk, _):
         answered = desk.create_event(of(handle))
-        shown = [repr(desk.client), repr(answered), answered.sentence, json.dumps([one.as_json() for one in kept]), caplog.text]
+        shown = [
+            repr(desk.client),
+            repr(answered),
+            answered.sentence,
+            json.dumps([one.as_json() for one in kept]),
+            caplog.text,
+        ]
     assert answered.why == "unauthorized"
     assert [one.authorized for one in kept] == [True, True]
     assert kept[1].secrets_replaced == 1
@@ -247,7 +302,11 @@ def test_the_desk_answers_inside_a_running_loop() -> None:
 
 
 def recorded(era: str, kind: str) -> list[dict[str, Any]]:
-    return [row for row in rows_of(ROOT / "data" / "sessions" / f"{era}-{kind}.jsonl") if row["to"] == "worker"]
+    return [
+        row
+        for row in rows_of(ROOT / "data" / "sessions" / f"{era}-{kind}.jsonl")
+        if row["to"] == "worker"
+    ]
 
 
 def exchange_of(row: dict[str, Any]) -> Exchange:
@@ -257,7 +316,20 @@ def exchange_of(row: dict[str, Any]) -> Exchange:
     asked = row["request"]
     outcome = outcome_of_status(status)
     request = asked.get("body")
-    return Exchange(row["at"], asked["method"], asked["path"], request, row["authorized"], outcome, status, sent, "", "", None, None)
+    return Exchange(
+        row["at"],
+        asked["method"],
+        asked["path"],
+        request,
+        row["authorized"],
+        outcome,
+        status,
+        sent,
+        "",
+        "",
+        None,
+        None,
+    )
 
 
 ENDS = {
@@ -286,32 +358,60 @@ ENDS = {
 
 @pytest.mark.parametrize("era", ["strict", "head"])
 def test_every_recorded_attempt_is_read_for_what_it_was(era: str) -> None:
-    rows = [row for row in recorded(era, "refused") if (row["request"]["method"], row["request"]["path"]) == ("POST", "/v1/school/events")]
+    rows = [
+        row
+        for row in recorded(era, "refused")
+        if (row["request"]["method"], row["request"]["path"]) == ("POST", "/v1/school/events")
+    ]
     read = [(row["step"], read_created(exchange_of(row))) for row in rows]
-    wrong = [(step, answered.why) for step, answered in read if answered.why != ENDS.get(step, answered.why)]
+    wrong = [
+        (step, answered.why)
+        for step, answered in read
+        if answered.why != ENDS.get(step, answered.why)
+    ]
     assert wrong == []
-    statuses = {(row["response"]["status"], answered.kind) for row, (_, answered) in zip(rows, read, strict=True)}
+    statuses = {
+        (row["response"]["status"], answered.kind)
+        for row, (_, answered) in zip(rows, read, strict=True)
+    }
     expected = {(201, "created"), (400, "refused"), (401, "refused"), (409, "already_linked")}
-    assert statuses == (expected | ({(409, "warned"), (423, "frozen"), (429, "limited")} if era == "head" else set()))
+    assert statuses == (
+        expected
+        | ({(409, "warned"), (423, "frozen"), (429, "limited")} if era == "head" else set())
+    )
     if era == "head":
         signals = {answered.signals for _, answered in read if answered.kind == "warned"}
-        assert signals == {("bot_like_user_agent",), ("suspicious_keyword",), ("rapid_issue_attempts",)}
-        assert [answered.retry_after for _, answered in read if answered.kind == "limited"] == [84565.0]
+        assert signals == {
+            ("bot_like_user_agent",),
+            ("suspicious_keyword",),
+            ("rapid_issue_attempts",),
+        }
+        assert [answered.retry_after for _, answered in read if answered.kind == "limited"] == [
+            84565.0
+        ]
 
 
 @pytest.mark.parametrize("era", ["strict", "head"])
 def test_a_link_that_the_worker_dropped_is_seen(era: str) -> None:
     """A number for a grant id, recorded: 201, and no link."""
-    row = next(row for row in recorded(era, "refused") if row["step"] == "event POST: grant id as a number")
+    row = next(
+        row for row in recorded(era, "refused") if row["step"] == "event POST: grant id as a number"
+    )
     answered = read_created(exchange_of(row))
-    planned = row["request"]["body"] | {"solanaGrantId": str(row["request"]["body"]["solanaGrantId"])}
+    planned = row["request"]["body"] | {
+        "solanaGrantId": str(row["request"]["body"]["solanaGrantId"])
+    }
     assert answered.kind == "created"
-    assert [(differs.field, differs.found) for differs in compared(answered, planned)] == [("solanaGrantId", None)]
+    assert [(differs.field, differs.found) for differs in compared(answered, planned)] == [
+        ("solanaGrantId", None)
+    ]
 
 
 @pytest.mark.parametrize("era", ["strict", "head"])
 def test_every_other_recorded_answer_is_read(era: str) -> None:
-    """Participation, proofs and receipts of both sessions: nothing refused is taken for done, nothing done for refused."""
+    """Participation, proofs and receipts of both sessions: nothing refused is taken for done,
+    nothing done for refused.
+    """
     ends = set()
     for row in recorded(era, "refused") + recorded(era, "cutover"):
         exchange, path = exchange_of(row), row["request"]["path"]
@@ -319,7 +419,9 @@ def test_every_other_recorded_answer_is_read(era: str) -> None:
             answered = read_participation(exchange, "participation")
             assert answered.is_done is (row["response"]["body"]["success"] is True)
         elif path == "/v1/school/pop-proof":
-            answered = read_done(exchange, "proof", "signerPubkey", "messageBase64", "signatureBase64")
+            answered = read_done(
+                exchange, "proof", "signerPubkey", "messageBase64", "signatureBase64"
+            )
             assert answered.is_done is (row["response"]["status"] == 200)
         elif path.endswith("/close"):
             answered = read_done(exchange, "close", "id", "state")
@@ -344,12 +446,19 @@ def test_a_sink_that_is_down_beforehand_and_too_many_reads_are_refusals() -> Non
     down = Reply(503, b'{"error": "audit immutable sink is not operational"}')
     with told(down, Reply(429, b"slow", headers={"Retry-After": "7"}), Reply(413)) as (desk, _):
         found = [desk.participate("evt-1", "w") for _ in range(3)]
-        assert [(one.why, one.retry_after) for one in found] == [("sink_down", None), ("too_many", 7.0), ("too_large", None)]
+        assert [(one.why, one.retry_after) for one in found] == [
+            ("sink_down", None),
+            ("too_many", 7.0),
+            ("too_large", None),
+        ]
 
 
 def test_a_worker_that_cannot_be_worked_with_is_refused_in_both_languages() -> None:
     """A worker that limits this operator is not one that is away: the one passes by itself."""
-    ready, limited = Reply(body=b'{"ready": true}'), Reply(429, b"slow", headers={"Retry-After": "7"})
+    ready, limited = (
+        Reply(body=b'{"ready": true}'),
+        Reply(429, b"slow", headers={"Retry-After": "7"}),
+    )
     blocked = Reply(body=b'{"ready": false, "blockingIssues": ["sink", "key"]}')
     free = b'{"frozenCount": 0, "items": [], "pendingWarnings": [%s]}'
     warned = Reply(body=free % b'{"id": "warn-1"}, {"id": "warn-2"}')
@@ -370,7 +479,9 @@ def test_a_worker_that_cannot_be_worked_with_is_refused_in_both_languages() -> N
 
 
 def test_every_meaning_is_whole_in_japanese() -> None:
-    texts = [text for meaning in MEANINGS.values() for text in (meaning.sentence, meaning.advice)] + list(LOOK.values())
+    texts = [
+        text for meaning in MEANINGS.values() for text in (meaning.sentence, meaning.advice)
+    ] + list(LOOK.values())
     of_canary = [
         *canary_words.OUTCOMES.values(),
         *(words for words in vars(canary_words).values() if isinstance(words, canary_words.Words)),
@@ -405,7 +516,14 @@ def test_words_that_warn(title: str, host: str, words: tuple[str, ...]) -> None:
 
 
 def test_what_a_model_of_worker_can_close() -> None:
-    assert [can_close(model) for model in ("A", "B", "C", "D", "E", None)] == [False, None, True, True, True, None]
+    assert [can_close(model) for model in ("A", "B", "C", "D", "E", None)] == [
+        False,
+        None,
+        True,
+        True,
+        True,
+        None,
+    ]
 
 
 def test_the_same_worker_goes_on_and_another_does_not() -> None:
@@ -427,10 +545,14 @@ def test_lists_that_do_not_meet_tell_nothing() -> None:
     world, _, _ = sound("strict", "A", "ann")
     case = list(world.worker.entries)
     for number in range(60):
-        world.worker.append("API_GET_X", "system", {"type": "school", "id": "public-api"}, {"n": number})
+        world.worker.append(
+            "API_GET_X", "system", {"type": "school", "id": "public-api"}, {"n": number}
+        )
         world.tick(1)
     newest = world.worker.entries[-50:]
     assert is_continuation(case, newest).is_same is None
-    assert is_continuation(case + world.worker.entries[:-50], newest).is_same is True, "the oldest row follows the newest of the case"
+    assert is_continuation(case + world.worker.entries[:-50], newest).is_same is True, (
+        "the oldest row follows the newest of the case"
+    )
     edited = [*newest[:-1], newest[-1] | {"data": {"n": "edited"}}]
     assert is_continuation(case + world.worker.entries[:-50], edited).is_same is None

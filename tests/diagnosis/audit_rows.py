@@ -26,15 +26,28 @@ def ts(ms: int) -> str:
     return iso(SECOND * 1000 + ms)
 
 
-def row(ms: int, prev: str = GENESIS, stream: str | None = GENESIS, sinks: bool = True, **fields: Any) -> dict[str, Any]:
+def row(
+    ms: int, prev: str = GENESIS, stream: str | None = GENESIS, sinks: bool = True, **fields: Any
+) -> dict[str, Any]:
     """One audit row with its hash, and with the immutable part that a worker adds."""
-    told = {"ts": ts(ms), "event": "API", "eventId": "system", "actor": {"type": "school", "id": "api"}, "data": {}, "prev_hash": prev}
+    told = {
+        "ts": ts(ms),
+        "event": "API",
+        "eventId": "system",
+        "actor": {"type": "school", "id": "api"},
+        "data": {},
+        "prev_hash": prev,
+    }
     told |= ({} if stream is None else {"stream_prev_hash": stream}) | fields
     told["entry_hash"] = canonical.entry_hash(told)
     if sinks:
         named = zip(("r2_entry", "r2_stream"), canonical.object_keys(told), strict=True)
         at = [{"sink": sink, "ref": ref, "at": told["ts"]} for sink, ref in named]
-        told["immutable"] = {"mode": "required", "payload_hash": canonical.payload_hash(told), "sinks": at}
+        told["immutable"] = {
+            "mode": "required",
+            "payload_hash": canonical.payload_hash(told),
+            "sinks": at,
+        }
     return told
 
 
@@ -54,7 +67,9 @@ def objects(rows: Iterable[dict[str, Any]], *folders: str) -> dict[str, BucketOb
         text = canonical.payload(told).decode("utf-8", "surrogatepass")
         for key in canonical.object_keys(told):
             if not folders or key.split("/")[2] in folders:
-                found[key] = BucketObject(key, text, Place("worker/r2.jsonl", len(found) + 1, None, "bucket"))
+                found[key] = BucketObject(
+                    key, text, Place("worker/r2.jsonl", len(found) + 1, None, "bucket")
+                )
     return found
 
 
@@ -62,7 +77,9 @@ def stored(rows: Iterable[dict[str, Any]], **more: Any) -> dict[str, StoredRow]:
     """The storage of some rows: two copies of each, and whatever else."""
     values: dict[str, Any] = {}
     for told in rows:
-        values[f"audit_history:{told['ts']}:{told['entry_hash']}"] = values[f"audit_entry:{told['entry_hash']}"] = told
+        values[f"audit_history:{told['ts']}:{told['entry_hash']}"] = values[
+            f"audit_entry:{told['entry_hash']}"
+        ] = told
     place = Place("worker/storage.jsonl", 1, None, "storage")
     return {key: StoredRow(key, value, place) for key, value in (values | more).items()}
 
@@ -75,7 +92,9 @@ def records_of(
     earlier: Iterable[Any] = (),
     damaged: str | None = None,
 ) -> AuditRecords:
-    """The records of a list, a storage and a bucket; `earlier` answers of the list, `damaged` a file that could not be read whole."""
+    """The records of a list, a storage and a bucket; `earlier` answers of the list, `damaged` a
+    file that could not be read whole.
+    """
     answers = {}
     if shown is not None:
         answers["audit-logs"] = answer({"logs": shown}, "worker/audit-logs.json")

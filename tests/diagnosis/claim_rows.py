@@ -16,7 +16,9 @@ WHOLE: dict[str, Any] = {
     "account_count": 12, "message_grant": 1, "message_claimer": 2, "proof_signature_holds": True, "entry_hash_holds": True,
     "claimer_signed": True,
 }  # fmt: skip
-"""A refused claim of twelve accounts whose proof is the grant's issuer's: keys and hashes are small numbers."""
+"""A refused claim of twelve accounts whose proof is the grant's issuer's: keys and hashes are small
+numbers.
+"""
 
 
 class Table(SimpleNamespace):
@@ -40,13 +42,31 @@ def table(*changes: dict[str, Any]) -> Any:
     def text(name: str) -> list[str]:
         return [f"{name} {row[name]}" for row in rows]
 
-    names = {"prev_hash": "prev", "stream_prev_hash": "stream", "audit_hash": "audit", "entry_hash": "entry"}
+    names = {
+        "prev_hash": "prev",
+        "stream_prev_hash": "stream",
+        "audit_hash": "audit",
+        "entry_hash": "entry",
+    }
     hashes = {long: block(column(short)) for long, short in names.items()}
     hashes |= {name: block(column(name)) for name in ("message_grant", "message_claimer")}
-    plain = ("signature", "slot", "index", "period_index", "message_period_index", "has_message", "message_version", "issued_at", "failure")
+    plain = (
+        "signature",
+        "slot",
+        "index",
+        "period_index",
+        "message_period_index",
+        "has_message",
+        "message_version",
+        "issued_at",
+        "failure",
+    )
     masks = ("accepted", "proof_signature_holds", "entry_hash_holds")
     return Table(
-        **{name: column(name) for name in (*plain, "own_failure", "account_count", "claimer_signed")},
+        **{
+            name: column(name)
+            for name in (*plain, "own_failure", "account_count", "claimer_signed")
+        },
         **{name: np.array(column(name), bool) for name in masks},
         key_text={name: text(name) for name in ("grant", "claimer", "signer", "receipt")},
         hash_text={long: text(short) for long, short in names.items()},

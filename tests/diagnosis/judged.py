@@ -1,4 +1,6 @@
-"""Worlds and their judgements: a case written, opened and asked, and the small edits that take evidence away."""
+"""Worlds and their judgements: a case written, opened and asked, and the small edits that take
+evidence away.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from popkit.verdict.judge import Judge
 from popkit.verdict.judgement import Judgement
 from popkit.worker.fate import Fates
 
-TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
+TRANSACTIONS, SIGNATURES, ACCOUNTS = (
+    "rpc/transactions.jsonl",
+    "rpc/signatures.jsonl",
+    "rpc/accounts.jsonl",
+)
 STORAGE, BUCKET, LOGS = "worker/storage.jsonl", "worker/r2.jsonl", "worker/audit-logs.json"
 
 
@@ -70,7 +76,10 @@ def read_earlier(files: dict[str, Any], earlier: dict[str, Any], *addresses: str
 def stated_whole(files: dict[str, Any], handle: GrantHandle, **row: Any) -> dict[str, Any]:
     """The case whose collector states that the grant's list is whole; `row` changes what it states."""
     stated = {"address": handle.address, "role": "grant", "complete": True, "because": [], **row}
-    files["case.json"] = {**files["case.json"], "sources": {**files["case.json"]["sources"], "completeness": [stated]}}
+    files["case.json"] = {
+        **files["case.json"],
+        "sources": {**files["case.json"]["sources"], "completeness": [stated]},
+    }
     return files
 
 

@@ -17,7 +17,9 @@ UNKNOWN = PopStateReading(known=False)
 REFUSED = TransactionFailure("PopHashChainBroken", "program", 6026, 1, None, frozenset(), "log")
 
 
-def claim(entry: str | None, parent: str | None = GENESIS_HASH, slot: int = 10, **fields: Any) -> Attempt:
+def claim(
+    entry: str | None, parent: str | None = GENESIS_HASH, slot: int = 10, **fields: Any
+) -> Attempt:
     """An accepted claim of a wallet of its own, issued at its slot; hashes are names here."""
     told: dict[str, Any] = {
         "row": 0, "signature": f"signature of {entry}", "slot": slot, "position": None, "block_time": None, "instruction_index": 1,
@@ -32,10 +34,14 @@ def refusal(entry: str, parent: str, slot: int, **fields: Any) -> Attempt:
     return claim(entry, parent, slot, accepted=False, **fields)
 
 
-def chain(*attempts: Attempt, state: PopStateReading = UNKNOWN, eras: EraTimeline = STRICT) -> GrantChain:
+def chain(
+    *attempts: Attempt, state: PopStateReading = UNKNOWN, eras: EraTimeline = STRICT
+) -> GrantChain:
     return GrantChain("grant", list(attempts), state, eras)
 
 
 def seen(head: str | None, slot: int = 99, **fields: Any) -> PopStateReading:
     """PopState as collected at a slot, both heads alike."""
-    return PopStateReading(**({"known": True, "slot": slot, "head": head, "stream_head": head} | fields))
+    return PopStateReading(
+        **({"known": True, "slot": slot, "head": head, "stream_head": head} | fields)
+    )

@@ -1,4 +1,6 @@
-"""What to do now: the runbook's steps of a broken grant, the verdict's own advice, and what each cause adds."""
+"""What to do now: the runbook's steps of a broken grant, the verdict's own advice, and what each
+cause adds.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_a_broken_grant_is_cut_over_step_by_step(tmp_path: Path) -> None:
 
 
 def test_causes_put_their_steps_before_a_step_of_the_cutover(tmp_path: Path) -> None:
-    """The key is taken from the second issuer right after the freeze, pop-config is set before the new grant."""
+    """The key is taken from the second issuer right after the freeze, pop-config is set before the
+    new grant.
+    """
     world, handle, _ = sound()
     world.ticket(handle, "dan", worker=world.worker.clone())
     world.worker.key = world.key("second signer")
@@ -68,11 +72,17 @@ def test_a_signer_that_pop_config_does_not_name_comes_first(tmp_path: Path, verd
 
 
 @pytest.mark.parametrize("name", ["proof_expired", "paused", None])
-def test_a_sound_grant_does_what_its_causes_ask_or_nothing(tmp_path: Path, name: str | None) -> None:
-    """Under relaxed rules a refused claim wedges nothing: whoever was refused is helped, and nobody cuts over."""
+def test_a_sound_grant_does_what_its_causes_ask_or_nothing(
+    tmp_path: Path, name: str | None
+) -> None:
+    """Under relaxed rules a refused claim wedges nothing: whoever was refused is helped, and nobody
+    cuts over.
+    """
     world, handle, _ = sound("relaxed", "D", "ann")
     if name is not None:
-        proof = world.worker.issue(handle.address, world.address("cat"), expected=world.head(handle))
+        proof = world.worker.issue(
+            handle.address, world.address("cat"), expected=world.head(handle)
+        )
         if name == "paused":
             world.switch(handle, "set_paused", {"paused": True})
         else:
@@ -82,7 +92,9 @@ def test_a_sound_grant_does_what_its_causes_ask_or_nothing(tmp_path: Path, name:
     grant = diagnosed(tmp_path, world.collect())
     assert grant.judgement.is_sound
     assert [cause.name for cause in grant.causes] == ([name] if name else [])
-    assert grant.steps == [CAUSES[name].if_it_goes_on if name else VERDICT_WORDS[grant.verdict].advice]
+    assert grant.steps == [
+        CAUSES[name].if_it_goes_on if name else VERDICT_WORDS[grant.verdict].advice
+    ]
 
 
 def test_two_events_on_a_grant_that_goes_on(tmp_path: Path) -> None:
@@ -91,7 +103,9 @@ def test_two_events_on_a_grant_that_goes_on(tmp_path: Path) -> None:
     assert diagnosed(tmp_path, world.collect()).steps == [CAUSES["grant_reuse"].advice]
 
 
-def test_a_cause_that_any_file_defines_is_known_and_two_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cause_that_any_file_defines_is_known_and_two_of_one_name_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     words = Text("Anything at all.", "何でも。")
 
     def define(name: str) -> CauseKind:

@@ -1,4 +1,6 @@
-"""Claim attempts and the worker's records of them, each rule by the smallest row that it can be told from."""
+"""Claim attempts and the worker's records of them, each rule by the smallest row that it can be
+told from.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def attempt(failure: TransactionFailure | None, own: bool = True) -> Attempt:
         (failure_of(None, "unknown"), None),
     ],
 )
-def test_the_name_of_an_error_or_its_number(failure: TransactionFailure | None, error: str | None) -> None:
+def test_the_name_of_an_error_or_its_number(
+    failure: TransactionFailure | None, error: str | None
+) -> None:
     assert attempt(failure).error == error
     if failure is not None:
         report: Any = None
@@ -91,19 +95,37 @@ def test_an_entry_that_was_sent_again_after_it_was_accepted(
 # -- the worker's records --
 
 
-def recorded(data: Any, event: str = "WALLET_CLAIM", stream: str = "evt", **more: Any) -> list[ClaimRecord]:
+def recorded(
+    data: Any, event: str = "WALLET_CLAIM", stream: str = "evt", **more: Any
+) -> list[ClaimRecord]:
     """The claim records of one audit entry, or of what else the worker answered."""
     place = Place(more.get("file", "worker/r2.jsonl"))
-    entry = SimpleNamespace(event=event, event_id=stream, hash="entry", data=data, place=place, ts_ms=1771830000123)
+    entry = SimpleNamespace(
+        event=event, event_id=stream, hash="entry", data=data, place=place, ts_ms=1771830000123
+    )
     rows = [] if data is None else [entry]
-    audit = SimpleNamespace(ordered=rows, is_orphan=lambda name: more.get("orphan", False), entries={row.hash: row for row in rows})
+    audit = SimpleNamespace(
+        ordered=rows,
+        is_orphan=lambda name: more.get("orphan", False),
+        entries={row.hash: row for row in rows},
+    )
     evidence = SimpleNamespace(answers=more.get("answers", {}), storage=more.get("storage"))
     return read_claim_records(evidence, audit)  # type: ignore[arg-type]
 
 
 def claim(**transfer: Any) -> dict[str, Any]:
-    told = {"mode": "onchain", "txSignature": "sig", "receiptPubkey": RECEIPT, "recipient": {"type": "wallet", "id": ANN}}
-    return {"eventId": "evt", "confirmationCode": "ABC234", "transfer": told | transfer, "pii": {"walletAddress": ANN}}
+    told = {
+        "mode": "onchain",
+        "txSignature": "sig",
+        "receiptPubkey": RECEIPT,
+        "recipient": {"type": "wallet", "id": ANN},
+    }
+    return {
+        "eventId": "evt",
+        "confirmationCode": "ABC234",
+        "transfer": told | transfer,
+        "pii": {"walletAddress": ANN},
+    }
 
 
 WHOLE = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "entry", "worker/r2", "ABC234", 1771830000123)
@@ -147,19 +169,42 @@ def test_a_record_of_which_parts_are_missing() -> None:
 
 
 def test_transfers_and_storage_rows_tell_of_claims_too() -> None:
-    item = {**claim(), "event": "WALLET_CLAIM", "entryHash": "other", "ts": "2026-02-23T07:00:00.007Z"}
-    told = {"transfers": SimpleNamespace(is_ok=True, body={"items": [item, {**item, "entryHash": "entry"}, {**item, "event": "API"}, 7]})}
-    from_transfers = ClaimRecord("evt", (ANN,), "sig", RECEIPT, "other", "worker/transfers.json", "ABC234", 1771830000007)
+    item = {
+        **claim(),
+        "event": "WALLET_CLAIM",
+        "entryHash": "other",
+        "ts": "2026-02-23T07:00:00.007Z",
+    }
+    told = {
+        "transfers": SimpleNamespace(
+            is_ok=True,
+            body={"items": [item, {**item, "entryHash": "entry"}, {**item, "event": "API"}, 7]},
+        )
+    }
+    from_transfers = ClaimRecord(
+        "evt", (ANN,), "sig", RECEIPT, "other", "worker/transfers.json", "ABC234", 1771830000007
+    )
     assert recorded(claim(), answers=told) == [WHOLE, from_transfers]
     told["transfers"].body = {"items": [{**item, "eventId": 7, "ts": None}]}
-    assert [(r.event_id, r.ts_ms) for r in recorded(None, answers=told)] == [("7", None)], "no text, and yet its name"
+    assert [(r.event_id, r.ts_ms) for r in recorded(None, answers=told)] == [("7", None)], (
+        "no text, and yet its name"
+    )
     told["transfers"].is_ok = False
     assert recorded(claim(), answers=told) == [WHOLE]
     told["transfers"].is_ok, told["transfers"].body = True, {"items": "text"}
     assert recorded(claim(), answers=told) == [WHOLE]
-    others = ("claim:evt:user-1", "claim:evt", "claim:", f"event:evt:{BOB}", f"claim:evt:{BOB}:x", f"claim:evt:x:{BOB}")
+    others = (
+        "claim:evt:user-1",
+        "claim:evt",
+        "claim:",
+        f"event:evt:{BOB}",
+        f"claim:evt:{BOB}:x",
+        f"claim:evt:x:{BOB}",
+    )
     storage = dict.fromkeys([f"claim:evt:{BOB}", *others], 1)
-    assert recorded(None, storage=storage) == [ClaimRecord("evt", (BOB,), None, None, f"claim:evt:{BOB}", "worker/storage.jsonl")]
+    assert recorded(None, storage=storage) == [
+        ClaimRecord("evt", (BOB,), None, None, f"claim:evt:{BOB}", "worker/storage.jsonl")
+    ]
 
 
 def test_records_are_in_the_order_of_events_and_keys() -> None:
@@ -180,6 +225,8 @@ def test_ticket_receipts_by_each_entry_that_they_name(tmp_path: Path) -> None:
     files["worker/storage.jsonl"] = [{"key": "ticket_receipt:evt:CODE", "value": bare}]
     found = popkit.open_case(write_case(tmp_path, files)).facts.receipts_by_entry
     rows = [first, crossed, bare]
-    told = {name: sorted(rows.index(receipt) for receipt, _ in pairs) for name, pairs in found.items()}
+    told = {
+        name: sorted(rows.index(receipt) for receipt, _ in pairs) for name, pairs in found.items()
+    }
     assert told == {names[0]: [0, 1], names[1]: [1, 2], "None": [2]}
     assert {place.file for _, place in found[names[0]]} == {"worker/ticket-receipts.jsonl"}

@@ -22,7 +22,9 @@ def logs_of(case: Copy) -> list[dict[str, Any]]:
 
 
 def write_logs(case: Copy, logs: list[dict[str, Any]]) -> None:
-    (case.path / "worker" / "audit-logs.json").write_text(json.dumps({"status": 200, "body": {"logs": logs}}, ensure_ascii=False))
+    (case.path / "worker" / "audit-logs.json").write_text(
+        json.dumps({"status": 200, "body": {"logs": logs}}, ensure_ascii=False)
+    )
 
 
 def in_chain_order(case: Copy) -> list[str]:
@@ -46,12 +48,21 @@ def test_a_row_removed_from_the_middle_of_the_list_is_named(source: str, copy_of
 
 def test_the_window_of_fifty_is_no_removal() -> None:
     diagnosis = package.open_case(CASES / "no-bucket").diagnose()
-    assert len(json.loads((CASES / "no-bucket" / "worker" / "audit-logs.json").read_text())["body"]["logs"]) == 50
+    assert (
+        len(
+            json.loads((CASES / "no-bucket" / "worker" / "audit-logs.json").read_text())["body"][
+                "logs"
+            ]
+        )
+        == 50
+    )
     assert diagnosis.audit.removed == []
     assert diagnosis.exit_code == 0
 
 
-def test_an_edited_row_is_named_by_the_hash_it_states_and_its_neighbours_are_not(copy_of: Make) -> None:
+def test_an_edited_row_is_named_by_the_hash_it_states_and_its_neighbours_are_not(
+    copy_of: Make,
+) -> None:
     case = copy_of("receipts-tampered")
     case.drop("worker/ticket-receipts.jsonl")
     logs = logs_of(case)
@@ -102,7 +113,10 @@ def test_half_an_export_is_a_partial_export_and_no_tampering(copy_of: Make) -> N
     case.drop("worker/ticket-receipts.jsonl")
     order = in_chain_order(case)
     keep = {order[0], order[-1], *order[1:-1:5]}
-    case.write("worker/r2.jsonl", [row for row in bucket(case) if any(entry in row["key"] for entry in keep)])
+    case.write(
+        "worker/r2.jsonl",
+        [row for row in bucket(case) if any(entry in row["key"] for entry in keep)],
+    )
     diagnosis = case.diagnose()
     assert diagnosis.audit.missing_objects == []
     assert "bucket_export_partial" in {f.code for f in diagnosis.findings}
@@ -119,7 +133,9 @@ def test_an_export_of_one_folder_alone_is_not_missing_the_other(copy_of: Make) -
 
 
 def test_equal_milliseconds_are_ordered_by_link(copy_of: Make) -> None:
-    """Rows of one millisecond, whose key order is not the chain's, are neither removed nor out of order."""
+    """Rows of one millisecond, whose key order is not the chain's, are neither removed nor out of
+    order.
+    """
     case = copy_of("no-bucket")
     entries, prev = [], "GENESIS"
     for i in range(60):
@@ -133,7 +149,9 @@ def test_equal_milliseconds_are_ordered_by_link(copy_of: Make) -> None:
     write_logs(case, shown)
     case.seal()
     records = read_audit(Evidence(case.path))
-    assert [entry.data["n"] for entry in records.ordered] == sorted(row["data"]["n"] for row in shown)
+    assert [entry.data["n"] for entry in records.ordered] == sorted(
+        row["data"]["n"] for row in shown
+    )
     assert case.diagnose().audit.removed == []
 
 
@@ -141,7 +159,11 @@ def test_the_servers_own_verdict_is_not_believed(copy_of: Make) -> None:
     case = copy_of("intact")
     answer = case.path / "worker" / "audit-integrity.json"
     told = json.loads(answer.read_text())
-    told["status"], told["body"]["ok"], told["body"]["issues"] = 409, False, [{"code": "global_chain_break"}]
+    told["status"], told["body"]["ok"], told["body"]["issues"] = (
+        409,
+        False,
+        [{"code": "global_chain_break"}],
+    )
     answer.write_text(json.dumps(told))
     case.seal()
     ran = popkit("diagnose", case.path, "--json", "-")
@@ -151,19 +173,42 @@ def test_the_servers_own_verdict_is_not_believed(copy_of: Make) -> None:
     assert "server_verdict_differs" in {f["code"] for f in found["findings"]}
 
 
-RECEIPT_FIELDS = ("receiptHash", "issuedAt", "confirmationCode", "subjectCommitment", "verifyEndpoint", "receiptId")
-AUDIT_FIELDS = ("event", "eventId", "entryHash", "prevHash", "streamPrevHash", "immutableMode", "immutablePayloadHash")
+RECEIPT_FIELDS = (
+    "receiptHash",
+    "issuedAt",
+    "confirmationCode",
+    "subjectCommitment",
+    "verifyEndpoint",
+    "receiptId",
+)
+AUDIT_FIELDS = (
+    "event",
+    "eventId",
+    "entryHash",
+    "prevHash",
+    "streamPrevHash",
+    "immutableMode",
+    "immutablePayloadHash",
+)
 
 
 @pytest.mark.parametrize("rehash", [False, True], ids=["plain", "rehashed"])
-@pytest.mark.parametrize("field", [*RECEIPT_FIELDS, *(f"audit.{name}" for name in AUDIT_FIELDS), "sink at", "sink ref"])
-def test_every_field_of_a_ticket_receipt_is_held_against_its_entry(field: str, rehash: bool, copy_of: Make) -> None:
+@pytest.mark.parametrize(
+    "field", [*RECEIPT_FIELDS, *(f"audit.{name}" for name in AUDIT_FIELDS), "sink at", "sink ref"]
+)
+def test_every_field_of_a_ticket_receipt_is_held_against_its_entry(
+    field: str, rehash: bool, copy_of: Make
+) -> None:
     case = copy_of("strict-v2-intact")
     rows = case.rows("worker/ticket-receipts.jsonl")
     receipt = rows[-1]
     if field.startswith("sink"):
         sink = receipt["audit"]["immutableSinks"][0]
-        sink[field[5:]] = "2020-01-01T00:00:00.000Z" if field.endswith("at") else "audit/immutable/entry/other.json"
+        sink[field[5:]] = (
+            "2020-01-01T00:00:00.000Z"
+            if field.endswith("at")
+            else "audit/immutable/entry/other.json"
+        )
     elif field.startswith("audit."):
         receipt["audit"][field[6:]] = "x" + str(receipt["audit"][field[6:]])[1:]
     else:
@@ -174,5 +219,11 @@ def test_every_field_of_a_ticket_receipt_is_held_against_its_entry(field: str, r
     diagnosis = case.diagnose()
     assert diagnosis.audit.bad_receipts == [receipt["receiptId"]]
     assert diagnosis.exit_code == 1
-    passes_server = rehash and field in ("issuedAt", "subjectCommitment", "verifyEndpoint", "audit.event", "sink at")
+    passes_server = rehash and field in (
+        "issuedAt",
+        "subjectCommitment",
+        "verifyEndpoint",
+        "audit.event",
+        "sink at",
+    )
     assert diagnosis.audit.server_accepts == ([receipt["receiptId"]] if passes_server else [])

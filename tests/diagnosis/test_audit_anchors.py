@@ -6,13 +6,27 @@ from typing import Any
 
 import pytest
 
-from popkit.audit.anchors import MAX_ISSUE_LAG, Anchor, acknowledged, anchors_of, as_anchor, read_head
+from popkit.audit.anchors import (
+    MAX_ISSUE_LAG,
+    Anchor,
+    acknowledged,
+    anchors_of,
+    as_anchor,
+    read_head,
+)
 from popkit.protocol.message import GENESIS_HASH
 from tests.diagnosis.audit_rows import GRANT, SECOND, WALLET, entry_of, objects, records_of, row
 
 
 def anchor_row(**data: Any) -> dict[str, Any]:
-    told = {"eventId": "evt", "grant": GRANT, "claimer": WALLET, "periodIndex": "3", "prevHash": "GENESIS", "streamPrevHash": "ab" * 32}
+    told = {
+        "eventId": "evt",
+        "grant": GRANT,
+        "claimer": WALLET,
+        "periodIndex": "3",
+        "prevHash": "GENESIS",
+        "streamPrevHash": "ab" * 32,
+    }
     return row(2345, event="POP_CLAIM_PROOF_ANCHOR", eventId="pop:evt", data=told | data)
 
 
@@ -26,7 +40,18 @@ def anchor(**data: Any) -> Anchor | None:
 def test_an_anchor_whole() -> None:
     told = anchor_row()
     assert as_anchor(entry_of(told)) == Anchor(
-        told["entry_hash"], SECOND * 1000 + 2345, GRANT, WALLET, 3, GENESIS_HASH, "ab" * 32, told["entry_hash"], "A", False, True, None
+        told["entry_hash"],
+        SECOND * 1000 + 2345,
+        GRANT,
+        WALLET,
+        3,
+        GENESIS_HASH,
+        "ab" * 32,
+        told["entry_hash"],
+        "A",
+        False,
+        True,
+        None,
     )
 
 
@@ -40,7 +65,9 @@ def test_an_anchor_whole() -> None:
         ({"hashSource": "storage", "popChainAdvanced": True}, "D", False, True),
     ],
 )
-def test_the_worker_s_model_by_its_anchors(more: dict[str, Any], model: str, follows: bool, moved: bool) -> None:
+def test_the_worker_s_model_by_its_anchors(
+    more: dict[str, Any], model: str, follows: bool, moved: bool
+) -> None:
     found = anchor(**GATED, **more)
     assert found is not None
     assert (found.model, found.follows_chain, found.moved_heads) == (model, follows, moved)
@@ -95,13 +122,21 @@ def test_a_proof_is_rebuilt_by_a_hash_known_from_elsewhere() -> None:
         known = found.entry_hash_at(latest - lag)
         assert found.rebuild({known}) == (known, latest - lag, True)
     for out in (latest + 1, latest - MAX_ISSUE_LAG - 1):
-        assert found.rebuild({found.entry_hash_at(out)}) == (found.entry_hash_at(latest), latest, False)
+        assert found.rebuild({found.entry_hash_at(out)}) == (
+            found.entry_hash_at(latest),
+            latest,
+            False,
+        )
 
 
 def test_an_orphan_is_no_anchor_and_others_are_in_order() -> None:
     rows = [anchor_row(), row(3000, anchor_row()["entry_hash"], "x")]
-    failed = row(2400, rows[0]["entry_hash"], "y", event="POP_CLAIM_PROOF_ANCHOR", data=anchor_row()["data"])
-    records = records_of(None, None, objects([*rows, failed, row(4000, rows[1]["entry_hash"], "z")]))
+    failed = row(
+        2400, rows[0]["entry_hash"], "y", event="POP_CLAIM_PROOF_ANCHOR", data=anchor_row()["data"]
+    )
+    records = records_of(
+        None, None, objects([*rows, failed, row(4000, rows[1]["entry_hash"], "z")])
+    )
     assert [a.anchor_hash for a in anchors_of(records)] == [rows[0]["entry_hash"]]
 
 
@@ -111,7 +146,9 @@ REQUEST = {"eventId": "evt", "grant": GRANT, "claimer": WALLET, "periodIndex": "
 
 
 def trail(*steps: tuple[str, dict[str, Any]]) -> tuple[list[str], set[str]]:
-    """(hashes of the anchors in order, those acknowledged) of a chain of anchors and of rows of the request."""
+    """(hashes of the anchors in order, those acknowledged) of a chain of anchors and of rows of the
+    request.
+    """
     rows: list[dict[str, Any]] = []
     for number, (kind, change) in enumerate(steps):
         prev = rows[-1]["entry_hash"] if rows else "GENESIS"
@@ -119,8 +156,14 @@ def trail(*steps: tuple[str, dict[str, Any]]) -> tuple[list[str], set[str]]:
             fields: dict[str, Any] = {"event": "POP_CLAIM_PROOF_ANCHOR", "eventId": "pop:evt"}
             data = REQUEST | {"prevHash": "GENESIS", "streamPrevHash": "GENESIS"} | change
         else:
-            fields = {"event": change.pop("event", "API_POST_V1_SCHOOL_POP_PROOF"), "eventId": change.pop("stream", "evt")}
-            data = {"status": change.pop("status", 200), "requestBody": change.pop("body", REQUEST | change)}
+            fields = {
+                "event": change.pop("event", "API_POST_V1_SCHOOL_POP_PROOF"),
+                "eventId": change.pop("stream", "evt"),
+            }
+            data = {
+                "status": change.pop("status", 200),
+                "requestBody": change.pop("body", REQUEST | change),
+            }
         rows.append(row(number * 10, prev, None, data=data, **fields))
     found = acknowledged(records_of(rows))
     return [told["entry_hash"] for told in rows if told["event"] == "POP_CLAIM_PROOF_ANCHOR"], found
@@ -160,5 +203,7 @@ def test_one_row_stands_for_one_anchor_the_newest_before_it() -> None:
     assert found == {first, second}
     (first, second), found = trail(("anchor", {}), ("anchor", {}), ("row", {}), ("row", {}))
     assert found == {first, second}
-    (other, _mine), found = trail(("anchor", {"claimer": GRANT}), ("anchor", {}), ("row", {"claimer": GRANT}))
+    (other, _mine), found = trail(
+        ("anchor", {"claimer": GRANT}), ("anchor", {}), ("row", {"claimer": GRANT})
+    )
     assert found == {other}

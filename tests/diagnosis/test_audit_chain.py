@@ -32,7 +32,10 @@ def test_children_and_named() -> None:
     first, second = line(2)
     fork = row(500, first["entry_hash"], "elsewhere")
     records = records_of([first, second, fork])
-    assert records.children == {GENESIS: [first["entry_hash"]], first["entry_hash"]: [fork["entry_hash"], second["entry_hash"]]}
+    assert records.children == {
+        GENESIS: [first["entry_hash"]],
+        first["entry_hash"]: [fork["entry_hash"], second["entry_hash"]],
+    }
     assert records.named == {first["entry_hash"], "elsewhere"}
     assert records_of([row(0, "p", stream=None)]).named == {"p"}
 
@@ -41,10 +44,15 @@ def test_a_stretch_begins_at_its_first_second_and_ends_at_its_last() -> None:
     rows = [row(400, "gone"), None, row(9000, "gone too")]
     rows[1] = row(3600, rows[0]["entry_hash"], rows[0]["entry_hash"])  # type: ignore[index]
     records = records_of(rows)
-    ends = sorted((stretch.begins - SECOND * 1000, stretch.ends - SECOND * 1000) for stretch in records.stretches)
+    ends = sorted(
+        (stretch.begins - SECOND * 1000, stretch.ends - SECOND * 1000)
+        for stretch in records.stretches
+    )
     assert ends == [(400, 3600), (9000, 9000)]
     covered = [second for second in range(-2, 12) if records.covers(SECOND + second)]
-    assert covered == [0, 1, 2, 3, 9], "an entry of 3.6 s ends a stretch in which second 3 began; 400 ms begin one within second 0"
+    assert covered == [0, 1, 2, 3, 9], (
+        "an entry of 3.6 s ends a stretch in which second 3 began; 400 ms begin one within second 0"
+    )
     exact = records_of([row(1000, "gone")])
     assert [second for second in range(4) if exact.covers(SECOND + second)] == [1]
     edge = records_of([row(1999, "gone")])
@@ -58,7 +66,10 @@ def test_an_orphan_stands_in_the_bucket_alone_and_nothing_names_it() -> None:
     rows = line(3)
     failed = row(1500, rows[1]["entry_hash"], "x")
     records = records_of(None, None, objects([*rows, failed]))
-    assert {e for e in records.entries if records.is_orphan(e)} == {failed["entry_hash"], rows[2]["entry_hash"]}, "siblings: which failed?"
+    assert {e for e in records.entries if records.is_orphan(e)} == {
+        failed["entry_hash"],
+        rows[2]["entry_hash"],
+    }, "siblings: which failed?"
     assert records.is_orphan(failed["entry_hash"]), "it has a sibling"
     assert not records.is_orphan(rows[1]["entry_hash"]), "others name it"
     with_list = records_of([rows[2]], None, objects([*rows, failed]))
@@ -80,37 +91,63 @@ def test_the_newest_whole_object_is_no_orphan_and_half_an_append_is_one() -> Non
     gap = records_of(None, None, objects([rows[0], row(500, "gone", "gone"), rows[1]]))
     loose = next(e for e in gap.entries.values() if e.prev_hash == "gone")
     assert gap.is_orphan(loose.hash), "whole, without a sibling, and not the newest"
-    assert [tip.hash for tip in gap.tips] == [rows[1]["entry_hash"]], "an orphan is the tip of no stretch"
+    assert [tip.hash for tip in gap.tips] == [rows[1]["entry_hash"]], (
+        "an orphan is the tip of no stretch"
+    )
 
 
 def test_beginnings_and_falling_times() -> None:
     rows = line(2)
-    old = [row(-9000, stream=None, sinks=False), row(-8000, stream=None, sinks=False, eventId="other")]
+    old = [
+        row(-9000, stream=None, sinks=False),
+        row(-8000, stream=None, sinks=False, eventId="other"),
+    ]
     assert [e.hash for e in beginnings(records_of([*old, *rows]))] == [rows[0]["entry_hash"]]
     again = row(9000)
-    assert [e.hash for e in beginnings(records_of([*rows, again]))] == [rows[0]["entry_hash"], again["entry_hash"]]
+    assert [e.hash for e in beginnings(records_of([*rows, again]))] == [
+        rows[0]["entry_hash"],
+        again["entry_hash"],
+    ]
     falling = row(999, rows[1]["entry_hash"], rows[1]["entry_hash"])
-    assert [e.hash for e in older_than_parent(records_of([*rows, falling]))] == [falling["entry_hash"]]
+    assert [e.hash for e in older_than_parent(records_of([*rows, falling]))] == [
+        falling["entry_hash"]
+    ]
     assert older_than_parent(records_of([row(0, "gone"), *line(3, step=0)])) == []
 
 
 def test_stored_heads_are_their_rows_newest() -> None:
     rows = line(3)
-    other = row(500, rows[2]["entry_hash"], GENESIS, eventId="evt")  # appended last, though its clock was set back
-    storage = stored([*rows, other], **{"audit:lastHash:global": other["entry_hash"], "audit:lastHash:system": rows[2]["entry_hash"]})
+    other = row(
+        500, rows[2]["entry_hash"], GENESIS, eventId="evt"
+    )  # appended last, though its clock was set back
+    storage = stored(
+        [*rows, other],
+        **{
+            "audit:lastHash:global": other["entry_hash"],
+            "audit:lastHash:system": rows[2]["entry_hash"],
+        },
+    )
     place = storage["audit:lastHash:global"].place
     storage["audit:lastHash:evt"] = StoredRow("audit:lastHash:evt", other["entry_hash"], place)
     assert wrong_ends(storage, records_of(None, storage)) == []
     storage["audit:lastHash:evt"] = StoredRow("audit:lastHash:evt", "gone", place)
     storage["audit:lastHash:none"] = StoredRow("audit:lastHash:none", "gone", place)
-    found = [(end.file, end.key, end.expected, end.observed) for end in wrong_ends(storage, records_of(None, storage))]
+    found = [
+        (end.file, end.key, end.expected, end.observed)
+        for end in wrong_ends(storage, records_of(None, storage))
+    ]
     assert found == [
         ("worker/storage.jsonl", "audit:lastHash:evt", other["entry_hash"], "gone"),
         ("worker/storage.jsonl", "audit:lastHash:none", None, "gone"),
     ]
     assert wrong_ends(None, records_of(rows)) == []
     [empty] = wrong_ends(None, records_of([], None, objects(rows)))
-    assert (empty.file, empty.key, empty.expected, empty.observed) == ("worker/audit-logs.json", "logs", rows[2]["entry_hash"], None)
+    assert (empty.file, empty.key, empty.expected, empty.observed) == (
+        "worker/audit-logs.json",
+        "logs",
+        rows[2]["entry_hash"],
+        None,
+    )
     assert wrong_ends(None, records_of([])) == []
 
 
@@ -118,26 +155,51 @@ def test_a_stream_s_newest_row_by_its_own_links() -> None:
     first = row(5000)
     other = row(5001, first["entry_hash"], GENESIS, eventId="evt")
     last = row(100, other["entry_hash"], first["entry_hash"])  # its clock was set back
-    heads = {"audit:lastHash:system": last["entry_hash"], "audit:lastHash:global": last["entry_hash"]}
+    heads = {
+        "audit:lastHash:system": last["entry_hash"],
+        "audit:lastHash:global": last["entry_hash"],
+    }
     storage = stored([first, other, last], **heads)
     assert wrong_ends(storage, records_of(None, storage)) == []
-    headless = stored([first, other, last], **{"audit:lastHash:evt": other["entry_hash"], "audit:lastHash:system": last["entry_hash"]})
-    told = [(end.key, end.expected, end.observed) for end in wrong_ends(headless, records_of(None, headless))]
+    headless = stored(
+        [first, other, last],
+        **{"audit:lastHash:evt": other["entry_hash"], "audit:lastHash:system": last["entry_hash"]},
+    )
+    told = [
+        (end.key, end.expected, end.observed)
+        for end in wrong_ends(headless, records_of(None, headless))
+    ]
     assert told == [("audit:lastHash:global", last["entry_hash"], None)]
     unlisted = stored([first, other, last])
-    assert wrong_ends(unlisted, records_of(None, unlisted)) == [], "no head was exported, of no stream"
+    assert wrong_ends(unlisted, records_of(None, unlisted)) == [], (
+        "no head was exported, of no stream"
+    )
 
 
 def test_a_chain_shows_an_anchor_s_absence_only_over_the_whole_time_of_its_append() -> None:
     rows = [row(0, GENESIS), None]
     rows[1] = row(9000, rows[0]["entry_hash"], "s")  # type: ignore[index]
     records = records_of(rows)
-    assert [second for second in range(-1, 9) if records.covers_issue(SECOND + second)] == [0, 1, 2, 3, 4], "five seconds for the append"
-    landed = [second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second + 2)]
+    assert [second for second in range(-1, 9) if records.covers_issue(SECOND + second)] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ], "five seconds for the append"
+    landed = [
+        second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second + 2)
+    ]
     assert landed == [0, 1, 2, 3, 4, 5, 6, 7], "it was appended before the claim landed"
-    same = [second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second)]
+    same = [
+        second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second)
+    ]
     assert same == [0, 1, 2, 3, 4, 5, 6, 7, 8], "a second is seen whole"
-    assert [second for second in range(10) if records.covers_issue(SECOND + second, SECOND + second + 60)] == [0, 1, 2, 3, 4]
+    assert [
+        second
+        for second in range(10)
+        if records.covers_issue(SECOND + second, SECOND + second + 60)
+    ] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("issues", [None, 5, "text", [7]])
@@ -155,16 +217,29 @@ def test_issues_of_the_server_that_are_none(issues: Any) -> None:
 
 
 def streams(*told: tuple[str, str | None]) -> list[dict[str, Any]]:
-    """Rows of (stream, its link: the number of a row, a hash or GENESIS; None for the first form), linked globally one by one."""
+    """Rows of (stream, its link: the number of a row, a hash or GENESIS; None for the first form),
+    linked globally one by one.
+    """
     rows: list[dict[str, Any]] = []
     for n, (stream, link) in enumerate(told):
         at = rows[int(link)]["entry_hash"] if link is not None and link.isdigit() else link
-        rows.append(row(n * 1000, rows[-1]["entry_hash"] if rows else GENESIS, at, eventId=stream, data={"n": n}))
+        rows.append(
+            row(
+                n * 1000,
+                rows[-1]["entry_hash"] if rows else GENESIS,
+                at,
+                eventId=stream,
+                data={"n": n},
+            )
+        )
     return rows
 
 
 def wrong_links(rows: list[dict[str, Any]]) -> list[tuple[int, str, bool]]:
-    return [(wrong.entry.data["n"], wrong.expected, wrong.can_be_a_crash) for wrong in wrong_stream_links(records_of(rows))]
+    return [
+        (wrong.entry.data["n"], wrong.expected, wrong.can_be_a_crash)
+        for wrong in wrong_stream_links(records_of(rows))
+    ]
 
 
 def test_stream_links_that_name_the_newest_row_before_them() -> None:
@@ -174,7 +249,9 @@ def test_stream_links_that_name_the_newest_row_before_them() -> None:
 
 
 def test_a_stream_link_past_its_newest_row() -> None:
-    rows = streams(("a", GENESIS), ("a", "0"), ("b", GENESIS), ("a", "0"), ("a", "2"), ("a", "3"), ("a", "5"))
+    rows = streams(
+        ("a", GENESIS), ("a", "0"), ("b", GENESIS), ("a", "0"), ("a", "2"), ("a", "3"), ("a", "5")
+    )
     hashed = hashes(rows)
     assert wrong_links(rows) == [(3, hashed[1], True), (4, hashed[3], False), (5, hashed[4], True)]
 

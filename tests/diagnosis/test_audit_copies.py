@@ -1,4 +1,6 @@
-"""What copying tools do to texts: one finding, and the entries count. Where only some texts differ, or a hash fails, nothing is excused."""
+"""What copying tools do to texts: one finding, and the entries count. Where only some texts differ,
+or a hash fails, nothing is excused.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +27,29 @@ BANNER = "\n ⛅️ wrangler 4.22.0\n──────────────�
 
 
 def chain() -> list[dict[str, Any]]:
-    """Rows of which some hold slashes, letters beyond ASCII, composed and decomposed alike, and dates with trailing zeros."""
+    """Rows of which some hold slashes, letters beyond ASCII, composed and decomposed alike, and
+    dates with trailing zeros.
+    """
     rows: list[dict[str, Any]] = []
-    titles = ("plain", "caf\u00e9 / \u304c", 'a<b> & "c"', "\U0001f600 z", "plain / too", "\u00e9t\u00e9", "x < y / z")
+    titles = (
+        "plain",
+        "caf\u00e9 / \u304c",
+        'a<b> & "c"',
+        "\U0001f600 z",
+        "plain / too",
+        "\u00e9t\u00e9",
+        "x < y / z",
+    )
     for n, title in enumerate(titles):
         prev = rows[-1]["entry_hash"] if rows else GENESIS
-        rows.append(row(n * 1000 + 120, prev, prev, data={"title": title, "at": "2026-02-23T05:00:00.100Z", "number": 1.5}))
+        rows.append(
+            row(
+                n * 1000 + 120,
+                prev,
+                prev,
+                data={"title": title, "at": "2026-02-23T05:00:00.100Z", "number": 1.5},
+            )
+        )
     return rows
 
 
@@ -50,7 +69,11 @@ def ms_digits(text: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    return text[:-1].rstrip("0").rstrip(".") + "Z" if text.endswith("Z") and text[10:11] == "T" else text
+    return (
+        text[:-1].rstrip("0").rstrip(".") + "Z"
+        if text.endswith("Z") and text[10:11] == "T"
+        else text
+    )
 
 
 def in_tokyo(text: str) -> str:
@@ -58,7 +81,11 @@ def in_tokyo(text: str) -> str:
 
     if not (text.endswith("Z") and text[10:11] == "T"):
         return text
-    return datetime.fromisoformat(text).astimezone(timezone(timedelta(hours=9))).isoformat(timespec="milliseconds")
+    return (
+        datetime.fromisoformat(text)
+        .astimezone(timezone(timedelta(hours=9)))
+        .isoformat(timespec="milliseconds")
+    )
 
 
 TOOLS: dict[str, tuple[Tool, set[str]]] = {
@@ -69,20 +96,34 @@ TOOLS: dict[str, tuple[Tool, set[str]]] = {
     "a byte order mark": (lambda text: "\ufeff" + text, {"bom"}),
     "UTF-16": (lambda text: text.encode("utf-16").decode("utf-8", "surrogateescape"), {"utf-16"}),
     "pretty": (lambda text: json.dumps(json.loads(text), indent=2, ensure_ascii=False), {"layout"}),
-    "other order": (lambda text: json.dumps(dict(reversed(json.loads(text).items())), ensure_ascii=False), {"layout"}),
+    "other order": (
+        lambda text: json.dumps(dict(reversed(json.loads(text).items())), ensure_ascii=False),
+        {"layout"},
+    ),
     "slashes": (lambda text: text.replace("/", "\\/"), {"slashes"}),
-    "ASCII": (lambda text: json.dumps(json.loads(text), ensure_ascii=True, separators=(",", ":")), {"escapes"}),
-    "Go": (lambda text: text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"), {"escapes"}),
+    "ASCII": (
+        lambda text: json.dumps(json.loads(text), ensure_ascii=True, separators=(",", ":")),
+        {"escapes"},
+    ),
+    "Go": (
+        lambda text: text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"),
+        {"escapes"},
+    ),
     "HTML": (html.escape, {"html"}),
     "latin": (lambda text: text.encode().decode("latin-1"), {"encoding"}),
     "NFD": (lambda text: unicodedata.normalize("NFD", text), {"NFD"}),
     "PowerShell 7": (lambda text: values(text, ms_digits), {"dates"}),
     "PowerShell 7, trimmed": (lambda text: values(text, trimmed), {"trimmed dates"}),
-    "PowerShell, local": (lambda text: json.dumps(json.loads(values(text, in_tokyo)), indent=2), {"dates", "layout"}),
+    "PowerShell, local": (
+        lambda text: json.dumps(json.loads(values(text, in_tokyo)), indent=2),
+        {"dates", "layout"},
+    ),
 }
 
 
-def treated(rows: list[dict[str, Any]], tool: Tool, which: Callable[[str], bool] = lambda key: True) -> dict[str, BucketObject]:
+def treated(
+    rows: list[dict[str, Any]], tool: Tool, which: Callable[[str], bool] = lambda key: True
+) -> dict[str, BucketObject]:
     found = {}
     for key, item in objects(rows).items():
         found[key] = BucketObject(key, tool(item.text) if which(key) else item.text, item.place)
@@ -104,8 +145,13 @@ def test_every_text_changed_in_one_way(name: str) -> None:
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_one_folder_alone_was_copied_with_a_tool(name: str) -> None:
-    records = records_of(None, None, treated(chain(), TOOLS[name][0], lambda key: "/stream/" in key))
-    assert (records.edited_objects, list(records.altered)) == (set(), ["worker/r2/audit/immutable/stream/"])
+    records = records_of(
+        None, None, treated(chain(), TOOLS[name][0], lambda key: "/stream/" in key)
+    )
+    assert (records.edited_objects, list(records.altered)) == (
+        set(),
+        ["worker/r2/audit/immutable/stream/"],
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in TOOLS if name not in ("Go", "latin", "NFD")])
@@ -130,7 +176,11 @@ def test_a_text_that_was_edited_beneath_is_edited(name: str) -> None:
 
 
 def test_what_a_hash_does_not_cover_is_no_tool_s_doing() -> None:
-    for old, new in (('"version":1', '"version":2'), ("school-store", "another"), ('"version":1', '"version":1,"more":1')):
+    for old, new in (
+        ('"version":1', '"version":2'),
+        ("school-store", "another"),
+        ('"version":1', '"version":1,"more":1'),
+    ):
         bucket = treated(chain(), lambda text, old=old, new=new: text.replace(old, new))  # type: ignore[misc]
         assert records_of(None, None, bucket).edited_objects == set(bucket)
 
@@ -138,20 +188,35 @@ def test_what_a_hash_does_not_cover_is_no_tool_s_doing() -> None:
 def test_texts_as_the_worker_wrote_them_show_no_tool() -> None:
     rows = chain()
     records = records_of(rows, stored(rows), objects(rows))
-    assert (records.altered, records.edited_objects, find_tampering(records, ()).edited) == ({}, set(), [])
+    assert (records.altered, records.edited_objects, find_tampering(records, ()).edited) == (
+        {},
+        set(),
+        [],
+    )
 
 
-@pytest.mark.parametrize(("change", "way"), [(ms_digits, "dates"), (trimmed, "trimmed dates"), (in_tokyo, "dates")])
+@pytest.mark.parametrize(
+    ("change", "way"), [(ms_digits, "dates"), (trimmed, "trimmed dates"), (in_tokyo, "dates")]
+)
 @pytest.mark.parametrize("source", ["list", "storage"])
-def test_rows_whose_dates_a_shell_wrote_anew(change: Callable[[str], str], way: str, source: str) -> None:
+def test_rows_whose_dates_a_shell_wrote_anew(
+    change: Callable[[str], str], way: str, source: str
+) -> None:
     rows = chain()
-    told = [json.loads(values(json.dumps({**item, "immutable": None}), change)) | {"immutable": sinks(item, change)} for item in rows]
+    told = [
+        json.loads(values(json.dumps({**item, "immutable": None}), change))
+        | {"immutable": sinks(item, change)}
+        for item in rows
+    ]
     if source == "list":
         records = records_of(told)
     else:
         original = stored(rows)
         changed = [item for item in told for _ in range(2)]
-        records = records_of(None, {k: StoredRow(k, value, PLACE) for k, value in zip(original, changed, strict=True)})
+        records = records_of(
+            None,
+            {k: StoredRow(k, value, PLACE) for k, value in zip(original, changed, strict=True)},
+        )
     assert find_tampering(records, ()).edited == []
     assert [done.ways for done in records.altered.values()] == [(way,)]
     assert hashes(entry.raw for entry in records.ordered) == hashes(rows)

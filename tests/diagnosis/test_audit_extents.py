@@ -48,9 +48,13 @@ def test_nothing_after_the_end_of_a_listing_is_absent(count: int) -> None:
 
 def test_a_listing_by_prefix_that_ended_inside_one() -> None:
     extent = StorageExtent([key for key in WHOLE if not key.startswith("pop_chain:lastHash:")])
-    assert {extent.of(key) for key in WHOLE if key.startswith("pop_chain:lastHash:")} == {NOT_COVERED}
+    assert {extent.of(key) for key in WHOLE if key.startswith("pop_chain:lastHash:")} == {
+        NOT_COVERED
+    }
     assert extent.ends_early([HEAD.format("A")]) == "pop_chain:history:2026:bb"
-    assert extent.ends_early([]) is None, "a worker whose clients give the parents never writes a head"
+    assert extent.ends_early([]) is None, (
+        "a worker whose clients give the parents never writes a head"
+    )
     assert StorageExtent(WHOLE).ends_early([HEAD.format("A"), HEAD.format("B")]) is None
 
 
@@ -60,7 +64,9 @@ def test_one_head_of_two_is_a_row_that_was_lost(lost: str, kept: str, grant: str
     extent = StorageExtent(key for key in WHOLE if key != lost.format(grant))
     assert extent.of(lost.format(grant)) is NOT_COVERED
     assert extent.lone_heads() == [(kept.format(grant), lost.format(grant))]
-    assert extent.ends_early([lost.format(grant)]) is None, "it is one row, not the end of the listing"
+    assert extent.ends_early([lost.format(grant)]) is None, (
+        "it is one row, not the end of the listing"
+    )
     both = StorageExtent(key for key in WHOLE if key not in (lost.format("C"), kept.format("C")))
     assert {both.of(lost.format("C")), both.of(kept.format("C"))} == {ABSENT}
     assert both.lone_heads() == []
@@ -75,10 +81,17 @@ def test_where_a_listing_of_the_bucket_ended(cut: int) -> None:
     every: list[Any] = keys(12)
     extent = BucketExtent(every[:cut], every)
     if cut == 12:
-        assert (extent.cuts(), extent.unexported()) == ([], ["audit/immutable/stream/"]), "one folder, or an end between the two"
+        assert (extent.cuts(), extent.unexported()) == ([], ["audit/immutable/stream/"]), (
+            "one folder, or an end between the two"
+        )
     else:
         [found] = extent.cuts()
-        assert (found.scope, found.kind, found.key, found.absent) == ("the bucket", "ends at", every[cut - 1], 24 - cut)
+        assert (found.scope, found.kind, found.key, found.absent) == (
+            "the bucket",
+            "ends at",
+            every[cut - 1],
+            24 - cut,
+        )
         assert every[cut - 1] in str(found)
     assert not any(map(extent.covers, every[cut:]))
     assert all(map(extent.covers, every[:cut]))
@@ -93,7 +106,9 @@ def test_a_listing_that_begins_late() -> None:
 def test_each_folder_was_listed_and_one_stopped() -> None:
     every = keys(12)
     extent = BucketExtent([*every[:8], *every[12:]], every)
-    assert [(cut.scope, cut.key, cut.absent) for cut in extent.cuts()] == [("audit/immutable/entry/", every[7], 4)]
+    assert [(cut.scope, cut.key, cut.absent) for cut in extent.cuts()] == [
+        ("audit/immutable/entry/", every[7], 4)
+    ]
     assert extent.cuts(every[8:12]) == [], "something else accounts for them"
     assert (extent.is_whole, BucketExtent(every, every).is_whole) == (False, True)
 
@@ -114,4 +129,6 @@ def test_a_page_that_was_lost_on_the_way() -> None:
     assert (lost.key, lost.absent) == (every[3], 4)
     assert extent.lost_page(gone[:2]) is None, "two by chance"
     assert extent.lost_page([*gone, every[9]]) is None, "another one is gone elsewhere"
-    assert extent.lost_page(every[14:18]) is None, "of one stream and one time: what somebody would take out"
+    assert extent.lost_page(every[14:18]) is None, (
+        "of one stream and one time: what somebody would take out"
+    )

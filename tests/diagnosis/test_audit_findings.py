@@ -1,4 +1,6 @@
-"""What the audit chain, the bucket and ticket receipts came to, in findings: each word for word, from one thing that is wrong."""
+"""What the audit chain, the bucket and ticket receipts came to, in findings: each word for word,
+from one thing that is wrong.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,12 @@ from popkit.worker.storage_history import HistoryRow
 from tests.diagnosis.admin_steps import GRANT, OTHER
 from tests.diagnosis.audit_rows import GENESIS, hashes, line, objects, records_of, row, stored
 
-AUDIT_LOGS, STORAGE, BUCKET, RECEIPTS = "worker/audit-logs.json", "worker/storage.jsonl", "worker/r2", "worker/ticket-receipts.jsonl"
+AUDIT_LOGS, STORAGE, BUCKET, RECEIPTS = (
+    "worker/audit-logs.json",
+    "worker/storage.jsonl",
+    "worker/r2",
+    "worker/ticket-receipts.jsonl",
+)
 PLACE = Place(RECEIPTS, 3, None, None)
 
 
@@ -39,7 +46,12 @@ def audit(records: Any = None, tampering: Tampering | None = None, **more: Any) 
     return diagnose_audit(Inquiry(facts))
 
 
-def check(receipt: str = "receipt", *wrong: str, unknown: tuple[str, ...] = (), accepts: bool | None = False) -> ReceiptCheck:
+def check(
+    receipt: str = "receipt",
+    *wrong: str,
+    unknown: tuple[str, ...] = (),
+    accepts: bool | None = False,
+) -> ReceiptCheck:
     return ReceiptCheck(receipt, wrong, unknown, accepts, PLACE)
 
 
@@ -48,15 +60,28 @@ def check(receipt: str = "receipt", *wrong: str, unknown: tuple[str, ...] = (), 
 
 def test_nothing_was_collected() -> None:
     found = audit()
-    assert replace(found, unknown=frozenset()) == AuditDiagnosis("cannot tell", 0, [], [], [], [], [], [], [])
-    lists = {"edited", "removed", "edited_objects", "missing_objects", "bad_receipts", "server_accepts"}
+    assert replace(found, unknown=frozenset()) == AuditDiagnosis(
+        "cannot tell", 0, [], [], [], [], [], [], []
+    )
+    lists = {
+        "edited",
+        "removed",
+        "edited_objects",
+        "missing_objects",
+        "bad_receipts",
+        "server_accepts",
+    }
     assert found.unknown == lists
     assert all(found.as_json()[name] is None for name in lists)
 
 
 def test_records_that_hold() -> None:
-    found = audit(records_of(line(3)), checks=[check("good", accepts=True), check("another", accepts=None)])
-    assert replace(found, unknown=frozenset()) == AuditDiagnosis("holds", 5, [], [], [], [], [], [], [])
+    found = audit(
+        records_of(line(3)), checks=[check("good", accepts=True), check("another", accepts=None)]
+    )
+    assert replace(found, unknown=frozenset()) == AuditDiagnosis(
+        "holds", 5, [], [], [], [], [], [], []
+    )
     assert found.as_json()["edited"] == [], "the list was looked at"
     assert found.as_json()["missing_objects"] is None, "no bucket was"
 
@@ -133,7 +158,13 @@ def test_a_removed_entry_and_the_source_that_lacks_it() -> None:
             ),
             "violated",
         ),
-        ({"orphans": ["entry"]}, Finding("bucket_orphan", None, (BUCKET, "entry"), observed="no later entry names the object"), "holds"),
+        (
+            {"orphans": ["entry"]},
+            Finding(
+                "bucket_orphan", None, (BUCKET, "entry"), observed="no later entry names the object"
+            ),
+            "holds",
+        ),
         (
             {"half_copies": ["entry"]},
             Finding(
@@ -158,23 +189,43 @@ def test_a_removed_entry_and_the_source_that_lacks_it() -> None:
         ),
     ],
 )
-def test_what_is_wrong_beside_the_rows(tampering: dict[str, Any], finding: Finding, verdict: str) -> None:
+def test_what_is_wrong_beside_the_rows(
+    tampering: dict[str, Any], finding: Finding, verdict: str
+) -> None:
     rows = line(2)
-    found = audit(records_of(rows, stored(rows, **{"audit:lastHash:global": rows[1]["entry_hash"]}), objects(rows)), Tampering(**tampering))
+    found = audit(
+        records_of(
+            rows, stored(rows, **{"audit:lastHash:global": rows[1]["entry_hash"]}), objects(rows)
+        ),
+        Tampering(**tampering),
+    )
     assert found.findings == [finding]
     assert found.verdict == verdict
-    assert (found.edited_objects, found.missing_objects) == (tampering.get("edited_objects", []), tampering.get("missing_objects", []))
+    assert (found.edited_objects, found.missing_objects) == (
+        tampering.get("edited_objects", []),
+        tampering.get("missing_objects", []),
+    )
 
 
 def history_row(grant: str, holds: bool) -> HistoryRow:
-    return HistoryRow("history key", grant, "claimer", 0, GENESIS, GENESIS, "audit", "entry", 7, holds, None)
+    return HistoryRow(
+        "history key", grant, "claimer", 0, GENESIS, GENESIS, "audit", "entry", 7, holds, None
+    )
 
 
 def test_a_history_record_that_does_not_hash_to_what_it_says() -> None:
     for grant, of in ((GRANT, GRANT), (OTHER, None)):
-        found = audit(records_of(line(2)), history=[history_row(grant, True), history_row(grant, False)])
+        found = audit(
+            records_of(line(2)), history=[history_row(grant, True), history_row(grant, False)]
+        )
         assert found.findings == [
-            Finding("history_record_false", of, (STORAGE, "history key"), "an entry hash that is the hash of the record's fields", "entry")
+            Finding(
+                "history_record_false",
+                of,
+                (STORAGE, "history key"),
+                "an entry hash that is the hash of the record's fields",
+                "entry",
+            )
         ]
         assert found.verdict == "violated", "its finding is critical"
 
@@ -183,12 +234,29 @@ def test_a_history_record_that_does_not_hash_to_what_it_says() -> None:
 
 
 def test_bad_ticket_receipts_and_what_the_worker_says_of_them() -> None:
-    checks = [check("b", "event", "issuedAt"), check("a", "subject", accepts=True), check("c", accepts=True), check("d", "x", accepts=None)]
+    checks = [
+        check("b", "event", "issuedAt"),
+        check("a", "subject", accepts=True),
+        check("c", accepts=True),
+        check("d", "x", accepts=None),
+    ]
     found = audit(records_of(line(2)), checks=[*checks, *checks])
-    assert (found.verdict, found.bad_receipts, found.server_accepts, found.checked) == ("violated", ["a", "b", "d"], ["a"], 10)
+    assert (found.verdict, found.bad_receipts, found.server_accepts, found.checked) == (
+        "violated",
+        ["a", "b", "d"],
+        ["a"],
+        10,
+    )
     wanted = "what the receipt's audit entry says"
-    seen = {"a": "the receipt differs in subject", "b": "the receipt differs in event, issuedAt", "d": "the receipt differs in x"}
-    bad = [Finding("ticket_receipt_bad", None, (RECEIPTS, name), wanted, text) for name, text in seen.items()]
+    seen = {
+        "a": "the receipt differs in subject",
+        "b": "the receipt differs in event, issuedAt",
+        "d": "the receipt differs in x",
+    }
+    bad = [
+        Finding("ticket_receipt_bad", None, (RECEIPTS, name), wanted, text)
+        for name, text in seen.items()
+    ]
     passes = Finding(
         "ticket_receipt_server_accepts",
         None,
@@ -201,16 +269,24 @@ def test_bad_ticket_receipts_and_what_the_worker_says_of_them() -> None:
 
 def test_a_bad_ticket_receipt_of_the_storage_is_found_there() -> None:
     place = Place(STORAGE, 3, "ticket_receipt:evt:CODE", None)
-    [found] = audit(records_of(line(2)), checks=[ReceiptCheck("a", ("event",), (), False, place)]).findings
+    [found] = audit(
+        records_of(line(2)), checks=[ReceiptCheck("a", ("event",), (), False, place)]
+    ).findings
     assert found.where == (place.part, "a")
 
 
 def test_ticket_receipts_of_which_the_entry_is_not_there() -> None:
-    one = audit(records_of(line(2)), checks=[check("a", unknown=("entry",)), check("b", unknown=("sinks",))])
+    one = audit(
+        records_of(line(2)), checks=[check("a", unknown=("entry",)), check("b", unknown=("sinks",))]
+    )
     text = "1 ticket receipt whose audit entry is not in the evidence"
-    assert one.findings == [Finding("ticket_receipt_unchecked", None, (RECEIPTS, ""), not_checked=text)]
+    assert one.findings == [
+        Finding("ticket_receipt_unchecked", None, (RECEIPTS, ""), not_checked=text)
+    ]
     assert (one.verdict, one.bad_receipts) == ("holds", [])
-    [two] = audit(checks=[check("a", unknown=("sinks", "entry")), check("b", unknown=("entry",))]).findings
+    [two] = audit(
+        checks=[check("a", unknown=("sinks", "entry")), check("b", unknown=("entry",))]
+    ).findings
     assert two.not_checked == "2 ticket receipts whose audit entry is not in the evidence"
 
 
@@ -226,7 +302,9 @@ def test_a_stored_head_that_is_not_the_newest_row() -> None:
         more = others | ({} if head is None else {"audit:lastHash:global": head})
         storage = stored(rows, **more)
         found = audit(records_of(None, storage), storage=storage)
-        assert found.findings == [Finding("audit_end_differs", None, (STORAGE, "audit:lastHash:global"), newest, seen)]
+        assert found.findings == [
+            Finding("audit_end_differs", None, (STORAGE, "audit:lastHash:global"), newest, seen)
+        ]
         assert found.verdict == "holds", "a crash does as much"
     storage = stored(rows, **{"audit:lastHash:global": newest})
     storage["audit:lastHash:none"] = StoredRow("audit:lastHash:none", "gone", PLACE)
@@ -240,7 +318,11 @@ def test_a_chain_that_begins_again() -> None:
     where = (AUDIT_LOGS, rows[2]["entry_hash"])
     assert found.findings == [
         Finding(
-            "audit_chain_restarted", None, where, "one entry that begins the audit chain", "this entry begins the audit chain once more"
+            "audit_chain_restarted",
+            None,
+            where,
+            "one entry that begins the audit chain",
+            "this entry begins the audit chain once more",
         )
     ]
     assert found.verdict == "holds"
@@ -253,7 +335,9 @@ def test_a_stream_link_that_is_wrong() -> None:
         last = row(2000, second, link, data={"n": 2})
         found = audit(records_of([*rows[:2], last]))
         where = (AUDIT_LOGS, last["entry_hash"])
-        assert found.findings == [Finding("audit_stream_link_wrong", None, where, second, link, severity=severity)]
+        assert found.findings == [
+            Finding("audit_stream_link_wrong", None, where, second, link, severity=severity)
+        ]
         assert found.verdict == verdict
 
 
@@ -261,11 +345,15 @@ def test_a_stream_link_that_is_wrong() -> None:
 
 
 def said(ok: bool) -> dict[str, Any]:
-    return {"audit-integrity": SimpleNamespace(body={"ok": ok, "checked": 2, "limit": 50, "issues": []})}
+    return {
+        "audit-integrity": SimpleNamespace(body={"ok": ok, "checked": 2, "limit": 50, "issues": []})
+    }
 
 
 def differs(ok: str, text: str) -> Finding:
-    return Finding("server_verdict_differs", None, ("worker/audit-integrity.json", "ok"), f"ok {ok}", text)
+    return Finding(
+        "server_verdict_differs", None, ("worker/audit-integrity.json", "ok"), f"ok {ok}", text
+    )
 
 
 def test_what_the_worker_says_of_itself() -> None:
@@ -275,8 +363,12 @@ def test_what_the_worker_says_of_itself() -> None:
     assert audit(records, answers=said(False)).findings == [differs("true", false)]
     bad = audit(records, answers=said(True), checks=[check("a", "event")])
     told = "ok true; the recomputed result counts: the worker looks at no ticket receipt"
-    assert [f for f in bad.findings if f.code == "server_verdict_differs"] == [differs("false", told)]
-    assert [f.code for f in audit(records, answers=said(False), checks=[check("a", "event")]).findings] == ["ticket_receipt_bad"]
+    assert [f for f in bad.findings if f.code == "server_verdict_differs"] == [
+        differs("false", told)
+    ]
+    assert [
+        f.code for f in audit(records, answers=said(False), checks=[check("a", "event")]).findings
+    ] == ["ticket_receipt_bad"]
 
 
 @pytest.mark.parametrize("what", ["end", "beginning", "link"])

@@ -1,4 +1,6 @@
-"""Audit rows read from list, storage and bucket: what makes one an entry, and what speaks against it."""
+"""Audit rows read from list, storage and bucket: what makes one an entry, and what speaks against
+it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,33 @@ from typing import Any
 
 import pytest
 
-from popkit.audit.entries import BUCKET, LIST, STORAGE, AuditEntry, as_entry, has_shape, milliseconds
+from popkit.audit.entries import (
+    BUCKET,
+    LIST,
+    STORAGE,
+    AuditEntry,
+    as_entry,
+    has_shape,
+    milliseconds,
+)
 from popkit.audit.reading import read_audit
 from popkit.audit.tampering import find_tampering
 from popkit.evidence.lines import Place
 from popkit.evidence.worker import BucketObject, StoredRow
 from popkit.protocol import canonical
-from tests.diagnosis.audit_rows import PLACE, SECOND, answer, entry_of, hashes, line, objects, records_of, row, stored, ts
+from tests.diagnosis.audit_rows import (
+    PLACE,
+    SECOND,
+    answer,
+    entry_of,
+    hashes,
+    line,
+    objects,
+    records_of,
+    row,
+    stored,
+    ts,
+)
 
 
 def test_a_time_is_in_milliseconds_and_in_utc_where_it_names_no_zone() -> None:
@@ -25,7 +47,15 @@ def test_a_time_is_in_milliseconds_and_in_utc_where_it_names_no_zone() -> None:
 
 
 def test_a_row_becomes_an_entry_whole() -> None:
-    told = row(5, "aa", "bb", event="WALLET_CLAIM", eventId="evt-1", data={"x": 1}, actor={"type": "wallet", "id": "w"})
+    told = row(
+        5,
+        "aa",
+        "bb",
+        event="WALLET_CLAIM",
+        eventId="evt-1",
+        data={"x": 1},
+        actor={"type": "wallet", "id": "w"},
+    )
     assert entry_of(told) == AuditEntry(
         told["entry_hash"], "WALLET_CLAIM", "evt-1", ts(5), SECOND * 1000 + 5, {"x": 1}, {"type": "wallet", "id": "w"}, "aa", "bb",
         told["immutable"], PLACE, told,
@@ -34,10 +64,17 @@ def test_a_row_becomes_an_entry_whole() -> None:
 
 
 def test_what_is_no_object_is_left_out_of_an_entry() -> None:
-    told = row(0, data=[1], actor="somebody", stream_prev_hash=7, sinks=False) | {"immutable": "yes"}
+    told = row(0, data=[1], actor="somebody", stream_prev_hash=7, sinks=False) | {
+        "immutable": "yes"
+    }
     told["entry_hash"] = canonical.entry_hash(told)
     entry = entry_of(told)
-    assert (entry.data, entry.actor, entry.stream_prev_hash, entry.immutable) == ({}, {}, None, None)
+    assert (entry.data, entry.actor, entry.stream_prev_hash, entry.immutable) == (
+        {},
+        {},
+        None,
+        None,
+    )
     assert entry_of(row(0, stream=None, sinks=False)).stream_prev_hash is None
 
 
@@ -79,7 +116,9 @@ def test_rows_are_known_by_source_with_their_places() -> None:
     places = {told["data"]["n"]: records.entries[told["entry_hash"]].place for told in rows}
     first = canonical.object_keys(rows[0])[0]
     assert places[0] == Place("worker/r2.jsonl", 1, first, "bucket")
-    assert places[1] == Place("worker/storage.jsonl", 1, f"audit_history:{ts(1000)}:{rows[1]['entry_hash']}", "storage")
+    assert places[1] == Place(
+        "worker/storage.jsonl", 1, f"audit_history:{ts(1000)}:{rows[1]['entry_hash']}", "storage"
+    )
     assert places[2] == Place("worker/audit-logs.json", None, rows[2]["entry_hash"], "answer")
     assert records.sources[LIST].keys == [(ts(n * 1000), rows[n]["entry_hash"]) for n in (2, 3)]
 
@@ -88,7 +127,10 @@ def test_a_copy_that_names_its_sinks_is_kept_over_one_that_does_not() -> None:
     [told] = line(1)
     bare = {k: v for k, v in told.items() if k != "immutable"}
     for shown, held in ((bare, told), (told, bare)):
-        assert records_of([shown], stored([held])).entries[told["entry_hash"]].immutable == told["immutable"]
+        assert (
+            records_of([shown], stored([held])).entries[told["entry_hash"]].immutable
+            == told["immutable"]
+        )
     first = records_of([told], None, objects([told])).entries[told["entry_hash"]]
     assert first.place.file == "worker/audit-logs.json", "of two that are alike the first"
     twice = records_of([bare], stored([bare])).entries[told["entry_hash"]]
@@ -110,12 +152,17 @@ def test_one_copy_of_two_in_the_storage() -> None:
 
 def test_what_is_beside_the_immutable_folder_is_no_object_of_the_audit_chain() -> None:
     rows = line(2)
-    bucket = {"audit/other/x.json": BucketObject("audit/other/x.json", "{}", PLACE), **objects(rows)}
+    bucket = {
+        "audit/other/x.json": BucketObject("audit/other/x.json", "{}", PLACE),
+        **objects(rows),
+    }
     records = records_of(None, None, bucket)
     assert set(records.objects) == set(objects(rows))
     assert records.edited_objects == set()
     assert records.rows_checked == 4
-    assert records.bucket_keys == {told["entry_hash"]: set(canonical.object_keys(told)) for told in rows}
+    assert records.bucket_keys == {
+        told["entry_hash"]: set(canonical.object_keys(told)) for told in rows
+    }
 
 
 def test_a_bucket_text_that_is_not_the_canonical_payload() -> None:
@@ -135,7 +182,9 @@ def test_a_bucket_text_that_is_not_the_canonical_payload() -> None:
         records = records_of(None, None, {key: BucketObject(key, spoilt, PLACE)})
         assert (records.edited_objects, records.entries) == ({key}, {}), spoilt
     other = key.replace("entry/", "entry/0")
-    assert records_of(None, None, {other: BucketObject(other, text, PLACE)}).edited_objects == {other}
+    assert records_of(None, None, {other: BucketObject(other, text, PLACE)}).edited_objects == {
+        other
+    }
 
 
 def test_a_payload_with_a_lone_surrogate_is_read_as_javascript_wrote_it() -> None:
@@ -154,13 +203,27 @@ def test_a_row_s_immutable_part_must_fit_the_entry_and_every_copy(what: str) -> 
     elif what == "copy":
         shown["immutable"]["sinks"][0]["at"] = ts(9)
     records = records_of([rows[0], shown], stored(rows))
-    assert find_tampering(records, ()).edited == ([] if what == "nothing" else [rows[1]["entry_hash"]])
+    assert find_tampering(records, ()).edited == (
+        [] if what == "nothing" else [rows[1]["entry_hash"]]
+    )
 
 
 def test_a_place_keeps_the_line_of_its_list() -> None:
     [told] = line(1)
-    answers = {"audit-logs": SimpleNamespace(is_ok=True, body={"logs": [told]}, place=Place("worker/audit-logs.json", 4, None, "list"))}
-    evidence: Any = SimpleNamespace(earlier_lists=[], answers=answers, storage=None, bucket=None, is_damaged=lambda prefix: False)
+    answers = {
+        "audit-logs": SimpleNamespace(
+            is_ok=True,
+            body={"logs": [told]},
+            place=Place("worker/audit-logs.json", 4, None, "list"),
+        )
+    }
+    evidence: Any = SimpleNamespace(
+        earlier_lists=[],
+        answers=answers,
+        storage=None,
+        bucket=None,
+        is_damaged=lambda prefix: False,
+    )
     assert read_audit(evidence).entries[told["entry_hash"]].place.line == 4
 
 
@@ -187,12 +250,20 @@ def test_a_row_from_before_the_second_copy_stands_alone_rightly() -> None:
     early, late = row(0, ts="2026-02-22T05:57:59.999Z"), row(0, ts="2026-02-22T05:58:00.000Z")
     around = stored(line(30))
     for told, half in ((early, []), (late, [late["entry_hash"]])):
-        storage = {key: value for key, value in stored([told]).items() if key.startswith("audit_history:")}
+        storage = {
+            key: value for key, value in stored([told]).items() if key.startswith("audit_history:")
+        }
         assert records_of(None, storage | around).sources["storage"].half == half
-        assert records_of(None, storage).sources["storage"].half == [], "that no copy was exported is no loss of one"
-    without_history = {key: value for key, value in stored([early]).items() if key.startswith("audit_entry:")}
+        assert records_of(None, storage).sources["storage"].half == [], (
+            "that no copy was exported is no loss of one"
+        )
+    without_history = {
+        key: value for key, value in stored([early]).items() if key.startswith("audit_entry:")
+    }
     before = stored([row(0, ts="2026-02-22T05:57:00.000Z")])
-    assert records_of(None, without_history | around | before).sources["storage"].half == [early["entry_hash"]]
+    assert records_of(None, without_history | around | before).sources["storage"].half == [
+        early["entry_hash"]
+    ]
 
 
 # -- older answers of the list --
@@ -200,13 +271,24 @@ def test_a_row_from_before_the_second_copy_stands_alone_rightly() -> None:
 
 def test_rows_of_earlier_lists_are_entries_and_no_source() -> None:
     rows = line(53)
-    records = records_of(rows[3:], earlier=[answer({"logs": rows[1:4]}), answer({"logs": rows[:2]}), answer({"logs": rows[:2]})])
+    records = records_of(
+        rows[3:],
+        earlier=[
+            answer({"logs": rows[1:4]}),
+            answer({"logs": rows[:2]}),
+            answer({"logs": rows[:2]}),
+        ],
+    )
     assert sorted(records.entries) == sorted(hashes(rows))
     assert records.rows_checked == 53, "each once"
     assert set(records.sources[LIST].stated) == set(hashes(rows[3:]))
-    assert {records.entries[entry].place.file for entry in hashes(rows[:3])} == {"worker/answers.jsonl"}
+    assert {records.entries[entry].place.file for entry in hashes(rows[:3])} == {
+        "worker/answers.jsonl"
+    }
     assert records.origins[rows[0]["entry_hash"]] == {LIST}
-    assert find_tampering(records, ()).removed == [], "what an older list covers, the newest need not hold any more"
+    assert find_tampering(records, ()).removed == [], (
+        "what an older list covers, the newest need not hold any more"
+    )
 
 
 def test_earlier_lists_without_a_newest_one() -> None:
@@ -216,11 +298,21 @@ def test_earlier_lists_without_a_newest_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [answer({"logs": line(2)}, is_ok=False), answer({}), answer({"logs": 7}), answer({"logs": [7, {}, {"entry_hash": 7}]})]
+    "told",
+    [
+        answer({"logs": line(2)}, is_ok=False),
+        answer({}),
+        answer({"logs": 7}),
+        answer({"logs": [7, {}, {"entry_hash": 7}]}),
+    ],
 )
 def test_an_earlier_answer_that_is_no_list(told: Any) -> None:
     records = records_of(line(2)[1:], earlier=[told])
-    assert (len(records.entries), records.rows_checked, records.sources[LIST].edited) == (1, 1, set())
+    assert (len(records.entries), records.rows_checked, records.sources[LIST].edited) == (
+        1,
+        1,
+        set(),
+    )
 
 
 def test_an_edited_row_of_an_earlier_list_is_edited() -> None:
@@ -235,7 +327,12 @@ def test_an_edited_row_of_an_earlier_list_is_edited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "source"), [("worker/audit-logs.json", LIST), ("worker/storage.jsonl", STORAGE), ("worker/r2.jsonl", BUCKET)]
+    ("file", "source"),
+    [
+        ("worker/audit-logs.json", LIST),
+        ("worker/storage.jsonl", STORAGE),
+        ("worker/r2.jsonl", BUCKET),
+    ],
 )
 def test_a_file_that_could_not_be_read_whole_is_a_damaged_source(file: str, source: str) -> None:
     assert records_of(line(1), damaged=file).damaged == {source}
@@ -248,11 +345,15 @@ def test_a_storage_row_under_another_time_or_hash_is_edited() -> None:
     moved = {late: StoredRow(late, first, PLACE), copied: StoredRow(copied, first, PLACE)}
     records = records_of(None, moved)
     assert records.sources[STORAGE].edited == {first["entry_hash"]}
-    assert records.sources[STORAGE].stated == {first["entry_hash"]: second["ts"]}, "its key places it"
+    assert records.sources[STORAGE].stated == {first["entry_hash"]: second["ts"]}, (
+        "its key places it"
+    )
     other = copied.replace(first["entry_hash"], second["entry_hash"])
     records = records_of(None, {other: StoredRow(other, first, PLACE)})
     assert (records.sources[STORAGE].edited, records.entries) == ({second["entry_hash"]}, {})
-    assert records.sources[STORAGE].stated == {second["entry_hash"]: ""}, "the key names no time, and the row is another's"
+    assert records.sources[STORAGE].stated == {second["entry_hash"]: ""}, (
+        "the key names no time, and the row is another's"
+    )
 
 
 def test_an_edited_list_row_stands_where_it_says() -> None:
@@ -276,8 +377,19 @@ def test_an_edited_list_row_stands_where_it_says() -> None:
         ({"sinks": [{"sink": "kv_index", "ref": "audit:immutable:else"}]}, False),
         ({"sinks": [{"sink": "r2_entry", "ref": "stream"}]}, False),
         ({"sinks": [{"sink": "r2_stream", "ref": "entry"}]}, False),
-        ({"sinks": [{"sink": "r2_entry", "ref": "entry"}, {"sink": "r2_stream", "ref": "stream"}]}, True),
-        ({"sinks": [{"sink": "r2_entry", "ref": "entry"}, {"sink": "r2_stream", "ref": "else"}]}, False),
+        (
+            {
+                "sinks": [
+                    {"sink": "r2_entry", "ref": "entry"},
+                    {"sink": "r2_stream", "ref": "stream"},
+                ]
+            },
+            True,
+        ),
+        (
+            {"sinks": [{"sink": "r2_entry", "ref": "entry"}, {"sink": "r2_stream", "ref": "else"}]},
+            False,
+        ),
         ({"sinks": [{"sink": "immutable_ingest", "ref": "whatever it answered"}]}, True),
     ],
 )
@@ -300,4 +412,6 @@ def test_an_entry_that_no_object_key_can_name_has_no_sink() -> None:
     for kind, fits in (("r2_entry", False), ("kv_index", False), ("immutable_ingest", True)):
         sinks = [{"sink": kind, "ref": f"audit/immutable/entry/{told['entry_hash']}.json"}]
         shown = {**told, "immutable": {"mode": "required", "payload_hash": payload, "sinks": sinks}}
-        assert find_tampering(records_of([shown]), ()).edited == ([] if fits else [told["entry_hash"]])
+        assert find_tampering(records_of([shown]), ()).edited == (
+            [] if fits else [told["entry_hash"]]
+        )

@@ -1,4 +1,6 @@
-"""Since when: the lost proof was issued, a wallet reported, a refusal landed. Three moments, each with how sure it is."""
+"""Since when: the lost proof was issued, a wallet reported, a refusal landed. Three moments, each
+with how sure it is.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def asked(path: Path, files: dict[str, Any], handle: GrantHandle) -> GrantDiagno
 
 
 def wedged(world: World, handle: GrantHandle) -> tuple[Proof, int, Ticket]:
-    """A lost proof, a wallet that is refused in its simulation 20 s later, and one that sends all the same 100 s later."""
+    """A lost proof, a wallet that is refused in its simulation 20 s later, and one that sends all
+    the same 100 s later.
+    """
     lost = world.worker.issue(handle.address, world.address("lost"))
     world.tick(20)
     first = world.now
@@ -38,13 +42,21 @@ def test_the_three_moments_of_a_break_are_kept_apart(tmp_path: Path) -> None:
     lost, reported, refused = wedged(world, handle)
     began = asked(tmp_path, world.collect(reports=True), handle).began
     assert began is not None
-    assert began.lost_proof_issued == Moment(lost.issued_at, None, "worker", EXACT), "a later anchor names its hash"
+    assert began.lost_proof_issued == Moment(lost.issued_at, None, "worker", EXACT), (
+        "a later anchor names its hash"
+    )
     assert began.first_wallet_refused == Moment(reported, None, "client", AT_LATEST)
-    assert began.first_refusal_landed == Moment(refused.landed.time, refused.landed.slot, "chain", EXACT)
+    assert began.first_refusal_landed == Moment(
+        refused.landed.time, refused.landed.slot, "chain", EXACT
+    )
 
 
-def test_a_signed_or_recorded_time_of_issue_is_exact_and_an_assumed_one_is_not(tmp_path: Path) -> None:
-    """The anchor tells the second of its append; the history and a child that names the entry hash confirm the signed one."""
+def test_a_signed_or_recorded_time_of_issue_is_exact_and_an_assumed_one_is_not(
+    tmp_path: Path,
+) -> None:
+    """The anchor tells the second of its append; the history and a child that names the entry hash
+    confirm the signed one.
+    """
     world, handle, _ = sound()
     lost = world.worker.issue(handle.address, world.address("lost"))
     world.tick(900)
@@ -67,7 +79,9 @@ def test_of_a_proof_that_nobody_knows_the_oldest_child_tells_at_latest(tmp_path:
     began = asked(tmp_path, world.collect(worker=False), handle).began
     assert began is not None
     assert began.lost_proof_issued == Moment(child.proof.issued_at, None, "chain", AT_LATEST)
-    assert began.first_refusal_landed == Moment(child.landed.time, child.landed.slot, "chain", EXACT)
+    assert began.first_refusal_landed == Moment(
+        child.landed.time, child.landed.slot, "chain", EXACT
+    )
     assert lost.issued_at < child.proof.issued_at < second.proof.issued_at
 
 
@@ -81,7 +95,9 @@ def test_an_earlier_refusal_may_be_missing_where_the_list_is_not_whole(tmp_path:
     }.items():
         began = asked(tmp_path / name, files, handle).began
         assert began is not None, name
-        assert began.first_refusal_landed == Moment(refused.landed.time, refused.landed.slot, "chain", AT_LATEST), name
+        assert began.first_refusal_landed == Moment(
+            refused.landed.time, refused.landed.slot, "chain", AT_LATEST
+        ), name
 
 
 def test_a_burnt_proof_is_the_beginning(tmp_path: Path) -> None:
@@ -97,14 +113,31 @@ def test_a_burnt_proof_is_the_beginning(tmp_path: Path) -> None:
     assert began.first_wallet_refused is None
 
 
-def test_reports_from_before_the_loss_and_of_other_rules_are_not_its_beginning(tmp_path: Path) -> None:
+def test_reports_from_before_the_loss_and_of_other_rules_are_not_its_beginning(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
-    liar = {"eventId": world.worker.event_of(handle.address), "wallet": world.address("liar"), "landed": False, "signature": None}
-    early = {**liar, "at": world.now, "message": "Error processing Instruction 1: custom program error: 0x178a", "logs": []}
+    liar = {
+        "eventId": world.worker.event_of(handle.address),
+        "wallet": world.address("liar"),
+        "landed": False,
+        "signature": None,
+    }
+    early = {
+        **liar,
+        "at": world.now,
+        "message": "Error processing Instruction 1: custom program error: 0x178a",
+        "logs": [],
+    }
     world.tick(50)
     lost = world.worker.issue(handle.address, world.address("lost"))
     world.tick(20)
-    paused = {**liar, "at": world.now, "message": "Error processing Instruction 1: custom program error: 0x1777", "logs": []}
+    paused = {
+        **liar,
+        "at": world.now,
+        "message": "Error processing Instruction 1: custom program error: 0x1777",
+        "logs": [],
+    }
     landed = {**early, "at": world.now, "landed": True}
     world.tick(20)
     real = {**early, "at": world.now}
@@ -129,7 +162,9 @@ def test_where_nothing_broke_nothing_began(tmp_path: Path) -> None:
 
 
 def test_of_a_grant_that_recovered_the_break_that_was(tmp_path: Path) -> None:
-    """The operator put the heads back: the chain went on, and the proof that the refused claims waited for is named."""
+    """The operator put the heads back: the chain went on, and the proof that the refused claims
+    waited for is named.
+    """
     world, handle, _ = sound()
     backup = world.worker.backup()
     lost = world.worker.issue(handle.address, world.address("lost"))
@@ -143,7 +178,9 @@ def test_of_a_grant_that_recovered_the_break_that_was(tmp_path: Path) -> None:
     assert "abandoned_proof" in {cause.name for cause in found.causes}
     assert found.began is not None
     assert found.began.lost_proof_issued == Moment(lost.issued_at, None, "worker", EXACT)
-    assert found.began.first_refusal_landed == Moment(refused.landed.time, refused.landed.slot, "chain", EXACT)
+    assert found.began.first_refusal_landed == Moment(
+        refused.landed.time, refused.landed.slot, "chain", EXACT
+    )
 
 
 def test_under_relaxed_rules_the_first_burnt_claim(tmp_path: Path) -> None:
@@ -165,4 +202,9 @@ def test_under_relaxed_rules_the_first_burnt_claim(tmp_path: Path) -> None:
 @pytest.mark.parametrize("known", [True, False])
 def test_a_moment_in_json(known: bool) -> None:
     slot = 7 if known else None
-    assert Moment(5, slot, "chain", EXACT).as_json() == {"time": 5, "slot": slot, "source": "chain", "certainty": "exact"}
+    assert Moment(5, slot, "chain", EXACT).as_json() == {
+        "time": 5,
+        "slot": slot,
+        "source": "chain",
+        "certainty": "exact",
+    }

@@ -1,4 +1,6 @@
-"""The chain of one grant from small claims made by hand: order, heads, gaps, and what contradicts itself."""
+"""The chain of one grant from small claims made by hand: order, heads, gaps, and what contradicts
+itself.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,12 @@ def test_claims_of_one_slot_stand_after_what_they_name() -> None:
         ({"signature": "a", "instruction_index": 1}, {"signature": "a", "instruction_index": 2}),
     ],
 )
-def test_claims_of_one_slot_that_no_link_orders(sooner: dict[str, Any], later: dict[str, Any]) -> None:
-    """By position in the block where it is known, then by issue, signature and place in the transaction."""
+def test_claims_of_one_slot_that_no_link_orders(
+    sooner: dict[str, Any], later: dict[str, Any]
+) -> None:
+    """By position in the block where it is known, then by issue, signature and place in the
+    transaction.
+    """
     one, two = claim("one", "ann", 20, **sooner), claim("two", "ann", 20, **later)
     assert in_landing_order([two, one]) == in_landing_order([one, two]) == [one, two]
     refused = [a._replace(accepted=False) for a in (two, one)]
@@ -99,13 +105,28 @@ def test_the_head_is_pop_states_where_it_is_readable_and_not_older_than_the_clai
     assert chain(*told, state=seen("elsewhere", unreadable=True)).head == "bob"
     assert chain(*told, state=seen(None)).head == GENESIS_HASH
     assert chain(*told).head == "bob"
-    assert not chain(*told, state=PopStateReading(known=True, head="x")).state_is_stale, "no slot tells its age"
+    assert not chain(*told, state=PopStateReading(known=True, head="x")).state_is_stale, (
+        "no slot tells its age"
+    )
     assert not chain(state=seen("x", slot=1)).state_is_stale, "no claim to be older than"
 
 
 def test_heads_while_a_slot_ran() -> None:
-    told = chain(ANN, claim("bob", "ann", 20), claim("cat", "bob", 20), claim("dan", "cat", 30), state=seen("dan"))
-    wanted = {9: {GENESIS_HASH}, 10: {GENESIS_HASH, "ann"}, 11: {"ann"}, 20: {"ann", "bob", "cat"}, 29: {"cat"}, 30: {"cat", "dan"}}
+    told = chain(
+        ANN,
+        claim("bob", "ann", 20),
+        claim("cat", "bob", 20),
+        claim("dan", "cat", 30),
+        state=seen("dan"),
+    )
+    wanted = {
+        9: {GENESIS_HASH},
+        10: {GENESIS_HASH, "ann"},
+        11: {"ann"},
+        20: {"ann", "bob", "cat"},
+        29: {"cat"},
+        30: {"cat", "dan"},
+    }
     assert {slot: told.heads_during(slot) for slot in wanted} == wanted
     assert told.heads_during(31) == {"dan"}
     assert chain().heads_during(5) == {GENESIS_HASH}
@@ -127,8 +148,12 @@ def test_a_relaxed_parent_need_not_have_landed_and_is_no_head() -> None:
 def test_an_unseen_head_of_pop_state_may_have_been_the_head_since_the_last_claim() -> None:
     assert chain(ANN, BOB, state=seen("unseen")).heads_during(20) == {"ann", "bob", "unseen"}
     assert chain(ANN, BOB, state=seen("unseen")).heads_during(15) == {"ann"}
-    assert chain(ANN, BOB, state=seen("unseen", slot=19)).heads_during(25) == {"bob"}, "PopState older than the last claim"
-    assert chain(ANN, BOB, state=seen("ann")).heads_during(25) == {"bob"}, "an older claim does not come back"
+    assert chain(ANN, BOB, state=seen("unseen", slot=19)).heads_during(25) == {"bob"}, (
+        "PopState older than the last claim"
+    )
+    assert chain(ANN, BOB, state=seen("ann")).heads_during(25) == {"bob"}, (
+        "an older claim does not come back"
+    )
     assert chain(ANN, BOB, state=seen(None)).heads_during(25) == {"bob"}
     assert chain(state=seen("unseen")).heads_during(25) == {GENESIS_HASH, "unseen"}
 
@@ -143,7 +168,11 @@ def test_a_parent_that_is_there_is_a_head_only_where_it_stands() -> None:
 
 def test_unseen_entries_are_named_by_strict_claims_and_by_pop_state() -> None:
     assert chain(ANN, BOB, CAT, state=seen("cat")).unseen == []
-    assert chain(ANN, CAT, claim("eve", "dan", 40), state=seen("fay")).unseen == ["bob", "dan", "fay"]
+    assert chain(ANN, CAT, claim("eve", "dan", 40), state=seen("fay")).unseen == [
+        "bob",
+        "dan",
+        "fay",
+    ]
     assert chain(CAT, state=seen(GENESIS_HASH)).unseen == ["bob"]
     assert chain(ANN, CAT, state=seen("cat"), eras=RELAXED).unseen == []
     assert chain(state=seen("ann")).unseen == ["ann"]
@@ -156,7 +185,9 @@ def test_unseen_entries_are_named_by_strict_claims_and_by_pop_state() -> None:
 def test_pop_state_that_names_a_claim_the_others_lead_past() -> None:
     assert chain(ANN, BOB, state=seen("ann")).state_disagrees
     assert not chain(ANN, BOB, state=seen("bob")).state_disagrees
-    assert chain(ANN, BOB, state=seen(None)).state_disagrees, "no PopState, and claims that wrote it"
+    assert chain(ANN, BOB, state=seen(None)).state_disagrees, (
+        "no PopState, and claims that wrote it"
+    )
     assert not chain(state=seen(None)).state_disagrees
     assert not chain(ANN, BOB, state=seen("unseen")).state_disagrees, "a gap is no contradiction"
     assert not chain(ANN, BOB, state=seen("ann", slot=19)).state_disagrees, "read before bob landed"
@@ -166,15 +197,21 @@ def test_pop_state_that_names_a_claim_the_others_lead_past() -> None:
 
 def test_pop_state_may_name_either_of_two_relaxed_claims_of_one_second() -> None:
     one, two = claim("one", slot=20, issued_at=100), claim("two", GENESIS_HASH, 20, issued_at=100)
-    assert not chain(one, two, state=seen("one"), eras=RELAXED).state_disagrees, "one slot: which landed later is not known"
+    assert not chain(one, two, state=seen("one"), eras=RELAXED).state_disagrees, (
+        "one slot: which landed later is not known"
+    )
     assert not chain(one, two, state=seen("two"), eras=RELAXED).state_disagrees
     earlier = one._replace(slot=10)
-    assert chain(earlier, two, state=seen("one"), eras=RELAXED).state_disagrees, "of equal times the later claim moves the head"
+    assert chain(earlier, two, state=seen("one"), eras=RELAXED).state_disagrees, (
+        "of equal times the later claim moves the head"
+    )
     assert not chain(earlier, two, state=seen("two"), eras=RELAXED).state_disagrees
     assert chain(one, two, state=seen("one")).state_disagrees, "strict heads move with every claim"
     change = EraTimeline([Shown(15, only("strict"), "seen"), Shown(20, only("relaxed"), "seen")])
     oldest = claim("oldest", slot=5, issued_at=90)
-    assert not chain(oldest, one, two, state=seen("one"), eras=change).state_disagrees, "the last claim's program counts"
+    assert not chain(oldest, one, two, state=seen("one"), eras=change).state_disagrees, (
+        "the last claim's program counts"
+    )
     newer = two._replace(issued_at=101)
     assert chain(one, newer, state=seen("one"), eras=RELAXED).state_disagrees
 
@@ -207,7 +244,12 @@ def test_one_period_is_claimed_once() -> None:
 
 def test_forged_claims_stand_apart() -> None:
     forged = claim("bob", "ann", 20, noise="forged")
-    told = chain(ANN, forged, refusal("cat", "ann", 30, noise="forged"), refusal("dan", "ann", 40, noise="a stranger's"))
+    told = chain(
+        ANN,
+        forged,
+        refusal("cat", "ann", 30, noise="forged"),
+        refusal("dan", "ann", 40, noise="a stranger's"),
+    )
     assert [a.entry_hash for a in told.forged] == ["bob", "cat"]
     assert [a.entry_hash for a in told.accepted] == ["ann"]
     assert [a.entry_hash for a in told.refused] == ["dan"]
@@ -235,14 +277,28 @@ def test_an_entry_that_landed_twice_is_known_by_its_first_landing() -> None:
 
 def test_links_say_what_followed_what() -> None:
     eras = EraTimeline([Shown(10, only("strict"), "seen"), Shown(30, only("relaxed"), "seen")])
-    told = chain(ANN, claim("bob", "ann", 20, stream_prev_hash="elsewhere"), claim("cat", "ann", 30, issued_at=1), eras=eras)
+    told = chain(
+        ANN,
+        claim("bob", "ann", 20, stream_prev_hash="elsewhere"),
+        claim("cat", "ann", 30, issued_at=1),
+        eras=eras,
+    )
     rows = told.links()
     assert [tuple(row.values()) for row in rows] == [
         ("signature of ann", 10, "ann", GENESIS_HASH, GENESIS_HASH, True, "ann", "strict"),
         ("signature of bob", 20, "bob", "ann", "elsewhere", True, "bob", "strict"),
         ("signature of cat", 30, "cat", "ann", "ann", False, "bob", "relaxed"),
     ]
-    columns = ["signature", "slot", "entry_hash", "prev_hash", "stream_prev_hash", "follows_head", "head_after", "era"]
+    columns = [
+        "signature",
+        "slot",
+        "entry_hash",
+        "prev_hash",
+        "stream_prev_hash",
+        "follows_head",
+        "head_after",
+        "era",
+    ]
     assert list(rows[0]) == columns
     assert told.eras_found == ["relaxed", "strict"]
     assert chain(refusal("x", "ann", 5)).eras_found == ["strict"]
@@ -255,7 +311,9 @@ def test_the_era_of_a_claim_is_that_of_its_time_where_no_behaviour_decides() -> 
 
 
 def test_a_claim_that_only_a_date_calls_relaxed_may_name_an_unseen_parent() -> None:
-    """Between strict and relaxed nothing decides: what a strict claim names must have landed, so that it may be missing."""
+    """Between strict and relaxed nothing decides: what a strict claim names must have landed, so
+    that it may be missing.
+    """
     undecided = EraTimeline([])
     orphan = claim("cat", "never landed", 30, block_time=1775001600)
     assert chain(ANN, orphan, eras=undecided).unseen == ["never landed"]
@@ -267,22 +325,38 @@ def test_a_claim_that_only_a_date_calls_relaxed_may_name_an_unseen_parent() -> N
 
 
 def test_every_reading_of_pop_state_is_held_against_the_claims_of_its_own_slot() -> None:
-    """An older reading names what the claims had led to by then; one that names what came before, or later, cannot be true."""
+    """An older reading names what the claims had led to by then; one that names what came before,
+    or later, cannot be true.
+    """
     early = seen("ann", slot=15)
     assert chain(ANN, BOB, state=seen("bob", others=(early,))).contradicting_states == []
-    assert chain(ANN, BOB, CAT, state=seen("cat", others=(early, seen("bob", slot=25)))).contradicting_states == []
+    assert (
+        chain(
+            ANN, BOB, CAT, state=seen("cat", others=(early, seen("bob", slot=25)))
+        ).contradicting_states
+        == []
+    )
     ahead = seen("bob", slot=15)
     assert chain(ANN, BOB, state=seen("bob", others=(ahead,))).contradicting_states == [ahead]
     behind = seen("ann", slot=40)
-    assert chain(ANN, BOB, CAT, state=seen("cat", others=(behind,))).contradicting_states == [behind]
+    assert chain(ANN, BOB, CAT, state=seen("cat", others=(behind,))).contradicting_states == [
+        behind
+    ]
     nothing = seen(None, slot=15)
     assert chain(ANN, BOB, state=seen("bob", others=(nothing,))).contradicting_states == [nothing]
-    assert chain(ANN, BOB, state=seen("bob", others=(seen(None, slot=5),))).contradicting_states == [], "nothing had landed"
+    assert (
+        chain(ANN, BOB, state=seen("bob", others=(seen(None, slot=5),))).contradicting_states == []
+    ), "nothing had landed"
 
 
 def test_a_reading_of_the_slot_of_a_claim_may_stand_on_either_side_of_it() -> None:
     for head in ("ann", "bob"):
-        assert chain(ANN, BOB, CAT, state=seen("cat", others=(seen(head, slot=20),))).contradicting_states == []
+        assert (
+            chain(
+                ANN, BOB, CAT, state=seen("cat", others=(seen(head, slot=20),))
+            ).contradicting_states
+            == []
+        )
 
 
 def test_what_no_reading_can_be_wrong_for() -> None:
@@ -295,21 +369,37 @@ def test_what_no_reading_can_be_wrong_for() -> None:
         UNKNOWN,
     ):
         assert chain(*told, state=state).contradicting_states == []
-    assert chain(*told, gap, state=seen("dan", others=(seen("cat", slot=35),))).contradicting_states == []
+    assert (
+        chain(*told, gap, state=seen("dan", others=(seen("cat", slot=35),))).contradicting_states
+        == []
+    )
 
 
 @pytest.mark.parametrize("newest", [15, 1 << 40])
 def test_a_head_that_stayed_contradicts_only_rules_that_were_surely_strict(newest: int) -> None:
-    """A claim that was issued before the head moves none under relaxed rules; somebody may have upgraded before anything shows it."""
+    """A claim that was issued before the head moves none under relaxed rules; somebody may have
+    upgraded before anything shows it.
+    """
     eras = EraTimeline([Shown(slot, only("strict"), "seen") for slot in (0, newest)])
     behind = claim("bob", "ann", 20, issued_at=5)
     assert chain(ANN, behind, state=seen("ann"), eras=eras).state_disagrees is (newest > 20)
-    upgraded = EraTimeline([Shown(0, only("strict"), "seen"), Shown(30, only("relaxed"), "two accepted claims share a parent")])
-    assert not chain(ANN, behind, claim("cat", "ann", 30, issued_at=6), state=seen("ann"), eras=upgraded).state_disagrees
+    upgraded = EraTimeline(
+        [
+            Shown(0, only("strict"), "seen"),
+            Shown(30, only("relaxed"), "two accepted claims share a parent"),
+        ]
+    )
+    assert not chain(
+        ANN, behind, claim("cat", "ann", 30, issued_at=6), state=seen("ann"), eras=upgraded
+    ).state_disagrees
     dated = behind._replace(block_time=EARLIEST["relaxed"] - 1)
-    assert chain(ANN, dated, state=seen("ann"), eras=eras).state_disagrees, "that program did not exist yet"
+    assert chain(ANN, dated, state=seen("ann"), eras=eras).state_disagrees, (
+        "that program did not exist yet"
+    )
     on_time = claim("bob", "ann", 20)
-    assert chain(ANN, on_time, state=seen("ann"), eras=eras).state_disagrees, "both rules move the head to it"
+    assert chain(ANN, on_time, state=seen("ann"), eras=eras).state_disagrees, (
+        "both rules move the head to it"
+    )
 
 
 def test_two_contents_of_one_slot_contradict_each_other_whatever_they_name() -> None:
@@ -322,7 +412,9 @@ def state_row(data: bytes | None) -> tuple[str, dict[str, AccountRow]]:
     """A grant of the simulation and its PopState account, as collected."""
     grant = World().grant().address
     address = pop_state_address(grant)
-    return grant, {address: AccountRow(address, 77, PROGRAM_ID if data else None, data, PLACE, PROGRAM_ID)}
+    return grant, {
+        address: AccountRow(address, 77, PROGRAM_ID if data else None, data, PLACE, PROGRAM_ID)
+    }
 
 
 PLACE = Place("rpc/accounts.jsonl", 3)
@@ -336,11 +428,21 @@ def test_pop_state_as_collected() -> None:
     grant, accounts = state_row(None)
     address = pop_state_address(grant)
     assert read_state(grant, {}, PROGRAM_ID) == PopStateReading(known=False)
-    assert read_state(grant, accounts, PROGRAM_ID) == PopStateReading(known=True, slot=77, place=PLACE), "it does not exist"
+    assert read_state(grant, accounts, PROGRAM_ID) == PopStateReading(
+        known=True, slot=77, place=PLACE
+    ), "it does not exist"
     known = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant), PLACE, PROGRAM_ID)}
-    assert read_state(grant, known, PROGRAM_ID) == PopStateReading(True, 77, "11" * 32, "22" * 32, 5, 1771718400, PLACE, unreadable=False)
-    blank = {address: AccountRow(address, 77, PROGRAM_ID, encoded(grant, initialized=False), PLACE, PROGRAM_ID)}
-    assert read_state(grant, blank, PROGRAM_ID) == PopStateReading(known=True, slot=77, place=PLACE), "written by nobody yet"
+    assert read_state(grant, known, PROGRAM_ID) == PopStateReading(
+        True, 77, "11" * 32, "22" * 32, 5, 1771718400, PLACE, unreadable=False
+    )
+    blank = {
+        address: AccountRow(
+            address, 77, PROGRAM_ID, encoded(grant, initialized=False), PLACE, PROGRAM_ID
+        )
+    }
+    assert read_state(grant, blank, PROGRAM_ID) == PopStateReading(
+        known=True, slot=77, place=PLACE
+    ), "written by nobody yet"
 
 
 @pytest.mark.parametrize("what", ["nonsense", "another account", "another grant's"])
@@ -353,7 +455,9 @@ def test_pop_state_that_is_none_is_unreadable_and_not_absent(what: str) -> None:
         "another grant's": encoded(stranger),
     }[what]
     _, accounts = state_row(data)
-    assert read_state(grant, accounts, PROGRAM_ID) == PopStateReading(known=True, slot=77, place=PLACE, unreadable=True)
+    assert read_state(grant, accounts, PROGRAM_ID) == PopStateReading(
+        known=True, slot=77, place=PLACE, unreadable=True
+    )
 
 
 # -- what strict links and PopState show to be there --
@@ -364,11 +468,15 @@ def test_pop_state_closes_a_chain_of_strict_links() -> None:
     assert chain(state=seen(None)).is_closed_by_state, "nobody claimed"
     assert not chain(ANN, BOB).is_closed_by_state, "not collected"
     assert not chain(ANN, BOB, state=seen("bob", unreadable=True)).is_closed_by_state
-    assert not chain(ANN, BOB, state=seen("ann", slot=19)).is_closed_by_state, "read before bob landed"
+    assert not chain(ANN, BOB, state=seen("ann", slot=19)).is_closed_by_state, (
+        "read before bob landed"
+    )
     assert not chain(ANN, BOB, state=seen("ann")).is_closed_by_state, "it contradicts the links"
     assert not chain(ANN, BOB, state=seen("unseen")).is_closed_by_state
     assert not chain(BOB, state=seen("bob")).is_closed_by_state, "ann is missing"
-    assert not chain(ANN, BOB, state=seen("bob"), eras=RELAXED).is_closed_by_state, "no link tells of another relaxed claim"
+    assert not chain(ANN, BOB, state=seen("bob"), eras=RELAXED).is_closed_by_state, (
+        "no link tells of another relaxed claim"
+    )
 
 
 def test_what_an_unseen_entry_of_strict_rules_rests_on_was_accepted() -> None:
@@ -376,16 +484,24 @@ def test_what_an_unseen_entry_of_strict_rules_rests_on_was_accepted() -> None:
     assert chain(BOB, state=seen("bob")).strict_ground == ["ann"], "bob names her"
     assert chain(ANN, state=seen("unseen")).strict_ground == ["unseen"], "PopState names it"
     assert chain(BOB, state=seen("unseen")).strict_ground == ["ann", "unseen"]
-    assert chain(BOB, state=seen("unseen"), eras=RELAXED).strict_ground == [], "any parent is accepted"
+    assert chain(BOB, state=seen("unseen"), eras=RELAXED).strict_ground == [], (
+        "any parent is accepted"
+    )
     change = EraTimeline([Shown(15, only("strict"), "seen"), Shown(90, only("relaxed"), "seen")])
     assert chain(ANN, state=seen("unseen", slot=99), eras=change).strict_ground == []
 
 
 def test_the_stream_head_is_pop_state_s_own_where_the_head_is() -> None:
     own = seen("bob", stream_head="stream")
-    assert (chain(ANN, BOB, state=own).head, chain(ANN, BOB, state=own).stream_head) == ("bob", "stream")
+    assert (chain(ANN, BOB, state=own).head, chain(ANN, BOB, state=own).stream_head) == (
+        "bob",
+        "stream",
+    )
     stale = seen("ann", slot=19, stream_head="stream")
-    assert (chain(ANN, BOB, state=stale).head, chain(ANN, BOB, state=stale).stream_head) == ("bob", "bob")
+    assert (chain(ANN, BOB, state=stale).head, chain(ANN, BOB, state=stale).stream_head) == (
+        "bob",
+        "bob",
+    )
     unreadable = seen("ann", stream_head="stream", unreadable=True)
     assert chain(ANN, BOB, state=unreadable).stream_head == "bob"
     assert chain(ANN, BOB).stream_head == "bob"

@@ -16,6 +16,8 @@ def test_the_schema_knows_the_same_words() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     words = {"verdict": VERDICTS, "cause": CAUSES, "severity": SEVERITIES}
     for name, known in words.items():
-        asked = jsonschema.Draft202012Validator({**schema, "$ref": f"#/$defs/{name}", "type": "string"})
+        asked = jsonschema.Draft202012Validator(
+            {**schema, "$ref": f"#/$defs/{name}", "type": "string"}
+        )
         assert all(asked.is_valid(word) for word in known)
         assert not asked.is_valid("unheard_of")

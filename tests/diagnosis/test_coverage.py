@@ -1,4 +1,6 @@
-"""What was checked and what was not, row by row: each list, account, export and status that is missing or partial is one row."""
+"""What was checked and what was not, row by row: each list, account, export and status that is
+missing or partial is one row.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,19 @@ import pytest
 from popkit.diagnosis.result import Coverage, Row, ascending
 from popkit.drill.case import write_case
 from popkit.drill.world import GrantHandle, World, sound
-from tests.diagnosis.judged import ACCOUNTS, BUCKET, LOGS, SIGNATURES, STORAGE, TRANSACTIONS, account, forget, hide, read_earlier, receipt
+from tests.diagnosis.judged import (
+    ACCOUNTS,
+    BUCKET,
+    LOGS,
+    SIGNATURES,
+    STORAGE,
+    TRANSACTIONS,
+    account,
+    forget,
+    hide,
+    read_earlier,
+    receipt,
+)
 from tests.simulation.expect import diagnose
 
 RECEIPTS, REPORTS = "worker/ticket-receipts.jsonl", "client/errors.jsonl"
@@ -41,7 +55,18 @@ def test_everything_was_checked_only_where_it_was(tmp_path: Path) -> None:
     coverage = coverage_of(tmp_path, files)
     assert [row.text for row in coverage.not_checked] == []
     assert coverage.complete
-    parts = {"manifest", "transactions", "lists", "accounts", "audit_entries", "bucket", "storage", "ticket_receipts", "reports", "signer"}
+    parts = {
+        "manifest",
+        "transactions",
+        "lists",
+        "accounts",
+        "audit_entries",
+        "bucket",
+        "storage",
+        "ticket_receipts",
+        "reports",
+        "signer",
+    }
     assert {row.part for row in coverage.checked} == parts
     assert {(row.grant, row.why) for row in coverage.checked} == {(None, "checked")}
 
@@ -64,11 +89,15 @@ def test_everything_was_checked_only_where_it_was(tmp_path: Path) -> None:
         ("signer", ("worker/pop-status.json", "worker/runtime-status.json")),
     ],
 )
-def test_each_part_that_was_not_collected_is_a_row(part: str, files: tuple[str, ...], tmp_path: Path) -> None:
+def test_each_part_that_was_not_collected_is_a_row(
+    part: str, files: tuple[str, ...], tmp_path: Path
+) -> None:
     _, _, case = whole()
     left = {name: content for name, content in case.items() if name not in files}
     coverage = coverage_of(tmp_path, left)
-    assert (part, None, "not_collected") in {(row.part, row.grant, row.why) for row in coverage.not_checked}
+    assert (part, None, "not_collected") in {
+        (row.part, row.grant, row.why) for row in coverage.not_checked
+    }
     assert part not in {row.part for row in coverage.checked}
     assert not coverage.complete
 
@@ -78,7 +107,17 @@ def test_nothing_was_collected(tmp_path: Path) -> None:
     coverage = coverage_of(tmp_path, {"case.json": files["case.json"]})
     assert [row.part for row in coverage.checked] == ["manifest"]
     missing = {row.part for row in coverage.not_checked if row.why == "not_collected"}
-    wanted = {"transactions", "lists", "accounts", "audit_entries", "bucket", "storage", "ticket_receipts", "reports", "signer"}
+    wanted = {
+        "transactions",
+        "lists",
+        "accounts",
+        "audit_entries",
+        "bucket",
+        "storage",
+        "ticket_receipts",
+        "reports",
+        "signer",
+    }
     assert wanted <= missing
 
 
@@ -110,7 +149,9 @@ def test_each_account_of_a_grant_that_was_not_collected_is_a_row(
 ) -> None:
     world, handle, files = whole()
     rows = unchecked(tmp_path, forget(files, gone(world, handle)))
-    assert {row for row in rows if row[2] == "not_collected"} == {(part, handle.address, "not_collected")}
+    assert {row for row in rows if row[2] == "not_collected"} == {
+        (part, handle.address, "not_collected")
+    }
 
 
 def test_of_two_grants_the_row_names_the_one_it_is_about(tmp_path: Path) -> None:
@@ -157,7 +198,9 @@ def test_transactions_that_were_listed_and_not_given(tmp_path: Path) -> None:
     last = next(t for t in reversed(world.landed) if handle.address in t.keys)
     rows = unchecked(tmp_path, hide(files, last.signature, listed=True))
     assert ("transactions", None, "not_given") in rows
-    assert ("claims", handle.address, "not_given") in rows, "its receipt tells of a claim that is not there"
+    assert ("claims", handle.address, "not_given") in rows, (
+        "its receipt tells of a claim that is not there"
+    )
 
 
 def test_a_time_of_collection_that_does_not_fit_the_accounts(tmp_path: Path) -> None:
@@ -170,17 +213,29 @@ def test_a_time_of_collection_that_does_not_fit_the_accounts(tmp_path: Path) -> 
 def test_what_the_collector_states(tmp_path: Path) -> None:
     _, handle, files = whole()
     files["case.json"]["sources"] |= {
-        "completeness": [{"address": handle.address, "role": "grant", "complete": False, "because": ["one", "two"]}],
+        "completeness": [
+            {
+                "address": handle.address,
+                "role": "grant",
+                "complete": False,
+                "because": ["one", "two"],
+            }
+        ],
         "missing": ["the parish register"],
     }
     rows = coverage_of(tmp_path, files).not_checked
-    assert {(row.part, row.why) for row in rows} >= {("lists", "incomplete"), ("collection", "not_collected")}
+    assert {(row.part, row.why) for row in rows} >= {
+        ("lists", "incomplete"),
+        ("collection", "not_collected"),
+    }
     texts = " ".join(row.detail for row in rows)
     assert all(text in texts for text in (handle.address, "one; two", "the parish register"))
 
 
 @pytest.mark.parametrize("reaches", [True, False])
-def test_what_the_worker_left_out_matters_where_nothing_reaches_further_back(reaches: bool, tmp_path: Path) -> None:
+def test_what_the_worker_left_out_matters_where_nothing_reaches_further_back(
+    reaches: bool, tmp_path: Path
+) -> None:
     world, handle, _ = sound()
     for _ in range(60):
         world.worker.api("GET", "/v1/school/events")
@@ -207,13 +262,19 @@ def test_lines_that_could_not_be_read(tmp_path: Path) -> None:
     assert [row.part for row in rows if row.part == REPORTS] == [REPORTS]
 
 
-@pytest.mark.parametrize(("configured", "why"), [(False, "not_configured"), (True, "hidden"), (None, "hidden")])
+@pytest.mark.parametrize(
+    ("configured", "why"), [(False, "not_configured"), (True, "hidden"), (None, "hidden")]
+)
 def test_why_the_signer_was_not_checked(configured: bool | None, why: str, tmp_path: Path) -> None:
     _, _, files = whole()
-    body = {"enforceOnchainPop": True} | ({} if configured is None else {"signerConfigured": configured})
+    body = {"enforceOnchainPop": True} | (
+        {} if configured is None else {"signerConfigured": configured}
+    )
     files["worker/pop-status.json"]["body"] = body
     files["worker/runtime-status.json"]["body"]["checks"] = {"other": True}
-    assert {row for row in unchecked(tmp_path, files) if row[0] == "signer"} == {("signer", None, why)}
+    assert {row for row in unchecked(tmp_path, files) if row[0] == "signer"} == {
+        ("signer", None, why)
+    }
 
 
 def test_an_export_of_the_bucket_that_is_not_whole(tmp_path: Path) -> None:
@@ -224,7 +285,9 @@ def test_an_export_of_the_bucket_that_is_not_whole(tmp_path: Path) -> None:
 
 def test_what_would_decide_a_grant_is_a_row_of_its_own(tmp_path: Path) -> None:
     _, handle, files = whole()
-    found = diagnose(tmp_path, {name: part for name, part in files.items() if not name.startswith("worker/")})
+    found = diagnose(
+        tmp_path, {name: part for name, part in files.items() if not name.startswith("worker/")}
+    )
     assert found.verdict == "inconclusive"
     rows = [row for row in found.coverage.not_checked if row.part == "verdict"]
     assert [(row.grant, row.why, row.detail) for row in rows] == [
@@ -236,9 +299,19 @@ def test_what_would_decide_a_grant_is_a_row_of_its_own(tmp_path: Path) -> None:
 
 
 def test_rows_stand_once_and_those_of_the_case_first() -> None:
-    told = [Row("a", None, "x", "1"), Row("b", None, "x", "1"), Row("a", "G", "x", "1"), Row("a", "G", "y", "0"), Row("a", "G", "y", "1")]
+    told = [
+        Row("a", None, "x", "1"),
+        Row("b", None, "x", "1"),
+        Row("a", "G", "x", "1"),
+        Row("a", "G", "y", "0"),
+        Row("a", "G", "y", "1"),
+    ]
     assert ascending([*reversed(told), *told]) == told
-    assert Coverage([], told).as_json() == {"complete": False, "checked": [], "not_checked": [row.as_json() for row in told]}
+    assert Coverage([], told).as_json() == {
+        "complete": False,
+        "checked": [],
+        "not_checked": [row.as_json() for row in told],
+    }
     assert Coverage([told[0]]).complete
     assert told[0].as_json() == {"part": "a", "grant": None, "why": "x", "detail": "1"}
     assert (told[0].text, told[2].text) == ("1", "G: 1")

@@ -1,4 +1,6 @@
-"""Records of cutovers against the chain: true ones hold, each false statement is found by its own point, absence proves nothing alone."""
+"""Records of cutovers against the chain: true ones hold, each false statement is found by its own
+point, absence proves nothing alone.
+"""
 
 from __future__ import annotations
 
@@ -103,13 +105,19 @@ def test_a_cutover_of_a_longer_term_holds_as_well(case: Case) -> None:
         ({"canary__signature": UNSEEN}, {"canary"}),
     ],
 )  # fmt: skip
-def test_one_false_statement_is_found_at_its_own_point(case: Case, changes: dict[str, Any], keys: set[str]) -> None:
+def test_one_false_statement_is_found_at_its_own_point(
+    case: Case, changes: dict[str, Any], keys: set[str]
+) -> None:
     assert violated(case, stated(case, OLD, NEW, **changes)) == keys
 
 
 def test_a_stated_transaction_that_was_refused_is_no_transaction_of_a_cutover(case: Case) -> None:
     bad = case.facts.chain(OLD).refused[0]
-    changes = {"transactions__0__signature": bad.signature, "transactions__0__slot": bad.slot, "transactions__0__block_time": None}
+    changes = {
+        "transactions__0__signature": bad.signature,
+        "transactions__0__slot": bad.slot,
+        "transactions__0__block_time": None,
+    }
     assert violated(case, stated(case, OLD, NEW, **changes)) == {"transactions"}
     assert violated(case, stated(case, OLD, NEW, canary__signature=bad.signature)) == {"canary"}
     refused = stated(case, OLD, NEW, old__last_good__signature=bad.signature)
@@ -118,65 +126,113 @@ def test_a_stated_transaction_that_was_refused_is_no_transaction_of_a_cutover(ca
 
 def test_an_earlier_claim_is_not_the_last_good_one(case: Case) -> None:
     earlier = case.facts.chain(OLD).accepted[-2]
-    good = {name: getattr(earlier, name) for name in ("signature", "receipt", "entry_hash", "slot", "block_time")}
+    good = {
+        name: getattr(earlier, name)
+        for name in ("signature", "receipt", "entry_hash", "slot", "block_time")
+    }
     assert violated(case, stated(case, OLD, NEW, old__last_good=good)) == {"old.last_good"}
 
 
-def test_a_grant_that_was_there_before_the_last_good_claim_took_over_from_nothing(case: Case) -> None:
+def test_a_grant_that_was_there_before_the_last_good_claim_took_over_from_nothing(
+    case: Case,
+) -> None:
     values = stated(case, NEW, OLD, transactions=[], canary=None)
     found = points(case, values)
     assert {point.key for point in found if point.result == VIOLATED} >= {"new.grant"}
-    assert "created in slot" in str(next(point.shown for point in found if point.key == "new.grant" and point.result == VIOLATED))
+    assert "created in slot" in str(
+        next(
+            point.shown for point in found if point.key == "new.grant" and point.result == VIOLATED
+        )
+    )
 
 
-def test_only_a_case_that_was_read_later_shows_that_there_is_no_new_grant(case: Case, copy_of: Callable[[str], Copy]) -> None:
+def test_only_a_case_that_was_read_later_shows_that_there_is_no_new_grant(
+    case: Case, copy_of: Callable[[str], Copy]
+) -> None:
     values = stated(case, OLD, NEW, new__grant=OTHER, new__event=None, canary=None)
     assert told(case, values, "new.grant") == {CANNOT_TELL}
     slot = case.facts.accounts[NEW].slot
-    for at, result in ((slot, VIOLATED), (values["transactions"][1]["slot"] - 1, CANNOT_TELL), (None, CANNOT_TELL)):
+    for at, result in (
+        (slot, VIOLATED),
+        (values["transactions"][1]["slot"] - 1, CANNOT_TELL),
+        (None, CANNOT_TELL),
+    ):
         changed = copy_of("cutover")
-        changed.change("rpc/accounts.jsonl", lambda rows, at=at: [*rows, {"pubkey": OTHER, "slot": at, "account": None}])
+        changed.change(
+            "rpc/accounts.jsonl",
+            lambda rows, at=at: [*rows, {"pubkey": OTHER, "slot": at, "account": None}],
+        )
         assert result in told(open_case(changed.seal().path), values, "new.grant"), at
 
 
-def test_what_a_partial_case_lacks_is_not_told_and_contradicts_nothing(case: Case, copy_of: Callable[[str], Copy]) -> None:
+def test_what_a_partial_case_lacks_is_not_told_and_contradicts_nothing(
+    case: Case, copy_of: Callable[[str], Copy]
+) -> None:
     values = stated(case, OLD, NEW)
     creation = values["transactions"][1]["signature"]
     partial = copy_of("cutover")
-    partial.drop("rpc/accounts.jsonl" if (partial.path / "rpc/accounts.jsonl").exists() else "rpc/accounts.jsonl.zst")
+    partial.drop(
+        "rpc/accounts.jsonl"
+        if (partial.path / "rpc/accounts.jsonl").exists()
+        else "rpc/accounts.jsonl.zst"
+    )
     for name in ("rpc/signatures.jsonl", "rpc/transactions.jsonl"):
         partial.change(name, lambda rows: [row for row in rows if row["signature"] != creation])
     found = points(open_case(partial.seal().path), values)
     assert not [point for point in found if point.result == VIOLATED]
     results = {point.key: point.result for point in found}
-    keys = (f"transactions.{creation}", "new.grant", "new.start_ts", "old.heads.on_chain", "new.genesis")
-    assert [results[key] for key in keys] == [CANNOT_TELL, CANNOT_TELL, CANNOT_TELL, CANNOT_TELL, HOLDS]
+    keys = (
+        f"transactions.{creation}",
+        "new.grant",
+        "new.start_ts",
+        "old.heads.on_chain",
+        "new.genesis",
+    )
+    assert [results[key] for key in keys] == [
+        CANNOT_TELL,
+        CANNOT_TELL,
+        CANNOT_TELL,
+        CANNOT_TELL,
+        HOLDS,
+    ]
 
 
-def test_a_case_of_the_old_grant_alone_tells_nothing_of_the_new_one(case: Case, copy_of: Callable[[str], Copy]) -> None:
+def test_a_case_of_the_old_grant_alone_tells_nothing_of_the_new_one(
+    case: Case, copy_of: Callable[[str], Copy]
+) -> None:
     alone = copy_of("cutover")
     header = json.loads((alone.path / "case.json").read_text())
-    (alone.path / "case.json").write_text(json.dumps(header | {"grants": [OLD], "events": header["events"][:1]}))
+    (alone.path / "case.json").write_text(
+        json.dumps(header | {"grants": [OLD], "events": header["events"][:1]})
+    )
     found = points(open_case(alone.seal().path), stated(case, OLD, NEW))
     assert not [point for point in found if point.result == VIOLATED]
     assert {p.result for p in found if p.key in ("new.genesis", "canary")} == {CANNOT_TELL}
 
 
-def test_another_cluster_than_the_case_s_ends_the_comparison(case: Case, copy_of: Callable[[str], Copy]) -> None:
+def test_another_cluster_than_the_case_s_ends_the_comparison(
+    case: Case, copy_of: Callable[[str], Copy]
+) -> None:
     named = copy_of("cutover")
     header = json.loads((named.path / "case.json").read_text())
     (named.path / "case.json").write_text(json.dumps(header | {"cluster": "devnet"}))
     opened = open_case(named.seal().path)
-    assert {p.key for p in points(opened, stated(case, OLD, NEW, genesis_hash=MAINNET))} == {"cluster"}
+    assert {p.key for p in points(opened, stated(case, OLD, NEW, genesis_hash=MAINNET))} == {
+        "cluster"
+    }
     assert not violated(opened, stated(case, OLD, NEW, cluster="devnet"))
-    assert not violated(case, stated(case, OLD, NEW, genesis_hash=MAINNET)), "a case of localnet has a cluster without a name"
+    assert not violated(case, stated(case, OLD, NEW, genesis_hash=MAINNET)), (
+        "a case of localnet has a cluster without a name"
+    )
 
 
 # worlds
 
 
 def switched() -> tuple[World, GrantHandle, GrantHandle]:
-    """A strict grant whose second proof was lost, paused, and cut over to a new one that somebody has claimed from."""
+    """A strict grant whose second proof was lost, paused, and cut over to a new one that somebody
+    has claimed from.
+    """
     world, old, _ = sound("strict", "A", "ann")
     world.worker.issue(old.address, world.address("bob"), 0)
     world.tick(700)
@@ -224,21 +280,40 @@ def test_a_case_of_before_the_switch_contradicts_nothing(tmp_path: Path) -> None
     assert told(early, values, "old.heads.on_chain") == {CANNOT_TELL}
     found = beside(early, tmp_path, values)
     assert found.grant(old.address).superseded_by is None
-    assert {row.why for row in found.coverage.not_checked if row.part == "cutover"} == {"cannot_tell"}
+    assert {row.why for row in found.coverage.not_checked if row.part == "cutover"} == {
+        "cannot_tell"
+    }
 
 
 def named_anew(place: Path) -> tuple[Case, dict[str, Any]]:
-    """A grant whose worker got another key, which an upsert then named, and the record of that: nothing was wedged, no grant is new."""
+    """A grant whose worker got another key, which an upsert then named, and the record of that:
+    nothing was wedged, no grant is new.
+    """
     world, grant, _ = sound("relaxed", "D", "ann")
     world.worker.key = world.key("another")
     landed = world.name_signer(grant, world.worker.signer)
     world.tickets(grant, "bob", from_chain=True)
     case = taken(world, place)
     first = case.facts.chain(grant.address).accepted[0]
-    good = {name: getattr(first, name) for name in ("signature", "receipt", "entry_hash", "slot", "block_time")}
-    sent = {"step": "2.3", "signature": landed.signature, "slot": landed.slot, "block_time": None, "done_by": "us"}
+    good = {
+        name: getattr(first, name)
+        for name in ("signature", "receipt", "entry_hash", "slot", "block_time")
+    }
+    sent = {
+        "step": "2.3",
+        "signature": landed.signature,
+        "slot": landed.slot,
+        "block_time": None,
+        "done_by": "us",
+    }
     values = stated(case, grant.address, grant.address, old__last_good=good)
-    return case, values | {"remedy": "signer", "new": None, "signer": world.worker.signer, "transactions": [sent], "canary": None}
+    return case, values | {
+        "remedy": "signer",
+        "new": None,
+        "signer": world.worker.signer,
+        "transactions": [sent],
+        "canary": None,
+    }
 
 
 def test_a_new_signer_on_the_same_grant_holds_and_changes_no_exit_code(tmp_path: Path) -> None:
@@ -250,11 +325,16 @@ def test_a_new_signer_on_the_same_grant_holds_and_changes_no_exit_code(tmp_path:
     true = beside(case, tmp_path, values)
     assert true.exit_code == 0
     assert true.verdict == before.verdict
-    assert {f.code for f in true.findings} - {f.code for f in before.findings} == {"cutover_declared"}
+    assert {f.code for f in true.findings} - {f.code for f in before.findings} == {
+        "cutover_declared"
+    }
     false = beside(case, tmp_path, values | {"signer": OTHER})
     assert (false.verdict, false.exit_code) == (before.verdict, 1)
     assert [f.severity for f in false.findings if f.code == "cutover_contradicted"] == ["critical"]
-    assert popkit("diagnose", case.evidence.root, "--cutover", tmp_path / "record.json").returncode == 1
+    assert (
+        popkit("diagnose", case.evidence.root, "--cutover", tmp_path / "record.json").returncode
+        == 1
+    )
     assert popkit("verify", case.evidence.root).returncode != 1
 
 
@@ -265,7 +345,9 @@ def test_a_new_grant_that_was_given_up_took_over_from_nothing(tmp_path: Path) ->
     world.tickets(world.grant(3), "cat")
     case = taken(world, tmp_path / "second")
     third = next(grant for grant in case.grants if grant not in (old.address, poisoned.address))
-    assert case.diagnose().grant(old.address).superseded_by == poisoned.address, "without a record, the first one that was made"
+    assert case.diagnose().grant(old.address).superseded_by == poisoned.address, (
+        "without a record, the first one that was made"
+    )
     declared = beside(case, tmp_path, values)
     assert declared.exit_code == case.diagnose().exit_code
     assert declared.grant(old.address).superseded_by == third
@@ -279,51 +361,73 @@ def test_a_new_grant_that_was_given_up_took_over_from_nothing(tmp_path: Path) ->
 
 def beside(case: Case, folder: Path, values: dict[str, Any]) -> Diagnosis:
     """The diagnosis of a case with a record beside it, which is as its schema says."""
-    found = open_case(case.evidence.root, cutover=written(folder / "record.json", values)).diagnose()
+    found = open_case(
+        case.evidence.root, cutover=written(folder / "record.json", values)
+    ).diagnose()
     SCHEMA.validate(json.loads(found.dumps()))
     return found
 
 
-def test_a_declared_cutover_is_shown_as_such_and_changes_nothing_else(case: Case, tmp_path: Path) -> None:
+def test_a_declared_cutover_is_shown_as_such_and_changes_nothing_else(
+    case: Case, tmp_path: Path
+) -> None:
     before, found = case.diagnose(), beside(case, tmp_path, stated(case, OLD, NEW))
-    assert {row.code for row in before.findings} - {row.code for row in found.findings} == {"superseded"}
+    assert {row.code for row in before.findings} - {row.code for row in found.findings} == {
+        "superseded"
+    }
     assert [row.as_json()["where"] for row in found.findings if row.code == "cutover_declared"] == [
         {"file": "given/cutover.json", "key": OLD}
     ]
     one, other = (json.loads(answer.dumps()) for answer in (before, found))
-    assert {name: one[name] for name in ("verdict", "exit_code", "grants", "audit", "reconciliation")} == {
+    assert {
+        name: one[name] for name in ("verdict", "exit_code", "grants", "audit", "reconciliation")
+    } == {
         name: other[name] for name in ("verdict", "exit_code", "grants", "audit", "reconciliation")
     }
-    assert {row.part for row in found.coverage.checked} - {row.part for row in before.coverage.checked} == {"cutover"}
+    assert {row.part for row in found.coverage.checked} - {
+        row.part for row in before.coverage.checked
+    } == {"cutover"}
     text = diagnosis_text(found)
     assert f"cut over    to {NEW}, by a record of 2026-02-22 00:47:21 UTC" in text
     assert "open points: 4 (not done)" in text
     assert "replaced by" not in text
-    assert f"切り替え     {NEW} へ（2026-02-22 00:47:21 UTC の記録による）" in diagnosis_text(found, language="ja")
+    assert f"切り替え     {NEW} へ（2026-02-22 00:47:21 UTC の記録による）" in diagnosis_text(
+        found, language="ja"
+    )
     assert "by a record of" not in diagnosis_text(before)
 
 
-def test_a_contradicted_record_is_critical_and_says_nothing_of_successors(case: Case, tmp_path: Path) -> None:
+def test_a_contradicted_record_is_critical_and_says_nothing_of_successors(
+    case: Case, tmp_path: Path
+) -> None:
     found = beside(case, tmp_path, stated(case, OLD, NEW, new__start_ts=7))
     (finding,) = [row for row in found.findings if row.code == "cutover_contradicted"]
     assert (finding.severity, finding.where[1]) == ("critical", "new.start_ts")
     assert finding.expected is not None
     assert "7" in finding.expected
     assert finding.observed == "1771720039"
-    assert "superseded" in {row.code for row in found.findings}, "what the chain shows of itself stays"
+    assert "superseded" in {row.code for row in found.findings}, (
+        "what the chain shows of itself stays"
+    )
     assert "the chain contradicts the record on 1 point" in diagnosis_text(found)
     assert "矛盾しています" in diagnosis_text(found, language="ja")
 
 
-def test_a_record_in_the_case_counts_like_one_beside_it(case: Case, copy_of: Callable[[str], Copy], tmp_path: Path) -> None:
+def test_a_record_in_the_case_counts_like_one_beside_it(
+    case: Case, copy_of: Callable[[str], Copy], tmp_path: Path
+) -> None:
     holding = copy_of("cutover")
     record = written(holding.path / "cutover.json", stated(case, OLD, NEW))
     holding.seal()
     inside = open_case(holding.path).diagnose()
-    assert [row.where[0] for row in inside.findings if row.code == "cutover_declared"] == ["cutover.json"]
+    assert [row.where[0] for row in inside.findings if row.code == "cutover_declared"] == [
+        "cutover.json"
+    ]
     twice = open_case(holding.path, cutover=record).diagnose()
     assert twice.dumps() == inside.dumps(), "one record is one, however often it is given"
-    another = written(tmp_path / "later.json", stated(case, OLD, NEW, made_at=case.collected_at + 9))
+    another = written(
+        tmp_path / "later.json", stated(case, OLD, NEW, made_at=case.collected_at + 9)
+    )
     both = open_case(holding.path, cutover=another).diagnose()
     assert len([row for row in both.findings if row.code == "cutover_declared"]) == 2
     assert popkit("verify", holding.path).returncode == popkit("verify", CUTOVER).returncode
@@ -332,13 +436,19 @@ def test_a_record_in_the_case_counts_like_one_beside_it(case: Case, copy_of: Cal
     assert popkit("verify", holding.path).returncode == 1
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[" * 9999, b"\x00", b'{"schema":"popkit.cutover/1"}'])
-def test_an_unreadable_record_is_a_warning_and_the_rest_is_judged(case: Case, copy_of: Callable[[str], Copy], data: bytes) -> None:
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"[" * 9999, b"\x00", b'{"schema":"popkit.cutover/1"}']
+)
+def test_an_unreadable_record_is_a_warning_and_the_rest_is_judged(
+    case: Case, copy_of: Callable[[str], Copy], data: bytes
+) -> None:
     broken = copy_of("cutover")
     (broken.path / "cutover.json").write_bytes(data)
     found = broken.diagnose()
     added = [row for row in found.findings if row not in case.diagnose().findings]
-    assert [(row.code, row.severity, row.where) for row in added] == [("evidence_unreadable", "warning", ("cutover.json", "not_a_record"))]
+    assert [(row.code, row.severity, row.where) for row in added] == [
+        ("evidence_unreadable", "warning", ("cutover.json", "not_a_record"))
+    ]
     assert (found.verdict, found.exit_code) == (case.diagnose().verdict, case.diagnose().exit_code)
     assert found.grant(OLD).as_json() == case.diagnose().grant(OLD).as_json()
 
@@ -347,8 +457,12 @@ def test_a_record_of_another_case_s_grants_says_nothing_here(case: Case, tmp_pat
     elsewhere = open_case(CUTOVER.parent / "intact")
     found = beside(elsewhere, tmp_path, stated(case, OLD, NEW))
     assert found.exit_code == elsewhere.diagnose().exit_code == 0
-    assert [row.code for row in found.findings] == [row.code for row in elsewhere.diagnose().findings]
-    assert [row.why for row in found.coverage.not_checked if row.part == "cutover"] == ["another_grant"]
+    assert [row.code for row in found.findings] == [
+        row.code for row in elsewhere.diagnose().findings
+    ]
+    assert [row.why for row in found.coverage.not_checked if row.part == "cutover"] == [
+        "another_grant"
+    ]
 
 
 def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""What a diagnosis puts together: titles, the parts of a grant, the era that an operator insists on."""
+"""What a diagnosis puts together: titles, the parts of a grant, the era that an operator insists
+on.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,15 @@ from popkit.evidence.bundle import Evidence
 from popkit.wording import utc
 
 
-def titles(*events: str, answer: Any = None, is_ok: bool = True, storage: dict[str, Any] | None = None) -> list[str]:
+def titles(
+    *events: str, answer: Any = None, is_ok: bool = True, storage: dict[str, Any] | None = None
+) -> list[str]:
     answers = {} if answer is None else {"events": SimpleNamespace(is_ok=is_ok, body=answer)}
-    rows = None if storage is None else {key: SimpleNamespace(value=value) for key, value in storage.items()}
+    rows = (
+        None
+        if storage is None
+        else {key: SimpleNamespace(value=value) for key, value in storage.items()}
+    )
     facts: Any = SimpleNamespace(
         evidence=SimpleNamespace(answers=answers, storage=rows),
         events_of=lambda grant: sorted(events) if grant == "grant" else [],
@@ -25,18 +33,34 @@ def titles(*events: str, answer: Any = None, is_ok: bool = True, storage: dict[s
     return _titles(facts, "grant")
 
 
-ITEMS = [{"id": "b", "title": "Beach"}, {"id": "a", "title": "Forest"}, {"id": "c", "title": "Not linked"}, "no row", {"title": "no id"}]
+ITEMS = [
+    {"id": "b", "title": "Beach"},
+    {"id": "a", "title": "Forest"},
+    {"id": "c", "title": "Not linked"},
+    "no row",
+    {"title": "no id"},
+]
 
 
 def test_the_titles_of_a_grant_s_events_stand_by_their_events() -> None:
     assert titles("a", "b", answer={"items": ITEMS}) == ["Forest", "Beach"]
     assert titles("a", answer={"items": ITEMS}) == ["Forest"]
-    assert titles("None", answer={"items": [*ITEMS, {"id": None, "title": "none"}, {"id": ["a"], "title": "a list"}]}) == []
+    assert (
+        titles(
+            "None",
+            answer={
+                "items": [*ITEMS, {"id": None, "title": "none"}, {"id": ["a"], "title": "a list"}]
+            },
+        )
+        == []
+    )
     assert titles("a", answer={"items": [{"id": "a"}]}) == [""]
     assert titles("a", answer={"items": [{"id": "a", "title": 7}]}) == ["7"]
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"items": None}, {"items": {"id": "a", "title": "Forest"}}, {"items": []}])
+@pytest.mark.parametrize(
+    "answer", [None, {}, {"items": None}, {"items": {"id": "a", "title": "Forest"}}, {"items": []}]
+)
 def test_titles_that_the_worker_does_not_tell(answer: Any) -> None:
     assert titles("a", answer=answer) == []
 
@@ -46,9 +70,15 @@ def test_titles_of_a_refused_answer_do_not_count() -> None:
 
 
 def test_titles_from_the_storage() -> None:
-    storage = {"event:a": {"id": "a", "title": "Stored"}, "claim:b": {"id": "b", "title": "no event"}, "event:c": "text"}
+    storage = {
+        "event:a": {"id": "a", "title": "Stored"},
+        "claim:b": {"id": "b", "title": "no event"},
+        "event:c": "text",
+    }
     assert titles("a", "b", "c", storage=storage) == ["Stored"]
-    assert titles("a", "b", answer={"items": ITEMS}, storage=storage) == ["Stored", "Beach"], "the storage has the last word"
+    assert titles("a", "b", answer={"items": ITEMS}, storage=storage) == ["Stored", "Beach"], (
+        "the storage has the last word"
+    )
 
 
 # -- one grant --
@@ -79,7 +109,12 @@ def test_everything_that_is_told_of_a_grant(tmp_path: Path) -> None:
     assert told.foreign_entries == [foreign.entry]
     assert told.first_bad["signature"] == burnt.signature
     assert [fork["parent"] for fork in told.forks] == [done[-1].entry]
-    assert (told.paused, told.closed, told.superseded_by, told.cutover_of) == (True, False, None, None)
+    assert (told.paused, told.closed, told.superseded_by, told.cutover_of) == (
+        True,
+        False,
+        None,
+        None,
+    )
     assert (told.events, told.titles) == ([world.worker.event_of(handle.address)], ["Clean-up"])
     assert told.affected_claimers == sorted(world.address(wallet) for wallet in ("cat", "eve"))
 
@@ -87,7 +122,10 @@ def test_everything_that_is_told_of_a_grant(tmp_path: Path) -> None:
 def test_every_grant_s_findings_and_losses_are_kept(tmp_path: Path) -> None:
     world = World()
     handles = [world.grant(number) for number in (1, 2, 3)]
-    lost = {handle.address: world.worker.issue(handle.address, world.address("ann")).entry for handle in handles}
+    lost = {
+        handle.address: world.worker.issue(handle.address, world.address("ann")).entry
+        for handle in handles
+    }
     world.tick(900)
     found = of(tmp_path, world)
     assert [f.grant for f in found.findings if f.code == "chain_broken"] == sorted(lost)
@@ -134,6 +172,9 @@ def test_a_diagnosis_is_of_its_case_and_its_moment(tmp_path: Path) -> None:
     other = world.grant(2)
     files = world.collect()
     found = diagnose(Evidence(write_case(tmp_path, files)))
-    assert (found.case, found.as_of) == (files["case.json"]["case"], files["case.json"]["collected_at"])
+    assert (found.case, found.as_of) == (
+        files["case.json"]["case"],
+        files["case.json"]["collected_at"],
+    )
     assert [g.grant for g in found.grants] == sorted([handle.address, other.address])
     assert utc(found.as_of).endswith("UTC")

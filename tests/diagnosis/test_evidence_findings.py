@@ -1,4 +1,6 @@
-"""Findings about the evidence itself: lines that contradict each other or cannot be read, what was listed and not given, a false clock."""
+"""Findings about the evidence itself: lines that contradict each other or cannot be read, what was
+listed and not given, a false clock.
+"""
 
 from __future__ import annotations
 
@@ -80,9 +82,10 @@ def test_transactions_that_were_listed_and_not_given(tmp_path: Path) -> None:
         if row["signature"] == done[0].signature:
             row["result"] = None
     [finding] = of(diagnose(tmp_path / "null", null), "transaction_missing")
-    assert (finding.where, finding.observed) == ((TRANSACTIONS, ""), "the node answered null for 1 transaction"), (
-        "the node says that it has none"
-    )
+    assert (finding.where, finding.observed) == (
+        (TRANSACTIONS, ""),
+        "the node answered null for 1 transaction",
+    ), "the node says that it has none"
 
 
 @pytest.mark.parametrize("what", ["slot", "err"])
@@ -91,19 +94,27 @@ def test_a_list_that_says_otherwise_than_the_transaction(what: str, tmp_path: Pa
     files = json.loads(json.dumps(world.collect()))
     for row in files[SIGNATURES]:
         if row["signature"] == done[0].signature:
-            row[what] = row["slot"] + 1 if what == "slot" else {"InstructionError": [1, {"Custom": 6026}]}
+            row[what] = (
+                row["slot"] + 1 if what == "slot" else {"InstructionError": [1, {"Custom": 6026}]}
+            )
     [finding] = of(diagnose(tmp_path, files), "outcome_contradictory")
     assert finding.where == (TRANSACTIONS, done[0].signature)
     assert finding.expected is not None
     assert ("6026" in finding.expected) == (what == "err")
 
 
-@pytest.mark.parametrize(("moment", "false"), [(0, True), (1771000000, True), (4000000000, True), (None, False)])
-def test_a_time_of_collection_that_cannot_be(moment: int | None, false: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("moment", "false"), [(0, True), (1771000000, True), (4000000000, True), (None, False)]
+)
+def test_a_time_of_collection_that_cannot_be(
+    moment: int | None, false: bool, tmp_path: Path
+) -> None:
     world, _, _ = sound()
     files = world.collect()
     if moment is not None:
         files["case.json"]["collected_at"] = moment
     found = diagnose(tmp_path, files)
-    assert [f.where for f in of(found, "evidence_contradictory")] == ([("case.json", "collected_at")] if false else [])
+    assert [f.where for f in of(found, "evidence_contradictory")] == (
+        [("case.json", "collected_at")] if false else []
+    )
     assert (found.verdict, found.exit_code) == (("inconclusive", 1) if false else ("intact", 0))

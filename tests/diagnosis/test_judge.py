@@ -1,4 +1,6 @@
-"""The verdict of a grant, branch by branch, each on the smallest world that takes it; what a verdict rests on is named, not spelled."""
+"""The verdict of a grant, branch by branch, each on the smallest world that takes it; what a
+verdict rests on is named, not spelled.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,11 @@ def undecided(judgement: Judgement, *named: str) -> None:
 
 
 def broken(judgement: Judgement, *named: str) -> None:
-    assert (judgement.verdict, judgement.missing_evidence, judgement.heals_until) == ("broken", [], None)
+    assert (judgement.verdict, judgement.missing_evidence, judgement.heals_until) == (
+        "broken",
+        [],
+        None,
+    )
     for text in named:
         assert text in judgement.because
 
@@ -97,7 +103,9 @@ def test_two_contents_of_pop_state_for_one_slot(tmp_path: Path) -> None:
     undecided(judged(tmp_path, files, handle), "PopState")
 
 
-def test_a_break_that_is_proved_without_pop_state_stays_one_beside_a_pop_state_that_contradicts(tmp_path: Path) -> None:
+def test_a_break_that_is_proved_without_pop_state_stays_one_beside_a_pop_state_that_contradicts(
+    tmp_path: Path,
+) -> None:
     """A worker whose head was rolled back behind two claims is wedged whatever PopState says."""
     world, handle, done = sound("strict", "A", "ann", "bob", "cat")
     world.worker.heads[handle.address] = [done[0].entry, done[0].entry]
@@ -146,17 +154,27 @@ def test_nothing_of_a_grant(tmp_path: Path) -> None:
     addresses = (there.address, there.state, there.vault)
     created = world.landed[-1].signature
     undecided(
-        judged(tmp_path / "nothing", hide(forget(copy.deepcopy(files), *addresses), created), there), "neither an account nor a transaction"
+        judged(
+            tmp_path / "nothing", hide(forget(copy.deepcopy(files), *addresses), created), there
+        ),
+        "neither an account nor a transaction",
     )
     for name, left in {
         "its creation": forget(copy.deepcopy(files), *addresses),
         "an absent PopState": hide(copy.deepcopy(files), created),
     }.items():
-        assert "neither an account nor a transaction" not in judged(tmp_path / name, left, there).because, name
+        assert (
+            "neither an account nor a transaction"
+            not in judged(tmp_path / name, left, there).because
+        ), name
     alone = hide(
-        forget(copy.deepcopy(files), handle.address, handle.state), *(t.signature for t in world.landed if t is not done[1].landed)
+        forget(copy.deepcopy(files), handle.address, handle.state),
+        *(t.signature for t in world.landed if t is not done[1].landed),
     )
-    assert "neither an account nor a transaction" not in judged(tmp_path / "a claim", alone, handle).because
+    assert (
+        "neither an account nor a transaction"
+        not in judged(tmp_path / "a claim", alone, handle).because
+    )
 
 
 def test_a_refused_claim_is_something_of_a_grant(tmp_path: Path) -> None:
@@ -164,14 +182,19 @@ def test_a_refused_claim_is_something_of_a_grant(tmp_path: Path) -> None:
     world.worker.issue(handle.address, world.address("cat"))
     refused = world.ticket(handle, "dan")
     files = world.collect(worker=False)
-    hide(forget(files, handle.address, handle.state), *(t.signature for t in world.landed if t is not refused.landed))
+    hide(
+        forget(files, handle.address, handle.state),
+        *(t.signature for t in world.landed if t is not refused.landed),
+    )
     assert "neither an account nor a transaction" not in judged(tmp_path, files, handle).because
 
 
 def test_a_break_is_a_break_though_the_chain_s_evidence_does_not_add_up(tmp_path: Path) -> None:
     world, handle, done = sound("strict", "A", "ann", "bob", "cat")
     world.worker.issue(handle.address, world.address("dan"))
-    undecided(judged(tmp_path / "soon", hide(world.collect(), done[0].signature), handle))  # in flight is no answer beside a gap
+    undecided(
+        judged(tmp_path / "soon", hide(world.collect(), done[0].signature), handle)
+    )  # in flight is no answer beside a gap
     world.tick(700)
     broken(judged(tmp_path / "late", hide(world.collect(), done[0].signature), handle))
 
@@ -188,11 +211,22 @@ def test_a_time_of_collection_that_cannot_be(moment: int, tmp_path: Path) -> Non
 
 
 def made_up_anchor(world: World, handle: GrantHandle) -> dict[str, Any]:
-    """What whoever holds the audit-log token can post: an anchor on the chain's head, without its proof."""
+    """What whoever holds the audit-log token can post: an anchor on the chain's head, without its
+    proof.
+    """
     head = world.head(handle)
-    data = {"eventId": world.worker.event_of(handle.address), "grant": handle.address, "claimer": world.address("nobody")}
+    data = {
+        "eventId": world.worker.event_of(handle.address),
+        "grant": handle.address,
+        "claimer": world.address("nobody"),
+    }
     data |= {"periodIndex": "0", "prevHash": head, "streamPrevHash": head}
-    return world.worker.append("POP_CLAIM_PROOF_ANCHOR", f"pop:{data['eventId']}", {"type": "wallet", "id": "nobo...body"}, data)
+    return world.worker.append(
+        "POP_CLAIM_PROOF_ANCHOR",
+        f"pop:{data['eventId']}",
+        {"type": "wallet", "id": "nobo...body"},
+        data,
+    )
 
 
 @pytest.mark.parametrize("wait", [20, 900])
@@ -202,7 +236,9 @@ def test_an_anchor_that_nothing_attests_decides_nothing(wait: int, tmp_path: Pat
     world.tick(wait)
     undecided(judged(tmp_path / "bucket", world.collect(), handle), "anchor")
     told = judged(tmp_path / "storage", world.collect(storage=True), handle)
-    assert told.verdict == "intact", "the storage's head did not move, and tells where the next proof will point"
+    assert told.verdict == "intact", (
+        "the storage's head did not move, and tells where the next proof will point"
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,7 +254,9 @@ def test_an_anchor_that_nothing_attests_decides_nothing(wait: int, tmp_path: Pat
 def test_an_anchor_is_attested_by_its_request_by_the_storage_or_by_what_follows_it(
     answered: int, attested_by: str, verdict: str, tmp_path: Path
 ) -> None:
-    """An honest anchor lacks its row where a sink failed after the head had moved: the client was answered 503."""
+    """An honest anchor lacks its row where a sink failed after the head had moved: the client was
+    answered 503.
+    """
     world, handle, _ = sound()
     lost = world.worker.issue(handle.address, world.address("cat"), answered=answered)
     if attested_by == "a child that was asked for":
@@ -240,14 +278,22 @@ def test_an_anchor_that_changes_nothing_leaves_a_break_as_it_is(tmp_path: Path) 
 
 
 def bare_storage(world: World) -> dict[str, Any]:
-    """A case of the chain and the storage's heads and history: no audit rows, so that no anchor shows the worker's model."""
-    files = {n: part for n, part in world.collect(storage=True).items() if not n.startswith("worker/") or n == STORAGE}
+    """A case of the chain and the storage's heads and history: no audit rows, so that no anchor
+    shows the worker's model.
+    """
+    files = {
+        n: part
+        for n, part in world.collect(storage=True).items()
+        if not n.startswith("worker/") or n == STORAGE
+    }
     files[STORAGE] = [row for row in files[STORAGE] if not row["key"].startswith("audit")]
     return files
 
 
 def test_rules_that_only_a_date_decides_break_nothing(tmp_path: Path) -> None:
-    """A strict program that runs on after the relaxed one's source exists: a lost proof wedges it, if it is the strict one."""
+    """A strict program that runs on after the relaxed one's source exists: a lost proof wedges it,
+    if it is the strict one.
+    """
     world = World("strict_v2", "B", start=1773600000)
     handle = world.grant()
     world.tickets(handle, "ann", "bob")
@@ -266,11 +312,15 @@ def test_two_stored_heads_that_differ(tmp_path: Path) -> None:
     world, handle, done = sound()
     world.worker.heads[handle.address][1] = done[0].entry
     broken(judged(tmp_path / "storage", world.collect(storage=True), handle))
-    assert judged(tmp_path / "bucket", world.collect(), handle).verdict == "intact", "anchors alone tell of no stored stream head"
+    assert judged(tmp_path / "bucket", world.collect(), handle).verdict == "intact", (
+        "anchors alone tell of no stored stream head"
+    )
 
 
 def test_a_stored_stream_head_is_held_against_pop_state_s_own(tmp_path: Path) -> None:
-    """PopState's two heads are always one; where a program were to keep them apart, the stream head counts."""
+    """PopState's two heads are always one; where a program were to keep them apart, the stream head
+    counts.
+    """
     world, handle, done = sound()
     state = world.ledger.states[handle.state]
     world.ledger.states[handle.state] = replace(state, last_stream_hash=done[0].entry)
@@ -314,12 +364,18 @@ def test_proofs_on_their_way_are_counted_and_the_oldest_tells_until_when(tmp_pat
 @pytest.mark.parametrize("ends", ["its age", "the period", "the grant"])
 def test_what_ends_first_heals_first(ends: str, tmp_path: Path) -> None:
     world = World()
-    handle = world.grant(start_ago=0, period_seconds=3600, expires_in=3500 if ends == "the grant" else 0)
+    handle = world.grant(
+        start_ago=0, period_seconds=3600, expires_in=3500 if ends == "the grant" else 0
+    )
     start = world.ledger.grants[handle.address].start_ts
     world.ms = (start + (3400 if ends != "its age" else 100)) * 1000
     issued = world.worker.issue(handle.address, world.address("ann"))
     judgement = judged(tmp_path, world.collect(), handle)
-    wanted = {"its age": issued.issued_at + 600, "the period": start + 3599, "the grant": start + 3500}[ends]
+    wanted = {
+        "its age": issued.issued_at + 600,
+        "the period": start + 3599,
+        "the grant": start + 3500,
+    }[ends]
     assert (judgement.verdict, judgement.heals_until) == ("in_flight", wanted)
 
 
@@ -343,7 +399,9 @@ def test_the_first_proof_that_cannot_land_is_named(tmp_path: Path) -> None:
     assert fresh.entry[:8] not in judgement.because
 
 
-def test_pop_state_read_before_a_proof_could_land_no_more_does_not_break_a_grant(tmp_path: Path) -> None:
+def test_pop_state_read_before_a_proof_could_land_no_more_does_not_break_a_grant(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
     issued = world.worker.issue(handle.address, world.address("cat"))
     world.tick(20)
@@ -365,8 +423,12 @@ def test_a_pop_state_without_a_slot_breaks_nothing_and_calls_nothing_sound(tmp_p
     undecided(judged(tmp_path / "lost", files, handle))
 
 
-def test_records_that_go_on_past_what_could_land_say_that_the_chain_was_read_early(tmp_path: Path) -> None:
-    """The accounts and `collected_at` are of one moment, the worker's records of one that is 900 s younger."""
+def test_records_that_go_on_past_what_could_land_say_that_the_chain_was_read_early(
+    tmp_path: Path,
+) -> None:
+    """The accounts and `collected_at` are of one moment, the worker's records of one that is 900 s
+    younger.
+    """
     world, handle, _ = sound()
     world.worker.issue(handle.address, world.address("cat"))
     world.tick(20)
@@ -376,7 +438,9 @@ def test_records_that_go_on_past_what_could_land_say_that_the_chain_was_read_ear
     undecided(judged(tmp_path, chain | later, handle))
 
 
-def test_nothing_is_lost_without_pop_state_unless_the_list_says_that_it_is_whole(tmp_path: Path) -> None:
+def test_nothing_is_lost_without_pop_state_unless_the_list_says_that_it_is_whole(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
     world.worker.issue(handle.address, world.address("cat"))
     world.tick(2000)
@@ -387,8 +451,12 @@ def test_nothing_is_lost_without_pop_state_unless_the_list_says_that_it_is_whole
 
 @pytest.mark.parametrize(("wait", "verdict"), [(20, "in_flight"), (2000, "broken")])
 @pytest.mark.parametrize("gone", ["the accounts", "PopState", "the age of PopState"])
-def test_a_claim_that_a_node_left_out_is_neither_on_its_way_nor_lost(gone: str, wait: int, verdict: str, tmp_path: Path) -> None:
-    """The last claim landed and its wallet said nothing to the worker; the list lacks it, and goes on with others' transactions."""
+def test_a_claim_that_a_node_left_out_is_neither_on_its_way_nor_lost(
+    gone: str, wait: int, verdict: str, tmp_path: Path
+) -> None:
+    """The last claim landed and its wallet said nothing to the worker; the list lacks it, and goes
+    on with others' transactions.
+    """
     world, handle, _ = sound()
     other = world.grant(2)
     then = world.collect()
@@ -414,20 +482,31 @@ def test_a_claim_that_a_node_left_out_is_neither_on_its_way_nor_lost(gone: str, 
         assert judged(tmp_path / "stated", stated_whole(files, handle), handle).verdict == verdict
 
 
-def lost_and_maybe_landed(world: World, handle: GrantHandle, tell: bool = True) -> tuple[Ticket, dict[str, Any]]:
-    """A claim that landed, in the case of a node that gave neither it nor PopState; the list is stated to be whole."""
+def lost_and_maybe_landed(
+    world: World, handle: GrantHandle, tell: bool = True
+) -> tuple[Ticket, dict[str, Any]]:
+    """A claim that landed, in the case of a node that gave neither it nor PopState; the list is
+    stated to be whole.
+    """
     last = world.ticket(handle, "cat", tell=tell)
     world.tick(900)
     return last, stated_whole(forget(world.collect(), handle.state), handle)
 
 
-def test_whether_a_proof_landed_is_not_known_without_pop_state_and_with_transactions_missing(tmp_path: Path) -> None:
+def test_whether_a_proof_landed_is_not_known_without_pop_state_and_with_transactions_missing(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
     last, files = lost_and_maybe_landed(world, handle)
-    undecided(judged(tmp_path, hide(files, last.signature, listed=True), handle), "PopState was not collected")
+    undecided(
+        judged(tmp_path, hide(files, last.signature, listed=True), handle),
+        "PopState was not collected",
+    )
 
 
-@pytest.mark.parametrize("by", ["receipt", "record", "no accepted claim carries the proof, and it can land no more"])
+@pytest.mark.parametrize(
+    "by", ["receipt", "record", "no accepted claim carries the proof, and it can land no more"]
+)
 def test_a_receipt_or_a_record_tells_of_a_landed_proof(tmp_path: Path, by: str) -> None:
     world, handle, _ = sound()
     last, files = lost_and_maybe_landed(world, handle, tell=by == "record")
@@ -435,14 +514,18 @@ def test_a_receipt_or_a_record_tells_of_a_landed_proof(tmp_path: Path, by: str) 
     if by != "receipt":
         forget(files, receipt(world, handle, "cat"))
     told = judged(tmp_path, files, handle)
-    (broken if by == "no accepted claim carries the proof, and it can land no more" else undecided)(told)
+    (broken if by == "no accepted claim carries the proof, and it can land no more" else undecided)(
+        told
+    )
 
 
 def test_pop_state_outweighs_a_record_of_a_landed_proof(tmp_path: Path) -> None:
     world, handle, _ = sound()
     world.worker.issue(handle.address, world.address("cat"))
     made_up = str(world.key("liar").sign_message(b"no transaction"))
-    world.worker.claim_record(handle.address, world.address("cat"), made_up, receipt(world, handle, "cat"))
+    world.worker.claim_record(
+        handle.address, world.address("cat"), made_up, receipt(world, handle, "cat")
+    )
     world.tick(900)
     broken(judged(tmp_path / "with", world.collect(), handle))
     undecided(judged(tmp_path / "without", forget(world.collect(), handle.state), handle))
@@ -453,21 +536,31 @@ def test_records_of_two_unseen_claims_are_both_kept(tmp_path: Path, more: list[s
     world, handle, _ = sound()
     landed = [world.ticket(handle, wallet).signature for wallet in ("cat", *more)]
     world.tick(900)
-    files = hide(forget(world.collect(), handle.state, *(receipt(world, handle, w) for w in ("cat", "dan"))), *landed)
+    files = hide(
+        forget(world.collect(), handle.state, *(receipt(world, handle, w) for w in ("cat", "dan"))),
+        *landed,
+    )
     facts = facts_of(tmp_path, files)
     assert facts.recorded_unseen(handle.address) == {world.address(w) for w in ("cat", *more)}
     undecided(Judge(facts).judge(handle.address))
 
 
-def test_a_receipt_of_an_earlier_claim_does_not_say_that_a_second_proof_landed(tmp_path: Path) -> None:
+def test_a_receipt_of_an_earlier_claim_does_not_say_that_a_second_proof_landed(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
     world.worker.issue(handle.address, world.address("bob"))
     world.tick(900)
     broken(judged(tmp_path, forget(world.collect(), handle.state), handle))
 
 
-@pytest.mark.parametrize(("wait", "verdict"), [(0, "inconclusive"), (596, "inconclusive"), (597, "broken"), (700, "broken")])
-def test_a_refusal_by_a_chain_rule_proves_a_loss_once_the_parent_could_land_no_more(wait: int, verdict: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wait", "verdict"),
+    [(0, "inconclusive"), (596, "inconclusive"), (597, "broken"), (700, "broken")],
+)
+def test_a_refusal_by_a_chain_rule_proves_a_loss_once_the_parent_could_land_no_more(
+    wait: int, verdict: str, tmp_path: Path
+) -> None:
     """Before that the parent may have landed later, in a transaction that the node did not give."""
     world, handle, done = sound()
     world.worker.issue(handle.address, world.address("cat"))
@@ -496,12 +589,16 @@ def test_records_must_reach_the_accounts_moment(gap: int, verdict: str, tmp_path
     world, handle, _ = sound()
     worker = {name: part for name, part in world.collect().items() if name.startswith("worker/")}
     world.tick(gap)
-    files = {name: part for name, part in world.collect().items() if not name.startswith("worker/")} | worker
+    files = {
+        name: part for name, part in world.collect().items() if not name.startswith("worker/")
+    } | worker
     assert judged(tmp_path, files, handle).verdict == verdict
 
 
 @pytest.mark.parametrize("state", ["unused", "in flight"])
-def test_what_is_unused_or_on_its_way_needs_records_up_to_then_as_well(state: str, tmp_path: Path) -> None:
+def test_what_is_unused_or_on_its_way_needs_records_up_to_then_as_well(
+    state: str, tmp_path: Path
+) -> None:
     world = World()
     handle = world.grant()
     if state == "in flight":
@@ -510,12 +607,16 @@ def test_what_is_unused_or_on_its_way_needs_records_up_to_then_as_well(state: st
     now = world.collect()
     assert judged(tmp_path / "reaching", now, handle).verdict == state.replace(" ", "_")
     world.tick(200)
-    files = {name: part for name, part in world.collect().items() if not name.startswith("worker/")} | worker
+    files = {
+        name: part for name, part in world.collect().items() if not name.startswith("worker/")
+    } | worker
     undecided(judged(tmp_path / "short", files, handle))
 
 
 @pytest.mark.parametrize(("gap", "verdict"), [(30, "intact"), (200, "inconclusive")])
-def test_a_storage_export_without_audit_rows_is_as_old_as_its_newest_history_row(gap: int, verdict: str, tmp_path: Path) -> None:
+def test_a_storage_export_without_audit_rows_is_as_old_as_its_newest_history_row(
+    gap: int, verdict: str, tmp_path: Path
+) -> None:
     world, handle, _ = sound()
     world.tick(gap - 27)  # the last proof was issued 27 s ago
     files = bare_storage(world)
@@ -530,8 +631,16 @@ def stored_heads(world: World, handle: GrantHandle, head: str) -> dict[str, Any]
 
 def test_a_stored_head_behind_the_chain_s(tmp_path: Path) -> None:
     world, handle, done = sound()
-    broken(judged(tmp_path / "older", stored_heads(world, handle, done[0].entry), handle), done[0].entry[:8], done[1].entry[:8])
-    broken(judged(tmp_path / "genesis", stored_heads(world, handle, GENESIS), handle), "GENESIS", done[1].entry[:8])
+    broken(
+        judged(tmp_path / "older", stored_heads(world, handle, done[0].entry), handle),
+        done[0].entry[:8],
+        done[1].entry[:8],
+    )
+    broken(
+        judged(tmp_path / "genesis", stored_heads(world, handle, GENESIS), handle),
+        "GENESIS",
+        done[1].entry[:8],
+    )
 
 
 @pytest.mark.parametrize("records", ["whole", "none over that time", "no certain head"])
@@ -548,19 +657,31 @@ def test_a_stored_head_that_nothing_else_names(tmp_path: Path, records: str) -> 
 
 
 @pytest.mark.parametrize(("gap", "verdict"), [(590, "broken"), (900, "inconclusive")])
-def test_records_that_do_not_reach_back_six_hundred_seconds_leave_a_stored_head_open(gap: int, verdict: str, tmp_path: Path) -> None:
+def test_records_that_do_not_reach_back_six_hundred_seconds_leave_a_stored_head_open(
+    gap: int, verdict: str, tmp_path: Path
+) -> None:
     """It may have been issued since the records ended, and land still."""
     world, handle, _ = sound()
     world.tick(900)
-    worker = {name: part for name, part in stored_heads(world, handle, "ab" * 32).items() if name.startswith("worker/")}
+    worker = {
+        name: part
+        for name, part in stored_heads(world, handle, "ab" * 32).items()
+        if name.startswith("worker/")
+    }
     world.tick(gap)
-    files = {name: part for name, part in world.collect().items() if not name.startswith("worker/")} | worker
+    files = {
+        name: part for name, part in world.collect().items() if not name.startswith("worker/")
+    } | worker
     assert judged(tmp_path, files, handle).verdict == verdict
 
 
 @pytest.mark.parametrize("waiting", [False, True])
-def test_a_storage_that_lacks_the_heads_that_were_moved_tells_no_head(waiting: bool, tmp_path: Path) -> None:
-    """The export goes on past where both heads would stand: they are gone, and whether the worker begins from GENESIS is not known."""
+def test_a_storage_that_lacks_the_heads_that_were_moved_tells_no_head(
+    waiting: bool, tmp_path: Path
+) -> None:
+    """The export goes on past where both heads would stand: they are gone, and whether the worker
+    begins from GENESIS is not known.
+    """
     world = World()
     handle, other = sorted((world.grant(1), world.grant(2)), key=lambda h: h.address)
     world.tickets(other, "ann")
@@ -571,8 +692,12 @@ def test_a_storage_that_lacks_the_heads_that_were_moved_tells_no_head(waiting: b
     undecided(judged(tmp_path, world.collect(storage=True), handle))
 
 
-def test_a_worker_that_takes_its_parents_from_the_chain_follows_a_foreign_head_as_well(tmp_path: Path) -> None:
-    """Its own head does not matter, and no program is wedged by it: sound, with a critical finding of its own."""
+def test_a_worker_that_takes_its_parents_from_the_chain_follows_a_foreign_head_as_well(
+    tmp_path: Path,
+) -> None:
+    """Its own head does not matter, and no program is wedged by it: sound, with a critical finding
+    of its own.
+    """
     world = World("relaxed", "D")
     handle = world.grant()
     world.tickets(handle, "ann", from_chain=True)
@@ -585,7 +710,9 @@ def test_a_line_that_stands_on_an_older_claim_or_on_genesis(tmp_path: Path) -> N
     world, handle, done = sound()
     world.worker.heads[handle.address] = [done[0].entry, done[0].entry]
     world.worker.issue(handle.address, world.address("cat"))
-    broken(judged(tmp_path / "older", world.collect(), handle), done[0].entry[:8], done[1].entry[:8])
+    broken(
+        judged(tmp_path / "older", world.collect(), handle), done[0].entry[:8], done[1].entry[:8]
+    )
     world.worker.heads[handle.address] = [GENESIS, GENESIS]
     world.worker.issue(handle.address, world.address("dan"))
     broken(judged(tmp_path / "genesis", world.collect(), handle), "GENESIS", done[1].entry[:8])
@@ -623,7 +750,12 @@ def told_by_wallets(world: World, handle: GrantHandle, number: int = 6026) -> di
     world.worker.issue(handle.address, world.address("cat"))
     world.tick(20)
     for wallet in ("dan", "eve"):
-        assert world.simulate(handle, world.worker.issue(handle.address, world.address(wallet)), wallet).error == number
+        assert (
+            world.simulate(
+                handle, world.worker.issue(handle.address, world.address(wallet)), wallet
+            ).error
+            == number
+        )
         world.tick(5)
     world.tick(900)
     return world.collect(worker=False, reports=True)
@@ -638,19 +770,28 @@ def test_wallets_that_were_refused_and_nobody_accepted_since(number: int, tmp_pa
     told = judged(tmp_path, told_by_wallets(world, handle, number), handle)
     undecided(told)
     assert [(r.report.wallet, r.error) for r in told.reports] == [
-        (world.address(w), {6026: "PopHashChainBroken", 6028: "PopGenesisMismatch"}[number]) for w in ("dan", "eve")
+        (world.address(w), {6026: "PopHashChainBroken", 6028: "PopGenesisMismatch"}[number])
+        for w in ("dan", "eve")
     ]
 
 
-def test_reports_of_another_grant_another_rule_or_another_program_prove_nothing(tmp_path: Path) -> None:
+def test_reports_of_another_grant_another_rule_or_another_program_prove_nothing(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
     other = world.grant(2)
     files = told_by_wallets(world, handle)
     assert judged(tmp_path / "other grant", copy.deepcopy(files), other).reports == []
-    for name, (old, new) in {"another rule": ("0x178a", "0x1787"), "another program": (PROGRAM_ID, WRAPPER_PROGRAM)}.items():
+    for name, (old, new) in {
+        "another rule": ("0x178a", "0x1787"),
+        "another program": (PROGRAM_ID, WRAPPER_PROGRAM),
+    }.items():
         left = json.loads(json.dumps(files))
         for row in left["client/errors.jsonl"]:
-            row["message"], row["logs"] = row["message"].replace(old, new), [line.replace(old, new) for line in row["logs"]]
+            row["message"], row["logs"] = (
+                row["message"].replace(old, new),
+                [line.replace(old, new) for line in row["logs"]],
+            )
             if name == "another rule":
                 row["logs"] = []
         assert judged(tmp_path / name, left, handle).reports == [], name
@@ -673,7 +814,8 @@ def test_whole_records_outweigh_what_wallets_report(tmp_path: Path) -> None:
     files = world.collect(reports=True)
     files["client/errors.jsonl"] = [
         {"at": world.now, "eventId": world.worker.event_of(handle.address), "wallet": world.address("liar"), "landed": False,
-         "signature": None, "message": "Error processing Instruction 1: custom program error: 0x178a", "logs": []}
+         "signature": None, "message": "Error processing Instruction 1: custom program error: "
+                                       "0x178a", "logs": []}
     ]  # fmt: skip
     assert judged(tmp_path, files, handle).verdict == "intact"
 
@@ -687,7 +829,12 @@ def test_what_sound_is_called(tmp_path: Path) -> None:
     files = world.collect()
     for name, grant, verdict in (("used", handle, "intact"), ("unused", other, "unused")):
         told = judged(tmp_path / name, files, grant)
-        assert (told.verdict, told.missing_evidence, told.is_sound, bool(told.because)) == (verdict, [], True, True)
+        assert (told.verdict, told.missing_evidence, told.is_sound, bool(told.because)) == (
+            verdict,
+            [],
+            True,
+            True,
+        )
 
 
 def test_recovered_needs_a_claim_accepted_after_the_refusals(tmp_path: Path) -> None:
@@ -716,7 +863,10 @@ def test_behaviour_that_shows_relaxed_rules_needs_no_records_of_the_worker(tmp_p
     """Two claims accepted on one parent: nothing can be wedged, whatever the worker issued."""
     world, handle, _ = sound("relaxed", "D")
     parent = world.head(handle)
-    early, late = (world.worker.issue(handle.address, world.address(w), expected=parent) for w in ("cat", "dan"))
+    early, late = (
+        world.worker.issue(handle.address, world.address(w), expected=parent)
+        for w in ("cat", "dan")
+    )
     for proof, wallet in ((early, "cat"), (late, "dan")):
         assert world.claim(handle, proof, wallet).err is None
         world.tick(5)
@@ -727,8 +877,12 @@ def test_behaviour_that_shows_relaxed_rules_needs_no_records_of_the_worker(tmp_p
 
 
 @pytest.mark.parametrize("held", [False, True])
-def test_unused_needs_the_worker_s_records_under_relaxed_rules_as_well(held: bool, tmp_path: Path) -> None:
-    """Only they tell whether somebody holds a proof of the grant; another grant's claims show that the rules are relaxed."""
+def test_unused_needs_the_worker_s_records_under_relaxed_rules_as_well(
+    held: bool, tmp_path: Path
+) -> None:
+    """Only they tell whether somebody holds a proof of the grant; another grant's claims show that
+    the rules are relaxed.
+    """
     world, shown, _ = sound("relaxed", "D")
     parent = world.head(shown)
     for wallet in ("cat", "dan"):
@@ -740,18 +894,30 @@ def test_unused_needs_the_worker_s_records_under_relaxed_rules_as_well(held: boo
     if held:
         world.worker.issue(quiet.address, world.address("eve"), expected=GENESIS)
         world.tick(5)
-    undecided(judged(tmp_path / "chain alone", world.collect(worker=False), quiet), "nobody has claimed")
-    assert judged(tmp_path / "chain alone too", world.collect(worker=False), shown).verdict == "intact"
-    assert judged(tmp_path / "with records", world.collect(), quiet).verdict == ("intact" if held else "unused")
+    undecided(
+        judged(tmp_path / "chain alone", world.collect(worker=False), quiet), "nobody has claimed"
+    )
+    assert (
+        judged(tmp_path / "chain alone too", world.collect(worker=False), shown).verdict == "intact"
+    )
+    assert judged(tmp_path / "with records", world.collect(), quiet).verdict == (
+        "intact" if held else "unused"
+    )
 
 
-@pytest.mark.parametrize("what", ["the case holds no records of the worker", "not to the anchor", "not to the creation"])
+@pytest.mark.parametrize(
+    "what", ["the case holds no records of the worker", "not to the anchor", "not to the creation"]
+)
 def test_what_of_the_worker_s_records_is_missing(tmp_path: Path, what: str) -> None:
     world, handle, done = sound() if what != "not to the creation" else (World(), None, [])
     handle = handle or world.grant()
     for _ in range(60):
         world.worker.api("GET", "/v1/school/events")
-    told = judged(tmp_path, world.collect(worker=what != "the case holds no records of the worker", bucket=False), handle)
+    told = judged(
+        tmp_path,
+        world.collect(worker=what != "the case holds no records of the worker", bucket=False),
+        handle,
+    )
     undecided(told, *(t.entry[:8] for t in done[-1:]))
     assert not told.is_sound
 
@@ -775,7 +941,10 @@ def test_what_is_burnt(tmp_path: Path) -> None:
     soon = burnt_of(tmp_path / "soon", world.collect(), handle)
     assert soon == {paused.signature: False, behind.signature: False}, "it can still land"
     world.tick(700)
-    assert burnt_of(tmp_path / "late", world.collect(), handle) == {paused.signature: True, behind.signature: False}
+    assert burnt_of(tmp_path / "late", world.collect(), handle) == {
+        paused.signature: True,
+        behind.signature: False,
+    }
 
 
 def test_under_strict_rules_nothing_burns_off_the_head(tmp_path: Path) -> None:
@@ -789,7 +958,9 @@ def test_under_strict_rules_nothing_burns_off_the_head(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_under_relaxed_rules_what_left_its_claimer_without_is_burnt(again: bool, tmp_path: Path) -> None:
+def test_under_relaxed_rules_what_left_its_claimer_without_is_burnt(
+    again: bool, tmp_path: Path
+) -> None:
     world, handle, _ = sound("relaxed", "D", "ann")
     proof = world.worker.issue(handle.address, world.address("cat"), expected=world.head(handle))
     world.switch(handle, "set_paused", {"paused": True})

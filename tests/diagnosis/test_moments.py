@@ -1,4 +1,6 @@
-"""When a slot was: bounds from the block times around it, a stated time that is believed or left out, and times that cannot be."""
+"""When a slot was: bounds from the block times around it, a stated time that is believed or left
+out, and times that cannot be.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,17 @@ def test_a_known_block_time_bounds_its_own_slot() -> None:
 
 
 def test_of_two_block_times_of_one_slot_the_later_counts() -> None:
-    assert SlotClock([(100, T + 3), (100, T)]).latest(100) == SlotClock([(100, T), (100, T + 3)]).latest(100) == T + 3
+    assert (
+        SlotClock([(100, T + 3), (100, T)]).latest(100)
+        == SlotClock([(100, T), (100, T + 3)]).latest(100)
+        == T + 3
+    )
 
 
 def test_slots_take_time_and_not_more_than_they_are_believed_to() -> None:
-    """A thousand slots mean 400 s; what is said stays on the safe side of that, and within the neighbours."""
+    """A thousand slots mean 400 s; what is said stays on the safe side of that, and within the
+    neighbours.
+    """
     clock = SlotClock([(1000, T)])
     after = clock.earliest(2000), clock.latest(2000)
     assert after[0] is not None
@@ -48,7 +56,9 @@ def test_slots_take_time_and_not_more_than_they_are_believed_to() -> None:
 
 
 def test_the_cluster_s_own_pace_counts_where_the_known_times_span_enough() -> None:
-    """A cluster that runs at half the pace is believed after three thousand slots, and not after three hundred."""
+    """A cluster that runs at half the pace is believed after three thousand slots, and not after
+    three hundred.
+    """
     far = SlotClock([(0, T), (30000, T + 24000)]).latest(31000)
     near = SlotClock([(0, T), (300, T + 240)]).latest(1300)
     assert far is not None
@@ -71,7 +81,9 @@ def test_a_stated_time_is_that_of_its_slot_and_bounds_those_before_it() -> None:
 
 
 def test_a_stated_time_alone_says_when_a_slot_was_at_the_latest(tmp_path: Path) -> None:
-    """Whoever puts parts of different days together may state the newest; without a block time nothing shows whose time it is."""
+    """Whoever puts parts of different days together may state the newest; without a block time
+    nothing shows whose time it is.
+    """
     alone = SlotClock([], (2000, T))
     assert (alone.latest(2000), alone.latest(1999), alone.latest(2001)) == (T, T, None)
     assert alone.earliest(1999) is alone.earliest(2000) is alone.earliest(2001) is None
@@ -92,7 +104,9 @@ def test_a_stated_time_alone_says_when_a_slot_was_at_the_latest(tmp_path: Path) 
 
 
 def test_a_stated_time_that_runs_ahead_of_the_slots_is_left_out() -> None:
-    """The accounts were read two hundred seconds after the last block: a clock that says three hours is of another moment."""
+    """The accounts were read two hundred seconds after the last block: a clock that says three
+    hours is of another moment.
+    """
     clock = SlotClock([(1000, T)], (1500, T + 10800))
     assert clock.disagrees
     assert clock.stated == (1500, T + 10800)
@@ -102,13 +116,19 @@ def test_a_stated_time_that_runs_ahead_of_the_slots_is_left_out() -> None:
     assert T <= low <= high <= T + 250 + SLACK
 
 
-@pytest.mark.parametrize(("late", "disagrees"), [(0, False), (250, False), (250 + SLACK, False), (251 + SLACK, True)])
+@pytest.mark.parametrize(
+    ("late", "disagrees"), [(0, False), (250, False), (250 + SLACK, False), (251 + SLACK, True)]
+)
 def test_how_far_ahead_a_stated_time_may_be(late: int, disagrees: bool) -> None:
     assert SlotClock([(1000, T)], (1500, T + late)).disagrees is disagrees
 
 
-@pytest.mark.parametrize(("late", "disagrees"), [(-9000, False), (0, False), (SLACK, False), (SLACK + 1, True)])
-def test_a_slot_s_stated_time_is_not_after_the_block_of_a_later_slot(late: int, disagrees: bool) -> None:
+@pytest.mark.parametrize(
+    ("late", "disagrees"), [(-9000, False), (0, False), (SLACK, False), (SLACK + 1, True)]
+)
+def test_a_slot_s_stated_time_is_not_after_the_block_of_a_later_slot(
+    late: int, disagrees: bool
+) -> None:
     clock = SlotClock([(3000, T)], (2000, T + late))
     assert clock.disagrees is disagrees
     assert clock.latest(2000) == (T if disagrees else min(T, T + late))
@@ -129,7 +149,9 @@ def test_a_slot_s_stated_time_is_not_after_the_block_of_a_later_slot(late: int, 
         (1 << 33, [], True),
     ],
 )
-def test_a_time_of_collection_that_cannot_be(collected_at: int, evidence: list[int], wanted: bool) -> None:
+def test_a_time_of_collection_that_cannot_be(
+    collected_at: int, evidence: list[int], wanted: bool
+) -> None:
     assert is_impossible(collected_at, evidence, []) is wanted
 
 

@@ -1,4 +1,6 @@
-"""Which claim attempts count, and what they show of the program: from rows of the claims table made by hand."""
+"""Which claim attempts count, and what they show of the program: from rows of the claims table made
+by hand.
+"""
 
 from __future__ import annotations
 
@@ -38,34 +40,61 @@ def test_an_attempt_whole() -> None:
 
 def test_an_attempt_without_a_message_or_of_the_first_version() -> None:
     [bare] = read({"has_message": False, "place": None})
-    assert (bare.has_proof, bare.signer, bare.prev_hash, bare.stream_prev_hash, bare.audit_hash, bare.entry_hash) == (False, *[None] * 5)
-    assert (bare.issued_at, bare.message_period_index, bare.period_index, bare.noise) == (None, None, 7, "the claim carries no proof")
+    assert (
+        bare.has_proof,
+        bare.signer,
+        bare.prev_hash,
+        bare.stream_prev_hash,
+        bare.audit_hash,
+        bare.entry_hash,
+    ) == (False, *[None] * 5)
+    assert (bare.issued_at, bare.message_period_index, bare.period_index, bare.noise) == (
+        None,
+        None,
+        7,
+        "the claim carries no proof",
+    )
     [first] = read({"message_version": 1})
     assert (first.audit_hash, first.entry_hash, first.prev_hash) == (None, "entry 23", "prev 20")
 
 
 def test_attempts_are_those_of_the_grants_asked_for() -> None:
     found = read_attempts(table({}, {"grant": 9, "message_grant": 9}), KEYS, ["grant 1", "grant 8"])
-    assert {grant: [a.row for a in attempts] for grant, attempts in found.items()} == {"grant 1": [0], "grant 8": []}
+    assert {grant: [a.row for a in attempts] for grant, attempts in found.items()} == {
+        "grant 1": [0],
+        "grant 8": [],
+    }
     assert read_attempts(table(), KEYS, []) == {}
 
 
 def test_an_entry_that_came_again_after_it_was_accepted() -> None:
     accepted = {"accepted": True, "slot": 8}
     assert [a.noise for a in read(accepted, {})] == [None, "the proof was already accepted"]
-    assert [a.noise for a in read({}, accepted)] == ["the proof was already accepted", None], "in whatever order the rows stand"
+    assert [a.noise for a in read({}, accepted)] == ["the proof was already accepted", None], (
+        "in whatever order the rows stand"
+    )
     assert [a.noise for a in read(accepted, {"slot": 7})] == [None, None]
     assert [a.noise for a in read(accepted, {"entry": 24})] == [None, None], "another entry"
     forged = {**accepted, "holds": False}
-    assert [a.noise for a in read(forged, {})] == ["forged", None], "a forged acceptance accepts nothing"
-    twice = {**accepted, "slot": 12}
-    assert [a.noise for a in read(twice, accepted, {"slot": 9})] == [None, None, "the proof was already accepted"], (
-        "the first landing counts"
+    assert [a.noise for a in read(forged, {})] == ["forged", None], (
+        "a forged acceptance accepts nothing"
     )
-    assert [a.noise for a in read(accepted, twice, {"slot": 9})] == [None, None, "the proof was already accepted"]
+    twice = {**accepted, "slot": 12}
+    assert [a.noise for a in read(twice, accepted, {"slot": 9})] == [
+        None,
+        None,
+        "the proof was already accepted",
+    ], "the first landing counts"
+    assert [a.noise for a in read(accepted, twice, {"slot": 9})] == [
+        None,
+        None,
+        "the proof was already accepted",
+    ]
     stranger = {"signer": 9, "slot": 11}
     [_, told] = read(accepted, stranger)
-    assert told.noise == "the proof is signed by a key that was never the grant's", "what it is is said before what it came after"
+    assert told.noise == "the proof is signed by a key that was never the grant's", (
+        "what it is is said before what it came after"
+    )
 
 
 # -- noise --
@@ -90,7 +119,9 @@ def test_an_entry_that_came_again_after_it_was_accepted() -> None:
         ({"account_count": 9, "has_message": False}, "the claim carries no proof"),
     ],
 )
-def test_a_refused_attempt_that_is_not_the_issuer_s(change: dict[str, Any], why: str | None) -> None:
+def test_a_refused_attempt_that_is_not_the_issuer_s(
+    change: dict[str, Any], why: str | None
+) -> None:
     assert noise(**change) == why
 
 
@@ -115,7 +146,9 @@ def test_a_refused_attempt_that_is_not_the_issuer_s(change: dict[str, Any], why:
         ({"account_count": 11, "proof_signature_holds": False}, None),
     ],
 )
-def test_an_accepted_attempt_that_no_program_accepts(change: dict[str, Any], why: str | None) -> None:
+def test_an_accepted_attempt_that_no_program_accepts(
+    change: dict[str, Any], why: str | None
+) -> None:
     assert noise(accepted=True, **change) == why
 
 
@@ -129,7 +162,9 @@ def test_a_grant_of_which_no_key_is_known_has_no_issuer() -> None:
 
 def shown(*changes: dict[str, Any], steps: tuple[tuple[str, int], ...] = ()) -> list[Shown]:
     """What is shown, ascending."""
-    history: Any = SimpleNamespace(steps=[SimpleNamespace(name=name, slot=slot) for name, slot in steps])
+    history: Any = SimpleNamespace(
+        steps=[SimpleNamespace(name=name, slot=slot) for name, slot in steps]
+    )
     return sorted(set(shown_by_claims(table(*changes), history)), key=lambda s: (s.slot, s.basis))
 
 
@@ -152,9 +187,14 @@ def test_a_refusal_shows_the_programs_that_know_its_error() -> None:
 def test_an_accepted_claim_shows_the_programs_of_its_form() -> None:
     accepted = {"accepted": True}
     assert shown(accepted) == [Shown(10, since("strict"), TWELVE)]
-    assert shown({**accepted, "account_count": 11}) == [Shown(10, only("pre_pop"), "a claim with nine accounts was accepted")]
+    assert shown({**accepted, "account_count": 11}) == [
+        Shown(10, only("pre_pop"), "a claim with nine accounts was accepted")
+    ]
     version = Shown(10, only("strict"), "a message of version 1 was accepted")
-    assert shown({**accepted, "message_version": 1}) == [Shown(10, since("strict"), TWELVE), version]
+    assert shown({**accepted, "message_version": 1}) == [
+        Shown(10, since("strict"), TWELVE),
+        version,
+    ]
     assert shown({**accepted, "holds": False}) == []
 
 
@@ -176,7 +216,11 @@ def test_an_administrator_s_step_shows_the_programs_that_have_it() -> None:
 
 def relaxed(*changes: dict[str, Any]) -> list[tuple[int, str]]:
     """What accepted claims show of the relaxed program."""
-    return [(s.slot, s.basis) for s in shown(*({"accepted": True, "stream": 20, **c} for c in changes)) if s.allowed == only("relaxed")]
+    return [
+        (s.slot, s.basis)
+        for s in shown(*({"accepted": True, "stream": 20, **c} for c in changes))
+        if s.allowed == only("relaxed")
+    ]
 
 
 SIBLINGS = "two accepted claims share a parent"
@@ -200,20 +244,35 @@ def test_a_child_before_its_parent_shows_the_relaxed_program_from_its_first_day(
         {"entry": 40, "slot": 11},
         "a claim was accepted before the one it follows",
     )
-    for moment, told in ((EARLIEST["relaxed"] - 1, []), (EARLIEST["relaxed"], [(10, text)]), (None, [])):
-        assert relaxed({**child, "block_time": moment}, {**parent, "block_time": moment}) == told, moment
+    for moment, told in (
+        (EARLIEST["relaxed"] - 1, []),
+        (EARLIEST["relaxed"], [(10, text)]),
+        (None, []),
+    ):
+        assert relaxed({**child, "block_time": moment}, {**parent, "block_time": moment}) == told, (
+            moment
+        )
     now = {"block_time": EARLIEST["relaxed"]}
     assert relaxed({**child, **now}, {**parent, **now, "slot": 10}) == []
     assert relaxed({**child, **now}, {**parent, **now, "grant": 9}) == []
-    assert relaxed({**child, **now}, {**parent, **now}, {**parent, **now, "slot": 9}) == [(10, text)], "the first row of an entry counts"
+    assert relaxed({**child, **now}, {**parent, **now}, {**parent, **now, "slot": 9}) == [
+        (10, text)
+    ], "the first row of an entry counts"
 
 
 def test_links_that_differ_show_the_relaxed_program_from_its_first_day() -> None:
     text = "a claim was accepted whose two links differ"
-    for moment, told in ((EARLIEST["relaxed"] - 1, []), (EARLIEST["relaxed"], [(10, text)]), (None, [])):
+    for moment, told in (
+        (EARLIEST["relaxed"] - 1, []),
+        (EARLIEST["relaxed"], [(10, text)]),
+        (None, []),
+    ):
         assert relaxed({"stream": 21, "block_time": moment}) == told
 
 
 def test_of_many_slots_that_show_one_thing_the_first_and_the_last_are_kept() -> None:
-    rows = [{"accepted": True, "slot": slot, "entry": slot, "prev": slot + 100, "stream": slot + 100} for slot in (12, 10, 14, 11)]
+    rows = [
+        {"accepted": True, "slot": slot, "entry": slot, "prev": slot + 100, "stream": slot + 100}
+        for slot in (12, 10, 14, 11)
+    ]
     assert shown(*rows) == [Shown(10, since("strict"), TWELVE), Shown(14, since("strict"), TWELVE)]

@@ -1,4 +1,6 @@
-"""What a diagnosis says of itself: every key of findings.json, the exit code, the order of findings, and what a notebook shows."""
+"""What a diagnosis says of itself: every key of findings.json, the exit code, the order of
+findings, and what a notebook shows.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ import pytest
 
 from popkit.causes.model import Cause
 from popkit.diagnosis.began import Began, Moment
-from popkit.diagnosis.result import AuditDiagnosis, Coverage, Diagnosis, GrantDiagnosis, Reconciliation, Row
+from popkit.diagnosis.result import (
+    AuditDiagnosis,
+    Coverage,
+    Diagnosis,
+    GrantDiagnosis,
+    Reconciliation,
+    Row,
+)
 from popkit.evidence.grants import UnknownGrant
 from popkit.rules.model import Finding, sorted_findings
 
@@ -19,16 +28,32 @@ HEAD, ZEROS = "ab" * 32, "0" * 64
 
 def judgement(verdict: str = "intact", **change: Any) -> Any:
     """A judgement of which only what a diagnosis repeats is known."""
-    state = SimpleNamespace(known=True, unreadable=False, head=HEAD) if "state" not in change else change["state"]
+    state = (
+        SimpleNamespace(known=True, unreadable=False, head=HEAD)
+        if "state" not in change
+        else change["state"]
+    )
     chain = SimpleNamespace(state=state, linked=change.get("linked", []), eras_found=["strict"])
     line = SimpleNamespace(chain=chain, head=change.get("worker", "cd" * 32))
-    return SimpleNamespace(verdict=verdict, because="for <this> reason", line=line, heals_until=change.get("heals_until"))
+    return SimpleNamespace(
+        verdict=verdict,
+        because="for <this> reason",
+        line=line,
+        heals_until=change.get("heals_until"),
+    )
 
 
 def grant(address: str = "Grant", verdict: str = "intact", **change: Any) -> GrantDiagnosis:
     fields: dict[str, Any] = {
         "grant": address,
-        "judgement": judgement(verdict, **{k: change.pop(k) for k in ("state", "linked", "worker", "heals_until") if k in change}),
+        "judgement": judgement(
+            verdict,
+            **{
+                k: change.pop(k)
+                for k in ("state", "linked", "worker", "heals_until")
+                if k in change
+            },
+        ),
         "causes": [],
         "last_good": None,
         "first_bad": None,
@@ -51,22 +76,49 @@ def grant(address: str = "Grant", verdict: str = "intact", **change: Any) -> Gra
 
 
 def audit(*findings: Finding, verdict: str = "holds") -> AuditDiagnosis:
-    return AuditDiagnosis(verdict, 7, ["edited"], ["removed"], ["object"], ["gone"], ["bad"], ["accepted"], list(findings))
+    return AuditDiagnosis(
+        verdict,
+        7,
+        ["edited"],
+        ["removed"],
+        ["object"],
+        ["gone"],
+        ["bad"],
+        ["accepted"],
+        list(findings),
+    )
 
 
-def diagnosis(*grants: GrantDiagnosis, findings: tuple[Finding, ...] = (), **change: Any) -> Diagnosis:
-    whole: dict[str, Any] = {"audit": audit(), "reconciliation": Reconciliation(), "coverage": Coverage()}
+def diagnosis(
+    *grants: GrantDiagnosis, findings: tuple[Finding, ...] = (), **change: Any
+) -> Diagnosis:
+    whole: dict[str, Any] = {
+        "audit": audit(),
+        "reconciliation": Reconciliation(),
+        "coverage": Coverage(),
+    }
     return Diagnosis("name", 1771830000, list(grants), findings=list(findings), **(whole | change))
 
 
-CRITICAL, WARNING = Finding("chain_broken", "Grant", ("file", "key")), Finding("vault_low", "Grant", ("file", "key"))
+CRITICAL, WARNING = (
+    Finding("chain_broken", "Grant", ("file", "key")),
+    Finding("vault_low", "Grant", ("file", "key")),
+)
 
 
 # -- one finding --
 
 
 def test_a_finding_in_json_says_everything_but_its_slot() -> None:
-    found = Finding("chain_broken", "Grant", ("rpc/transactions.jsonl", "signature"), "this", "that", "the rest", slot=7)
+    found = Finding(
+        "chain_broken",
+        "Grant",
+        ("rpc/transactions.jsonl", "signature"),
+        "this",
+        "that",
+        "the rest",
+        slot=7,
+    )
     assert found.as_json() == {
         "code": "chain_broken",
         "severity": "critical",
@@ -78,14 +130,22 @@ def test_a_finding_in_json_says_everything_but_its_slot() -> None:
         "not_checked": "the rest",
     }
     bare = Finding("proof_lost", None, ("", "")).as_json()
-    assert [bare[name] for name in ("grant", "expected", "observed", "not_checked", "severity")] == [None, None, None, None, "warning"]
+    assert [
+        bare[name] for name in ("grant", "expected", "observed", "not_checked", "severity")
+    ] == [None, None, None, None, "warning"]
     assert Finding("proof_lost", None, ("", ""), severity="info").severity == "info"
     with pytest.raises(KeyError):
         Finding("no such code", None, ("", ""))
 
 
 def test_findings_stand_by_grant_slot_code_and_place_and_equal_ones_once() -> None:
-    def f(code: str = "noise", grant: str | None = "b", key: str = "k", slot: int | None = 5, **texts: str) -> Finding:
+    def f(
+        code: str = "noise",
+        grant: str | None = "b",
+        key: str = "k",
+        slot: int | None = 5,
+        **texts: str,
+    ) -> Finding:
         return Finding(code, grant, ("file", key), slot=slot, **texts)
 
     told = [
@@ -142,7 +202,12 @@ def test_a_grant_in_json() -> None:
         "last_good": {"signature": "good"},
         "first_bad": {"signature": "bad"},
         "began": {
-            "lost_proof_issued": {"time": 5, "slot": None, "source": "worker", "certainty": "exact"},
+            "lost_proof_issued": {
+                "time": 5,
+                "slot": None,
+                "source": "worker",
+                "certainty": "exact",
+            },
             "first_wallet_refused": None,
             "first_refusal_landed": None,
         },
@@ -175,9 +240,16 @@ def test_a_grant_without_causes_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("known", "unreadable", "head", "told"),
-    [(True, False, HEAD, HEAD), (True, False, None, ZEROS), (True, True, None, None), (False, False, None, None)],
+    [
+        (True, False, HEAD, HEAD),
+        (True, False, None, ZEROS),
+        (True, True, None, None),
+        (False, False, None, None),
+    ],
 )
-def test_the_head_on_chain(known: bool, unreadable: bool, head: str | None, told: str | None) -> None:
+def test_the_head_on_chain(
+    known: bool, unreadable: bool, head: str | None, told: str | None
+) -> None:
     found = grant(state=SimpleNamespace(known=known, unreadable=unreadable, head=head), worker=None)
     assert found.heads == {"on_chain": told, "worker": None, "last_accepted": None}
 
@@ -198,11 +270,23 @@ def test_the_other_parts_in_json() -> None:
         "server_accepts": ["accepted"],
         "findings": [found.as_json()],
     }
-    assert Reconciliation(["a"], ["b"], ["c"]).as_json() == {"unbacked_records": ["a"], "unsynced_claims": ["b"], "abandoned_proofs": ["c"]}
+    assert Reconciliation(["a"], ["b"], ["c"]).as_json() == {
+        "unbacked_records": ["a"],
+        "unsynced_claims": ["b"],
+        "abandoned_proofs": ["c"],
+    }
     a, b, c, d = (Row(part, None, "why", "in words") for part in "abcd")
     told = Coverage([b, a, b], [d, c, d])
-    assert told.as_json() == {"complete": False, "checked": [r.as_json() for r in (a, b)], "not_checked": [r.as_json() for r in (c, d)]}
-    assert Coverage([a]).as_json() == {"complete": True, "checked": [a.as_json()], "not_checked": []}
+    assert told.as_json() == {
+        "complete": False,
+        "checked": [r.as_json() for r in (a, b)],
+        "not_checked": [r.as_json() for r in (c, d)],
+    }
+    assert Coverage([a]).as_json() == {
+        "complete": True,
+        "checked": [a.as_json()],
+        "not_checked": [],
+    }
 
 
 # -- the whole --
@@ -211,7 +295,12 @@ def test_the_other_parts_in_json() -> None:
 def test_the_worst_verdict_counts() -> None:
     order = ["broken", "inconclusive", "in_flight", "recovered", "intact", "unused"]
     for place, worst in enumerate(order):
-        assert diagnosis(*(grant(str(n), verdict) for n, verdict in enumerate(reversed(order[place:])))).verdict == worst
+        assert (
+            diagnosis(
+                *(grant(str(n), verdict) for n, verdict in enumerate(reversed(order[place:])))
+            ).verdict
+            == worst
+        )
     assert diagnosis().verdict == "inconclusive"
 
 
@@ -230,7 +319,12 @@ def test_the_worst_verdict_counts() -> None:
     ],
 )
 def test_exit_codes(verdicts: list[str], findings: tuple[Finding, ...], code: int) -> None:
-    assert diagnosis(*(grant(str(n), verdict) for n, verdict in enumerate(verdicts)), findings=findings).exit_code == code
+    assert (
+        diagnosis(
+            *(grant(str(n), verdict) for n, verdict in enumerate(verdicts)), findings=findings
+        ).exit_code
+        == code
+    )
 
 
 def test_a_grant_by_the_beginning_of_its_key() -> None:
@@ -270,9 +364,22 @@ def test_a_diagnosis_in_json() -> None:
 
 def test_integers_that_not_every_reader_holds_are_written_as_text() -> None:
     numbers = [1 << 53, -(1 << 53), (1 << 53) + 1, -(1 << 53) - 1, 1 << 64, 0]
-    said = json.loads(diagnosis(grant(last_good={"numbers": numbers, "true": True, "none": None, "half": 0.5, "text": "7"})).dumps())
+    said = json.loads(
+        diagnosis(
+            grant(
+                last_good={"numbers": numbers, "true": True, "none": None, "half": 0.5, "text": "7"}
+            )
+        ).dumps()
+    )
     assert said["grants"][0]["last_good"] == {
-        "numbers": [1 << 53, -(1 << 53), "9007199254740993", "-9007199254740993", "18446744073709551616", 0],
+        "numbers": [
+            1 << 53,
+            -(1 << 53),
+            "9007199254740993",
+            "-9007199254740993",
+            "18446744073709551616",
+            0,
+        ],
         "true": True,
         "none": None,
         "half": 0.5,
@@ -282,7 +389,9 @@ def test_integers_that_not_every_reader_holds_are_written_as_text() -> None:
 
 
 def test_findings_are_counted_by_severity() -> None:
-    found = diagnosis(grant(), findings=(CRITICAL, WARNING, Finding("race", "Grant", ("file", "key")), CRITICAL))
+    found = diagnosis(
+        grant(), findings=(CRITICAL, WARNING, Finding("race", "Grant", ("file", "key")), CRITICAL)
+    )
     assert [found.count(severity) for severity in ("critical", "warning", "info")] == [2, 1, 1]
     with pytest.raises(AssertionError):
         found.count("grave")
@@ -292,7 +401,8 @@ def test_what_a_notebook_shows_of_a_diagnosis() -> None:
     found = diagnosis(grant("One", "broken"), grant("Two"), findings=(CRITICAL,))
     assert repr(found) == "<Diagnosis name: broken, 2 grants, 1 critical finding>"
     assert found._repr_html_() == (
-        "<table><caption>Case name: broken</caption><tr><th>One</th><td>broken: for &lt;this&gt; reason</td></tr>"
+        "<table><caption>Case name: broken</caption><tr><th>One</th><td>broken: for &lt;this&gt; "
+        "reason</td></tr>"
         "<tr><th>Two</th><td>intact: for &lt;this&gt; reason</td></tr></table>"
     )
     assert repr(diagnosis(grant())) == "<Diagnosis name: intact, 1 grant, 0 critical findings>"

@@ -1,4 +1,6 @@
-"""What the worker's status pages say of its signer, and whether they are young enough to be held against pop-config."""
+"""What the worker's status pages say of its signer, and whether they are young enough to be held
+against pop-config.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def test_a_pop_status_alone_has_no_age(tmp_path: Path) -> None:
     world, _, _ = sound()
     files = world.collect()
     del files[RUNTIME]
-    assert status_of(tmp_path, files) == WorkerStatus(world.worker.signer, None, collected=True, configured=True)
+    assert status_of(tmp_path, files) == WorkerStatus(
+        world.worker.signer, None, collected=True, configured=True
+    )
 
 
 def test_where_two_pages_differ_the_one_with_a_time_counts(tmp_path: Path) -> None:
@@ -68,7 +72,9 @@ def test_no_status_page(tmp_path: Path) -> None:
 
 
 def rotated(path: Path, world: World, handle: GrantHandle, checked_at: int | None) -> set[str]:
-    """The critical findings of a case whose status names the worker's own key, taken at a moment, while pop-config names another."""
+    """The critical findings of a case whose status names the worker's own key, taken at a moment,
+    while pop-config names another.
+    """
     files = world.collect()
     if checked_at is None:
         del files[RUNTIME]
@@ -76,13 +82,17 @@ def rotated(path: Path, world: World, handle: GrantHandle, checked_at: int | Non
         files[RUNTIME]["body"]["checkedAt"] = iso(checked_at * 1000)
     found = diagnose(path, files)
     differs = "signer_mismatch" in codes(found, "critical")
-    assert differs == ("signer_mismatch" in {cause.name for cause in found.grant(handle.address).causes})
+    assert differs == (
+        "signer_mismatch" in {cause.name for cause in found.grant(handle.address).causes}
+    )
     assert differs != ("signer_unknown" in codes(found))
     assert found.exit_code == (1 if differs else 0)
     return codes(found, "critical")
 
 
-def test_a_signer_that_pop_config_does_not_name_shows_by_a_status_that_is_young_enough(tmp_path: Path) -> None:
+def test_a_signer_that_pop_config_does_not_name_shows_by_a_status_that_is_young_enough(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
     changed = world.now
     world.name_signer(handle, str(world.key("second").pubkey()))

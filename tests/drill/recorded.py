@@ -1,4 +1,6 @@
-"""Recorded transactions put to the drill's runtime: what is compared, and what was known of the accounts before."""
+"""Recorded transactions put to the drill's runtime: what is compared, and what was known of the
+accounts before.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def in_order(case: Path) -> list[dict[str, Any]]:
     """A case's transactions by slot, those of one slot as the node's lists have them."""
     listed = [row["signature"] for row in rows_of(case / "rpc" / "signatures.jsonl")]
     place = {signature: -at for at, signature in enumerate(listed)}
-    rows = [row for row in rows_of(case / "rpc" / "transactions.jsonl") if row["result"] is not None]
+    rows = [
+        row for row in rows_of(case / "rpc" / "transactions.jsonl") if row["result"] is not None
+    ]
     return sorted(rows, key=lambda row: (*_moment(row), place.get(row["signature"], 0)))
 
 
@@ -57,32 +61,52 @@ def _moment(row: dict[str, Any]) -> tuple[int, int]:
 
 
 def wallets(ledger: Ledger, result: dict[str, Any]) -> None:
-    """What no transaction shows: lamports from a faucet, built-in programs, a mint and token accounts older than the evidence."""
+    """What no transaction shows: lamports from a faucet, built-in programs, a mint and token
+    accounts older than the evidence.
+    """
     signed, _ = read_signed(transaction_of(result), ledger)
     for key, lamports in zip(signed.keys, result["meta"]["preBalances"], strict=True):
         held = ledger.accounts.get(key, EMPTY)
-        if held is EMPTY and lamports == minimum_balance(MINT_SIZE):  # its making lies before the evidence
-            rows = [row["uiTokenAmount"]["decimals"] for row in result["meta"]["postTokenBalances"] if row["mint"] == key]
-            ledger.accounts[key] = Account(lamports, TOKEN_PROGRAM, mint_data((rows or [0])[0], signed.keys[0]))
+        if held is EMPTY and lamports == minimum_balance(
+            MINT_SIZE
+        ):  # its making lies before the evidence
+            rows = [
+                row["uiTokenAmount"]["decimals"]
+                for row in result["meta"]["postTokenBalances"]
+                if row["mint"] == key
+            ]
+            ledger.accounts[key] = Account(
+                lamports, TOKEN_PROGRAM, mint_data((rows or [0])[0], signed.keys[0])
+            )
             continue
         is_program = key in PROGRAMS or key.startswith("Sysvar")
         if held is EMPTY and lamports:
-            ledger.accounts[key] = Account(lamports, NATIVE_LOADER if is_program else SYSTEM_PROGRAM)
+            ledger.accounts[key] = Account(
+                lamports, NATIVE_LOADER if is_program else SYSTEM_PROGRAM
+            )
         elif held.owner == SYSTEM_PROGRAM and not held.data and held.lamports != lamports:
             ledger.accounts[key] = replace(held, lamports=lamports)
     for row in result["meta"]["preTokenBalances"]:
         key = signed.keys[row["accountIndex"]]
         if ledger.accounts.get(key, EMPTY).owner != TOKEN_PROGRAM:
-            held_tokens = TokenAccount(row["mint"], row["owner"], int(row["uiTokenAmount"]["amount"]))
-            ledger.accounts[key] = Account(minimum_balance(165), TOKEN_PROGRAM, encode_account(held_tokens))
+            held_tokens = TokenAccount(
+                row["mint"], row["owner"], int(row["uiTokenAmount"]["amount"])
+            )
+            ledger.accounts[key] = Account(
+                minimum_balance(165), TOKEN_PROGRAM, encode_account(held_tokens)
+            )
 
 
 def transaction_of(result: dict[str, Any]) -> VersionedTransaction:
     return VersionedTransaction.from_bytes(base64.b64decode(result["transaction"][0]))
 
 
-def put(ledger: Ledger, result: dict[str, Any], build: str) -> tuple[Outcome, dict[str, tuple[Any, Any]]]:
-    """A recorded transaction executed, and what came out otherwise than recorded: (drill's, recorded) by field."""
+def put(
+    ledger: Ledger, result: dict[str, Any], build: str
+) -> tuple[Outcome, dict[str, tuple[Any, Any]]]:
+    """A recorded transaction executed, and what came out otherwise than recorded: (drill's,
+    recorded) by field.
+    """
     signed, loaded = read_signed(transaction_of(result), ledger)
     outcome = execute(ledger, signed, Moment(result["blockTime"], build))
     meta = result["meta"]
@@ -98,7 +122,9 @@ def put(ledger: Ledger, result: dict[str, Any], build: str) -> tuple[Outcome, di
         "loadedAddresses": loaded,
     }
     theirs = {**meta, "logMessages": _without_units(meta["logMessages"])}
-    return outcome, {name: (value, theirs[name]) for name, value in ours.items() if value != theirs[name]}
+    return outcome, {
+        name: (value, theirs[name]) for name, value in ours.items() if value != theirs[name]
+    }
 
 
 def _without_units(lines: Iterable[str]) -> list[str]:
@@ -106,10 +132,11 @@ def _without_units(lines: Iterable[str]) -> list[str]:
 
 
 def replay(rows: list[dict[str, Any]], ledger: Ledger) -> tuple[Ledger, list[str]]:
-    """Transactions in order on a ledger; builds only advance. Each must come out as recorded in the build of then or a later one.
+    """Transactions in order on a ledger; builds only advance. Each must come out as recorded in the
+    build of then or a later one.
 
-    Nobody recorded the order within one slot across lists: whichever comes out as recorded goes first. Gives the ledger after the
-    last, and the build that each was executed in.
+    Nobody recorded the order within one slot across lists: whichever comes out as recorded goes
+    first. Gives the ledger after the last, and the build that each was executed in.
     """
     builds, at, left = [], 0, list(rows)
     while left:
@@ -122,7 +149,9 @@ def replay(rows: list[dict[str, Any]], ledger: Ledger) -> tuple[Ledger, list[str
                 break
         else:
             wallets(ledger, left[0]["result"])
-            raise AssertionError(f"{left[0]['signature']}: {put(ledger, left[0]['result'], BUILDS[at])[1]}")
+            raise AssertionError(
+                f"{left[0]['signature']}: {put(ledger, left[0]['result'], BUILDS[at])[1]}"
+            )
     return ledger, builds
 
 

@@ -1,4 +1,6 @@
-"""Incidents cut over to a verified new grant, unattended, as an operator does who knows the answer; and those that need none, refused."""
+"""Incidents cut over to a verified new grant, unattended, as an operator does who knows the answer;
+and those that need none, refused.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +17,18 @@ WHOLE = (
     ("signer-mismatch", "head", False),
     ("foreign-issuer-relaxed", "head", False),
 )
-REFUSED = (("in-flight", "strict"), ("out-of-order", "strict_v2"), ("abandoned-proof", "relaxed"), ("relaxed-race", "head"))
+REFUSED = (
+    ("in-flight", "strict"),
+    ("out-of-order", "strict_v2"),
+    ("abandoned-proof", "relaxed"),
+    ("relaxed-race", "head"),
+)
 
 
 @pytest.mark.parametrize(("incident", "era", "by_roles"), WHOLE)
-def test_from_the_incident_to_a_verified_grant_and_a_record_that_holds(incident: str, era: str, by_roles: bool) -> None:
+def test_from_the_incident_to_a_verified_grant_and_a_record_that_holds(
+    incident: str, era: str, by_roles: bool
+) -> None:
     with rehearsing(incident, era, 4) as held:
         assert EXPECTED[held.stage.truth().remedy] == VERIFIED
         assert to_the_end(held, by_roles=by_roles) == VERIFIED

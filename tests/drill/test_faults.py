@@ -42,11 +42,18 @@ def send(of: LiveNode, world: World, handle: GrantHandle, wallet: str = "cat") -
     """A claim sent to a node without preflight."""
     proof = world.worker.issue(handle.address, world.address(wallet))
     wire = bytes(world.sign(world.claim_calls(handle, proof, wallet), wallet))
-    return ask(of, "sendTransaction", pybase64.b64encode(wire).decode(), {"encoding": "base64", "skipPreflight": True})
+    return ask(
+        of,
+        "sendTransaction",
+        pybase64.b64encode(wire).decode(),
+        {"encoding": "base64", "skipPreflight": True},
+    )
 
 
 def status(of: LiveNode, signature: str) -> Any:
-    return ask(of, "getSignatureStatuses", [signature], {"searchTransactionHistory": True})["value"][0]
+    return ask(of, "getSignatureStatuses", [signature], {"searchTransactionHistory": True})[
+        "value"
+    ][0]
 
 
 def test_a_dropped_transaction_never_lands() -> None:
@@ -80,8 +87,12 @@ def test_a_null_that_is_none() -> None:
 
 def test_nodes_that_contradict_each_other() -> None:
     of, world, handle = node()
-    still, forgets = (LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("stands-still", "forgets"))
-    other, wrong = (LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("other-genesis", "clock:60"))
+    still, forgets = (
+        LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("stands-still", "forgets")
+    )
+    other, wrong = (
+        LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("other-genesis", "clock:60")
+    )
     behind = LiveNode(of.chain, behind=100)
     world.tick(2)
     signature = send(of, world, handle)
@@ -99,7 +110,9 @@ def test_nodes_that_contradict_each_other() -> None:
 def test_the_same_bytes_sent_again_get_through() -> None:
     of, world, handle = node("dropped-first:2:1")
     proof = world.worker.issue(handle.address, world.address("cat"))
-    wire = pybase64.b64encode(bytes(world.sign(world.claim_calls(handle, proof, "cat"), "cat"))).decode()
+    wire = pybase64.b64encode(
+        bytes(world.sign(world.claim_calls(handle, proof, "cat"), "cat"))
+    ).decode()
     config = {"encoding": "base64", "preflightCommitment": "processed", "maxRetries": 0}
     world.ledgers[-1][1].fund(world.address("cat"), 1)
     for _ in range(2):
@@ -114,30 +127,55 @@ def test_the_same_bytes_sent_again_get_through() -> None:
 
 def test_what_landed_is_hidden_or_contradicted_by_a_node_and_not_by_the_other() -> None:
     of, world, handle = node()
-    blind, liar = (LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("never-seen:1", "contradicts:1"))
+    blind, liar = (
+        LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("never-seen:1", "contradicts:1")
+    )
     signature = send(of, world, handle)
     world.tick(20)
     assert status(of, signature)["err"] is None
-    assert (status(blind, signature), ask(blind, "getTransaction", signature, {"encoding": "base64"})) == (None, None)
-    assert signature not in {row["signature"] for row in ask(blind, "getSignaturesForAddress", handle.address)}
-    state = [ask(each, "getAccountInfo", handle.state, {"encoding": "base64"})["value"] for each in (blind, of)]
+    assert (
+        status(blind, signature),
+        ask(blind, "getTransaction", signature, {"encoding": "base64"}),
+    ) == (None, None)
+    assert signature not in {
+        row["signature"] for row in ask(blind, "getSignaturesForAddress", handle.address)
+    }
+    state = [
+        ask(each, "getAccountInfo", handle.state, {"encoding": "base64"})["value"]
+        for each in (blind, of)
+    ]
     assert state[0] == state[1] is not None
     assert status(liar, signature)["status"] == {"Err": {"InstructionError": [0, {"Custom": 1}]}}
 
 
 def test_a_fork_a_local_copy_and_a_blockhash_that_dies_at_once() -> None:
     of, world, _ = node()
-    forked, copy, stale = (LiveNode(of.chain, living=split([spec], 1)[1]) for spec in ("forked", "surfnet", "stale-blockhash:5"))
+    forked, copy, stale = (
+        LiveNode(of.chain, living=split([spec], 1)[1])
+        for spec in ("forked", "surfnet", "stale-blockhash:5")
+    )
     world.tick(60)
     old, new = world.first_slot + 1, ask(of, "getSlot")
     config = {"transactionDetails": "none", "rewards": False}
-    same = [ask(forked, "getBlock", slot, config)["blockhash"] == ask(of, "getBlock", slot, config)["blockhash"] for slot in (old, new)]
+    same = [
+        ask(forked, "getBlock", slot, config)["blockhash"]
+        == ask(of, "getBlock", slot, config)["blockhash"]
+        for slot in (old, new)
+    ]
     assert same == [True, False]
     assert ask(forked, "getGenesisHash") == ask(of, "getGenesisHash")
-    assert ("surfnet-version" in ask(copy, "getVersion"), "surfnet-version" in ask(of, "getVersion")) == (True, False)
+    assert (
+        "surfnet-version" in ask(copy, "getVersion"),
+        "surfnet-version" in ask(of, "getVersion"),
+    ) == (True, False)
     given = ask(stale, "getLatestBlockhash", {"commitment": "processed"})["value"]
-    assert given["lastValidBlockHeight"] - ask(of, "getBlockHeight", {"commitment": "processed"}) == 5
-    valid = lambda: ask(of, "isBlockhashValid", given["blockhash"], {"commitment": "processed"})["value"]  # noqa: E731
+    assert (
+        given["lastValidBlockHeight"] - ask(of, "getBlockHeight", {"commitment": "processed"}) == 5
+    )
+
+    def valid():
+        return ask(of, "isBlockhashValid", given["blockhash"], {"commitment": "processed"})["value"]
+
     assert valid() is True
     world.tick(2.5)
     assert valid() is False
@@ -164,9 +202,14 @@ async def _an_answer_is_lost() -> None:
         given = [pybase64.b64encode(wire).decode(), {"encoding": "base64", "skipPreflight": True}]
         async with aiohttp.ClientSession() as session:
             with pytest.raises(aiohttp.ClientError):
-                await session.post(listening.rpc, json={"jsonrpc": "2.0", "id": 1, "method": "sendTransaction", "params": given})
+                await session.post(
+                    listening.rpc,
+                    json={"jsonrpc": "2.0", "id": 1, "method": "sendTransaction", "params": given},
+                )
             assert world.head(handle) == proof.entry
-            async with session.post(listening.rpc, json={"jsonrpc": "2.0", "id": 2, "method": "getSlot"}) as answer:
+            async with session.post(
+                listening.rpc, json={"jsonrpc": "2.0", "id": 2, "method": "getSlot"}
+            ) as answer:
                 assert (await answer.json())["id"] == 2
 
 
@@ -174,16 +217,33 @@ def test_an_answer_is_held_until_the_client_has_gone() -> None:
     with running(faults=("held-answer:5:1",)) as (held, listening):
         world, handle = held.world, next(iter(held.world.grants.values()))
         proof = world.worker.issue(handle.address, world.address("cat"))
-        wire = pybase64.b64encode(bytes(world.sign(world.claim_calls(handle, proof, "cat"), "cat"))).decode()
-        asked = {"jsonrpc": "2.0", "id": 1, "method": "sendTransaction", "params": [wire, {"encoding": "base64", "skipPreflight": True}]}
-        request = urllib.request.Request(listening.rpc, msgspec.json.encode(asked), {"Content-Type": "application/json"})
+        wire = pybase64.b64encode(
+            bytes(world.sign(world.claim_calls(handle, proof, "cat"), "cat"))
+        ).decode()
+        asked = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "sendTransaction",
+            "params": [wire, {"encoding": "base64", "skipPreflight": True}],
+        }
+        request = urllib.request.Request(
+            listening.rpc, msgspec.json.encode(asked), {"Content-Type": "application/json"}
+        )
         with pytest.raises(TimeoutError):
             urllib.request.urlopen(request, timeout=0.3)
         assert world.head(handle) == proof.entry
 
 
 def test_what_is_no_fault_is_refused() -> None:
-    for spec in ("lost", "late:x", "late:-1", "late:1:2:3", "dropped:0", "stale-blockhash:-5", "forked:1"):
+    for spec in (
+        "lost",
+        "late:x",
+        "late:-1",
+        "late:1:2:3",
+        "dropped:0",
+        "stale-blockhash:-5",
+        "forked:1",
+    ):
         with pytest.raises(UsageError):
             split([spec], 0)
     served, living = split(["slow:1", "late"], 0)
@@ -197,21 +257,43 @@ def test_preflight_refuses_in_a_node_s_own_shape() -> None:
     proof = world.worker.issue(handle.address, world.address("cat"))
     world.switch(handle, "set_paused", {"paused": True})
     world.tick(20)
-    wire = pybase64.b64encode(bytes(world.sign(world.claim_calls(handle, proof, "cat"), "cat"))).decode()
+    wire = pybase64.b64encode(
+        bytes(world.sign(world.claim_calls(handle, proof, "cat"), "cat"))
+    ).decode()
     world.ledgers[-1][1].fund(world.address("cat"), 1)
     with pytest.raises(RpcError) as refused:
-        of.answer("sendTransaction", [wire, {"encoding": "base64", "preflightCommitment": "processed"}])
+        of.answer(
+            "sendTransaction", [wire, {"encoding": "base64", "preflightCommitment": "processed"}]
+        )
     assert refused.value.code == -32002
-    assert refused.value.message == "Transaction simulation failed: Error processing Instruction 2: custom program error: 0x1777"
+    assert (
+        refused.value.message
+        == "Transaction simulation failed: Error processing Instruction 2: custom program error: "
+        "0x1777"
+    )
     assert refused.value.data["err"] == {"InstructionError": [2, {"Custom": 6007}]}
-    assert set(refused.value.data) == {"err", "logs", "accounts", "unitsConsumed", "returnData", "innerInstructions"}
+    assert set(refused.value.data) == {
+        "err",
+        "logs",
+        "accounts",
+        "unitsConsumed",
+        "returnData",
+        "innerInstructions",
+    }
     after = {"encoding": "base64", "addresses": [handle.state]}
-    value = ask(of, "simulateTransaction", wire, {"encoding": "base64", "accounts": after, "commitment": "processed"})["value"]
+    value = ask(
+        of,
+        "simulateTransaction",
+        wire,
+        {"encoding": "base64", "accounts": after, "commitment": "processed"},
+    )["value"]
     assert value["err"] == refused.value.data["err"]
     with pytest.raises(RpcError, match="unexpected end of file"):
         of.answer("sendTransaction", ["", {"encoding": "base64"}])
     with pytest.raises(RpcError, match="too large: 1300 bytes"):
-        of.answer("sendTransaction", [pybase64.b64encode(bytes(1300)).decode(), {"encoding": "base64"}])
+        of.answer(
+            "sendTransaction", [pybase64.b64encode(bytes(1300)).decode(), {"encoding": "base64"}]
+        )
 
 
 def test_a_worker_that_is_upset() -> None:
@@ -233,14 +315,21 @@ def test_a_worker_that_is_upset() -> None:
     status, first = ask_proof()
     assert status == 200
     hands.answer("upset", {"upset": "restore"})
-    assert ask_proof()[1]["prevHash"] == first["prevHash"], "the worker has forgotten what it issued"
+    assert ask_proof()[1]["prevHash"] == first["prevHash"], (
+        "the worker has forgotten what it issued"
+    )
     hands.answer("upset", {"upset": "key-rotated"})
     assert ask_proof()[1]["signerPubkey"] != first["signerPubkey"]
-    assert hands.answer("claim", {"count": 2})["outcomes"] == {"simulation refused: InvalidPopSigner": 2}
+    assert hands.answer("claim", {"count": 2})["outcomes"] == {
+        "simulation refused: InvalidPopSigner": 2
+    }
     with pytest.raises(ValueError, match="expected one of"):
         hands.answer("upset", {"upset": "everything"})
     assert set(UPSETS) >= {"doubled", "clock"}
-    assert Desk(world.worker, "token").answer("GET", "/v1/school/nothing", {}, {}, b"") == (404, "Not Found")
+    assert Desk(world.worker, "token").answer("GET", "/v1/school/nothing", {}, {}, b"") == (
+        404,
+        "Not Found",
+    )
 
 
 def test_the_help_names_every_fault_of_a_living_node() -> None:

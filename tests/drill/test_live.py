@@ -1,4 +1,6 @@
-"""Independent clients against a living drill: they send, simulate, are refused and wait as against a node."""
+"""Independent clients against a living drill: they send, simulate, are refused and wait as against
+a node.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,11 @@ def drill() -> Iterator[tuple[Drill, Addresses]]:
 
 def signed(world: World, calls: list[Call], wallet: str, blockhash: Any) -> VersionedTransaction:
     items = [
-        Instruction(Pubkey.from_string(c.program), c.data, [AccountMeta(Pubkey.from_string(m[0]), m[1], m[2]) for m in c.metas])
+        Instruction(
+            Pubkey.from_string(c.program),
+            c.data,
+            [AccountMeta(Pubkey.from_string(m[0]), m[1], m[2]) for m in c.metas],
+        )
         for c in calls
     ]
     key = world.key(wallet)
@@ -55,8 +61,13 @@ def test_solana_py_sends_a_claim_and_is_refused_the_second(drill: tuple[Drill, A
     world, handle = held.world, next(iter(held.world.grants.values()))
 
     async def use() -> None:
-        async with AsyncClient(listening.rpc, Confirmed) as client, AsyncClient(listening.second_rpc) as second:
-            assert (await client.get_genesis_hash()).value == (await second.get_genesis_hash()).value
+        async with (
+            AsyncClient(listening.rpc, Confirmed) as client,
+            AsyncClient(listening.second_rpc) as second,
+        ):
+            assert (await client.get_genesis_hash()).value == (
+                await second.get_genesis_hash()
+            ).value
             key = world.key("cat").pubkey()
             await client.request_airdrop(key, 2_000_000_000)
             assert (await client.get_balance(key)).value in (0, 2_000_000_000)
@@ -70,26 +81,43 @@ def test_solana_py_sends_a_claim_and_is_refused_the_second(drill: tuple[Drill, A
                     break
                 await asyncio.sleep(0.05)
             assert tried.err is None, tried
-            sent = (await client.send_raw_transaction(bytes(transaction), TxOpts(preflight_commitment=Confirmed))).value
+            sent = (
+                await client.send_raw_transaction(
+                    bytes(transaction), TxOpts(preflight_commitment=Confirmed)
+                )
+            ).value
             assert sent == transaction.signatures[0]
-            done = await client.confirm_transaction(sent, Confirmed, last_valid_block_height=latest.last_valid_block_height)
+            done = await client.confirm_transaction(
+                sent, Confirmed, last_valid_block_height=latest.last_valid_block_height
+            )
             assert done.value[0] is not None
             assert done.value[0].err is None
             with pytest.raises(RPCException, match="already been processed"):
                 await client.send_raw_transaction(bytes(transaction))
-            again = signed(world, world.claim_calls(handle, proof, "cat"), "cat", (await client.get_latest_blockhash()).value.blockhash)
+            again = signed(
+                world,
+                world.claim_calls(handle, proof, "cat"),
+                "cat",
+                (await client.get_latest_blockhash()).value.blockhash,
+            )
             with pytest.raises(RPCException, match="custom program error: 0x0"):
                 await client.send_raw_transaction(bytes(again))
-            wrong = VersionedTransaction.populate(again.message, [world.key("dan").sign_message(b"another message")])
+            wrong = VersionedTransaction.populate(
+                again.message, [world.key("dan").sign_message(b"another message")]
+            )
             with pytest.raises(RPCException, match="SignatureVerificationFailure"):
                 await client.send_raw_transaction(bytes(wrong))
-            assert (await client.get_epoch_info()).value.absolute_slot >= latest.last_valid_block_height
+            assert (
+                await client.get_epoch_info()
+            ).value.absolute_slot >= latest.last_valid_block_height
             assert (await client.get_minimum_balance_for_rent_exemption(88)).value == 1_503_360
 
     asyncio.run(use())
 
 
-def test_an_expired_blockhash_is_refused_and_its_transaction_never_lands(drill: tuple[Drill, Addresses]) -> None:
+def test_an_expired_blockhash_is_refused_and_its_transaction_never_lands(
+    drill: tuple[Drill, Addresses],
+) -> None:
     held, listening = drill
     world, handle = held.world, next(iter(held.world.grants.values()))
     world.ledger.fund(world.address("cat"), 2_000_000_000)
@@ -102,15 +130,23 @@ def test_an_expired_blockhash_is_refused_and_its_transaction_never_lands(drill: 
             held.clock.skip(200)
             with pytest.raises(RPCException, match="Blockhash not found"):
                 await client.send_raw_transaction(bytes(transaction))
-            sent = (await client.send_raw_transaction(bytes(transaction), TxOpts(skip_preflight=True))).value
-            assert (await client.get_signature_statuses([sent], search_transaction_history=True)).value == [None]
+            sent = (
+                await client.send_raw_transaction(bytes(transaction), TxOpts(skip_preflight=True))
+            ).value
+            assert (
+                await client.get_signature_statuses([sent], search_transaction_history=True)
+            ).value == [None]
             assert (await client.simulate_transaction(transaction)).value.err is not None
-            assert (await client.simulate_transaction(transaction, replace_recent_blockhash=True)).value.err is None
+            assert (
+                await client.simulate_transaction(transaction, replace_recent_blockhash=True)
+            ).value.err is None
 
     asyncio.run(use())
 
 
-def test_web3_js_builds_sends_and_confirms_a_claim(drill: tuple[Drill, Addresses], pytestconfig: pytest.Config) -> None:
+def test_web3_js_builds_sends_and_confirms_a_claim(
+    drill: tuple[Drill, Addresses], pytestconfig: pytest.Config
+) -> None:
     held, listening = drill
     world, handle = held.world, next(iter(held.world.grants.values()))
     visitor = Keypair.from_seed(b"a visitor with web3.js as wallet")
@@ -139,7 +175,9 @@ def test_web3_js_builds_sends_and_confirms_a_claim(drill: tuple[Drill, Addresses
     assert found["refusal"]["name"] == "SendTransactionError"
     assert "custom program error: 0x0" in found["refusal"]["message"]
     assert any("already in use" in line for line in found["refusal"]["logs"])
-    assert (found["fee"], found["balance"]["amount"]) == (10_000, "1"), "the proof's signature costs as well"
+    assert (found["fee"], found["balance"]["amount"]) == (10_000, "1"), (
+        "the proof's signature costs as well"
+    )
     assert found["signature"] in found["listed"]
     assert world.head(handle) == proof.entry
 
@@ -164,10 +202,16 @@ def _calls(world: World, handle: Any, claimer: str) -> tuple[Call, Call]:
 
 
 def _shown(call: Call) -> dict[str, Any]:
-    return {"program": call.program, "data": base64.b64encode(call.data).decode(), "keys": [list(meta) for meta in call.metas]}
+    return {
+        "program": call.program,
+        "data": base64.b64encode(call.data).decode(),
+        "keys": [list(meta) for meta in call.metas],
+    }
 
 
-def test_a_subscription_is_notified_once_of_a_success_and_of_a_failure(drill: tuple[Drill, Addresses]) -> None:
+def test_a_subscription_is_notified_once_of_a_success_and_of_a_failure(
+    drill: tuple[Drill, Addresses],
+) -> None:
     held, listening = drill
     world, handle = held.world, next(iter(held.world.grants.values()))
 
@@ -178,13 +222,22 @@ def test_a_subscription_is_notified_once_of_a_success_and_of_a_failure(drill: tu
             for number, wallet in enumerate(("cat", "cat"), 1):
                 transaction = world.sign(world.claim_calls(handle, proof, wallet), wallet)
                 given = [str(transaction.signatures[0]), {"commitment": "confirmed"}]
-                await socket.send_json({"jsonrpc": "2.0", "id": number, "method": "signatureSubscribe", "params": given})
+                await socket.send_json(
+                    {
+                        "jsonrpc": "2.0",
+                        "id": number,
+                        "method": "signatureSubscribe",
+                        "params": given,
+                    }
+                )
                 assert (await socket.receive_json())["id"] == number
                 world.land(transaction)
                 notified = await socket.receive_json(timeout=10)
                 assert notified["method"] == "signatureNotification"
                 found.append(notified["params"]["result"]["value"]["err"])
-            await socket.send_json({"jsonrpc": "2.0", "id": 9, "method": "nothingSubscribe", "params": []})
+            await socket.send_json(
+                {"jsonrpc": "2.0", "id": 9, "method": "nothingSubscribe", "params": []}
+            )
             assert (await socket.receive_json())["error"]["code"] == -32601
         return found
 

@@ -1,4 +1,6 @@
-"""The drill's node and program against recorded cutovers: every request of a client put to it in order, from the recorded start."""
+"""The drill's node and program against recorded cutovers: every request of a client put to it in
+order, from the recorded start.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The drill's program and runtime against what the real ones did: recorded transactions, in order, byte for byte."""
+"""The drill's program and runtime against what the real ones did: recorded transactions, in order,
+byte for byte.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from tests.drill.laboratory import Laboratory
 from tests.drill.recorded import DATA, account_of, in_order, put, replay, rows_of, wallets
 
 GAPS = ("rpc-gap", "rpc-tail-gap")
-"""Cases whose node left a transaction out: what comes after cannot be executed from what is there."""
+"""Cases whose node left a transaction out: what comes after cannot be executed from what is there.
+"""
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in GAPS])

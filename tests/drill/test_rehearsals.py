@@ -12,8 +12,17 @@ from popkit.drill.rehearsal import differences, in_process, over_http
 from popkit.drill.stage import ERAS
 from popkit.texts import LANGUAGES, speak
 
-SINGLE = [(name, era) for name, incident in INCIDENTS.items() if len(incident.acts) == 1 for era in incident.eras]
-MIXED = [(name, incident.eras[len(name) % len(incident.eras)]) for name, incident in INCIDENTS.items() if len(incident.acts) == 2]
+SINGLE = [
+    (name, era)
+    for name, incident in INCIDENTS.items()
+    if len(incident.acts) == 1
+    for era in incident.eras
+]
+MIXED = [
+    (name, incident.eras[len(name) % len(incident.eras)])
+    for name, incident in INCIDENTS.items()
+    if len(incident.acts) == 2
+]
 OVER_HTTP = [*SINGLE[::5], ("in-flight", "strict"), ("in-flight", "strict_v2")]
 
 
@@ -37,7 +46,13 @@ def test_collected_over_http(name: str, era: str, tmp_path: Path) -> None:
 
 def test_every_era_and_every_kind_of_answer_is_rehearsed() -> None:
     truths = [INCIDENTS[name].play(era, 1).truth() for name, era in SINGLE]
-    assert {truth.verdict for truth in truths} == {"intact", "recovered", "in_flight", "broken", "unused"}
+    assert {truth.verdict for truth in truths} == {
+        "intact",
+        "recovered",
+        "in_flight",
+        "broken",
+        "unused",
+    }
     assert {cause for truth in truths for cause in truth.causes} >= {
         "abandoned_proof", "genesis_mismatch", "out_of_order", "foreign_issuer", "worker_head_reset", "worker_head_rollback",
         "stream_divergence", "signer_mismatch", "proof_expired", "duplicate_claim", "not_in_allowlist", "paused", "grant_expired",
@@ -73,9 +88,13 @@ def test_every_sentence_stands_in_both_languages() -> None:
 def test_an_upgrade_stands_in_the_chain_of_before_and_after() -> None:
     stage = INCIDENTS["upgrade-heals-nothing"].play("strict", 4)
     world = stage.world
-    first, last = (ledger.accounts[PROGRAM_DATA].data for _, ledger in (world.ledgers[0], world.ledgers[-1]))
+    first, last = (
+        ledger.accounts[PROGRAM_DATA].data for _, ledger in (world.ledgers[0], world.ledgers[-1])
+    )
     assert (b"build strict\0" in first, b"build strict_v2\0" in last) == (True, True)
     deployed = int.from_bytes(last[4:12], "little")
     assert world.first_slot < deployed < world.slot
     refused = [refusal.landed for refusal in stage.refused if refusal.landed.error == 6026]
-    assert {landed.slot > deployed for landed in refused} == {True, False}, "refused before and after"
+    assert {landed.slot > deployed for landed in refused} == {True, False}, (
+        "refused before and after"
+    )

@@ -26,7 +26,9 @@ def derived(seed: bytes, path: str) -> Keypair:
 
 def test_the_key_changes_at_the_published_midnight() -> None:
     rotation = Rotation(SEED)
-    assert [rotation.index(at) for at in (rotation.start, APRIL - 1, APRIL, APRIL + 30 * 86400)] == [0, 0, 1, 2]
+    assert [
+        rotation.index(at) for at in (rotation.start, APRIL - 1, APRIL, APRIL + 30 * 86400)
+    ] == [0, 0, 1, 2]
     assert rotation.next(APRIL - 1) == APRIL
     for at, path in ((APRIL - 1, "m/44'/501'/0'/0'/0'"), (APRIL, "m/44'/501'/1'/0'/0'")):
         assert rotation.path(at) == path
@@ -44,4 +46,9 @@ def test_a_worker_signs_with_the_key_of_the_day_and_a_set_key_ends_it() -> None:
     assert signer_page(world.worker.rotation, world.now)["path"] == "m/44'/501'/1'/0'/0'"
     world.worker.key = world.key("by hand")
     assert world.worker.signer == world.address("by hand")
-    assert signer_page(world.worker.rotation, world.now) == {"mode": "legacy", "path": None, "rotation": OFF, "legacy": True}
+    assert signer_page(world.worker.rotation, world.now) == {
+        "mode": "legacy",
+        "path": None,
+        "rotation": OFF,
+        "legacy": True,
+    }

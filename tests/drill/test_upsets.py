@@ -1,4 +1,6 @@
-"""What can be made to go wrong in a running drill: what a client then meets, and what was done all the same."""
+"""What can be made to go wrong in a running drill: what a client then meets, and what was done all
+the same.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class Reply:
 def request(url: str, body: Any = None, timeout: float = 20, **headers: str) -> Reply:
     """A GET, or with a body a POST. Raises OSError or HTTPException where no answer comes."""
     data = None if body is None else json.dumps(body).encode()
-    asked = urllib.request.Request(url, data, {"Content-Type": "application/json", "User-Agent": "popkit/0.1.0", **headers})
+    asked = urllib.request.Request(
+        url, data, {"Content-Type": "application/json", "User-Agent": "popkit/0.1.0", **headers}
+    )
     try:
         with urllib.request.urlopen(asked, timeout=timeout) as answer:
             return Reply(answer.status, answer.headers, answer.read())
@@ -67,11 +71,23 @@ def request(url: str, body: Any = None, timeout: float = 20, **headers: str) -> 
         return Reply(error.code, error.headers, error.read())
 
 
-def link(listening: Addresses, handle: GrantHandle, number: int, title: str = "Event", timeout: float = 20) -> Reply:
+def link(
+    listening: Addresses,
+    handle: GrantHandle,
+    number: int,
+    title: str = "Event",
+    timeout: float = 20,
+) -> Reply:
     """Make an event as an operator does."""
-    links = {"solanaMint": handle.mint, "solanaAuthority": handle.authority, "solanaGrantId": str(number)}
+    links = {
+        "solanaMint": handle.mint,
+        "solanaAuthority": handle.authority,
+        "solanaGrantId": str(number),
+    }
     body = {"title": title, "datetime": "2026/03/20", "host": "Council", **links}
-    return request(f"{listening.worker}/v1/school/events", body, timeout, Authorization=f"Bearer {TOKEN}")
+    return request(
+        f"{listening.worker}/v1/school/events", body, timeout, Authorization=f"Bearer {TOKEN}"
+    )
 
 
 def ask(url: str, method: str, *given: Any) -> Reply:
@@ -79,7 +95,9 @@ def ask(url: str, method: str, *given: Any) -> Reply:
 
 
 def linked(hands: Hands, number: int) -> int:
-    return sum(row.get("solanaGrantId") == str(number) for row in hands.drill.worker.events.values())
+    return sum(
+        row.get("solanaGrantId") == str(number) for row in hands.drill.worker.events.values()
+    )
 
 
 def test_a_502_after_it_was_done(night: tuple[Hands, Addresses]) -> None:
@@ -93,7 +111,9 @@ def test_a_502_after_it_was_done(night: tuple[Hands, Addresses]) -> None:
     assert request(f"{listening.worker}/v1/school/events").status == 200
 
 
-def test_an_answer_that_never_comes_and_one_that_comes_too_late(night: tuple[Hands, Addresses]) -> None:
+def test_an_answer_that_never_comes_and_one_that_comes_too_late(
+    night: tuple[Hands, Addresses],
+) -> None:
     hands, listening = night
     grant, _ = hands.newest()
     upset(hands, "answer-lost")
@@ -110,7 +130,11 @@ def test_limited_warned_frozen_and_linked_by_somebody_else(night: tuple[Hands, A
     grant, _ = hands.newest()
     upset(hands, "limited", "30")
     answer = link(listening, grant, 54)
-    assert (answer.status, answer.json()["code"], answer.headers["Retry-After"]) == (429, "rate_limited", "30")
+    assert (answer.status, answer.json()["code"], answer.headers["Retry-After"]) == (
+        429,
+        "rate_limited",
+        "30",
+    )
     hands.answer("clock", {"seconds": 31})
     upset(hands, "warned")
     assert link(listening, grant, 54).json()["warning"]["signals"] == ["rapid_issue_attempts"]
@@ -135,16 +159,28 @@ def test_a_large_body_reaches_the_worker_s_own_limit(night: tuple[Hands, Address
     assert link(listening, grant, 57, "t" * 66_000).json()["code"] == "payload_too_large"
 
 
-def test_somebody_else_makes_the_grant_or_asks_for_its_first_proof(night: tuple[Hands, Addresses]) -> None:
+def test_somebody_else_makes_the_grant_or_asks_for_its_first_proof(
+    night: tuple[Hands, Addresses],
+) -> None:
     hands, listening = night
     grant, _ = hands.newest()
     new = hands.drill.world.handle(grant.authority, grant.mint, 58)
-    found = lambda: ask(listening.rpc, "getAccountInfo", new.address, {"commitment": "processed", "encoding": "base64"}).json()  # noqa: E731
+
+    def found():
+        return ask(
+            listening.rpc,
+            "getAccountInfo",
+            new.address,
+            {"commitment": "processed", "encoding": "base64"},
+        ).json()
+
     assert found()["result"]["value"] is None
     upset(hands, "made", "58")
     assert found()["result"]["value"]["space"] == 178
     upset(hands, "asked-early", new.address)
-    anchors = [entry for entry in hands.drill.worker.entries if entry["data"].get("grant") == new.address]
+    anchors = [
+        entry for entry in hands.drill.worker.entries if entry["data"].get("grant") == new.address
+    ]
     assert [entry["event"] for entry in anchors] == ["POP_CLAIM_PROOF_ANCHOR"]
     assert hands.drill.worker.heads[new.address][0] != "0" * 64
 
@@ -161,7 +197,9 @@ def test_nodes_that_are_upset_and_well_again(night: tuple[Hands, Addresses]) -> 
     assert ask(listening.second_rpc, "getSlot").json()["result"] < first - 50
     upset(hands, "second-behind", "0")
     upset(hands, "second-node", "other-genesis,clock:60")
-    genesis = [ask(url, "getGenesisHash").json()["result"] for url in (listening.rpc, listening.second_rpc)]
+    genesis = [
+        ask(url, "getGenesisHash").json()["result"] for url in (listening.rpc, listening.second_rpc)
+    ]
     assert genesis[0] == hands.drill.genesis != genesis[1]
 
 
@@ -171,7 +209,9 @@ def test_a_program_that_is_deployed_in_the_night() -> None:
         grant, event = hands.newest()
         worker.issue(grant.address, hands.drill.world.address("nobody"), event=event)
         hands.answer("clock", {"seconds": 700})
-        assert hands.answer("claim", {"count": 1})["outcomes"] == {"simulation refused: PopHashChainBroken": 1}
+        assert hands.answer("claim", {"count": 1})["outcomes"] == {
+            "simulation refused: PopHashChainBroken": 1
+        }
         upset(hands, "program", "relaxed")
         assert hands.answer("claim", {"count": 1})["outcomes"] == {"accepted": 1}
 
@@ -179,15 +219,30 @@ def test_a_program_that_is_deployed_in_the_night() -> None:
 def test_a_key_by_the_calendar(night: tuple[Hands, Addresses]) -> None:
     hands, listening = night
     upset(hands, "key-by-calendar", "1")
-    page = lambda: request(f"{listening.worker}/v1/school/pop-status", Authorization=f"Bearer {TOKEN}").json()  # noqa: E731
+
+    def page():
+        return request(
+            f"{listening.worker}/v1/school/pop-status", Authorization=f"Bearer {TOKEN}"
+        ).json()
+
     first = page()
-    assert (first["signerMode"], first["legacySignerEnabled"], first["signerRotation"]["intervalDays"]) == ("hd", False, 1)
-    assert hands.answer("claim", {"count": 1})["outcomes"] == {"simulation refused: InvalidPopSigner": 1}
-    hands.answer("clock", {"seconds": first["signerRotation"]["nextRotateAtUnix"] - hands.drill.world.now})
+    assert (
+        first["signerMode"],
+        first["legacySignerEnabled"],
+        first["signerRotation"]["intervalDays"],
+    ) == ("hd", False, 1)
+    assert hands.answer("claim", {"count": 1})["outcomes"] == {
+        "simulation refused: InvalidPopSigner": 1
+    }
+    hands.answer(
+        "clock", {"seconds": first["signerRotation"]["nextRotateAtUnix"] - hands.drill.world.now}
+    )
     second = page()
     assert second["signerRotation"]["index"] == first["signerRotation"]["index"] + 1
     assert second["signerPubkey"] != first["signerPubkey"]
-    assert "signerRotation" not in request(f"{listening.worker}/v1/school/pop-status").json(), "the public sees the key alone"
+    assert "signerRotation" not in request(f"{listening.worker}/v1/school/pop-status").json(), (
+        "the public sees the key alone"
+    )
 
 
 def test_what_cannot_be_upset() -> None:

@@ -1,6 +1,8 @@
-"""The living worker against the recorded one: every exchange put to it in order, with the recorded status and body.
+"""The living worker against the recorded one: every exchange put to it in order, with the recorded
+status and body.
 
-Times, ids, hashes, codes and signatures are the drill's own: each stands for one of the recording, the same one everywhere.
+Times, ids, hashes, codes and signatures are the drill's own: each stands for one of the recording,
+the same one everywhere.
 """
 
 from __future__ import annotations
@@ -62,8 +64,14 @@ class Renaming:
             yield f"{where}: {recorded!r} recorded, {answered!r} answered"
 
     def _stands_for(self, recorded: Any, answered: Any) -> bool:
-        if isinstance(recorded, int) and isinstance(answered, int) and min(recorded, answered) > 1_700_000_000:
-            return abs(recorded - answered) <= (2 if recorded < 1 << 34 else 5000)  # a second of issue, a millisecond of a quota
+        if (
+            isinstance(recorded, int)
+            and isinstance(answered, int)
+            and min(recorded, answered) > 1_700_000_000
+        ):
+            return abs(recorded - answered) <= (
+                2 if recorded < 1 << 34 else 5000
+            )  # a second of issue, a millisecond of a quota
         if not isinstance(recorded, str) or not isinstance(answered, str):
             return False
         if (of := _told_of_event(recorded)) and of[0] == (_told_of_event(answered) or ("",))[0]:
@@ -74,7 +82,10 @@ class Renaming:
         if kind == "time":
             self.ours[recorded] = answered
             return True
-        return self.ours.setdefault(recorded, answered) == answered and self.theirs.setdefault(answered, recorded) == recorded
+        return (
+            self.ours.setdefault(recorded, answered) == answered
+            and self.theirs.setdefault(answered, recorded) == recorded
+        )
 
     def request(self, value: Any) -> Any:
         """A recorded request in the drill's own names."""
@@ -107,25 +118,36 @@ def test_every_recorded_exchange(era: str) -> None:
         parts = urlsplit(asked["path"])
         headers = {"Authorization": f"Bearer {TOKEN}"} if row["authorized"] else {}
         body = b"" if asked["body"] is None else json.dumps(asked["body"]).encode()
-        status, answer = desk.answer(asked["method"], parts.path, dict(parse_qsl(parts.query)), headers, body)
+        status, answer = desk.answer(
+            asked["method"], parts.path, dict(parse_qsl(parts.query)), headers, body
+        )
         recorded = row["response"]
         if _is_by_chance(recorded["body"]):
             continue
         found = list(renaming.differs(recorded["body"], answer))
         if status != recorded["status"] or found:
-            wrong.append(f"{number} {asked['method']} {asked['path']}: {recorded['status']} {status} {found[:4]}")
+            wrong.append(
+                f"{number} {asked['method']} {asked['path']}: {recorded['status']} {status} "
+                f"{found[:4]}"
+            )
     assert wrong == [], "\n".join(wrong)
 
 
 @pytest.mark.parametrize("kind", ["cutover", "refused"])
 @pytest.mark.parametrize("era", ["strict", "strict_v2", "relaxed", "head"])
 def test_every_request_of_a_recorded_session_from_its_start(era: str, kind: str) -> None:
-    """A whole cutover, and everything that goes wrong, put to a worker that was given the recorded storage and bucket."""
+    """A whole cutover, and everything that goes wrong, put to a worker that was given the recorded
+    storage and bucket.
+    """
     session, renaming, wrong = f"{era}-{kind}", Renaming(), []
     start = rows_of(ROOT / "data" / "sessions" / f"{era}-start.jsonl")
-    world = World(era, MODELS[era], session, int(next(row["now"] for row in start if row["kind"] == "world")))
+    world = World(
+        era, MODELS[era], session, int(next(row["now"] for row in start if row["kind"] == "world"))
+    )
     storage = {row["key"]: row["value"] for row in start if row["kind"] == "storage"}
-    world.worker.load(storage, {row["key"]: row["text"] for row in start if row["kind"] == "bucket"})
+    world.worker.load(
+        storage, {row["key"]: row["text"] for row in start if row["kind"] == "bucket"}
+    )
     desk = Desk(world.worker, TOKEN)
     for number, row in enumerate(rows_of(ROOT / "data" / "sessions" / f"{session}.jsonl"), 1):
         if row["to"] != "worker":
@@ -135,26 +157,49 @@ def test_every_request_of_a_recorded_session_from_its_start(era: str, kind: str)
         parts, headers = urlsplit(asked["path"]), dict(asked.get("headers") or {})
         headers |= {"Authorization": f"Bearer {TOKEN}"} if row["authorized"] else {}
         given = asked.get("body")
-        body = b"" if given is None else given.encode() if isinstance(given, str) else json.dumps(given).encode()
-        status, answer = desk.answer(asked["method"], parts.path, dict(parse_qsl(parts.query)), headers, body)
+        body = (
+            b""
+            if given is None
+            else given.encode()
+            if isinstance(given, str)
+            else json.dumps(given).encode()
+        )
+        status, answer = desk.answer(
+            asked["method"], parts.path, dict(parse_qsl(parts.query)), headers, body
+        )
         if parts.path.endswith("/unlock") and recorded["status"] == 200:
             assert status == 200, "who agreed to the unlocking is left out"
-        elif found := [*([] if status == recorded["status"] else [status]), *renaming.differs(recorded["body"], answer)]:
-            wrong.append(f"{number} {row['step']} {asked['method']} {asked['path']}: {recorded['status']} {found[:4]}")
+        elif found := [
+            *([] if status == recorded["status"] else [status]),
+            *renaming.differs(recorded["body"], answer),
+        ]:
+            wrong.append(
+                f"{number} {row['step']} {asked['method']} {asked['path']}: {recorded['status']} "
+                f"{found[:4]}"
+            )
     assert wrong == [], "\n".join(wrong)
 
 
 def _is_by_chance(body: Any) -> bool:
-    """Whether the recorded worker found its own sound chain broken, as rows of one millisecond are ordered by their hashes."""
+    """Whether the recorded worker found its own sound chain broken, as rows of one millisecond are
+    ordered by their hashes.
+    """
     issues = body.get("issues") if isinstance(body, dict) else None
-    return bool(issues) and all(str(issue.get("code", "")).endswith("_chain_break") for issue in issues)
+    return bool(issues) and all(
+        str(issue.get("code", "")).endswith("_chain_break") for issue in issues
+    )
 
 
 def _as_the_laboratory_did(desk: Desk, renaming: Renaming, row: dict[str, Any]) -> None:
-    """What was done to the recorded worker between two requests: an entry edited in its storage, its signing key taken away."""
+    """What was done to the recorded worker between two requests: an entry edited in its storage,
+    its signing key taken away.
+    """
     body, path = row["response"]["body"], row["request"]["path"]
     issues = body.get("issues") or [{}] if isinstance(body, dict) else [{}]
-    if path.startswith("/api/master/audit-integrity") and issues[0].get("code") == "entry_hash_mismatch":
+    if (
+        path.startswith("/api/master/audit-integrity")
+        and issues[0].get("code") == "entry_hash_mismatch"
+    ):
         edited = renaming.ours[body["issues"][0]["entryHash"]]
         entry = next(entry for entry in desk.worker.entries if entry["entry_hash"] == edited)
         entry["data"] = {**entry["data"], "status": "edited"}

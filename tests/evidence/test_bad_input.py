@@ -1,4 +1,6 @@
-"""Damaged, absurd and hostile input: a clear error or a coverage note, the right exit code, never a traceback, never silence."""
+"""Damaged, absurd and hostile input: a clear error or a coverage note, the right exit code, never a
+traceback, never silence.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +44,30 @@ def test_a_directory_that_is_no_case(tmp_path: Path) -> None:
     [
         ("{", ("case.json", "not JSON")),
         ("[]", ("case.json", "not an object")),
-        ('{"case": "x", "grants": ["abc"], "collected_at": 1}', ("case.json", "'abc'", "not a public key")),
-        ('{"case": "x", "grants": "abc", "collected_at": 1}', ("case.json", "'grants'", "expected list, found str")),
-        ('{"case": "x", "grants": [], "collected_at": 1}', ("case.json", "'program_id'", "expected str, found NoneType")),
-        ('{"case": "x", "grants": [], "collected_at": "1"}', ("case.json", "'collected_at'", "expected int, found str")),
-        ('{"case": "x", "grants": [], "collected_at": true}', ("case.json", "'collected_at'", "found bool")),
-        ('{"case": "x", "grants": [], "collected_at": 1, "events": [{"event": 3}]}', ("case.json", "'events'")),
+        (
+            '{"case": "x", "grants": ["abc"], "collected_at": 1}',
+            ("case.json", "'abc'", "not a public key"),
+        ),
+        (
+            '{"case": "x", "grants": "abc", "collected_at": 1}',
+            ("case.json", "'grants'", "expected list, found str"),
+        ),
+        (
+            '{"case": "x", "grants": [], "collected_at": 1}',
+            ("case.json", "'program_id'", "expected str, found NoneType"),
+        ),
+        (
+            '{"case": "x", "grants": [], "collected_at": "1"}',
+            ("case.json", "'collected_at'", "expected int, found str"),
+        ),
+        (
+            '{"case": "x", "grants": [], "collected_at": true}',
+            ("case.json", "'collected_at'", "found bool"),
+        ),
+        (
+            '{"case": "x", "grants": [], "collected_at": 1, "events": [{"event": 3}]}',
+            ("case.json", "'events'"),
+        ),
         ("[" * 100_000, ("case.json", "nested deeper than 200 levels")),
     ],
 )
@@ -59,7 +79,12 @@ def test_a_wrong_case_json_is_named(text: str, words: tuple[str, ...], tmp_path:
 def test_manifest_names_a_file_that_is_gone(copy_of: Make) -> None:
     case = copy_of("intact")
     case.drop("rpc/signatures.jsonl")
-    assert_clear(popkit("diagnose", case.path), 3, "rpc/signatures.jsonl", "in the manifest but not in the case")
+    assert_clear(
+        popkit("diagnose", case.path),
+        3,
+        "rpc/signatures.jsonl",
+        "in the manifest but not in the case",
+    )
 
 
 def test_a_file_beside_the_manifest(copy_of: Make) -> None:
@@ -68,7 +93,9 @@ def test_a_file_beside_the_manifest(copy_of: Make) -> None:
     assert_clear(popkit("diagnose", case.path), 3, "worker/storage.jsonl.gz", "not in the manifest")
 
 
-@pytest.mark.parametrize("line", ["zz  case.json", "0" * 64 + "  ../outside", "0" * 64 + "  /etc/hostname"])
+@pytest.mark.parametrize(
+    "line", ["zz  case.json", "0" * 64 + "  ../outside", "0" * 64 + "  /etc/hostname"]
+)
 def test_a_manifest_line_that_is_none_or_leaves_the_case(line: str, copy_of: Make) -> None:
     case = copy_of("intact")
     with (case.path / "manifest-sha256.txt").open("a") as manifest:
@@ -98,7 +125,9 @@ def test_a_case_without_manifest_is_judged_and_says_so(copy_of: Make) -> None:
     case.drop("manifest-sha256.txt")
     ran = popkit("diagnose", case.path, "--json", "-")
     assert ran.returncode == 0
-    assert any("no manifest" in row["detail"] for row in json.loads(ran.stdout)["coverage"]["not_checked"])
+    assert any(
+        "no manifest" in row["detail"] for row in json.loads(ran.stdout)["coverage"]["not_checked"]
+    )
 
 
 BAD_LINES = {
@@ -125,7 +154,9 @@ FILES = (
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("kind", BAD_LINES)
-def test_a_bad_line_is_noted_with_its_place_and_the_rest_judged(file: str, kind: str, copy_of: Make) -> None:
+def test_a_bad_line_is_noted_with_its_place_and_the_rest_judged(
+    file: str, kind: str, copy_of: Make
+) -> None:
     case = copy_of("worker-head-reset")
     path = case.path / file
     before = path.read_bytes().count(b"\n")
@@ -139,7 +170,9 @@ def test_a_bad_line_is_noted_with_its_place_and_the_rest_judged(file: str, kind:
     assert any(row.detail.startswith(f"{file}: ") for row in diagnosis.coverage.not_checked)
 
 
-@pytest.mark.parametrize("name", ["pop-status", "events", "audit-logs", "audit-integrity", "transfers", "runtime-status"])
+@pytest.mark.parametrize(
+    "name", ["pop-status", "events", "audit-logs", "audit-integrity", "transfers", "runtime-status"]
+)
 @pytest.mark.parametrize(
     "text",
     [
@@ -151,7 +184,9 @@ def test_a_bad_line_is_noted_with_its_place_and_the_rest_judged(file: str, kind:
         b'{"status": 200, "body": 5}',
     ],
 )
-def test_a_worker_answer_that_is_none_is_noted_or_ignored_without_harm(name: str, text: bytes, copy_of: Make) -> None:
+def test_a_worker_answer_that_is_none_is_noted_or_ignored_without_harm(
+    name: str, text: bytes, copy_of: Make
+) -> None:
     case = copy_of("abandoned-proof")
     (case.path / "worker" / f"{name}.json").write_bytes(text)
     diagnosis = case.diagnose()
@@ -162,7 +197,12 @@ def test_a_worker_answer_that_is_none_is_noted_or_ignored_without_harm(name: str
 
 
 @pytest.mark.parametrize(
-    "pack", [lambda data: gzip.compress(data)[:-20], lambda data: zstandard.ZstdCompressor().compress(data)[:-20]], ids=["gz", "zst"]
+    "pack",
+    [
+        lambda data: gzip.compress(data)[:-20],
+        lambda data: zstandard.ZstdCompressor().compress(data)[:-20],
+    ],
+    ids=["gz", "zst"],
 )
 def test_a_cut_compressed_file_is_noted(pack: Callable[[bytes], bytes], copy_of: Make) -> None:
     case = copy_of("abandoned-proof")
@@ -172,10 +212,14 @@ def test_a_cut_compressed_file_is_noted(pack: Callable[[bytes], bytes], copy_of:
     path.unlink()
     diagnosis = case.diagnose()
     assert (diagnosis.verdict, diagnosis.exit_code) == ("broken", 1)
-    assert "rpc/signatures.jsonl: the file cannot be decompressed to its end" in {row.detail for row in diagnosis.coverage.not_checked}
+    assert "rpc/signatures.jsonl: the file cannot be decompressed to its end" in {
+        row.detail for row in diagnosis.coverage.not_checked
+    }
 
 
-def test_an_endless_line_is_not_read_and_memory_does_not_follow_it(copy_of: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_endless_line_is_not_read_and_memory_does_not_follow_it(
+    copy_of: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 1 << 20)
     path = tmp_path / "x.jsonl"
     with path.open("wb") as file:
@@ -226,9 +270,13 @@ def test_an_unavailable_transaction_is_not_nothing_there(copy_of: Make) -> None:
 
 def test_the_case_is_never_written(copy_of: Make) -> None:
     case = copy_of("term")
-    before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in case.path.rglob("*") if p.is_file()}
+    before = {
+        p: (p.stat().st_mtime_ns, p.read_bytes()) for p in case.path.rglob("*") if p.is_file()
+    }
     assert popkit("diagnose", case.path).returncode == 1
-    assert {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in case.path.rglob("*") if p.is_file()} == before
+    assert {
+        p: (p.stat().st_mtime_ns, p.read_bytes()) for p in case.path.rglob("*") if p.is_file()
+    } == before
     inside = case.path / "findings.json"
     assert_clear(popkit("diagnose", case.path, "--json", inside), 2, "inside the case")
     assert not inside.exists()
@@ -242,14 +290,19 @@ def test_opening_twice_forms_raises_for_library_users(copy_of: Make) -> None:
         Evidence(case.path).read_all()
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refuse(path: str, era: str | None = None, cutover: str | None = None) -> None:
         raise PermissionError(13, "Permission denied", f"{path}/rpc/accounts.jsonl")
 
     monkeypatch.setattr("popkit.case.open_case", refuse)
     (tmp_path / "case.json").write_text("{}")
     assert main(["diagnose", str(tmp_path)]) == 3
-    assert f"{tmp_path}/rpc/accounts.jsonl: cannot be read: Permission denied" in capsys.readouterr().err
+    assert (
+        f"{tmp_path}/rpc/accounts.jsonl: cannot be read: Permission denied"
+        in capsys.readouterr().err
+    )
 
 
 def test_every_recording_reads_without_a_problem() -> None:

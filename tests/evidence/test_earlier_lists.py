@@ -20,13 +20,28 @@ CASE = "era-upgrade"
 
 
 def with_older_list(target: Path) -> Copy:
-    """The case without its bucket, and with an audit-logs answer of an earlier moment: fifty rows that overlap the newest fifty."""
+    """The case without its bucket, and with an audit-logs answer of an earlier moment: fifty rows
+    that overlap the newest fifty.
+    """
     copy = Copy(CASE, target)
-    newest = [row["entry_hash"] for row in json.loads((copy.path / "worker/audit-logs.json").read_text())["body"]["logs"]]
-    objects = [json.loads(row["text"])["entry"] for row in copy.rows("worker/r2.jsonl") if "/entry/" in row["key"]]
+    newest = [
+        row["entry_hash"]
+        for row in json.loads((copy.path / "worker/audit-logs.json").read_text())["body"]["logs"]
+    ]
+    objects = [
+        json.loads(row["text"])["entry"]
+        for row in copy.rows("worker/r2.jsonl")
+        if "/entry/" in row["key"]
+    ]
     rows = sorted(objects, key=lambda entry: (entry["ts"], entry["entry_hash"]), reverse=True)
     first = next(number for number, row in enumerate(rows) if row["entry_hash"] == newest[40])
-    older = {"name": "audit-logs", "path": "/api/master/audit-logs", "at": 1.0, "status": 200, "body": {"logs": rows[first : first + 50]}}
+    older = {
+        "name": "audit-logs",
+        "path": "/api/master/audit-logs",
+        "at": 1.0,
+        "status": 200,
+        "body": {"logs": rows[first : first + 50]},
+    }
     copy.write("worker/answers.jsonl", [older, {**older, "name": "pop-status", "body": {}}])
     copy.drop("worker/r2.jsonl")
     return copy
@@ -42,7 +57,10 @@ def test_an_older_list_fills_what_the_newest_no_longer_holds(tmp_path: Path) -> 
     with_it = findings(copy.seal().path)
     copy.drop("worker/answers.jsonl")
     without = findings(copy.seal().path)
-    newest = {row["entry_hash"] for row in json.loads((copy.path / "worker/audit-logs.json").read_text())["body"]["logs"]}
+    newest = {
+        row["entry_hash"]
+        for row in json.loads((copy.path / "worker/audit-logs.json").read_text())["body"]["logs"]
+    }
     assert with_it["audit"]["checked"] - without["audit"]["checked"] == len(older - newest) > 20
     assert with_it["audit"]["removed"] == with_it["audit"]["edited"] == []
     assert with_it["grants"] == findings(CASES / CASE)["grants"]
@@ -85,7 +103,12 @@ def test_a_file_that_was_packed_since_breaks_no_custody_record(tmp_path: Path) -
     copy = Copy("unused", tmp_path / "case")
     accounts = copy.path / "rpc" / "accounts.jsonl"
     data = accounts.read_bytes()
-    kept = {"file": "rpc/accounts.jsonl", "offset": 0, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    kept = {
+        "file": "rpc/accounts.jsonl",
+        "offset": 0,
+        "size": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
     custody = Custody(copy.path / "custody.jsonl")
     custody.append({"kind": "keep", "kept": [kept]})
     custody.close()
@@ -99,7 +122,11 @@ def test_a_file_that_was_packed_since_breaks_no_custody_record(tmp_path: Path) -
 
 def broken(copy: Copy) -> str:
     """What the rule of the custody record answers of a case, sealed as it is."""
-    [answer] = [a for a in Inquiry(Facts(Evidence(copy.seal().path))).case if a.rule.code == "custody_broken"]
+    [answer] = [
+        a
+        for a in Inquiry(Facts(Evidence(copy.seal().path))).case
+        if a.rule.code == "custody_broken"
+    ]
     return answer.status
 
 
@@ -110,4 +137,6 @@ def test_a_case_without_a_custody_record_is_not_held_to_one(name: str) -> None:
 
 def status(text: bytes) -> str | None:
     checks = [check for section in json.loads(text)["sections"] for check in section["checks"]]
-    return next((check["status"] for check in checks if check["title"] == "the custody record holds"), None)
+    return next(
+        (check["status"] for check in checks if check["title"] == "the custody record holds"), None
+    )

@@ -1,4 +1,6 @@
-"""Damaged cases, by the hundred: every one ends with a verdict or a clear error, none with a fault inside popkit."""
+"""Damaged cases, by the hundred: every one ends with a verdict or a clear error, none with a fault
+inside popkit.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,29 @@ from popkit.verification.verify import verify
 from tests.conftest import CASES, NAMES, seal
 
 SMALL = [name for name in NAMES if name not in ("term", "many-periods")]
-ODD_VALUES: list[Any] = [None, 1, -1, 1.5, "", [], {}, True, "x" * 50, 2**70, "0" * 64, "\ud800", [[]], -(2**63)]
+ODD_VALUES: list[Any] = [
+    None,
+    1,
+    -1,
+    1.5,
+    "",
+    [],
+    {},
+    True,
+    "x" * 50,
+    2**70,
+    "0" * 64,
+    "\ud800",
+    [[]],
+    -(2**63),
+]
 
 
 RAW_VALUES = ("1e999", "-1e400", "9" * 5000, str(10**19), str(2**64), "-0.5", "1771830113000", "[" * 100_000 + "]" * 100_000,
               '{"a":' * 150 + "1" + "}" * 150, '"' + "2" * 1_000_000 + '"', "[" + "[]," * 10_000 + "1]")  # fmt: skip
-"""JSON that Python would not write: numbers past doubles, nesting past every reader, texts and lists past every answer."""
+"""JSON that Python would not write: numbers past doubles, nesting past every reader, texts and
+lists past every answer.
+"""
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -74,7 +93,9 @@ def test_a_damaged_case_ends_with_a_verdict_or_a_clear_error(seed: int, tmp_path
     for round_ in range(12):
         case = tmp_path / str(round_)
         shutil.copytree(CASES / rng.choice(SMALL), case)
-        files = sorted(p for p in case.rglob("*.json*") if p.is_file() and "r2/" not in p.as_posix())
+        files = sorted(
+            p for p in case.rglob("*.json*") if p.is_file() and "r2/" not in p.as_posix()
+        )
         damaged(rng, rng.choice(files))
         seal(case)
         ended.add(verdict_or_error(case))
@@ -82,7 +103,9 @@ def test_a_damaged_case_ends_with_a_verdict_or_a_clear_error(seed: int, tmp_path
 
 
 def verdict_or_error(case: Path) -> str:
-    """The verdict of a case, or 'unreadable' where case.json itself was spoilt; anything else fails the test."""
+    """The verdict of a case, or 'unreadable' where case.json itself was spoilt; anything else fails
+    the test.
+    """
     try:
         opened = popkit.open_case(case)
         diagnosis = opened.diagnose()

@@ -11,8 +11,21 @@ from popkit.evidence import layout
 from popkit.evidence.layout import ENDPOINTS, Endpoint
 from tests.conftest import ROOT
 
-READERS = ("evidence", "collecting", "serving", "audit", "drill", "diagnosis", "commands", "reporting")
-FILES = {value for value in vars(layout).values() if isinstance(value, str) and value.endswith((".json", ".jsonl", ".txt"))}
+READERS = (
+    "evidence",
+    "collecting",
+    "serving",
+    "audit",
+    "drill",
+    "diagnosis",
+    "commands",
+    "reporting",
+)
+FILES = {
+    value
+    for value in vars(layout).values()
+    if isinstance(value, str) and value.endswith((".json", ".jsonl", ".txt"))
+}
 PLACES = {
     *FILES,
     *(endpoint.file for endpoint in ENDPOINTS),
@@ -33,7 +46,9 @@ def test_no_reader_writes_out_a_file_or_an_endpoint(room: str) -> None:
 
 
 def test_the_readme_shows_every_file_of_a_case() -> None:
-    text = (ROOT / "README.md").read_text("utf-8").partition("\n## A case\n")[2].partition("\n## ")[0]
+    text = (
+        (ROOT / "README.md").read_text("utf-8").partition("\n## A case\n")[2].partition("\n## ")[0]
+    )
     assert {name for name in FILES if name not in text} == set()
     assert {endpoint.name for endpoint in ENDPOINTS if endpoint.name not in text} == set()
 
@@ -43,7 +58,9 @@ def test_each_endpoint_has_a_name_a_file_and_paths_of_its_own() -> None:
     paths = [path for endpoint in ENDPOINTS for path in endpoint.paths]
     assert len(set(names)) == len(names)
     assert len(set(paths)) == len(paths)
-    assert ENDPOINTS[0] == layout.AUDIT_LOGS, "whatever is asked before it pushes an entry out of it"
+    assert ENDPOINTS[0] == layout.AUDIT_LOGS, (
+        "whatever is asked before it pushes an entry out of it"
+    )
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)

@@ -1,4 +1,6 @@
-"""What systems, browsers and editors leave behind is nobody's tampering: in cases, exports and report folders. A changed file still is."""
+"""What systems, browsers and editors leave behind is nobody's tampering: in cases, exports and
+report folders. A changed file still is.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,33 @@ from popkit.verification.check import is_leftover as standalone
 from tests.conftest import CASES, Copy, popkit
 from tests.exported import read_exports
 
-SYSTEM = (".DS_Store", "worker/._audit-logs.json", "__MACOSX/worker/._x", "rpc/Thumbs.db", "Desktop.ini", "Icon\r", "a:Zone.Identifier")
-OF_LISTED = ("case (1).json", "case(12).json", "case - Copy (2).json", "case copy.json", "case のコピー.json", "case.json~")
+SYSTEM = (
+    ".DS_Store",
+    "worker/._audit-logs.json",
+    "__MACOSX/worker/._x",
+    "rpc/Thumbs.db",
+    "Desktop.ini",
+    "Icon\r",
+    "a:Zone.Identifier",
+)
+OF_LISTED = (
+    "case (1).json",
+    "case(12).json",
+    "case - Copy (2).json",
+    "case copy.json",
+    "case のコピー.json",
+    "case.json~",
+)
 NOBODYS = (*SYSTEM, *OF_LISTED, ".case.json.swp")
-SOMEBODYS = ("notes.txt", "mine (1).json", "mine.json~", ".mine.json.swp", "case.json.bak", "thumbs.db.json", "case 1.json")
+SOMEBODYS = (
+    "notes.txt",
+    "mine (1).json",
+    "mine.json~",
+    ".mine.json.swp",
+    "case.json.bak",
+    "thumbs.db.json",
+    "case 1.json",
+)
 Make = Callable[[str], Copy]
 
 
@@ -110,7 +135,13 @@ def test_a_bucket_in_files_that_finder_and_a_browser_visited(sealed: bool, copy_
     if sealed:
         case.seal()
     key = next(key for key in texts if "/entry/" in key)
-    for name in (".DS_Store", f"._{Path(key).name}", "Thumbs.db", Path(key).name.replace(".json", " (1).json"), f"{Path(key).name}~"):
+    for name in (
+        ".DS_Store",
+        f"._{Path(key).name}",
+        "Thumbs.db",
+        Path(key).name.replace(".json", " (1).json"),
+        f"{Path(key).name}~",
+    ):
         (case.path / "worker" / "r2" / key).with_name(name).write_text("leftover")
     found = Evidence(case.path).bucket
     assert found is not None
@@ -146,13 +177,21 @@ def test_the_objects_of_an_event_that_is_called_like_a_hidden_folder(copy_of: Ma
 
 
 def visited(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """A case's export, with a bucket in files, that a Mac, Windows, a browser and an editor have been in."""
+    """A case's export, with a bucket in files, that a Mac, Windows, a browser and an editor have
+    been in.
+    """
     case = Copy("strict-v2-intact", tmp_path / "export")
     texts = loose_bucket(case)
     (case.path / "manifest-sha256.txt").unlink()
     key = next(key for key in texts if "/stream/" in key)
     path = case.path / "worker" / "r2" / key
-    for name in (".DS_Store", f"._{path.name}", "desktop.ini", f"{path.name}~", f".{path.name}.swp"):
+    for name in (
+        ".DS_Store",
+        f"._{path.name}",
+        "desktop.ini",
+        f"{path.name}~",
+        f".{path.name}.swp",
+    ):
         path.with_name(name).write_text("leftover")
     path.with_name(path.name.replace(".json", " (1).json")).write_text(texts[key])
     path.with_name(path.name.replace(".json", " (2).json")).write_text(texts[key][:100])
@@ -178,7 +217,11 @@ def test_exports_that_systems_and_people_visited(packed: str, tmp_path: Path) ->
     rows = [json.loads(line) for line in exports.rows["worker/r2.jsonl"]]
     assert {row["key"]: row["text"] for row in rows} == texts
     assert len(rows) == len(texts)
-    left = [item.why for item in exports.not_used if "operating system" in item.why or "editor" in item.why or "second copy" in item.why]
+    left = [
+        item.why
+        for item in exports.not_used
+        if "operating system" in item.why or "editor" in item.why or "second copy" in item.why
+    ]
     assert len(left) == 6 + (packed == "zip")
 
 
@@ -187,8 +230,14 @@ def test_a_copy_beside_a_sealed_case_adds_nothing_to_what_was_sealed(copy_of: Ma
     wanted = read_exports([case.path])
     (case.path / "worker" / "audit-logs (1).json").write_text('{"status":200,"body":{"logs":[]}}')
     found = read_exports([case.path])
-    assert (found.rows, found.answers, found.earlier_answers) == (wanted.rows, wanted.answers, wanted.earlier_answers)
-    assert [item.path for item in found.not_used if "second copy" in item.why] == ["worker/audit-logs (1).json"]
+    assert (found.rows, found.answers, found.earlier_answers) == (
+        wanted.rows,
+        wanted.answers,
+        wanted.earlier_answers,
+    )
+    assert [item.path for item in found.not_used if "second copy" in item.why] == [
+        "worker/audit-logs (1).json"
+    ]
     (case.path / "worker" / "else.json").write_text("{}")
     with pytest.raises(ManifestMismatch):
         read_exports([case.path])
@@ -205,7 +254,13 @@ def test_a_second_download_of_answers_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [(".DS_Store", False), ("notebooks/Thumbs.db", False), ("report (1).md", False), (".report.md.swp", False), ("__MACOSX/a/._b", False)]
+    [
+        (".DS_Store", False),
+        ("notebooks/Thumbs.db", False),
+        ("report (1).md", False),
+        (".report.md.swp", False),
+        ("__MACOSX/a/._b", False),
+    ]
     + [(name, True) for name in ("notes.txt", "mine (1).md", ".report.txt", "report.md.orig")],
 )
 def test_a_report_that_somebody_looked_at(name: str, kept: bool, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-"""Copying is not forging: any mixture of renditions of true transactions gives the findings of the plain case, and no other.
+"""Copying is not forging: any mixture of renditions of true transactions gives the findings of the
+plain case, and no other.
 
-What must hold for the whole kind: two renditions that differ in what they know, not in what they say, are one transaction, and the
-order of lines decides nothing; they contradict each other in slot, outcome, signed message, loaded addresses and amounts alone; and a
-part that cannot be read costs what hangs on it and no more.
+What must hold for the whole kind: two renditions that differ in what they know, not in what they
+say, are one transaction, and the order of lines decides nothing; they contradict each other in
+slot, outcome, signed message, loaded addresses and amounts alone; and a part that cannot be read
+costs what hangs on it and no more.
 """
 
 from __future__ import annotations
@@ -28,7 +30,14 @@ from tests.simulation.history import BUILDS, play, steps
 from tests.verification.standalone import CHECK, numbers, outcome
 
 Make = Callable[[str], Copy]
-RECORDED = ["abandoned-proof", "era-upgrade", "foreign-issuer", "grant-reuse", "relaxed-race", "signer-mismatch"]
+RECORDED = [
+    "abandoned-proof",
+    "era-upgrade",
+    "foreign-issuer",
+    "grant-reuse",
+    "relaxed-race",
+    "signer-mismatch",
+]
 FILE = "rpc/transactions.jsonl"
 
 
@@ -46,7 +55,9 @@ def test_every_encoding_gives_the_same_findings(name: str, encoding: str, copy_o
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", RECORDED)
-def test_mixtures_of_recorded_transactions_change_nothing(name: str, seed: int, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mixtures_of_recorded_transactions_change_nothing(
+    name: str, seed: int, copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     case, chance = copy_of(name), random.Random(f"{name} {seed}")
     _, plain = outcome(CASES / name, None, capsys)
     case.change(FILE, lambda rows: mixed(rows, chance, CHECKABLE))
@@ -62,22 +73,31 @@ def test_mixtures_of_recorded_transactions_change_nothing(name: str, seed: int, 
 
 @given(st.sampled_from(BUILDS), steps, st.randoms(use_true_random=False))
 @settings(derandomize=True, deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
-def test_mixtures_in_histories_at_random_change_nothing(build: tuple[str, str], told: list[tuple[str, int]], chance: random.Random) -> None:
+def test_mixtures_in_histories_at_random_change_nothing(
+    build: tuple[str, str], told: list[tuple[str, int]], chance: random.Random
+) -> None:
     _, files = play(build, told, 60)
     with tempfile.TemporaryDirectory() as plain, tempfile.TemporaryDirectory() as path:
         wanted = findings_of(write_case(Path(plain), files))
         case = write_case(Path(path), files | {FILE: mixed(files[FILE], chance)})
         assert findings_of(case) == wanted
         known = {line for line in CHECK.check_answers(CHECK.Case(case)) if line[1] == "violated"}
-        assert known == {line for line in CHECK.check_answers(CHECK.Case(Path(plain))) if line[1] == "violated"}
+        assert known == {
+            line for line in CHECK.check_answers(CHECK.Case(Path(plain))) if line[1] == "violated"
+        }
 
 
 def claim_row(rows: list[Any]) -> Any:
     """The last accepted transaction of a list that moved tokens."""
-    return max((r for r in rows if r["result"] and r["result"]["meta"]["postTokenBalances"]), key=lambda row: row["result"]["slot"])
+    return max(
+        (r for r in rows if r["result"] and r["result"]["meta"]["postTokenBalances"]),
+        key=lambda row: row["result"]["slot"],
+    )
 
 
-def with_copy(rows: list[Any], edit: Callable[[dict[str, Any]], None], encoding: str = "base64") -> list[Any]:
+def with_copy(
+    rows: list[Any], edit: Callable[[dict[str, Any]], None], encoding: str = "base64"
+) -> list[Any]:
     """The rows, and beside the last claim a second rendition of it, edited."""
     second = encoded(json.loads(json.dumps(claim_row(rows))), encoding)
     edit(second["result"])
@@ -106,8 +126,16 @@ def set_blockhash(result: dict[str, Any]) -> None:
 
 
 CONTRADICTIONS = [
-    *[(edit, encoding) for edit in (set_slot, set_err, set_amount) for encoding in ("base64", "json", "jsonParsed")],
-    *[(edit, encoding) for edit in (set_data, set_blockhash) for encoding in ("json", "jsonParsed")],
+    *[
+        (edit, encoding)
+        for edit in (set_slot, set_err, set_amount)
+        for encoding in ("base64", "json", "jsonParsed")
+    ],
+    *[
+        (edit, encoding)
+        for edit in (set_data, set_blockhash)
+        for encoding in ("json", "jsonParsed")
+    ],
 ]
 
 
@@ -124,7 +152,9 @@ def test_what_renditions_say_differently_is_a_contradiction(
     assert found.exit_code == 1
     codes = {finding.code for finding in found.findings}
     assert "evidence_contradictory" in codes
-    assert "forged_transaction" not in codes, "the rendition that is signed as it says is the transaction"
+    assert "forged_transaction" not in codes, (
+        "the rendition that is signed as it says is the transaction"
+    )
 
 
 def leave_out_times(result: dict[str, Any]) -> None:
@@ -140,23 +170,39 @@ def empty_lists(result: dict[str, Any]) -> None:
 def garbled(result: dict[str, Any]) -> None:
     result["meta"]["preTokenBalances"] = {"field0": 3}
     result["meta"]["logMessages"] = 7
-    result["meta"]["innerInstructions"] = [{"index": 0, "instructions": [{"programIdIndex": 4, "accounts": {"field0": 1}}]}, None]
+    result["meta"]["innerInstructions"] = [
+        {"index": 0, "instructions": [{"programIdIndex": 4, "accounts": {"field0": 1}}]},
+        None,
+    ]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("edit", [leave_out_times, empty_lists, garbled])
-def test_what_a_rendition_does_not_know_is_none(edit: Callable[[dict[str, Any]], None], encoding: str, copy_of: Make) -> None:
+def test_what_a_rendition_does_not_know_is_none(
+    edit: Callable[[dict[str, Any]], None], encoding: str, copy_of: Make
+) -> None:
     case = copy_of("intact")
     case.change(FILE, lambda rows: with_copy(rows, edit, encoding))
     assert case.diagnose().dumps() == findings_of(CASES / "intact")
 
 
-GARBLED = [{"index": 0, "instructions": [{"programIdIndex": 4, "accounts": {"field0": {"field0": 3}}, "data": {"field0": 9}}]}]
+GARBLED = [
+    {
+        "index": 0,
+        "instructions": [
+            {"programIdIndex": 4, "accounts": {"field0": {"field0": 3}}, "data": {"field0": 9}}
+        ],
+    }
+]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("inner", [GARBLED, {"a": 1}, [None], [{"index": "x"}], "?", [{"index": 0, "instructions": 5}]])
-def test_claims_at_top_level_are_read_whatever_the_inner_instructions_are(inner: Any, encoding: str, copy_of: Make) -> None:
+@pytest.mark.parametrize(
+    "inner", [GARBLED, {"a": 1}, [None], [{"index": "x"}], "?", [{"index": 0, "instructions": 5}]]
+)
+def test_claims_at_top_level_are_read_whatever_the_inner_instructions_are(
+    inner: Any, encoding: str, copy_of: Make
+) -> None:
     case = copy_of("intact")
 
     def garble(rows: list[Any]) -> list[Any]:
@@ -166,14 +212,18 @@ def test_claims_at_top_level_are_read_whatever_the_inner_instructions_are(inner:
         return made
 
     case.change(FILE, garble)
-    assert case.diagnose().dumps() == findings_of(CASES / "intact"), "no other program in them could have made a claim"
+    assert case.diagnose().dumps() == findings_of(CASES / "intact"), (
+        "no other program in them could have made a claim"
+    )
 
 
 def test_garbled_calls_of_a_program_that_could_make_a_claim_are_not_checked(copy_of: Make) -> None:
     case = copy_of("intact")
     rows = case.rows(FILE)
     row = encoded(claim_row(rows), "jsonParsed")
-    row["result"]["transaction"]["message"]["instructions"].append({"programId": row["signature"][:43], "accounts": [], "data": ""})
+    row["result"]["transaction"]["message"]["instructions"].append(
+        {"programId": row["signature"][:43], "accounts": [], "data": ""}
+    )
     others = [other for other in rows if other["signature"] != row["signature"]]
     case.write(FILE, [*others, row])
     assert (case.diagnose().verdict, case.diagnose().exit_code) == ("intact", 0)
@@ -181,7 +231,9 @@ def test_garbled_calls_of_a_program_that_could_make_a_claim_are_not_checked(copy
     case.write(FILE, [*others, row])
     found = case.diagnose()
     assert (found.verdict, found.exit_code) == ("intact", 0)
-    assert f"{FILE}: inner instructions cannot be read" in {row.detail for row in found.coverage.not_checked}
+    assert f"{FILE}: inner instructions cannot be read" in {
+        row.detail for row in found.coverage.not_checked
+    }
 
 
 @pytest.mark.parametrize("part", ["preTokenBalances", "postTokenBalances", "loadedAddresses"])
@@ -189,13 +241,17 @@ def test_a_garbled_part_costs_that_part(part: str, copy_of: Make) -> None:
     case = copy_of("intact")
 
     def garble(rows: list[Any]) -> list[Any]:
-        claim_row(rows)["result"]["meta"][part] = {"field0": 1} if part != "loadedAddresses" else [1]
+        claim_row(rows)["result"]["meta"][part] = (
+            {"field0": 1} if part != "loadedAddresses" else [1]
+        )
         return rows
 
     case.change(FILE, garble)
     found = case.diagnose()
     assert (found.verdict, found.exit_code) == ("intact", 0)
-    assert f"{FILE}: a part of a line cannot be used" in {row.detail for row in found.coverage.not_checked}
+    assert f"{FILE}: a part of a line cannot be used" in {
+        row.detail for row in found.coverage.not_checked
+    }
 
 
 def test_an_outcome_that_only_status_tells_is_read(copy_of: Make) -> None:
@@ -223,7 +279,9 @@ def test_a_listed_time_of_null_is_no_contradiction(copy_of: Make) -> None:
     case.change("rpc/signatures.jsonl", lambda rows: [*rows, {**refused, "err": None}])
     found = case.diagnose()
     assert found.exit_code == 1
-    assert "evidence_contradictory" in {finding.code for finding in found.findings}, "an err of null means accepted"
+    assert "evidence_contradictory" in {finding.code for finding in found.findings}, (
+        "an err of null means accepted"
+    )
 
 
 @pytest.mark.parametrize("missing", ["recentBlockhash", "version 1"])
@@ -250,8 +308,12 @@ def test_signatures_that_cannot_be_checked_are_neither_forged_nor_sound(
     assert (code, numbers(lines)) == (3, set())
 
 
-@pytest.mark.parametrize("encoding", [name for name in CHECKABLE if name not in ("base64", "base58", "binary")])
-def test_a_complete_reading_that_does_not_verify_is_forged(encoding: str, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "encoding", [name for name in CHECKABLE if name not in ("base64", "base58", "binary")]
+)
+def test_a_complete_reading_that_does_not_verify_is_forged(
+    encoding: str, copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     case = copy_of("intact")
     rows = case.rows(FILE)
     row = encoded(claim_row(rows), encoding)
@@ -270,7 +332,10 @@ def test_repeated_and_unreadable_lines_do_not_hide_a_rendition(copy_of: Make) ->
     def beside(rows: list[Any]) -> list[Any]:
         row = claim_row(rows)
         without_meta = {"signature": row["signature"], "result": {**row["result"], "meta": None}}
-        cut = {"signature": row["signature"], "result": {**row["result"], "transaction": ["AQID", "base64"]}}
+        cut = {
+            "signature": row["signature"],
+            "result": {**row["result"], "transaction": ["AQID", "base64"]},
+        }
         return [without_meta, cut, {"signature": row["signature"], "result": None}, *rows]
 
     case.change(FILE, beside)

@@ -1,4 +1,6 @@
-"""The notebooks of a cutover: in the form of the others, run over living drills, and without a secret in anything that they leave."""
+"""The notebooks of a cutover: in the form of the others, run over living drills, and without a
+secret in anything that they leave.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def code(name: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def planned() -> Iterator[tuple[Rehearsal, Run]]:
-    """A living incident of a strict era and the plan of its cutover, of which nothing is done; address and token hold planted secrets."""
+    """A living incident of a strict era and the plan of its cutover, of which nothing is done;
+    address and token hold planted secrets.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cutover, "TOKEN", TOKEN)
         with rehearsing("abandoned-quiet", "strict", 5) as rehearsal:
@@ -61,14 +65,17 @@ def planned() -> Iterator[tuple[Rehearsal, Run]]:
 
 
 def secrets(rehearsal: Rehearsal) -> list[str]:
-    """What may stand nowhere: the planted ones, and each key as its file, base58 and hex hold it."""
+    """What may stand nowhere: the planted ones, and each key as its file, base58 and hex hold it.
+    """
     keys = [json.loads(place.read_text()) for place in (rehearsal.folder / "keys").iterdir()]
     forms = [form for key in keys for form in (json.dumps(key)[1:80], str(Keypair.from_bytes(bytes(key))), bytes(key)[:32].hex())]
     return [API_KEY, TOKEN, *forms]
 
 
 def cells_run(checklist: notebook.Checklist, confirm: notebook.Confirm = "") -> dict[str, Screen | None]:
-    """Every cell of the checklist below the one that opens the run, in order, in this process: its screen by the cell's id."""
+    """Every cell of the checklist below the one that opens the run, in order, in this process: its
+    screen by the cell's id.
+    """
     names = {"run": checklist, "CONFIRM": confirm}
     return {cell["id"]: eval(cell["source"], names) for cell in code(CUTOVER)[2:]}
 
@@ -214,7 +221,9 @@ def test_a_run_that_is_not_there_is_a_screen(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_confirm_carries_out_the_step_that_it_names_alone_and_once(planned: tuple[Rehearsal, Run]) -> None:
-    """A dry run gives the token; the next run acts on its step, the one after shows what was done; then all others, and the end."""
+    """A dry run gives the token; the next run acts on its step, the one after shows what was done;
+    then all others, and the end.
+    """
     _, run = planned
     dry = notebook.Checklist(run)
     dry.step("0").dry()
@@ -263,7 +272,9 @@ def test_every_screen_fits_and_is_whole_in_japanese(planned: tuple[Rehearsal, Ru
 
 
 def test_a_new_grant_is_verified_by_its_notebook(planned: tuple[Rehearsal, Run], tmp_path: Path) -> None:
-    """Before the first claim nothing is green; after the cutover everything is, in a kernel, without a secret in it."""
+    """Before the first claim nothing is green; after the cutover everything is, in a kernel,
+    without a secret in it.
+    """
     rehearsal, run = planned
     with pytest.raises(UsageError, match="no evidence to open"):
         independent.open_grant(run=str(run.root), language="en")

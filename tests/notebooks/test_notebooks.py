@@ -1,4 +1,6 @@
-"""The committed notebooks: whole, in their normal form, with the outputs that the bundled case gives, and written for people."""
+"""The committed notebooks: whole, in their normal form, with the outputs that the bundled case
+gives, and written for people.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""What a result holds, and what stands on a page that it does not hold: each number, key, shortened key and time.
+"""What a result holds, and what stands on a page that it does not hold: each number, key, shortened
+key and time.
 
-A page's words are its constants (the strings in popkit's own source) and the result's sentences. Both are taken off a page first; what
-is left there must be held by the result: an int as it is or as the length of one of its lists, a time as unix seconds, a key whole or
-by its first 8 or 16 characters, a place by a line that the case's file has.
+A page's words are its constants (the strings in popkit's own source) and the result's sentences.
+Both are taken off a page first; what is left there must be held by the result: an int as it is or
+as the length of one of its lists, a time as unix seconds, a key whole or by its first 8 or 16
+characters, a place by a line that the case's file has.
 """
 
 from __future__ import annotations
@@ -35,9 +37,20 @@ WALKED = (
     "popkit.audit.receipts",
     "popkit.evidence.collection",
 )
-"""Rooms whose dataclasses are the result; what they point at beyond (lines, attempts, facts, evidence) is not."""
+"""Rooms whose dataclasses are the result; what they point at beyond (lines, attempts, facts,
+evidence) is not.
+"""
 SKIPPED = {"line", "fates", "facts", "reports", "era"}
-WORDED = ("pages", "rules", "causes", "diagnosis", "verdict", "wording.py", "verification/attacks.py", "evidence/custody.py")
+WORDED = (
+    "pages",
+    "rules",
+    "causes",
+    "diagnosis",
+    "verdict",
+    "wording.py",
+    "verification/attacks.py",
+    "evidence/custody.py",
+)
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 _TOKEN = re.compile(r"[A-Za-z0-9_]*\d[A-Za-z0-9_]*|[A-Za-z0-9]{32,}")
@@ -74,7 +87,9 @@ class Held:
             for item in value:
                 self._gather(item)
         elif type(value).__name__ in ("Declared", "Place"):
-            self._gather(str(value) if type(value).__name__ == "Place" else [value.lines, value.successor])
+            self._gather(
+                str(value) if type(value).__name__ == "Place" else [value.lines, value.successor]
+            )
         elif dataclasses.is_dataclass(value) and type(value).__module__.startswith(WALKED):
             for name in _attributes(type(value)):
                 self._gather(getattr(value, name))
@@ -92,7 +107,9 @@ class Held:
 
     @cached_property
     def _by_length(self) -> list[str]:
-        return sorted((text for text in self.sentences if re.search(r"\d", text)), key=len, reverse=True)
+        return sorted(
+            (text for text in self.sentences if re.search(r"\d", text)), key=len, reverse=True
+        )
 
     def strangers(self, text: str) -> list[str]:
         """What stands in a text that neither the result nor popkit's own words hold."""
@@ -105,7 +122,10 @@ class Held:
         return times + self._tokens(line)
 
     def _tokens(self, line: str) -> list[str]:
-        line = _MORE.sub(lambda more: " " if self._is_left_out(int(more[1] or more[2])) else more[0], _TIME.sub(" ", line))
+        line = _MORE.sub(
+            lambda more: " " if self._is_left_out(int(more[1] or more[2])) else more[0],
+            _TIME.sub(" ", line),
+        )
         rest = " ".join(word for word in _WORDS.split(line) if not self._is_name(word))
         return [token for token in _TOKEN.findall(rest) if not self._holds(token)]
 
@@ -127,13 +147,22 @@ class Held:
         if "." not in file:
             return False
         file = self.diagnosis.file(file)
-        return file in self.diagnosis.files and (not line or (line.isdigit() and 1 <= int(line) <= _lines(self.root / file)))
+        return file in self.diagnosis.files and (
+            not line or (line.isdigit() and 1 <= int(line) <= _lines(self.root / file))
+        )
 
 
 def _attributes(kind: type) -> list[str]:
-    """The public fields, properties and cached properties of a dataclass, but for those that lead to what was computed from."""
+    """The public fields, properties and cached properties of a dataclass, but for those that lead
+    to what was computed from.
+    """
     found = {field.name for field in dataclasses.fields(kind)}
-    found |= {name for base in kind.__mro__ for name, value in vars(base).items() if isinstance(value, property | cached_property)}
+    found |= {
+        name
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, property | cached_property)
+    }
     return sorted(name for name in found if not name.startswith("_") and name not in SKIPPED)
 
 
@@ -152,12 +181,18 @@ def _lines(path: Path) -> int:
 @cache
 def _sources() -> list[Path]:
     roots = [PACKAGE / name for name in WORDED]
-    return [path for root in roots for path in ([root] if root.is_file() else sorted(root.rglob("*.py")))]
+    return [
+        path
+        for root in roots
+        for path in ([root] if root.is_file() else sorted(root.rglob("*.py")))
+    ]
 
 
 @cache
 def constants() -> list[str]:
-    """The phrases with a number in popkit's own texts, the longest first: pieces of them between the values that they name."""
+    """The phrases with a number in popkit's own texts, the longest first: pieces of them between
+    the values that they name.
+    """
     found: set[str] = set()
     for path in _sources():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -166,7 +201,11 @@ def constants() -> list[str]:
     notebooks = PACKAGE.parent / "notebooks"
     for path in sorted(notebooks.glob("*.ipynb")):
         found |= set(re.findall(r'"(#* ?[^"]*?)(?:\\n)?",?\n', path.read_text("utf-8")))
-    phrases = {piece for piece in found if len(piece) >= 4 and re.search(r"\d", piece) and re.search(r"[^\W\d]", piece)}
+    phrases = {
+        piece
+        for piece in found
+        if len(piece) >= 4 and re.search(r"\d", piece) and re.search(r"[^\W\d]", piece)
+    }
     return sorted(phrases, key=len, reverse=True)
 
 
@@ -179,7 +218,11 @@ def caps() -> frozenset[int]:
         for node in ast.parse(path.read_text("utf-8")).body
         if isinstance(node, ast.Assign)
     ]
-    return frozenset(value.value for value in assigned if isinstance(value, ast.Constant) and type(value.value) is int)
+    return frozenset(
+        value.value
+        for value in assigned
+        if isinstance(value, ast.Constant) and type(value.value) is int
+    )
 
 
 @cache
@@ -198,8 +241,15 @@ def without(line: str, phrases: Iterable[str]) -> str:
 
 @cache
 def _names() -> frozenset[str]:
-    """The names with a digit in them that are the field's own: program versions, encodings, hash functions."""
-    return frozenset(word for phrase in constants() for word in re.findall(r"[A-Za-z_]+\w*", phrase) if re.search(r"\d", word))
+    """The names with a digit in them that are the field's own: program versions, encodings, hash
+    functions.
+    """
+    return frozenset(
+        word
+        for phrase in constants()
+        for word in re.findall(r"[A-Za-z_]+\w*", phrase)
+        if re.search(r"\d", word)
+    )
 
 
 def texts_of(block: Block) -> Iterator[str]:

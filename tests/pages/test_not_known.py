@@ -1,4 +1,6 @@
-"""What is not known is "not known" on every page, never 0, none, nobody or an empty list; beside what is known to be none."""
+"""What is not known is "not known" on every page, never 0, none, nobody or an empty list; beside
+what is known to be none.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def workerless() -> Any:
 
 @pytest.fixture
 def without_transactions(copy_of: Callable[[str], Copy]) -> Any:
-    """A broken grant whose transactions were not collected: its PopState, receipts and worker's records are there."""
+    """A broken grant whose transactions were not collected: its PopState, receipts and worker's
+    records are there.
+    """
     made = copy_of("abandoned-proof")
     made.drop("rpc/transactions.jsonl")
     return popkit.open_case(made.seal().path)
@@ -45,7 +49,10 @@ def without_transactions(copy_of: Callable[[str], Copy]) -> Any:
 def without_times(copy_of: Callable[[str], Copy]) -> Any:
     """A broken grant of which the node gave no block time."""
     made = copy_of("abandoned-proof")
-    made.change("rpc/transactions.jsonl", lambda rows: [{**row, "result": {**row["result"], "blockTime": None}} for row in rows])
+    made.change(
+        "rpc/transactions.jsonl",
+        lambda rows: [{**row, "result": {**row["result"], "blockTime": None}} for row in rows],
+    )
     made.change("rpc/signatures.jsonl", lambda rows: [{**row, "blockTime": None} for row in rows])
     return popkit.open_case(made.seal().path)
 
@@ -61,12 +68,20 @@ def with_nothing(copy_of: Callable[[str], Copy]) -> Any:
 
 def rows(block: Any, name: str) -> list[Any]:
     """The values of one name in the blocks of a group that hold names and values."""
-    return [str(inner.rows[name]) for inner in block.blocks if isinstance(inner, Facts) and name in inner.rows]
+    return [
+        str(inner.rows[name])
+        for inner in block.blocks
+        if isinstance(inner, Facts) and name in inner.rows
+    ]
 
 
 def first_row(block: Any) -> list[str]:
     """The first row of a table, or of the first table of a group."""
-    table = block if isinstance(block, Table) else next(inner for inner in block.blocks if isinstance(inner, Table))
+    table = (
+        block
+        if isinstance(block, Table)
+        else next(inner for inner in block.blocks if isinstance(inner, Table))
+    )
     return list(map(str, table.rows[0]))
 
 
@@ -77,17 +92,27 @@ def test_claims_that_were_not_collected_are_not_counted_as_none(without_transact
     assert rows(notebook.statement(case), "claims") == ["not known"]
     assert rows(notebook.statement(case), "rules") == ["not known"]
     alt = plots.chain_over_time(case, case.grants[0]).alt
-    assert "accepted: not known; refused by a chain rule: not known; 6 issued, never accepted." in alt
+    assert (
+        "accepted: not known; refused by a chain rule: not known; 6 issued, never accepted." in alt
+    )
     assert "The last accepted claim is not known." in alt
-    assert "after a number of accepted links that is not known" in plots.heads(case, case.grants[0]).alt
+    assert (
+        "after a number of accepted links that is not known"
+        in plots.heads(case, case.grants[0]).alt
+    )
 
 
-def test_who_was_hit_counts_no_refusals_where_no_transactions_were_collected(without_transactions: Any) -> None:
+def test_who_was_hit_counts_no_refusals_where_no_transactions_were_collected(
+    without_transactions: Any,
+) -> None:
     case = without_transactions
     block = notebook.who_was_hit(case)
     assert first_row(block)[2:] == ["not known", "proof lost", "1", "no"]
     assert "whether a claim of theirs was accepted since is not known" in block.markdown()
-    assert "who had a claim refused is not known, 6 held a proof that was lost" in plots.impact(case, case.grants[0]).alt
+    assert (
+        "who had a claim refused is not known, 6 held a proof that was lost"
+        in plots.impact(case, case.grants[0]).alt
+    )
 
 
 def test_forks_and_equivocations_need_transactions(without_transactions: Any) -> None:
@@ -100,9 +125,15 @@ def test_forks_and_equivocations_need_transactions(without_transactions: Any) ->
     assert notebook.forks(whole).empty == "none: every parent has one child"  # type: ignore[attr-defined]
 
 
-def test_a_claim_without_a_transaction_is_off_the_chain_only_where_all_were_given(without_transactions: Any) -> None:
-    assert rows(notebook.first_bad(without_transactions), "txSignature") == ["not known: not every transaction of the grant is in the case"]
-    assert "first bad   not in the case; known from the worker's records" in diagnosis_text(without_transactions.diagnose())
+def test_a_claim_without_a_transaction_is_off_the_chain_only_where_all_were_given(
+    without_transactions: Any,
+) -> None:
+    assert rows(notebook.first_bad(without_transactions), "txSignature") == [
+        "not known: not every transaction of the grant is in the case"
+    ]
+    assert "first bad   not in the case; known from the worker's records" in diagnosis_text(
+        without_transactions.diagnose()
+    )
     quiet = popkit.open_case(CASES / "abandoned-quiet")
     assert rows(notebook.first_bad(quiet), "txSignature") == ["none: it never landed"]
     assert "first bad   not on chain; known from" in diagnosis_text(quiet.diagnose())
@@ -143,7 +174,11 @@ def test_losses_of_an_undecided_grant_are_not_zero(copy_of: Callable[[str], Copy
     (grant,) = case.diagnose().grants
     assert grant.verdict == "inconclusive"
     assert grant.healing.rows
-    assert [first_row(notebook.who_was_hit(case))[i] for i in (2, 4, 5)] == ["1", "not known", "not known"]
+    assert [first_row(notebook.who_was_hit(case))[i] for i in (2, 4, 5)] == [
+        "1",
+        "not known",
+        "not known",
+    ]
     assert "who held a proof that was lost is not known" in plots.impact(case, grant.grant).alt
 
 
@@ -155,17 +190,26 @@ def test_a_proof_that_an_undecided_grant_may_wait_for_is_not_none(gap: Any) -> N
 
 
 def test_a_proof_that_nothing_tells_of_has_no_time(workerless: Any) -> None:
-    assert first_row(notebook.waiting_for(workerless))[2:5] == ["not in the evidence", "not known", "not known"]
+    assert first_row(notebook.waiting_for(workerless))[2:5] == [
+        "not in the evidence",
+        "not known",
+        "not known",
+    ]
     table = notebook.timeline(workerless)
     assert isinstance(table, Table)
-    assert [str(row[0]) for row in table.rows if row[2] == "proof issued that was never accepted"] == ["not known"]
+    assert [
+        str(row[0]) for row in table.rows if row[2] == "proof issued that was never accepted"
+    ] == ["not known"]
 
 
 def test_a_landing_without_a_block_time_is_not_dated(without_times: Any) -> None:
     case = without_times
     assert rows(notebook.last_good(case), "landed") == ["not known"]
     assert rows(notebook.first_bad(case), "landed") == ["not known"]
-    assert "When the last accepted claim landed is not known." in plots.chain_over_time(case, case.grants[0]).alt
+    assert (
+        "When the last accepted claim landed is not known."
+        in plots.chain_over_time(case, case.grants[0]).alt
+    )
     table = notebook.timeline(case)
     assert isinstance(table, Table)
     when = {str(row[2]): str(row[0]) for row in table.rows}
@@ -176,15 +220,22 @@ def test_a_landing_without_a_block_time_is_not_dated(without_times: Any) -> None
 def test_lists_that_nothing_could_fill_are_not_empty(workerless: Any) -> None:
     table = notebook.reconciliation(workerless)
     assert isinstance(table, Table)
-    assert [str(row[0]) for row in table.rows if row[1] == "not known"] == ["recorded, not on chain", "on chain, not recorded"]
+    assert [str(row[0]) for row in table.rows if row[1] == "not known"] == [
+        "recorded, not on chain",
+        "on chain, not recorded",
+    ]
     storage = popkit.open_case(CASES / "storage-only")
     tampered = notebook.audit_summary(storage).blocks[1]  # type: ignore[attr-defined]
     assert [(str(row[0]), row[1]) for row in tampered.rows] == [
         ("bucket object edited", "not known"),
         ("bucket object missing", "not known"),
     ]
-    assert "  not known      bucket edited and bucket missing\n" in diagnosis_text(storage.diagnose())
-    assert "  不明           バケット改変、バケット欠落\n" in diagnosis_text(storage.diagnose(), language="ja")
+    assert "  not known      bucket edited and bucket missing\n" in diagnosis_text(
+        storage.diagnose()
+    )
+    assert "  不明           バケット改変、バケット欠落\n" in diagnosis_text(
+        storage.diagnose(), language="ja"
+    )
     whole = popkit.open_case(CASES / "cutover")
     assert "not known" not in notebook.audit_summary(whole).markdown()
 
@@ -197,19 +248,33 @@ def test_records_that_were_not_collected_are_not_counted_as_none(workerless: Any
     assert block.blocks[1].empty == "not checked: no records"  # type: ignore[attr-defined]
 
 
-def test_an_answer_of_the_worker_that_does_not_say_is_not_known(copy_of: Callable[[str], Copy]) -> None:
+def test_an_answer_of_the_worker_that_does_not_say_is_not_known(
+    copy_of: Callable[[str], Copy],
+) -> None:
     made = copy_of("abandoned-proof")
-    (made.path / "worker" / "audit-integrity.json").write_text('{"status": 403, "body": {"error": "forbidden"}}')
-    assert rows(notebook.audit_summary(popkit.open_case(made.seal().path)), "the worker's own answer") == ["not known"]
+    (made.path / "worker" / "audit-integrity.json").write_text(
+        '{"status": 403, "body": {"error": "forbidden"}}'
+    )
+    assert rows(
+        notebook.audit_summary(popkit.open_case(made.seal().path)), "the worker's own answer"
+    ) == ["not known"]
 
 
 def test_heads_that_nothing_tells_are_not_genesis(with_nothing: Any, gap: Any) -> None:
-    for name in ("on chain (PopState)", "last accepted claim", "the worker's next parent", "known from", "one head"):
+    for name in (
+        "on chain (PopState)",
+        "last accepted claim",
+        "the worker's next parent",
+        "known from",
+        "one head",
+    ):
         assert rows(notebook.heads_table(with_nothing), name) == ["not known"]
     assert "Not known" in plots.heads(with_nothing, with_nothing.grants[0]).alt
     assert "Not known" in plots.chain_over_time(with_nothing, with_nothing.grants[0]).alt
     assert "not known: the evidence names no event" in notebook.timeline(with_nothing).markdown()
-    assert rows(notebook.statement(with_nothing), "last good") == ["not known: no accepted claim of this grant is in the case"]
+    assert rows(notebook.statement(with_nothing), "last good") == [
+        "not known: no accepted claim of this grant is in the case"
+    ]
     assert "the worker's is not known." in plots.heads(gap, gap.grants[0]).alt
     unused = popkit.open_case(CASES / "unused")
     assert rows(notebook.heads_table(unused), "on chain (PopState)") == ["GENESIS"]
@@ -217,14 +282,20 @@ def test_heads_that_nothing_tells_are_not_genesis(with_nothing: Any, gap: Any) -
 
 
 def test_a_worker_behind_the_chain_is_not_zero_proofs_ahead() -> None:
-    """Its head is an accepted claim that others followed: no proof of its own stands between the two."""
+    """Its head is an accepted claim that others followed: no proof of its own stands between the
+    two.
+    """
     case = popkit.open_case(CASES / "era-upgrade")
     heads = case.diagnose().grants[0].two_heads
     assert (heads.are_one, heads.ahead, heads.behind) == (False, None, 4)
-    assert rows(notebook.heads_table(case), "one head") == ["no: 4 accepted links behind the chain's head"]
+    assert rows(notebook.heads_table(case), "one head") == [
+        "no: 4 accepted links behind the chain's head"
+    ]
     unknown = replace(heads, behind=None)
     vars(case.diagnose().grants[0])["two_heads"] = unknown
-    assert rows(notebook.heads_table(case), "one head") == ["no: how far they are apart is not known"]
+    assert rows(notebook.heads_table(case), "one head") == [
+        "no: how far they are apart is not known"
+    ]
 
 
 def test_links_are_counted_from_genesis_only_where_all_parents_are_known(gap: Any) -> None:
@@ -242,7 +313,9 @@ def test_a_refusal_without_an_error_is_still_a_refusal() -> None:
     assert fate_of(replace(refused, fate="lost")) == "never accepted"
 
 
-def test_a_collector_that_states_no_number_is_not_shown_as_zero(copy_of: Callable[[str], Copy]) -> None:
+def test_a_collector_that_states_no_number_is_not_shown_as_zero(
+    copy_of: Callable[[str], Copy],
+) -> None:
     made = copy_of("abandoned-proof")
     row = {"role": "grant", "address": "A" * 32, "complete": False, "because": [], "checks": []}
     header = json.loads((made.path / "case.json").read_text())

@@ -1,4 +1,6 @@
-"""Every page of every recorded case holds only numbers, keys and times that the result holds; and the pages are harmless HTML."""
+"""Every page of every recorded case holds only numbers, keys and times that the result holds; and
+the pages are harmless HTML.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,22 @@ from tests.conftest import CASES, NAMES, ROOT
 from tests.pages.holding import Held, texts_of
 
 NO_VIEWS = {"Gallery", "find_case", "open_case", "what_intact_is_worth"}
-VIEWS = [name for name in notebook.__all__ if name not in NO_VIEWS and not name.endswith("_pictures")]
+VIEWS = [
+    name for name in notebook.__all__ if name not in NO_VIEWS and not name.endswith("_pictures")
+]
 CASE_ONLY = {"audit_summary", "coverage", "frozen_as", "overview", "receipts", "reconciliation"}
-DRAW: tuple[Callable[[Any, str], plots.Picture], ...] = (plots.chain_over_time, plots.heads, plots.fork_lanes, plots.impact)
+DRAW: tuple[Callable[[Any, str], plots.Picture], ...] = (
+    plots.chain_over_time,
+    plots.heads,
+    plots.fork_lanes,
+    plots.impact,
+)
 
 
 def blocks_of(case: Any) -> Iterator[tuple[str, Any]]:
-    """(view, block) of every view: of the case, and of its first grant by the beginning of its name."""
+    """(view, block) of every view: of the case, and of its first grant by the beginning of its
+    name.
+    """
     for name in VIEWS:
         function = getattr(notebook, name)
         wanted = [(case,)] if name in CASE_ONLY else [(case,), (case, case.grants[0][:6])]
@@ -45,25 +56,40 @@ def words_of(case: Any) -> Iterator[tuple[str, str]]:
             picture = draw(case, grant)
             axes_shown = [] if picture.is_empty else picture.figure.axes
             labels = [text.get_text() for axes in axes_shown for text in axes.texts]
-            lanes = [label.get_text() for axes in axes_shown for label in axes.get_yticklabels() if draw is plots.chain_over_time]
+            lanes = [
+                label.get_text()
+                for axes in axes_shown
+                for label in axes.get_yticklabels()
+                if draw is plots.chain_over_time
+            ]
             yield from ((draw.__name__, text) for text in [picture.alt, *labels, *lanes])
     for language in ("en", "ja"):
         for every in (False, True):
-            yield f"terminal in {language}", diagnosis_text(case.diagnose(), language=language, every=every)
+            yield (
+                f"terminal in {language}",
+                diagnosis_text(case.diagnose(), language=language, every=every),
+            )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_page_of_every_case_is_held_by_the_result(name: str) -> None:
     case = notebook.open_case(str(CASES / name))
     held = Held(case)
-    found = {(page, stranger) for page, text in {*words_of(case)} for stranger in held.strangers(text)}
+    found = {
+        (page, stranger) for page, text in {*words_of(case)} for stranger in held.strangers(text)
+    }
     assert not found
 
 
 def test_a_report_is_held_by_the_result() -> None:
-    """The committed notebooks are those of this case, run; a test of the notebooks holds them against running them anew."""
+    """The committed notebooks are those of this case, run; a test of the notebooks holds them
+    against running them anew.
+    """
     case = popkit.open_case(CASES / "cutover")
-    run = {name: nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4) for name in NOTEBOOKS}
+    run = {
+        name: nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+        for name in NOTEBOOKS
+    }
     held = Held(case)
     _, markdown = render(case.diagnose(), run)
     plain = re.sub(r"\\(?=[^\w\s])", "", markdown.replace("<br>", " ").replace("`", " "))
@@ -83,19 +109,39 @@ PLANTED: tuple[tuple[str, str, Callable[[Any], Callable[..., Any]], str], ...] =
     ("views.chain", "utc", lambda real: lambda seconds: real(seconds - 1), "last_good"),
     ("views.chain", "short", lambda real: lambda key: real(key[1:]), "forks"),
     ("views.chain", "Code", lambda real: lambda text: real(text[1:] + text[:1]), "waiting_for"),
-    ("views.impact", "count", lambda real: lambda number, *words: real(number + 1000, *words), "who_was_hit"),
-    ("pictures.chain", "_size", lambda real: lambda lane: str(lane.count + 1000), "chain_over_time"),
+    (
+        "views.impact",
+        "count",
+        lambda real: lambda number, *words: real(number + 1000, *words),
+        "who_was_hit",
+    ),
+    (
+        "pictures.chain",
+        "_size",
+        lambda real: lambda lane: str(lane.count + 1000),
+        "chain_over_time",
+    ),
     ("pictures.forks", "utc", lambda real: lambda seconds: real(seconds + 1), "fork_lanes"),
     ("terminal", "CLAIMERS", lambda real: lambda number: real(number + 1000), "terminal in en"),
 )
 """(module, name in it, what to put in its place, a page that shows it)."""
 
 
-@pytest.mark.parametrize(("module", "name", "wrong", "page"), PLANTED, ids=[f"{module}.{name}" for module, name, *_ in PLANTED])
+@pytest.mark.parametrize(
+    ("module", "name", "wrong", "page"),
+    PLANTED,
+    ids=[f"{module}.{name}" for module, name, *_ in PLANTED],
+)
 def test_a_wrong_number_key_or_time_is_noticed(
-    module: str, name: str, wrong: Callable[[Any], Callable[..., Any]], page: str, monkeypatch: pytest.MonkeyPatch
+    module: str,
+    name: str,
+    wrong: Callable[[Any], Callable[..., Any]],
+    page: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    case = notebook.open_case(str(CASES / "foreign-issuer" if "fork" in page else CASES / "cutover"))
+    case = notebook.open_case(
+        str(CASES / "foreign-issuer" if "fork" in page else CASES / "cutover")
+    )
     held = Held(case)
     place = importlib.import_module(f"popkit.pages.{module}")
     monkeypatch.setattr(place, name, wrong(getattr(place, name)))
@@ -108,7 +154,14 @@ def pages_of(case: Any, page: str) -> list[str]:
         return [diagnosis_text(case.diagnose())]
     if page in ("chain_over_time", "fork_lanes"):
         pictures = [getattr(plots, page)(case, grant) for grant in case.grants]
-        return [text for picture in pictures for text in (picture.alt, *(t.get_text() for axes in picture.figure.axes for t in axes.texts))]
+        return [
+            text
+            for picture in pictures
+            for text in (
+                picture.alt,
+                *(t.get_text() for axes in picture.figure.axes for t in axes.texts),
+            )
+        ]
     return list(texts_of(getattr(notebook, page)(case)))
 
 

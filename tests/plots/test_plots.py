@@ -1,4 +1,6 @@
-"""The pictures: reproducible, with words, with Japanese, without touching anything global. tests/pages shows every view of every case."""
+"""The pictures: reproducible, with words, with Japanese, without touching anything global.
+tests/pages shows every view of every case.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,19 @@ from popkit import notebook
 from popkit.pages import pictures as plots
 from tests.conftest import CASES
 
-DRAW: tuple[Callable[[Any, str], plots.Picture], ...] = (plots.chain_over_time, plots.heads, plots.fork_lanes, plots.impact)
+DRAW: tuple[Callable[[Any, str], plots.Picture], ...] = (
+    plots.chain_over_time,
+    plots.heads,
+    plots.fork_lanes,
+    plots.impact,
+)
 
 
 @pytest.mark.parametrize("name", ["cutover", "foreign-issuer", "relaxed-race", "unused"])
 @pytest.mark.parametrize("draw", DRAW, ids=lambda draw: draw.__name__)
-def test_a_picture_is_the_same_bytes_and_has_words(name: str, draw: Callable[[Any, str], plots.Picture]) -> None:
+def test_a_picture_is_the_same_bytes_and_has_words(
+    name: str, draw: Callable[[Any, str], plots.Picture]
+) -> None:
     one, two = (popkit.open_case(CASES / name) for _ in range(2))
     for grant in one.grants:
         first, second = draw(one, grant), draw(two, grant)
@@ -35,8 +44,14 @@ def test_a_picture_is_the_same_bytes_and_has_words(name: str, draw: Callable[[An
 
 def test_words_say_what_is_drawn() -> None:
     case = popkit.open_case(CASES / "cutover")
-    assert "5 accepted; 1 refused by a chain rule" in plots.chain_over_time(case, "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH").alt
-    assert "3 proofs off the chain's head" in plots.heads(case, "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH").alt
+    assert (
+        "5 accepted; 1 refused by a chain rule"
+        in plots.chain_over_time(case, "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH").alt
+    )
+    assert (
+        "3 proofs off the chain's head"
+        in plots.heads(case, "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH").alt
+    )
     foreign = popkit.open_case(CASES / "foreign-issuer")
     assert "another issuer" in plots.fork_lanes(foreign, foreign.grants[0]).alt
 
@@ -54,7 +69,8 @@ def test_japanese_has_glyphs() -> None:
 def test_nothing_global_is_touched() -> None:
     """In a fresh interpreter: rcParams stay as they were, pyplot is not even imported."""
     code = (
-        "import sys, matplotlib; kept = lambda: {k: matplotlib.rcParams[k] for k in matplotlib.rcParams if not k.startswith('backend')}\n"
+        "import sys, matplotlib; kept = lambda: "
+        "{k: matplotlib.rcParams[k] for k in matplotlib.rcParams if not k.startswith('backend')}\n"
         "before = kept()\n"
         "import popkit; from popkit.pages import pictures as plots\n"
         f"case = popkit.open_case({str(CASES / 'cutover')!r})\n"
@@ -71,7 +87,10 @@ def test_three_hundred_claimers_fit() -> None:
     broken.people = [replace(one, claimer=f"wallet{n:04}") for n in range(300)]
     picture = plots.impact(case, case.grants[1])
     assert picture.figure.get_figheight() < 12
-    assert picture.alt.endswith("300 claimers hit; 300 had a claim refused, 300 held a proof that was lost; 0 had a claim accepted later.")
+    assert picture.alt.endswith(
+        "300 claimers hit; 300 had a claim refused, 300 held a proof that was lost; 0 had a claim "
+        "accepted later."
+    )
     assert "300 claimers" in picture.figure.axes[0].get_ylabel()
 
 

@@ -1,4 +1,6 @@
-"""What the protocol tests share: the recorded refusals and transactions, and the reference's fixed vectors."""
+"""What the protocol tests share: the recorded refusals and transactions, and the reference's fixed
+vectors.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
 @cache
 def refusals() -> tuple[dict[str, Any], ...]:
     """Every row of the recorded refusals; `era` `head` is the relaxed program with update_grant."""
-    return tuple(row for name in REFUSAL_FILES for row in json_lines(DATA / "refusals" / f"{name}.jsonl.zst"))
+    return tuple(
+        row for name in REFUSAL_FILES for row in json_lines(DATA / "refusals" / f"{name}.jsonl.zst")
+    )
 
 
 def refusal(era: str, what: str) -> dict[str, Any]:

@@ -63,7 +63,13 @@ def test_token_account_round_trip(value: TokenAccount) -> None:
 def test_offsets_of_a_grant() -> None:
     grant = Grant(ref.AUTHORITY, ref.MINT, ref.VAULT, 1, 2, 3, 4, 5, "ee" * 32, True, 255)
     data = encode_account(grant)
-    assert [int.from_bytes(data[at : at + 8], "little") for at in range(104, 144, 8)] == [1, 2, 3, 4, 5]
+    assert [int.from_bytes(data[at : at + 8], "little") for at in range(104, 144, 8)] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     assert data[144:176] == b"\xee" * 32
     assert data[176:] == b"\x01\xff"
 
@@ -85,12 +91,16 @@ def test_refusals(data: bytes, code: str) -> None:
 
 
 def test_another_type_is_a_mismatch() -> None:
-    with pytest.raises(AccountError, match="Grant begins with a1a60bcdcc87cd36, got 764ea13886c4d53a") as refused:
+    with pytest.raises(
+        AccountError, match="Grant begins with a1a60bcdcc87cd36, got 764ea13886c4d53a"
+    ) as refused:
         decode_grant(encode_account(SAMPLE))
     assert refused.value.code == "AccountDiscriminatorMismatch"
 
 
-@pytest.mark.parametrize("data", [bytes(165), bytes(82), encode_account(TokenAccount(ref.MINT, ref.GRANT, 1))[:-1]])
+@pytest.mark.parametrize(
+    "data", [bytes(165), bytes(82), encode_account(TokenAccount(ref.MINT, ref.GRANT, 1))[:-1]]
+)
 def test_what_is_no_token_account(data: bytes) -> None:
     with pytest.raises(AccountError):
         decode_token_account(data)

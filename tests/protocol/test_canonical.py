@@ -1,4 +1,6 @@
-"""The worker's canonical JSON. Expected texts are what JSON.stringify of the key-sorted copy gives in node."""
+"""The worker's canonical JSON. Expected texts are what JSON.stringify of the key-sorted copy gives
+in node.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,11 @@ scalars = st.one_of(
     st.floats(),
     st.text(st.characters(codec=None), max_size=6),
 )
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5), max_leaves=25)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5),
+    max_leaves=25,
+)
 
 
 @pytest.mark.parametrize(("text", "expected"), VECTORS)
@@ -83,13 +89,18 @@ def test_what_is_not_json(text: str | bytes) -> None:
 
 
 def test_undefined() -> None:
-    assert dumps({"a": UNDEFINED, "b": [UNDEFINED, 1], "c": {"d": UNDEFINED}}) == '{"b":[null,1],"c":{}}'
+    assert (
+        dumps({"a": UNDEFINED, "b": [UNDEFINED, 1], "c": {"d": UNDEFINED}})
+        == '{"b":[null,1],"c":{}}'
+    )
     with pytest.raises(CanonicalError, match="undefined has no canonical form"):
         dumps(UNDEFINED)
 
 
 def test_not_a_number_and_large_integers() -> None:
-    assert dumps([float("nan"), float("inf"), 10**400, 2**53 + 1, -(10**21)]) == ("[null,null,null,9007199254740992,-1e+21]")
+    assert dumps([float("nan"), float("inf"), 10**400, 2**53 + 1, -(10**21)]) == (
+        "[null,null,null,9007199254740992,-1e+21]"
+    )
 
 
 @pytest.mark.parametrize("value", [b"x", {1: 2}, {"a": {1}}, object(), 1j])
@@ -160,8 +171,16 @@ def test_entry_hash_leaves_out_what_is_not_hashed() -> None:
     assert canonical.entry_hash(dict(reversed(ENTRY.items()))) == stated
     assert canonical.entry_hash(ENTRY | {"entry_hash": "x", "immutable": {}, "more": 1}) == stated
     assert canonical.entry_hash(ENTRY | {"data": None}) == stated
-    assert canonical.entry_hash({key: value for key, value in ENTRY.items() if key != "data"}) == stated
-    for key, value in (("data", {"a": 1}), ("ts", "2026"), ("prev_hash", "0" * 64), ("stream_prev_hash", "")):
+    assert (
+        canonical.entry_hash({key: value for key, value in ENTRY.items() if key != "data"})
+        == stated
+    )
+    for key, value in (
+        ("data", {"a": 1}),
+        ("ts", "2026"),
+        ("prev_hash", "0" * 64),
+        ("stream_prev_hash", ""),
+    ):
         assert canonical.entry_hash(ENTRY | {key: value}) != stated
 
 
@@ -208,7 +227,12 @@ def test_subject_commitment_of_a_recorded_receipt() -> None:
     committed = {receipt["subjectCommitment"] for receipt in ref.json_lines(path)}
     texts = [row["text"] for row in ref.json_lines(next(case.glob("r2.jsonl*")))]
     entries = [json.loads(text)["entry"] for text in texts]
-    subjects = {(entry["eventId"], subject) for entry in entries for subject in texts_within(entry["data"]) if subject}
+    subjects = {
+        (entry["eventId"], subject)
+        for entry in entries
+        for subject in texts_within(entry["data"])
+        if subject
+    }
     computed = {canonical.subject_commitment(event, subject) for event, subject in subjects}
     assert committed
     assert committed <= computed

@@ -1,4 +1,6 @@
-"""Bounds, and what a refusal says: the last value that is taken, the first that is not, and both numbers in the message."""
+"""Bounds, and what a refusal says: the last value that is taken, the first that is not, and both
+numbers in the message.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,23 @@ from popkit.protocol.accounts import (
 from popkit.protocol.ed25519 import ProofDataError, build_proof_instruction, read_proof
 from popkit.protocol.errors import ERAS, TransactionFailure
 from popkit.protocol.instructions import InstructionError, build_instruction, decode_instruction
-from popkit.protocol.keys import PROGRAM_ID, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58encode, is_pubkey, is_signature
+from popkit.protocol.keys import (
+    PROGRAM_ID,
+    SYSTEM_PROGRAM,
+    TOKEN_PROGRAM,
+    b58encode,
+    is_pubkey,
+    is_signature,
+)
 from popkit.protocol.message import MessageError, decode_message, encode_message, entry_hash
-from popkit.protocol.transaction import TransactionError, decode_json, decode_result, decode_wire, inner_instructions, signatures_hold
+from popkit.protocol.transaction import (
+    TransactionError,
+    decode_json,
+    decode_result,
+    decode_wire,
+    inner_instructions,
+    signatures_hold,
+)
 from popkit.protocol.transaction_json import _count, _data, _text
 from popkit.protocol.transaction_json import json_version as _json_version
 from popkit.protocol.wire import Reader, compact_bytes
@@ -39,7 +55,9 @@ KEY = b58encode(bytes([9]) * 32)
 BLOCK = b58encode(bytes([8]) * 32)
 
 
-def failure(error: str | None, layer: Any, code: int | None, program: str | None, index: int = 2) -> TransactionFailure:
+def failure(
+    error: str | None, layer: Any, code: int | None, program: str | None, index: int = 2
+) -> TransactionFailure:
     """What is known of a refusal by its number alone."""
     return TransactionFailure(error, layer, code, index, program, EVERY, "number")
 
@@ -85,9 +103,17 @@ def test_an_ambiguous_number_is_told_apart_by_the_era_alone() -> None:
 
 @pytest.mark.parametrize(
     ("program", "layer"),
-    [(SYSTEM_PROGRAM, "system"), (TOKEN_PROGRAM, "token"), (PROGRAM_ID, "runtime"), (OTHER, "runtime"), (keys.ATA_PROGRAM, "runtime")],
+    [
+        (SYSTEM_PROGRAM, "system"),
+        (TOKEN_PROGRAM, "token"),
+        (PROGRAM_ID, "runtime"),
+        (OTHER, "runtime"),
+        (keys.ATA_PROGRAM, "runtime"),
+    ],
 )
-def test_a_named_error_is_certain_only_of_programs_that_call_no_other(program: str, layer: Any) -> None:
+def test_a_named_error_is_certain_only_of_programs_that_call_no_other(
+    program: str, layer: Any
+) -> None:
     found = read_failure({"InstructionError": [0, "InvalidArgument"]}, None, [program])
     assert found == TransactionFailure("InvalidArgument", layer, None, 0, program, EVERY, "number")
 
@@ -98,7 +124,13 @@ def test_an_error_beyond_the_instructions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "name"), [({"BorshIoError": "x"}, "BorshIoError"), ({"a": 1, "b": 2}, None), ("Other", "Other"), (7, None)]
+    ("reason", "name"),
+    [
+        ({"BorshIoError": "x"}, "BorshIoError"),
+        ({"a": 1, "b": 2}, None),
+        ("Other", "Other"),
+        (7, None),
+    ],
 )
 def test_a_reason_that_is_no_number(reason: object, name: str | None) -> None:
     found = read_failure({"InstructionError": [0, reason]}, None, [PROGRAM_ID])
@@ -120,10 +152,17 @@ def test_a_log_s_failure_names_the_outermost_instruction_s_program() -> None:
     logs = [f"Program {OTHER} invoke [1]", f"Program {OTHER} failed: custom program error: 0x1"]
     found = read_logged_failure(logs, "Error processing Instruction 3: custom program error: 0x1")
     assert found == TransactionFailure("Custom(1)", "other_program", 1, 3, OTHER, EVERY, "log")
-    logs = [f"Program {PROGRAM_ID} invoke [1]", f"Program {PROGRAM_ID} failed: custom program error: 0x178a"]
+    logs = [
+        f"Program {PROGRAM_ID} invoke [1]",
+        f"Program {PROGRAM_ID} failed: custom program error: 0x178a",
+    ]
     program = read_logged_failure(logs)
     assert program is not None
-    assert (program.error, program.layer, program.program) == ("PopHashChainBroken", "program", PROGRAM_ID)
+    assert (program.error, program.layer, program.program) == (
+        "PopHashChainBroken",
+        "program",
+        PROGRAM_ID,
+    )
 
 
 # -- keys, counts, lengths --
@@ -148,7 +187,8 @@ def test_signatures_of_every_length(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "written"), [(0, "00"), (127, "7f"), (128, "8001"), (16383, "ff7f"), (16384, "808001"), (65535, "ffff03")]
+    ("value", "written"),
+    [(0, "00"), (127, "7f"), (128, "8001"), (16383, "ff7f"), (16384, "808001"), (65535, "ffff03")],
 )
 def test_a_compact_count(value: int, written: str) -> None:
     assert compact_bytes(value).hex() == written
@@ -190,8 +230,14 @@ def test_a_grant_id_out_of_range_is_named(number: int) -> None:
 def test_an_instruction_of_no_known_kind_is_refused() -> None:
     with pytest.raises(InstructionError):
         decode_instruction(bytes(8), [])
-    data, metas = build_instruction("set_paused", {"paused": True}, {"grant": KEY, "mint": OTHER, "authority": BLOCK})
-    assert [(m.pubkey, m.is_signer, m.is_writable) for m in metas] == [(KEY, False, True), (OTHER, False, False), (BLOCK, True, False)]
+    data, metas = build_instruction(
+        "set_paused", {"paused": True}, {"grant": KEY, "mint": OTHER, "authority": BLOCK}
+    )
+    assert [(m.pubkey, m.is_signer, m.is_writable) for m in metas] == [
+        (KEY, False, True),
+        (OTHER, False, False),
+        (BLOCK, True, False),
+    ]
     assert decode_instruction(data, [m.pubkey for m in metas]).args == {"paused": True}
 
 
@@ -199,16 +245,28 @@ def test_an_instruction_of_no_known_kind_is_refused() -> None:
 
 
 def parsed(**message: Any) -> dict[str, Any]:
-    """A jsonParsed transaction of four accounts: two signers, the second read-only; two others, the second read-only."""
+    """A jsonParsed transaction of four accounts: two signers, the second read-only; two others, the
+    second read-only.
+    """
     flags = ((True, True), (True, False), (False, True), (False, False))
-    listed = [{"pubkey": b58encode(bytes([n + 1]) * 32), "signer": s, "writable": w} for n, (s, w) in enumerate(flags)]
+    listed = [
+        {"pubkey": b58encode(bytes([n + 1]) * 32), "signer": s, "writable": w}
+        for n, (s, w) in enumerate(flags)
+    ]
     document = {"accountKeys": listed, "recentBlockhash": BLOCK, "instructions": []}
-    return {"message": document | message, "signatures": [b58encode(bytes([5]) * 64), b58encode(bytes([6]) * 64)]}
+    return {
+        "message": document | message,
+        "signatures": [b58encode(bytes([5]) * 64), b58encode(bytes([6]) * 64)],
+    }
 
 
 def test_accounts_of_a_parsed_transaction_say_themselves_what_they_are() -> None:
     tx = decode_json(parsed())
-    assert (tx.num_required_signatures, tx.num_readonly_signed, tx.num_readonly_unsigned) == (2, 1, 1)
+    assert (tx.num_required_signatures, tx.num_readonly_signed, tx.num_readonly_unsigned) == (
+        2,
+        1,
+        1,
+    )
     assert (tx.static_keys, tx.num_loaded_writable, tx.version) == (4, 0, "legacy")
     assert [tx.is_writable(at) for at in range(4)] == [True, False, True, False]
     assert decode_json(parsed(addressTableLookups=[])).version == 0
@@ -217,7 +275,14 @@ def test_accounts_of_a_parsed_transaction_say_themselves_what_they_are() -> None
 
 
 @pytest.mark.parametrize(
-    ("value", "tables", "wanted"), [(None, False, "legacy"), (None, True, 0), ("legacy", True, "legacy"), (0, False, 0), (1, False, 1)]
+    ("value", "tables", "wanted"),
+    [
+        (None, False, "legacy"),
+        (None, True, 0),
+        ("legacy", True, "legacy"),
+        (0, False, 0),
+        (1, False, 1),
+    ],
 )
 def test_a_version_as_an_answer_gives_it(value: object, tables: bool, wanted: object) -> None:
     assert _json_version(value, tables) == wanted
@@ -249,7 +314,12 @@ def called(**item: Any) -> list[Any]:
 def test_an_instruction_names_accounts_that_there_are() -> None:
     [(index, position, found)] = called(programIdIndex=3, accounts=[0, 2], data="")
     tx = decode_json(parsed())
-    assert (index, position, found.program, found.accounts) == (1, 0, tx.account_keys[3], (tx.account_keys[0], tx.account_keys[2]))
+    assert (index, position, found.program, found.accounts) == (
+        1,
+        0,
+        tx.account_keys[3],
+        (tx.account_keys[0], tx.account_keys[2]),
+    )
     assert called(programIdIndex=0, accounts=[], data="")[0][2].accounts == ()
     for item in ({"programIdIndex": 4, "accounts": []}, {"programIdIndex": 0, "accounts": [1, 4]}):
         with pytest.raises(TransactionError, match="an instruction names account 4, there are 4"):
@@ -269,16 +339,30 @@ def test_json_that_is_no_transaction_says_what_is_missing() -> None:
     plain = {"accountKeys": [KEY], "header": {}, "instructions": [], "recentBlockhash": BLOCK}
     with pytest.raises(TransactionError, match="KeyError 'numRequiredSignatures'"):
         decode_json({"message": plain, "signatures": []})
-    header = {"numRequiredSignatures": 1, "numReadonlySignedAccounts": 0, "numReadonlyUnsignedAccounts": 0}
+    header = {
+        "numRequiredSignatures": 1,
+        "numReadonlySignedAccounts": 0,
+        "numReadonlyUnsignedAccounts": 0,
+    }
     short = plain | {"header": header, "recentBlockhash": "short"}
     with pytest.raises(TransactionError, match="the message cannot be written again"):
         decode_json({"message": short, "signatures": [b58encode(bytes(64))]})
 
 
 def test_tables_that_ask_for_other_addresses_than_were_loaded() -> None:
-    header = {"numRequiredSignatures": 1, "numReadonlySignedAccounts": 0, "numReadonlyUnsignedAccounts": 0}
+    header = {
+        "numRequiredSignatures": 1,
+        "numReadonlySignedAccounts": 0,
+        "numReadonlyUnsignedAccounts": 0,
+    }
     lookups = [{"accountKey": OTHER, "writableIndexes": [1, 2], "readonlyIndexes": [3]}]
-    message = {"accountKeys": [KEY], "header": header, "instructions": [], "recentBlockhash": BLOCK, "addressTableLookups": lookups}
+    message = {
+        "accountKeys": [KEY],
+        "header": header,
+        "instructions": [],
+        "recentBlockhash": BLOCK,
+        "addressTableLookups": lookups,
+    }
     document = {"message": message, "signatures": [b58encode(bytes(64))]}
     loaded = {"loadedAddresses": {"writable": [BLOCK], "readonly": [KEY]}}
     with pytest.raises(TransactionError) as refused:
@@ -287,14 +371,19 @@ def test_tables_that_ask_for_other_addresses_than_were_loaded() -> None:
     loaded["loadedAddresses"]["writable"] = [BLOCK, OTHER]
     tx = decode_json(document, loaded)
     assert (tx.static_keys, tx.num_loaded_writable, len(tx.account_keys)) == (1, 2, 4)
-    assert decode_json(document | {"message": {**message, "addressTableLookups": []}}, None).version == 0
+    assert (
+        decode_json(document | {"message": {**message, "addressTableLookups": []}}, None).version
+        == 0
+    )
 
 
 # -- what a refusal names --
 
 
 def test_a_wire_that_ends_too_early_names_what_it_ended_in() -> None:
-    """Every truncation of three wires: the parts that their messages name are the parts that a transaction has."""
+    """Every truncation of three wires: the parts that their messages name are the parts that a
+    transaction has.
+    """
 
     def named(name: str) -> set[str]:
         wire, found = wire_of(name), set()
@@ -305,7 +394,9 @@ def test_a_wire_that_ends_too_early_names_what_it_ended_in() -> None:
         return found
 
     instruction = {
-        f"{part} of instruction {at}" for at in (0, 1) for part in ("program", "account count", "accounts", "data length", "data")
+        f"{part} of instruction {at}"
+        for at in (0, 1)
+        for part in ("program", "account count", "accounts", "data length", "data")
     }
     common = {
         "the signatures",
@@ -315,16 +406,24 @@ def test_a_wire_that_ends_too_early_names_what_it_ended_in() -> None:
         "the recent blockhash",
         "the number of instructions",
     }
-    empty = {"accounts of instruction 1", "data of instruction 1"}  # they have none, so nothing ends in them
+    empty = {
+        "accounts of instruction 1",
+        "data of instruction 1",
+    }  # they have none, so nothing ends in them
     legacy = named("legacy")
     assert legacy - common - instruction == {"the number of signatures"}
     assert legacy >= common | (instruction - empty)
     tables = {
-        f"{part} of table {at}" for at in (0, 1) for part in ("writable count", "writable indices", "readonly count", "readonly indices")
+        f"{part} of table {at}"
+        for at in (0, 1)
+        for part in ("writable count", "writable indices", "readonly count", "readonly indices")
     }
-    assert named("v0 with tables") >= {"the number of address tables", "address table 0", "address table 1", *tables} - {
-        "writable indices of table 1"
-    }
+    assert named("v0 with tables") >= {
+        "the number of address tables",
+        "address table 0",
+        "address table 1",
+        *tables,
+    } - {"writable indices of table 1"}
     v1 = named("v1 with config")
     assert v1 >= {
         "the header",
@@ -347,28 +446,40 @@ def told(wrong: type[Exception], does: Any) -> str:
 def test_a_hash_that_is_none_is_named(field: str) -> None:
     good = decode_message(b"\2" + bytes(208))
     for bad in ("short", "zz" * 32, "ab " * 21 + "a", None):
-        assert told(ValueError, lambda bad=bad: encode_message(replace(good, **{field: bad}))).startswith(
-            f"{field} must be 64 hex digits, got"
-        )
+        assert told(
+            ValueError, lambda bad=bad: encode_message(replace(good, **{field: bad}))
+        ).startswith(f"{field} must be 64 hex digits, got")
     if field != "entry_hash":
-        links = {"prev_hash": "00" * 32, "stream_prev_hash": "00" * 32, "audit_hash": "00" * 32} | {field: "short"}
-        assert told(ValueError, lambda: entry_hash(2, **links, grant=KEY, claimer=KEY, period_index=0, issued_at=0)).startswith(
-            f"{field} must be"
-        )
+        links = {"prev_hash": "00" * 32, "stream_prev_hash": "00" * 32, "audit_hash": "00" * 32} | {
+            field: "short"
+        }
+        assert told(
+            ValueError,
+            lambda: entry_hash(2, **links, grant=KEY, claimer=KEY, period_index=0, issued_at=0),
+        ).startswith(f"{field} must be")
 
 
 def test_a_message_s_numbers_and_version() -> None:
     good = decode_message(b"\2" + bytes(208))
-    assert "period_index -1" in told(ValueError, lambda: encode_message(replace(good, period_index=-1)))
-    assert "issued_at 9223372036854775808" in told(ValueError, lambda: encode_message(replace(good, issued_at=1 << 63)))
+    assert "period_index -1" in told(
+        ValueError, lambda: encode_message(replace(good, period_index=-1))
+    )
+    assert "issued_at 9223372036854775808" in told(
+        ValueError, lambda: encode_message(replace(good, issued_at=1 << 63))
+    )
     with pytest.raises(MessageError) as refused:
         encode_message(replace(good, version=3))
     assert str(refused.value) == "InvalidPopMessageVersion: version 1 or 2 expected, got 3"
-    assert "version 1 has no audit_hash, got 0000" in told(ValueError, lambda: encode_message(replace(good, version=1)))
+    assert "version 1 has no audit_hash, got 0000" in told(
+        ValueError, lambda: encode_message(replace(good, version=1))
+    )
     fields: Any = ("00" * 32, "00" * 32, "00" * 32, KEY, KEY)
     assert "period_index -1" in told(ValueError, lambda: entry_hash(2, *fields, -1, 0))
     assert str(decode_message_error(b"")) == "InvalidPopMessageLength: the message is empty"
-    assert str(decode_message_error(b"\3")) == "InvalidPopMessageVersion: version 1 or 2 expected, got 3"
+    assert (
+        str(decode_message_error(b"\3"))
+        == "InvalidPopMessageVersion: version 1 or 2 expected, got 3"
+    )
 
 
 def decode_message_error(data: bytes) -> MessageError:
@@ -388,7 +499,10 @@ def test_accounts_that_are_none_say_why() -> None:
     ):
         with pytest.raises(AccountError) as refused:
             decode_token_account(data)
-        assert (refused.value.code, str(refused.value)) == ("AccountDidNotDeserialize", f"AccountDidNotDeserialize: {problem}")
+        assert (refused.value.code, str(refused.value)) == (
+            "AccountDidNotDeserialize",
+            f"AccountDidNotDeserialize: {problem}",
+        )
     token[108] = 3
     assert "got 3" in told(AccountError, lambda: decode_token_account(bytes(token)))
     for size in (0, 7):
@@ -410,72 +524,127 @@ def test_accounts_that_are_none_say_why() -> None:
 def test_flags_and_hashes_of_accounts_are_named() -> None:
     grant = encode_account(Grant(KEY, OTHER, BLOCK, 1, 2, 3, 4, 5, "ab" * 32, True, 255))
     state = encode_account(PopState(KEY, "ab" * 32, "cd" * 32, 1, 2, True, 255))
-    assert "Grant.paused must be 0 or 1, got 2" in told(AccountError, lambda: decode_grant(grant[:176] + b"\2" + grant[177:]))
-    assert "PopState.initialized must be 0 or 1, got 7" in told(AccountError, lambda: decode_pop_state(state[:120] + b"\7" + state[121:]))
+    assert "Grant.paused must be 0 or 1, got 2" in told(
+        AccountError, lambda: decode_grant(grant[:176] + b"\2" + grant[177:])
+    )
+    assert "PopState.initialized must be 0 or 1, got 7" in told(
+        AccountError, lambda: decode_pop_state(state[:120] + b"\7" + state[121:])
+    )
     assert "Grant has 178 bytes, got 177" in told(AccountError, lambda: decode_grant(grant[:-1]))
-    assert "merkle_root must be" in told(ValueError, lambda: encode_account(replace(decode_grant(grant), merkle_root="x")))
+    assert "merkle_root must be" in told(
+        ValueError, lambda: encode_account(replace(decode_grant(grant), merkle_root="x"))
+    )
     for field in ("last_global_hash", "last_stream_hash"):
-        assert f"{field} must be" in told(ValueError, lambda field=field: encode_account(replace(decode_pop_state(state), **{field: "x"})))
+        assert f"{field} must be" in told(
+            ValueError,
+            lambda field=field: encode_account(replace(decode_pop_state(state), **{field: "x"})),
+        )
 
 
 def test_a_proof_that_is_none_says_which_part() -> None:
     good = build_proof_instruction(bytes(32), bytes(64), b"message")
 
     def said(data: bytes) -> str:
-        return told(ProofDataError, lambda: read_proof(data)).removeprefix("InvalidPopSignatureData: ")
+        return told(ProofDataError, lambda: read_proof(data)).removeprefix(
+            "InvalidPopSignatureData: "
+        )
 
     for at, what in ((4, "signature"), (8, "public key"), (14, "message")):
-        assert said(good[:at] + b"\1\0" + good[at + 2 :]) == f"the {what} must be in this instruction (65535), its index says 1"
+        assert (
+            said(good[:at] + b"\1\0" + good[at + 2 :])
+            == f"the {what} must be in this instruction (65535), its index says 1"
+        )
     for at, what, length in ((2, "signature", 64), (6, "public key", 32), (10, "message", 7)):
-        assert said(good[:at] + b"\xff\xff" + good[at + 2 :]) == f"the {what} ends at {65535 + length}, the data at {len(good)}"
+        assert (
+            said(good[:at] + b"\xff\xff" + good[at + 2 :])
+            == f"the {what} ends at {65535 + length}, the data at {len(good)}"
+        )
     assert said(b"\2" + good[1:]) == "exactly 1 signature expected, got 2"
-    assert said(good[:16]) == "the public key ends at 48, the data at 16", "sixteen bytes are a header"
+    assert said(good[:16]) == "the public key ends at 48, the data at 16", (
+        "sixteen bytes are a header"
+    )
 
 
 def test_an_instruction_that_is_none_says_why() -> None:
     claim = bytes.fromhex("7d86e9875212b108")
-    assert told(InstructionError, lambda: decode_instruction(b"", [])).endswith("no instruction begins with nothing")
-    assert told(InstructionError, lambda: decode_instruction(claim + bytes(7), [])).endswith("period_index ends at byte 16, the data at 15")
-    assert told(InstructionError, lambda: decode_instruction(claim + bytes(8), [KEY] * 8)).endswith("claim_grant has 12 accounts, got 8")
-    with_proof = bytes.fromhex("021c4156b6aea735") + bytes(8)
-    assert told(InstructionError, lambda: decode_instruction(with_proof, [])).endswith("proof ends at byte 20, the data at 16")
-    assert told(InstructionError, lambda: decode_instruction(with_proof + b"\1\0\0\0", [])).endswith(
-        "proof ends at byte 52, the data at 20"
+    assert told(InstructionError, lambda: decode_instruction(b"", [])).endswith(
+        "no instruction begins with nothing"
     )
+    assert told(InstructionError, lambda: decode_instruction(claim + bytes(7), [])).endswith(
+        "period_index ends at byte 16, the data at 15"
+    )
+    assert told(InstructionError, lambda: decode_instruction(claim + bytes(8), [KEY] * 8)).endswith(
+        "claim_grant has 12 accounts, got 8"
+    )
+    with_proof = bytes.fromhex("021c4156b6aea735") + bytes(8)
+    assert told(InstructionError, lambda: decode_instruction(with_proof, [])).endswith(
+        "proof ends at byte 20, the data at 16"
+    )
+    assert told(
+        InstructionError, lambda: decode_instruction(with_proof + b"\1\0\0\0", [])
+    ).endswith("proof ends at byte 52, the data at 20")
     switch = bytes.fromhex("5b3c7dc0b0e1a6da")
-    assert told(InstructionError, lambda: decode_instruction(switch, [])).endswith("paused ends at byte 9, the data at 8")
-    assert told(InstructionError, lambda: decode_instruction(switch + b"\2", [])).endswith("paused must be 0 or 1, got 2")
+    assert told(InstructionError, lambda: decode_instruction(switch, [])).endswith(
+        "paused ends at byte 9, the data at 8"
+    )
+    assert told(InstructionError, lambda: decode_instruction(switch + b"\2", [])).endswith(
+        "paused must be 0 or 1, got 2"
+    )
     root = bytes.fromhex("91eefcad0f035e17")
-    assert told(InstructionError, lambda: decode_instruction(root + bytes(31), [])).endswith("merkle_root ends at byte 40, the data at 39")
+    assert told(InstructionError, lambda: decode_instruction(root + bytes(31), [])).endswith(
+        "merkle_root ends at byte 40, the data at 39"
+    )
 
 
 def test_an_instruction_that_cannot_be_built_says_why() -> None:
     where = {"grant": KEY, "mint": OTHER, "authority": BLOCK}
-    assert told(ValueError, lambda: build_instruction("set_paused", {"paused": True, "more": 1}, where)) == (
-        "set_paused has the arguments paused; got also more"
+    assert told(
+        ValueError, lambda: build_instruction("set_paused", {"paused": True, "more": 1}, where)
+    ) == ("set_paused has the arguments paused; got also more")
+    assert told(
+        ValueError,
+        lambda: build_instruction("set_paused", {"paused": True}, {**where, "vault": KEY}),
+    ) == ("set_paused has the accounts grant, mint, authority; got also vault")
+    assert "set_paused needs the argument paused" in told(
+        ValueError, lambda: build_instruction("set_paused", {}, where)
     )
-    assert told(ValueError, lambda: build_instruction("set_paused", {"paused": True}, {**where, "vault": KEY})) == (
-        "set_paused has the accounts grant, mint, authority; got also vault"
-    )
-    assert "set_paused needs the argument paused" in told(ValueError, lambda: build_instruction("set_paused", {}, where))
     assert "set_paused needs the account mint" in told(
-        ValueError, lambda: build_instruction("set_paused", {"paused": True}, {"grant": KEY, "authority": BLOCK})
+        ValueError,
+        lambda: build_instruction(
+            "set_paused", {"paused": True}, {"grant": KEY, "authority": BLOCK}
+        ),
     )
-    assert "paused must be True or False, got 1" in told(ValueError, lambda: build_instruction("set_paused", {"paused": 1}, where))
-    assert "merkle_root must be" in told(ValueError, lambda: build_instruction("set_allowlist_root", {"merkle_root": "x"}, where))
+    assert "paused must be True or False, got 1" in told(
+        ValueError, lambda: build_instruction("set_paused", {"paused": 1}, where)
+    )
+    assert "merkle_root must be" in told(
+        ValueError, lambda: build_instruction("set_allowlist_root", {"merkle_root": "x"}, where)
+    )
     proof = {"period_index": 0, "proof": [bytes(32), b"x"]}
-    assert "proof[1] must be" in told(ValueError, lambda: build_instruction("claim_grant_with_proof", proof, {}))
-    assert "period_index must fit u64, got -1" in told(ValueError, lambda: build_instruction("claim_grant", {"period_index": -1}, {}))
+    assert "proof[1] must be" in told(
+        ValueError, lambda: build_instruction("claim_grant_with_proof", proof, {})
+    )
+    assert "period_index must fit u64, got -1" in told(
+        ValueError, lambda: build_instruction("claim_grant", {"period_index": -1}, {})
+    )
 
 
 def test_an_answer_that_holds_no_transaction_says_what_was_expected() -> None:
-    assert "got encoding None" in told(TransactionError, lambda: decode_result({"transaction": None}))
-    assert "got encoding 'base32'" in told(TransactionError, lambda: decode_result({"transaction": ["", "base32"]}))
-    assert "got encoding 'base64'" in told(TransactionError, lambda: decode_result({"transaction": [7, "base64"]}))
-    assert told(TransactionError, lambda: decode_result({"transaction": ["A", "base64"]})).startswith("the transaction is not base64: ")
-    assert told(TransactionError, lambda: decode_result({"transaction": ["AA==\n!", "base64"]})).startswith(
-        "the transaction is not base64: "
+    assert "got encoding None" in told(
+        TransactionError, lambda: decode_result({"transaction": None})
     )
+    assert "got encoding 'base32'" in told(
+        TransactionError, lambda: decode_result({"transaction": ["", "base32"]})
+    )
+    assert "got encoding 'base64'" in told(
+        TransactionError, lambda: decode_result({"transaction": [7, "base64"]})
+    )
+    assert told(
+        TransactionError, lambda: decode_result({"transaction": ["A", "base64"]})
+    ).startswith("the transaction is not base64: ")
+    assert told(
+        TransactionError, lambda: decode_result({"transaction": ["AA==\n!", "base64"]})
+    ).startswith("the transaction is not base64: ")
     assert decode_result({"transaction": parsed(), "version": 1}).version == 1
 
 
@@ -485,34 +654,59 @@ def test_an_answer_that_holds_no_transaction_says_what_was_expected() -> None:
 def test_a_cut_log_leaves_the_number_and_its_place() -> None:
     cut = ["Log truncated", f"Program {OTHER} failed: custom program error: 0x7"]
     err = {"InstructionError": [1, {"Custom": 7}]}
-    assert read_failure(err, cut, [KEY, OTHER]) == TransactionFailure("Custom(7)", "unknown", 7, 1, None, EVERY, "number")
+    assert read_failure(err, cut, [KEY, OTHER]) == TransactionFailure(
+        "Custom(7)", "unknown", 7, 1, None, EVERY, "number"
+    )
     named = ["Log truncated", f"Program {OTHER} failed: invalid program argument"]
     found = read_failure({"InstructionError": [1, "InvalidArgument"]}, named, [KEY, OTHER])
     assert found == TransactionFailure("InvalidArgument", "unknown", None, 1, None, EVERY, "number")
 
 
 @pytest.mark.parametrize(
-    ("code", "layer", "name"), [(99, "unknown", "Custom(99)"), (100, "anchor", "InstructionMissing"), (6000, "program", "Unauthorized")]
+    ("code", "layer", "name"),
+    [
+        (99, "unknown", "Custom(99)"),
+        (100, "anchor", "InstructionMissing"),
+        (6000, "program", "Unauthorized"),
+    ],
 )
 def test_a_number_that_the_program_s_own_log_line_gives(code: int, layer: str, name: str) -> None:
-    logs = [f"Program {PROGRAM_ID} invoke [1]", f"Program {PROGRAM_ID} failed: custom program error: {code:#x}"]
+    logs = [
+        f"Program {PROGRAM_ID} invoke [1]",
+        f"Program {PROGRAM_ID} failed: custom program error: {code:#x}",
+    ]
     found = read_failure({"InstructionError": [0, {"Custom": code}]}, logs, [PROGRAM_ID])
     assert found is not None
-    assert (found.error, found.layer, found.code, found.instruction_index, found.program) == (name, layer, code, 0, PROGRAM_ID)
+    assert (found.error, found.layer, found.code, found.instruction_index, found.program) == (
+        name,
+        layer,
+        code,
+        0,
+        PROGRAM_ID,
+    )
     assert found.source == ("log" if code < 100 else "number")
     cut = ["Log truncated", *logs[1:]]
-    told_by_cut = read_failure({"InstructionError": [0, {"Custom": code}]}, cut, [PROGRAM_ID], "strict")
+    told_by_cut = read_failure(
+        {"InstructionError": [0, {"Custom": code}]}, cut, [PROGRAM_ID], "strict"
+    )
     assert told_by_cut is not None
     assert (told_by_cut.error, told_by_cut.instruction_index) == (name, 0)
 
 
 def test_the_era_tells_an_ambiguous_number_apart_in_a_log_as_well() -> None:
-    logs = [f"Program {PROGRAM_ID} invoke [1]", f"Program {PROGRAM_ID} failed: custom program error: 0x178e"]
+    logs = [
+        f"Program {PROGRAM_ID} invoke [1]",
+        f"Program {PROGRAM_ID} failed: custom program error: 0x178e",
+    ]
     for lines in (logs, ["Log truncated", *logs[1:]]):
         told_by = {
-            era: read_failure({"InstructionError": [0, {"Custom": 6030}]}, lines, [PROGRAM_ID], era) for era in ("strict", "relaxed")
+            era: read_failure({"InstructionError": [0, {"Custom": 6030}]}, lines, [PROGRAM_ID], era)
+            for era in ("strict", "relaxed")
         }
-        assert [found and found.error for found in told_by.values()] == ["PopAuditHashMissing", "PopReceiptCommitmentRequired"]
+        assert [found and found.error for found in told_by.values()] == [
+            "PopAuditHashMissing",
+            "PopReceiptCommitmentRequired",
+        ]
 
 
 @pytest.mark.parametrize("code", [-1, 1 << 32, True, "0"])
@@ -529,10 +723,17 @@ def test_the_widest_custom_number() -> None:
 
 
 def test_a_signature_that_is_no_base58_does_not_hold() -> None:
-    header = {"numRequiredSignatures": 1, "numReadonlySignedAccounts": 0, "numReadonlyUnsignedAccounts": 0}
+    header = {
+        "numRequiredSignatures": 1,
+        "numReadonlySignedAccounts": 0,
+        "numReadonlyUnsignedAccounts": 0,
+    }
     message = {"accountKeys": [KEY], "header": header, "instructions": [], "recentBlockhash": BLOCK}
     assert signatures_hold(decode_json({"message": message, "signatures": ["0OIl"]})) is False
-    assert signatures_hold(decode_json({"message": message, "signatures": [b58encode(bytes(64))]})) is False
+    assert (
+        signatures_hold(decode_json({"message": message, "signatures": [b58encode(bytes(64))]}))
+        is False
+    )
 
 
 def test_loaded_addresses_reach_a_wire_from_its_answer() -> None:
@@ -541,11 +742,19 @@ def test_loaded_addresses_reach_a_wire_from_its_answer() -> None:
     meta = {"loadedAddresses": {"writable": writable, "readonly": readonly}}
     tx = decode_result({"transaction": [wire, "base64"], "meta": meta})
     assert tx == decode_wire(wire_of("v0 with tables"), writable, readonly)
-    said = told(TransactionError, lambda: decode_result({"transaction": [wire, "base64"], "meta": None}))
-    assert said == f"({len(writable)}, {len(readonly)}) loaded addresses (writable, readonly) expected, got (0, 0)"
+    said = told(
+        TransactionError, lambda: decode_result({"transaction": [wire, "base64"], "meta": None})
+    )
+    assert (
+        said
+        == f"({len(writable)}, {len(readonly)}) loaded addresses (writable, readonly) expected, "
+        f"got (0, 0)"
+    )
     assert decode_wire(wire_of("v1")).num_loaded_writable == 0
     for name in ("legacy", "v1"):
-        assert "the transaction at" in told(TransactionError, lambda name=name: decode_wire(wire_of(name) + b"\0", *loaded_of(name)))
+        assert "the transaction at" in told(
+            TransactionError, lambda name=name: decode_wire(wire_of(name) + b"\0", *loaded_of(name))
+        )
 
 
 def test_a_message_alone_is_named_by_its_line_where_the_number_is_two_errors() -> None:
@@ -565,6 +774,15 @@ def test_a_message_alone_is_named_by_its_line_where_the_number_is_two_errors() -
 
 def test_read_only_signers_are_counted_among_signers_alone() -> None:
     flags = [(True, True), (True, True), (True, False), (False, False), (False, False)]
-    listed = [{"pubkey": b58encode(bytes([n + 1]) * 32), "signer": s, "writable": w} for n, (s, w) in enumerate(flags)]
-    tx = decode_json(parsed(accountKeys=listed) | {"signatures": [b58encode(bytes([n]) * 64) for n in range(3)]})
-    assert (tx.num_required_signatures, tx.num_readonly_signed, tx.num_readonly_unsigned) == (3, 1, 2)
+    listed = [
+        {"pubkey": b58encode(bytes([n + 1]) * 32), "signer": s, "writable": w}
+        for n, (s, w) in enumerate(flags)
+    ]
+    tx = decode_json(
+        parsed(accountKeys=listed) | {"signatures": [b58encode(bytes([n]) * 64) for n in range(3)]}
+    )
+    assert (tx.num_required_signatures, tx.num_readonly_signed, tx.num_readonly_unsigned) == (
+        3,
+        1,
+        2,
+    )

@@ -25,7 +25,8 @@ EVERY_ERA = frozenset(ERAS)
 POP_ERAS = EVERY_ERA - {"pre_pop"}
 BROKEN_LINE = (
     "Program log: AnchorError thrown in programs/grant_program/src/lib.rs:702. "
-    "Error Code: PopHashChainBroken. Error Number: 6026. Error Message: PoP hash chain continuity is broken."
+    "Error Code: PopHashChainBroken. Error Number: 6026. Error Message: PoP hash chain continuity "
+    "is broken."
 )
 LAYER_OF_NONE_NAMED = {
     "the same student and period again": "system",
@@ -47,14 +48,18 @@ def custom(code: int, index: int = 0) -> dict[str, Any]:
     return {"InstructionError": [index, {"Custom": code}]}
 
 
-def read(err: object, logs: list[str] | None, *programs: str, era: str | None = None) -> TransactionFailure:
+def read(
+    err: object, logs: list[str] | None, *programs: str, era: str | None = None
+) -> TransactionFailure:
     found = read_failure(err, logs, programs or (PROGRAM_ID,), era)
     assert found is not None
     return found
 
 
 def test_the_table() -> None:
-    assert [len({n for n in (row[1].get(era) for row in PROGRAM_ERRORS.values()) if n}) for era in ERAS] == [
+    assert [
+        len({n for n in (row[1].get(era) for row in PROGRAM_ERRORS.values()) if n}) for era in ERAS
+    ] == [
         14,
         31,
         32,
@@ -80,7 +85,9 @@ def test_names_of() -> None:
         names_of(6000, "lenient")
 
 
-@pytest.mark.parametrize("row", ref.refusals(), ids=[f"{row['era']}: {row['what']}" for row in ref.refusals()])
+@pytest.mark.parametrize(
+    "row", ref.refusals(), ids=[f"{row['era']}: {row['what']}" for row in ref.refusals()]
+)
 def test_recorded_refusals(row: dict[str, Any]) -> None:
     tx = decode_result(row["result"])
     programs = [instruction.program for instruction in tx.instructions]
@@ -95,14 +102,20 @@ def test_recorded_refusals(row: dict[str, Any]) -> None:
         assert found.error == row["error_name"]
         assert [found.instruction_index, {"Custom": found.code}] == row["err"]["InstructionError"]
         assert ref.rules_of(row) in found.eras
-        expected = LAYER_OF_NONE_NAMED.get(row["what"], "anchor" if found.code < 6000 else "program")
+        expected = LAYER_OF_NONE_NAMED.get(
+            row["what"], "anchor" if found.code < 6000 else "program"
+        )
         assert found.layer == expected
         assert found.source == ("number" if expected == "precompile" else "log")
-        assert read_logged_failure(logs) == (None if expected == "precompile" else found_without_index(found))
+        assert read_logged_failure(logs) == (
+            None if expected == "precompile" else found_without_index(found)
+        )
 
 
 def found_without_index(found: TransactionFailure) -> TransactionFailure:
-    return TransactionFailure(found.error, found.layer, found.code, None, found.program, found.eras, found.source)
+    return TransactionFailure(
+        found.error, found.layer, found.code, None, found.program, found.eras, found.source
+    )
 
 
 @pytest.mark.parametrize("era", ref.REFUSAL_FILES)
@@ -110,7 +123,9 @@ def test_recorded_refusals_without_their_logs(era: str) -> None:
     for row in ref.refusals():
         if row["era"] != era or row["err"] is None:
             continue
-        programs = [instruction.program for instruction in decode_result(row["result"]).instructions]
+        programs = [
+            instruction.program for instruction in decode_result(row["result"]).instructions
+        ]
         found = read(row["err"], None, *programs, era=ref.rules_of(row))
         assert found.error == row["error_name"]
         assert found.source == "number"
@@ -156,7 +171,8 @@ def test_client_reports() -> None:
     ("message", "error", "code", "index"),
     [
         ("Error processing Instruction 4: custom program error: 0x178a", "PopHashChainBroken", 6026, 4),
-        ("Transaction simulation failed: Error processing Instruction 2: custom program error: 0x178e",
+        ("Transaction simulation failed: Error processing Instruction 2: custom program error: "
+         "0x178e",
          "Custom(6030)", 6030, 2),
         ('Transaction failed: {"InstructionError":[2,{"Custom":6018}]}', "InvalidPopSigner", 6018, None),
         ("Custom program error: #6024 (instruction #3)", "PopProofExpired", 6024, None),
@@ -172,14 +188,19 @@ def test_a_message_alone(message: str, error: str, code: int, index: int | None)
     assert found.layer == ("unknown" if code == 0 else "program")
 
 
-@pytest.mark.parametrize("message", ["", "User rejected the request.", "Network request failed", "Timeout: 0x178a seconds", "6026"])
+@pytest.mark.parametrize(
+    "message",
+    ["", "User rejected the request.", "Network request failed", "Timeout: 0x178a seconds", "6026"],
+)
 def test_a_message_that_names_no_failure(message: str) -> None:
     assert read_logged_failure([], message) is None
 
 
 def test_the_log_outweighs_the_message() -> None:
     logs = [invoke(PROGRAM_ID), BROKEN_LINE, failed(PROGRAM_ID, 6026)]
-    found = read_logged_failure(logs, "Error processing Instruction 2: custom program error: 0x1770")
+    found = read_logged_failure(
+        logs, "Error processing Instruction 2: custom program error: 0x1770"
+    )
     assert found is not None
     assert (found.error, found.eras, found.source) == ("PopHashChainBroken", {"strict"}, "log")
 
@@ -206,11 +227,18 @@ def test_eras_of_names_numbers_and_accounts() -> None:
     assert read(custom(0), None).eras == EVERY_ERA
     caused = (
         "Program log: AnchorError caused by account: {}. Error Code: AccountOwnedByWrongProgram. "
-        "Error Number: 3007. Error Message: The given account is owned by a different program than expected."
+        "Error Number: 3007. Error Message: The given account is owned by a different program than "
+        "expected."
     )
     for account, eras in (("pop_config", POP_ERAS), ("grant", EVERY_ERA)):
-        found = read(custom(3007), [invoke(PROGRAM_ID), caused.format(account), failed(PROGRAM_ID, 3007)])
-        assert (found.error, found.layer, found.eras) == ("AccountOwnedByWrongProgram", "anchor", eras)
+        found = read(
+            custom(3007), [invoke(PROGRAM_ID), caused.format(account), failed(PROGRAM_ID, 3007)]
+        )
+        assert (found.error, found.layer, found.eras) == (
+            "AccountOwnedByWrongProgram",
+            "anchor",
+            eras,
+        )
 
 
 def test_the_name_beats_the_number() -> None:
@@ -256,13 +284,29 @@ def test_a_line_of_a_program_called_by_another_is_not_the_callers() -> None:
         failed(OTHER, 6026),
     ]
     assert read(custom(6026), logs, OTHER).layer == "other_program"
-    inner = [invoke(OTHER), invoke(PROGRAM_ID, 2), BROKEN_LINE, failed(PROGRAM_ID, 6026), failed(OTHER, 6026)]
+    inner = [
+        invoke(OTHER),
+        invoke(PROGRAM_ID, 2),
+        BROKEN_LINE,
+        failed(PROGRAM_ID, 6026),
+        failed(OTHER, 6026),
+    ]
     found = read(custom(6026), inner, OTHER)
-    assert (found.error, found.layer, found.program) == ("PopHashChainBroken", "program", PROGRAM_ID)
+    assert (found.error, found.layer, found.program) == (
+        "PopHashChainBroken",
+        "program",
+        PROGRAM_ID,
+    )
 
 
 def test_an_inner_forgery_under_the_claims_frame_names_nothing() -> None:
-    logs = [invoke(PROGRAM_ID), invoke(OTHER, 2), BROKEN_LINE, f"Program {OTHER} success", failed(PROGRAM_ID, 6026)]
+    logs = [
+        invoke(PROGRAM_ID),
+        invoke(OTHER, 2),
+        BROKEN_LINE,
+        f"Program {OTHER} success",
+        failed(PROGRAM_ID, 6026),
+    ]
     assert read(custom(6026), logs).source == "number"
 
 
@@ -319,7 +363,10 @@ def test_a_cut_log_does_not_mislead() -> None:
     assert read(custom(1), cut).layer == "unknown"
     assert read(custom(0), [*cut[:2], failed(PROGRAM_ID, 0)]).layer == "system"
     # A lone token line after the cut is the innermost that can be.
-    assert read(custom(1), [*cut[:2], failed(TOKEN_PROGRAM, 1), failed(PROGRAM_ID, 1)]).layer == "token"
+    assert (
+        read(custom(1), [*cut[:2], failed(TOKEN_PROGRAM, 1), failed(PROGRAM_ID, 1)]).layer
+        == "token"
+    )
     # Whose frame a line stands in is not known after the cut.
     forged = [invoke(PROGRAM_ID), "Log truncated", BROKEN_LINE, failed(PROGRAM_ID, 6026)]
     assert read(custom(6026), forged).eras == {"strict", "strict_v2"}
@@ -335,7 +382,12 @@ def test_a_log_that_does_not_fit_the_error_is_not_believed() -> None:
 
 
 def test_a_system_failure_in_the_log_does_not_explain_another_number() -> None:
-    logs = [invoke(PROGRAM_ID), invoke(SYSTEM_PROGRAM, 2), failed(SYSTEM_PROGRAM, 0), failed(PROGRAM_ID, 0)]
+    logs = [
+        invoke(PROGRAM_ID),
+        invoke(SYSTEM_PROGRAM, 2),
+        failed(SYSTEM_PROGRAM, 0),
+        failed(PROGRAM_ID, 0),
+    ]
     found = read(custom(6026), logs)
     assert (found.error, found.layer, found.source) == ("PopHashChainBroken", "program", "number")
 
@@ -344,31 +396,73 @@ def test_a_system_failure_in_the_log_does_not_explain_another_number() -> None:
     ("name", "code", "lines"),
     [
         ("Paused", 6007, {94: {"pre_pop"}, 105: POP_ERAS, 135: {"relaxed"}}),
-        ("InsufficientFunds", 6001, {496: {"pre_pop"}, 589: POP_ERAS, 634: {"relaxed"}, 9: EVERY_ERA}),
-        ("InvalidPopSigner", 6018, {658: POP_ERAS, 669: {"relaxed"}, 714: {"relaxed"}, 9: POP_ERAS}),
-        ("PopGenesisMismatch", 6028, {711: {"strict"}, 712: {"strict"}, 714: {"strict_v2"}, 715: {"strict_v2"}}),
-        ("PopProofGrantMismatch", 6021, {664: {"strict"}, 669: {"strict_v2", "relaxed"}, 725: {"relaxed"}}),
-        ("PopAuditHashMissing", 6031, {679: {"strict_v2", "relaxed"}, 675: {"strict_v2", "relaxed"}}),
+        (
+            "InsufficientFunds",
+            6001,
+            {496: {"pre_pop"}, 589: POP_ERAS, 634: {"relaxed"}, 9: EVERY_ERA},
+        ),
+        (
+            "InvalidPopSigner",
+            6018,
+            {658: POP_ERAS, 669: {"relaxed"}, 714: {"relaxed"}, 9: POP_ERAS},
+        ),
+        (
+            "PopGenesisMismatch",
+            6028,
+            {711: {"strict"}, 712: {"strict"}, 714: {"strict_v2"}, 715: {"strict_v2"}},
+        ),
+        (
+            "PopProofGrantMismatch",
+            6021,
+            {664: {"strict"}, 669: {"strict_v2", "relaxed"}, 725: {"relaxed"}},
+        ),
+        (
+            "PopAuditHashMissing",
+            6031,
+            {679: {"strict_v2", "relaxed"}, 675: {"strict_v2", "relaxed"}},
+        ),
         ("PopAuditHashMissing", 6030, {675: {"strict"}}),
-        ("PopProofExpired", 6024, {697: {"strict"}, 700: {"strict_v2", "relaxed"}, 711: {"relaxed"}}),
+        (
+            "PopProofExpired",
+            6024,
+            {697: {"strict"}, 700: {"strict_v2", "relaxed"}, 711: {"relaxed"}},
+        ),
     ],
 )
 def test_lines_of_the_reference(name: str, code: int, lines: dict[int, set[str]]) -> None:
     for line, eras in lines.items():
-        said = BROKEN_LINE.replace("PopHashChainBroken", name).replace("6026", str(code)).replace(":702.", f":{line}.")
+        said = (
+            BROKEN_LINE.replace("PopHashChainBroken", name)
+            .replace("6026", str(code))
+            .replace(":702.", f":{line}.")
+        )
         found = read(custom(code), [invoke(PROGRAM_ID), said, failed(PROGRAM_ID, code)])
         assert (found.error, found.eras) == (name, eras), line
 
 
 def test_errors_without_a_number() -> None:
     found = read("BlockhashNotFound", None)
-    assert (found.error, found.layer, found.instruction_index) == ("BlockhashNotFound", "runtime", None)
+    assert (found.error, found.layer, found.instruction_index) == (
+        "BlockhashNotFound",
+        "runtime",
+        None,
+    )
     found = read({"InsufficientFundsForRent": {"account_index": 0}}, None)
     assert (found.error, found.layer) == ("InsufficientFundsForRent", "runtime")
-    logs = [invoke(PROGRAM_ID), f"Program {PROGRAM_ID} failed: invalid account data for instruction"]
+    logs = [
+        invoke(PROGRAM_ID),
+        f"Program {PROGRAM_ID} failed: invalid account data for instruction",
+    ]
     found = read({"InstructionError": [2, "InvalidAccountData"]}, logs, OTHER, OTHER, PROGRAM_ID)
-    assert (found.error, found.layer, found.instruction_index) == ("InvalidAccountData", "runtime", 2)
-    logs = [invoke(keys.ATA_PROGRAM), f"Program {keys.ATA_PROGRAM} failed: Provided owner is not allowed"]
+    assert (found.error, found.layer, found.instruction_index) == (
+        "InvalidAccountData",
+        "runtime",
+        2,
+    )
+    logs = [
+        invoke(keys.ATA_PROGRAM),
+        f"Program {keys.ATA_PROGRAM} failed: Provided owner is not allowed",
+    ]
     found = read({"InstructionError": [0, "IllegalOwner"]}, logs, keys.ATA_PROGRAM)
     assert (found.error, found.layer) == ("IllegalOwner", "associated_token")
     reported = read_logged_failure(logs)
@@ -378,7 +472,18 @@ def test_errors_without_a_number() -> None:
     assert found.error == "BorshIoError"
 
 
-@pytest.mark.parametrize("err", [{}, [], 7, True, {"InstructionError": []}, {"InstructionError": ["0", {"Custom": 1}]}, {"a": 1, "b": 2}])
+@pytest.mark.parametrize(
+    "err",
+    [
+        {},
+        [],
+        7,
+        True,
+        {"InstructionError": []},
+        {"InstructionError": ["0", {"Custom": 1}]},
+        {"a": 1, "b": 2},
+    ],
+)
 def test_an_error_of_no_known_shape_is_a_failure_all_the_same(err: object) -> None:
     assert (read(err, None).error, read(err, None).layer) == (None, "unknown")
 
@@ -392,4 +497,6 @@ def test_framework_names_are_anchors_numbers() -> None:
     assert FRAMEWORK_ERRORS[101] == "InstructionFallbackNotFound"
     assert FRAMEWORK_ERRORS[2019] == "ConstraintSpace"
     assert FRAMEWORK_ERRORS[4100] == "DeclaredProgramIdMismatch"
-    assert not set(FRAMEWORK_ERRORS) & {row[1][era] for row in PROGRAM_ERRORS.values() for era in row[1]}
+    assert not set(FRAMEWORK_ERRORS) & {
+        row[1][era] for row in PROGRAM_ERRORS.values() for era in row[1]
+    }

@@ -45,7 +45,9 @@ def test_the_table() -> None:
     assert len(INSTRUCTIONS) == 9
     assert set(CLAIM_DISCRIMINATORS.values()) == {"claim_grant", "claim_grant_with_proof"}
     assert len(CLAIM_ACCOUNTS) == 12 == len(INSTRUCTIONS["claim_grant_with_proof"].accounts)
-    assert [name for name in CLAIM_ACCOUNTS if name in LEGACY_CLAIM_ACCOUNTS] == list(LEGACY_CLAIM_ACCOUNTS)
+    assert [name for name in CLAIM_ACCOUNTS if name in LEGACY_CLAIM_ACCOUNTS] == list(
+        LEGACY_CLAIM_ACCOUNTS
+    )
     assert len(LEGACY_CLAIM_ACCOUNTS) == 9
 
 
@@ -72,7 +74,17 @@ def test_who_signs_and_what_is_written(name: str, signers: str, writable: str) -
 def test_flags_of_a_legacy_claim() -> None:
     named = dict(zip(LEGACY_CLAIM_ACCOUNTS, KEYS, strict=False))
     _, metas = build_instruction("claim_grant", {"period_index": 0}, named, legacy=True)
-    assert [meta.is_writable for meta in metas] == [True, False, True, True, True, True, False, False, False]
+    assert [meta.is_writable for meta in metas] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
     assert [meta.is_signer for meta in metas] == [at == 3 for at in range(9)]
 
 
@@ -96,7 +108,11 @@ def test_round_trip(name: str, legacy: bool, data: st.DataObject) -> None:
 
 
 def test_fixed_accounts_may_be_left_out() -> None:
-    data, metas = build_instruction("upsert_pop_config", {"signer_pubkey": KEYS[0]}, {"pop_config": KEYS[1], "authority": KEYS[2]})
+    data, metas = build_instruction(
+        "upsert_pop_config",
+        {"signer_pubkey": KEYS[0]},
+        {"pop_config": KEYS[1], "authority": KEYS[2]},
+    )
     assert data.hex() == "674f2509a6ffd184" + "01" * 32
     assert [tuple(meta) for meta in metas] == [
         (KEYS[1], False, True),
@@ -115,7 +131,10 @@ def test_fixed_accounts_may_be_left_out() -> None:
         (CLAIM[:15], 0, "InstructionDidNotDeserialize"),  # arguments are read before the accounts
         (INSTRUCTIONS["set_paused"].discriminator + b"\x02", 3, "InstructionDidNotDeserialize"),
         (
-            INSTRUCTIONS["claim_grant_with_proof"].discriminator + bytes(8) + b"\xff" * 4 + bytes(64),
+            INSTRUCTIONS["claim_grant_with_proof"].discriminator
+            + bytes(8)
+            + b"\xff" * 4
+            + bytes(64),
             12,
             "InstructionDidNotDeserialize",
         ),
@@ -129,7 +148,9 @@ def test_refusals(data: bytes, count: int, code: str) -> None:
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize(("count", "legacy", "extra"), [(9, True, 0), (11, True, 2), (12, False, 0), (14, False, 2)])
+@pytest.mark.parametrize(
+    ("count", "legacy", "extra"), [(9, True, 0), (11, True, 2), (12, False, 0), (14, False, 2)]
+)
 def test_the_account_count_alone_tells_a_legacy_claim(count: int, legacy: bool, extra: int) -> None:
     decoded = decode_instruction(CLAIM, KEYS[:count])
     assert decoded.is_claim
@@ -153,7 +174,9 @@ def test_the_account_count_alone_tells_a_legacy_claim(count: int, legacy: bool, 
         ("set_allowlist_root", {"merkle_root": "ab"}, {}, "merkle_root must be 64 hex digits"),
     ],
 )
-def test_what_cannot_be_built(name: str, args: dict[str, Any], accounts: dict[str, str], says: str) -> None:
+def test_what_cannot_be_built(
+    name: str, args: dict[str, Any], accounts: dict[str, str], says: str
+) -> None:
     with pytest.raises(ValueError, match=says.replace("[", r"\[")):
         build_instruction(name, args, accounts)
 
@@ -181,16 +204,24 @@ def test_builders_make_what_was_recorded() -> None:
             except InstructionError as refused:
                 refusals.append((refused.code, result["meta"]["logMessages"][-2]))
                 continue
-            data, metas = build_instruction(decoded.name, decoded.args, decoded.accounts, legacy=decoded.is_legacy_claim)
+            data, metas = build_instruction(
+                decoded.name, decoded.args, decoded.accounts, legacy=decoded.is_legacy_claim
+            )
             assert data + decoded.trailing == instruction.data
-            assert tuple(meta.pubkey for meta in metas) + decoded.extra_accounts == instruction.accounts
+            assert (
+                tuple(meta.pubkey for meta in metas) + decoded.extra_accounts
+                == instruction.accounts
+            )
             for meta in metas:
                 # A transaction joins the flags of all its instructions: it may grant more, never less.
                 signer, writable = flags[meta.pubkey]
                 assert signer >= meta.is_signer
                 assert writable >= meta.is_writable
             built[decoded.name, decoded.is_legacy_claim] += 1
-    assert {code for code, _ in refusals} == {"InstructionFallbackNotFound", "InstructionDidNotDeserialize"}
+    assert {code for code, _ in refusals} == {
+        "InstructionFallbackNotFound",
+        "InstructionDidNotDeserialize",
+    }
     assert all(code in log for code, log in refusals)
     # No recording closes a grant by transaction.
     assert {name for name, _ in built} == set(INSTRUCTIONS) - {"close_grant"}

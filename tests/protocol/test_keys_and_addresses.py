@@ -47,7 +47,16 @@ def test_is_pubkey_and_is_signature() -> None:
     assert is_pubkey(keys.PROGRAM_ID)
     assert is_pubkey(ref.GRANT)  # off the curve, and a key all the same
     assert is_signature(signature)
-    for wrong in (None, 7, b"x" * 32, "", "1" * 31, "1" * 33, keys.PROGRAM_ID + "1", keys.PROGRAM_ID[:-1] + "0"):
+    for wrong in (
+        None,
+        7,
+        b"x" * 32,
+        "",
+        "1" * 31,
+        "1" * 33,
+        keys.PROGRAM_ID + "1",
+        keys.PROGRAM_ID[:-1] + "0",
+    ):
         assert not is_pubkey(wrong)
         assert not is_signature(wrong)
     assert not is_pubkey(signature)
@@ -69,7 +78,9 @@ def test_verify_strict_refuses_malleable_and_small_order() -> None:
     message = b"proof"
     signature = bytes(pair.sign_message(message))
     larger = int.from_bytes(signature[32:], "little") + GROUP_ORDER
-    assert not verify_strict(bytes(pair.pubkey()), message, signature[:32] + larger.to_bytes(32, "little"))
+    assert not verify_strict(
+        bytes(pair.pubkey()), message, signature[:32] + larger.to_bytes(32, "little")
+    )
     identity = b"\x01" + bytes(31)  # a lax verifier takes this for any message
     assert not verify_strict(identity, message, identity + bytes(32))
 
@@ -85,7 +96,9 @@ def test_reference_addresses() -> None:
 
 
 def test_receipt_address_of_bytes_is_the_same() -> None:
-    raw = pda.receipt_address_bytes(b58decode(ref.GRANT), b58decode(ref.CLAIMER), 0, b58decode(keys.PROGRAM_ID))
+    raw = pda.receipt_address_bytes(
+        b58decode(ref.GRANT), b58decode(ref.CLAIMER), 0, b58decode(keys.PROGRAM_ID)
+    )
     assert b58encode(raw) == ref.RECEIPT
     assert pda.receipt_address(ref.GRANT, ref.CLAIMER, 1) != ref.RECEIPT
 

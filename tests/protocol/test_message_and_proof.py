@@ -35,8 +35,12 @@ from tests.protocol import support as ref
 AUDIT = sha256(b"popkit test audit anchor").hexdigest()
 V1_ENTRY = "8a180dd9b939c4371de648a9420c81d8e7097327be20f350d0d9e9ded4135dde"
 V2_ENTRY = "d667138f7cbb8b93418d86058861bfd8fb66c752fc189ce129756f7a7f306d95"
-V1 = PopMessage(1, ref.GRANT, ref.CLAIMER, 0, GENESIS_HASH, GENESIS_HASH, None, V1_ENTRY, 1771718400)
-V2 = PopMessage(2, ref.GRANT, ref.CLAIMER, 0, GENESIS_HASH, GENESIS_HASH, AUDIT, V2_ENTRY, 1771718400)
+V1 = PopMessage(
+    1, ref.GRANT, ref.CLAIMER, 0, GENESIS_HASH, GENESIS_HASH, None, V1_ENTRY, 1771718400
+)
+V2 = PopMessage(
+    2, ref.GRANT, ref.CLAIMER, 0, GENESIS_HASH, GENESIS_HASH, AUDIT, V2_ENTRY, 1771718400
+)
 
 hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
 keys = st.binary(min_size=32, max_size=32).map(b58encode)
@@ -133,7 +137,9 @@ def test_offsets_are_followed_in_any_order() -> None:
     message = b"the message"
     at = 16 + len(message)
     header = struct.pack("<BBHHHHHHH", 1, 9, at + 32, 0xFFFF, at, 0xFFFF, 16, len(message), 0xFFFF)
-    assert read_proof(header + message + KEY + SIGNATURE) == ProofInstruction(KEY, SIGNATURE, message)
+    assert read_proof(header + message + KEY + SIGNATURE) == ProofInstruction(
+        KEY, SIGNATURE, message
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +155,17 @@ def test_offsets_are_followed_in_any_order() -> None:
         (1, 0, 48, 0xFFFF, 16, 0, 112, 4, 0xFFFF),
         (1, 0, 48, 0xFFFF, 16, 0xFFFF, 112, 4, 0),
     ],
-    ids=["none", "two", "signature-out", "key-out", "message-out", "overflow", "signature-in", "key-in", "message-in"],
+    ids=[
+        "none",
+        "two",
+        "signature-out",
+        "key-out",
+        "message-out",
+        "overflow",
+        "signature-in",
+        "key-in",
+        "message-in",
+    ],
 )
 def test_data_the_program_refuses(fields: tuple[int, ...]) -> None:
     data = struct.pack("<BBHHHHHHH", *fields) + KEY + SIGNATURE + b"abcd"
@@ -179,7 +195,11 @@ def test_an_index_may_name_the_instruction_itself_only_leniently() -> None:
 
 def recorded_proof(era: str, what: str) -> tuple[int, bytes]:
     tx = decode_result(ref.refusal(era, what)["result"])
-    return next((at, ix.data or b"") for at, ix in enumerate(tx.instructions) if ix.program == ED25519_PROGRAM)
+    return next(
+        (at, ix.data or b"")
+        for at, ix in enumerate(tx.instructions)
+        if ix.program == ED25519_PROGRAM
+    )
 
 
 @pytest.mark.parametrize("era", ref.REFUSAL_FILES)
@@ -228,7 +248,11 @@ def test_allowlist_reference_leaf() -> None:
 def test_allowlist_pairs_are_sorted() -> None:
     mine, other = (bytes.fromhex(allowlist.leaf(key)) for key in (ref.CLAIMER, ref.AUTHORITY))
     root = sha256(min(mine, other) + max(mine, other)).hexdigest()
-    assert allowlist.root_of(ref.CLAIMER, [other]) == root == allowlist.root_of(ref.AUTHORITY, [mine.hex()])
+    assert (
+        allowlist.root_of(ref.CLAIMER, [other])
+        == root
+        == allowlist.root_of(ref.AUTHORITY, [mine.hex()])
+    )
     assert allowlist.holds(ref.CLAIMER, [other], root.upper())
     assert not allowlist.holds(ref.CLAIMER, [other, other], root)
     with pytest.raises(ValueError, match=r"proof\[0\] must be 64 hex digits"):

@@ -82,12 +82,19 @@ def test_wire_agrees_with_solders(name: str) -> None:
     assert (tx.static_keys, tx.num_required_signatures) == (5, 2)
     compiled = LOADING if name == "v0 with tables" else COMPILED
     assert [(ix.program, list(ix.accounts), ix.data) for ix in tx.instructions] == [
-        (tx.account_keys[c.program_id_index], [tx.account_keys[at] for at in c.accounts], bytes(c.data)) for c in compiled
+        (
+            tx.account_keys[c.program_id_index],
+            [tx.account_keys[at] for at in c.accounts],
+            bytes(c.data),
+        )
+        for c in compiled
     ]
     assert signatures_hold(tx) is True
     expected = [(True, True), (True, False), (False, True), (False, False), (False, False)]
     expected += [(False, True)] * len(writable) + [(False, False)] * len(readonly)
-    assert [(tx.is_signer(at), tx.is_writable(at)) for at in range(len(tx.account_keys))] == expected
+    assert [
+        (tx.is_signer(at), tx.is_writable(at)) for at in range(len(tx.account_keys))
+    ] == expected
     assert has_signer(tx, str(COSIGNER.pubkey()))
     assert not has_signer(tx, str(KEYS[2]))
 
@@ -135,7 +142,9 @@ def test_loaded_addresses_must_be_those_the_tables_ask_for() -> None:
             decode_wire(wire_of(name), WRITABLE, [])
 
 
-def legacy_wire(header: bytes = b"\x01\0\x01", program: int = 1, account: int = 0, count: bytes = b"\x02") -> bytes:
+def legacy_wire(
+    header: bytes = b"\x01\0\x01", program: int = 1, account: int = 0, count: bytes = b"\x02"
+) -> bytes:
     keys = bytes([3]) * 32 + bytes([4]) * 32
     instruction = bytes([1, program, 1, account, 0])
     return b"\x01" + bytes(64) + header + count + keys + bytes(32) + instruction
@@ -148,7 +157,10 @@ def legacy_wire(header: bytes = b"\x01\0\x01", program: int = 1, account: int = 
         (b"\xff\xff\x04" + bytes(100), "at most 65535"),
         (b"\xff\xff\xff" + bytes(100), "longer than three bytes"),
         (b"\x81\x00", "ends at byte"),
-        (b"\x01" + bytes(64) + b"\x82\x01\0\0" + bytes(99), "version legacy or 0 expected after the signatures, got 2"),
+        (
+            b"\x01" + bytes(64) + b"\x82\x01\0\0" + bytes(99),
+            "version legacy or 0 expected after the signatures, got 2",
+        ),
         (legacy_wire(header=b"\x02\0\x01"), "2 required signatures, got 1"),
         (legacy_wire(header=b"\x00\0\x01"), "0 required signatures, got 1"),
         (legacy_wire(header=b"\x01\x01\x01"), "none can pay"),
@@ -190,7 +202,11 @@ def as_json(tx: VersionedTransaction) -> dict[str, Any]:
         "accountKeys": [str(key) for key in message.account_keys],
         "recentBlockhash": str(message.recent_blockhash),
         "instructions": [
-            {"programIdIndex": ix.program_id_index, "accounts": list(ix.accounts), "data": b58encode(bytes(ix.data))}
+            {
+                "programIdIndex": ix.program_id_index,
+                "accounts": list(ix.accounts),
+                "data": b58encode(bytes(ix.data)),
+            }
             for ix in message.instructions
         ],
     }
@@ -207,7 +223,9 @@ def as_json(tx: VersionedTransaction) -> dict[str, Any]:
 
 
 def as_parsed(tx: Transaction) -> dict[str, Any]:
-    """The document that an RPC node makes of a transaction in encoding jsonParsed, first instruction parsed."""
+    """The document that an RPC node makes of a transaction in encoding jsonParsed, first
+    instruction parsed.
+    """
     listed = [
         {
             "pubkey": key,
@@ -218,7 +236,8 @@ def as_parsed(tx: Transaction) -> dict[str, Any]:
         for at, key in enumerate(tx.account_keys)
     ]
     shown: list[dict[str, Any]] = [
-        {"programId": ix.program, "accounts": list(ix.accounts), "data": b58encode(ix.data or b"")} for ix in tx.instructions
+        {"programId": ix.program, "accounts": list(ix.accounts), "data": b58encode(ix.data or b"")}
+        for ix in tx.instructions
     ]
     shown[0] = {"programId": tx.instructions[0].program, "parsed": {"type": "x"}, "program": "some"}
     message = {"accountKeys": listed, "recentBlockhash": str(BLOCKHASH), "instructions": shown}
@@ -338,10 +357,14 @@ def test_inner_instructions() -> None:
     assert transfer.program == "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
     assert transfer.data is not None
     assert transfer.data[0] == 12  # TransferChecked
-    parsed = {"innerInstructions": [{"index": 1, "instructions": [{"programId": "p", "parsed": "memo"}]}]}
+    parsed = {
+        "innerInstructions": [{"index": 1, "instructions": [{"programId": "p", "parsed": "memo"}]}]
+    }
     [(outer, position, memo)] = inner_instructions(parsed, tx)
     assert (outer, position, memo.program, memo.data) == (1, 0, "p", None)
     assert inner_instructions(None, tx) == []
     assert inner_instructions({"innerInstructions": None}, tx) == []
     with pytest.raises(TransactionError):
-        inner_instructions({"innerInstructions": [{"index": 0, "instructions": [{"programIdIndex": 200}]}]}, tx)
+        inner_instructions(
+            {"innerInstructions": [{"index": 0, "instructions": [{"programIdIndex": 200}]}]}, tx
+        )

@@ -1,4 +1,6 @@
-"""A whole investigation: what it writes, where it refuses to, and that nothing of time, place or machine gets into it."""
+"""A whole investigation: what it writes, where it refuses to, and that nothing of time, place or
+machine gets into it.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,22 @@ from tests.conftest import CASES, ROOT, Copy
 from tests.installed import clone, environment_of
 
 CASE = CASES / "cutover"
-FILES = ["findings.json", "manifest-sha256.txt", *(f"notebooks/{name}.ipynb" for name in NAMES), "report.html", "report.md"]
+FILES = [
+    "findings.json",
+    "manifest-sha256.txt",
+    *(f"notebooks/{name}.ipynb" for name in NAMES),
+    "report.html",
+    "report.md",
+]
 EVIL = "<script>alert(1)</script> | `x` ](http://evil.example) \u202e<img src=x onerror=alert(2)>"
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 class Page(HTMLParser):
@@ -75,24 +87,46 @@ def page(report: Path) -> Page:
 def test_it_writes_what_it_says_and_leaves_nothing_beside_it(report: Path) -> None:
     assert sorted(tree(report)) == sorted(FILES)
     assert [path.name for path in report.parent.iterdir()] == ["one"]
-    assert (report / "findings.json").read_text("utf-8") == popkit.open_case(CASE).diagnose().dumps()
+    assert (report / "findings.json").read_text("utf-8") == popkit.open_case(
+        CASE
+    ).diagnose().dumps()
     rows = [line.split("  ") for line in (report / "manifest-sha256.txt").read_text().splitlines()]
     assert {name: digest for digest, name in rows} == {
-        name: hashlib.sha256(text).hexdigest() for name, text in tree(report).items() if name != "manifest-sha256.txt"
+        name: hashlib.sha256(text).hexdigest()
+        for name, text in tree(report).items()
+        if name != "manifest-sha256.txt"
     }
 
 
-def test_make_demo_in_another_time_place_and_environment_gives_the_same_bytes(report: Path, installed: Path, tmp_path: Path) -> None:
-    """An installed popkit, away from its sources and from a Python that holds more than the default dependencies."""
+def test_make_demo_in_another_time_place_and_environment_gives_the_same_bytes(
+    report: Path, installed: Path, tmp_path: Path
+) -> None:
+    """An installed popkit, away from its sources and from a Python that holds more than the default
+    dependencies.
+    """
     folder = clone(tmp_path / "elsewhere" / "事件 2", installed)
     shutil.copytree(CASE, folder / "data" / "cases" / CASE.name)
     mpl = tmp_path / "mpl"
     mpl.mkdir()
     (mpl / "matplotlibrc").write_text("figure.dpi: 33\nlines.linewidth: 9\nfont.family: serif\n")
-    env = environment_of(tmp_path, TZ="Asia/Tokyo", LC_ALL="C", SECRET_TOKEN="hunter2", MPLCONFIGDIR=str(mpl))
-    done = subprocess.run(["make", "demo"], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+    env = environment_of(
+        tmp_path, TZ="Asia/Tokyo", LC_ALL="C", SECRET_TOKEN="hunter2", MPLCONFIGDIR=str(mpl)
+    )
+    done = subprocess.run(
+        ["make", "demo"],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    for line in ("The recorded incident was found to be: broken", "  out/demo/report.html", "The command is .venv/bin/popkit"):
+    for line in (
+        "The recorded incident was found to be: broken",
+        "  out/demo/report.html",
+        "The command is .venv/bin/popkit",
+    ):
         assert line in done.stdout
     one, two = tree(report), tree(folder / "out" / "demo")
     assert [name for name in one if one[name] != two[name]] == []
@@ -104,7 +138,9 @@ def test_make_demo_in_another_time_place_and_environment_gives_the_same_bytes(re
 
 def test_the_report_needs_nothing_but_itself(report: Path, page: Page) -> None:
     html = (report / "report.html").read_text("utf-8")
-    assert not re.search(r"https?://|<script|url\(|@import|javascript:| on\w+=", html, re.IGNORECASE)
+    assert not re.search(
+        r"https?://|<script|url\(|@import|javascript:| on\w+=", html, re.IGNORECASE
+    )
     assert str(ROOT) not in html
     for tag, name, value in page.attributes:
         if name == "href":
@@ -112,7 +148,9 @@ def test_the_report_needs_nothing_but_itself(report: Path, page: Page) -> None:
         if name == "src":
             assert tag == "img"
             assert value.startswith("data:image/png;base64,")
-    policy = next(value for tag, _, value in page.attributes if tag == "meta" and "default-src" in value)
+    policy = next(
+        value for tag, _, value in page.attributes if tag == "meta" and "default-src" in value
+    )
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
     assert "unsafe" not in policy
 
@@ -123,7 +161,10 @@ def test_the_policy_admits_the_style_that_is_there(report: Path) -> None:
     html = (report / "report.html").read_text("utf-8")
     style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
     assert style is not None
-    assert f"'sha256-{base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()}'" in html
+    assert (
+        f"'sha256-{base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()}'"
+        in html
+    )
 
 
 def test_the_report_is_for_people(page: Page) -> None:
@@ -172,7 +213,9 @@ def test_other_peoples_text_stays_text(copy_of: Callable[[str], Copy], tmp_path:
     (case.path / "worker/events.json").write_text(json.dumps(events))
     case.change(
         "client/errors.jsonl",
-        lambda rows: [{**row, "message": EVIL + row["message"], "logs": [EVIL, *row["logs"]]} for row in rows],
+        lambda rows: [
+            {**row, "message": EVIL + row["message"], "logs": [EVIL, *row["logs"]]} for row in rows
+        ],
     )
     header = json.loads((case.path / "case.json").read_text())
     (case.path / "case.json").write_text(json.dumps({**header, "case": EVIL, "cluster": EVIL}))
@@ -188,7 +231,13 @@ def test_other_peoples_text_stays_text(copy_of: Callable[[str], Copy], tmp_path:
     }
     import mistune
 
-    rendered = Page(str(mistune.create_markdown(escape=False, plugins=["table", "url"])((tmp_path / "out/report.md").read_text("utf-8"))))
+    rendered = Page(
+        str(
+            mistune.create_markdown(escape=False, plugins=["table", "url"])(
+                (tmp_path / "out/report.md").read_text("utf-8")
+            )
+        )
+    )
     assert not {"script", "img", "a"} & set(rendered.tags)
     assert not any(name.startswith("on") for _, name, _ in rendered.attributes)
 
@@ -229,7 +278,16 @@ def test_an_earlier_report_is_replaced_and_comes_back_when_that_fails(
     assert not (tmp_path / "before").exists()
 
 
-@pytest.mark.parametrize("work", ["notes.txt", "report.html", "notebooks/00_overview.ipynb", "findings.json", "manifest-sha256.txt"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        "notes.txt",
+        "report.html",
+        "notebooks/00_overview.ipynb",
+        "findings.json",
+        "manifest-sha256.txt",
+    ],
+)
 def test_somebodys_work_is_left_alone(report: Path, tmp_path: Path, work: str) -> None:
     out = tmp_path / "out"
     shutil.copytree(report, out)
@@ -247,13 +305,22 @@ def test_it_writes_only_where_it_may(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(case / "worker", target_is_directory=True)
     before = tree(case)
-    for out in (case, case / "out", case / "worker", tmp_path / "link" / "out", tmp_path / "file", tmp_path):
+    for out in (
+        case,
+        case / "out",
+        case / "worker",
+        tmp_path / "link" / "out",
+        tmp_path / "file",
+        tmp_path,
+    ):
         with pytest.raises(UsageError):
             investigate(case, out)
     assert tree(case) == before
 
 
-def test_a_case_that_cannot_be_read_is_said_so_before_anything_runs(copy_of: Callable[[str], Copy], tmp_path: Path) -> None:
+def test_a_case_that_cannot_be_read_is_said_so_before_anything_runs(
+    copy_of: Callable[[str], Copy], tmp_path: Path
+) -> None:
     case = copy_of("cutover")
     (case.path / "worker/events.json").write_text("{}")
     with pytest.raises(CaseUnreadable):
@@ -261,7 +328,9 @@ def test_a_case_that_cannot_be_read_is_said_so_before_anything_runs(copy_of: Cal
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_killed_investigation_left_is_cleared_by_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_killed_investigation_left_is_cleared_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its work folder goes; one that a living process holds, and folders that are not ours, stay."""
     out = tmp_path / "out"
     script = (
@@ -271,7 +340,9 @@ def test_what_a_killed_investigation_left_is_cleared_by_the_next_one(tmp_path: P
         "from popkit.reporting.investigate import investigate\n"
         f"investigate({str(CASE)!r}, {str(out)!r})\n"
     )
-    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=120, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, timeout=120, check=False
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     left = [path.name for path in tmp_path.iterdir()]
     assert len(left) == 1, left

@@ -17,8 +17,12 @@ nbformat = pytest.importorskip("nbformat")
 
 
 def notebook(*sources: str) -> Any:
-    made = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}})
-    made.cells.append(nbformat.v4.new_code_cell('CASE = ""\nGRANT = ""', metadata={"tags": ["parameters"]}))
+    made = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
+    )
+    made.cells.append(
+        nbformat.v4.new_code_cell('CASE = ""\nGRANT = ""', metadata={"tags": ["parameters"]})
+    )
     made.cells += [nbformat.v4.new_code_cell(source) for source in sources]
     return made
 
@@ -36,7 +40,9 @@ def silent(line: str) -> None:
     ],
     ids=["error", "exit", "dead"],
 )
-def test_a_cell_that_fails_or_stops_early_is_a_failure(tmp_path: Path, source: str, told: str) -> None:
+def test_a_cell_that_fails_or_stops_early_is_a_failure(
+    tmp_path: Path, source: str, told: str
+) -> None:
     with pytest.raises(NotebookFailed) as caught:
         run_all({"bad": notebook(source, "print('never')")}, tmp_path, {"CASE": "case"}, silent)
     assert str(caught.value).startswith(told)
@@ -61,13 +67,19 @@ def case() -> Any:
 
 
 def test_a_grant_may_be_named_by_its_beginning(case: Any) -> None:
-    assert checked({"CASE": "x", "GRANT": "GyNE"}, case).GRANT == "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH"
+    assert (
+        checked({"CASE": "x", "GRANT": "GyNE"}, case).GRANT
+        == "GyNErNFYyguDK24JREUeQvazex3M2WoUvELAnZPpqkvH"
+    )
 
 
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"CASE": "x", "GRNT": "y"}, "'GRNT' is no parameter of the notebooks; known are CASE, GRANT, ERA"),
+        (
+            {"CASE": "x", "GRNT": "y"},
+            "'GRNT' is no parameter of the notebooks; known are CASE, GRANT, ERA",
+        ),
         ({"CASE": "x", "GRANT": 0}, "GRANT must be a string"),
         ({"CASE": ""}, "CASE must be a string that is not empty"),
         ({}, "CASE is missing"),

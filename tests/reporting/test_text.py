@@ -44,7 +44,9 @@ NASTY = (
     "地域清掃|<b>",
 )
 
-render_markdown = mistune.create_markdown(escape=False, plugins=["table", "url", "strikethrough", "footnotes", "task_lists"])
+render_markdown = mistune.create_markdown(
+    escape=False, plugins=["table", "url", "strikethrough", "footnotes", "task_lists"]
+)
 
 
 class Tags(HTMLParser):
@@ -81,7 +83,9 @@ HARMLESS = page("harmless").html()
 def test_html_has_no_element_more(text: str) -> None:
     made = page(text).html()
     check_harmless(made, "test")
-    assert [tag for tag in Tags(made).found if tag != "span"] == [tag for tag in Tags(HARMLESS).found if tag != "span"]
+    assert [tag for tag in Tags(made).found if tag != "span"] == [
+        tag for tag in Tags(HARMLESS).found if tag != "span"
+    ]
     assert shown(text) in Tags(made).text
 
 
@@ -93,7 +97,9 @@ def test_markdown_has_no_element_more(text: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_no_text_gets_out_of_a_markdown_cell(text: str) -> None:
-    html = render_markdown(f"| a | b |\n|---|---|\n| {for_markdown(text)} | x |\n\n{for_markdown(text)}\n")
+    html = render_markdown(
+        f"| a | b |\n|---|---|\n| {for_markdown(text)} | x |\n\n{for_markdown(text)}\n"
+    )
     found = Tags(html)
     assert set(found.found) <= {"table", "thead", "tbody", "tr", "th", "td", "p"}
     assert found.found.count("td") == 2

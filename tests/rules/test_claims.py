@@ -49,18 +49,26 @@ def two_claims() -> tuple[World, GrantHandle, Ticket, Files]:
     return world, handle, tickets[0], json.loads(files)
 
 
-def of_claim(case: Checked, signature: str, *codes: str) -> list[tuple[str, str, str | None, str | None]]:
-    """(code, place, expected, observed) of the findings of these codes; the claim's own lines name the same."""
+def of_claim(
+    case: Checked, signature: str, *codes: str
+) -> list[tuple[str, str, str | None, str | None]]:
+    """(code, place, expected, observed) of the findings of these codes; the claim's own lines name
+    the same.
+    """
     found = [f for f in case.found.findings if f.code in codes]
     lines = [c for s in verify(Evidence(case.path), [signature]).sections for c in s.checks]
-    assert {f.code for f in found} == {c.code for c in lines if c.status == VIOLATED and c.code in codes}
+    assert {f.code for f in found} == {
+        c.code for c in lines if c.status == VIOLATED and c.code in codes
+    }
     return [(f.code, f.where[1], f.expected, f.observed) for f in found]
 
 
 def lines_of(case: Checked, signature: str, title: str) -> list[tuple[str, str]]:
     """(status, observed) of a claim's lines of one title."""
     sections = verify(Evidence(case.path), [signature]).sections
-    return [(c.status, str(c.observed)) for s in sections for c in s.checks if str(c.title) == title]
+    return [
+        (c.status, str(c.observed)) for s in sections for c in s.checks if str(c.title) == title
+    ]
 
 
 # -- on every case --
@@ -72,7 +80,9 @@ def held_together(case: Path) -> None:
     A finding of a claim stands at the claim, its receipt or its record.
     """
     inquiry = Inquiry(Facts(Evidence(case)))
-    findings = {(f.code, f.where[1]) for f in diagnose_inquiry(inquiry).findings if f.severity == CRITICAL}
+    findings = {
+        (f.code, f.where[1]) for f in diagnose_inquiry(inquiry).findings if f.severity == CRITICAL
+    }
     for grant in inquiry.facts.header.grants:
         for attempt, answers in inquiry.claims_of(grant):
             wrong = [a for a in answers if a.status == VIOLATED and a.severity == CRITICAL]
@@ -81,9 +91,12 @@ def held_together(case: Path) -> None:
             shown = {"forged_transaction"} if forged else {a.rule.code for a in wrong}
             asked = {a.rule.code for a in answers}
             found = {code for code, key in findings if key in places and code in asked}
-            assert shown - {"record_contradicted"} == found - {"record_contradicted"}, attempt.signature
+            assert shown - {"record_contradicted"} == found - {"record_contradicted"}, (
+                attempt.signature
+            )
             contradicted = {a.where[1] for a in wrong if a.rule.code == "record_contradicted"}
             assert contradicted <= {key for code, key in findings if code == "record_contradicted"}
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_lines_and_findings_of_a_recorded_case_s_claims_agree(name: str) -> None:
@@ -133,10 +146,15 @@ def test_a_receipt_that_says_something_else(fields: Any, observed: str, tmp_path
     assert found == [("receipt_contradicts_claim", address, wanted, seen)]
 
 
-@pytest.mark.parametrize(("late", "is_wrong"), [(600, False), (601, True), (-600, False), (-601, True)])
+@pytest.mark.parametrize(
+    ("late", "is_wrong"), [(600, False), (601, True), (-600, False), (-601, True)]
+)
 def test_a_receipt_of_another_time(late: int, is_wrong: bool, tmp_path: Path) -> None:
     world, handle, ticket, files = two_claims()
-    issued, address = ticket.proof.issued_at, pda.receipt_address(handle.address, world.address("ann"), 0)
+    issued, address = (
+        ticket.proof.issued_at,
+        pda.receipt_address(handle.address, world.address("ann"), 0),
+    )
     rewrite_account(files, address, ClaimReceipt, claimed_at=issued + late)
     found = of_claim(Checked(tmp_path, files), ticket.signature, "receipt_contradicts_claim")
     wanted = (f"claimed_at within 600 s of issued_at {issued}", f"claimed_at is {issued + late}")
@@ -161,17 +179,31 @@ def test_a_receipt_that_was_read_before_the_claim_says_nothing_of_it(tmp_path: P
 )
 def test_another_amount_on_one_side(side: str, code: str, tmp_path: Path) -> None:
     world, handle, ticket, files = two_claims()
-    address = handle.vault if side == "vault" else pda.associated_token_address(world.address("ann"), handle.mint)
-    index, meta = ticket.landed.keys.index(address), row_of(files, ticket.signature)["result"]["meta"]
+    address = (
+        handle.vault
+        if side == "vault"
+        else pda.associated_token_address(world.address("ann"), handle.mint)
+    )
+    index, meta = (
+        ticket.landed.keys.index(address),
+        row_of(files, ticket.signature)["result"]["meta"],
+    )
     held = next(b for b in meta["postTokenBalances"] if b["accountIndex"] == index)
-    held["uiTokenAmount"]["amount"] = str(int(held["uiTokenAmount"]["amount"]) + (4 if side == "claimer" else -4))
-    found = of_claim(Checked(tmp_path, files), ticket.signature, "amount_differs", "vault_amount_differs")
+    held["uiTokenAmount"]["amount"] = str(
+        int(held["uiTokenAmount"]["amount"]) + (4 if side == "claimer" else -4)
+    )
+    found = of_claim(
+        Checked(tmp_path, files), ticket.signature, "amount_differs", "vault_amount_differs"
+    )
     assert found == [(code, ticket.signature, "1", "5")]
 
 
 def test_another_period_than_the_clock_that_the_program_read(tmp_path: Path) -> None:
     world, handle, tickets = sound("strict", "A", "ann", "bob", period_seconds=300)
-    signature, address = tickets[0].signature, pda.receipt_address(handle.address, world.address("ann"), 0)
+    signature, address = (
+        tickets[0].signature,
+        pda.receipt_address(handle.address, world.address("ann"), 0),
+    )
     files = collected(world)
     receipt = account(files, address)
     at = tickets[0].landed.time
@@ -181,7 +213,9 @@ def test_another_period_than_the_clock_that_the_program_read(tmp_path: Path) -> 
     receipt |= {"account": None, "slot": tickets[0].landed.slot - 1}
     case = Checked(tmp_path / "unknown", files)
     assert of_claim(case, signature, "period_differs") == [], "no receipt tells the clock"
-    assert lines_of(case, signature, "the period is that of the claim's time")[0][0] == "cannot tell"
+    assert (
+        lines_of(case, signature, "the period is that of the claim's time")[0][0] == "cannot tell"
+    )
 
 
 def test_a_claim_against_terms_that_nothing_confirms_cannot_be_told(tmp_path: Path) -> None:
@@ -204,7 +238,11 @@ def test_a_claim_against_terms_that_nothing_confirms_cannot_be_told(tmp_path: Pa
     case = Checked(tmp_path / "unconfirmed", files)
     assert of_claim(case, landed.signature, "claim_not_allowed") == []
     [(status, observed)] = lines_of(case, landed.signature, title)
-    assert (status, "Paused" in observed, "nothing confirms" in observed) == ("cannot tell", True, True)
+    assert (status, "Paused" in observed, "nothing confirms" in observed) == (
+        "cannot tell",
+        True,
+        True,
+    )
 
 
 # -- signer, pop-config, links, allowlist, records --
@@ -225,7 +263,9 @@ def test_a_claim_of_a_signer_that_pop_config_did_not_name_any_more(tmp_path: Pat
     case = Checked(tmp_path, files)
     found = of_claim(case, landed.signature, "signer_mismatch")
     assert ("signer_mismatch", landed.signature, new, old) in found
-    assert lines_of(case, ticket.signature, "the proof's signer is the one that pop-config named at that slot") == [("holds", old)]
+    assert lines_of(
+        case, ticket.signature, "the proof's signer is the one that pop-config named at that slot"
+    ) == [("holds", old)]
 
 
 def test_a_pop_config_of_another_authority(tmp_path: Path) -> None:
@@ -233,23 +273,41 @@ def test_a_pop_config_of_another_authority(tmp_path: Path) -> None:
     other = world.address("somebody")
     rewrite_account(files, handle.address, Grant, authority=other)
     found = of_claim(Checked(tmp_path, files), ticket.signature, "config_address_wrong")
-    assert ("config_address_wrong", ticket.signature, pda.pop_config_address(other), handle.config) in found
+    assert (
+        "config_address_wrong",
+        ticket.signature,
+        pda.pop_config_address(other),
+        handle.config,
+    ) in found
 
 
 def test_a_stream_link_alone_that_names_no_head(tmp_path: Path) -> None:
     world, handle, tickets = sound()
-    proof = anew(world.worker.issue(handle.address, world.address("cat")), world.worker.key, stream=tickets[0].entry)
+    proof = anew(
+        world.worker.issue(handle.address, world.address("cat")),
+        world.worker.key,
+        stream=tickets[0].entry,
+    )
     world.tick(3)
     landed = world.claim(handle, proof, "cat")
     assert landed.err is not None
     files = collected(world)
     show_as_accepted(files, handle, landed, proof.claimer, landed.time)
-    fit = {"last_global_hash": proof.entry, "last_stream_hash": proof.entry, "last_issued_at": proof.issued_at}
+    fit = {
+        "last_global_hash": proof.entry,
+        "last_stream_hash": proof.entry,
+        "last_issued_at": proof.issued_at,
+    }
     rewrite_account(files, handle.state, PopState, **fit)
     case = Checked(tmp_path, files)
     found = of_claim(case, landed.signature, "order_contradicts_links")
-    assert found == [("order_contradicts_links", landed.signature, tickets[1].entry, tickets[0].entry)]
-    assert lines_of(case, landed.signature, "the proof's global link names the chain's head")[0][0] == "holds"
+    assert found == [
+        ("order_contradicts_links", landed.signature, tickets[1].entry, tickets[0].entry)
+    ]
+    assert (
+        lines_of(case, landed.signature, "the proof's global link names the chain's head")[0][0]
+        == "holds"
+    )
 
 
 def test_a_wallet_outside_the_allowlist_that_is_shown_as_accepted(copy_of: Any) -> None:
@@ -275,16 +333,22 @@ def test_a_receipt_at_another_address(tmp_path: Path) -> None:
     world, handle, _ = sound()
     proof = world.worker.issue(handle.address, world.address("cat"))
     world.tick(3)
-    right, wrong = (pda.receipt_address(handle.address, world.address("cat"), period) for period in (0, 1))
+    right, wrong = (
+        pda.receipt_address(handle.address, world.address("cat"), period) for period in (0, 1)
+    )
     calls = world.claim_calls(handle, proof, "cat")
-    metas = tuple(meta._replace(key=wrong) if meta.key == right else meta for meta in calls[-1].metas)
+    metas = tuple(
+        meta._replace(key=wrong) if meta.key == right else meta for meta in calls[-1].metas
+    )
     calls[-1] = replace(calls[-1], metas=metas)
     landed = world.send(calls, "cat")
     assert landed.err is not None
     files = collected(world)
     assert "receipt_address_wrong" not in Checked(tmp_path / "refused", files).codes()
     show_as_accepted(files, handle, landed, proof.claimer)
-    found = of_claim(Checked(tmp_path / "accepted", files), landed.signature, "receipt_address_wrong")
+    found = of_claim(
+        Checked(tmp_path / "accepted", files), landed.signature, "receipt_address_wrong"
+    )
     assert found == [("receipt_address_wrong", landed.signature, right, wrong)]
 
 
@@ -294,10 +358,14 @@ def test_an_amount_that_the_node_did_not_give_cannot_be_told(tmp_path: Path) -> 
     case = Checked(tmp_path, files)
     assert of_claim(case, ticket.signature, "amount_differs", "vault_amount_differs") == []
     for title in ("one period's amount reached the claimer", "one period's amount left the vault"):
-        assert lines_of(case, ticket.signature, title) == [("cannot tell", "the evidence does not hold it")]
+        assert lines_of(case, ticket.signature, title) == [
+            ("cannot tell", "the evidence does not hold it")
+        ]
 
 
-def test_a_refused_claim_makes_no_finding_and_fails_a_verification_that_names_it(copy_of: Any) -> None:
+def test_a_refused_claim_makes_no_finding_and_fails_a_verification_that_names_it(
+    copy_of: Any,
+) -> None:
     inquiry = Inquiry(Facts(Evidence(CASES / "abandoned-proof")))
     [grant] = inquiry.facts.header.grants
     refused = inquiry.side.grant(grant).chain.refused[0]

@@ -1,4 +1,6 @@
-"""How a grant stands, its vault and its receipts: each finding with what stands beside it, and what must not be one."""
+"""How a grant stands, its vault and its receipts: each finding with what stands beside it, and what
+must not be one.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ from tests.attacks.build import account, rewrite_account
 from tests.held import held_to_its_words
 from tests.verification.checked import Checked
 
-TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
+TRANSACTIONS, SIGNATURES, ACCOUNTS = (
+    "rpc/transactions.jsonl",
+    "rpc/signatures.jsonl",
+    "rpc/accounts.jsonl",
+)
 Files = dict[str, Any]
 
 
@@ -41,13 +47,24 @@ def of(found: Diagnosis, *codes: str) -> list[Finding]:
     return [finding for finding in found.findings if finding.code in codes]
 
 
-STANDING = ("grant_paused", "grant_closed", "grant_over", "vault_low", "terms_rewritten", "terms_unknown", "claim_unseen", "superseded")
+STANDING = (
+    "grant_paused",
+    "grant_closed",
+    "grant_over",
+    "vault_low",
+    "terms_rewritten",
+    "terms_unknown",
+    "claim_unseen",
+    "superseded",
+)
 VAULT = ("vault_not_the_grants", "vault_balance_wrong")
 
 
 def test_a_grant_of_which_nothing_is_to_say(tmp_path: Path) -> None:
     world, _, _ = sound()
-    assert of(found_in(tmp_path, collected(world)), *STANDING, *VAULT, "claim_without_receipt") == []
+    assert (
+        of(found_in(tmp_path, collected(world)), *STANDING, *VAULT, "claim_without_receipt") == []
+    )
 
 
 def test_a_paused_and_then_closed_grant(tmp_path: Path) -> None:
@@ -69,16 +86,25 @@ def test_a_grant_whose_expiry_has_passed(tmp_path: Path) -> None:
     world.tickets(handle, "ann")
     assert of(found_in(tmp_path / "before", collected(world)), *STANDING) == []
     world.tick(200)
-    over = Finding("grant_over", handle.address, (ACCOUNTS, handle.address), observed=f"the grant expired at unix second {over_at}")
+    over = Finding(
+        "grant_over",
+        handle.address,
+        (ACCOUNTS, handle.address),
+        observed=f"the grant expired at unix second {over_at}",
+    )
     assert of(found_in(tmp_path / "after", collected(world)), *STANDING) == [over]
 
 
 @pytest.mark.parametrize(("fund", "is_low"), [(4, False), (3, True)])
-def test_a_vault_that_holds_less_than_one_claim_takes(tmp_path: Path, fund: int, is_low: bool) -> None:
+def test_a_vault_that_holds_less_than_one_claim_takes(
+    tmp_path: Path, fund: int, is_low: bool
+) -> None:
     world = World()
     handle = world.grant(amount=2, fund=fund)
     world.tickets(handle, "ann")
-    low = Finding("vault_low", handle.address, (ACCOUNTS, handle.vault), "at least 2", str(fund - 2))
+    low = Finding(
+        "vault_low", handle.address, (ACCOUNTS, handle.vault), "at least 2", str(fund - 2)
+    )
     assert of(found_in(tmp_path, collected(world)), *STANDING, *VAULT) == ([low] if is_low else [])
 
 
@@ -88,13 +114,24 @@ def test_a_receipt_whose_claim_nobody_gave(tmp_path: Path) -> None:
     receipt = pda.receipt_address(handle.address, world.address("bob"), 0)
     for name in (TRANSACTIONS, SIGNATURES):
         files[name] = [row for row in files[name] if row["signature"] != done[1].signature]
-    made, missing = "the claim that made the receipt", "the node did not return that claim's transaction"
-    assert of(found_in(tmp_path, files), "claim_unseen") == [Finding("claim_unseen", handle.address, (ACCOUNTS, receipt), made, missing)]
+    made, missing = (
+        "the claim that made the receipt",
+        "the node did not return that claim's transaction",
+    )
+    assert of(found_in(tmp_path, files), "claim_unseen") == [
+        Finding("claim_unseen", handle.address, (ACCOUNTS, receipt), made, missing)
+    ]
 
 
 def test_terms_that_were_written_anew_on_a_running_grant(tmp_path: Path) -> None:
     world, handle, _ = sound()
-    terms = {"grant_id": 1, "amount_per_period": 3, "period_seconds": 60, "start_ts": world.now - 60, "expires_at": 0}
+    terms = {
+        "grant_id": 1,
+        "amount_per_period": 3,
+        "period_seconds": 60,
+        "start_ts": world.now - 60,
+        "expires_at": 0,
+    }
     again = world.send([world.create_call(handle, terms)], "school")
     assert again.err is None
     [finding] = of(found_in(tmp_path / "running", collected(world)), "terms_rewritten")
@@ -114,7 +151,12 @@ def test_terms_that_nothing_tells(tmp_path: Path) -> None:
     for name in (TRANSACTIONS, SIGNATURES):
         files[name] = [row for row in files[name] if row["signature"] != created]
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.address]
-    wanted = Finding("terms_unknown", handle.address, (TRANSACTIONS, handle.address), not_checked="amount and period of 2 accepted claims")
+    wanted = Finding(
+        "terms_unknown",
+        handle.address,
+        (TRANSACTIONS, handle.address),
+        not_checked="amount and period of 2 accepted claims",
+    )
     assert of(found_in(tmp_path, files), "terms_unknown") == [wanted]
 
 
@@ -130,7 +172,9 @@ def test_the_vault_s_arithmetic(tmp_path: Path, amount: int) -> None:
     case = Checked(tmp_path, files)
     wrong = Finding("vault_balance_wrong", handle.address, (ACCOUNTS, handle.vault), "498", "497")
     assert of(case.found, *VAULT) == ([wrong] if amount < 0 else [])
-    assert ("funding less claims is the vault's balance" in case.titles("cannot tell", "chain")) == (amount > 0)
+    assert (
+        "funding less claims is the vault's balance" in case.titles("cannot tell", "chain")
+    ) == (amount > 0)
 
 
 def test_a_vault_that_is_gone(tmp_path: Path) -> None:
@@ -139,7 +183,9 @@ def test_a_vault_that_is_gone(tmp_path: Path) -> None:
     account(files, handle.vault)["account"] = None
     case = Checked(tmp_path / "gone", files)
     wanted, observed = "the vault of a grant that was created", "the account does not exist"
-    assert of(case.found, *VAULT) == [Finding("vault_balance_wrong", handle.address, (ACCOUNTS, handle.vault), wanted, observed)]
+    assert of(case.found, *VAULT) == [
+        Finding("vault_balance_wrong", handle.address, (ACCOUNTS, handle.vault), wanted, observed)
+    ]
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.address]
     unsure = Checked(tmp_path / "of a grant that may be closed", files)
     assert of(unsure.found, *VAULT) == []
@@ -152,7 +198,11 @@ def test_a_vault_of_somebody_else(tmp_path: Path, change: dict[str, Any]) -> Non
     files = collected(world)
     rewrite_account(files, handle.vault, TokenAccount, **change)
     [finding] = of(found_in(tmp_path, files), *VAULT)
-    assert (finding.code, finding.severity, finding.where) == ("vault_not_the_grants", "critical", (ACCOUNTS, handle.vault))
+    assert (finding.code, finding.severity, finding.where) == (
+        "vault_not_the_grants",
+        "critical",
+        (ACCOUNTS, handle.vault),
+    )
     assert SYSTEM_PROGRAM in str(finding.observed)
     assert SYSTEM_PROGRAM not in str(finding.expected)
 
@@ -170,7 +220,9 @@ def test_a_claim_whose_receipt_is_not_there(tmp_path: Path) -> None:
     assert of(found, "claim_without_receipt") == [], "the claim has a finding of its own"
     assert [f.where[1] for f in of(found, "receipt_contradicts_claim")] == [receipt["pubkey"]]
     receipt["slot"] = done[1].landed.slot - 1
-    assert receipts_line(write_case(tmp_path / "early", files), handle.address).status == CANNOT_TELL
+    assert (
+        receipts_line(write_case(tmp_path / "early", files), handle.address).status == CANNOT_TELL
+    )
 
 
 def receipts_line(path: Path, grant: str) -> Answer:
@@ -184,4 +236,6 @@ def test_of_an_empty_case_no_rule_of_a_grant_holds(tmp_path: Path) -> None:
     world, _, _ = sound()
     bare = Checked(tmp_path, {"case.json": collected(world)["case.json"]})
     assert bare.titles("holds", "chain") == set()
-    assert str(next(rule.holds for rule in rules_of("grant") if rule.code == "chain_broken")) in bare.titles("cannot tell", "chain")
+    assert str(
+        next(rule.holds for rule in rules_of("grant") if rule.code == "chain_broken")
+    ) in bare.titles("cannot tell", "chain")

@@ -1,4 +1,6 @@
-"""Every rule has its words, a source and a severity, and some case that violates it: recorded, attacked, or a small world of its own."""
+"""Every rule has its words, a source and a severity, and some case that violates it: recorded,
+attacked, or a small world of its own.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,16 @@ from tests.conftest import CASES
 from tests.cutover.records import CUTOVER, NEW, OLD, stated, written
 from tests.verification.test_false_evidence import show_as_accepted
 
-TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
-STORAGE, LOGS, RECEIPTS = "worker/storage.jsonl", "worker/audit-logs.json", "worker/ticket-receipts.jsonl"
+TRANSACTIONS, SIGNATURES, ACCOUNTS = (
+    "rpc/transactions.jsonl",
+    "rpc/signatures.jsonl",
+    "rpc/accounts.jsonl",
+)
+STORAGE, LOGS, RECEIPTS = (
+    "worker/storage.jsonl",
+    "worker/audit-logs.json",
+    "worker/ticket-receipts.jsonl",
+)
 BUCKET, REPORTS = "worker/r2.jsonl", "client/errors.jsonl"
 Files = dict[str, Any]
 
@@ -80,7 +90,9 @@ RECORDED = {
 def collected(world: World, **parts: bool) -> Files:
     """The world's case a quarter of an hour later, apart from the world."""
     world.tick(900)
-    files: Files = json.loads(json.dumps(world.collect(**{"storage": True, "receipts": True, **parts})))
+    files: Files = json.loads(
+        json.dumps(world.collect(**{"storage": True, "receipts": True, **parts}))
+    )
     return files
 
 
@@ -207,8 +219,14 @@ def an_anchor_by_hand() -> Files:
     world.worker.issue(handle.address, world.address("cat"))
     world.worker.history, world.worker.heads = kept, heads
     files = collected(world, bucket=False)
-    request = next(row["entry_hash"] for row in files[LOGS]["body"]["logs"] if row["event"] == "API_POST_V1_SCHOOL_POP_PROOF")
-    files[LOGS]["body"]["logs"] = [row for row in files[LOGS]["body"]["logs"] if row["entry_hash"] != request]
+    request = next(
+        row["entry_hash"]
+        for row in files[LOGS]["body"]["logs"]
+        if row["event"] == "API_POST_V1_SCHOOL_POP_PROOF"
+    )
+    files[LOGS]["body"]["logs"] = [
+        row for row in files[LOGS]["body"]["logs"] if row["entry_hash"] != request
+    ]
     files[STORAGE] = [row for row in files[STORAGE] if request not in row["key"]]
     return files
 
@@ -274,7 +292,9 @@ def lines_of_other_forms() -> Files:
 def dates_that_a_tool_wrote_anew() -> Files:
     world, _, _ = sound()
     files = collected(world)
-    files[RECEIPTS] = json.loads(re.sub(r"(:\d\d\.\d{3})Z", r"\g<1>0000Z", json.dumps(files[RECEIPTS])))
+    files[RECEIPTS] = json.loads(
+        re.sub(r"(:\d\d\.\d{3})Z", r"\g<1>0000Z", json.dumps(files[RECEIPTS]))
+    )
     return files
 
 
@@ -289,7 +309,9 @@ def entries_without_their_receipts() -> Files:
 
 
 def a_receipt_elsewhere() -> Files:
-    """A wallet names a receipt of another period, which the program refuses; the node shows the claim as accepted."""
+    """A wallet names a receipt of another period, which the program refuses; the node shows the
+    claim as accepted.
+    """
     world, handle, _ = sound()
     proof = world.worker.issue(handle.address, world.address("cat"))
     calls = world.claim_calls(handle, proof, "cat")
@@ -339,16 +361,25 @@ WORLDS: dict[str, tuple[Callable[[], Files], tuple[str, ...]]] = {
     "a_claim_of_a_paused_grant": (a_claim_of_a_paused_grant, ("claim_not_allowed",)),
     "heads_that_differ": (heads_that_differ, ("stream_divergence",)),
     "nothing_of_the_grant": (nothing_of_the_grant, ("terms_unknown",)),
-    "no_history_record": (lambda: storage_without(lambda world, handle, done: (done[1].entry,)), ("history_record_missing",)),
+    "no_history_record": (
+        lambda: storage_without(lambda world, handle, done: (done[1].entry,)),
+        ("history_record_missing",),
+    ),
     "an_anchor_by_hand": (an_anchor_by_hand, ("anchor_unattested",)),
-    "a_chain_that_begins_again": (a_chain_that_begins_again, ("audit_chain_restarted", "audit_end_differs")),
+    "a_chain_that_begins_again": (
+        a_chain_that_begins_again,
+        ("audit_chain_restarted", "audit_end_differs"),
+    ),
     "a_stream_link_to_nothing": (a_stream_link_to_nothing, ("audit_stream_link_wrong",)),
     "a_list_with_a_gap": (a_list_with_a_gap, ("audit_list_gap",)),
     "exports_in_part": (exports_in_part, ("bucket_folder_not_exported", "storage_copy_missing")),
     "a_bucket_in_part": (a_bucket_in_part, ("bucket_export_partial",)),
     "lines_of_other_forms": (lines_of_other_forms, ("evidence_unreadable", "time_in_milliseconds")),
     "dates_that_a_tool_wrote_anew": (dates_that_a_tool_wrote_anew, ("export_altered_by_tool",)),
-    "receipts_without_their_entries": (receipts_without_their_entries, ("ticket_receipt_unchecked",)),
+    "receipts_without_their_entries": (
+        receipts_without_their_entries,
+        ("ticket_receipt_unchecked",),
+    ),
     "entries_without_their_receipts": (entries_without_their_receipts, ("ticket_receipt_unseen",)),
     "a_receipt_elsewhere": (a_receipt_elsewhere, ("receipt_address_wrong",)),
     "a_grant_of_another_authority": (a_grant_of_another_authority, ("config_address_wrong",)),
@@ -388,7 +419,9 @@ def test_a_false_record_of_a_cutover_violates_its_rules(tmp_path: Path) -> None:
 
 
 BY_CLAIMS = ("claim_not_accepted", "claim_outside_allowlist")
-"""What `test_claims` shows: the one of a claim that is named, the other of a recorded case that a node changes."""
+"""What `test_claims` shows: the one of a claim that is named, the other of a recorded case that a
+node changes.
+"""
 
 
 BY_GRANTS = ("claim_without_receipt",)
@@ -408,13 +441,23 @@ def test_what_is_missing_cannot_be_told_and_is_no_finding(tmp_path: Path) -> Non
     (path / "manifest-sha256.txt").unlink()
     inquiry = Inquiry(Facts(Evidence(path)))
     answers = [*inquiry.case, *inquiry.audit]
-    assert {"audit_clock_set_back", "case_unsealed"} <= {a.rule.code for a in answers if a.status == "cannot tell"}
-    assert not {finding.code for finding in diagnose_inquiry(inquiry).findings} & set(NEVER_VIOLATED)
+    assert {"audit_clock_set_back", "case_unsealed"} <= {
+        a.rule.code for a in answers if a.status == "cannot tell"
+    }
+    assert not {finding.code for finding in diagnose_inquiry(inquiry).findings} & set(
+        NEVER_VIOLATED
+    )
 
 
 def test_no_rule_is_without_a_case_that_violates_it() -> None:
-    by_attack = {code for vector in json.loads(VECTORS.read_text("utf-8"))["vectors"] for code in vector["finding_codes"]}
-    shown = by_attack.union(DECLARED, BY_CLAIMS, BY_GRANTS, *RECORDED.values(), *(codes for _, codes in WORLDS.values()))
+    by_attack = {
+        code
+        for vector in json.loads(VECTORS.read_text("utf-8"))["vectors"]
+        for code in vector["finding_codes"]
+    }
+    shown = by_attack.union(
+        DECLARED, BY_CLAIMS, BY_GRANTS, *RECORDED.values(), *(codes for _, codes in WORLDS.values())
+    )
     assert sorted(set(RULES) - shown - set(NEVER_VIOLATED)) == []
     assert shown <= set(RULES)
 

@@ -1,4 +1,6 @@
-"""A self-signed certificate for 127.0.0.1, written byte by byte: no tool and no key has to lie in the repository."""
+"""A self-signed certificate for 127.0.0.1, written byte by byte: no tool and no key has to lie in
+the repository.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
     valid = _der(0x30, _der(0x17, b"200101000000Z"), _der(0x17, b"491231235959Z"))
     address = _der(0x30, _der(0x87, bytes([127, 0, 0, 1])))
     alternative = _der(0x30, bytes.fromhex("0603551d11"), _der(0x04, address))
-    authority = _der(0x30, bytes.fromhex("0603551d130101ff"), _der(0x04, bytes.fromhex("30030101ff")))
+    authority = _der(
+        0x30, bytes.fromhex("0603551d130101ff"), _der(0x04, bytes.fromhex("30030101ff"))
+    )
     extensions = _der(0xA3, _der(0x30, authority, alternative))
     version, serial = bytes.fromhex("a003020102"), bytes.fromhex("020101")
     body = _der(0x30, version, serial, _ED25519, _NAME, valid, _NAME, public, extensions)

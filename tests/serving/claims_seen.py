@@ -1,4 +1,6 @@
-"""What another client saw of a claim, and what popkit's table says of the same: rows that must be equal."""
+"""What another client saw of a claim, and what popkit's table says of the same: rows that must be
+equal.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,27 @@ def recorded(name: str) -> list[Claim]:
     """The claims that popkit reads in a case, ascending."""
     frame = popkit.open_case(CASES / name).claims
     frame = frame[frame["inner_index"].isna()]
-    columns = ["signature", "slot", "block_time", "accepted", "grant", "claimer", "period_index", "entry_hash"]
+    columns = [
+        "signature",
+        "slot",
+        "block_time",
+        "accepted",
+        "grant",
+        "claimer",
+        "period_index",
+        "entry_hash",
+    ]
     rows = frame[columns].astype(object).where(frame[columns].notna(), None)
-    return sorted((Claim(*row) for row in rows.itertuples(index=False)), key=lambda claim: (claim.slot, claim.signature))
+    return sorted(
+        (Claim(*row) for row in rows.itertuples(index=False)),
+        key=lambda claim: (claim.slot, claim.signature),
+    )
 
 
 def entry_hash(instructions: Sequence[tuple[str, bytes]], at: int) -> str | None:
-    """The entry hash that the proof before a claim carries; read from the bytes, with nothing of popkit."""
+    """The entry hash that the proof before a claim carries; read from the bytes, with nothing of
+    popkit.
+    """
     if at == 0 or instructions[at - 1][0] != ED25519:
         return None
     data = instructions[at - 1][1]
@@ -46,7 +62,11 @@ def entry_hash(instructions: Sequence[tuple[str, bytes]], at: int) -> str | None
 
 
 def claims_in(
-    signature: str, slot: int, time: int | None, err: Any, instructions: Sequence[tuple[str, Sequence[str], bytes]]
+    signature: str,
+    slot: int,
+    time: int | None,
+    err: Any,
+    instructions: Sequence[tuple[str, Sequence[str], bytes]],
 ) -> list[Claim]:
     """The claims among a transaction's top-level instructions (program, accounts, data)."""
     found = []
@@ -54,5 +74,16 @@ def claims_in(
     for at, (program, accounts, data) in enumerate(instructions):
         if program == PROGRAM_ID and data[:8] in CLAIMS:
             period = int.from_bytes(data[8:16], "little")
-            found.append(Claim(signature, slot, time, err is None, accounts[0], accounts[3], period, entry_hash(plain, at)))
+            found.append(
+                Claim(
+                    signature,
+                    slot,
+                    time,
+                    err is None,
+                    accounts[0],
+                    accounts[3],
+                    period,
+                    entry_hash(plain, at),
+                )
+            )
     return found

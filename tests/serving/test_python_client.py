@@ -16,18 +16,26 @@ from tests.serving.claims_seen import Claim, claims_in, recorded
 
 
 async def claims_seen(client: AsyncClient, grants: tuple[str, ...], page: int) -> list[Claim]:
-    """The claims of some grants, found as a client finds them: lists in pages, then each transaction."""
+    """The claims of some grants, found as a client finds them: lists in pages, then each
+    transaction.
+    """
     listed: dict[str, None] = {}
     for grant in grants:
         before = None
-        while rows := (await client.get_signatures_for_address(Pubkey.from_string(grant), before=before, limit=page)).value:
+        while rows := (
+            await client.get_signatures_for_address(
+                Pubkey.from_string(grant), before=before, limit=page
+            )
+        ).value:
             slots = [row.slot for row in rows]
             assert slots == sorted(slots, reverse=True)
             listed.update(dict.fromkeys(str(row.signature) for row in rows))
             before = rows[-1].signature
     found: list[Claim] = []
     for signature in listed:
-        answer = await client.get_transaction(Signature.from_string(signature), encoding="base64", max_supported_transaction_version=0)
+        answer = await client.get_transaction(
+            Signature.from_string(signature), encoding="base64", max_supported_transaction_version=0
+        )
         if answer.value is not None:
             found += _claims(answer.value)
     return sorted(found, key=lambda claim: (claim.slot, claim.signature))
@@ -39,7 +47,8 @@ def _claims(value: object) -> list[Claim]:
     keys = [*tx.message.account_keys, *(loaded.writable + loaded.readonly if loaded else ())]
     names = [str(key) for key in keys]
     instructions = [
-        (names[item.program_id_index], [names[at] for at in item.accounts], bytes(item.data)) for item in tx.message.instructions
+        (names[item.program_id_index], [names[at] for at in item.accounts], bytes(item.data))
+        for item in tx.message.instructions
     ]
     return claims_in(str(tx.signatures[0]), value.slot, value.block_time, meta.err, instructions)
 
@@ -71,22 +80,32 @@ def test_solana_py_reads_every_account_and_encoding(urls: dict[str, str]) -> Non
             for encoding in ("base64", "base64+zstd"):
                 several = await client.get_multiple_accounts(keys, encoding=encoding)
                 assert several.context.slot == slot
-                assert [account and account.data for account in several.value] == [row.data for row in evidence.accounts.values()]
+                assert [account and account.data for account in several.value] == [
+                    row.data for row in evidence.accounts.values()
+                ]
             for key, row in evidence.accounts.items():
                 one = await client.get_account_info(Pubkey.from_string(key))
                 assert (one.value and one.value.data) == row.data
                 await client.get_account_info_json_parsed(Pubkey.from_string(key))
             program = Pubkey.from_string(evidence.header.program_id)
             given = await client.get_program_accounts(program, encoding="base64")
-            own = {key: row.data for key, row in evidence.accounts.items() if row.owner == evidence.header.program_id}
+            own = {
+                key: row.data
+                for key, row in evidence.accounts.items()
+                if row.owner == evidence.header.program_id
+            }
             assert {str(row.pubkey): row.account.data for row in given.value} == own
             for signature in evidence.transactions.signature:
                 for encoding in ("json", "jsonParsed", "base58"):
                     answer = await client.get_transaction(
-                        Signature.from_string(signature), encoding=encoding, max_supported_transaction_version=0
+                        Signature.from_string(signature),
+                        encoding=encoding,
+                        max_supported_transaction_version=0,
                     )
                     assert json.loads(answer.to_json())["result"]["slot"] == answer.value.slot
-            statuses = await client.get_signature_statuses([Signature.from_string(evidence.transactions.signature[0])], True)
+            statuses = await client.get_signature_statuses(
+                [Signature.from_string(evidence.transactions.signature[0])], True
+            )
             assert statuses.value[0] is not None
 
     asyncio.run(read())

@@ -1,4 +1,6 @@
-"""The node's calls on recorded cases, without a network: what is answered, and what is refused in which words."""
+"""The node's calls on recorded cases, without a network: what is answered, and what is refused in
+which words.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ def test_every_recorded_answer_is_given_byte_for_byte(name: str) -> None:
     for _, text in evidence.lines_of("rpc/accounts.jsonl"):
         row = json.loads(text)
         value = bytes(replay.answer("getAccountInfo", [row["pubkey"], {"encoding": "base64"}]))
-        assert value == b'{"context":{"slot":%d},"value":%s}' % (replay.slot, text.split(b'"account":', 1)[1][:-1])
+        assert value == b'{"context":{"slot":%d},"value":%s}' % (
+            replay.slot,
+            text.split(b'"account":', 1)[1][:-1],
+        )
     lists: dict[str, list[dict[str, Any]]] = {}
     for row in rows_of(name, "signatures"):
         lists.setdefault(row.pop("address"), []).append(row)
@@ -63,7 +68,9 @@ def test_every_recorded_answer_is_given_byte_for_byte(name: str) -> None:
 def test_pages_of_a_list_join_without_loss(cutover: Replay, limit: int) -> None:
     for address in cutover.ledger.lists:
         whole, paged, before = ask(cutover, "getSignaturesForAddress", address), [], None
-        while page := ask(cutover, "getSignaturesForAddress", address, {"limit": limit, "before": before}):
+        while page := ask(
+            cutover, "getSignaturesForAddress", address, {"limit": limit, "before": before}
+        ):
             assert len(page) <= limit
             paged += page
             before = page[-1]["signature"]
@@ -85,25 +92,39 @@ def test_unknown_marks_are_taken_as_a_node_takes_them(cutover: Replay) -> None:
 
 
 def test_a_mark_need_not_name_the_address(cutover: Replay) -> None:
-    first, second = (ask(cutover, "getSignaturesForAddress", grant) for grant in cutover.header.grants)
+    first, second = (
+        ask(cutover, "getSignaturesForAddress", grant) for grant in cutover.header.grants
+    )
     only = next(row for row in second if row not in first)
-    older = ask(cutover, "getSignaturesForAddress", cutover.header.grants[0], {"before": only["signature"]})
-    newer = ask(cutover, "getSignaturesForAddress", cutover.header.grants[0], {"until": only["signature"]})
+    older = ask(
+        cutover, "getSignaturesForAddress", cutover.header.grants[0], {"before": only["signature"]}
+    )
+    newer = ask(
+        cutover, "getSignaturesForAddress", cutover.header.grants[0], {"until": only["signature"]}
+    )
     assert older == [row for row in first if row["slot"] <= only["slot"]]
     assert newer == [row for row in first if row["slot"] >= only["slot"]]
 
 
-def test_an_address_without_a_list_is_found_in_the_transactions(copy_of: Callable[[str], Copy]) -> None:
+def test_an_address_without_a_list_is_found_in_the_transactions(
+    copy_of: Callable[[str], Copy],
+) -> None:
     copy = copy_of("relaxed-race")
     copy.drop("rpc/signatures.jsonl")
     copy.seal()
     derived, recorded = Replay(copy.path), Replay(CASES / "relaxed-race")
     for address, rows in recorded.ledger.lists.items():
-        expected = [row for row in ask(recorded, "getSignaturesForAddress", address) if row["signature"] in recorded.ledger.transactions]
+        expected = [
+            row
+            for row in ask(recorded, "getSignaturesForAddress", address)
+            if row["signature"] in recorded.ledger.transactions
+        ]
         found = ask(derived, "getSignaturesForAddress", address)
         key = lambda row: (-row["slot"], row["signature"])  # noqa: E731
         assert sorted(found, key=key) == sorted(expected, key=key), rows
-        assert [row["slot"] for row in found] == sorted((row["slot"] for row in found), reverse=True)
+        assert [row["slot"] for row in found] == sorted(
+            (row["slot"] for row in found), reverse=True
+        )
 
 
 def test_rows_out_of_order_are_listed_newest_first(copy_of: Callable[[str], Copy]) -> None:
@@ -126,10 +147,19 @@ def test_rows_out_of_order_are_listed_newest_first(copy_of: Callable[[str], Copy
         ([UNKNOWN_KEY, {"limit": 0}], "Invalid limit; max 1000"),
         ([UNKNOWN_KEY, {"limit": 1001}], "Invalid limit; max 1000"),
         ([UNKNOWN_KEY, {"limit": "5"}], 'Invalid params: invalid type: string "5", expected u64.'),
-        ([UNKNOWN_KEY, {"limit": -1}], "Invalid params: invalid value: integer `-1`, expected u64."),
-        ([UNKNOWN_KEY, {"limit": True}], "Invalid params: invalid type: boolean `true`, expected u64."),
+        (
+            [UNKNOWN_KEY, {"limit": -1}],
+            "Invalid params: invalid value: integer `-1`, expected u64.",
+        ),
+        (
+            [UNKNOWN_KEY, {"limit": True}],
+            "Invalid params: invalid type: boolean `true`, expected u64.",
+        ),
         ([UNKNOWN_KEY, {"before": "x"}], "Invalid param: WrongSize"),
-        ([UNKNOWN_KEY, {"commitment": "processed"}], "Method does not support commitment below `confirmed`"),
+        (
+            [UNKNOWN_KEY, {"commitment": "processed"}],
+            "Method does not support commitment below `confirmed`",
+        ),
         ([UNKNOWN_KEY, []], "Invalid params: invalid type: sequence, expected struct."),
         ([UNKNOWN_KEY, {}, 3], "Invalid parameters: Expected from 1 to 2 parameters."),
     ],
@@ -140,14 +170,20 @@ def test_a_list_asked_wrongly(cutover: Replay, given: list[Any], message: str) -
 
 
 def test_a_node_that_has_not_reached_a_slot_says_where_it_is(cutover: Replay) -> None:
-    for method, given in (("getSlot", []), ("getAccountInfo", [UNKNOWN_KEY]), ("getSignaturesForAddress", [UNKNOWN_KEY])):
+    for method, given in (
+        ("getSlot", []),
+        ("getAccountInfo", [UNKNOWN_KEY]),
+        ("getSignaturesForAddress", [UNKNOWN_KEY]),
+    ):
         error = refused(cutover, method, *given, {"minContextSlot": cutover.slot + 1})
         assert (error.code, error.data) == (-32016, {"contextSlot": cutover.slot})
     assert ask(cutover, "getSlot", {"minContextSlot": cutover.slot}) == cutover.slot
 
 
 def version_0(replay: Replay) -> str:
-    return next(row.signature for row in replay.ledger.transactions.values() if b'"version":0' in row.result)
+    return next(
+        row.signature for row in replay.ledger.transactions.values() if b'"version":0' in row.result
+    )
 
 
 def test_a_versioned_transaction_needs_the_version(cutover: Replay) -> None:
@@ -155,13 +191,24 @@ def test_a_versioned_transaction_needs_the_version(cutover: Replay) -> None:
     error = refused(replay, "getTransaction", version_0(replay), {"encoding": "base64"})
     assert error.code == -32015
     assert '"maxSupportedTransactionVersion": 0' in error.message
-    assert ask(replay, "getTransaction", version_0(replay), {"encoding": "base64", "maxSupportedTransactionVersion": 0})["version"] == 0
+    assert (
+        ask(
+            replay,
+            "getTransaction",
+            version_0(replay),
+            {"encoding": "base64", "maxSupportedTransactionVersion": 0},
+        )["version"]
+        == 0
+    )
 
 
 def test_version_is_told_only_to_clients_that_know_of_it(cutover: Replay) -> None:
     signature = next(iter(cutover.ledger.transactions))
     assert "version" not in ask(cutover, "getTransaction", signature, "base64")
-    assert ask(cutover, "getTransaction", signature, {"maxSupportedTransactionVersion": 0})["version"] == "legacy"
+    assert (
+        ask(cutover, "getTransaction", signature, {"maxSupportedTransactionVersion": 0})["version"]
+        == "legacy"
+    )
 
 
 @pytest.mark.parametrize("name", ["term", "era-upgrade", "relaxed-race"])
@@ -172,7 +219,12 @@ def test_encodings_say_the_same(name: str) -> None:
     replay = Replay(CASES / name)
     for signature in list(replay.ledger.transactions)[:60]:
         given = {
-            encoding: ask(replay, "getTransaction", signature, {"encoding": encoding, "maxSupportedTransactionVersion": 0})
+            encoding: ask(
+                replay,
+                "getTransaction",
+                signature,
+                {"encoding": encoding, "maxSupportedTransactionVersion": 0},
+            )
             for encoding in ("base64", "base58", "binary", "json", "jsonParsed")
         }
         wire = base64.b64decode(given["base64"]["transaction"][0])
@@ -189,14 +241,18 @@ def test_encodings_say_the_same(name: str) -> None:
 def _same_bytes(wire: bytes, result: dict[str, Any]) -> None:
     from popkit.protocol.transaction import decode_json, decode_wire
 
-    assert decode_json(result["transaction"], result["meta"], result["version"]) == decode_wire(wire)
+    assert decode_json(result["transaction"], result["meta"], result["version"]) == decode_wire(
+        wire
+    )
 
 
 def _same_accounts(plain: dict[str, Any], parsed: dict[str, Any]) -> None:
     message, told = plain["transaction"]["message"], parsed["transaction"]["message"]
     assert [key["pubkey"] for key in told["accountKeys"]] == message["accountKeys"]
     signers = message["header"]["numRequiredSignatures"]
-    assert [key["signer"] for key in told["accountKeys"]] == [at < signers for at in range(len(message["accountKeys"]))]
+    assert [key["signer"] for key in told["accountKeys"]] == [
+        at < signers for at in range(len(message["accountKeys"]))
+    ]
     assert "loadedAddresses" not in parsed["meta"]
     for compiled, item in zip(message["instructions"], told["instructions"], strict=True):
         assert item["programId"] == message["accountKeys"][compiled["programIdIndex"]]
@@ -208,8 +264,15 @@ def _same_accounts(plain: dict[str, Any], parsed: dict[str, Any]) -> None:
 def test_known_programs_are_parsed(cutover: Replay) -> None:
     found = set()
     for signature in cutover.ledger.transactions:
-        result = ask(cutover, "getTransaction", signature, {"encoding": "jsonParsed", "maxSupportedTransactionVersion": 0})
-        items = [item for group in result["meta"]["innerInstructions"] for item in group["instructions"]]
+        result = ask(
+            cutover,
+            "getTransaction",
+            signature,
+            {"encoding": "jsonParsed", "maxSupportedTransactionVersion": 0},
+        )
+        items = [
+            item for group in result["meta"]["innerInstructions"] for item in group["instructions"]
+        ]
         for item in items + result["transaction"]["message"]["instructions"]:
             if "parsed" in item:
                 found.add((item["program"], item["parsed"]["type"]))
@@ -230,9 +293,19 @@ def test_loaded_addresses_stand_among_the_accounts(copy_of: Callable[[str], Copy
     from solders.pubkey import Pubkey
     from solders.transaction import VersionedTransaction
 
-    payer, loaded, table = Keypair(), [Pubkey.new_unique(), Pubkey.new_unique()], Pubkey.new_unique()
-    call = Instruction(Pubkey.new_unique(), b"\x01", [AccountMeta(loaded[0], False, True), AccountMeta(loaded[1], False, False)])
-    message = MessageV0.try_compile(payer.pubkey(), [call], [AddressLookupTableAccount(table, loaded)], Hash.default())
+    payer, loaded, table = (
+        Keypair(),
+        [Pubkey.new_unique(), Pubkey.new_unique()],
+        Pubkey.new_unique(),
+    )
+    call = Instruction(
+        Pubkey.new_unique(),
+        b"\x01",
+        [AccountMeta(loaded[0], False, True), AccountMeta(loaded[1], False, False)],
+    )
+    message = MessageV0.try_compile(
+        payer.pubkey(), [call], [AddressLookupTableAccount(table, loaded)], Hash.default()
+    )
     tx = VersionedTransaction(message, [payer])
     addresses = {"writable": [str(loaded[0])], "readonly": [str(loaded[1])]}
     result = {
@@ -243,25 +316,42 @@ def test_loaded_addresses_stand_among_the_accounts(copy_of: Callable[[str], Copy
         "version": 0,
     }
     copy = copy_of("cutover")
-    copy.change("rpc/transactions.jsonl", lambda rows: [*rows, {"signature": str(tx.signatures[0]), "result": result}])
+    copy.change(
+        "rpc/transactions.jsonl",
+        lambda rows: [*rows, {"signature": str(tx.signatures[0]), "result": result}],
+    )
     copy.seal()
     replay = Replay(copy.path)
-    assert [row["signature"] for row in ask(replay, "getSignaturesForAddress", str(loaded[1]))] == [str(tx.signatures[0])]
-    parsed = ask(replay, "getTransaction", str(tx.signatures[0]), {"encoding": "jsonParsed", "maxSupportedTransactionVersion": 0})
+    assert [row["signature"] for row in ask(replay, "getSignaturesForAddress", str(loaded[1]))] == [
+        str(tx.signatures[0])
+    ]
+    parsed = ask(
+        replay,
+        "getTransaction",
+        str(tx.signatures[0]),
+        {"encoding": "jsonParsed", "maxSupportedTransactionVersion": 0},
+    )
     assert parsed["transaction"]["message"]["accountKeys"][-2:] == [
         {"pubkey": str(loaded[0]), "signer": False, "source": "lookupTable", "writable": True},
         {"pubkey": str(loaded[1]), "signer": False, "source": "lookupTable", "writable": False},
     ]
     assert parsed["transaction"]["message"]["addressTableLookups"][0]["accountKey"] == str(table)
-    assert parsed["transaction"]["message"]["instructions"][0]["accounts"] == [str(key) for key in loaded]
+    assert parsed["transaction"]["message"]["instructions"][0]["accounts"] == [
+        str(key) for key in loaded
+    ]
 
 
-def test_a_transaction_recorded_as_json_is_given_in_bytes_too(copy_of: Callable[[str], Copy]) -> None:
+def test_a_transaction_recorded_as_json_is_given_in_bytes_too(
+    copy_of: Callable[[str], Copy],
+) -> None:
     recorded = Replay(CASES / "cutover")
 
     def as_json(encoding: str) -> Callable[[list[Any]], list[Any]]:
         config = {"encoding": encoding, "maxSupportedTransactionVersion": 0}
-        return lambda rows: [{**row, "result": ask(recorded, "getTransaction", row["signature"], config)} for row in rows]
+        return lambda rows: [
+            {**row, "result": ask(recorded, "getTransaction", row["signature"], config)}
+            for row in rows
+        ]
 
     plain, parsed = copy_of("cutover"), copy_of("cutover")
     plain.change("rpc/transactions.jsonl", as_json("json"))
@@ -316,7 +406,11 @@ def test_what_was_not_collected_is_null_and_noted_once(copy_of: Callable[[str], 
         assert ask(replay, "getProgramAccounts", UNKNOWN_KEY) == []
         assert [UNKNOWN_KEY in text for text in noted] == [False, True, True, True]
     strict = Replay(copy.path, strict=True)
-    for method, name in (("getTransaction", missing), ("getAccountInfo", UNKNOWN_KEY), ("getSignaturesForAddress", UNKNOWN_KEY)):
+    for method, name in (
+        ("getTransaction", missing),
+        ("getAccountInfo", UNKNOWN_KEY),
+        ("getSignaturesForAddress", UNKNOWN_KEY),
+    ):
         error = refused(strict, method, name)
         assert error.code == -32603
         assert name in error.message
@@ -333,7 +427,12 @@ def test_strict_answers_everything_that_was_collected() -> None:
     for grant in replay.header.grants:
         ask(replay, "getSignaturesForAddress", grant)
     for signature in replay.ledger.transactions:
-        ask(replay, "getTransaction", signature, {"encoding": "base64", "maxSupportedTransactionVersion": 0})
+        ask(
+            replay,
+            "getTransaction",
+            signature,
+            {"encoding": "base64", "maxSupportedTransactionVersion": 0},
+        )
     ask(replay, "getProgramAccounts", replay.header.program_id, {"encoding": "base64"})
 
 
@@ -354,16 +453,28 @@ def test_accounts_in_every_encoding(cutover: Replay) -> None:
 
 
 def test_base58_holds_no_more_than_128_bytes(cutover: Replay) -> None:
-    sizes = {row["pubkey"]: row["account"]["space"] for row in rows_of("cutover", "accounts") if row["account"]}
+    sizes = {
+        row["pubkey"]: row["account"]["space"]
+        for row in rows_of("cutover", "accounts")
+        if row["account"]
+    }
     small = next(key for key, size in sizes.items() if size <= 128)
     large = next(key for key, size in sizes.items() if size > 128)
-    assert ask(cutover, "getAccountInfo", small, {"encoding": "base58"})["value"]["data"][1] == "base58"
+    assert (
+        ask(cutover, "getAccountInfo", small, {"encoding": "base58"})["value"]["data"][1]
+        == "base58"
+    )
     assert isinstance(ask(cutover, "getAccountInfo", small)["value"]["data"], str)
     for config in ({"encoding": "base58"}, {}):
         error = refused(cutover, "getAccountInfo", large, config)
         expected = "Encoded binary (base 58) data should be less than 128 bytes, please use Base64 encoding."
         assert (error.code, error.message) == (-32600, expected)
-    part = ask(cutover, "getAccountInfo", large, {"encoding": "base58", "dataSlice": {"offset": 8, "length": 32}})["value"]
+    part = ask(
+        cutover,
+        "getAccountInfo",
+        large,
+        {"encoding": "base58", "dataSlice": {"offset": 8, "length": 32}},
+    )["value"]
     assert (len(part["data"][0]) > 40, part["space"]) == (True, sizes[large])
 
 
@@ -375,7 +486,10 @@ def test_a_slice_of_the_data(cutover: Replay) -> None:
         value = ask(cutover, "getMultipleAccounts", [row["pubkey"]], config)["value"][0]
         assert base64.b64decode(value["data"][0]) == data[offset : offset + length]
         assert value["space"] == len(data)
-    assert refused(cutover, "getAccountInfo", row["pubkey"], {"dataSlice": {"offset": 1}}).code == -32602
+    assert (
+        refused(cutover, "getAccountInfo", row["pubkey"], {"dataSlice": {"offset": 1}}).code
+        == -32602
+    )
 
 
 @pytest.mark.parametrize(
@@ -396,10 +510,16 @@ def test_accounts_asked_wrongly(cutover: Replay, given: list[Any], message: str)
 
 def test_program_accounts_and_their_filters(cutover: Replay) -> None:
     program = cutover.header.program_id
-    rows = [row for row in rows_of("cutover", "accounts") if row["account"] and row["account"]["owner"] == program]
+    rows = [
+        row
+        for row in rows_of("cutover", "accounts")
+        if row["account"] and row["account"]["owner"] == program
+    ]
     given = ask(cutover, "getProgramAccounts", program, {"encoding": "base64"})
     assert sorted(item["pubkey"] for item in given) == sorted(row["pubkey"] for row in rows)
-    assert {item["pubkey"]: item["account"] for item in given} == {row["pubkey"]: row["account"] for row in rows}
+    assert {item["pubkey"]: item["account"] for item in given} == {
+        row["pubkey"]: row["account"] for row in rows
+    }
     data = {row["pubkey"]: base64.b64decode(row["account"]["data"][0]) for row in rows}
     config = next(key for key, part in data.items() if len(part) == 73)
     authority = data[config][8:40]
@@ -409,10 +529,17 @@ def test_program_accounts_and_their_filters(cutover: Replay) -> None:
         {"offset": 8, "bytes": list(authority)},
     ):
         wanted = {"encoding": "base64", "filters": [{"dataSize": 73}, {"memcmp": compared}]}
-        assert [item["pubkey"] for item in ask(cutover, "getProgramAccounts", program, wanted)] == [config]
+        assert [item["pubkey"] for item in ask(cutover, "getProgramAccounts", program, wanted)] == [
+            config
+        ]
     past_the_end = {"filters": [{"memcmp": {"offset": 10_000, "bytes": ""}}]}
     assert ask(cutover, "getProgramAccounts", program, past_the_end) == []
-    told = ask(cutover, "getProgramAccounts", program, {"withContext": True, "encoding": "base64", "dataSlice": {"offset": 0, "length": 8}})
+    told = ask(
+        cutover,
+        "getProgramAccounts",
+        program,
+        {"withContext": True, "encoding": "base64", "dataSlice": {"offset": 0, "length": 8}},
+    )
     assert told["context"] == {"slot": cutover.slot}
     assert {len(base64.b64decode(item["account"]["data"][0])) for item in told["value"]} == {8}
 
@@ -448,19 +575,26 @@ def test_the_node_stands_still_at_the_collection(cutover: Replay) -> None:
     for row in cutover.ledger.transactions.values():
         assert ask(cutover, "getBlockTime", row.slot) == row.block_time
     error = refused(cutover, "getBlockTime", 1)
-    assert (error.code, error.message) == (-32009, "Slot 1 was skipped, or missing in long-term storage")
+    assert (error.code, error.message) == (
+        -32009,
+        "Slot 1 was skipped, or missing in long-term storage",
+    )
     assert refused(cutover, "getBlockTime", cutover.slot + 1).code == -32004
     for given in (["1"], [None], [-1], []):
         assert refused(cutover, "getBlockTime", *given).code == -32602
 
 
-def test_without_accounts_the_node_stands_at_the_newest_slot_known(copy_of: Callable[[str], Copy]) -> None:
+def test_without_accounts_the_node_stands_at_the_newest_slot_known(
+    copy_of: Callable[[str], Copy],
+) -> None:
     copy = copy_of("cutover")
     copy.drop("rpc/accounts.jsonl")
     replay = Replay(copy.seal().path)
     newest = max(row.slot for row in replay.ledger.transactions.values())
     assert replay.slot == newest
-    assert ask(replay, "getBlockTime", newest) == next(r.block_time for r in replay.ledger.transactions.values() if r.slot == newest)
+    assert ask(replay, "getBlockTime", newest) == next(
+        r.block_time for r in replay.ledger.transactions.values() if r.slot == newest
+    )
     copy.drop("rpc/transactions.jsonl")
     copy.drop("rpc/signatures.jsonl")
     assert Replay(copy.seal().path).slot == 0
@@ -480,7 +614,9 @@ def test_statuses(cutover: Replay) -> None:
             "confirmationStatus": "finalized",
         }
     assert told["value"][3] is None
-    assert ask(cutover, "getSignatureStatuses", signatures)["value"] == [None] * 4  # long ago: only history knows
+    assert (
+        ask(cutover, "getSignatureStatuses", signatures)["value"] == [None] * 4
+    )  # long ago: only history knows
     assert refused(cutover, "getSignatureStatuses", [UNKNOWN_SIGNATURE] * 257).code == -32602
     assert refused(cutover, "getSignatureStatuses", UNKNOWN_SIGNATURE).code == -32602
 
@@ -494,7 +630,11 @@ def test_clusters_are_told_by_their_genesis_hash(copy_of: Callable[[str], Copy])
         hashes[cluster] = ask(Replay(copy.seal().path), "getGenesisHash")
     assert {name: hashes[name] for name in CLUSTERS} == CLUSTERS
     assert len(set(hashes.values())) == len(hashes)
-    assert hashes["localnet"] == genesis_hash("localnet") == "FJEzUqpGNjkkwogHHMawSwHjBxoQRTHznighKWRA48NU"
+    assert (
+        hashes["localnet"]
+        == genesis_hash("localnet")
+        == "FJEzUqpGNjkkwogHHMawSwHjBxoQRTHznighKWRA48NU"
+    )
 
 
 def test_the_simple_calls(cutover: Replay) -> None:

@@ -38,11 +38,16 @@ DATE = "Sun, 22 Feb 2026 00:47:21 GMT"
 JSON = {"Content-Type": "application/json"}
 
 
-def send(url: str, verb: str = "POST", path: str = "/", body: Any = None, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+def send(
+    url: str, verb: str = "POST", path: str = "/", body: Any = None, **headers: str
+) -> tuple[http.client.HTTPResponse, bytes]:
     """One request on a connection of its own; a body that is no bytes is sent as JSON."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
     given = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    sent = {**(JSON if given is not None else {}), **{name.replace("_", "-"): text for name, text in headers.items()}}
+    sent = {
+        **(JSON if given is not None else {}),
+        **{name.replace("_", "-"): text for name, text in headers.items()},
+    }
     try:
         connection.request(verb, path, given, sent)
         answer = connection.getresponse()
@@ -79,16 +84,24 @@ def test_the_clock_of_every_answer_stands_at_the_collection(cutover: Served) -> 
         ("GET", "/api/nothing", None),
     ):
         answer, _ = send(cutover, verb, path, body)
-        assert (answer.headers.get_all("Date"), answer.headers["Server"]) == ([DATE], "popkit-serve")
+        assert (answer.headers.get_all("Date"), answer.headers["Server"]) == (
+            [DATE],
+            "popkit-serve",
+        )
 
 
 def test_the_node_is_asked_by_post_in_json(cutover: Served) -> None:
     for path in ("/", "/rpc", "/any/where"):
-        answer, body = send(cutover, "POST", path, call("getHealth"), Content_Type="application/json; charset=utf-8")
+        answer, body = send(
+            cutover, "POST", path, call("getHealth"), Content_Type="application/json; charset=utf-8"
+        )
         assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
         assert json.loads(body) == {"jsonrpc": "2.0", "result": "ok", "id": 1}
     assert send(cutover, "POST", "/", [call("getSlot"), call("getHealth", name=2)])[0].status == 200
-    assert (send(cutover, "GET", "/health")[0].status, send(cutover, "GET", "/health")[1]) == (200, b"ok")
+    assert (send(cutover, "GET", "/health")[0].status, send(cutover, "GET", "/health")[1]) == (
+        200,
+        b"ok",
+    )
     for verb in ("GET", "PUT", "DELETE", "OPTIONS", "PATCH"):
         answer, _ = send(cutover, verb, "/")
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
@@ -125,7 +138,9 @@ def test_a_body_above_the_limit_is_refused(cutover: Served) -> None:
     # Without a length the size shows only as the body comes.
     chunks = iter([b" " * 30_000] * 5)
     connection = http.client.HTTPConnection(urlsplit(cutover).netloc, timeout=20)
-    connection.request("POST", "/", chunks, {**JSON, "Transfer-Encoding": "chunked"}, encode_chunked=True)
+    connection.request(
+        "POST", "/", chunks, {**JSON, "Transfer-Encoding": "chunked"}, encode_chunked=True
+    )
     assert connection.getresponse().status == 413
     connection.close()
 
@@ -147,7 +162,10 @@ def test_the_token_is_asked_for_only_where_the_worker_does() -> None:
     with served(CASES / "cutover", "--token-env", "POPKIT_TEST_TOKEN", env=env) as url:
         answer, body = send(url, "GET", "/api/master/audit-logs")
         assert (answer.status, body) == (401, b'{"error":"Unauthorized"}')
-        assert send(url, "GET", "/api/master/audit-logs", Authorization="Bearer s3cret")[0].status == 200
+        assert (
+            send(url, "GET", "/api/master/audit-logs", Authorization="Bearer s3cret")[0].status
+            == 200
+        )
         assert send(url, "GET", "/v1/school/pop-status")[0].status == 200
         assert send(url, "POST", "/", call("getSlot"))[0].status == 200
         assert "s3cret" not in url.errors()
@@ -157,13 +175,21 @@ def test_what_is_not_in_the_case_is_said_once(tmp_path: Path) -> None:
     key = "4uQeVj5tqViQh7yWWGStvkEG1Zmhx6uasJtWCJziofM"
     with served(CASES / "cutover") as url:
         for _ in range(3):
-            assert json.loads(send(url, "POST", "/", call("getAccountInfo", key))[1])["result"]["value"] is None
+            assert (
+                json.loads(send(url, "POST", "/", call("getAccountInfo", key))[1])["result"][
+                    "value"
+                ]
+                is None
+            )
         url.stop()
         lines = url.errors().splitlines()
     assert [key in line for line in lines] == [True, False]
     assert lines[1].startswith("popkit serve: 1 thing was asked for")
     with served(CASES / "cutover", "--strict") as url:
-        assert json.loads(send(url, "POST", "/", call("getAccountInfo", key))[1])["error"]["code"] == -32603
+        assert (
+            json.loads(send(url, "POST", "/", call("getAccountInfo", key))[1])["error"]["code"]
+            == -32603
+        )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -190,9 +216,18 @@ def test_the_trace_says_when_and_what_was_asked(tmp_path: Path) -> None:
     assert earlier == {"ns": 0, "earlier": True}
     assert [row["n"] for row in rows] == list(range(8))
     assert all(started < row["ns"] < time.monotonic_ns() for row in rows)
-    assert all(row["calls"] == {"(invalid)": 1, "getSlot": 1, "getTransaction": 10} for row in rows[:6])
-    assert {(row["status"], tuple(row["faults"])) for row in rows[:6]} == {(200, ()), (429, ("429",))}
-    assert (rows[6]["path"], rows[6]["method"], rows[6]["calls"]) == ("/v1/school/events", "GET", {})
+    assert all(
+        row["calls"] == {"(invalid)": 1, "getSlot": 1, "getTransaction": 10} for row in rows[:6]
+    )
+    assert {(row["status"], tuple(row["faults"])) for row in rows[:6]} == {
+        (200, ()),
+        (429, ("429",)),
+    }
+    assert (rows[6]["path"], rows[6]["method"], rows[6]["calls"]) == (
+        "/v1/school/events",
+        "GET",
+        {},
+    )
     assert rows[7]["status"] == 405
     assert "s3cret" not in trace.read_text()
 
@@ -206,7 +241,9 @@ def test_tls(tmp_path: Path) -> None:
         connection.request("GET", "/health")
         assert connection.getresponse().read() == b"ok"
         connection.close()
-        distrusting = http.client.HTTPSConnection(urlsplit(url).netloc, context=ssl.create_default_context(), timeout=20)
+        distrusting = http.client.HTTPSConnection(
+            urlsplit(url).netloc, context=ssl.create_default_context(), timeout=20
+        )
         with pytest.raises(ssl.SSLCertVerificationError):
             distrusting.request("GET", "/health")
         distrusting.close()
@@ -216,7 +253,10 @@ def test_tls(tmp_path: Path) -> None:
     ("args", "said"),
     [
         (["--port", "70000"], "--port 70000: expected a number from 0 to 65535"),
-        (["--port", "0", "--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
+        (
+            ["--port", "0", "--host", "no.such.host.invalid"],
+            "cannot listen on no.such.host.invalid",
+        ),
         (["--port", "0", "--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--port", "0", "--host", "x" * 70], "cannot listen on xxxx"),
         (["--host", ""], "--host: expected an address"),
@@ -226,7 +266,10 @@ def test_tls(tmp_path: Path) -> None:
         (["--max-connections", "0"], "--max-connections 0: expected a number from 1"),
         (["--token-env", "POPKIT_NO_SUCH_VARIABLE"], "no such variable is set"),
         (["--tls-cert", "x"], "--tls-cert and --tls-key go together"),
-        (["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"], "not a certificate and its key"),
+        (
+            ["--tls-cert", "/nonexistent", "--tls-key", "/nonexistent"],
+            "not a certificate and its key",
+        ),
         (["--trace", "/nonexistent/trace"], "cannot be written"),
         (["--trace", str(CASES / "cutover" / "trace")], "lies inside the case"),
         (["--seed", "x"], "--seed x: expected a whole number"),
@@ -251,9 +294,15 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     async def wait() -> bytes:
         evidence = Evidence(CASES / "unused")
         node, limits = Hindered(Replay(evidence), Faults()), Limits(read_seconds=0.2)
-        async with Server(node, WorkerReplay(evidence), Faults(), Trace(None), limits).listening("127.0.0.1", 0) as url:
-            reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
-            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+        async with Server(node, WorkerReplay(evidence), Faults(), Trace(None), limits).listening(
+            "127.0.0.1", 0
+        ) as url:
+            reader, writer = await asyncio.open_connection(
+                urlsplit(url).hostname, urlsplit(url).port
+            )
+            writer.write(
+                b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            )
             told = await asyncio.wait_for(reader.readline(), 10)
             writer.close()
             await writer.wait_closed()
@@ -268,7 +317,9 @@ def test_a_port_in_use_is_wrong_usage(cutover: Served) -> None:
     assert f"cannot listen on 127.0.0.1 port {urlsplit(cutover).port}" in done.stderr
 
 
-def test_a_case_that_cannot_be_trusted_is_not_served(copy_of: Callable[[str], Copy], tmp_path: Path) -> None:
+def test_a_case_that_cannot_be_trusted_is_not_served(
+    copy_of: Callable[[str], Copy], tmp_path: Path
+) -> None:
     copy = copy_of("cutover")
     copy.change("rpc/accounts.jsonl", lambda rows: rows[1:])
     done = command(copy.path, "--port", "0")
@@ -308,9 +359,19 @@ def test_a_name_of_others_does_not_reach_the_case(host: str, status: int) -> Non
 
 
 def test_a_batch_of_hundreds_of_get_program_accounts_keeps_nobody_waiting() -> None:
-    """Each call read every account anew, and the loop with it: others wait no longer than a turn now, and the batch is answered whole."""
+    """Each call read every account anew, and the loop with it: others wait no longer than a turn
+    now, and the batch is answered whole.
+    """
     program = json.loads((CASES / "term" / "case.json").read_text())["program_id"]
-    calls = [{"jsonrpc": "2.0", "id": n, "method": "getProgramAccounts", "params": [program, {"encoding": "base64"}]} for n in range(330)]
+    calls = [
+        {
+            "jsonrpc": "2.0",
+            "id": n,
+            "method": "getProgramAccounts",
+            "params": [program, {"encoding": "base64"}],
+        }
+        for n in range(330)
+    ]
     body = json.dumps(calls, separators=(",", ":")).encode()
 
     async def asked(url: str) -> tuple[int, list[float]]:

@@ -29,7 +29,12 @@ def test_answers_in_place_of_the_right_one() -> None:
         ("html:1", 200, "text/html; charset=utf-8", None),
         ("html-502:1", 502, "text/html; charset=utf-8", None),
         ("redirect:1", 302, None, ("Location", "http://elsewhere.invalid/")),
-        ("redirect:1:https://other.invalid:81/x", 302, None, ("Location", "https://other.invalid:81/x")),
+        (
+            "redirect:1:https://other.invalid:81/x",
+            302,
+            None,
+            ("Location", "https://other.invalid:81/x"),
+        ),
     ):
         with served(CASE, "--fault", spec) as url:
             for verb, path, body in (("POST", "/", SLOT), ("GET", "/v1/school/events", None)):
@@ -46,7 +51,9 @@ def test_a_dropped_connection(tmp_path: Path) -> None:
             send(url, "POST", "/", SLOT)
         url.stop()
         assert url.errors() == ""
-    assert [(row["status"], row["faults"], row["calls"]) for row in requests_of(trace)] == [(None, ["drop"], {"getSlot": 1})]
+    assert [(row["status"], row["faults"], row["calls"]) for row in requests_of(trace)] == [
+        (None, ["drop"], {"getSlot": 1})
+    ]
 
 
 def test_a_body_cut_in_half() -> None:
@@ -104,7 +111,16 @@ def test_faults_of_one_peer_leave_the_other_alone() -> None:
 
 def test_the_same_seed_and_order_give_the_same_answers(tmp_path: Path) -> None:
     def run(seed: int, name: str) -> list[tuple[object, object]]:
-        flags = ["--fault", "429", "--fault", "slow:0.01:0.3", "--fault", "wrong-type", "--fault", "slot-back"]
+        flags = [
+            "--fault",
+            "429",
+            "--fault",
+            "slow:0.01:0.3",
+            "--fault",
+            "wrong-type",
+            "--fault",
+            "slot-back",
+        ]
         with served(CASE, *flags, "--seed", str(seed), "--trace", tmp_path / name) as url:
             for _ in range(30):
                 send(url, "POST", "/", SLOT)
@@ -113,7 +129,12 @@ def test_the_same_seed_and_order_give_the_same_answers(tmp_path: Path) -> None:
     first = run(1, "a")
     assert first == run(1, "b")
     assert first != run(2, "c")
-    assert {fault for _, faults in first for fault in faults} == {"429", "slow", "wrong-type", "slot-back"}
+    assert {fault for _, faults in first for fault in faults} == {
+        "429",
+        "slow",
+        "wrong-type",
+        "slot-back",
+    }
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -134,7 +155,9 @@ HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 )
 def test_what_is_no_request_is_told_so_in_silence(sent: bytes, status: int) -> None:
     with served(CASE) as url:
-        with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10) as connection:
+        with socket.create_connection(
+            (urlsplit(url).hostname, urlsplit(url).port), timeout=10
+        ) as connection:
             connection.sendall(sent)
             assert connection.recv(12) in (b"HTTP/1.0 %d" % status, b"HTTP/1.1 %d" % status)
         assert send(url, "POST", "/", SLOT)[0].status == 200
@@ -152,7 +175,9 @@ def test_a_client_that_leaves_does_no_harm() -> None:
                 gone.sendall(head.encode() + text)
         time.sleep(0.5)
         with socket.create_connection((host, port)) as half:
-            half.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+            half.sendall(
+                b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            )
         time.sleep(0.1)
         url.stop()
         assert url.errors() == ""

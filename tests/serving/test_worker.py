@@ -1,4 +1,6 @@
-"""The worker's part of a served case: recorded bytes, recorded statuses, and plain words for what is not there."""
+"""The worker's part of a served case: recorded bytes, recorded statuses, and plain words for what
+is not there.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,20 @@ def test_recorded_answers_are_given_byte_for_byte(name: str) -> None:
 
 def test_a_refusal_is_replayed_with_its_status(copy_of: Callable[[str], Copy]) -> None:
     copy = copy_of("intact")
-    (copy.path / "worker/audit-integrity.json").write_text('{"status": 409, "body": {"ok" : false}}')
-    (copy.path / "worker/transfers.json").write_text('{"status": 500, "body": {"error":"server configuration error"}}')
+    (copy.path / "worker/audit-integrity.json").write_text(
+        '{"status": 409, "body": {"ok" : false}}'
+    )
+    (copy.path / "worker/transfers.json").write_text(
+        '{"status": 500, "body": {"error":"server configuration error"}}'
+    )
     worker = WorkerReplay(Evidence(copy.seal().path))
-    assert worker.get("/api/master/audit-integrity", {"limit": "5"}) == Reply(409, b'{"ok" : false}')
+    assert worker.get("/api/master/audit-integrity", {"limit": "5"}) == Reply(
+        409, b'{"ok" : false}'
+    )
     for path in (TRANSFERS, "/api/admin/transfers"):
-        assert worker.get(path, {"limit": "5"}) == Reply(500, b'{"error":"server configuration error"}')
+        assert worker.get(path, {"limit": "5"}) == Reply(
+            500, b'{"error":"server configuration error"}'
+        )
 
 
 def test_one_event_is_taken_from_the_list() -> None:
@@ -55,7 +65,10 @@ def test_one_event_is_taken_from_the_list() -> None:
         reply = worker.get(f"/v1/school/events/{item['id']}", {})
         assert (reply.status, body(reply)) == (200, item)
     reply = worker.get("/v1/school/events/evt-none", {})
-    assert reply == Reply(404, '{"success":false,"error":{"code":"not_found","message":"イベントが見つかりません"}}'.encode())
+    assert reply == Reply(
+        404,
+        '{"success":false,"error":{"code":"not_found","message":"イベントが見つかりません"}}'.encode(),
+    )
 
 
 def test_transfers_are_narrowed_to_an_event_and_to_the_newest() -> None:
@@ -63,15 +76,25 @@ def test_transfers_are_narrowed_to_an_event_and_to_the_newest() -> None:
     whole = body(worker.get(TRANSFERS, {}))
     for event in {item["eventId"] for item in whole["items"]}:
         told = body(worker.get(TRANSFERS, {"eventId": event}))
-        assert told == {**whole, "eventId": event, "items": [item for item in whole["items"] if item["eventId"] == event]}
+        assert told == {
+            **whole,
+            "eventId": event,
+            "items": [item for item in whole["items"] if item["eventId"] == event],
+        }
         assert 0 < len(told["items"]) < len(whole["items"])
-    assert body(worker.get(TRANSFERS, {"limit": "2"})) == {**whole, "limit": 2, "items": whole["items"][:2]}
+    assert body(worker.get(TRANSFERS, {"limit": "2"})) == {
+        **whole,
+        "limit": 2,
+        "items": whole["items"][:2],
+    }
     assert body(worker.get(TRANSFERS, {"eventId": "evt-none"}))["items"] == []
     for limit in ("200", "1000", "x", "٣", ""):
         assert worker.get(TRANSFERS, {"limit": limit}) == worker.get(TRANSFERS, {})
 
 
-def test_transfers_recorded_of_one_event_say_nothing_of_another(copy_of: Callable[[str], Copy]) -> None:
+def test_transfers_recorded_of_one_event_say_nothing_of_another(
+    copy_of: Callable[[str], Copy],
+) -> None:
     copy = copy_of("intact")
     recorded = {"roleView": "admin", "limit": 200, "eventId": "evt-a", "items": []}
     (copy.path / "worker/transfers.json").write_text(json.dumps({"status": 200, "body": recorded}))
@@ -87,8 +110,18 @@ def test_a_token_guards_what_only_an_operator_may_see() -> None:
     for path in (*BY_PATH, *NEVER_KEPT):
         expected = open_to_all.get(path, {})
         assert guarded.get(path, {}, "Bearer s3cret") == expected
-        for given in (None, "", "Bearer", "Bearer other", "s3cret", "bearer s3cret", "Bearer ü\udcff"):
-            assert guarded.get(path, {}, given) == (Reply(401, b'{"error":"Unauthorized"}') if path.startswith("/api/") else expected)
+        for given in (
+            None,
+            "",
+            "Bearer",
+            "Bearer other",
+            "s3cret",
+            "bearer s3cret",
+            "Bearer ü\udcff",
+        ):
+            assert guarded.get(path, {}, given) == (
+                Reply(401, b'{"error":"Unauthorized"}') if path.startswith("/api/") else expected
+            )
     assert guarded.get("/v1/school/events", {"scope": "mine"}).status == 401
     assert guarded.get("/v1/school/events", {"scope": "mine"}, "Bearer s3cret").status == 503
 
@@ -99,7 +132,18 @@ def test_paths_that_the_worker_has_not_are_not_found() -> None:
         assert (reply.status, reply.body.startswith(b'{"error":"popkit serve: ')) == (404, True)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"status":"200","body":1}', '{"status":99,"body":1}', '{"body":1}', "[" * 100_000, "\udcff"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"status":"200","body":1}',
+        '{"status":99,"body":1}',
+        '{"body":1}',
+        "[" * 100_000,
+        "\udcff",
+    ],
+)
 def test_a_damaged_answer_is_not_held(copy_of: Callable[[str], Copy], text: str) -> None:
     copy = copy_of("intact")
     (copy.path / "worker/events.json").write_text(text, errors="surrogateescape")
@@ -110,7 +154,9 @@ def test_a_damaged_answer_is_not_held(copy_of: Callable[[str], Copy], text: str)
 
 
 @pytest.mark.parametrize("odd", [None, 5, [], {"items": 5}, {"items": [1, "x"]}])
-def test_a_body_of_another_shape_is_given_as_it_is(copy_of: Callable[[str], Copy], odd: Any) -> None:
+def test_a_body_of_another_shape_is_given_as_it_is(
+    copy_of: Callable[[str], Copy], odd: Any
+) -> None:
     copy = copy_of("intact")
     for file in ("events", "transfers"):
         (copy.path / f"worker/{file}.json").write_text(json.dumps({"status": 200, "body": odd}))

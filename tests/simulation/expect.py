@@ -29,7 +29,12 @@ def bad(what: Ticket | Proof, error: str | None) -> dict[str, Any]:
     """The first_bad of a landed refusal, or of a proof that never landed."""
     proof = what.proof if isinstance(what, Ticket) else what
     signature = what.signature if isinstance(what, Ticket) else None
-    return {"signature": signature, "entry_hash": proof.entry, "prev_hash": proof.prev, "error": error}
+    return {
+        "signature": signature,
+        "entry_hash": proof.entry,
+        "prev_hash": proof.prev,
+        "error": error,
+    }
 
 
 def expect(
@@ -50,7 +55,9 @@ def expect(
     affected: Any = UNSAID,
     **others: Any,
 ) -> dict[str, Any]:
-    """Hold one grant to all that is expected of it: `last_good` a Ticket, lists of entries, forks by their parents."""
+    """Hold one grant to all that is expected of it: `last_good` a Ticket, lists of entries, forks
+    by their parents.
+    """
     row = found.grant(handle.address).as_json()
     wanted: dict[str, Any] = {
         "verdict": verdict,
@@ -64,27 +71,42 @@ def expect(
         "forks": _ascending(forks),
         "last_good": last_good,
         "first_bad": first_bad,
-        "equivocations": equivocations if equivocations is ANY else sorted(sorted(pair) for pair in equivocations),
+        "equivocations": equivocations
+        if equivocations is ANY
+        else sorted(sorted(pair) for pair in equivocations),
         **others,
     }
     if isinstance(last_good, Ticket):
-        wanted["last_good"] = [last_good.signature, last_good.entry, last_good.landed.slot, last_good.landed.time]
+        wanted["last_good"] = [
+            last_good.signature,
+            last_good.entry,
+            last_good.landed.slot,
+            last_good.landed.time,
+        ]
     got = {key: row[key] for key in wanted}
     got["causes"] = sorted(row["causes"])
     got["forks"] = sorted(fork["parent"] for fork in row["forks"])
     if row["last_good"] is not None:
-        got["last_good"] = [row["last_good"][key] for key in ("signature", "entry_hash", "slot", "block_time")]
+        got["last_good"] = [
+            row["last_good"][key] for key in ("signature", "entry_hash", "slot", "block_time")
+        ]
     if row["first_bad"] is not None:
-        got["first_bad"] = {key: row["first_bad"][key] for key in ("signature", "entry_hash", "prev_hash", "error")}
+        got["first_bad"] = {
+            key: row["first_bad"][key] for key in ("signature", "entry_hash", "prev_hash", "error")
+        }
         assert row["first_bad"]["source"]
     for key in [key for key, value in wanted.items() if value is ANY]:
         del wanted[key], got[key]
-    assert got == wanted, {key: (got[key], value) for key, value in wanted.items() if got[key] != value}
+    assert got == wanted, {
+        key: (got[key], value) for key, value in wanted.items() if got[key] != value
+    }
     return row
 
 
 def _people(verdict: str, affected: Any) -> Any:
-    """Whom a scenario expects to be affected: nobody unless it says so, and of an inconclusive grant it is not known."""
+    """Whom a scenario expects to be affected: nobody unless it says so, and of an inconclusive
+    grant it is not known.
+    """
     if affected is UNSAID:
         return None if verdict == "inconclusive" else []
     return affected if affected is None else _ascending(affected)

@@ -1,4 +1,6 @@
-"""Histories at random: a world that does what it is told, step by step, and the case of it, whole or with parts taken away."""
+"""Histories at random: a world that does what it is told, step by step, and the case of it, whole
+or with parts taken away.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class History:
 
     def issue(self, wallet: str) -> Proof:
         expected = self.world.head(self.handle) if self.relaxed else None
-        proof = self.world.worker.issue(self.handle.address, self.world.address(wallet), expected=expected)
+        proof = self.world.worker.issue(
+            self.handle.address, self.world.address(wallet), expected=expected
+        )
         self.world.tick(2)
         return proof
 
@@ -119,7 +123,16 @@ class History:
         if number % 2 and self.accepted:
             proof = self.accepted[number % len(self.accepted)][1].proof
         else:
-            proof = sign_proof(world.key("stranger"), handle.address, world.address(mallory), 0, head, GENESIS, "ab" * 32, world.now)
+            proof = sign_proof(
+                world.key("stranger"),
+                handle.address,
+                world.address(mallory),
+                0,
+                head,
+                GENESIS,
+                "ab" * 32,
+                world.now,
+            )
         assert world.claim(handle, proof, mallory).err is not None
         world.tick(2)
 
@@ -127,7 +140,9 @@ class History:
 steps = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 11)), min_size=0, max_size=9)
 
 
-def play(build: tuple[str, str], told: list[tuple[str, int]], wait: int, storage: bool = False) -> tuple[History, dict[str, Any]]:
+def play(
+    build: tuple[str, str], told: list[tuple[str, int]], wait: int, storage: bool = False
+) -> tuple[History, dict[str, Any]]:
     """A history and the case of it, with the worker's bucket or its storage."""
     history = History(*build)
     for name, number in told:
@@ -143,23 +158,38 @@ def leave_out(files: dict[str, Any], part: str, chance: random.Random) -> dict[s
     if part == "the worker":
         return {name: content for name, content in files.items() if not name.startswith("worker/")}
     if part == "PopState":
-        left["rpc/accounts.jsonl"] = [r for r in files["rpc/accounts.jsonl"] if r["account"] is None or r["account"]["space"] != 122]
+        left["rpc/accounts.jsonl"] = [
+            r
+            for r in files["rpc/accounts.jsonl"]
+            if r["account"] is None or r["account"]["space"] != 122
+        ]
     elif part == "half the bucket":
         left["worker/r2.jsonl"] = [row for row in files["worker/r2.jsonl"] if chance.random() < 0.5]
     elif part == "a transaction, in silence":
         gone = chance.choice(files[transactions])["signature"]
-        left |= {name: [row for row in files[name] if row["signature"] != gone] for name in (transactions, signatures)}
+        left |= {
+            name: [row for row in files[name] if row["signature"] != gone]
+            for name in (transactions, signatures)
+        }
     elif part == "a transaction that is listed":
         gone = chance.choice(files[transactions])["signature"]
-        left[transactions] = [{**row, "result": None} if row["signature"] == gone else row for row in files[transactions]]
+        left[transactions] = [
+            {**row, "result": None} if row["signature"] == gone else row
+            for row in files[transactions]
+        ]
     elif part == "the status pages":
-        left = {name: content for name, content in files.items() if not (name.startswith("worker/") and name.endswith(".json"))}
+        left = {
+            name: content
+            for name, content in files.items()
+            if not (name.startswith("worker/") and name.endswith(".json"))
+        }
     else:
         del left[part]
     return left
 
 
 PARTS = (
-    "the worker", "PopState", "half the bucket", "a transaction, in silence", "a transaction that is listed", "the status pages",
+    "the worker", "PopState", "half the bucket", "a transaction, in silence", "a transaction that "
+                                                                              "is listed", "the status pages",
     "worker/r2.jsonl", "worker/audit-logs.json", "rpc/accounts.jsonl", "rpc/signatures.jsonl", "rpc/transactions.jsonl",
 )  # fmt: skip

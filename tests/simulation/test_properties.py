@@ -1,4 +1,6 @@
-"""What must hold of every history: sound or forged, in any order of lines, and against a slow reading of the design."""
+"""What must hold of every history: sound or forged, in any order of lines, and against a slow
+reading of the design.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from tests.simulation import slow
 from tests.simulation.expect import codes, diagnose, expect
 from tests.simulation.history import BUILDS, PARTS, leave_out, play, steps
 
-bounded = settings(derandomize=True, deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+bounded = settings(
+    derandomize=True, deadline=None, max_examples=25, suppress_health_check=list(HealthCheck)
+)
 thorough = settings(bounded, max_examples=int(os.environ.get("POPKIT_EXAMPLES", "120")))
 
 
@@ -34,10 +38,14 @@ def ask(files: dict[str, Any]) -> Diagnosis:
 
 @given(st.sampled_from(BUILDS), st.integers(1, 25), st.integers(0, 700), st.booleans())
 @bounded
-def test_an_intact_chain_of_any_length_has_no_finding(build: tuple[str, str], length: int, wait: int, storage: bool) -> None:
+def test_an_intact_chain_of_any_length_has_no_finding(
+    build: tuple[str, str], length: int, wait: int, storage: bool
+) -> None:
     world = World(*build)
     handle = world.grant()
-    done = world.tickets(handle, *(f"wallet {n}" for n in range(length)), from_chain=build[1] == "D")
+    done = world.tickets(
+        handle, *(f"wallet {n}" for n in range(length)), from_chain=build[1] == "D"
+    )
     world.tick(wait)
     found = ask(world.collect(storage=storage))
     expect(found, handle, "intact", last_good=done[-1])
@@ -45,8 +53,18 @@ def test_an_intact_chain_of_any_length_has_no_finding(build: tuple[str, str], le
     assert found.exit_code == 0
 
 
-def forge(world: World, files: dict[str, Any], ticket: Ticket, wallet: str, offset: int, bit: int, resign: bool) -> str:
-    """Change one bit of a message; with `resign` the wallet, which has no proof key, signs anew. The signature to find."""
+def forge(
+    world: World,
+    files: dict[str, Any],
+    ticket: Ticket,
+    wallet: str,
+    offset: int,
+    bit: int,
+    resign: bool,
+) -> str:
+    """Change one bit of a message; with `resign` the wallet, which has no proof key, signs anew.
+    The signature to find.
+    """
     row = next(r for r in files["rpc/transactions.jsonl"] if r["signature"] == ticket.signature)
     row["result"] = copy.deepcopy(row["result"])
     wire = bytearray(base64.b64decode(row["result"]["transaction"][0]))
@@ -66,7 +84,9 @@ def forge(world: World, files: dict[str, Any], ticket: Ticket, wallet: str, offs
 
 @given(st.integers(0, 4), st.integers(0, 208), st.integers(0, 7), st.booleans())
 @settings(bounded, max_examples=60)
-def test_one_changed_byte_is_found_at_exactly_that_claim(which: int, offset: int, bit: int, resign: bool) -> None:
+def test_one_changed_byte_is_found_at_exactly_that_claim(
+    which: int, offset: int, bit: int, resign: bool
+) -> None:
     world = World()
     handle = world.grant()
     wallets = [f"wallet {n}" for n in range(5)]
@@ -110,7 +130,12 @@ def swapped(world: World, handle: GrantHandle) -> None:
 
 
 def made_up_record(world: World, handle: GrantHandle) -> None:
-    world.worker.claim_record(handle.address, world.address("liar"), str(world.key("liar").sign_message(b"")), world.address("nowhere"))
+    world.worker.claim_record(
+        handle.address,
+        world.address("liar"),
+        str(world.key("liar").sign_message(b"")),
+        world.address("nowhere"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +149,9 @@ def made_up_record(world: World, handle: GrantHandle) -> None:
     ],
 )
 @pytest.mark.parametrize("later", [1, 6])
-def test_later_good_claims_never_remove_an_earlier_finding(build: tuple[str, str], incident: Any, later: int) -> None:
+def test_later_good_claims_never_remove_an_earlier_finding(
+    build: tuple[str, str], incident: Any, later: int
+) -> None:
     world = World(*build)
     handle = world.grant()
     world.tickets(handle, "ann", "bob", from_chain=build[1] == "D")
@@ -144,7 +171,13 @@ def test_later_good_claims_never_remove_an_earlier_finding(build: tuple[str, str
 # -- histories at random --
 
 
-@given(st.sampled_from(BUILDS[:3]), steps, st.sampled_from([0, 300, 700]), st.integers(0, 20), st.booleans())
+@given(
+    st.sampled_from(BUILDS[:3]),
+    steps,
+    st.sampled_from([0, 300, 700]),
+    st.integers(0, 20),
+    st.booleans(),
+)
 @thorough
 def test_agrees_with_the_slow_reading_of_the_design(
     build: tuple[str, str], told: list[tuple[str, int]], wait: int, gap: int, storage: bool
@@ -187,11 +220,17 @@ def test_the_answer_depends_on_no_order_and_on_no_repetition(
 
 @given(st.sampled_from(BUILDS[:2]), steps)
 @bounded
-def test_later_refusals_never_change_what_was_first(build: tuple[str, str], told: list[tuple[str, int]]) -> None:
+def test_later_refusals_never_change_what_was_first(
+    build: tuple[str, str], told: list[tuple[str, int]]
+) -> None:
     # One more lost proof and one more refusal behind it: last_good and first_bad of a broken grant stay where they were.
     history, files = play(build, told, 700)
     before = ask(files).grant(history.handle.address)
-    if before.verdict != "broken" or before.first_bad is None or before.first_bad["signature"] is None:
+    if (
+        before.verdict != "broken"
+        or before.first_bad is None
+        or before.first_bad["signature"] is None
+    ):
         return
     for name in ("lose", "ticket"):
         history.step(name, 1)
@@ -205,7 +244,13 @@ def test_later_refusals_never_change_what_was_first(build: tuple[str, str], told
         assert set(before.affected_claimers) <= set(after.affected_claimers)
 
 
-@given(st.sampled_from(BUILDS[:3]), steps, st.sampled_from([0, 300, 700]), st.sampled_from(PARTS), st.randoms(use_true_random=False))
+@given(
+    st.sampled_from(BUILDS[:3]),
+    steps,
+    st.sampled_from([0, 300, 700]),
+    st.sampled_from(PARTS),
+    st.randoms(use_true_random=False),
+)
 @settings(bounded, max_examples=40)
 def test_less_evidence_decides_less_and_never_otherwise(
     build: tuple[str, str], told: list[tuple[str, int]], wait: int, part: str, chance: random.Random
@@ -213,6 +258,9 @@ def test_less_evidence_decides_less_and_never_otherwise(
     # A second issuer is left out: from the chain alone its refused proofs are taken for the worker's.
     history, _ = play(build, [step for step in told if step[0] != "clone"], wait)
     files, address = history.world.collect(storage=True), history.handle.address
-    whole, less = ask(files).grant(address).verdict, ask(leave_out(files, part, chance)).grant(address).verdict
+    whole, less = (
+        ask(files).grant(address).verdict,
+        ask(leave_out(files, part, chance)).grant(address).verdict,
+    )
     allowed = {whole, "inconclusive"} | ({"intact"} if whole == "recovered" else set())
     assert less in allowed

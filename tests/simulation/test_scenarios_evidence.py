@@ -31,11 +31,21 @@ def test_a_transaction_the_node_leaves_out(tmp_path: Path, which: int, listed: b
     world, handle, done = sound("strict", "A", "ann", "bob", "cat")
     files = world.collect()
     if listed:
-        files["rpc/transactions.jsonl"] = [row for row in files["rpc/transactions.jsonl"] if row["signature"] != done[which].signature]
+        files["rpc/transactions.jsonl"] = [
+            row
+            for row in files["rpc/transactions.jsonl"]
+            if row["signature"] != done[which].signature
+        ]
     else:
         without(files, done[which].signature)
     found = diagnose(tmp_path, files)
-    expect(found, handle, "inconclusive", last_good=done[1] if which == 2 else done[2], unseen=[done[which].entry])
+    expect(
+        found,
+        handle,
+        "inconclusive",
+        last_good=done[1] if which == 2 else done[2],
+        unseen=[done[which].entry],
+    )
     assert found.exit_code == 3
 
 
@@ -44,7 +54,9 @@ def test_a_transaction_the_node_leaves_out(tmp_path: Path, which: int, listed: b
 def test_a_transaction_forged_by_one_byte(tmp_path: Path, which: int, where: str) -> None:
     world, handle, done = sound("strict", "A", "ann", "bob", "cat")
     files = world.collect()
-    row = next(r for r in files["rpc/transactions.jsonl"] if r["signature"] == done[which].signature)
+    row = next(
+        r for r in files["rpc/transactions.jsonl"] if r["signature"] == done[which].signature
+    )
     row["result"] = copy.deepcopy(row["result"])
     wire = bytearray(base64.b64decode(row["result"]["transaction"][0]))
     at = bytes(wire).index(done[which].proof.message) + 150 if where == "message" else 10
@@ -84,14 +96,18 @@ def test_an_unseen_entry_does_not_hide_a_break(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("wait", "broken"), [(10, False), (650, True)])
 def test_pop_state_not_collected(tmp_path: Path, wait: int, broken: bool) -> None:
-    """Without it a proof is lost by a refusal that landed after the proof could land no more, and by no younger one."""
+    """Without it a proof is lost by a refusal that landed after the proof could land no more, and
+    by no younger one.
+    """
     world, handle, _ = sound()
     lost = world.worker.issue(handle.address, world.address("cat"))
     world.tick(wait)
     refused = world.ticket(handle, "dan")
     world.tick(900)
     files = world.collect()
-    files["rpc/accounts.jsonl"] = [row for row in files["rpc/accounts.jsonl"] if row["pubkey"] != handle.state]
+    files["rpc/accounts.jsonl"] = [
+        row for row in files["rpc/accounts.jsonl"] if row["pubkey"] != handle.state
+    ]
     found = diagnose(tmp_path, files)
     row = expect(
         found,
@@ -112,7 +128,9 @@ def test_a_sound_chain_without_accounts_is_not_called_broken(tmp_path: Path, lef
     world, handle, done = sound()
     files = world.collect()
     if left_out == "PopState":
-        files["rpc/accounts.jsonl"] = [row for row in files["rpc/accounts.jsonl"] if row["pubkey"] != handle.state]
+        files["rpc/accounts.jsonl"] = [
+            row for row in files["rpc/accounts.jsonl"] if row["pubkey"] != handle.state
+        ]
     else:
         del files["rpc/accounts.jsonl"]
     found = diagnose(tmp_path, files)
@@ -159,8 +177,12 @@ def test_nobody_has_claimed_but_somebody_holds_a_proof(tmp_path: Path) -> None:
     assert found.exit_code == 1
 
 
-@pytest.mark.parametrize(("age", "verdict", "exit_code"), [(600, "inconclusive", 3), (601, "broken", 1)])
-def test_from_the_chain_alone_a_parent_is_lost_when_its_child_is_old(tmp_path: Path, age: int, verdict: str, exit_code: int) -> None:
+@pytest.mark.parametrize(
+    ("age", "verdict", "exit_code"), [(600, "inconclusive", 3), (601, "broken", 1)]
+)
+def test_from_the_chain_alone_a_parent_is_lost_when_its_child_is_old(
+    tmp_path: Path, age: int, verdict: str, exit_code: int
+) -> None:
     world, handle, done = sound()
     lost = world.worker.issue(handle.address, world.address("cat"))
     world.tick(10)
@@ -182,7 +204,9 @@ def test_from_the_chain_alone_a_parent_is_lost_when_its_child_is_old(tmp_path: P
 
 @pytest.mark.parametrize("wait", [60, 900])
 def test_wallets_reports_alone(tmp_path: Path, wait: int) -> None:
-    """Nobody signs a report: however many and however old, they make a sound look inconclusive, and no more."""
+    """Nobody signs a report: however many and however old, they make a sound look inconclusive, and
+    no more.
+    """
     world, handle, done = sound()
     world.worker.issue(handle.address, world.address("cat"))
     world.tick(20)
@@ -198,7 +222,12 @@ def test_wallets_reports_alone(tmp_path: Path, wait: int) -> None:
 def test_reports_that_mean_nothing_prove_nothing(tmp_path: Path) -> None:
     world, handle, done = sound()
     for text in ("User rejected the request.", "Network request failed"):
-        row = {"at": world.now, "eventId": world.worker.event_of(handle.address), "wallet": world.address("cat"), "landed": False}
+        row = {
+            "at": world.now,
+            "eventId": world.worker.event_of(handle.address),
+            "wallet": world.address("cat"),
+            "landed": False,
+        }
         world.reports.append({**row, "signature": None, "message": text, "logs": []})
     world.tick(900)
     found = diagnose(tmp_path / "with", world.collect(reports=True))
@@ -237,9 +266,13 @@ def test_storage_older_than_the_chain(tmp_path: Path) -> None:
     assert found.exit_code == 3
 
 
-@pytest.mark.parametrize(("calls", "verdict", "exit_code"), [(20, "intact", 0), (60, "inconclusive", 3)])
+@pytest.mark.parametrize(
+    ("calls", "verdict", "exit_code"), [(20, "intact", 0), (60, "inconclusive", 3)]
+)
 def test_newest_fifty_rows(tmp_path: Path, calls: int, verdict: str, exit_code: int) -> None:
-    world, handle, done = sound("strict", "A", "ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ivy")
+    world, handle, done = sound(
+        "strict", "A", "ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ivy"
+    )
     for _ in range(calls):
         world.worker.api("GET", "/v1/school/events")
         world.tick(1)
@@ -252,7 +285,10 @@ def test_newest_fifty_rows(tmp_path: Path, calls: int, verdict: str, exit_code: 
 def test_bucket_half_exported(tmp_path: Path, half: str) -> None:
     world, handle, done = sound("strict", "A", "ann", "bob", "cat", "dan")
     files = world.collect()
-    rows = sorted(files["worker/r2.jsonl"], key=lambda row: (json.loads(row["text"])["entry"]["ts"], row["key"]))
+    rows = sorted(
+        files["worker/r2.jsonl"],
+        key=lambda row: (json.loads(row["text"])["entry"]["ts"], row["key"]),
+    )
     files["worker/r2.jsonl"] = rows[len(rows) // 2 :] if half == "newer" else rows[::2]
     found = diagnose(tmp_path, files)
     expect(found, handle, "intact", last_good=done[-1])
@@ -314,7 +350,12 @@ def test_trace_of_a_failed_append(tmp_path: Path) -> None:
     world, handle, done = sound()
     worker = world.worker
     last, entries = dict(worker.last), list(worker.entries)
-    worker.append("WALLET_CLAIM", worker.event_of(handle.address), {"type": "wallet", "id": "x"}, {"eventId": "e"})
+    worker.append(
+        "WALLET_CLAIM",
+        worker.event_of(handle.address),
+        {"type": "wallet", "id": "x"},
+        {"eventId": "e"},
+    )
     orphan = worker.entries[-1]["entry_hash"]
     worker.last, worker.entries = last, entries
     found = diagnose(tmp_path, world.collect(storage=True))
@@ -326,7 +367,9 @@ def test_trace_of_a_failed_append(tmp_path: Path) -> None:
 
 
 def cut_tail(worker: Worker, rows: int) -> list[str]:
-    """Remove the newest audit rows from storage and let its last hashes fit again; returns the hashes that went."""
+    """Remove the newest audit rows from storage and let its last hashes fit again; returns the
+    hashes that went.
+    """
     gone = [e["entry_hash"] for e in worker.entries[-rows:]]
     worker.entries = worker.entries[:-rows]
     worker.last = {}
@@ -363,7 +406,9 @@ def test_ticket_receipt_altered(tmp_path: Path, told: str) -> None:
     found = diagnose(tmp_path, files)
     expect(found, handle, "intact", last_good=done[-1])
     assert found.audit.bad_receipts == [receipt["receiptId"]]
-    assert found.audit.server_accepts == ([receipt["receiptId"]] if told == "with a new hash" else [])
+    assert found.audit.server_accepts == (
+        [receipt["receiptId"]] if told == "with a new hash" else []
+    )
     assert found.exit_code == 1
 
 
@@ -372,7 +417,9 @@ def test_records_against_the_chain(tmp_path: Path) -> None:
     quiet = world.ticket(handle, "cat", tell=False)
     claimer = world.address("liar")
     made_up = str(world.key("liar").sign_message(b"no transaction"))
-    world.worker.claim_record(handle.address, claimer, made_up, pda.receipt_address(handle.address, claimer, 0))
+    world.worker.claim_record(
+        handle.address, claimer, made_up, pda.receipt_address(handle.address, claimer, 0)
+    )
     world.tick(700)
     found = diagnose(tmp_path, world.collect())
     expect(found, handle, "intact", last_good=quiet)
@@ -407,7 +454,9 @@ def test_pop_state_that_says_less_than_the_claims(tmp_path: Path, build: str, mo
     handle = world.grant()
     done = world.tickets(handle, "ann", "bob", "cat", from_chain=model == "D")
     state = world.ledger.states[handle.state]
-    world.ledger.states[handle.state] = replace(state, last_global_hash=done[1].entry, last_stream_hash=done[1].entry)
+    world.ledger.states[handle.state] = replace(
+        state, last_global_hash=done[1].entry, last_stream_hash=done[1].entry
+    )
     found = diagnose(tmp_path, world.collect())
     row = found.grant(handle.address).as_json()
     assert row["verdict"] == "inconclusive" or (build == "strict" and row["verdict"] == "broken")
@@ -422,14 +471,20 @@ def test_whether_the_last_claim_landed_is_not_known(tmp_path: Path, accounts: bo
     last = world.ticket(handle, "cat", tell=False)
     world.tick(900)
     files = world.collect()
-    files["rpc/transactions.jsonl"] = [row for row in files["rpc/transactions.jsonl"] if row["signature"] != last.signature]
-    files["rpc/accounts.jsonl"] = [row for row in files["rpc/accounts.jsonl"] if accounts and row["pubkey"] != handle.state]
+    files["rpc/transactions.jsonl"] = [
+        row for row in files["rpc/transactions.jsonl"] if row["signature"] != last.signature
+    ]
+    files["rpc/accounts.jsonl"] = [
+        row for row in files["rpc/accounts.jsonl"] if accounts and row["pubkey"] != handle.state
+    ]
     found = diagnose(tmp_path, files)
     expect(found, handle, "inconclusive", last_good=done[1], missing=ANY, affected=ANY)
     assert found.exit_code == 3
 
 
-def test_a_refusal_beside_younger_good_claims_is_not_called_sound_from_the_chain_alone(tmp_path: Path) -> None:
+def test_a_refusal_beside_younger_good_claims_is_not_called_sound_from_the_chain_alone(
+    tmp_path: Path,
+) -> None:
     world, handle, done = sound()
     clone = world.worker.clone()
     world.tickets(handle, "cat")

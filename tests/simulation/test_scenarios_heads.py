@@ -41,7 +41,15 @@ def test_head_rolled_back_quietly(tmp_path: Path, storage: bool) -> None:
     assert world.simulate(handle, quiet, "dan").error == 6026
     world.tick(900)
     found = diagnose(tmp_path, world.collect(storage=storage, bucket=not storage, reports=True))
-    expect(found, handle, "broken", causes={"worker_head_rollback"}, last_good=cat, first_bad=ANY, affected={world.address("dan")})
+    expect(
+        found,
+        handle,
+        "broken",
+        causes={"worker_head_rollback"},
+        last_good=cat,
+        first_bad=ANY,
+        affected={world.address("dan")},
+    )
     assert found.exit_code == 1
 
 
@@ -85,7 +93,15 @@ def test_heads_reset_quietly(tmp_path: Path) -> None:
     world.simulate(handle, quiet, "cat")
     world.tick(900)
     found = diagnose(tmp_path, world.collect(reports=True))
-    expect(found, handle, "broken", causes={"worker_head_reset"}, last_good=done[-1], first_bad=ANY, affected={world.address("cat")})
+    expect(
+        found,
+        handle,
+        "broken",
+        causes={"worker_head_reset"},
+        last_good=done[-1],
+        first_bad=ANY,
+        affected={world.address("cat")},
+    )
     assert found.exit_code == 1
 
 
@@ -118,7 +134,9 @@ def test_stream_head_diverged(tmp_path: Path) -> None:
     assert cause.signatures == (refused[0].signature,)
     alone = diagnose(tmp_path / "alone", world.collect(worker=False)).grants[0]
     assert {told.name for told in alone.causes} >= {"stream_divergence"}
-    assert next(told for told in alone.causes if told.name == "stream_divergence").signatures == (refused[0].signature,)
+    assert next(told for told in alone.causes if told.name == "stream_divergence").signatures == (
+        refused[0].signature,
+    )
 
 
 @pytest.mark.parametrize("source", ["bucket", "storage"])
@@ -128,8 +146,18 @@ def test_stream_head_diverged_quietly(tmp_path: Path, source: str) -> None:
     quiet = world.worker.issue(handle.address, world.address("cat"))
     assert world.simulate(handle, quiet, "cat", tell=False).error == 6027
     world.tick(900)
-    found = diagnose(tmp_path, world.collect(bucket=source == "bucket", storage=source == "storage"))
-    expect(found, handle, "broken", causes={"stream_divergence"}, last_good=done[-1], first_bad=ANY, affected={world.address("cat")})
+    found = diagnose(
+        tmp_path, world.collect(bucket=source == "bucket", storage=source == "storage")
+    )
+    expect(
+        found,
+        handle,
+        "broken",
+        causes={"stream_divergence"},
+        last_good=done[-1],
+        first_bad=ANY,
+        affected={world.address("cat")},
+    )
     assert found.exit_code == 1
 
 
@@ -140,19 +168,25 @@ def test_stream_head_diverged_in_storage_alone(tmp_path: Path) -> None:
         found = diagnose(tmp_path / str(number), world.collect(storage=True))
         expect(found, handle, "broken", causes={"stream_divergence"}, last_good=done[-1])
         assert found.exit_code == 1
-        [where] = [finding.where for finding in found.findings if finding.code == "stream_divergence"]
+        [where] = [
+            finding.where for finding in found.findings if finding.code == "stream_divergence"
+        ]
         assert where == ("worker/storage.jsonl", f"pop_chain:lastHash:stream:{handle.address}")
 
 
 @pytest.mark.parametrize("source", ["bucket", "storage"])
-def test_stream_head_diverged_behind_a_proof_that_can_still_land(tmp_path: Path, source: str) -> None:
+def test_stream_head_diverged_behind_a_proof_that_can_still_land(
+    tmp_path: Path, source: str
+) -> None:
     """Whether the first lands or not, the second follows it by one link alone."""
     world, handle, done = sound()
     young = world.worker.issue(handle.address, world.address("cat"))
     world.worker.heads[handle.address][1] = done[-1].entry
     behind = world.worker.issue(handle.address, world.address("dan"))
     world.tick(30)
-    found = diagnose(tmp_path, world.collect(bucket=source == "bucket", storage=source == "storage"))
+    found = diagnose(
+        tmp_path, world.collect(bucket=source == "bucket", storage=source == "storage")
+    )
     expect(
         found,
         handle,

@@ -89,7 +89,9 @@ def test_foreign_issuer_under_relaxed_rules(tmp_path: Path) -> None:
     assert foreign.landed.err is None
     [last] = world.tickets(handle, "dan", from_chain=True)
     found = diagnose(tmp_path, world.collect())
-    expect(found, handle, "intact", causes={"foreign_issuer"}, last_good=last, foreign=[foreign.entry])
+    expect(
+        found, handle, "intact", causes={"foreign_issuer"}, last_good=last, foreign=[foreign.entry]
+    )
     assert found.exit_code == 1
 
 
@@ -100,7 +102,14 @@ def test_foreign_issuer_ahead_of_an_idle_worker(tmp_path: Path) -> None:
     assert foreign.landed.err is None
     found = diagnose(tmp_path, world.collect())
     # The worker's head stays on bob's: its next proof will be refused.
-    expect(found, handle, "broken", causes={"foreign_issuer"}, last_good=foreign, foreign=[foreign.entry])
+    expect(
+        found,
+        handle,
+        "broken",
+        causes={"foreign_issuer"},
+        last_good=foreign,
+        foreign=[foreign.entry],
+    )
     assert found.exit_code == 1
     assert foreign.proof.prev == done[-1].entry
 
@@ -135,7 +144,15 @@ def test_a_foreign_proof_on_the_head_is_nothing_that_the_chain_waits_for(tmp_pat
     world.tick(900)
     found = diagnose(tmp_path, world.collect())
     causes, first = {"foreign_issuer", "paused"}, bad(theirs, "Paused")
-    expect(found, handle, "intact", causes=causes, last_good=done[-1], first_bad=first, affected={world.address("mal")})
+    expect(
+        found,
+        handle,
+        "intact",
+        causes=causes,
+        last_good=done[-1],
+        first_bad=first,
+        affected={world.address("mal")},
+    )
     assert found.reconciliation.abandoned_proofs == []
 
 
@@ -163,7 +180,9 @@ def test_equivocation_of_one_worker_rolled_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", ["relaxed", "strict_v2"])
-def test_a_repeat_of_a_worker_that_follows_the_chain_is_no_equivocation(tmp_path: Path, build: str) -> None:
+def test_a_repeat_of_a_worker_that_follows_the_chain_is_no_equivocation(
+    tmp_path: Path, build: str
+) -> None:
     world, handle, done = sound("relaxed", "D", "ann", "bob")
     if build == "strict_v2":
         world = World("strict_v2", "D", start=1772700000)
@@ -185,7 +204,9 @@ def test_a_repeat_of_a_worker_that_follows_the_chain_is_no_equivocation(tmp_path
 
 
 def test_a_repeat_of_a_worker_that_changed_its_model_is_no_equivocation(tmp_path: Path) -> None:
-    """The first proof stood on the worker's own head, the second took the same parent from the chain."""
+    """The first proof stood on the worker's own head, the second took the same parent from the
+    chain.
+    """
     world, handle, _ = sound("relaxed", "B")
     head = world.head(handle)
     first = world.worker.issue(handle.address, world.address("cat"))
@@ -196,14 +217,26 @@ def test_a_repeat_of_a_worker_that_changed_its_model_is_no_equivocation(tmp_path
     last = world.ticket(handle, "cat", from_chain=True)
     assert (last.landed.err, last.proof.prev) == (None, head)
     found = diagnose(tmp_path, world.collect())
-    expect(found, handle, "intact", causes={"paused"}, last_good=last, first_bad=bad(refused, "Paused"), forks=[head])
+    expect(
+        found,
+        handle,
+        "intact",
+        causes={"paused"},
+        last_good=last,
+        first_bad=bad(refused, "Paused"),
+        forks=[head],
+    )
     assert (found.exit_code, "equivocation" in codes(found)) == (0, False)
 
 
 def test_grants_of_one_worker_with_verdicts_of_their_own(tmp_path: Path) -> None:
     world = World()
     well, lost, fresh, flying = (world.grant(n) for n in (1, 2, 3, 4))
-    [a], [b], [d] = world.tickets(well, "ann"), world.tickets(lost, "ann"), world.tickets(flying, "ann")
+    [a], [b], [d] = (
+        world.tickets(well, "ann"),
+        world.tickets(lost, "ann"),
+        world.tickets(flying, "ann"),
+    )
     gone = world.worker.issue(lost.address, world.address("bob"))
     world.tick(700)
     hope = world.worker.issue(flying.address, world.address("bob"))
@@ -221,7 +254,14 @@ def test_grants_of_one_worker_with_verdicts_of_their_own(tmp_path: Path) -> None
         superseded_by=None,
     )
     expect(found, fresh, "unused")
-    expect(found, flying, "in_flight", last_good=d, missing=[hope.entry], heals_until=hope.issued_at + 600)
+    expect(
+        found,
+        flying,
+        "in_flight",
+        last_good=d,
+        missing=[hope.entry],
+        heals_until=hope.issued_at + 600,
+    )
     assert (found.verdict, found.exit_code) == ("broken", 1)
 
 
@@ -245,7 +285,14 @@ def test_cut_over_to_a_new_grant(tmp_path: Path, mint: str) -> None:
         superseded_by=new.address if same else None,
         cutover_of=None,
     )
-    expect(found, new, "intact", last_good=fresh, cutover_of=old.address if same else None, superseded_by=None)
+    expect(
+        found,
+        new,
+        "intact",
+        last_good=fresh,
+        cutover_of=old.address if same else None,
+        superseded_by=None,
+    )
     assert found.exit_code == 1
 
 
@@ -256,10 +303,18 @@ def test_two_issuers_that_follow_the_chain_equivocate_all_the_same(tmp_path: Pat
     theirs = clone.issue(handle.address, world.address("cat"), expected=head)
     first = Ticket(ours, world.claim(handle, ours, "cat"))
     assert world.claim(handle, theirs, "cat").error == 0
-    world.tick(5)  # records that end in the second of the issue would not show that they hold no anchor of it
+    world.tick(
+        5
+    )  # records that end in the second of the issue would not show that they hold no anchor of it
     found = diagnose(tmp_path, world.collect())
     row = expect(
-        found, handle, "intact", causes={"foreign_issuer"}, last_good=first, forks=[head], equivocations=[(ours.entry, theirs.entry)]
+        found,
+        handle,
+        "intact",
+        causes={"foreign_issuer"},
+        last_good=first,
+        forks=[head],
+        equivocations=[(ours.entry, theirs.entry)],
     )
     assert row["forks"][0]["kind"] == "fork"
     assert found.exit_code == 1

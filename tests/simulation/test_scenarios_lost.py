@@ -13,7 +13,9 @@ from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.simulation.expect import ANY, bad, diagnose, expect
 
 
-def lost_then(world: World, handle: GrantHandle, wallet: str, error: int, period: int = 0, **shape: Any) -> Ticket:
+def lost_then(
+    world: World, handle: GrantHandle, wallet: str, error: int, period: int = 0, **shape: Any
+) -> Ticket:
     """A proof that lands refused by `error` now."""
     proof = world.worker.issue(handle.address, world.address(wallet), period)
     world.tick(3)
@@ -41,7 +43,9 @@ def test_abandoned_proof_landed_refusals(tmp_path: Path) -> None:
         affected={world.address(w) for w in ("cat", "dan", "eve")},
     )
     assert found.exit_code == 1
-    assert found.reconciliation.abandoned_proofs == sorted([lost.entry, *(t.entry for t in refused)])
+    assert found.reconciliation.abandoned_proofs == sorted(
+        [lost.entry, *(t.entry for t in refused)]
+    )
 
 
 BURNT = {
@@ -91,7 +95,15 @@ def test_a_burnt_proof_that_can_still_land_is_in_flight(tmp_path: Path, cause: s
     assert world.claim(handle, proof, "cat").error == number
     world.tick(60)
     found = diagnose(tmp_path, world.collect())
-    expect(found, handle, "in_flight", last_good=done[-1], first_bad=ANY, missing=[proof.entry], heals_until=proof.issued_at + 600)
+    expect(
+        found,
+        handle,
+        "in_flight",
+        last_good=done[-1],
+        first_bad=ANY,
+        missing=[proof.entry],
+        heals_until=proof.issued_at + 600,
+    )
     assert found.exit_code == 0
 
 
@@ -123,7 +135,9 @@ def test_the_first_proof_burnt_by_its_period(tmp_path: Path) -> None:
         ("AllowlistNotEnabled", 6012, {"list_proof": []}),
     ],
 )
-def test_burnt_by_a_rule_without_a_cause_of_its_own(tmp_path: Path, name: str, number: int, shape: dict[str, Any]) -> None:
+def test_burnt_by_a_rule_without_a_cause_of_its_own(
+    tmp_path: Path, name: str, number: int, shape: dict[str, Any]
+) -> None:
     world, handle, done = sound()
     if number == 6011:
         world.switch(handle, "set_allowlist_root", {"merkle_root": "77" * 32})
@@ -208,7 +222,16 @@ def test_a_stranger_telling_tales_is_no_cause(tmp_path: Path) -> None:
     world, handle, done = sound()
     lost = world.worker.issue(handle.address, world.address("cat"))
     world.switch(handle, "set_paused", {"paused": True})
-    theirs = sign_proof(world.key("stranger"), handle.address, world.address("mallory"), 0, GENESIS, GENESIS, "ab" * 32, world.now)
+    theirs = sign_proof(
+        world.key("stranger"),
+        handle.address,
+        world.address("mallory"),
+        0,
+        GENESIS,
+        GENESIS,
+        "ab" * 32,
+        world.now,
+    )
     world.simulate(handle, theirs, "mallory")
     world.switch(handle, "set_paused", {"paused": False})
     world.tick(900)
@@ -249,11 +272,15 @@ def test_a_second_proof_for_a_claimed_period_that_was_never_sent(tmp_path: Path)
     again = world.worker.issue(handle.address, world.address("cat"))
     world.tick(30)
     found = diagnose(tmp_path, world.collect())
-    expect(found, handle, "broken", causes={"abandoned_proof"}, last_good=cat, missing=[again.entry])
+    expect(
+        found, handle, "broken", causes={"abandoned_proof"}, last_good=cat, missing=[again.entry]
+    )
     assert found.exit_code == 1
 
 
-@pytest.mark.parametrize(("age", "verdict"), [(30, "in_flight"), (600, "in_flight"), (601, "broken")])
+@pytest.mark.parametrize(
+    ("age", "verdict"), [(30, "in_flight"), (600, "in_flight"), (601, "broken")]
+)
 def test_proofs_on_their_way(tmp_path: Path, age: int, verdict: str) -> None:
     world, handle, done = sound()
     proofs = []
@@ -262,7 +289,14 @@ def test_proofs_on_their_way(tmp_path: Path, age: int, verdict: str) -> None:
         world.tick(5)
     found = diagnose(tmp_path, collect_at(world, proofs[0].issued_at + age))
     if verdict == "in_flight":
-        expect(found, handle, "in_flight", last_good=done[-1], missing=[proofs[0].entry], heals_until=proofs[0].issued_at + 600)
+        expect(
+            found,
+            handle,
+            "in_flight",
+            last_good=done[-1],
+            missing=[proofs[0].entry],
+            heals_until=proofs[0].issued_at + 600,
+        )
     else:
         expect(
             found,
@@ -278,10 +312,16 @@ def test_proofs_on_their_way(tmp_path: Path, age: int, verdict: str) -> None:
 
 
 @pytest.mark.parametrize("period", [0, 1])
-def test_a_wallet_that_asks_twice_while_its_first_proof_is_on_its_way(tmp_path: Path, period: int) -> None:
-    """Each could land alone, and both cannot; one for a period that begins only when it is too old cannot either."""
+def test_a_wallet_that_asks_twice_while_its_first_proof_is_on_its_way(
+    tmp_path: Path, period: int
+) -> None:
+    """Each could land alone, and both cannot; one for a period that begins only when it is too old
+    cannot either.
+    """
     world, handle, done = sound()
-    first, between = (world.worker.issue(handle.address, world.address(wallet)) for wallet in ("cat", "dan"))
+    first, between = (
+        world.worker.issue(handle.address, world.address(wallet)) for wallet in ("cat", "dan")
+    )
     again = world.worker.issue(handle.address, world.address("cat"), period)
     world.tick(30)
     found = diagnose(tmp_path, world.collect())
@@ -297,8 +337,12 @@ def test_a_wallet_that_asks_twice_while_its_first_proof_is_on_its_way(tmp_path: 
         first_bad=first_bad,
         affected=affected,
     )
-    told = [(f.where[1], f.observed, f.severity) for f in found.findings if f.code == "proof_repeated"]
-    assert told == ([(again.entry, f"the proof {first.entry} as well", "warning")] if period == 0 else [])
+    told = [
+        (f.where[1], f.observed, f.severity) for f in found.findings if f.code == "proof_repeated"
+    ]
+    assert told == (
+        [(again.entry, f"the proof {first.entry} as well", "warning")] if period == 0 else []
+    )
     assert {cause.entries for cause in found.grants[0].causes} == {(again.entry,)}
     assert (found.exit_code, again.prev) == (1, between.entry)
 
@@ -351,7 +395,15 @@ def test_burnt_quietly_by_every_rule_and_told_by_the_wallet(tmp_path: Path, caus
     found = diagnose(tmp_path, world.collect(reports=True))
     affected = set() if wallet == "bob" else {world.address(wallet)}
     causes = {"abandoned_proof", cause}
-    expect(found, handle, "broken", causes=causes, last_good=done[-1], missing=[lost.entry], affected=affected)
+    expect(
+        found,
+        handle,
+        "broken",
+        causes=causes,
+        last_good=done[-1],
+        missing=[lost.entry],
+        affected=affected,
+    )
     assert found.exit_code == 1
     named = {told.name: told.entries for told in found.grants[0].causes}
     assert named[cause] == (lost.entry,)

@@ -44,7 +44,9 @@ def test_the_later_proof_arrives_first_and_never_comes_back(tmp_path: Path) -> N
 
 
 def out_of_order(world: World, handle: GrantHandle) -> tuple[Ticket, Ticket]:
-    """dan's proof stands on cat's and arrives first; it is sent again after hers: (the refusal, the landing)."""
+    """dan's proof stands on cat's and arrives first; it is sent again after hers: (the refusal, the
+    landing).
+    """
     first, second = (world.worker.issue(handle.address, world.address(w)) for w in ("cat", "dan"))
     refused = Ticket(second, world.claim(handle, second, "dan"))
     world.tick(2)
@@ -87,7 +89,14 @@ def test_two_incidents_that_healed(tmp_path: Path) -> None:
     last = Ticket(burnt_then_landed, world.claim(handle, burnt_then_landed, "eve"))
     world.tick(900)
     found = diagnose(tmp_path, world.collect())
-    expect(found, handle, "recovered", causes={"out_of_order"}, last_good=last, first_bad=bad(refused, "PopHashChainBroken"))
+    expect(
+        found,
+        handle,
+        "recovered",
+        causes={"out_of_order"},
+        last_good=last,
+        first_bad=bad(refused, "PopHashChainBroken"),
+    )
     assert found.exit_code == 0
     assert landed.landed.err is None
 
@@ -95,7 +104,9 @@ def test_two_incidents_that_healed(tmp_path: Path) -> None:
 def test_racing_wallets_under_relaxed_rules(tmp_path: Path) -> None:
     world, handle, done = sound("relaxed", "D", "ann", "bob")
     head = world.head(handle)
-    proofs = [world.worker.issue(handle.address, world.address(w), expected=head) for w in ("cat", "dan")]
+    proofs = [
+        world.worker.issue(handle.address, world.address(w), expected=head) for w in ("cat", "dan")
+    ]
     world.tick(3)
     # The older proof lands last: PopState keeps the newer one's head.
     tied = proofs[0].issued_at == proofs[1].issued_at
@@ -126,12 +137,18 @@ def test_an_older_proof_lands_last_under_relaxed_rules(tmp_path: Path) -> None:
     world.tick(5)
     found = diagnose(tmp_path, world.collect())
     row = expect(found, handle, "intact", last_good=last, forks=[head])
-    assert row["heads"] == {"on_chain": new.entry, "worker": row["heads"]["worker"], "last_accepted": old.entry}
+    assert row["heads"] == {
+        "on_chain": new.entry,
+        "worker": row["heads"]["worker"],
+        "last_accepted": old.entry,
+    }
     assert found.exit_code == 0
 
 
 def test_a_worker_that_keeps_its_own_heads_under_relaxed_rules(tmp_path: Path) -> None:
-    """A child lands before its parent: the relaxed program took it, so neither order nor era is in doubt."""
+    """A child lands before its parent: the relaxed program took it, so neither order nor era is in
+    doubt.
+    """
     world, handle, _ = sound("relaxed", "A", "ann", "bob")
     first, second = (world.worker.issue(handle.address, world.address(w)) for w in ("cat", "dan"))
     assert world.claim(handle, second, "dan").err is None
@@ -162,7 +179,9 @@ def test_a_later_program_heals_a_strict_break(tmp_path: Path) -> None:
     world.tick(86400 * 20)
     world.build, world.worker.model = "relaxed", "D"
     head = world.head(handle)
-    proofs = [world.worker.issue(handle.address, world.address(w), expected=head) for w in ("eve", "fay")]
+    proofs = [
+        world.worker.issue(handle.address, world.address(w), expected=head) for w in ("eve", "fay")
+    ]
     landed = [world.claim(handle, p, w) for p, w in zip(proofs, ("eve", "fay"), strict=True)]
     assert [t.err for t in landed] == [None, None]
     world.tick(30)

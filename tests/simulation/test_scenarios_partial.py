@@ -1,4 +1,6 @@
-"""Evidence that was not taken at one moment, or of which a part is gone: what still decides, and what does not any more."""
+"""Evidence that was not taken at one moment, or of which a part is gone: what still decides, and
+what does not any more.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,22 @@ from popkit.drill.world import GrantHandle, Ticket, World, sound
 from tests.diagnosis.judged import stated_whole
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
 
-TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
+TRANSACTIONS, SIGNATURES, ACCOUNTS = (
+    "rpc/transactions.jsonl",
+    "rpc/signatures.jsonl",
+    "rpc/accounts.jsonl",
+)
 LOGS, STORAGE = "worker/audit-logs.json", "worker/storage.jsonl"
 
 
 def without(files: dict[str, Any], *signatures: str) -> dict[str, Any]:
-    return {**files, **{name: [row for row in files[name] if row["signature"] not in signatures] for name in (TRANSACTIONS, SIGNATURES)}}
+    return {
+        **files,
+        **{
+            name: [row for row in files[name] if row["signature"] not in signatures]
+            for name in (TRANSACTIONS, SIGNATURES)
+        },
+    }
 
 
 def worker_of(files: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +44,9 @@ def worker_of(files: dict[str, Any], earlier: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("storage", [False, True])
-def test_records_that_end_before_an_incident_do_not_call_it_over(storage: bool, tmp_path: Path) -> None:
+def test_records_that_end_before_an_incident_do_not_call_it_over(
+    storage: bool, tmp_path: Path
+) -> None:
     world, handle, done = sound()
     earlier = world.collect(storage=storage)
     world.tick(60)
@@ -55,8 +69,12 @@ def test_records_that_end_before_an_incident_do_not_call_it_over(storage: bool, 
 
 
 @pytest.mark.parametrize("storage", [False, True])
-def test_records_that_end_before_the_last_claims_do_not_call_a_chain_sound(storage: bool, tmp_path: Path) -> None:
-    """They go back to before the grant was made, and still do not show what was issued after the last claim."""
+def test_records_that_end_before_the_last_claims_do_not_call_a_chain_sound(
+    storage: bool, tmp_path: Path
+) -> None:
+    """They go back to before the grant was made, and still do not show what was issued after the
+    last claim.
+    """
     world, handle, _ = sound()
     earlier = world.collect(storage=storage)
     world.tick(60)
@@ -78,7 +96,16 @@ def test_a_proof_that_was_burnt_after_the_records_end(tmp_path: Path) -> None:
     found = diagnose(tmp_path, worker_of(world.collect(), earlier))
     causes, affected = {"abandoned_proof", "paused"}, {world.address("cat")}
     first = bad(burnt, "Paused")
-    expect(found, handle, "broken", causes=causes, last_good=done[-1], first_bad=first, missing=[proof.entry], affected=affected)
+    expect(
+        found,
+        handle,
+        "broken",
+        causes=causes,
+        last_good=done[-1],
+        first_bad=first,
+        missing=[proof.entry],
+        affected=affected,
+    )
 
 
 def test_records_that_end_before_a_refusal_that_the_chain_went_past(tmp_path: Path) -> None:
@@ -98,14 +125,18 @@ def test_a_head_whose_anchor_is_gone_tells_nothing_of_the_worker_s(tmp_path: Pat
             world, handle, done = sound(build, model, "ann", "bob", "cat")
             files = world.collect(bucket=False)
             body = files[LOGS]["body"]
-            body["logs"] = [row for row in body["logs"] if row["entry_hash"] != done[number].proof.anchor]
+            body["logs"] = [
+                row for row in body["logs"] if row["entry_hash"] != done[number].proof.anchor
+            ]
             found = diagnose(tmp_path / f"{model}{number}", files)
             expect(found, handle, wanted, last_good=done[2])
             assert (found.audit.removed, found.exit_code) == ([done[number].proof.anchor], 1)
 
 
 def test_records_that_end_with_a_lost_proof_that_was_healed_since(tmp_path: Path) -> None:
-    """The heads were put back after the records were taken; where the worker's line stands now, they do not tell."""
+    """The heads were put back after the records were taken; where the worker's line stands now,
+    they do not tell.
+    """
     world, handle, _ = sound()
     backup = world.worker.backup()
     world.worker.issue(handle.address, world.address("lost"))
@@ -157,7 +188,9 @@ def test_an_audit_chain_that_began_anew_does_not_reach_back(bucket: bool, tmp_pa
     world.tick(700)
     found = diagnose(tmp_path, world.collect(bucket=bucket))
     expect(found, handle, "inconclusive", last_good=done[-1])
-    assert found.exit_code == (1 if bucket else 3), "the chain names entries that the list, which is whole, does not hold"
+    assert found.exit_code == (1 if bucket else 3), (
+        "the chain names entries that the list, which is whole, does not hold"
+    )
     assert ("audit_chain_restarted" in codes(found)) == bucket
 
 
@@ -166,10 +199,19 @@ def test_an_audit_chain_that_began_anew_does_not_reach_back(bucket: bool, tmp_pa
 
 @pytest.mark.parametrize(
     ("wait", "stated", "verdict"),
-    [(0, False, "intact"), (20, False, "inconclusive"), (20, True, "in_flight"), (900, False, "inconclusive")],
+    [
+        (0, False, "intact"),
+        (20, False, "inconclusive"),
+        (20, True, "in_flight"),
+        (900, False, "inconclusive"),
+    ],
 )
-def test_a_pop_state_that_was_read_before_the_last_claim(wait: int, stated: bool, verdict: str, tmp_path: Path) -> None:
-    """It is not the head then, and loses no proof that was issued after it; whether one landed shows in a list that is whole alone."""
+def test_a_pop_state_that_was_read_before_the_last_claim(
+    wait: int, stated: bool, verdict: str, tmp_path: Path
+) -> None:
+    """It is not the head then, and loses no proof that was issued after it; whether one landed
+    shows in a list that is whole alone.
+    """
     world, handle, _ = sound()
     early = world.collect()[ACCOUNTS]
     world.tick(5)
@@ -180,7 +222,10 @@ def test_a_pop_state_that_was_read_before_the_last_claim(wait: int, stated: bool
     found = diagnose(tmp_path, stated_whole(files, handle) if stated else files)
     wanted = {
         "intact": {},
-        "in_flight": {"missing": [proof and proof.entry], "heals_until": (proof.issued_at if proof else 0) + 600},
+        "in_flight": {
+            "missing": [proof and proof.entry],
+            "heals_until": (proof.issued_at if proof else 0) + 600,
+        },
         "inconclusive": {},
     }[verdict]
     expect(found, handle, verdict, last_good=cat, **wanted)
@@ -199,22 +244,32 @@ def test_an_early_null_receipt_does_not_show_the_relaxed_program(tmp_path: Path)
     world.tick(900)
     files = without(world.collect(), hidden.signature)
     receipt = pda.receipt_address(handle.address, cat, 0)
-    files[ACCOUNTS] = [r for r in files[ACCOUNTS] if r["pubkey"] != receipt] + [r for r in early if r["pubkey"] == receipt]
+    files[ACCOUNTS] = [r for r in files[ACCOUNTS] if r["pubkey"] != receipt] + [
+        r for r in early if r["pubkey"] == receipt
+    ]
     found = diagnose(tmp_path, files)
     row = expect(found, handle, "inconclusive", last_good=dan, unseen=[proof.entry])
     assert (row["eras"], found.exit_code) == (["strict"], 3)
 
 
 def test_a_receipt_that_was_read_after_pop_state(tmp_path: Path) -> None:
-    """The proof on the way landed between the two reads, and its transaction was not given: it is not lost."""
+    """The proof on the way landed between the two reads, and its transaction was not given: it is
+    not lost.
+    """
     world, handle, _ = sound()
     early = {row["pubkey"]: row for row in world.collect()[ACCOUNTS]}
     last = world.tickets(handle, "cat")[-1]
     world.tick(900)
     files = without(world.collect(), last.signature)
-    files[ACCOUNTS] = [early[row["pubkey"]] if row["pubkey"] == handle.state else row for row in files[ACCOUNTS]]
+    files[ACCOUNTS] = [
+        early[row["pubkey"]] if row["pubkey"] == handle.state else row for row in files[ACCOUNTS]
+    ]
     found = diagnose(tmp_path, files)
-    assert (found.verdict, found.exit_code, found.reconciliation.abandoned_proofs) == ("inconclusive", 3, [])
+    assert (found.verdict, found.exit_code, found.reconciliation.abandoned_proofs) == (
+        "inconclusive",
+        3,
+        [],
+    )
 
 
 def test_a_pop_config_that_was_read_before_its_last_upsert(tmp_path: Path) -> None:
@@ -225,7 +280,9 @@ def test_a_pop_config_that_was_read_before_its_last_upsert(tmp_path: Path) -> No
     world.name_signer(handle, world.worker.signer)
     last = world.tickets(handle, "cat")[-1]
     files = world.collect()
-    files[ACCOUNTS] = [early[row["pubkey"]] if row["pubkey"] == handle.config else row for row in files[ACCOUNTS]]
+    files[ACCOUNTS] = [
+        early[row["pubkey"]] if row["pubkey"] == handle.config else row for row in files[ACCOUNTS]
+    ]
     found = diagnose(tmp_path, files)
     expect(found, handle, "intact", last_good=last)
     assert found.exit_code == 0
@@ -277,7 +334,11 @@ def test_a_storage_alone_tells_whose_parents_came_from_the_chain(tmp_path: Path)
     done += world.tickets(handle, "dan", from_chain=True)
     last = Ticket(late, world.claim(handle, late, "cat"))
     world.tick(900)
-    files = {name: part for name, part in world.collect(storage=True).items() if not name.startswith("worker/") or name == STORAGE}
+    files = {
+        name: part
+        for name, part in world.collect(storage=True).items()
+        if not name.startswith("worker/") or name == STORAGE
+    }
     files[STORAGE] = [row for row in files[STORAGE] if not row["key"].startswith("audit")]
     found = diagnose(tmp_path, files)
     expect(found, handle, "intact", last_good=last, forks=[head])
@@ -287,7 +348,9 @@ def test_a_storage_alone_tells_whose_parents_came_from_the_chain(tmp_path: Path)
 
 
 def test_an_old_loss_does_not_decide_a_new_episode(tmp_path: Path) -> None:
-    """The heads were put back and the chain went on; what is refused now waits for a proof that may still land."""
+    """The heads were put back and the chain went on; what is refused now waits for a proof that may
+    still land.
+    """
     world, handle, _ = sound()
     backup = world.worker.backup()
     world.worker.issue(handle.address, world.address("bob 2"))
@@ -312,13 +375,17 @@ def test_without_any_head_of_the_chain_nothing_is_called_broken(tmp_path: Path) 
     world.tickets(handle, "cat", "dan")
     world.tick(900)
     files = world.collect(bucket=False)
-    found = diagnose(tmp_path, {name: part for name, part in files.items() if not name.startswith("rpc/")})
+    found = diagnose(
+        tmp_path, {name: part for name, part in files.items() if not name.startswith("rpc/")}
+    )
     expect(found, handle, "inconclusive")
     assert found.exit_code == 3
 
 
 def test_refused_claims_without_pop_state_and_without_a_list(tmp_path: Path) -> None:
-    """What they follow may have landed: neither PopState nor a list that was given whole says that it did not."""
+    """What they follow may have landed: neither PopState nor a list that was given whole says that
+    it did not.
+    """
     world, handle, done = sound()
     lost = world.worker.issue(handle.address, world.address("cat"))
     world.tick(5)
@@ -326,7 +393,11 @@ def test_refused_claims_without_pop_state_and_without_a_list(tmp_path: Path) -> 
     world.tick(900)
     files = world.collect(worker=False)
     del files[SIGNATURES]
-    wanted = {"last_good": done[-1], "first_bad": bad(refused, "PopHashChainBroken"), "affected": {world.address("dan")}}
+    wanted = {
+        "last_good": done[-1],
+        "first_bad": bad(refused, "PopHashChainBroken"),
+        "affected": {world.address("dan")},
+    }
     with_state = diagnose(tmp_path / "state", files)
     expect(with_state, handle, "broken", causes={"abandoned_proof"}, missing=[lost.entry], **wanted)
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.state]
@@ -337,13 +408,20 @@ def test_refused_claims_without_pop_state_and_without_a_list(tmp_path: Path) -> 
 
 
 def test_what_an_unseen_head_rests_on_landed_too(tmp_path: Path) -> None:
-    """Three claims were not given, PopState names the last: under strict rules the worker's proofs below it landed as well."""
+    """Three claims were not given, PopState names the last: under strict rules the worker's proofs
+    below it landed as well.
+    """
     world, handle, done = sound()
     hidden = world.tickets(handle, "cat", "dan", "eve")
     world.worker.issue(handle.address, world.address("fay"))
     world.tick(900)
     found = diagnose(tmp_path, without(world.collect(), *(ticket.signature for ticket in hidden)))
-    wanted = {"unseen": [hidden[-1].entry], "missing": ANY, "causes": {"abandoned_proof"}, "affected": {world.address("fay")}}
+    wanted = {
+        "unseen": [hidden[-1].entry],
+        "missing": ANY,
+        "causes": {"abandoned_proof"},
+        "affected": {world.address("fay")},
+    }
     expect(found, handle, "broken", last_good=done[-1], **wanted)
     lost = {entry for grant in found.grants for cause in grant.causes for entry in cause.entries}
     assert lost == set(found.reconciliation.abandoned_proofs)
@@ -351,12 +429,20 @@ def test_what_an_unseen_head_rests_on_landed_too(tmp_path: Path) -> None:
 
 
 def test_proofs_that_may_have_landed_are_neither_missing_nor_anybody_s_loss(tmp_path: Path) -> None:
-    """The worker's records tell of two that the chain, of which the end was not given, may have accepted."""
+    """The worker's records tell of two that the chain, of which the end was not given, may have
+    accepted.
+    """
     world, handle, _ = sound()
     done = world.tickets(handle, "cat", "dan")
     world.tick(900)
     files = without(world.collect(), *(ticket.signature for ticket in done))
-    expect(diagnose(tmp_path / "state", files), handle, "inconclusive", last_good=ANY, unseen=[done[-1].entry])
+    expect(
+        diagnose(tmp_path / "state", files),
+        handle,
+        "inconclusive",
+        last_good=ANY,
+        unseen=[done[-1].entry],
+    )
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.state]
     del files[SIGNATURES]
     found = diagnose(tmp_path / "neither", files)
@@ -376,7 +462,15 @@ def test_records_that_end_in_the_second_of_a_burnt_proof(tmp_path: Path) -> None
     world.tick(900)
     found = diagnose(tmp_path, worker_of(world.collect(), earlier))
     causes = {"abandoned_proof", "duplicate_claim"}
-    expect(found, handle, "broken", causes=causes, last_good=done[-1], first_bad=bad(burnt, "Custom(0)"), missing=[proof.entry])
+    expect(
+        found,
+        handle,
+        "broken",
+        causes=causes,
+        last_good=done[-1],
+        first_bad=bad(burnt, "Custom(0)"),
+        missing=[proof.entry],
+    )
 
 
 def test_a_worker_that_issued_nothing_was_not_reset(tmp_path: Path) -> None:
@@ -385,7 +479,14 @@ def test_a_worker_that_issued_nothing_was_not_reset(tmp_path: Path) -> None:
     foreign = world.ticket(handle, "ann", worker=world.worker.clone(), tell=False)
     world.tick(900)
     found = diagnose(tmp_path, world.collect(storage=True))
-    expect(found, handle, "broken", causes={"foreign_issuer"}, last_good=foreign, foreign=[foreign.entry])
+    expect(
+        found,
+        handle,
+        "broken",
+        causes={"foreign_issuer"},
+        last_good=foreign,
+        foreign=[foreign.entry],
+    )
 
 
 def test_a_foreign_head_and_a_list_that_does_not_reach_the_worker_s_own(tmp_path: Path) -> None:
@@ -397,7 +498,14 @@ def test_a_foreign_head_and_a_list_that_does_not_reach_the_worker_s_own(tmp_path
     foreign = world.ticket(handle, "ann", worker=world.worker.clone(), tell=False)
     world.tick(30)
     found = diagnose(tmp_path, world.collect(bucket=False))
-    expect(found, handle, "inconclusive", causes={"foreign_issuer"}, last_good=foreign, foreign=[foreign.entry])
+    expect(
+        found,
+        handle,
+        "inconclusive",
+        causes={"foreign_issuer"},
+        last_good=foreign,
+        foreign=[foreign.entry],
+    )
 
 
 @pytest.mark.parametrize("age", [650, 900])
@@ -418,7 +526,15 @@ def test_a_quiet_proof_between_two_refusals(age: int, tmp_path: Path) -> None:
     assert in_order == {True, False}
 
 
-def quiet_between(path: Path, age: int, world: World, handle: GrantHandle, done: list[Ticket], lost: Proof, first: Ticket) -> None:
+def quiet_between(
+    path: Path,
+    age: int,
+    world: World,
+    handle: GrantHandle,
+    done: list[Ticket],
+    lost: Proof,
+    first: Ticket,
+) -> None:
     second = world.ticket(handle, "fay")
     found = diagnose(path, collect_at(world, first.proof.issued_at + age, worker=False))
     expect(
@@ -449,22 +565,35 @@ def test_claims_that_were_not_given_are_not_called_lost(tmp_path: Path) -> None:
     expect(found, handle, "inconclusive", last_good=done[1], unseen=[done[3].entry])
     assert found.reconciliation.abandoned_proofs == []
     _, handle, done, files = case()
-    found = diagnose(tmp_path / "accounts", {name: part for name, part in files.items() if name not in (TRANSACTIONS, SIGNATURES)})
+    found = diagnose(
+        tmp_path / "accounts",
+        {name: part for name, part in files.items() if name not in (TRANSACTIONS, SIGNATURES)},
+    )
     expect(found, handle, "inconclusive", unseen=[done[3].entry])
     assert found.reconciliation.abandoned_proofs == []
-    found = diagnose(tmp_path / "worker", {name: part for name, part in files.items() if not name.startswith("rpc/")})
+    found = diagnose(
+        tmp_path / "worker",
+        {name: part for name, part in files.items() if not name.startswith("rpc/")},
+    )
     expect(found, handle, "inconclusive")
     assert found.reconciliation.abandoned_proofs == []
 
 
-def test_a_claim_that_was_not_given_and_whose_receipt_exists_where_a_date_calls_the_rules_relaxed(tmp_path: Path) -> None:
-    """Nothing but the date decides: under strict rules the parent of the last claim must have landed, and is not in the evidence."""
+def test_a_claim_that_was_not_given_and_whose_receipt_exists_where_a_date_calls_the_rules_relaxed(
+    tmp_path: Path,
+) -> None:
+    """Nothing but the date decides: under strict rules the parent of the last claim must have
+    landed, and is not in the evidence.
+    """
     world, handle, _ = sound("relaxed", "D")
     more = world.tickets(handle, "cat", "dan", from_chain=True)
     world.tick(900)
     found = diagnose(tmp_path, without(world.collect(), more[0].signature))
     expect(found, handle, "inconclusive", last_good=more[1], unseen=[more[0].entry])
-    assert (found.reconciliation.abandoned_proofs, codes(found) & {"proof_lost", "claim_unseen"}) == ([], {"claim_unseen"})
+    assert (
+        found.reconciliation.abandoned_proofs,
+        codes(found) & {"proof_lost", "claim_unseen"},
+    ) == ([], {"claim_unseen"})
     assert not found.coverage.complete
 
 
@@ -484,7 +613,9 @@ def test_a_rotation_whose_upsert_was_not_given(hide_all: bool, tmp_path: Path) -
 
 
 def test_a_rotation_of_which_neither_the_upsert_nor_the_account_was_given(tmp_path: Path) -> None:
-    """The list names what was not given: what the first upsert said is no word on the present, nor on the slot of a claim."""
+    """The list names what was not given: what the first upsert said is no word on the present, nor
+    on the slot of a claim.
+    """
     world, handle, _ = sound()
     world.worker.key = world.key("second")
     second = world.name_signer(handle, world.worker.signer)
@@ -492,7 +623,9 @@ def test_a_rotation_of_which_neither_the_upsert_nor_the_account_was_given(tmp_pa
     files = world.collect()
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.config]
     assert diagnose(tmp_path / "given", files).exit_code == 0
-    files[TRANSACTIONS] = [row for row in files[TRANSACTIONS] if row["signature"] != second.signature]
+    files[TRANSACTIONS] = [
+        row for row in files[TRANSACTIONS] if row["signature"] != second.signature
+    ]
     found = diagnose(tmp_path / "listed", files)
     expect(found, handle, "intact", last_good=cat)
     assert (found.exit_code, codes(found, "critical")) == (0, set())
@@ -505,12 +638,16 @@ def test_an_unpause_that_was_listed_and_not_given(tmp_path: Path) -> None:
     [cat] = world.tickets(handle, "cat")
     files = world.collect()
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.address]
-    files[TRANSACTIONS] = [row for row in files[TRANSACTIONS] if row["signature"] != lifted.signature]
+    files[TRANSACTIONS] = [
+        row for row in files[TRANSACTIONS] if row["signature"] != lifted.signature
+    ]
     found = diagnose(tmp_path / "listed", files)
     expect(found, handle, "intact", last_good=cat)
     assert (found.exit_code, codes(found, "critical")) == (0, set())
     files[SIGNATURES] = [row for row in files[SIGNATURES] if row["signature"] != lifted.signature]
-    assert codes(diagnose(tmp_path / "hidden", files), "critical") == set(), "nothing confirms that no step is missing"
+    assert codes(diagnose(tmp_path / "hidden", files), "critical") == set(), (
+        "nothing confirms that no step is missing"
+    )
 
 
 def test_a_refusal_for_the_signer_is_proof_by_itself(tmp_path: Path) -> None:
@@ -542,7 +679,10 @@ def test_a_refusal_for_the_signer_is_proof_by_itself(tmp_path: Path) -> None:
 def test_proofs_of_one_millisecond_are_ordered_by_their_links(tmp_path: Path) -> None:
     world, handle, _ = sound()
     world.worker.step_ms = 0
-    proofs = [world.worker.issue(handle.address, world.address(wallet)) for wallet in ("cat", "dan", "eve")]
+    proofs = [
+        world.worker.issue(handle.address, world.address(wallet))
+        for wallet in ("cat", "dan", "eve")
+    ]
     world.worker.step_ms = 7
     for proof, wallet in zip(proofs, ("cat", "dan", "eve"), strict=True):
         world.tick(2)
@@ -583,11 +723,21 @@ def test_refusal_parent_and_retry_in_one_slot(tmp_path: Path) -> None:
     world, handle, _ = sound()
     first, second = (world.worker.issue(handle.address, world.address(w)) for w in ("cat", "dan"))
     world.ms = world.ms // 400 * 400 + 400
-    landed = [Ticket(p, world.claim(handle, p, w)) for w, p in (("dan", second), ("cat", first), ("dan", second))]
+    landed = [
+        Ticket(p, world.claim(handle, p, w))
+        for w, p in (("dan", second), ("cat", first), ("dan", second))
+    ]
     assert len({ticket.landed.slot for ticket in landed}) == 1
     world.tick(30)
     found = diagnose(tmp_path, world.collect())
-    row = expect(found, handle, "recovered", causes={"out_of_order"}, last_good=ANY, first_bad=bad(landed[0], "PopHashChainBroken"))
+    row = expect(
+        found,
+        handle,
+        "recovered",
+        causes={"out_of_order"},
+        last_good=ANY,
+        first_bad=bad(landed[0], "PopHashChainBroken"),
+    )
     assert row["last_good"]["entry_hash"] == second.entry
 
 
@@ -613,7 +763,9 @@ def test_a_reset_worker_s_first_proof_lands_under_relaxed_rules(model: str, tmp_
 
 
 def test_a_head_that_never_moved_is_not_reset(tmp_path: Path) -> None:
-    """Model D leaves the stored head at GENESIS as long as clients give theirs; the first that does not starts from there."""
+    """Model D leaves the stored head at GENESIS as long as clients give theirs; the first that does
+    not starts from there.
+    """
     world = World("relaxed", "D")
     handle = world.grant()
     world.tickets(handle, "ann", "bob", from_chain=True)
@@ -648,7 +800,9 @@ def test_what_landed_behind_a_lost_proof_says_why_it_was_refused(tmp_path: Path)
 
 @pytest.mark.parametrize(("wait", "verdict"), [(30, "in_flight"), (900, "broken")])
 def test_a_proof_is_for_the_period_that_it_names(wait: int, verdict: str, tmp_path: Path) -> None:
-    """Sent in a claim of a period that is claimed already, it is refused, and may still land in its own."""
+    """Sent in a claim of a period that is claimed already, it is refused, and may still land in its
+    own.
+    """
     world = World()
     handle = world.grant(period_seconds=3600, start_ago=0)
     done = world.tickets(handle, "ann", "bob")
@@ -662,7 +816,10 @@ def test_a_proof_is_for_the_period_that_it_names(wait: int, verdict: str, tmp_pa
     if verdict == "in_flight":
         expect(found, handle, verdict, heals_until=proof.issued_at + 600, **wanted)
     else:
-        wanted |= {"causes": {"abandoned_proof", "duplicate_claim"}, "first_bad": bad(refused, "Custom(0)")}
+        wanted |= {
+            "causes": {"abandoned_proof", "duplicate_claim"},
+            "first_bad": bad(refused, "Custom(0)"),
+        }
         expect(found, handle, verdict, affected={world.address("bob")}, **wanted)
 
 
@@ -674,7 +831,14 @@ def test_a_claim_that_landed_after_the_chain_was_read_is_no_false_record(tmp_pat
     found = diagnose(tmp_path, {**world.collect(), **chain})
     assert (found.reconciliation.unbacked_records, "record_unbacked" in codes(found)) == ([], False)
     [row] = [row for row in found.coverage.not_checked if row.part == "claim_records"]
-    assert row.detail == "1 claim record without a transaction: the record was made after the chain was read"
+    assert (
+        row.detail
+        == "1 claim record without a transaction: the record was made after the chain was read"
+    )
     [told] = found.grants
     assert told.last_good is not None
-    assert (told.last_good["signature"], told.verdict, found.exit_code) == (done[-1].signature, "in_flight", 0)
+    assert (told.last_good["signature"], told.verdict, found.exit_code) == (
+        done[-1].signature,
+        "in_flight",
+        0,
+    )

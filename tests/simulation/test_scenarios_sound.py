@@ -18,9 +18,15 @@ from popkit.protocol.keys import ATA_PROGRAM
 from tests.simulation.expect import ANY, bad, codes, diagnose, expect
 
 
-@pytest.mark.parametrize(("build", "model"), [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D"), ("head", "D")])
-@pytest.mark.parametrize("shape", [{}, {"budget": True}, {"v0": True}, {"lookup": True}, {"cpi": True}])
-def test_sound_claims_of_every_shape(tmp_path: Path, build: str, model: str, shape: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("build", "model"), [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D"), ("head", "D")]
+)
+@pytest.mark.parametrize(
+    "shape", [{}, {"budget": True}, {"v0": True}, {"lookup": True}, {"cpi": True}]
+)
+def test_sound_claims_of_every_shape(
+    tmp_path: Path, build: str, model: str, shape: dict[str, Any]
+) -> None:
     world = World(build, model)
     handle = world.grant()
     done = world.tickets(handle, "ann", "bob", "cat", from_chain=model == "D", **shape)
@@ -91,7 +97,13 @@ def test_a_proof_of_six_hundred_seconds_is_accepted(tmp_path: Path) -> None:
 def test_terms_rewritten_on_a_running_grant(tmp_path: Path) -> None:
     world, handle, _ = sound()
     old = world.ledger.grants[handle.address]
-    terms = {"grant_id": 1, "amount_per_period": 3, "period_seconds": 86400, "start_ts": old.start_ts, "expires_at": 0}
+    terms = {
+        "grant_id": 1,
+        "amount_per_period": 3,
+        "period_seconds": 86400,
+        "start_ts": old.start_ts,
+        "expires_at": 0,
+    }
     world.send([world.create_call(handle, terms)], "school")
     world.tick(5)
     [last] = world.tickets(handle, "cat")
@@ -106,7 +118,11 @@ def test_terms_updated_by_the_newest_program(tmp_path: Path) -> None:
     world = World("head", "D")
     handle = world.grant()
     world.tickets(handle, "ann", from_chain=True)
-    world.switch(handle, "update_grant", {"amount_per_period": 5, "period_seconds": 86400 * 30, "expires_at": 0})
+    world.switch(
+        handle,
+        "update_grant",
+        {"amount_per_period": 5, "period_seconds": 86400 * 30, "expires_at": 0},
+    )
     [last] = world.tickets(handle, "bob", from_chain=True)
     found = diagnose(tmp_path, world.collect())
     expect(found, handle, "intact", last_good=last)
@@ -194,10 +210,18 @@ def test_strangers_failing_claims_are_noise(tmp_path: Path) -> None:
     broken_message[170] ^= 1
     bad_entry = copy.copy(forged_entry)
     object.__setattr__(bad_entry, "message", bytes(broken_message))
-    object.__setattr__(bad_entry, "signature", bytes(world.worker.key.sign_message(bytes(broken_message))))
-    for_ann = sign_proof(world.worker.key, handle.address, world.address("ann"), 0, head, head, audit, now)
-    for_other = sign_proof(world.worker.key, other.address, mallory, 0, GENESIS, GENESIS, audit, now)
-    seen = [world.claim(handle, p, "mallory").error for p in (theirs, bad_entry, for_ann, for_other)]
+    object.__setattr__(
+        bad_entry, "signature", bytes(world.worker.key.sign_message(bytes(broken_message)))
+    )
+    for_ann = sign_proof(
+        world.worker.key, handle.address, world.address("ann"), 0, head, head, audit, now
+    )
+    for_other = sign_proof(
+        world.worker.key, other.address, mallory, 0, GENESIS, GENESIS, audit, now
+    )
+    seen = [
+        world.claim(handle, p, "mallory").error for p in (theirs, bad_entry, for_ann, for_other)
+    ]
     assert seen == [6018, 6025, 6022, 6021]
     [last] = world.tickets(handle, "cat")
     world.tick(700)
@@ -221,7 +245,9 @@ def test_an_allowlist_that_lets_its_members_in(tmp_path: Path) -> None:
     assert found.exit_code == 0
 
 
-def two_grants_in_one_transaction(world: World, one: GrantHandle, two: GrantHandle, wallet: str) -> tuple[Landed, list[Proof]]:
+def two_grants_in_one_transaction(
+    world: World, one: GrantHandle, two: GrantHandle, wallet: str
+) -> tuple[Landed, list[Proof]]:
     """A wallet claims from both grants at once."""
     proofs = [world.worker.issue(h.address, world.address(wallet)) for h in (one, two)]
     calls = [*world.claim_calls(one, proofs[0], wallet), *world.claim_calls(two, proofs[1], wallet)]
@@ -241,7 +267,9 @@ def test_two_claims_in_one_transaction(tmp_path: Path) -> None:
     assert found.exit_code == 0
 
 
-def test_a_claim_undone_by_another_claim_of_its_transaction_was_not_refused_itself(tmp_path: Path) -> None:
+def test_a_claim_undone_by_another_claim_of_its_transaction_was_not_refused_itself(
+    tmp_path: Path,
+) -> None:
     world, one, done = sound()
     two = world.grant(2)
     [there] = world.tickets(two, "ann")
@@ -271,7 +299,14 @@ def test_a_claim_undone_by_another_claim_of_its_transaction_was_not_refused_itse
 def test_a_proof_whose_own_signature_is_wrong_is_noise(tmp_path: Path) -> None:
     world, handle, done = sound()
     proof = sign_proof(
-        world.key("stranger"), handle.address, world.address("mallory"), 0, world.head(handle), GENESIS, "ab" * 32, world.now
+        world.key("stranger"),
+        handle.address,
+        world.address("mallory"),
+        0,
+        world.head(handle),
+        GENESIS,
+        "ab" * 32,
+        world.now,
     )
     object.__setattr__(proof, "signer", world.worker.signer)
     assert world.claim(handle, proof, "mallory").err["InstructionError"][1] == {"Custom": 2}
@@ -324,7 +359,9 @@ def test_a_grant_closed_and_created_again_keeps_its_chain(tmp_path: Path) -> Non
     ata = pda.associated_token_address(handle.authority, handle.mint)
     where = {"grant": handle.address, "mint": handle.mint, "vault": handle.vault, "from_ata": ata}
     where |= {"funder": handle.authority, "authority": handle.authority}
-    world.send([world.create_call(handle, args), grant_call("fund_grant", {"amount": 10}, where)], "school")
+    world.send(
+        [world.create_call(handle, args), grant_call("fund_grant", {"amount": 10}, where)], "school"
+    )
     world.tick(5)
     [last] = world.tickets(handle, "cat")
     found = diagnose(tmp_path, world.collect())
@@ -334,7 +371,9 @@ def test_a_grant_closed_and_created_again_keeps_its_chain(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("behind", [True, False], ids=["confirmed by the next", "assumed"])
 @pytest.mark.parametrize("model", ["A", "B"])
-def test_a_lost_proof_is_rebuilt_from_an_anchor_seconds_later(tmp_path: Path, model: str, behind: bool) -> None:
+def test_a_lost_proof_is_rebuilt_from_an_anchor_seconds_later(
+    tmp_path: Path, model: str, behind: bool
+) -> None:
     world, handle, done = sound("strict" if model == "A" else "strict_v2", model)
     if model == "B":
         world.worker.claim_record(handle.address, world.address("cat"), None, None)
@@ -365,7 +404,13 @@ def test_reports_of_landed_refusals_change_nothing(tmp_path: Path) -> None:
     world.worker.issue(handle.address, world.address("cat"))
     world.tick(20)
     refused = world.ticket(handle, "dan")
-    world.report(handle, "dan", refused.landed.err, refused.landed.result["meta"]["logMessages"], refused.landed)
+    world.report(
+        handle,
+        "dan",
+        refused.landed.err,
+        refused.landed.result["meta"]["logMessages"],
+        refused.landed,
+    )
     world.tick(900)
     with_reports = diagnose(tmp_path / "with", world.collect(reports=True)).grants[0].as_json()
     world.reports.clear()
@@ -375,12 +420,16 @@ def test_reports_of_landed_refusals_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("records", ["bucket", "storage"])
-def test_a_foreign_issuer_shows_in_either_of_the_workers_records(tmp_path: Path, records: str) -> None:
+def test_a_foreign_issuer_shows_in_either_of_the_workers_records(
+    tmp_path: Path, records: str
+) -> None:
     world, handle, _ = sound()
     clone = world.worker.clone()
     foreign = world.ticket(handle, "cat", worker=clone)
     refused = world.ticket(handle, "dan")
-    found = diagnose(tmp_path, world.collect(bucket=records == "bucket", storage=records == "storage"))
+    found = diagnose(
+        tmp_path, world.collect(bucket=records == "bucket", storage=records == "storage")
+    )
     expect(
         found,
         handle,
@@ -395,7 +444,9 @@ def test_a_foreign_issuer_shows_in_either_of_the_workers_records(tmp_path: Path,
     assert found.exit_code == 1
 
 
-def test_a_second_proof_on_an_old_parent_that_never_landed_equivocates_for_nobody(tmp_path: Path) -> None:
+def test_a_second_proof_on_an_old_parent_that_never_landed_equivocates_for_nobody(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
     backup = world.worker.backup()
     [first] = world.tickets(handle, "cat")
@@ -409,12 +460,16 @@ def test_a_second_proof_on_an_old_parent_that_never_landed_equivocates_for_nobod
 
 
 @pytest.mark.parametrize("landed", [True, False])
-def test_a_worker_that_follows_the_chain_is_not_wedged_under_strict_rules(tmp_path: Path, landed: bool) -> None:
+def test_a_worker_that_follows_the_chain_is_not_wedged_under_strict_rules(
+    tmp_path: Path, landed: bool
+) -> None:
     world = World("strict_v2", "D", start=1772700000)
     handle = world.grant()
     done = world.tickets(handle, "ann", "bob", from_chain=True)
     head = world.head(handle)
-    first, second = (world.worker.issue(handle.address, world.address(w), expected=head) for w in ("cat", "dan"))
+    first, second = (
+        world.worker.issue(handle.address, world.address(w), expected=head) for w in ("cat", "dan")
+    )
     last = Ticket(first, world.claim(handle, first, "cat"))
     world.tick(2)
     refused = Ticket(second, world.claim(handle, second, "dan"))
@@ -433,7 +488,9 @@ def test_a_worker_that_follows_the_chain_is_not_wedged_under_strict_rules(tmp_pa
         forks=[head],
         affected=set() if landed else None,
     )
-    assert row["verdict"] == ("recovered" if landed else "inconclusive"), "recovered needs a claim after the refusals"
+    assert row["verdict"] == ("recovered" if landed else "inconclusive"), (
+        "recovered needs a claim after the refusals"
+    )
     assert not {"abandoned_proof", "worker_head_rollback", "foreign_issuer"} & set(row["causes"])
     assert found.exit_code == (0 if landed else 3)
     assert done[-1].entry == head
@@ -450,7 +507,9 @@ def test_a_listed_transaction_that_the_node_does_not_give(tmp_path: Path) -> Non
     assert "transaction_missing" in codes(found)
 
 
-@pytest.mark.parametrize(("build", "model"), [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D")])
+@pytest.mark.parametrize(
+    ("build", "model"), [("strict", "A"), ("strict_v2", "B"), ("relaxed", "D")]
+)
 def test_the_same_wallets_in_every_period(tmp_path: Path, build: str, model: str) -> None:
     world = World(build, model)
     handle = world.grant(period_seconds=3600, start_ago=0)
@@ -470,8 +529,12 @@ def end_of_period(world: World, handle: GrantHandle, period: int) -> int:
 
 
 @pytest.mark.parametrize("model", ["A", "B"])
-def test_a_wallet_s_second_proof_on_its_own_lost_first_under_relaxed_rules(model: str, tmp_path: Path) -> None:
-    """The receipt of the first's claimer and period is the second's: the first never landed, and is not unseen."""
+def test_a_wallet_s_second_proof_on_its_own_lost_first_under_relaxed_rules(
+    model: str, tmp_path: Path
+) -> None:
+    """The receipt of the first's claimer and period is the second's: the first never landed, and is
+    not unseen.
+    """
     world, handle, _ = sound("relaxed", model)
     first = world.worker.issue(handle.address, world.address("cat"))
     world.tick(60)

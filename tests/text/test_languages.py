@@ -1,7 +1,8 @@
-"""Every sentence of popkit in both languages: the catalogue as it stands in the source, and explanations as they are read.
+"""Every sentence of popkit in both languages: the catalogue as it stands in the source, and
+explanations as they are read.
 
-That answers are whole in Japanese is held of every diagnosis that `held_to_its_words` sees, every recorded case among them, and of every
-attack that a case can be read after.
+That answers are whole in Japanese is held of every diagnosis that `held_to_its_words` sees, every
+recorded case among them, and of every attack that a case can be read after.
 """
 
 from __future__ import annotations
@@ -29,12 +30,39 @@ from tests.conftest import CASES, ROOT, Copy
 from tests.japanese import left_in_english
 
 SOURCE_FILES = sorted((ROOT / "popkit").rglob("*.py"))
-BEGINS_WITH_A_PRONOUN = re.compile(r"(it|its|they|their|them|this|these|he|she)\b(?! (is the|grant|worker|entry|head))", re.IGNORECASE)
+BEGINS_WITH_A_PRONOUN = re.compile(
+    r"(it|its|they|their|them|this|these|he|she)\b(?! (is the|grant|worker|entry|head))",
+    re.IGNORECASE,
+)
 CITATION = re.compile(
     r"(program|design|reference|runbook|invariants?|How to Verify|the ed25519 precompile)\b.*(§|\b[LWX]\d|Step \d|commit|rule| \d)"
 )
-WORDS = ("grant", "proof", "head", "anchor", "era", "period", "worker", "receipt", "GENESIS", "in flight", "stream", "race", "fork")
-MORE_WORDS = ("equivocation", "burnt", "attributed", "PopState", "entry", "claimer", "ticket receipt", "audit chain", "cutover")
+WORDS = (
+    "grant",
+    "proof",
+    "head",
+    "anchor",
+    "era",
+    "period",
+    "worker",
+    "receipt",
+    "GENESIS",
+    "in flight",
+    "stream",
+    "race",
+    "fork",
+)
+MORE_WORDS = (
+    "equivocation",
+    "burnt",
+    "attributed",
+    "PopState",
+    "entry",
+    "claimer",
+    "ticket receipt",
+    "audit chain",
+    "cutover",
+)
 
 
 @cache
@@ -55,7 +83,12 @@ def catalogue() -> Iterator[tuple[str, str | None, str | None, ast.Call]]:
             name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
             if isinstance(node, ast.Call) and name in ("Text", "sentence", "Noun"):
                 english, japanese = node.args[0], node.args[-1]
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", literal(english), literal(japanese), node
+                yield (
+                    f"{path.relative_to(ROOT)}:{node.lineno}",
+                    literal(english),
+                    literal(japanese),
+                    node,
+                )
 
 
 def test_no_text_lacks_a_language() -> None:
@@ -63,7 +96,9 @@ def test_no_text_lacks_a_language() -> None:
     assert len(texts) > 400
     for place, english, japanese, call in texts:
         assert len(call.args) == (3 if call.func.id == "Noun" else 2), place  # type: ignore[attr-defined]
-        assert english, f"{place}: a text is a literal, so that it can be read beside its translation"
+        assert english, (
+            f"{place}: a text is a literal, so that it can be read beside its translation"
+        )
         assert japanese, place
         assert left_in_english(re.sub(r"\{\w+\}", "", japanese)) == [], f"{place}: {japanese}"
         if call.func.id == "Noun":  # type: ignore[attr-defined]
@@ -75,15 +110,26 @@ def test_no_text_lacks_a_language() -> None:
 
 
 def test_no_sentence_leaves_open_what_it_speaks_of() -> None:
-    """'It is gone' is no finding: a text begins with its subject, as nothing stands before it that a pronoun could mean."""
+    """'It is gone' is no finding: a text begins with its subject, as nothing stands before it that
+    a pronoun could mean.
+    """
     assert BEGINS_WITH_A_PRONOUN.match("it is gone")
     assert BEGINS_WITH_A_PRONOUN.match("It does not")
-    found = [(place, english) for place, english, _, _ in catalogue() if english and BEGINS_WITH_A_PRONOUN.match(english)]
+    found = [
+        (place, english)
+        for place, english, _, _ in catalogue()
+        if english and BEGINS_WITH_A_PRONOUN.match(english)
+    ]
     assert found == []
 
 
 def test_the_check_finds_english_that_is_left() -> None:
-    assert left_in_english("worker の head は proof 3 件分先にあります。abandoned_proof、rpc/accounts.jsonl、audit_hash") == []
+    assert (
+        left_in_english(
+            "worker の head は proof 3 件分先にあります。abandoned_proof、rpc/accounts.jsonl、audit_hash"
+        )
+        == []
+    )
     assert left_in_english("worker の head is ahead") == ["is", "ahead"]
     assert left_in_english("「quoted words」 と `a command`") == []
     assert left_in_english("title of others", ["title of others"]) == []
@@ -92,7 +138,10 @@ def test_the_check_finds_english_that_is_left() -> None:
 def test_both_languages_say_the_same_facts() -> None:
     """Whatever is neither English nor Japanese (hashes, keys, times, counts) stands in both."""
     diagnosis = popkit.open_case(CASES / "cutover").diagnose()
-    english, japanese = (set(re.findall(r"[0-9A-Za-z]{8,}|\d{2,}", diagnosis_text(diagnosis, language=lang))) for lang in ("en", "ja"))  # type: ignore[arg-type]
+    english, japanese = (
+        set(re.findall(r"[0-9A-Za-z]{8,}|\d{2,}", diagnosis_text(diagnosis, language=lang)))
+        for lang in ("en", "ja")
+    )  # type: ignore[arg-type]
     keys = {word for word in english if re.search(r"\d", word)}
     assert keys
     assert keys <= japanese
@@ -126,12 +175,20 @@ def test_explanations_are_whole_in_japanese() -> None:
 
 @cache
 def cited() -> dict[str, str]:
-    """Every citation in the source of popkit, and where it stands; code words behind a colon narrow it."""
+    """Every citation in the source of popkit, and where it stands; code words behind a colon narrow
+    it.
+    """
     found = {row.source: f"code {row.code}" for row in RULES.values()}
     for path in SOURCE_FILES:
         for node in nodes_of(path):
             text = literal(node) if isinstance(node, ast.Constant) else None
-            if text and len(text) < 80 and "\n" not in text and text not in SOURCES and CITATION.match(text):
+            if (
+                text
+                and len(text) < 80
+                and "\n" not in text
+                and text not in SOURCES
+                and CITATION.match(text)
+            ):
                 found[text] = f"{path.relative_to(ROOT)}:{node.lineno}"
     return found
 
@@ -139,7 +196,9 @@ def cited() -> dict[str, str]:
 def test_explain_knows_every_source_that_findings_and_checks_cite() -> None:
     assert len(cited()) > 40
     for citation, place in cited().items():
-        parts = [part for part in citation.split(";") if CITATION.match(part.strip()) or ":" in part]
+        parts = [
+            part for part in citation.split(";") if CITATION.match(part.strip()) or ":" in part
+        ]
         assert sources_in(citation), f"{place}: {citation}"
         assert len(sources_in(citation)) >= len(parts), f"{place}: {citation}"
         assert set(sources_in(citation)) <= set(SOURCES), f"{place}: {citation}"
@@ -148,7 +207,11 @@ def test_explain_knows_every_source_that_findings_and_checks_cite() -> None:
 
 
 def test_explain_knows_the_rule_of_every_check() -> None:
-    checks = [check for section in verify(Evidence(CASES / "cutover")).sections for check in section.checks]
+    checks = [
+        check
+        for section in verify(Evidence(CASES / "cutover")).sections
+        for check in section.checks
+    ]
     for rule in {check.rule for check in checks}:
         assert sources_in(rule), rule
         assert explain(rule).kind == "rule source"
@@ -182,7 +245,9 @@ def test_evidence_is_cited_by_the_file_that_is_there(copy_of: object) -> None:
     case.seal()
     diagnosis = popkit.open_case(case.path).diagnose()
     assert "at rpc/transactions.jsonl.gz " in diagnosis_text(diagnosis)
-    assert diagnosis.dumps() == popkit.open_case(CASES / "abandoned-proof").diagnose().dumps(), "findings.json names the part of the case"
+    assert diagnosis.dumps() == popkit.open_case(CASES / "abandoned-proof").diagnose().dumps(), (
+        "findings.json names the part of the case"
+    )
 
 
 def test_labels_line_up_whatever_the_width_of_their_letters() -> None:

@@ -1,4 +1,6 @@
-"""The one function a medium: nothing that moves, colours, turns or hides gets through, and everything that is drawn does."""
+"""The one function a medium: nothing that moves, colours, turns or hides gets through, and
+everything that is drawn does.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +32,52 @@ from popkit.text import (
 )
 
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-ONE_LINE: tuple[Callable[[object], str], ...] = (shown, for_terminal, for_html, for_markdown, for_markdown_code, for_csv)
+ONE_LINE: tuple[Callable[[object], str], ...] = (
+    shown,
+    for_terminal,
+    for_html,
+    for_markdown,
+    for_markdown_code,
+    for_csv,
+)
 DRIVING = [
-    *("\x1b[2J", "\x1b]8;;http://e.example\x07x", "\n", "\r", "\t", "\x7f", "\x85", "\x9b31m", "\u00ad", "\u061c", "\u180e", "\u200b"),
-    *("\u200f", "\u2028", "\u2029", "\u202e", "\u2066", "\u3164", "\ud800", "\ufeff", "\U000e0041", "a\ufe0f", "\ufe0f\ufe0f"),
+    *(
+        "\x1b[2J",
+        "\x1b]8;;http://e.example\x07x",
+        "\n",
+        "\r",
+        "\t",
+        "\x7f",
+        "\x85",
+        "\x9b31m",
+        "\u00ad",
+        "\u061c",
+        "\u180e",
+        "\u200b",
+    ),
+    *(
+        "\u200f",
+        "\u2028",
+        "\u2029",
+        "\u202e",
+        "\u2066",
+        "\u3164",
+        "\ud800",
+        "\ufeff",
+        "\U000e0041",
+        "a\ufe0f",
+        "\ufe0f\ufe0f",
+    ),
 ]
 
 
 def hidden(text: str, but: str = "") -> list[str]:
     """The characters of a text that are not drawn."""
-    return [character for character in text if unicodedata.category(character) in HIDDEN and character not in but]
+    return [
+        character
+        for character in text
+        if unicodedata.category(character) in HIDDEN and character not in but
+    ]
 
 
 @pytest.mark.parametrize("out", ONE_LINE)
@@ -74,7 +112,10 @@ def test_json_reads_back_as_the_same_value(value: object) -> None:
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=40))
 def test_csv_gives_back_what_is_drawn(text: str) -> None:
-    assert next(csv.reader(io.StringIO(for_csv(text) + "\n")), [""]) in ([shown(text)], ["'" + shown(text)])
+    assert next(csv.reader(io.StringIO(for_csv(text) + "\n")), [""]) in (
+        [shown(text)],
+        ["'" + shown(text)],
+    )
 
 
 def test_csv_is_no_formula() -> None:
@@ -83,7 +124,9 @@ def test_csv_is_no_formula() -> None:
     assert for_csv('a "b", c') == '"a ""b"", c"'
 
 
-@pytest.mark.parametrize("text", ["地域清掃ボランティア", "été", "👍🏽", "❤\ufe0f", "葛\U000e0100", "1 × 2", "a\u3000b"])
+@pytest.mark.parametrize(
+    "text", ["地域清掃ボランティア", "été", "👍🏽", "❤\ufe0f", "葛\U000e0100", "1 × 2", "a\u3000b"]
+)
 def test_what_is_drawn_is_left_as_it_is(text: str) -> None:
     for out in (shown, for_terminal, for_html, for_notebook):
         assert out(text) == text
@@ -111,7 +154,9 @@ def test_an_error_is_one_visible_line() -> None:
 
 
 WRITERS = {"output.py", "verification/check.py", "collecting/progress.py"}
-"""check.py stands alone; progress writes to the stream that it is given. Their own tests hold them to the same."""
+"""check.py stands alone; progress writes to the stream that it is given. Their own tests hold them
+to the same.
+"""
 
 
 def test_no_other_module_writes_to_the_terminal() -> None:
@@ -123,4 +168,7 @@ def test_no_other_module_writes_to_the_terminal() -> None:
             called = node.func if isinstance(node, ast.Call) else None
             assert not (isinstance(called, ast.Name) and called.id == "print"), (path, node)
             written = isinstance(called, ast.Attribute) and called.attr in ("write", "writelines")
-            assert not (written and ast.unparse(called.value).startswith("sys.std")), (path, ast.unparse(called))
+            assert not (written and ast.unparse(called.value).startswith("sys.std")), (
+                path,
+                ast.unparse(called),
+            )

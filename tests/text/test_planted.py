@@ -1,4 +1,6 @@
-"""What other people wrote, in every field of a case that a person may come to see: no output holds it raw."""
+"""What other people wrote, in every field of a case that a person may come to see: no output holds
+it raw.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,13 @@ from tests.conftest import CASES, popkit, seal
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 TELLTALE = "SPOOFED"
 PAYLOAD = f"\x1b[2J\x1b]8;;http://evil.example\x07\r\n{TELLTALE}\x7f\x85{TELLTALE}\x9b1m\u202e\u2066\u200f\u061c\u200b\U000e0041\u2028{TELLTALE}\ufeff"
-SOURCES = ("receipts-tampered", "worker-head-reset", "signer-mismatch", "audit-tampered", "abandoned-proof")
+SOURCES = (
+    "receipts-tampered",
+    "worker-head-reset",
+    "signer-mismatch",
+    "audit-tampered",
+    "abandoned-proof",
+)
 
 
 def is_clean(text: str) -> bool:
@@ -37,7 +45,13 @@ def strings(value: Any) -> list[str]:
     """Every string of a JSON value, keys too."""
     if isinstance(value, str):
         return [value]
-    inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    inner = (
+        [*value, *value.values()]
+        if isinstance(value, dict)
+        else value
+        if isinstance(value, list)
+        else []
+    )
     return [text for item in inner for text in strings(item)]
 
 
@@ -46,7 +60,10 @@ def planted(value: Any, rng: random.Random, share: float) -> Any:
     if isinstance(value, str):
         return value + PAYLOAD if rng.random() < share else value
     if isinstance(value, dict):
-        return {(key + PAYLOAD if rng.random() < share / 20 else key): planted(item, rng, share) for key, item in value.items()}
+        return {
+            (key + PAYLOAD if rng.random() < share / 20 else key): planted(item, rng, share)
+            for key, item in value.items()
+        }
     return [planted(item, rng, share) for item in value] if isinstance(value, list) else value
 
 
@@ -55,7 +72,9 @@ def plant_titles(case: Path) -> None:
     header = json.loads((case / "case.json").read_text())
     header["case"] += PAYLOAD
     header["cluster"] += PAYLOAD
-    header["events"] += [{"event": f"evt{PAYLOAD}{i}", "grant": grant} for i, grant in enumerate(header["grants"])]
+    header["events"] += [
+        {"event": f"evt{PAYLOAD}{i}", "grant": grant} for i, grant in enumerate(header["grants"])
+    ]
     header["sources"]["missing"] = [f"a part{PAYLOAD}"]
     (case / "case.json").write_text(json.dumps(header))
     events = json.loads((case / "worker/events.json").read_text())
@@ -63,9 +82,14 @@ def plant_titles(case: Path) -> None:
         item["title"] += PAYLOAD
     (case / "worker/events.json").write_text(json.dumps(events))
     rows = [json.loads(line) for line in (case / "rpc/signatures.jsonl").read_text().splitlines()]
-    changed = [{**row, "err": {f"Bad{PAYLOAD}": PAYLOAD}, "memo": PAYLOAD} if row["err"] else row for row in rows]
+    changed = [
+        {**row, "err": {f"Bad{PAYLOAD}": PAYLOAD}, "memo": PAYLOAD} if row["err"] else row
+        for row in rows
+    ]
     (case / "rpc/signatures.jsonl").write_text("".join(json.dumps(row) + "\n" for row in changed))
-    lines = [json.loads(line) for line in (case / "rpc/transactions.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (case / "rpc/transactions.jsonl").read_text().splitlines()
+    ]
     for line in lines:
         if line["result"] and line["result"]["meta"]["err"]:
             line["result"]["meta"]["err"] = {"InstructionError": [2, f"Odd{PAYLOAD}"]}
@@ -88,12 +112,20 @@ def test_names_with_escapes_reach_no_terminal_json_or_repr(tmp_path: Path) -> No
         shutil.copytree(CASES / name, case)
         plant_titles(case)
         sealed_as_sha256sum_does(case)
-        for args in (("diagnose", case), ("diagnose", case, "--json", "-"), ("verify", case), ("verify", case, "--json", "-")):
+        for args in (
+            ("diagnose", case),
+            ("diagnose", case, "--json", "-"),
+            ("verify", case),
+            ("verify", case, "--json", "-"),
+        ):
             ran = popkit(*args)
             assert ran.returncode in (1, 3), ran.stderr
             assert is_clean((ran.stdout + ran.stderr).decode()), (name, args)
             if "--json" in args:
-                assert any(PAYLOAD in text for text in strings(json.loads(ran.stdout))) or args[0] == "verify"
+                assert (
+                    any(PAYLOAD in text for text in strings(json.loads(ran.stdout)))
+                    or args[0] == "verify"
+                )
         opened = package.open_case(case)
         assert is_clean(repr(opened) + opened._repr_html_())
         for thing in (opened.diagnose(), *opened.diagnose().grants):
@@ -113,14 +145,25 @@ def test_escapes_anywhere_reach_no_output(seed: int, tmp_path: Path) -> None:
             if path.suffix == ".json":
                 path.write_text(json.dumps(planted(json.loads(path.read_text()), rng, share)))
             else:
-                rows = [planted(json.loads(line), rng, share) for line in path.read_text().splitlines()]
+                rows = [
+                    planted(json.loads(line), rng, share) for line in path.read_text().splitlines()
+                ]
                 path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         seal(case)
         opened = package.open_case(case)
         diagnosis = opened.diagnose()
         verified = verify(opened.evidence)
-        checks = [verification_text(verified, every, language) for every in (True, False) for language in LANGUAGES]
-        for text in (diagnosis_text(diagnosis), diagnosis.dumps(), diagnosis._repr_html_(), *checks):
+        checks = [
+            verification_text(verified, every, language)
+            for every in (True, False)
+            for language in LANGUAGES
+        ]
+        for text in (
+            diagnosis_text(diagnosis),
+            diagnosis.dumps(),
+            diagnosis._repr_html_(),
+            *checks,
+        ):
             assert is_clean(text)
 
 
@@ -156,7 +199,10 @@ def test_names_of_files_reach_no_error_raw(tmp_path: Path) -> None:
     assert is_clean(ran.stderr.decode())
 
 
-@pytest.mark.parametrize("command", ["diagnose", "verify", "explain", "investigate --out x", "serve", "", "diagnose --era"])
+@pytest.mark.parametrize(
+    "command",
+    ["diagnose", "verify", "explain", "investigate --out x", "serve", "", "diagnose --era"],
+)
 def test_what_was_typed_reaches_no_error_raw(command: str) -> None:
     ran = popkit(*command.split(), f"nothing\x1b[2J\n{TELLTALE}\u202e")
     assert ran.returncode == 2
@@ -171,7 +217,17 @@ def test_collecting_shows_no_name_and_no_message_raw(tmp_path: Path) -> None:
         (exports / "in" / name).unlink()
     (exports / f"x\x1b[2J\n{TELLTALE}\u202e.txt").write_text("nothing known")
     grant = json.loads((CASES / "signer-mismatch/case.json").read_text())["grants"][0]
-    ran = popkit("collect", "--from", exports, "--grant", grant, "--collected-at", "1771830000", "--out", tmp_path / "made")
+    ran = popkit(
+        "collect",
+        "--from",
+        exports,
+        "--grant",
+        grant,
+        "--collected-at",
+        "1771830000",
+        "--out",
+        tmp_path / "made",
+    )
     assert (tmp_path / "made/case.json").is_file(), ran.stderr
     assert b"\\u001b[2J\\n" in ran.stdout
     assert is_clean((ran.stdout + ran.stderr).decode())
@@ -185,6 +241,12 @@ def test_check_without_popkit_shows_nothing_raw(tmp_path: Path) -> None:
     seal(case)
     check = Path(package.__file__).parent / "verification/check.py"
     for args in ([str(case)], [f"nothing\x1b[2J\n{TELLTALE}"]):
-        ran = subprocess.run([sys.executable, str(check), *args], capture_output=True, env={**os.environ}, timeout=60, check=False)
+        ran = subprocess.run(
+            [sys.executable, str(check), *args],
+            capture_output=True,
+            env={**os.environ},
+            timeout=60,
+            check=False,
+        )
         assert ran.returncode in (1, 2, 3)
         assert is_clean((ran.stdout + ran.stderr).decode())

@@ -13,15 +13,25 @@ PROOFS = Noun("proof", "proofs", "証明 {n} 件")
 
 
 def test_a_sentence_puts_its_values_into_the_language_that_is_asked_for() -> None:
-    inner = Text("the chain was read at {when}", "チェーンは {when} に読み取られました")(when=Moment(1771830023))
+    inner = Text("the chain was read at {when}", "チェーンは {when} に読み取られました")(
+        when=Moment(1771830023)
+    )
     outer = Text("{count}: {why}", "{count}: {why}")(count=Counted(2, PROOFS), why=inner)
     assert str(outer) == "2 proofs: the chain was read at 2026-02-23 07:00:23 UTC"
-    assert outer.in_language("ja") == "証明 2 件: チェーンは 2026-02-23 07:00:23 UTC に読み取られました"
+    assert (
+        outer.in_language("ja")
+        == "証明 2 件: チェーンは 2026-02-23 07:00:23 UTC に読み取られました"
+    )
     assert str(Counted(1, PROOFS)) == "1 proof"
 
 
 def test_a_list_is_joined_as_each_language_joins() -> None:
-    assert [str(Listed(("a", "b", "c")[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert [str(Listed(("a", "b", "c")[:n])) for n in range(4)] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
     assert Listed(("a", "b", "c")).in_language("ja") == "a、b、c"
 
 
@@ -36,7 +46,11 @@ def test_japanese_puts_a_space_before_latin_letters_alone() -> None:
 def test_a_sentence_is_its_english_and_is_copied_whole() -> None:
     said = sentence("{n} rows", "{n} 行", n=3)
     assert said == "3 rows"
-    assert copy.deepcopy([said])[0].in_language("ja") == pickle.loads(pickle.dumps(said)).in_language("ja") == "3 行"
+    assert (
+        copy.deepcopy([said])[0].in_language("ja")
+        == pickle.loads(pickle.dumps(said)).in_language("ja")
+        == "3 行"
+    )
     assert sorted([said, sentence("a", "乙")]) == ["3 rows", "a"]
 
 

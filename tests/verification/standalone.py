@@ -31,7 +31,9 @@ CHECK = load()
 def run(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the file as an auditor would: isolated from every installed package."""
     command = [sys.executable, "-I", "-S", str(FILE), *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=env, cwd="/")
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=env, cwd="/"
+    )
 
 
 def outcome(case: Path, findings: Any, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:

@@ -1,4 +1,6 @@
-"""popkit and the stand-alone checker, which share no code, agree: on every attack vector and on histories at random."""
+"""popkit and the stand-alone checker, which share no code, agree: on every attack vector and on
+histories at random.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,15 @@ SEEN_AS = {
     "order_contradicts_links": 7,
     "state_contradicts_claims": 8,
 }
-"""What popkit finds of the chain's own evidence, and the check that must say it too. The other findings are of the worker's side, or of
-balances, at which the checker does not look."""
+"""What popkit finds of the chain's own evidence, and the check that must say it too. The other
+findings are of the worker's side, or of balances, at which the checker does not look.
+"""
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_on_every_vector(attack: Attack, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_every_vector(
+    attack: Attack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     case = write_mutant(attack.name, tmp_path / "mutant")
     if attack.verdict == UNREADABLE:
         with pytest.raises(ManifestMismatch):
@@ -53,14 +58,25 @@ def test_on_every_vector(attack: Attack, tmp_path: Path, capsys: pytest.CaptureF
     assert code == (1 if violated else 3 if gap else 0)
 
 
-@given(st.sampled_from(BUILDS), steps, st.sampled_from(["nothing", *PARTS]), st.randoms(use_true_random=False))
+@given(
+    st.sampled_from(BUILDS),
+    steps,
+    st.sampled_from(["nothing", *PARTS]),
+    st.randoms(use_true_random=False),
+)
 @settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-def test_on_histories_at_random(build: tuple[str, str], told: list[tuple[str, int]], part: str, chance: random.Random) -> None:
+def test_on_histories_at_random(
+    build: tuple[str, str], told: list[tuple[str, int]], part: str, chance: random.Random
+) -> None:
     history, files = play(build, told, 60)
     with tempfile.TemporaryDirectory() as path:
-        case = write_case(Path(path), files if part == "nothing" else leave_out(files, part, chance))
+        case = write_case(
+            Path(path), files if part == "nothing" else leave_out(files, part, chance)
+        )
         diagnosis, read = held_to_its_words(case), CHECK.Case(case)
         told_apart = list(CHECK.check_findings(read, json.loads(diagnosis.dumps())))
         assert [line for line in told_apart if line[1] != "cannot tell"] == []
         if not read.unread:  # that the rules are relaxed may show in the worker's records alone, at which the checker does not look
-            assert all(history.relaxed and text.startswith("unseen_entries ") for _, _, text in told_apart)
+            assert all(
+                history.relaxed and text.startswith("unseen_entries ") for _, _, text in told_apart
+            )

@@ -1,4 +1,6 @@
-"""The stand-alone checker: its arithmetic against other implementations, its answers against popkit's, and what a changed byte violates."""
+"""The stand-alone checker: its arithmetic against other implementations, its answers against
+popkit's, and what a changed byte violates.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,11 @@ def test_it_imports_the_standard_library_alone() -> None:
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
     assert names
     assert {name.split(".")[0] for name in names} <= set(sys.stdlib_module_names)
-    called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    called = {
+        n.func.id
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+    }
     assert not called & {"__import__", "exec", "eval"}
     assert "importlib" not in names
     ast.parse(FILE.read_text(), feature_version=(3, 9))
@@ -50,7 +56,9 @@ def test_nothing_of_popkit_imports_it() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert node.module != "popkit.verification.check"
-                assert node.module != "popkit.verification" or "check" not in {a.name for a in node.names}
+                assert node.module != "popkit.verification" or "check" not in {
+                    a.name for a in node.names
+                }
 
 
 # ---- ed25519
@@ -80,7 +88,10 @@ RFC_8032 = [
 @pytest.mark.parametrize(("seed", "key", "message", "signature"), RFC_8032)
 def test_vectors_of_rfc_8032(seed: str, key: str, message: str, signature: str) -> None:
     pair = Keypair.from_seed(bytes.fromhex(seed))
-    assert (bytes(pair.pubkey()).hex(), bytes(pair.sign_message(bytes.fromhex(message))).hex()) == (key, signature)
+    assert (bytes(pair.pubkey()).hex(), bytes(pair.sign_message(bytes.fromhex(message))).hex()) == (
+        key,
+        signature,
+    )
     assert CHECK.is_signed(bytes.fromhex(key), bytes.fromhex(signature), bytes.fromhex(message))
 
 
@@ -145,9 +156,15 @@ def challenge(r: bytes, a: bytes, message: bytes) -> int:
 
 
 def forged(
-    i: int, j: int, holds: Callable[[int], bool], a_enc: bytes | None = None, r_enc: bytes | None = None
+    i: int,
+    j: int,
+    holds: Callable[[int], bool],
+    a_enc: bytes | None = None,
+    r_enc: bytes | None = None,
 ) -> tuple[bytes, bytes, bytes]:
-    """A = [SECRET]B + T_i and R = [NONCE]B + T_j, signed, with a message whose challenge (mod L) satisfies `holds`."""
+    """A = [SECRET]B + T_i and R = [NONCE]B + T_j, signed, with a message whose challenge (mod L)
+    satisfies `holds`.
+    """
     a = a_enc or encoded(CHECK.add(times(SECRET, CHECK.BASE), SMALL[i]))
     r = r_enc or encoded(CHECK.add(times(NONCE, CHECK.BASE), SMALL[j]))
     for n in range(10_000):
@@ -167,22 +184,61 @@ def edge_vectors() -> dict[str, tuple[tuple[bytes, bytes, bytes], bool]]:
     plain = forged(0, 0, always)
     s = int.from_bytes(plain[1][32:], "little")
     return {
-        "0 small A, small R, S = 0": (forged(0, 0, lambda k: k % 8 == 0, encoded(SMALL[1]), zero), False),
-        "1 small A, R of full order": (forged(0, 0, lambda k: k % 8 == 0, a_enc=encoded(SMALL[1])), False),
+        "0 small A, small R, S = 0": (
+            forged(0, 0, lambda k: k % 8 == 0, encoded(SMALL[1]), zero),
+            False,
+        ),
+        "1 small A, R of full order": (
+            forged(0, 0, lambda k: k % 8 == 0, a_enc=encoded(SMALL[1])),
+            False,
+        ),
         "2 A of full order, small R": (forged(0, 0, always, r_enc=zero), False),
         "3 mixed A and R, both equations hold": (forged(1, 3, lambda k: (3 + k) % 8 == 0), True),
-        "4 mixed A and R, cofactored alone holds": (forged(1, 3, lambda k: (3 + k) % 8 == 1), False),
-        "5 mixed A, R of prime order, cofactored alone holds": (forged(1, 0, lambda k: k % 8 != 0), False),
-        "5b mixed A, R of prime order, k a multiple of 8": (forged(1, 0, lambda k: k % 8 == 0), True),
+        "4 mixed A and R, cofactored alone holds": (
+            forged(1, 3, lambda k: (3 + k) % 8 == 1),
+            False,
+        ),
+        "5 mixed A, R of prime order, cofactored alone holds": (
+            forged(1, 0, lambda k: k % 8 != 0),
+            False,
+        ),
+        "5b mixed A, R of prime order, k a multiple of 8": (
+            forged(1, 0, lambda k: k % 8 == 0),
+            True,
+        ),
         "5c prime A, mixed R": (forged(0, 1, always), False),
-        "6 S + L": ((plain[0], plain[1][:32] + (s + CHECK.L).to_bytes(32, "little"), plain[2]), False),
-        "7 S far above L": ((plain[0], plain[1][:32] + (s + 15 * CHECK.L).to_bytes(32, "little"), plain[2]), False),
-        "8 R not canonical: identity with sign": (forged(0, 0, always, r_enc=encoded(CHECK.IDENTITY, sign=1)), False),
-        "9 R not canonical: y = p + 1": (forged(0, 0, always, r_enc=encoded(CHECK.IDENTITY, y_plus=CHECK.P)), False),
-        "9b R not canonical: y = p": (forged(0, 0, always, r_enc=encoded(order_4, y_plus=CHECK.P)), False),
-        "10 A not canonical: identity with sign": (forged(0, 0, always, a_enc=encoded(CHECK.IDENTITY, sign=1)), False),
-        "11 A not canonical: y = p + 1": (forged(0, 0, always, a_enc=encoded(CHECK.IDENTITY, y_plus=CHECK.P)), False),
-        "11b A not canonical: -1 with sign": (forged(0, 0, lambda k: k % 2 == 0, a_enc=encoded(minus_one, sign=1)), False),
+        "6 S + L": (
+            (plain[0], plain[1][:32] + (s + CHECK.L).to_bytes(32, "little"), plain[2]),
+            False,
+        ),
+        "7 S far above L": (
+            (plain[0], plain[1][:32] + (s + 15 * CHECK.L).to_bytes(32, "little"), plain[2]),
+            False,
+        ),
+        "8 R not canonical: identity with sign": (
+            forged(0, 0, always, r_enc=encoded(CHECK.IDENTITY, sign=1)),
+            False,
+        ),
+        "9 R not canonical: y = p + 1": (
+            forged(0, 0, always, r_enc=encoded(CHECK.IDENTITY, y_plus=CHECK.P)),
+            False,
+        ),
+        "9b R not canonical: y = p": (
+            forged(0, 0, always, r_enc=encoded(order_4, y_plus=CHECK.P)),
+            False,
+        ),
+        "10 A not canonical: identity with sign": (
+            forged(0, 0, always, a_enc=encoded(CHECK.IDENTITY, sign=1)),
+            False,
+        ),
+        "11 A not canonical: y = p + 1": (
+            forged(0, 0, always, a_enc=encoded(CHECK.IDENTITY, y_plus=CHECK.P)),
+            False,
+        ),
+        "11b A not canonical: -1 with sign": (
+            forged(0, 0, lambda k: k % 2 == 0, a_enc=encoded(minus_one, sign=1)),
+            False,
+        ),
         "a plain one": (plain, True),
     }
 
@@ -219,8 +275,13 @@ def test_mixed_order_keys_with_every_torsion() -> None:
 def test_derived_addresses() -> None:
     rng = random.Random(1)
     for size in range(60):
-        program, seeds = rng.randbytes(32), [rng.randbytes(rng.randrange(33)) for _ in range(size % 5)]
-        assert CHECK.derived_address(program, *seeds) == bytes(Pubkey.find_program_address(seeds, Pubkey.from_bytes(program))[0])
+        program, seeds = (
+            rng.randbytes(32),
+            [rng.randbytes(rng.randrange(33)) for _ in range(size % 5)],
+        )
+        assert CHECK.derived_address(program, *seeds) == bytes(
+            Pubkey.find_program_address(seeds, Pubkey.from_bytes(program))[0]
+        )
     for data in (bytes(32), b"\0\0\1" + bytes(29), rng.randbytes(32)):
         assert CHECK.to_base58(data) == str(Pubkey.from_bytes(data))
         assert CHECK.address(str(Pubkey.from_bytes(data))) == data
@@ -228,9 +289,14 @@ def test_derived_addresses() -> None:
 
 def test_the_entry_hashes_of_the_documents() -> None:
     grant = CHECK.address("46raRaXcQ44v17zu3HciddwBAzbKKjakQdHkGY3utBuX")
-    audit, issued_at = hashlib.sha256(b"popkit test audit anchor").digest(), (1771718400).to_bytes(8, "little")
+    audit, issued_at = (
+        hashlib.sha256(b"popkit test audit anchor").digest(),
+        (1771718400).to_bytes(8, "little"),
+    )
     start, end = grant + b"\x15" * 32 + bytes(8 + 64), bytes(32) + issued_at
-    v1, v2 = (CHECK.read_message(b"", b"", m) for m in (b"\1" + start + end, b"\2" + start + audit + end))
+    v1, v2 = (
+        CHECK.read_message(b"", b"", m) for m in (b"\1" + start + end, b"\2" + start + audit + end)
+    )
     assert v1.computed_entry == "8a180dd9b939c4371de648a9420c81d8e7097327be20f350d0d9e9ded4135dde"
     assert v2.computed_entry == "d667138f7cbb8b93418d86058861bfd8fb66c752fc189ce129756f7a7f306d95"
 
@@ -239,7 +305,9 @@ def test_the_entry_hashes_of_the_documents() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_agrees_with_popkit_on_every_recorded_case(name: str, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_agrees_with_popkit_on_every_recorded_case(
+    name: str, copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = CASES / name
     if any(path.rglob("*.zst")):  # without the zstd command
         copy = copy_of(name)
@@ -261,7 +329,10 @@ def test_the_command_line(name: str, tmp_path: Path) -> None:
     assert ran.stderr == ""
     assert [int(line.split(".")[0]) for line in ran.stdout.splitlines()] == list(range(1, 11))
     if name == "relaxed-race":
-        assert re.search(r"9\. holds: .*; rules relaxed from slot \d+ on: transaction \w+ and transaction \w+ share", ran.stdout)
+        assert re.search(
+            r"9\. holds: .*; rules relaxed from slot \d+ on: transaction \w+ and transaction \w+ share",
+            ran.stdout,
+        )
     if name == "rpc-gap":
         assert "7. cannot tell: a gap: its parent 50c1966b" in ran.stdout
 
@@ -305,7 +376,9 @@ def test_a_zst_file_without_the_zstd_command() -> None:
 
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="there is no zstd command")
 def test_a_zst_file_with_the_zstd_command() -> None:
-    assert len(CHECK.unpacked(CASES / "term" / "rpc" / "transactions.jsonl.zst").splitlines()) == 590
+    assert (
+        len(CHECK.unpacked(CASES / "term" / "rpc" / "transactions.jsonl.zst").splitlines()) == 590
+    )
 
 
 # ---- what a changed byte violates
@@ -333,9 +406,20 @@ def edit_wire(copy: Copy, signature: str, edit: Callable[[bytearray], None]) -> 
 
 
 @pytest.mark.parametrize(
-    ("offset", "also"), [(0, {3}), (5, {3, 4, 5}), (40, {3, 4, 5}), (66, {3, 4, 5}), (140, {3, 5}), (175, {3, 5}), (205, {3, 5, 6})]
+    ("offset", "also"),
+    [
+        (0, {3}),
+        (5, {3, 4, 5}),
+        (40, {3, 4, 5}),
+        (66, {3, 4, 5}),
+        (140, {3, 5}),
+        (175, {3, 5}),
+        (205, {3, 5, 6}),
+    ],
 )
-def test_a_flipped_byte_in_a_message(offset: int, also: set[int], copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flipped_byte_in_a_message(
+    offset: int, also: set[int], copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy, claim = copy_of("intact"), claim_of("intact", 4)
 
     def flip(wire: bytearray) -> None:
@@ -350,7 +434,9 @@ def test_a_flipped_byte_in_a_message(offset: int, also: set[int], copy_of: Make,
     assert any(claim.proof.entry in line for line in lines if line.startswith("7."))
 
 
-def test_a_whole_transaction_signed_again_by_another_wallet(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_whole_transaction_signed_again_by_another_wallet(
+    copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The wallet's key is replaced everywhere and signs; the proof still names the old claimer."""
     copy, claim, thief = copy_of("intact"), claim_of("intact", 4), Keypair.from_seed(b"t" * 32)
     names: list[str] = []
@@ -364,7 +450,9 @@ def test_a_whole_transaction_signed_again_by_another_wallet(copy_of: Make, capsy
 
     edit_wire(copy, claim.transaction.signature, steal)
     for name in ("rpc/transactions.jsonl", "rpc/signatures.jsonl"):
-        copy.write(name, [line.replace(claim.transaction.signature, names[0]) for line in copy.lines(name)])
+        copy.write(
+            name, [line.replace(claim.transaction.signature, names[0]) for line in copy.lines(name)]
+        )
     code, lines = outcome(copy.seal().path, None, capsys)
     assert code == 1
     assert numbers(lines) == {4, 6}
@@ -387,7 +475,9 @@ def edit_account(copy: Copy, key: str, offset: int) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 8, 40, 72, 81])
-def test_a_flipped_byte_in_a_receipt(offset: int, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flipped_byte_in_a_receipt(
+    offset: int, copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy, claim = copy_of("intact"), claim_of("intact", 4)
     edit_account(copy, CHECK.to_base58(claim.receipt), offset)
     code, lines = outcome(copy.path, None, capsys)
@@ -397,7 +487,9 @@ def test_a_flipped_byte_in_a_receipt(offset: int, copy_of: Make, capsys: pytest.
 
 
 @pytest.mark.parametrize("offset", [0, 8, 40, 72, 104, 112, 120])
-def test_a_flipped_byte_in_pop_state(offset: int, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flipped_byte_in_pop_state(
+    offset: int, copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy, case = copy_of("intact"), CHECK.Case(CASES / "intact")
     key, _, _ = case.pop_state(case.grants[0])
     edit_account(copy, key, offset)
@@ -415,17 +507,25 @@ def test_a_flipped_byte_in_any_file(copy_of: Make, capsys: pytest.CaptureFixture
         code, lines = outcome(copy.path, None, capsys)
         assert code == 1
         kinds = {"manifest": before, "case": before + b"\n"}
-        wanted = {f"1. violated: {name}: only the {kind} has {hashlib.sha256(held).hexdigest()}  {name}" for kind, held in kinds.items()}
+        wanted = {
+            f"1. violated: {name}: only the {kind} has {hashlib.sha256(held).hexdigest()}  {name}"
+            for kind, held in kinds.items()
+        }
         assert (len(lines), set(lines)) == (2, wanted)
         path.write_bytes(before)
     (copy.path / "more.txt").write_text("")
     empty = hashlib.sha256(b"").hexdigest()
-    assert outcome(copy.path, None, capsys)[1] == [f"1. violated: more.txt: only the case has {empty}  more.txt"]
+    assert outcome(copy.path, None, capsys)[1] == [
+        f"1. violated: more.txt: only the case has {empty}  more.txt"
+    ]
     (copy.path / "more.txt").unlink()
     manifest = copy.path / "manifest-sha256.txt"
     lines = manifest.read_text()
     for row, said in (
-        ("0" * 64 + "  gone.txt", f"1. violated: gone.txt: only the manifest has {'0' * 64}  gone.txt"),
+        (
+            "0" * 64 + "  gone.txt",
+            f"1. violated: gone.txt: only the manifest has {'0' * 64}  gone.txt",
+        ),
         ("0" * 64 + "  ../up", f"1. violated: ../up: only the manifest has {'0' * 64}  ../up"),
         ("nonsense", "1. violated: : only the manifest has nonsense"),
     ):
@@ -437,7 +537,9 @@ def test_a_flipped_byte_in_any_file(copy_of: Make, capsys: pytest.CaptureFixture
     assert outcome(copy.path, None, capsys)[0] == 3
 
 
-def test_a_refused_claim_told_as_accepted(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_refused_claim_told_as_accepted(
+    copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy = copy_of("abandoned-proof")
     refused: list[str] = []
 
@@ -472,29 +574,46 @@ def test_claims_in_another_order(copy_of: Make, capsys: pytest.CaptureFixture[st
     assert (code, numbers(lines)) == (1, {7})
 
 
-def test_repeated_and_reordered_rows_change_nothing(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repeated_and_reordered_rows_change_nothing(
+    copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy = copy_of("era-upgrade")
     for name in ("rpc/transactions.jsonl", "rpc/accounts.jsonl", "rpc/signatures.jsonl"):
         copy.write(name, (copy.lines(name) * 2)[::-1])
-    assert outcome(copy.seal().path, json.loads(open_case(CASES / "era-upgrade").diagnose().dumps()), capsys) == (0, [])
+    assert outcome(
+        copy.seal().path, json.loads(open_case(CASES / "era-upgrade").diagnose().dumps()), capsys
+    ) == (0, [])
 
 
 @pytest.mark.parametrize("number", [0, 3, -1])
 def test_a_claim_left_out(number: int, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
     copy, claim = copy_of("intact"), claim_of("intact", number)
     for name in ("rpc/transactions.jsonl", "rpc/signatures.jsonl"):
-        copy.change(name, lambda rows: [row for row in rows if row["signature"] != claim.transaction.signature])
-    code, lines = outcome(copy.seal().path, json.loads(open_case(copy.path).diagnose().dumps()), capsys)
+        copy.change(
+            name,
+            lambda rows: [row for row in rows if row["signature"] != claim.transaction.signature],
+        )
+    code, lines = outcome(
+        copy.seal().path, json.loads(open_case(copy.path).diagnose().dumps()), capsys
+    )
     assert code == 3
-    assert numbers(lines, "cannot tell") == {6, 8 if number == -1 else 7, 9}, "its receipt is there, and its successor or PopState"
+    assert numbers(lines, "cannot tell") == {6, 8 if number == -1 else 7, 9}, (
+        "its receipt is there, and its successor or PopState"
+    )
     assert CHECK.to_base58(claim.receipt) in lines[0]
     assert claim.proof.entry in lines[1]
 
 
-def test_a_signer_that_pop_config_does_not_name(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signer_that_pop_config_does_not_name(
+    copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy, claim = copy_of("intact"), claim_of("intact", 0)
     config = CHECK.to_base58(claim.config)
-    upserts = {t.signature for t in CHECK.Case(CASES / "intact").transactions if any(i.data[:8] == CHECK.UPSERT_POP_CONFIG for i in t.top)}
+    upserts = {
+        t.signature
+        for t in CHECK.Case(CASES / "intact").transactions
+        if any(i.data[:8] == CHECK.UPSERT_POP_CONFIG for i in t.top)
+    }
     for name in ("rpc/transactions.jsonl", "rpc/signatures.jsonl"):
         copy.change(name, lambda rows: [row for row in rows if row["signature"] not in upserts])
     assert outcome(copy.seal().path, None, capsys) == (0, [])  # the account still names it
@@ -527,7 +646,9 @@ def test_wrong_findings(field: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert any(f"violated: {field} is " in line for line in lines)
 
 
-@pytest.mark.parametrize("findings", [{}, {"case": 1, "grants": 7}, {"grants": [None, {"grant": "x"}, {"grant": ["y"]}]}])
+@pytest.mark.parametrize(
+    "findings", [{}, {"case": 1, "grants": 7}, {"grants": [None, {"grant": "x"}, {"grant": ["y"]}]}]
+)
 def test_findings_of_something_else(findings: Any, capsys: pytest.CaptureFixture[str]) -> None:
     code, lines = outcome(CASES / "unused", findings, capsys)
     assert (code, numbers(lines)) == (1, {10})
@@ -551,7 +672,9 @@ BAD_ROWS = [
 
 @pytest.mark.parametrize("row", BAD_ROWS, ids=range(len(BAD_ROWS)))
 @pytest.mark.parametrize("name", ["transactions", "accounts", "signatures"])
-def test_a_row_that_cannot_be_read(name: str, row: str, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_that_cannot_be_read(
+    name: str, row: str, copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy = copy_of("unused")
     copy.write(f"rpc/{name}.jsonl", [*copy.lines(f"rpc/{name}.jsonl"), row])
     code, lines = outcome(copy.seal().path, None, capsys)
@@ -560,9 +683,18 @@ def test_a_row_that_cannot_be_read(name: str, row: str, copy_of: Make, capsys: p
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"case": 1, "program_id": 2, "grants": []}', '{"case": "c", "program_id": "x", "grants": ["y"]}']
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"case": 1, "program_id": 2, "grants": []}',
+        '{"case": "c", "program_id": "x", "grants": ["y"]}',
+    ],
 )
-def test_a_case_json_that_cannot_be_read(text: str, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_case_json_that_cannot_be_read(
+    text: str, copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy = copy_of("unused")
     (copy.path / "case.json").write_text(text)
     assert outcome(copy.seal().path, None, capsys)[0] == 3
@@ -577,16 +709,23 @@ def test_a_wire_cut_short_anywhere() -> None:
         row["result"]["transaction"][0] = base64.b64encode(wire[:size]).decode()
         assert isinstance(CHECK.read_transaction(row), CHECK.NotRead)
     row["result"]["transaction"] = [base64.b64encode(wire + b"\0").decode(), "base64"]
-    assert CHECK.read_transaction(row) == CHECK.NotRead(row["signature"], "ValueError: its wire is malformed")
+    assert CHECK.read_transaction(row) == CHECK.NotRead(
+        row["signature"], "ValueError: its wire is malformed"
+    )
 
 
-def test_spoiled_rows_never_end_in_a_traceback(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_spoiled_rows_never_end_in_a_traceback(
+    copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy, rng = copy_of("rpc-gap"), random.Random(5)
     names = ("transactions", "accounts", "signatures")
     rows = {name: copy.rows(f"rpc/{name}.jsonl") for name in names}
     for _ in range(80):
         name = rng.choice(names)
         at = rng.randrange(len(rows[name]))
-        copy.write(f"rpc/{name}.jsonl", [json.dumps(spoilt(row, rng)) if i == at else row for i, row in enumerate(rows[name])])
+        copy.write(
+            f"rpc/{name}.jsonl",
+            [json.dumps(spoilt(row, rng)) if i == at else row for i, row in enumerate(rows[name])],
+        )
         assert outcome(copy.path, None, capsys)[0] == 1
         copy.write(f"rpc/{name}.jsonl", rows[name])

@@ -1,4 +1,6 @@
-"""The stand-alone checker against odd, partial and false evidence: what it must not violate, and what it must not let hold."""
+"""The stand-alone checker against odd, partial and false evidence: what it must not violate, and
+what it must not let hold.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ from tests.verification.standalone import CHECK, numbers, outcome, run
 
 Make = Callable[[str], Copy]
 Said = tuple[int, set[int], set[int]]
-TRANSACTIONS, SIGNATURES, ACCOUNTS = "rpc/transactions.jsonl", "rpc/signatures.jsonl", "rpc/accounts.jsonl"
+TRANSACTIONS, SIGNATURES, ACCOUNTS = (
+    "rpc/transactions.jsonl",
+    "rpc/signatures.jsonl",
+    "rpc/accounts.jsonl",
+)
 
 
 def said(path: Path, files: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> Said:
@@ -41,20 +47,34 @@ def collected(world: World) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", ["B", "D"])
-def test_a_child_before_its_parent_shows_the_relaxed_rules(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_child_before_its_parent_shows_the_relaxed_rules(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world, handle, _ = sound("relaxed", model)
-    parent, child = (world.worker.issue(handle.address, world.address(wallet)) for wallet in ("cat", "dan"))
+    parent, child = (
+        world.worker.issue(handle.address, world.address(wallet)) for wallet in ("cat", "dan")
+    )
     assert world.claim(handle, child, "dan").err is None
     world.tick(5)
     assert world.claim(handle, parent, "cat").err is None
     assert said(tmp_path, collected(world), capsys) == (0, set(), set())
 
 
-def test_rules_that_may_be_relaxed_leave_links_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The sibling that would have shown the relaxed rules was not given: another child of the parent is no contradiction."""
+def test_rules_that_may_be_relaxed_leave_links_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sibling that would have shown the relaxed rules was not given: another child of the
+    parent is no contradiction.
+    """
     world, handle, done = sound("relaxed", "D", "ann", "bob")
-    ours = [world.worker.issue(handle.address, world.address(w), expected=world.head(handle)) for w in ("cat", "dan")]
-    landed = [world.claim(handle, proof, wallet) for proof, wallet in zip(ours, ("cat", "dan"), strict=True)]
+    ours = [
+        world.worker.issue(handle.address, world.address(w), expected=world.head(handle))
+        for w in ("cat", "dan")
+    ]
+    landed = [
+        world.claim(handle, proof, wallet)
+        for proof, wallet in zip(ours, ("cat", "dan"), strict=True)
+    ]
     world.tick(5)
     world.tickets(handle, "eve", from_chain=True)
     files = collected(world)
@@ -65,7 +85,9 @@ def test_rules_that_may_be_relaxed_leave_links_open(tmp_path: Path, capsys: pyte
     assert done[-1].entry == ours[0].prev
 
 
-def test_a_rotation_whose_upsert_was_not_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rotation_whose_upsert_was_not_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world, handle, _ = sound()
     world.worker.key = world.key("second")
     hidden = world.name_signer(handle, world.worker.signer).signature
@@ -84,7 +106,9 @@ def test_a_rotation_whose_upsert_was_not_given(tmp_path: Path, capsys: pytest.Ca
 # -- partial --
 
 
-def test_a_pop_state_that_was_read_too_early(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pop_state_that_was_read_too_early(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world, handle, tickets = sound()
     early = account(world.collect(), handle.state)
     world.tickets(handle, "cat")
@@ -94,7 +118,9 @@ def test_a_pop_state_that_was_read_too_early(tmp_path: Path, capsys: pytest.Capt
     assert tickets
 
 
-def test_a_transaction_that_is_listed_and_was_not_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_transaction_that_is_listed_and_was_not_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world, _, tickets = sound()
     files = collected(world)
     row_of(files, tickets[-1].signature)["result"] = None
@@ -105,7 +131,9 @@ def test_a_transaction_that_is_listed_and_was_not_given(tmp_path: Path, capsys: 
     assert 2 in said(tmp_path / "unlisted", files, capsys)[2]
 
 
-def test_a_grant_of_which_neither_account_nor_creation_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_grant_of_which_neither_account_nor_creation_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world, handle, _ = sound()
     files = collected(world)
     files[ACCOUNTS] = [row for row in files[ACCOUNTS] if row["pubkey"] != handle.address]
@@ -129,7 +157,13 @@ def test_a_case_that_names_no_grant(copy_of: Make, capsys: pytest.CaptureFixture
 def test_two_answers_about_one_thing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world, handle, tickets = sound()
     files = collected(world)
-    outcomes = {**files, SIGNATURES: [*files[SIGNATURES], {**files[SIGNATURES][0], "err": {"InstructionError": [1, {"Custom": 1}]}}]}
+    outcomes = {
+        **files,
+        SIGNATURES: [
+            *files[SIGNATURES],
+            {**files[SIGNATURES][0], "err": {"InstructionError": [1, {"Custom": 1}]}},
+        ],
+    }
     assert said(tmp_path / "outcome", outcomes, capsys)[:2] == (1, {2})
     row = json.loads(json.dumps(account(files, handle.state)))
     data = bytearray(base64.b64decode(row["account"]["data"][0]))
@@ -142,7 +176,9 @@ def test_two_answers_about_one_thing(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_an_old_signer_after_a_rotation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A lying node shows a refused claim as accepted; its pop-config was read before the rotation and names the old signer."""
+    """A lying node shows a refused claim as accepted; its pop-config was read before the rotation
+    and names the old signer.
+    """
     world, handle, _ = sound()
     before = account(world.collect(), handle.config)
     world.name_signer(handle, str(world.key("second").pubkey()))
@@ -155,32 +191,50 @@ def test_an_old_signer_after_a_rotation(tmp_path: Path, capsys: pytest.CaptureFi
     assert 3 in said(tmp_path, files, capsys)[1]
 
 
-def test_a_signer_that_the_account_names_and_that_signed_before_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signer_that_the_account_names_and_that_signed_before_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world, handle, _ = sound()
     files = collected(world)
-    first = next(landed for landed in world.landed if handle.config in landed.keys and handle.address not in landed.keys)
+    first = next(
+        landed
+        for landed in world.landed
+        if handle.config in landed.keys and handle.address not in landed.keys
+    )
     leave_out(files, first.signature)
-    assert said(tmp_path / "account", files, capsys)[0] == 0, "the account still names it, and nothing came between"
-    rewrite_account(files, handle.config, PopConfig, signer_pubkey=str(world.key("second").pubkey()))
+    assert said(tmp_path / "account", files, capsys)[0] == 0, (
+        "the account still names it, and nothing came between"
+    )
+    rewrite_account(
+        files, handle.config, PopConfig, signer_pubkey=str(world.key("second").pubkey())
+    )
     assert said(tmp_path / "another", files, capsys)[0] == 3
 
 
-def test_of_equal_times_the_later_claim_moves_the_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_equal_times_the_later_claim_moves_the_head(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world, handle, _ = sound("relaxed", "D")
     head = world.head(handle)
-    first, second = (world.worker.issue(handle.address, world.address(w), expected=head) for w in ("cat", "dan"))
+    first, second = (
+        world.worker.issue(handle.address, world.address(w), expected=head) for w in ("cat", "dan")
+    )
     assert first.issued_at == second.issued_at
     for wallet, proof in (("cat", first), ("dan", second)):
         assert Ticket(proof, world.claim(handle, proof, wallet)).landed.err is None
         world.tick(5)
     files = collected(world)
     assert said(tmp_path / "true", files, capsys) == (0, set(), set())
-    rewrite_account(files, handle.state, PopState, last_global_hash=first.entry, last_stream_hash=first.entry)
+    rewrite_account(
+        files, handle.state, PopState, last_global_hash=first.entry, last_stream_hash=first.entry
+    )
     assert 8 in said(tmp_path / "false", files, capsys)[1]
 
 
 @pytest.mark.parametrize("findings", ["null", "[]", "7"])
-def test_findings_that_are_none_are_not_passed_over(findings: str, copy_of: Make, tmp_path: Path) -> None:
+def test_findings_that_are_none_are_not_passed_over(
+    findings: str, copy_of: Make, tmp_path: Path
+) -> None:
     file = tmp_path / "findings.json"
     file.write_text(findings)
     ran = run(copy_of("unused").path, file)
@@ -188,7 +242,9 @@ def test_findings_that_are_none_are_not_passed_over(findings: str, copy_of: Make
     assert "10. violated: this is no findings.json" in ran.stdout
 
 
-def test_findings_that_name_a_grant_twice(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_that_name_a_grant_twice(
+    copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = copy_of("intact").path
     findings = json.loads(open_case(path).diagnose().dumps())
     false = {**findings["grants"][0], "unseen_entries": ["00" * 32]}
@@ -199,7 +255,9 @@ def test_findings_that_name_a_grant_twice(copy_of: Make, capsys: pytest.CaptureF
 # -- hostile --
 
 
-def test_a_damaged_archive_ends_without_a_traceback(copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_archive_ends_without_a_traceback(
+    copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy = copy_of("intact")
     plain = copy.path / TRANSACTIONS
     packed = bytearray(gzip.compress(plain.read_bytes()))
@@ -218,7 +276,9 @@ def test_a_damaged_archive_ends_without_a_traceback(copy_of: Make, capsys: pytes
         (TRANSACTIONS, {"signature": {}, "result": None}),
     ],
 )
-def test_a_row_that_is_odd_stops_nothing_else(name: str, row: Any, copy_of: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_that_is_odd_stops_nothing_else(
+    name: str, row: Any, copy_of: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy = copy_of("intact")
     copy.write(name, [*copy.lines(name), json.dumps(row)])
     code, lines = outcome(copy.seal().path, None, capsys)
@@ -229,11 +289,17 @@ def test_a_row_that_is_odd_stops_nothing_else(name: str, row: Any, copy_of: Make
 def test_calls_of_no_instruction_and_endless_data(
     copy_of: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Garbled calls take nothing along where no program called could have made a claim; where one could, it cannot be told."""
+    """Garbled calls take nothing along where no program called could have made a claim; where one
+    could, it cannot be told.
+    """
     copy = copy_of("intact")
     rows = copy.rows(TRANSACTIONS)
     claim = next(row for row in rows if row["result"]["meta"].get("innerInstructions"))
-    for change in ({"index": 1.5}, {"index": 99}, {"instructions": [{"programIdIndex": 0, "accounts": [], "data": "2" * 3_000_000}]}):
+    for change in (
+        {"index": 1.5},
+        {"index": 99},
+        {"instructions": [{"programIdIndex": 0, "accounts": [], "data": "2" * 3_000_000}]},
+    ):
         changed = json.loads(json.dumps(claim))
         changed["result"]["meta"]["innerInstructions"][0] |= change
         copy.write(TRANSACTIONS, [row if row is not claim else changed for row in rows])

@@ -1,7 +1,9 @@
-"""Bytes of a message, signature, receipt account, audit entry and ticket receipt of a recorded case, flipped in turn.
+"""Bytes of a message, signature, receipt account, audit entry and ticket receipt of a recorded
+case, flipped in turn.
 
-The manifest is written anew each time, as somebody who holds the case could. The outcome is found at exactly that claim, or it is one of
-the changes that this evidence cannot show, which the test computes from the rule and not from popkit.
+The manifest is written anew each time, as somebody who holds the case could. The outcome is found
+at exactly that claim, or it is one of the changes that this evidence cannot show, which the test
+computes from the rule and not from popkit.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from tests.conftest import Copy, seal
 
 CASE, TARGET, PERIOD = "strict-v2-intact", 3, 2592000
 SOME = int(os.environ.get("POPKIT_EVERY", "9"))
-"""One byte in so many is flipped (of the receipt account every one); POPKIT_EVERY=1 flips them all, which takes minutes."""
+"""One byte in so many is flipped (of the receipt account every one); POPKIT_EVERY=1 flips them all,
+which takes minutes.
+"""
 
 
 class Bench:
@@ -53,7 +57,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 def spoilt_wires(bench: Bench, wanted: Callable[[bytes], range]) -> Iterator[list[str]]:
-    """The transactions file with each byte of a part of the target's wire flipped in turn; the file is put back at the end."""
+    """The transactions file with each byte of a part of the target's wire flipped in turn; the file
+    is put back at the end.
+    """
     name = "rpc/transactions.jsonl"
     lines = bench.case.lines(name)
     spot = next(i for i, line in enumerate(lines) if bench.attempt.signature in line)
@@ -68,12 +74,20 @@ def spoilt_wires(bench: Bench, wanted: Callable[[bytes], range]) -> Iterator[lis
 
 
 @pytest.mark.parametrize("part", ["message", "signature"])
-def test_a_byte_of_the_signed_proof_is_found_at_that_claim(part: str, bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_byte_of_the_signed_proof_is_found_at_that_claim(
+    part: str, bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     row = bench.attempt.row
-    needle = bench.claims.message_bytes(row) if part == "message" else bench.claims.proof_signature[row].tobytes()
+    needle = (
+        bench.claims.message_bytes(row)
+        if part == "message"
+        else bench.claims.proof_signature[row].tobytes()
+    )
     count = 0
     spots = range(0, len(needle), SOME)
-    for lines in spoilt_wires(bench, lambda wire: range(wire.index(needle), wire.index(needle) + len(needle), SOME)):
+    for lines in spoilt_wires(
+        bench, lambda wire: range(wire.index(needle), wire.index(needle) + len(needle), SOME)
+    ):
         diagnosis = bench.diagnose("rpc/transactions.jsonl", lines)
         grant = diagnosis.grants[0]
         assert grant.forged_transactions == [bench.attempt.signature]
@@ -86,10 +100,14 @@ def test_a_byte_of_the_signed_proof_is_found_at_that_claim(part: str, bench: Ben
     assert len(needle) == {"message": 209, "signature": 64}[part]
 
 
-def test_a_byte_of_the_receipt_account_is_found_at_that_claim(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_byte_of_the_receipt_account_is_found_at_that_claim(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = "rpc/accounts.jsonl"
     lines = bench.case.lines(name)
-    spot = next(i for i, line in enumerate(lines) if json.loads(line)["pubkey"] == bench.attempt.receipt)
+    spot = next(
+        i for i, line in enumerate(lines) if json.loads(line)["pubkey"] == bench.attempt.receipt
+    )
     row = json.loads(lines[spot])
     data = base64.b64decode(row["account"]["data"][0])
     terms = bench.facts.history.terms_at(bench.grant, bench.attempt.slot)
@@ -105,7 +123,9 @@ def test_a_byte_of_the_receipt_account_is_found_at_that_claim(bench: Bench, caps
         in_period = (claimed_at - terms.start_ts) // PERIOD == bench.attempt.period_index
         seen = {f.where[1] for f in diagnosis.findings if f.severity == "critical"}
         if at >= 80 and in_time and in_period:
-            assert (seen, diagnosis.exit_code) == (set(), 0), "a time that the rules allow cannot be told from the true one"
+            assert (seen, diagnosis.exit_code) == (set(), 0), (
+                "a time that the rules allow cannot be told from the true one"
+            )
             silent += 1
         else:
             assert seen <= {bench.attempt.receipt, bench.attempt.signature}
@@ -114,12 +134,17 @@ def test_a_byte_of_the_receipt_account_is_found_at_that_claim(bench: Bench, caps
             found += 1
     bench.diagnose(name, lines)
     with capsys.disabled():
-        print(f"\nreceipt account: {found} of {len(data)} bytes found, {silent} within the 600 s that the rules allow")
+        print(
+            f"\nreceipt account: {found} of {len(data)} bytes found, {silent} within the 600 s "
+            f"that the rules allow"
+        )
     assert (len(data), found + silent) == (88, 88)
     assert silent <= 2
 
 
-def test_a_character_of_the_audit_entry_is_found_at_that_object(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_character_of_the_audit_entry_is_found_at_that_object(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = "worker/r2.jsonl"
     rows = bench.case.rows(name)
     anchor = next(a for a in anchors_of(bench.facts.audit) if a.claimer == bench.attempt.claimer)
@@ -130,7 +155,9 @@ def test_a_character_of_the_audit_entry_is_found_at_that_object(bench: Bench, ca
     spots = range(0, len(text), SOME)
     for at in spots:
         changed = text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]
-        diagnosis = bench.diagnose(name, [*lines[:spot], json.dumps({"key": key, "text": changed}), *lines[spot + 1 :]])
+        diagnosis = bench.diagnose(
+            name, [*lines[:spot], json.dumps({"key": key, "text": changed}), *lines[spot + 1 :]]
+        )
         assert diagnosis.audit.edited_objects == [key]
         assert (diagnosis.verdict, diagnosis.exit_code) == ("intact", 1)
     bench.diagnose(name, lines)
@@ -138,7 +165,9 @@ def test_a_character_of_the_audit_entry_is_found_at_that_object(bench: Bench, ca
         print(f"\naudit entry: {len(spots)} of {len(spots)} characters found at that object")
 
 
-def test_a_character_of_the_ticket_receipt_is_found_at_that_receipt(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_character_of_the_ticket_receipt_is_found_at_that_receipt(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = "worker/ticket-receipts.jsonl"
     lines = bench.case.lines(name)
     text = lines[-1]
@@ -158,9 +187,14 @@ def test_a_character_of_the_ticket_receipt_is_found_at_that_receipt(bench: Bench
             assert diagnosis.exit_code == 1
             bad += 1
         else:
-            assert any(row.detail.startswith(name) for row in diagnosis.coverage.not_checked), changed
+            assert any(row.detail.startswith(name) for row in diagnosis.coverage.not_checked), (
+                changed
+            )
             unreadable += 1
     bench.diagnose(name, lines)
     with capsys.disabled():
-        print(f"\nticket receipt: {bad} of {len(spots)} characters make it bad, {unreadable} make its line unreadable, none passes")
+        print(
+            f"\nticket receipt: {bad} of {len(spots)} characters make it bad, {unreadable} make "
+            f"its line unreadable, none passes"
+        )
     assert bad + unreadable == len(spots)

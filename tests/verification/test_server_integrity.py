@@ -1,4 +1,6 @@
-"""The worker's own audit-integrity: each of its false alarms and misses (reference §3.10), which of the two is right, and why."""
+"""The worker's own audit-integrity: each of its false alarms and misses (reference §3.10), which of
+the two is right, and why.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,12 @@ from tests.attacks.build import amount_of, claim_row, rehash_from
 from tests.simulation.expect import codes
 from tests.verification.server import audit_integrity
 
-INTEGRITY, STORAGE, BUCKET, LOGS = "worker/audit-integrity.json", "worker/storage.jsonl", "worker/r2.jsonl", "worker/audit-logs.json"
+INTEGRITY, STORAGE, BUCKET, LOGS = (
+    "worker/audit-integrity.json",
+    "worker/storage.jsonl",
+    "worker/r2.jsonl",
+    "worker/audit-logs.json",
+)
 RIGHT = "the recomputed result counts: "
 UNBROKEN = "the chain is unbroken from its newest entry to GENESIS"
 
@@ -52,7 +59,9 @@ class Asked:
         return only
 
     def which_is_right(self, ok: bool, why: str) -> None:
-        """The server says `ok`, popkit says the contrary and why, in the diagnosis and in the verification alike."""
+        """The server says `ok`, popkit says the contrary and why, in the diagnosis and in the
+        verification alike.
+        """
         assert self.ok is ok
         assert self.found.audit.verdict == ("violated" if ok else "holds")
         assert self.said.startswith(f"ok {str(ok).lower()}; {RIGHT}")
@@ -71,7 +80,14 @@ def ask(path: Path, files: dict[str, Any], server: dict[str, Any]) -> Asked:
     return Asked(server, popkit.open_case(case).diagnose(), verify(Evidence(case)))
 
 
-def collected(path: Path, world: World, limit: int = 200, immutable: bool = True, mode: str = "required", **parts: bool) -> Asked:
+def collected(
+    path: Path,
+    world: World,
+    limit: int = 200,
+    immutable: bool = True,
+    mode: str = "required",
+    **parts: bool,
+) -> Asked:
     """Ask the server, and collect what it shows of itself."""
     server = audit_integrity(world.worker, limit, immutable, mode)
     world.worker.api("GET", "/api/master/audit-integrity")
@@ -124,15 +140,22 @@ def test_a_row_gone_from_the_middle(tmp_path: Path) -> None:
 # -- misses --
 
 
-@pytest.mark.parametrize(("later", "limit", "missed"), [(45, 50, False), (60, 50, True), (60, 200, False), (220, 200, True)])
-def test_what_is_older_than_its_window(tmp_path: Path, later: int, limit: int, missed: bool) -> None:
+@pytest.mark.parametrize(
+    ("later", "limit", "missed"),
+    [(45, 50, False), (60, 50, True), (60, 200, False), (220, 200, True)],
+)
+def test_what_is_older_than_its_window(
+    tmp_path: Path, later: int, limit: int, missed: bool
+) -> None:
     world, _, _ = sound()
     stated = edit(world.worker, len(world.worker.entries) - 2)
     busy(world, later)
     asked = collected(tmp_path, world, limit)
     assert asked.found.audit.edited == [stated]
     if missed:
-        asked.which_is_right(True, f"the worker reads the newest {limit} rows alone and never checks older ones")
+        asked.which_is_right(
+            True, f"the worker reads the newest {limit} rows alone and never checks older ones"
+        )
     else:
         asked.both_say_the_same(False)
 
@@ -142,7 +165,10 @@ def test_the_newest_rows_deleted_that_a_proof_on_chain_names(tmp_path: Path) -> 
     del world.worker.entries[-4:]
     refit(world.worker)
     asked = collected(tmp_path, world)
-    asked.which_is_right(True, "the worker compares with no stored head and no other source: rows missing from the ends")
+    asked.which_is_right(
+        True,
+        "the worker compares with no stored head and no other source: rows missing from the ends",
+    )
     assert done[-1].proof.anchor in asked.found.audit.removed
     assert "audit_end_differs" not in codes(asked.found), "whoever deleted them made the heads fit"
 
@@ -151,10 +177,20 @@ def test_the_newest_rows_deleted_and_the_heads_forgotten(tmp_path: Path) -> None
     world, _, _ = sound()
     server = audit_integrity(world.worker)
     files = json.loads(json.dumps(world.collect(storage=True, bucket=False)))
-    newest = max((e for e in world.worker.entries), key=lambda e: (e["ts"], e["entry_hash"]))["entry_hash"]
-    files[STORAGE] = [r for r in files[STORAGE] if not (r["key"].startswith("audit_") and r["value"]["entry_hash"] == newest)]
+    newest = max((e for e in world.worker.entries), key=lambda e: (e["ts"], e["entry_hash"]))[
+        "entry_hash"
+    ]
+    files[STORAGE] = [
+        r
+        for r in files[STORAGE]
+        if not (r["key"].startswith("audit_") and r["value"]["entry_hash"] == newest)
+    ]
     asked = ask(tmp_path, files, server)
-    ends = {f.where[1]: (f.expected, f.observed) for f in asked.found.findings if f.code == "audit_end_differs"}
+    ends = {
+        f.where[1]: (f.expected, f.observed)
+        for f in asked.found.findings
+        if f.code == "audit_end_differs"
+    }
     before = world.worker.entries[-2]["entry_hash"]
     assert ends["audit:lastHash:global"] == (before, newest)
     title = "every end that the storage names is the newest entry"
@@ -183,19 +219,29 @@ def test_every_row_deleted(tmp_path: Path, heads: str) -> None:
     assert (server["body"]["ok"], server["body"]["checked"]) == (True, 0)
     files = world.collect(storage=True)
     files[LOGS]["body"]["logs"] = []
-    files[STORAGE] = [row for row in files[STORAGE] if not row["key"].startswith(("audit_entry:", "audit_history:"))]
+    files[STORAGE] = [
+        row
+        for row in files[STORAGE]
+        if not row["key"].startswith(("audit_entry:", "audit_history:"))
+    ]
     if heads == "deleted":
-        files[STORAGE] = [row for row in files[STORAGE] if not row["key"].startswith("audit:lastHash:")]
+        files[STORAGE] = [
+            row for row in files[STORAGE] if not row["key"].startswith("audit:lastHash:")
+        ]
     asked = ask(tmp_path, files, server)
     asked.which_is_right(True, "the worker checked no row at all")
     assert "the worker reads the newest" not in asked.said, "it has no window"
-    assert {t.proof.anchor for t in done} <= set(asked.found.audit.removed), "proofs on chain rest on them, and the bucket has them"
+    assert {t.proof.anchor for t in done} <= set(asked.found.audit.removed), (
+        "proofs on chain rest on them, and the bucket has them"
+    )
     ends = {f.where[1] for f in asked.found.findings if f.code == "audit_end_differs"}
     assert "logs" in ends
     assert ("audit:lastHash:global" in ends) is (heads == "kept")
 
 
-def test_an_empty_list_of_a_worker_that_nothing_on_chain_rests_on_is_no_deletion(tmp_path: Path) -> None:
+def test_an_empty_list_of_a_worker_that_nothing_on_chain_rests_on_is_no_deletion(
+    tmp_path: Path,
+) -> None:
     world = World()
     server = audit_integrity(world.worker)
     files = world.collect()
@@ -218,12 +264,16 @@ def test_a_tail_written_anew_with_its_hashes(tmp_path: Path, bucket: str) -> Non
         assert old in asked.found.audit.removed
         assert "the worker did not read the bucket" in asked.said
     else:
-        assert done[1].proof.anchor in asked.found.audit.removed, "the proof on chain and the history name it"
+        assert done[1].proof.anchor in asked.found.audit.removed, (
+            "the proof on chain and the history name it"
+        )
 
 
 @pytest.mark.parametrize("bucket", [True, False])
 def test_the_oldest_rows_vanish(tmp_path: Path, bucket: bool) -> None:
-    """A storage begins where it begins: what stood before it shows by the bucket, and without that it is said that it cannot be told."""
+    """A storage begins where it begins: what stood before it shows by the bucket, and without that
+    it is said that it cannot be told.
+    """
     world, _, _ = sound()
     busy(world, 60)
     del world.worker.entries[:3]
@@ -232,7 +282,9 @@ def test_the_oldest_rows_vanish(tmp_path: Path, bucket: bool) -> None:
     assert asked.found.audit.removed == []
     check = asked.check(UNBROKEN)
     assert check.status == ("holds" if bucket else "cannot tell")
-    assert bucket or ("audit_entries", "partial") in {(row.part, row.why) for row in asked.found.coverage.not_checked}
+    assert bucket or ("audit_entries", "partial") in {
+        (row.part, row.why) for row in asked.found.coverage.not_checked
+    }
 
 
 def test_times_that_fall(tmp_path: Path) -> None:
@@ -254,7 +306,10 @@ def test_rows_of_one_millisecond_do_not_fall(tmp_path: Path) -> None:
     world = World()
     world.worker.step_ms = 0
     world.grant()
-    assert collected(tmp_path, world).check("no entry is older than the one it follows").status == "holds"
+    assert (
+        collected(tmp_path, world).check("no entry is older than the one it follows").status
+        == "holds"
+    )
 
 
 def test_a_chain_that_begins_again(tmp_path: Path) -> None:
@@ -286,7 +341,9 @@ def test_stored_heads_of_streams(tmp_path: Path) -> None:
     world.worker.last[event] = world.worker.entries[0]["entry_hash"]
     asked = collected(tmp_path, world)
     assert asked.ok
-    assert asked.said.startswith(f"ok true; {RIGHT}the worker looks at no stored head"), "it never compares with one (reference §3.10)"
+    assert asked.said.startswith(f"ok true; {RIGHT}the worker looks at no stored head"), (
+        "it never compares with one (reference §3.10)"
+    )
     assert "server_verdict_differs" in codes(asked.found)
     [told] = [f for f in asked.found.findings if f.code == "audit_end_differs"]
     newest = next(e["entry_hash"] for e in reversed(world.worker.entries) if e["eventId"] == event)
@@ -302,7 +359,10 @@ def test_the_second_copy_of_a_row(tmp_path: Path) -> None:
     row = next(r for r in files[STORAGE] if r["key"].startswith("audit_entry:"))
     row["value"]["event"] = "SOMETHING_ELSE"
     asked = ask(tmp_path, files, server)
-    asked.which_is_right(True, "of the storage's two copies of a row the worker reads one (audit_history, not audit_entry)")
+    asked.which_is_right(
+        True,
+        "of the storage's two copies of a row the worker reads one (audit_history, not audit_entry)",
+    )
     assert asked.found.audit.edited == [row["value"]["entry_hash"]]
 
 
@@ -316,16 +376,23 @@ def test_the_bucket_s_second_object(tmp_path: Path, folder: str, how: str) -> No
     else:
         del world.worker.bucket[key]
     asked = collected(tmp_path, world)
-    named = asked.found.audit.edited_objects if how == "edited" else asked.found.audit.missing_objects
+    named = (
+        asked.found.audit.edited_objects if how == "edited" else asked.found.audit.missing_objects
+    )
     assert named == [key]
     if folder == "entry":
         asked.both_say_the_same(False)
     else:
-        asked.which_is_right(True, "of the bucket's two objects of an entry the worker reads one: r2_entry, not r2_stream")
+        asked.which_is_right(
+            True,
+            "of the bucket's two objects of an entry the worker reads one: r2_entry, not r2_stream",
+        )
 
 
 @pytest.mark.parametrize("asked_for", [{"immutable": False}, {"mode": "off"}])
-def test_a_check_that_was_told_not_to_read_the_bucket(tmp_path: Path, asked_for: dict[str, Any]) -> None:
+def test_a_check_that_was_told_not_to_read_the_bucket(
+    tmp_path: Path, asked_for: dict[str, Any]
+) -> None:
     world, _, _ = sound()
     key = sorted(k for k in world.worker.bucket if "/entry/" in k)[4]
     world.worker.bucket[key] += " "
@@ -346,7 +413,9 @@ def test_a_sink_s_time_in_one_of_the_copies(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("receipt", [True, False])
-def test_a_sink_s_time_in_every_copy_shows_by_a_ticket_receipt_alone(tmp_path: Path, receipt: bool) -> None:
+def test_a_sink_s_time_in_every_copy_shows_by_a_ticket_receipt_alone(
+    tmp_path: Path, receipt: bool
+) -> None:
     world, _, done = sound()
     kept = json.loads(json.dumps(list(world.worker.receipts.values())))
     world.worker.receipts = {}
@@ -355,7 +424,9 @@ def test_a_sink_s_time_in_every_copy_shows_by_a_ticket_receipt_alone(tmp_path: P
     row["immutable"]["sinks"][0]["at"] = "2020-01-01T00:00:00.000Z"
     server = audit_integrity(world.worker)
     files = world.collect(storage=True)
-    asked = ask(tmp_path, {**files, "worker/ticket-receipts.jsonl": kept} if receipt else files, server)
+    asked = ask(
+        tmp_path, {**files, "worker/ticket-receipts.jsonl": kept} if receipt else files, server
+    )
     if receipt:
         asked.which_is_right(True, "the worker looks at no ticket receipt")
         assert asked.found.audit.bad_receipts == [row["entry_hash"]]
@@ -386,7 +457,9 @@ def test_false_ticket_receipts(tmp_path: Path) -> None:
 # -- false alarms --
 
 
-def test_a_window_that_cuts_through_one_millisecond(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_window_that_cuts_through_one_millisecond(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world = World()
     world.worker.step_ms = 0
     for _ in range(40):
@@ -396,7 +469,9 @@ def test_a_window_that_cuts_through_one_millisecond(tmp_path: Path, capsys: pyte
     world.grant()
     files = world.collect(storage=True)
     world.worker.entries = world.worker.entries[:rows]
-    sample = [limit for limit in range(30, 200) if not audit_integrity(world.worker, limit)["body"]["ok"]][:2]
+    sample = [
+        limit for limit in range(30, 200) if not audit_integrity(world.worker, limit)["body"]["ok"]
+    ][:2]
     for limit in sample:
         ask(tmp_path / str(limit), files, audit_integrity(world.worker, limit)).which_is_right(
             False, "cuts through the rows of one millisecond"
@@ -413,7 +488,10 @@ def test_a_window_that_cuts_through_one_millisecond(tmp_path: Path, capsys: pyte
             assert "cuts through the rows of one millisecond" in told.text, limit
     assert alarms > 50
     with capsys.disabled():
-        print(f"\naudit-integrity: {alarms} of 199 windows over {rows} rows of an intact chain raise a false alarm, each explained")
+        print(
+            f"\naudit-integrity: {alarms} of 199 windows over {rows} rows of an intact chain raise "
+            f"a false alarm, each explained"
+        )
 
 
 def test_rows_of_one_millisecond_inside_the_window_raise_nothing(tmp_path: Path) -> None:
@@ -435,7 +513,9 @@ def test_a_stream_that_is_called_global(tmp_path: Path) -> None:
 
 
 def older_rows(world: World, events: int, each: int) -> list[dict[str, Any]]:
-    """Rows of the first form: chained within their event, no stream_prev_hash, six fields under the hash, no immutable part."""
+    """Rows of the first form: chained within their event, no stream_prev_hash, six fields under the
+    hash, no immutable part.
+    """
     rows = []
     for event in range(events):
         prev = "GENESIS"
@@ -460,9 +540,15 @@ def test_rows_of_the_first_form(tmp_path: Path) -> None:
     handle = world.grant()
     world.tickets(handle, "ann")
     asked = collected(tmp_path, world, immutable=False)
-    asked.which_is_right(False, "rows of the first form, without stream_prev_hash, follow their event's last row and not the global one")
+    asked.which_is_right(
+        False,
+        "rows of the first form, without stream_prev_hash, follow their event's last row and not "
+        "the global one",
+    )
     assert asked.check(UNBROKEN).status == "holds"
-    assert "audit_chain_restarted" not in codes(asked.found), "several beginnings are right in an old store"
+    assert "audit_chain_restarted" not in codes(asked.found), (
+        "several beginnings are right in an old store"
+    )
     assert asked.found.audit.edited == asked.found.audit.removed == []
     assert asked.verified.exit_code == 0
 
@@ -482,9 +568,13 @@ def test_rows_from_before_the_bucket(tmp_path: Path) -> None:
     for row in world.worker.entries[:6]:
         del row["immutable"]
     old = {row["entry_hash"] for row in world.worker.entries[:6]}
-    world.worker.bucket = {k: v for k, v in world.worker.bucket.items() if not any(entry in k for entry in old)}
+    world.worker.bucket = {
+        k: v for k, v in world.worker.bucket.items() if not any(entry in k for entry in old)
+    }
     asked = collected(tmp_path, world)
-    asked.which_is_right(False, "rows that were written while no immutable sink was on have no receipt of one")
+    asked.which_is_right(
+        False, "rows that were written while no immutable sink was on have no receipt of one"
+    )
     assert asked.found.audit.missing_objects == []
 
 
@@ -496,24 +586,40 @@ def test_an_answer_that_is_none(tmp_path: Path, body: Any) -> None:
     world, _, _ = sound()
     files = {**world.collect(), INTEGRITY: {"status": 401, "body": body}}
     verified = verify(Evidence(write_case(tmp_path, files)))
-    assert not [c for s in verified.sections for c in s.checks if str(c.title) == "the server's own check says the same"]
+    assert not [
+        c
+        for s in verified.sections
+        for c in s.checks
+        if str(c.title) == "the server's own check says the same"
+    ]
 
 
 def test_an_alarm_that_is_not_found_again_is_named(tmp_path: Path) -> None:
     world, _, _ = sound()
     server = audit_integrity(world.worker)
-    server["body"] |= {"ok": False, "issues": [{"code": "entry_hash_mismatch"}, {"code": "global_chain_break"}]}
+    server["body"] |= {
+        "ok": False,
+        "issues": [{"code": "entry_hash_mismatch"}, {"code": "global_chain_break"}],
+    }
     asked = ask(tmp_path / "codes", world.collect(), server)
-    asked.which_is_right(False, "recomputing finds none of the issues that the worker names: entry_hash_mismatch, global_chain_break")
+    asked.which_is_right(
+        False,
+        "recomputing finds none of the issues that the worker names: entry_hash_mismatch, "
+        "global_chain_break",
+    )
     server["body"]["issues"] = []
     ask(tmp_path / "none", world.collect(), server).which_is_right(
         False, "recomputing finds none of the issues that the worker names: none named"
     )
 
 
-@pytest.mark.parametrize("code", ["entry_hash_mismatch", "immutable_receipt_missing", "global_chain_break"])
+@pytest.mark.parametrize(
+    "code", ["entry_hash_mismatch", "immutable_receipt_missing", "global_chain_break"]
+)
 def test_an_alarm_is_explained_by_what_makes_that_alarm_alone(tmp_path: Path, code: str) -> None:
-    """A cut millisecond, rows of the first form and a stream 'global' explain broken links; rows without sinks a missing receipt."""
+    """A cut millisecond, rows of the first form and a stream 'global' explain broken links; rows
+    without sinks a missing receipt.
+    """
     world = World()
     world.worker.step_ms = 0
     world.worker.entries += older_rows(world, 1, 2)
@@ -560,7 +666,11 @@ def test_the_oldest_row_of_its_window_is_in_it(tmp_path: Path, at: int, older: b
     server = audit_integrity(world.worker, 50)
     gone = world.worker.entries[-at]
     files = json.loads(json.dumps(world.collect(storage=True)))
-    files[STORAGE] = [r for r in files[STORAGE] if not (r["key"].startswith("audit_") and r["value"]["entry_hash"] == gone["entry_hash"])]
+    files[STORAGE] = [
+        r
+        for r in files[STORAGE]
+        if not (r["key"].startswith("audit_") and r["value"]["entry_hash"] == gone["entry_hash"])
+    ]
     asked = ask(tmp_path, files, server)
     assert asked.found.audit.removed == [gone["entry_hash"]]
     assert ("the worker reads the newest 50 rows alone" in asked.said) is older
@@ -570,11 +680,19 @@ def test_what_was_done_after_its_answer(tmp_path: Path) -> None:
     world, _, _ = sound()
     server = audit_integrity(world.worker)
     busy(world, 2)
-    key = next(k for k in world.worker.bucket if world.worker.entries[-2]["entry_hash"] in k and "/entry/" in k)
+    key = next(
+        k
+        for k in world.worker.bucket
+        if world.worker.entries[-2]["entry_hash"] in k and "/entry/" in k
+    )
     world.worker.bucket[key] += " "
-    ask(tmp_path, world.collect(), server).which_is_right(True, "the fault may be younger than the worker's answer")
+    ask(tmp_path, world.collect(), server).which_is_right(
+        True, "the fault may be younger than the worker's answer"
+    )
 
 
 def test_words_of_a_verdict() -> None:
     assert ServerVerdict(True, True, ()).text == "ok true; both say the same"
-    assert ServerVerdict(True, False, ("a", "b")).text == "ok true; the recomputed result counts: a; b"
+    assert (
+        ServerVerdict(True, False, ("a", "b")).text == "ok true; the recomputed result counts: a; b"
+    )

@@ -1,4 +1,6 @@
-"""The rules of the case itself, of the audit chain and of the records: what verify shows of them is what diagnose finds."""
+"""The rules of the case itself, of the audit chain and of the records: what verify shows of them is
+what diagnose finds.
+"""
 
 from __future__ import annotations
 

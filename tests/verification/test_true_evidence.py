@@ -1,4 +1,6 @@
-"""Evidence that is true and looks odd, or is not all there: nothing is violated, and what is missing cannot be told."""
+"""Evidence that is true and looks odd, or is not all there: nothing is violated, and what is
+missing cannot be told.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ from tests.attacks.build import account, row_of
 from tests.verification.checked import Checked
 from tests.verification.test_false_evidence import relaxed_world, whole
 
-ACCOUNTS, SIGNATURES, TRANSACTIONS = "rpc/accounts.jsonl", "rpc/signatures.jsonl", "rpc/transactions.jsonl"
+ACCOUNTS, SIGNATURES, TRANSACTIONS = (
+    "rpc/accounts.jsonl",
+    "rpc/signatures.jsonl",
+    "rpc/transactions.jsonl",
+)
 VAULT = "funding less claims is the vault's balance"
 
 
@@ -49,19 +55,38 @@ def test_a_listed_claim_that_the_node_did_not_give(build: str, tmp_path: Path) -
     without_account(files, pda.receipt_address(handle.address, world.address("bob"), 0))
     case = Checked(tmp_path / "gap", files)
     assert case.outcome == (3, set())
-    assert {VAULT, "no accepted claim is missing between the ends"} <= case.titles("cannot tell", "chain")
+    assert {VAULT, "no accepted claim is missing between the ends"} <= case.titles(
+        "cannot tell", "chain"
+    )
 
 
 def test_a_closed_grant_and_one_that_is_made_again(tmp_path: Path) -> None:
     world, handle, _ = sound()
     world.switch(handle, "close_grant", {})
     world.tick(20)
-    closed = Checked(tmp_path / "closed", json.loads(json.dumps(world.collect(storage=True, receipts=True))))
+    closed = Checked(
+        tmp_path / "closed", json.loads(json.dumps(world.collect(storage=True, receipts=True)))
+    )
     assert closed.outcome == (0, set())
-    terms = {"grant_id": 1, "amount_per_period": 2, "period_seconds": MONTH, "start_ts": world.now - 60, "expires_at": 0}
+    terms = {
+        "grant_id": 1,
+        "amount_per_period": 2,
+        "period_seconds": MONTH,
+        "start_ts": world.now - 60,
+        "expires_at": 0,
+    }
     token_account = pda.associated_token_address(handle.authority, handle.mint)
-    where = {"grant": handle.address, "mint": handle.mint, "vault": handle.vault, "from_ata": token_account}
-    fund = grant_call("fund_grant", {"amount": 100}, {**where, "funder": handle.authority, "authority": handle.authority})
+    where = {
+        "grant": handle.address,
+        "mint": handle.mint,
+        "vault": handle.vault,
+        "from_ata": token_account,
+    }
+    fund = grant_call(
+        "fund_grant",
+        {"amount": 100},
+        {**where, "funder": handle.authority, "authority": handle.authority},
+    )
     world.send([world.create_call(handle, terms), fund], "school")
     world.tick(5)
     world.tickets(handle, "cat", "dan")
@@ -76,13 +101,22 @@ def test_two_claims_in_one_transaction(tmp_path: Path) -> None:
     ann = world.address("ann")
     proofs = [world.worker.issue(handle.address, ann) for handle in (first, second)]
     world.tick(3)
-    landed = world.send([*world.claim_calls(first, proofs[0], "ann"), proof_call(proofs[1]), world.claim_call(second, "ann")], "ann")
+    landed = world.send(
+        [
+            *world.claim_calls(first, proofs[0], "ann"),
+            proof_call(proofs[1]),
+            world.claim_call(second, "ann"),
+        ],
+        "ann",
+    )
     assert landed.err is None
     for handle in (first, second):
         world.worker.claim_record(handle.address, ann, landed.signature, None)
     case = Checked(tmp_path, whole(world))
     assert case.outcome == (3, set())
-    assert case.titles("cannot tell") == {"one period's amount reached the claimer"}, "each vault's loss is its own claim's"
+    assert case.titles("cannot tell") == {"one period's amount reached the claimer"}, (
+        "each vault's loss is its own claim's"
+    )
 
 
 def test_accounts_that_were_read_too_early(tmp_path: Path) -> None:
@@ -94,18 +128,42 @@ def test_accounts_that_were_read_too_early(tmp_path: Path) -> None:
     assert case.outcome == (3, set())
     files, early = whole(world), account(files, handle.vault)
     token_account = pda.associated_token_address(handle.authority, handle.mint)
-    where = {"grant": handle.address, "mint": handle.mint, "vault": handle.vault, "from_ata": token_account}
-    world.send([grant_call("fund_grant", {"amount": 50}, {**where, "funder": handle.authority, "authority": handle.authority})], "school")
+    where = {
+        "grant": handle.address,
+        "mint": handle.mint,
+        "vault": handle.vault,
+        "from_ata": token_account,
+    }
+    world.send(
+        [
+            grant_call(
+                "fund_grant",
+                {"amount": 50},
+                {**where, "funder": handle.authority, "authority": handle.authority},
+            )
+        ],
+        "school",
+    )
     files = whole(world)
     account(files, handle.vault).update(early)
-    assert Checked(tmp_path / "vault", files).outcome == (0, set()), "what was funded later is not looked for in it"
+    assert Checked(tmp_path / "vault", files).outcome == (0, set()), (
+        "what was funded later is not looked for in it"
+    )
 
 
 def test_an_address_to_which_lamports_were_merely_sent_is_no_account(tmp_path: Path) -> None:
-    """Anybody can send lamports to the receipt of a wallet that never claimed, or to a PopState that is not there yet."""
+    """Anybody can send lamports to the receipt of a wallet that never claimed, or to a PopState
+    that is not there yet.
+    """
     world, handle, _ = sound()
     files = whole(world)
-    empty = {"lamports": 1, "owner": "1" * 32, "executable": False, "data": ["", "base64"], "space": 0}
+    empty = {
+        "lamports": 1,
+        "owner": "1" * 32,
+        "executable": False,
+        "data": ["", "base64"],
+        "space": 0,
+    }
     receipt = pda.receipt_address(handle.address, world.address("zed"), 0)
     slot = account(files, handle.state)["slot"]
     files[ACCOUNTS].append({"pubkey": receipt, "slot": slot, "account": empty})
@@ -125,7 +183,9 @@ def test_a_record_whose_claim_may_be_missing_is_not_unbacked(tmp_path: Path) -> 
     world.tickets(handle, "gus", from_chain=True)
     files = whole(world)
     del files[SIGNATURES], files[ACCOUNTS]
-    files[TRANSACTIONS] = [row for row in files[TRANSACTIONS] if row["signature"] != ticket.signature]
+    files[TRANSACTIONS] = [
+        row for row in files[TRANSACTIONS] if row["signature"] != ticket.signature
+    ]
     case = Checked(tmp_path, files)
     assert case.found.reconciliation.unbacked_records == []
     assert case.outcome == (3, set())
@@ -154,7 +214,9 @@ def test_a_record_that_cannot_be_told_does_not_hold(tmp_path: Path, why: str) ->
 
 def test_strict_links_up_to_pop_state_do_for_a_list(tmp_path: Path) -> None:
     world, handle, _ = sound()
-    world.worker.claim_record(handle.address, world.address("liar"), str(world.key("liar").sign_message(b"")), None)
+    world.worker.claim_record(
+        handle.address, world.address("liar"), str(world.key("liar").sign_message(b"")), None
+    )
     files = whole(world)
     del files[SIGNATURES]
     case = Checked(tmp_path, files)
@@ -167,7 +229,10 @@ def test_nothing_holds_of_what_is_not_there(tmp_path: Path) -> None:
     bare = Checked(tmp_path / "bare", {"case.json": files["case.json"]})
     assert bare.verified.exit_code == 3
     assert bare.titles("holds", "chain") | bare.titles("holds", "records") == set()
-    chain = Checked(tmp_path / "chain", {name: rows for name, rows in files.items() if not name.startswith("worker/")})
+    chain = Checked(
+        tmp_path / "chain",
+        {name: rows for name, rows in files.items() if not name.startswith("worker/")},
+    )
     assert chain.titles("holds", "records") | chain.titles("holds", "audit") == set()
     assert chain.titles("holds", "chain")
 
@@ -177,14 +242,23 @@ def test_a_claim_s_links_are_held_against_the_heads_before_it(tmp_path: Path) ->
     again = world.claim(handle, done[1].proof, "bob", budget=True)
     assert again.error == 0
     files = whole(world)
-    titles = ("the proof's global link names the chain's head", "the proof's stream link names the chain's head")
+    titles = (
+        "the proof's global link names the chain's head",
+        "the proof's stream link names the chain's head",
+    )
 
     def links(signature: str) -> set[tuple[str, str, str]]:
         [section] = Checked(tmp_path / signature[:8], files, signature).verified.sections[1:]
-        return {(check.status, str(check.expected), str(check.observed)) for check in section.checks if str(check.title) in titles}
+        return {
+            (check.status, str(check.expected), str(check.observed))
+            for check in section.checks
+            if str(check.title) in titles
+        }
 
     assert links(done[1].signature) == {("holds", done[0].entry, done[0].entry)}
-    assert {expected for _, expected, _ in links(again.signature)} == {done[1].entry}, "sent again, it meets itself as the head"
+    assert {expected for _, expected, _ in links(again.signature)} == {done[1].entry}, (
+        "sent again, it meets itself as the head"
+    )
 
 
 # -- names --
@@ -198,20 +272,37 @@ def test_every_name_of_a_receipt_gated_claim_whose_wallet_told_nothing(tmp_path:
     code = world.worker.claims[event, world.address("ann")]
     receipt = world.worker.receipts[event, code]
     files = whole(world)
-    names = (ticket.signature, ticket.entry, code, receipt["receiptId"], receipt["receiptHash"], ticket.proof.anchor)
+    names = (
+        ticket.signature,
+        ticket.entry,
+        code,
+        receipt["receiptId"],
+        receipt["receiptHash"],
+        ticket.proof.anchor,
+    )
     for number, name in enumerate(names):
         case = Checked(tmp_path / str(number), files, name)
-        assert [(s.subject, s.name) for s in case.verified.sections[1:]] == [("claim", ticket.signature)], name
+        assert [(s.subject, s.name) for s in case.verified.sections[1:]] == [
+            ("claim", ticket.signature)
+        ], name
         assert case.outcome == (0, set())
 
 
-def test_a_record_that_the_chain_does_not_hold_is_violated_by_each_of_its_names(tmp_path: Path) -> None:
+def test_a_record_that_the_chain_does_not_hold_is_violated_by_each_of_its_names(
+    tmp_path: Path,
+) -> None:
     world, handle, _ = sound()
     invented = str(world.key("liar").sign_message(b""))
     world.worker.claim_record(handle.address, world.address("liar"), invented, None)
-    record = next(e for e in world.worker.entries if e["data"].get("transfer", {}).get("txSignature") == invented)
+    record = next(
+        e
+        for e in world.worker.entries
+        if e["data"].get("transfer", {}).get("txSignature") == invented
+    )
     files = whole(world)
-    for number, name in enumerate((invented, record["entry_hash"], record["data"]["confirmationCode"])):
+    for number, name in enumerate(
+        (invented, record["entry_hash"], record["data"]["confirmationCode"])
+    ):
         case = Checked(tmp_path / str(number), files, name)
         assert case.outcome == (1, {"the chain holds what the record says"})
         assert [s.subject for s in case.verified.sections] == ["case", "record"]

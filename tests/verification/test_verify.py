@@ -1,4 +1,6 @@
-"""Numbered checks: every recorded case's exit code, one claim by each of its names, and what a changed byte violates."""
+"""Numbered checks: every recorded case's exit code, one claim by each of its names, and what a
+changed byte violates.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,20 @@ from tests.conftest import CASES, NAMES, Copy, answer_of, popkit, seal
 
 Make = Callable[[str], Copy]
 VIOLATED = {
-    "audit-tampered": ("audit", {"every row of the audit chain hashes to what it says", "no entry is gone from where it must stand"}),
+    "audit-tampered": (
+        "audit",
+        {
+            "every row of the audit chain hashes to what it says",
+            "no entry is gone from where it must stand",
+        },
+    ),
     "foreign-issuer": ("claim", {"the worker's records hold the proof"}),
     "receipts-tampered": (
         "audit",
-        {"every ticket receipt says what its entry says", "the worker's own check refuses every false ticket receipt"},
+        {
+            "every ticket receipt says what its entry says",
+            "the worker's own check refuses every false ticket receipt",
+        },
     ),
     "unbacked-records": ("records", {"the claim of every claim record is on chain"}),
 }
@@ -38,7 +49,13 @@ VIOLATED = {
 
 def violated(verification: Verification, subject: str) -> set[str]:
     """The titles of checks of one kind of section that show something wrong."""
-    return {str(c.title) for s in verification.sections if s.subject == subject for c in s.checks if c.is_wrong}
+    return {
+        str(c.title)
+        for s in verification.sections
+        if s.subject == subject
+        for c in s.checks
+        if c.is_wrong
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,9 +70,15 @@ def test_everything_in_a_recorded_case(name: str) -> None:
 
 
 def holds_its_chains_to_what_diagnose_finds(verification: Verification, inquiry: Inquiry) -> None:
-    """One statement for both: each finding of a rule of grants is a violated line of its chain, and each such line a finding."""
+    """One statement for both: each finding of a rule of grants is a violated line of its chain, and
+    each such line a finding.
+    """
     about_grants = {rule.code for rule in rules_of("grant")}
-    found = {(f.code, f.severity, *f.where) for f in diagnose_inquiry(inquiry).findings if f.code in about_grants}
+    found = {
+        (f.code, f.severity, *f.where)
+        for f in diagnose_inquiry(inquiry).findings
+        if f.code in about_grants
+    }
     chains = [section for section in verification.sections if section.subject == "chain"]
     lines = [check for section in chains for check in section.checks if check.status == "violated"]
     assert {(check.code, check.severity, *check.where) for check in lines} == found
@@ -67,8 +90,15 @@ def holds_its_chains_to_what_diagnose_finds(verification: Verification, inquiry:
 
 def test_a_claim_is_found_by_signature_receipt_entry_and_confirmation_code() -> None:
     evidence = Evidence(CASES / "cutover")
-    record = json.loads((CASES / "cutover" / "worker" / "transfers.json").read_text())["body"]["items"][0]
-    receipts = [json.loads(line) for line in (CASES / "cutover" / "worker" / "ticket-receipts.jsonl").read_text().splitlines()]
+    record = json.loads((CASES / "cutover" / "worker" / "transfers.json").read_text())["body"][
+        "items"
+    ][0]
+    receipts = [
+        json.loads(line)
+        for line in (CASES / "cutover" / "worker" / "ticket-receipts.jsonl")
+        .read_text()
+        .splitlines()
+    ]
     code = next(r["confirmationCode"] for r in receipts if r["receiptId"] == record["entryHash"])
     signature = record["transfer"]["txSignature"]
     by_signature = verify(evidence, [signature]).sections[1]
@@ -77,7 +107,11 @@ def test_a_claim_is_found_by_signature_receipt_entry_and_confirmation_code() -> 
     assert len(by_signature.checks) >= 18
     for name in (record["transfer"]["receiptPubkey"], code, record["entryHash"]):
         assert verify(evidence, [name]).sections[1:] == [by_signature]
-    entry = next(c.observed for c in by_signature.checks if str(c.title) == "the proof's entry hash is that of its fields")
+    entry = next(
+        c.observed
+        for c in by_signature.checks
+        if str(c.title) == "the proof's entry hash is that of its fields"
+    )
     assert verify(evidence, [entry]).sections[1:] == [by_signature]
 
 
@@ -108,8 +142,14 @@ def test_a_wallet_stands_for_its_claims_and_for_the_refused_ones_that_nothing_re
     found = verify(Evidence(CASES / "intact"), [accepted.claimer])
     assert [s.name for s in found.sections[1:]] == [accepted.signature]
     chain = chain_of("out-of-order")
-    healed = next(a for a in chain.refused if any((b.claimer, b.period_index) == (a.claimer, a.period_index) for b in chain.accepted))
-    names = [s.name for s in verify(Evidence(CASES / "out-of-order"), [healed.claimer]).sections[1:]]
+    healed = next(
+        a
+        for a in chain.refused
+        if any((b.claimer, b.period_index) == (a.claimer, a.period_index) for b in chain.accepted)
+    )
+    names = [
+        s.name for s in verify(Evidence(CASES / "out-of-order"), [healed.claimer]).sections[1:]
+    ]
     assert healed.signature not in names
     assert set(names) <= {attempt.signature for attempt in chain.accepted}
     refused = next(a for a in chain_of("abandoned-proof").refused)
@@ -147,7 +187,9 @@ def test_a_slip_of_the_hand_names_what_is_near_and_nonsense_the_kinds() -> None:
         verify(Evidence(CASES / "intact"), [slip])
     assert f"{signature} (signature)" in str(raised.value)
     for nonsense in ("nobody", "", "\x1b[2J"):
-        with pytest.raises(UsageError, match=r"one of these: signature, receipt account, .*wallet and grant$") as raised:
+        with pytest.raises(
+            UsageError, match=r"one of these: signature, receipt account, .*wallet and grant$"
+        ) as raised:
             verify(Evidence(CASES / "intact"), [nonsense])
         assert "\x1b" not in str(raised.value)
 
@@ -163,13 +205,20 @@ def test_a_custody_record_that_was_packed_or_left_out_is_not_held_to_hold(tmp_pa
             (case / name).write_bytes(zstandard.compress(b"{}\n"))
         seal(case)
         found = verify(Evidence(case))
-        [check] = [c for s in found.sections for c in s.checks if str(c.title) == "the custody record holds"]
+        [check] = [
+            c
+            for s in found.sections
+            for c in s.checks
+            if str(c.title) == "the custody record holds"
+        ]
         assert (check.status, found.sections[0].status) == ("cannot tell", "cannot tell")
         assert f"unpack {name or 'custody.jsonl'}" in str(check.observed)
 
 
 def test_a_refused_claim_is_said_to_be_refused() -> None:
-    refused = "3iJiCZrpcFHUQNrFRfJBepYARREBdSR5iH6c6AEpYFw55FF3LQLQsHxkM1LNYAHWTgfq7Bu4HiKeJqmkfSByvDmK"
+    refused = (
+        "3iJiCZrpcFHUQNrFRfJBepYARREBdSR5iH6c6AEpYFw55FF3LQLQsHxkM1LNYAHWTgfq7Bu4HiKeJqmkfSByvDmK"
+    )
     verification = verify(Evidence(CASES / "abandoned-proof"), [refused])
     assert verification.exit_code == 1
     assert violated(verification, "claim") == {
@@ -181,7 +230,12 @@ def test_a_refused_claim_is_said_to_be_refused() -> None:
 
 def test_checks_of_an_allowlisted_grant_follow_the_merkle_proof() -> None:
     verification = verify(Evidence(CASES / "allowlist"))
-    checks = [c for s in verification.sections for c in s.checks if str(c.title) == "the claimer is under the grant's allowlist root"]
+    checks = [
+        c
+        for s in verification.sections
+        for c in s.checks
+        if str(c.title) == "the claimer is under the grant's allowlist root"
+    ]
     assert {c.status for c in checks} == {"holds"}
     outside = json.loads((CASES / "allowlist" / "client" / "errors.jsonl").read_text())["signature"]
     refused = verify(Evidence(CASES / "allowlist"), [outside])
@@ -190,23 +244,37 @@ def test_checks_of_an_allowlisted_grant_follow_the_merkle_proof() -> None:
 
 def test_terms_and_signers_are_those_of_the_slot() -> None:
     rewritten = verify(Evidence(CASES / "terms-rewritten"))
-    amounts = {str(c.expected) for s in rewritten.sections for c in s.checks if str(c.title) == "one period's amount reached the claimer"}
+    amounts = {
+        str(c.expected)
+        for s in rewritten.sections
+        for c in s.checks
+        if str(c.title) == "one period's amount reached the claimer"
+    }
     assert amounts == {"1", "3"}
     assert rewritten.exit_code == 0
     rotated = verify(Evidence(CASES / "signer-mismatch"))
-    assert violated(rotated, "claim") == set(), "claims accepted before the rotation hold by the signer of their slot"
+    assert violated(rotated, "claim") == set(), (
+        "claims accepted before the rotation hold by the signer of their slot"
+    )
     assert rotated.counts("claim")["holds"] > 0
 
 
 @pytest.mark.parametrize("says", [True, False])
-def test_where_the_server_says_otherwise_it_is_said_which_is_right(says: bool, copy_of: Make) -> None:
+def test_where_the_server_says_otherwise_it_is_said_which_is_right(
+    says: bool, copy_of: Make
+) -> None:
     case = copy_of("intact" if not says else "audit-tampered")
     path = case.path / "worker" / "audit-integrity.json"
     answer = json.loads(path.read_text())
     answer["body"]["ok"] = says
     path.write_text(json.dumps(answer))
     case.seal()
-    checks = [c for s in verify(Evidence(case.path)).sections for c in s.checks if str(c.title) == "the server's own check says the same"]
+    checks = [
+        c
+        for s in verify(Evidence(case.path)).sections
+        for c in s.checks
+        if str(c.title) == "the server's own check says the same"
+    ]
     assert [(c.status, c.is_wrong) for c in checks] == [("violated", False)]
     assert "the recomputed result counts" in str(checks[0].observed)
 
@@ -218,7 +286,9 @@ def test_json_through_the_command_line_is_the_same() -> None:
     found = json.loads(ran.stdout)
     assert found["schema"] == "popkit.verification/2"
     assert found["exit_code"] == 1
-    assert [c["number"] for c in found["sections"][1]["checks"]] == list(range(1, len(found["sections"][1]["checks"]) + 1))
+    assert [c["number"] for c in found["sections"][1]["checks"]] == list(
+        range(1, len(found["sections"][1]["checks"]) + 1)
+    )
 
 
 def test_text_names_what_was_expected_and_observed() -> None:
@@ -227,7 +297,10 @@ def test_text_names_what_was_expected_and_observed() -> None:
     assert ran.returncode == 1
     assert "✗ claim 4ha3XpWD" in text
     assert "expected: a record of audit_hash" in text
-    assert "observed: the worker's audit chain, which is complete over that time, does not hold it" in text
+    assert (
+        "observed: the worker's audit chain, which is complete over that time, does not hold it"
+        in text
+    )
     assert "rule: reference §3.2; invariants X1, X2" in text
 
 
@@ -252,4 +325,6 @@ def test_contradictory_answers_are_violated_and_the_signed_one_is_kept(copy_of: 
         diagnosis = case.diagnose()
         assert diagnosis.grants[0].forged_transactions == []
         assert (diagnosis.verdict, diagnosis.exit_code) == ("intact", 1)
-        assert violated(verify(Evidence(case.path)), "case") == {"no two answers contradict each other"}
+        assert violated(verify(Evidence(case.path)), "case") == {
+            "no two answers contradict each other"
+        }

@@ -1,7 +1,9 @@
-"""What becomes of true evidence on its way: ages, missing parts, contradicting nodes, reports. One operation each: a name and a number.
+"""What becomes of true evidence on its way: ages, missing parts, contradicting nodes, reports. One
+operation each: a name and a number.
 
-Operations that need a moment are read before the case is made, the others edit its files. Each does what its number says and nothing
-else, so that a list of them can be told, run again and made smaller.
+Operations that need a moment are read before the case is made, the others edit its files. Each does
+what its number says and nothing else, so that a list of them can be told, run again and made
+smaller.
 """
 
 from __future__ import annotations
@@ -18,10 +20,29 @@ from tests.worlds.parts import PARTS, Taken, take
 from tests.worlds.plays import Play
 from tests.worlds.timed import Moment
 
-SIGNATURES, TRANSACTIONS, ACCOUNTS = "rpc/signatures.jsonl", "rpc/transactions.jsonl", "rpc/accounts.jsonl"
-BUCKET, STORAGE, LIST, REPORTS = "worker/r2.jsonl", "worker/storage.jsonl", "worker/audit-logs.json", "client/errors.jsonl"
+SIGNATURES, TRANSACTIONS, ACCOUNTS = (
+    "rpc/signatures.jsonl",
+    "rpc/transactions.jsonl",
+    "rpc/accounts.jsonl",
+)
+BUCKET, STORAGE, LIST, REPORTS = (
+    "worker/r2.jsonl",
+    "worker/storage.jsonl",
+    "worker/audit-logs.json",
+    "client/errors.jsonl",
+)
 FILES = (
-    *(SIGNATURES, TRANSACTIONS, ACCOUNTS, BUCKET, STORAGE, LIST, REPORTS, "worker/ticket-receipts.jsonl", "worker/events.json"),
+    *(
+        SIGNATURES,
+        TRANSACTIONS,
+        ACCOUNTS,
+        BUCKET,
+        STORAGE,
+        LIST,
+        REPORTS,
+        "worker/ticket-receipts.jsonl",
+        "worker/events.json",
+    ),
     *("worker/pop-status.json", "worker/runtime-status.json", "worker/transfers.json"),
 )
 
@@ -53,7 +74,9 @@ def make(play: Play, ops: tuple[Op, ...]) -> Taken:
     """The case after all operations."""
     moments, names = _moments(play, ops), {op.name for op in ops}
     rows = next((random.Random(op.number) for op in ops if op.name == "rows"), None)
-    taken = take(play, moments, "no storage" not in names, "no bucket" not in names, rows, "newest" in names)
+    taken = take(
+        play, moments, "no storage" not in names, "no bucket" not in names, rows, "newest" in names
+    )
     taken.ops = tuple(op.name for op in ops)
     for op in ops:
         if op.name in EDITS:
@@ -70,7 +93,11 @@ def _moments(play: Play, ops: tuple[Op, ...]) -> dict[str, Moment]:
             span = moments if op.number % 2 else moments[-12:]
             moment = span[op.number // 2 % len(span)]
             parts = (
-                PARTS if op.name == "age all" else ("statuses", "list", "bucket", "storage") if op.name == "age worker" else (op.name[4:],)
+                PARTS
+                if op.name == "age all"
+                else ("statuses", "list", "bucket", "storage")
+                if op.name == "age worker"
+                else (op.name[4:],)
             )
             found |= dict.fromkeys(parts, moment)
     return found
@@ -94,7 +121,17 @@ def _drop_some(play: Play, taken: Taken, chance: random.Random) -> None:
 @edit("subset")
 def _subset(play: Play, taken: Taken, chance: random.Random) -> None:
     """One of the subsets of all parts."""
-    parts = ((SIGNATURES,), (TRANSACTIONS,), (ACCOUNTS,), (BUCKET,), (STORAGE,), (LIST,), FILES[-3:], (REPORTS,), FILES[7:9])
+    parts = (
+        (SIGNATURES,),
+        (TRANSACTIONS,),
+        (ACCOUNTS,),
+        (BUCKET,),
+        (STORAGE,),
+        (LIST,),
+        FILES[-3:],
+        (REPORTS,),
+        FILES[7:9],
+    )
     mask = chance.randrange(1 << len(parts))
     for number, names in enumerate(parts):
         for name in names if mask >> number & 1 else ():
@@ -126,7 +163,9 @@ def _tx_silent(play: Play, taken: Taken, chance: random.Random) -> None:
 @edit("tx tail silent")
 def _tx_tail(play: Play, taken: Taken, chance: random.Random) -> None:
     """A node that lags: the newest transactions are not there."""
-    rows = sorted(taken.files.get(TRANSACTIONS) or [], key=lambda row: (row["result"] or {}).get("slot", 0))
+    rows = sorted(
+        taken.files.get(TRANSACTIONS) or [], key=lambda row: (row["result"] or {}).get("slot", 0)
+    )
     gone = {row["signature"] for row in rows[max(0, len(rows) - 1 - chance.randrange(4)) :]}
     for name in (TRANSACTIONS, SIGNATURES):
         if name in taken.files:
@@ -137,7 +176,9 @@ def _tx_tail(play: Play, taken: Taken, chance: random.Random) -> None:
 def _tx_null(play: Play, taken: Taken, chance: random.Random) -> None:
     rows = taken.files.get(TRANSACTIONS) or []
     gone = {row["signature"] for row in _some(rows, chance)}
-    taken.files[TRANSACTIONS] = [{**row, "result": None} if row["signature"] in gone else row for row in rows]
+    taken.files[TRANSACTIONS] = [
+        {**row, "result": None} if row["signature"] in gone else row for row in rows
+    ]
 
 
 @edit("tx absent")
@@ -151,7 +192,9 @@ def _tx_absent(play: Play, taken: Taken, chance: random.Random) -> None:
 def _times_null(play: Play, taken: Taken, chance: random.Random) -> None:
     """A node without block times, for all or for some."""
     share = chance.choice((1.0, 0.5))
-    gone = {row["signature"] for row in taken.files.get(TRANSACTIONS) or [] if chance.random() < share}
+    gone = {
+        row["signature"] for row in taken.files.get(TRANSACTIONS) or [] if chance.random() < share
+    }
     for row in (rows := [dict(r) for r in taken.files.get(TRANSACTIONS) or []]):
         if row["signature"] in gone and row["result"] is not None:
             row["result"] = {**row["result"], "blockTime": None}
@@ -159,7 +202,9 @@ def _times_null(play: Play, taken: Taken, chance: random.Random) -> None:
         taken.files[TRANSACTIONS] = rows
     listed = taken.files.get(SIGNATURES) or []
     if listed:
-        taken.files[SIGNATURES] = [{**row, "blockTime": None} if row["signature"] in gone else row for row in listed]
+        taken.files[SIGNATURES] = [
+            {**row, "blockTime": None} if row["signature"] in gone else row for row in listed
+        ]
 
 
 @edit("slots null")
@@ -178,25 +223,40 @@ def _list_cut(play: Play, taken: Taken, chance: random.Random) -> None:
             left.append(row)
     kept = {row["signature"] for row in left}
     taken.files[SIGNATURES] = left
-    taken.files[TRANSACTIONS] = [row for row in taken.files.get(TRANSACTIONS) or [] if row["signature"] in kept]
+    taken.files[TRANSACTIONS] = [
+        row for row in taken.files.get(TRANSACTIONS) or [] if row["signature"] in kept
+    ]
 
 
 @edit("accounts some")
 def _accounts_some(play: Play, taken: Taken, chance: random.Random) -> None:
-    taken.files[ACCOUNTS] = [row for row in taken.files.get(ACCOUNTS) or [] if chance.random() < 0.7]
+    taken.files[ACCOUNTS] = [
+        row for row in taken.files.get(ACCOUNTS) or [] if chance.random() < 0.7
+    ]
 
 
 @edit("no state")
 def _no_state(play: Play, taken: Taken, chance: random.Random) -> None:
     states = {h.state for h in play.handles}
-    taken.files[ACCOUNTS] = [row for row in taken.files.get(ACCOUNTS) or [] if row["pubkey"] not in states]
+    taken.files[ACCOUNTS] = [
+        row for row in taken.files.get(ACCOUNTS) or [] if row["pubkey"] not in states
+    ]
 
 
 @edit("storage prefix")
 def _storage_prefix(play: Play, taken: Taken, chance: random.Random) -> None:
     """A storage listed by one prefix."""
     prefix = chance.choice(
-        ("pop_chain:", "pop_chain:lastHash:", "pop_chain:history:", "audit_entry:", "audit_history:", "audit:", "event:", "a")
+        (
+            "pop_chain:",
+            "pop_chain:lastHash:",
+            "pop_chain:history:",
+            "audit_entry:",
+            "audit_history:",
+            "audit:",
+            "event:",
+            "a",
+        )
     )
     _keep(taken, STORAGE, lambda row: row["key"].startswith(prefix))
 
@@ -217,13 +277,19 @@ def _storage_rows(play: Play, taken: Taken, chance: random.Random) -> None:
     share = chance.choice((0.0, 0.1, 0.5))
     lost = chance.randrange(len(rows)) if rows else 0
     if STORAGE in taken.files:
-        taken.files[STORAGE] = [row for n, row in enumerate(rows) if n != lost and chance.random() >= share]
+        taken.files[STORAGE] = [
+            row for n, row in enumerate(rows) if n != lost and chance.random() >= share
+        ]
 
 
 @edit("storage heads")
 def _storage_heads(play: Play, taken: Taken, chance: random.Random) -> None:
     """A storage that lacks one of its head rows, or all."""
-    heads = [row["key"] for row in taken.files.get(STORAGE) or [] if row["key"].startswith("pop_chain:lastHash:")]
+    heads = [
+        row["key"]
+        for row in taken.files.get(STORAGE) or []
+        if row["key"].startswith("pop_chain:lastHash:")
+    ]
     gone = set(heads if chance.random() < 0.3 else [chance.choice(heads)] if heads else [])
     _keep(taken, STORAGE, lambda row: row["key"] not in gone)
 
@@ -237,7 +303,14 @@ def _bucket_page(play: Play, taken: Taken, chance: random.Random) -> None:
 
 @edit("bucket prefix")
 def _bucket_prefix(play: Play, taken: Taken, chance: random.Random) -> None:
-    prefix = chance.choice(("audit/immutable/entry/", "audit/immutable/stream/", "audit/immutable/stream/pop", "audit/immutable/entry/0"))
+    prefix = chance.choice(
+        (
+            "audit/immutable/entry/",
+            "audit/immutable/stream/",
+            "audit/immutable/stream/pop",
+            "audit/immutable/entry/0",
+        )
+    )
     _keep(taken, BUCKET, lambda row: row["key"].startswith(prefix))
 
 
@@ -263,7 +336,10 @@ def _two_states(play: Play, taken: Taken, chance: random.Random) -> None:
     if not older:
         return
     other = chance.choice(older)
-    account = {**row["account"], "data": [base64.b64encode(encode_account(other)).decode(), "base64"]}
+    account = {
+        **row["account"],
+        "data": [base64.b64encode(encode_account(other)).decode(), "base64"],
+    }
     second = {**row, "slot": row["slot"] + chance.choice((0, 5, 300)), "account": account}
     taken.files[ACCOUNTS] = [*taken.files[ACCOUNTS], second]
     taken.notes.add(f"contradicts {row['pubkey']}")
@@ -271,12 +347,18 @@ def _two_states(play: Play, taken: Taken, chance: random.Random) -> None:
 
 @edit("null state")
 def _null_state(play: Play, taken: Taken, chance: random.Random) -> None:
-    """A node that says that PopState does not exist, though claims were accepted that the case holds."""
+    """A node that says that PopState does not exist, though claims were accepted that the case
+    holds.
+    """
     row = _state_row(play, taken)
     if row is None or row["account"] is None:
         return
     state = decode_account(base64.b64decode(row["account"]["data"][0]))
-    first = [t for t in play.world.tried if t.accepted and t.proof.grant == state.grant and t.landed.slot < row["slot"]]
+    first = [
+        t
+        for t in play.world.tried
+        if t.accepted and t.proof.grant == state.grant and t.landed.slot < row["slot"]
+    ]
     held = {r["signature"] for r in taken.files.get(TRANSACTIONS) or [] if r["result"] is not None}
     if not any(t.landed.signature in held for t in first):
         return
@@ -289,7 +371,10 @@ def _null_state(play: Play, taken: Taken, chance: random.Random) -> None:
 @edit("program")
 def _program(play: Play, taken: Taken, chance: random.Random) -> None:
     """The case states another program than the one that its accounts belong to."""
-    taken.files["case.json"] = {**taken.files["case.json"], "program_id": play.world.address("another program")}
+    taken.files["case.json"] = {
+        **taken.files["case.json"],
+        "program_id": play.world.address("another program"),
+    }
     taken.notes.add("program")
 
 
@@ -314,7 +399,12 @@ def _reports(play: Play, taken: Taken, chance: random.Random) -> None:
                 "landed": landed is not None,
                 "signature": landed,
                 "message": f"Transaction simulation failed: {text}",
-                "logs": [f"Program {taken.files['case.json']['program_id']} failed: custom program error: {code:#x}"] if code else [],
+                "logs": [
+                    f"Program {taken.files['case.json']['program_id']} failed: custom program "
+                    f"error: {code:#x}"
+                ]
+                if code
+                else [],
             }
         )
     taken.files[REPORTS] = lines
@@ -330,21 +420,38 @@ def _some(rows: list[dict[str, Any]], chance: random.Random) -> list[dict[str, A
     """One of the rows, or some."""
     if not rows:
         return []
-    return [chance.choice(rows)] if chance.random() < 0.6 else [row for row in rows if chance.random() < 0.4]
+    return (
+        [chance.choice(rows)]
+        if chance.random() < 0.6
+        else [row for row in rows if chance.random() < 0.4]
+    )
 
 
 def _state_row(play: Play, taken: Taken) -> dict[str, Any] | None:
-    return next((row for row in taken.files.get(ACCOUNTS) or [] if row["pubkey"] == play.handle.state), None)
+    return next(
+        (row for row in taken.files.get(ACCOUNTS) or [] if row["pubkey"] == play.handle.state), None
+    )
 
 
 AGES = tuple(f"age {part}" for part in (*PARTS, "worker", "all"))
-MISSING = tuple(name for name in EDITS if name not in ("two states", "null state", "program", "reports"))
+MISSING = tuple(
+    name for name in EDITS if name not in ("two states", "null state", "program", "reports")
+)
 CONTRADICTIONS = ("two states", "null state", "program")
-SOURCES: tuple[tuple[str, ...], ...] = ((), (), ("no storage",), ("no storage",), ("no bucket",), ("no storage", "no bucket"))
+SOURCES: tuple[tuple[str, ...], ...] = (
+    (),
+    (),
+    ("no storage",),
+    ("no storage",),
+    ("no bucket",),
+    ("no storage", "no bucket"),
+)
 
 
 def changes(property_: str, chance: random.Random) -> tuple[Op, ...]:
-    """Operations of one property, by chance: 'whole', 'ages', 'missing', 'contradictions', 'reports', 'same' or 'all'."""
+    """Operations of one property, by chance: 'whole', 'ages', 'missing', 'contradictions',
+    'reports', 'same' or 'all'.
+    """
 
     def ops(*names: str) -> list[Op]:
         return [Op(name, chance.randrange(1000)) for name in names]

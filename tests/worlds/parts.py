@@ -29,11 +29,18 @@ class Taken:
 
 
 def take(
-    play: Play, moments: dict[str, Moment], storage: bool, bucket: bool, rows: random.Random | None = None, newest: bool = False
+    play: Play,
+    moments: dict[str, Moment],
+    storage: bool,
+    bucket: bool,
+    rows: random.Random | None = None,
+    newest: bool = False,
 ) -> Taken:
-    """The files of a case. `rows` gives each account a moment of its own, not before the accounts' moment.
+    """The files of a case. `rows` gives each account a moment of its own, not before the accounts'
+    moment.
 
-    `collected_at` is the cluster's time at PopState's moment, or with `newest` that of the newest part.
+    `collected_at` is the cluster's time at PopState's moment, or with `newest` that of the newest
+    part.
     """
     world, final = play.world, play.world.moments[-1]
     at = {part: moments.get(part, final) for part in PARTS}
@@ -41,13 +48,19 @@ def take(
     files = taken.files
     _worker_pages(play, at, files)
     if bucket:
-        files["worker/r2.jsonl"] = [{"key": key, "text": text} for key, text in sorted(at["bucket"].bucket.items())]
+        files["worker/r2.jsonl"] = [
+            {"key": key, "text": text} for key, text in sorted(at["bucket"].bucket.items())
+        ]
     if storage:
         files["worker/storage.jsonl"] = _storage(play, at["storage"])
         files["worker/ticket-receipts.jsonl"] = list(at["storage"].receipts.values())
     files["client/errors.jsonl"] = world.reports[: at["reports"].reports]
     landed = world.landed[: at["chain"].landed]
-    addresses = [PROGRAM_ID, *sorted(world.grants), *sorted({h.config for h in world.grants.values()})]
+    addresses = [
+        PROGRAM_ID,
+        *sorted(world.grants),
+        *sorted({h.config for h in world.grants.values()}),
+    ]
     files["rpc/signatures.jsonl"] = [
         {
             "address": address,
@@ -62,7 +75,9 @@ def take(
         for t in reversed(landed)
         if address in t.keys
     ]
-    files["rpc/transactions.jsonl"] = [{"signature": t.signature, "result": t.result} for t in landed]
+    files["rpc/transactions.jsonl"] = [
+        {"signature": t.signature, "result": t.result} for t in landed
+    ]
     files["rpc/accounts.jsonl"] = _accounts(play, taken, rows)
     times = [m.now for m in taken.rows.values()] or [at["accounts"].now]
     own = [taken.rows[h.state].now for h in play.handles]
@@ -85,14 +100,31 @@ def take(
 
 def _worker_pages(play: Play, at: dict[str, Moment], files: dict[str, Any]) -> None:
     moment, model = at["statuses"], play.script.model
-    status = {"enforceOnchainPop": True, "signerConfigured": True, "signerPubkey": moment.signer, "error": None}
+    status = {
+        "enforceOnchainPop": True,
+        "signerConfigured": True,
+        "signerPubkey": moment.signer,
+        "error": None,
+    }
     if model == "D":
-        status |= {"signerMode": "legacy", "signerDerivationPath": None, "legacySignerEnabled": True}
+        status |= {
+            "signerMode": "legacy",
+            "signerDerivationPath": None,
+            "legacySignerEnabled": True,
+        }
     rows = [e for e in moment.entries if e["event"] == "WALLET_CLAIM"]
     bodies = {
         "pop-status": status,
-        "runtime-status": {"ready": True, "checkedAt": iso(moment.clock), "checks": {"popSignerPubkey": moment.signer}},
-        "audit-status": {"mode": "required", "operationalReady": True, "primaryImmutableSinkConfigured": True},
+        "runtime-status": {
+            "ready": True,
+            "checkedAt": iso(moment.clock),
+            "checks": {"popSignerPubkey": moment.signer},
+        },
+        "audit-status": {
+            "mode": "required",
+            "operationalReady": True,
+            "primaryImmutableSinkConfigured": True,
+        },
         "events": {"items": [{**row, "claimedCount": 0} for row in moment.events.values()]},
         "transfers": transfers_page(rows, iso(moment.clock)),
     }
@@ -104,21 +136,30 @@ def _worker_pages(play: Play, at: dict[str, Moment], files: dict[str, Any]) -> N
 def _storage(play: Play, moment: Moment) -> list[dict[str, Any]]:
     rows: dict[str, Any] = {f"audit:lastHash:{k}": v for k, v in moment.last.items()}
     for entry in moment.entries:
-        rows[f"audit_entry:{entry['entry_hash']}"] = rows[f"audit_history:{entry['ts']}:{entry['entry_hash']}"] = entry
+        rows[f"audit_entry:{entry['entry_hash']}"] = rows[
+            f"audit_history:{entry['ts']}:{entry['entry_hash']}"
+        ] = entry
     rows |= {f"event:{k}": v for k, v in moment.events.items()} | moment.history
     for grant, (head, stream) in moment.heads.items():
-        rows[f"pop_chain:lastHash:global:{grant}"], rows[f"pop_chain:lastHash:stream:{grant}"] = head, stream
+        rows[f"pop_chain:lastHash:global:{grant}"], rows[f"pop_chain:lastHash:stream:{grant}"] = (
+            head,
+            stream,
+        )
     rows |= {f"ticket_receipt:{event}:{code}": r for (event, code), r in moment.receipts.items()}
     return [{"key": key, "value": value} for key, value in sorted(rows.items())]
 
 
 def _accounts(play: Play, taken: Taken, chance: random.Random | None) -> list[dict[str, Any]]:
-    """The accounts that a collector asks for by what it lists, absent ones as null; each as of its own moment."""
+    """The accounts that a collector asks for by what it lists, absent ones as null; each as of its
+    own moment.
+    """
     world, at = play.world, taken.moments
     asked = {a for h in world.grants.values() for a in (h.address, h.config, h.state, h.vault)}
     known = world.tried[: max(at["chain"].tried, at["accounts"].tried)]
     asked |= {pda.receipt_address(t.proof.grant, t.wallet, t.period) for t in known}
-    transfers = (e["data"].get("transfer", {}) for e in at["list"].entries if e["event"] == "WALLET_CLAIM")
+    transfers = (
+        e["data"].get("transfer", {}) for e in at["list"].entries if e["event"] == "WALLET_CLAIM"
+    )
     asked |= {t["receiptPubkey"] for t in transfers if t.get("receiptPubkey") is not None}
     later = [m for m in world.moments if m.ms >= at["accounts"].ms]
     rows = []

@@ -1,7 +1,9 @@
-"""What happens in a world: steps, one method each, and the kinds of worlds that lists of steps make.
+"""What happens in a world: steps, one method each, and the kinds of worlds that lists of steps
+make.
 
-A play is plain data (build, model, terms, steps with a number and a pause each), so that a failure can be told, run again and made
-smaller. What a step does depends on its own number alone, never on a shared source of chance.
+A play is plain data (build, model, terms, steps with a number and a pause each), so that a failure
+can be told, run again and made smaller. What a step does depends on its own number alone, never on
+a shared source of chance.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from popkit.drill.world import MONTH, START, GrantHandle, Ticket
 from tests.worlds.timed import STRICT, TimedWorld
 
 CLIENT_PARENTS_DAY = 1772600000
-"""2026-03-04: the first day of workers that take parents from clients and keep their own heads where they were."""
+"""2026-03-04: the first day of workers that take parents from clients and keep their own heads
+where they were.
+"""
 RELAXED_DAY = START["relaxed"]
 """From this day on the date alone does not say whether the relaxed program is there."""
 
@@ -33,7 +37,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Script:
-    """A world as plain data. `kind` says what it was meant to be; `hidden` steps happen at the worker's clock alone."""
+    """A world as plain data. `kind` says what it was meant to be; `hidden` steps happen at the
+    worker's clock alone.
+    """
 
     kind: str
     build: str
@@ -65,7 +71,13 @@ class Play:
         self.world.worker.offset_ms = script.clock
         self.world.worker.numeric = script.clock % 1000 == 500
         self.handles = [
-            self.world.grant(number + 1, period_seconds=script.period, fund=script.fund, expires_in=script.expires, mint=f"mint {number}")
+            self.world.grant(
+                number + 1,
+                period_seconds=script.period,
+                fund=script.fund,
+                expires_in=script.expires,
+                mint=f"mint {number}",
+            )
             for number in range(script.grants)
         ]
         self.handle = self.handles[0]
@@ -90,7 +102,9 @@ class Play:
         return {"heads": {grant: list(head) for grant, head in self.world.worker.heads.items()}}
 
     def look(self, number: int = 0) -> None:
-        """Somebody looks at the worker's pages: each look appends a row, and a collector's does so too."""
+        """Somebody looks at the worker's pages: each look appends a row, and a collector's does so
+        too.
+        """
         if number % 3 != 2:
             for page in ("pop-status", "audit-status", "events")[: 1 + number % 3]:
                 self.world.worker.api("GET", f"/v1/school/{page}")
@@ -110,23 +124,42 @@ class Play:
         """Whether this worker takes parents from clients."""
         return self.script.model == "D"
 
-    def issue(self, wallet: str, handle: GrantHandle | None = None, worker: Worker | None = None, stale: str | None = None) -> Proof:
+    def issue(
+        self,
+        wallet: str,
+        handle: GrantHandle | None = None,
+        worker: Worker | None = None,
+        stale: str | None = None,
+    ) -> Proof:
         handle = handle or self.handle
         expected = (stale or self.world.head(handle)) if self.follows else None
         proof = self.world.issue(handle, wallet, self.period(), worker, expected)
         self.world.tick(2)
         return proof
 
-    def send(self, wallet: str, proof: Proof, tell: bool = True, handle: GrantHandle | None = None, **shape: Any) -> bool:
-        """Send a claim; whether it was accepted. With `tell` the wallet tells the worker of its success."""
+    def send(
+        self,
+        wallet: str,
+        proof: Proof,
+        tell: bool = True,
+        handle: GrantHandle | None = None,
+        **shape: Any,
+    ) -> bool:
+        """Send a claim; whether it was accepted. With `tell` the wallet tells the worker of its
+        success.
+        """
         handle = handle or self.handle
         landed = self.world.claim(handle, proof, wallet, proof.period, **shape)
         self.world.tick(2)
         if landed.err is None:
             self.accepted.append((wallet, proof.period, Ticket(proof, landed)))
             if tell:
-                receipt = pda.receipt_address(handle.address, self.world.address(wallet), proof.period)
-                self.world.worker.claim_record(handle.address, self.world.address(wallet), landed.signature, receipt)
+                receipt = pda.receipt_address(
+                    handle.address, self.world.address(wallet), proof.period
+                )
+                self.world.worker.claim_record(
+                    handle.address, self.world.address(wallet), landed.signature, receipt
+                )
                 self.world.tick(1)
         return landed.err is None
 
@@ -145,7 +178,13 @@ class Play:
 
     def do_ticket(self, number: int) -> None:
         wallet = self.wallet()
-        self.send(wallet, self.issue(wallet), tell=number % 4 != 0, budget=number % 2 == 0, v0=number % 5 == 0)
+        self.send(
+            wallet,
+            self.issue(wallet),
+            tell=number % 4 != 0,
+            budget=number % 2 == 0,
+            v0=number % 5 == 0,
+        )
 
     def do_quiet(self, number: int) -> None:
         """A wallet that simulates first: it sends only what would be accepted."""
@@ -168,7 +207,14 @@ class Play:
         else:
             head = world.head(handle)
             proof = sign_proof(
-                world.key("stranger"), handle.address, world.address("mallory"), self.period(), head, head, "ab" * 32, world.now
+                world.key("stranger"),
+                handle.address,
+                world.address("mallory"),
+                self.period(),
+                head,
+                head,
+                "ab" * 32,
+                world.now,
             )
         assert world.claim(handle, proof, "mallory", proof.period, ours=False).err is not None
         world.tick(2)
@@ -185,7 +231,9 @@ class Play:
             self.world.tick(2)
 
     def do_race(self, number: int) -> None:
-        """Two wallets hold a proof at once; they send in one order or the other, and a refused one sends again."""
+        """Two wallets hold a proof at once; they send in one order or the other, and a refused one
+        sends again.
+        """
         one, two = self.wallet(), self.wallet()
         first, second = self.issue(one), self.issue(two)
         order = [(one, first), (two, second)] if number % 2 else [(two, second), (one, first)]
@@ -205,7 +253,9 @@ class Play:
         self.send(wallet, proof)
 
     def do_interleaved(self, number: int) -> None:
-        """Two proofs are asked for at once: the rows of their requests come later, in one order or the other; both are sent."""
+        """Two proofs are asked for at once: the rows of their requests come later, in one order or
+        the other; both are sent.
+        """
         worker, rows = self.world.worker, []
         kept = worker.api
         worker.api = lambda *a, **k: rows.append((a, k))  # type: ignore[method-assign]
@@ -219,7 +269,9 @@ class Play:
             self.send(wallet, proof)
 
     def do_storage_sourced(self, number: int) -> None:
-        """An old client names no heads to a worker that takes them from clients: the worker takes its own, which never moved."""
+        """An old client names no heads to a worker that takes them from clients: the worker takes
+        its own, which never moved.
+        """
         if self.follows:
             wallet = self.wallet()
             self.world.happens("storage sourced")
@@ -229,11 +281,18 @@ class Play:
                 self.send(wallet, proof)
 
     def do_asked_again(self, number: int) -> None:
-        """A client asks a late worker again and is given the same proof: a request's row, and no anchor."""
+        """A client asks a late worker again and is given the same proof: a request's row, and no
+        anchor.
+        """
         if self.accepted and self.follows:
             wallet, period, _ = self.accepted[number % len(self.accepted)]
             event = self.world.worker.event_of(self.handle.address)
-            body = {"eventId": event, "grant": self.handle.address, "claimer": self.world.address(wallet), "periodIndex": str(period)}
+            body = {
+                "eventId": event,
+                "grant": self.handle.address,
+                "claimer": self.world.address(wallet),
+                "periodIndex": str(period),
+            }
             self.world.worker.api("POST", "/v1/school/pop-proof", event, body=body)
             self.world.tick(2)
 
@@ -252,7 +311,9 @@ class Play:
             self.send(wallet, proof)
 
     def do_sink_failed(self, number: int) -> None:
-        """An append failed after the head had moved: the anchor has no row of its request, and the client got 503 and no proof."""
+        """An append failed after the head had moved: the anchor has no row of its request, and the
+        client got 503 and no proof.
+        """
         wallet, worker = self.wallet(), self.world.worker
         kept = worker.api
         worker.api = lambda *a, **k: None  # type: ignore[method-assign]
@@ -337,7 +398,11 @@ class Play:
         head = self.world.worker.heads.get(self.handle.address)
         if head is not None and not self.follows:
             self.world.happens("stream")
-            head[1] = self.backups[0]["heads"].get(self.handle.address, [GENESIS, GENESIS])[1] if number % 2 else "cd" * 32
+            head[1] = (
+                self.backups[0]["heads"].get(self.handle.address, [GENESIS, GENESIS])[1]
+                if number % 2
+                else "cd" * 32
+            )
 
     def do_foreign(self, number: int) -> None:
         """A second worker with the same key and a copy of the heads issues; the claim is sent."""
@@ -377,22 +442,35 @@ class Play:
     # steps: what a holder of the audit log's token can write
 
     def do_forged_anchor(self, number: int) -> None:
-        """POST /v1/audit/log of a POP_CLAIM_PROOF_ANCHOR: appended to the chain like any entry, no proof behind it, no head moved.
+        """POST /v1/audit/log of a POP_CLAIM_PROOF_ANCHOR: appended to the chain like any entry, no
+        proof behind it, no head moved.
 
-        With some numbers a request's row is posted too, which lacks what attests: the right stream, claimer, grant, period or status.
+        With some numbers a request's row is posted too, which lacks what attests: the right stream,
+        claimer, grant, period or status.
         """
         world, worker, grant = self.world, self.world.worker, self.handle.address
-        event, claimer, period = worker.event_of(grant), world.address(f"victim {number}"), self.period()
+        event, claimer, period = (
+            worker.event_of(grant),
+            world.address(f"victim {number}"),
+            self.period(),
+        )
         head = world.head(self.handle)
         prev = (head, head, GENESIS, "ef" * 32, worker.heads.get(grant, [head])[0])[number % 5]
-        data: dict[str, Any] = {"eventId": event, "grant": grant, "claimer": claimer, "periodIndex": str(period)}
+        data: dict[str, Any] = {
+            "eventId": event,
+            "grant": grant,
+            "claimer": claimer,
+            "periodIndex": str(period),
+        }
         data |= {"prevHash": prev, "streamPrevHash": prev}
         if worker.model != "A":
             data |= {"confirmationCode": "ABCDEF", "receiptId": "12" * 32, "receiptHash": "34" * 32}
         if number % 4 == 3:
             data |= {"hashSource": "client_onchain", "popChainAdvanced": number % 2 == 0}
             data |= {"storedPrevHash": prev, "storedStreamPrevHash": prev}
-        worker.append("POP_CLAIM_PROOF_ANCHOR", f"pop:{event}", {"type": "wallet", "id": "abcd...wxyz"}, data)
+        worker.append(
+            "POP_CLAIM_PROOF_ANCHOR", f"pop:{event}", {"type": "wallet", "id": "abcd...wxyz"}, data
+        )
         world.happens("forged anchor")
         body = {"eventId": event, "grant": grant, "claimer": claimer, "periodIndex": str(period)}
         route, other = "/v1/school/pop-proof", world.address("other")
@@ -409,7 +487,9 @@ class Play:
         world.tick(2)
 
     def do_replayed_anchor(self, number: int) -> None:
-        """POST /v1/audit/log of an anchor that repeats an honest one word for word: an older proof would look like the newest."""
+        """POST /v1/audit/log of an anchor that repeats an honest one word for word: an older proof
+        would look like the newest.
+        """
         anchors = [e for e in self.world.worker.entries if e["event"] == "POP_CLAIM_PROOF_ANCHOR"]
         if anchors:
             old = anchors[number % len(anchors)]
@@ -428,7 +508,9 @@ class Play:
         self.world.happens("downgrade")
 
     def do_race_shown(self, number: int) -> None:
-        """Two wallets send proofs of one parent or of old ones: under relaxed rules both are accepted, which strict rules never do."""
+        """Two wallets send proofs of one parent or of old ones: under relaxed rules both are
+        accepted, which strict rules never do.
+        """
         one, two = self.wallet(), self.wallet()
         first, second = self.issue(one), self.issue(two)
         self.send(two, second)
@@ -440,7 +522,9 @@ class Play:
         self.world.happens("grant reuse")
 
     def do_stale_parent(self, number: int) -> None:
-        """A client shows an old head (a worker that takes parents from clients); under strict rules it is refused."""
+        """A client shows an old head (a worker that takes parents from clients); under strict rules
+        it is refused.
+        """
         if self.follows and self.accepted:
             wallet = self.wallet()
             old = self.accepted[number % len(self.accepted)][2].proof.prev
@@ -497,11 +581,54 @@ INCIDENTS: dict[str, tuple[str, ...]] = {
 BUILDS = (("strict", "A"), ("strict_v2", "B"), ("strict_v2", "D"), ("relaxed", "D"), ("head", "D"))
 SPECIAL = ("genesis", "period", "upgrade", "downgrade", "two_grants", "vault", "mixed", "unused")
 KINDS = (*INCIDENTS, *SPECIAL)
-SOUND = ("ticket", "ticket", "ticket", "quiet", "interleaved", "stranger", "resent", "elsewhere", "asked_again")
+SOUND = (
+    "ticket",
+    "ticket",
+    "ticket",
+    "quiet",
+    "interleaved",
+    "stranger",
+    "resent",
+    "elsewhere",
+    "asked_again",
+)
 ANYTHING = (
-    *("ticket", "quiet", "lose", "late", "race", "pause_retry", "paused", "expired", "again", "twice", "sink_failed"),
-    *("reset", "rollback", "stream", "foreign", "rotate", "align", "stranger", "resent", "wait", "clock", "clock_wrong", "clock_right"),
-    *("second_event", "stale_parent", "elsewhere", "forged_anchor", "replayed_anchor", "restore", "storage_sourced"),
+    *(
+        "ticket",
+        "quiet",
+        "lose",
+        "late",
+        "race",
+        "pause_retry",
+        "paused",
+        "expired",
+        "again",
+        "twice",
+        "sink_failed",
+    ),
+    *(
+        "reset",
+        "rollback",
+        "stream",
+        "foreign",
+        "rotate",
+        "align",
+        "stranger",
+        "resent",
+        "wait",
+        "clock",
+        "clock_wrong",
+        "clock_right",
+    ),
+    *(
+        "second_event",
+        "stale_parent",
+        "elsewhere",
+        "forged_anchor",
+        "replayed_anchor",
+        "restore",
+        "storage_sourced",
+    ),
 )
 
 
@@ -516,7 +643,11 @@ class Writer:
         chance = self.chance
         for name in names:
             number = chance.choice((6, 13, 13, 14)) if name == "wait" else chance.randrange(12)
-            pause = chance.choice((1, 3, 8, 20, 45)) if chance.random() < 0.9 else chance.choice((120, 400, 650))
+            pause = (
+                chance.choice((1, 3, 8, 20, 45))
+                if chance.random() < 0.9
+                else chance.choice((120, 400, 650))
+            )
             self.steps.append(Step(name, number, pause))
 
     def sound(self, least: int, most: int) -> None:
@@ -538,7 +669,10 @@ def script(kind: str, chance: random.Random) -> Script:
         writer.add(*["stranger", "wait", "second_event"][: chance.randrange(3)])
     elif kind == "genesis":
         build, model = chance.choice(BUILDS[:2])
-        writer.add(chance.choice(("lose", "paused", "expired", "sink_failed")), *["ticket", "wait", "quiet"][: chance.randrange(4)])
+        writer.add(
+            chance.choice(("lose", "paused", "expired", "sink_failed")),
+            *["ticket", "wait", "quiet"][: chance.randrange(4)],
+        )
     elif kind == "period":
         terms["period"] = chance.choice((900, 1800, 3600))
         writer.sound(0, 2)
@@ -548,7 +682,11 @@ def script(kind: str, chance: random.Random) -> Script:
         build, model = chance.choice((("strict", "A"), ("strict_v2", "B"), ("strict_v2", "D")))
         terms["start"] = RELAXED_DAY
         writer.sound(1, 3)
-        writer.add(*INCIDENTS[chance.choice(("sound", "lost", "lost_refused", "paused", "race", "duplicate"))])
+        writer.add(
+            *INCIDENTS[
+                chance.choice(("sound", "lost", "lost_refused", "paused", "race", "duplicate"))
+            ]
+        )
         writer.add("upgrade", "ticket", "race_shown")
         writer.sound(0, 2)
         if kind == "downgrade":
@@ -569,7 +707,9 @@ def script(kind: str, chance: random.Random) -> Script:
     if chance.random() < 0.25:
         # The clock may step anywhere in any world: it changes no order.
         for _ in range(chance.choice((1, 1, 2))):
-            writer.steps.insert(chance.randint(0, len(writer.steps)), Step("clock", chance.randrange(12), 2))
+            writer.steps.insert(
+                chance.randint(0, len(writer.steps)), Step("clock", chance.randrange(12), 2)
+            )
     if (build, model) == ("strict_v2", "D"):
         terms.setdefault("start", CLIENT_PARENTS_DAY)
     terms["clock"] = chance.choice((0,) * 5 + (500,) * 4 + (-2_000, 1_500, -300_000, 300_000))

@@ -1,4 +1,6 @@
-"""The same evidence written another way: lines in another order and some twice, transactions in other encodings, files packed."""
+"""The same evidence written another way: lines in another order and some twice, transactions in
+other encodings, files packed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def rendered(files: dict[str, Any], chance: random.Random) -> dict[str, Any]:
         rows += chance.sample(rows, k=len(rows) // 2)
         chance.shuffle(rows)
         made[name] = rows
-    if made.get(BUCKET) and chance.random() < 0.3:  # no files would be no export, and an empty one is evidence
+    if (
+        made.get(BUCKET) and chance.random() < 0.3
+    ):  # no files would be no export, and an empty one is evidence
         _unpack(made)
     return made
 
@@ -29,7 +33,11 @@ def _encodings(row: dict[str, Any], chance: random.Random) -> list[dict[str, Any
     """A transaction as base64, json or jsonParsed gives it, or in two of them."""
     if row["result"] is None:
         return [row]
-    forms = [row, as_json(copy.deepcopy(row), parsed=False), as_json(copy.deepcopy(row), parsed=True)]
+    forms = [
+        row,
+        as_json(copy.deepcopy(row), parsed=False),
+        as_json(copy.deepcopy(row), parsed=True),
+    ]
     return chance.choice(([forms[0]], [forms[1]], [forms[0], forms[2]], [forms[0], forms[1]]))
 
 

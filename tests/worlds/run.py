@@ -1,4 +1,6 @@
-"""Many worlds, in process: each failure's kind once, with the smallest steps and operations that still show it."""
+"""Many worlds, in process: each failure's kind once, with the smallest steps and operations that
+still show it.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Trial:
 
 @dataclass
 class Tally:
-    """What came of many trials: how often each kind of problem was met and where, and the simplest trial that met it."""
+    """What came of many trials: how often each kind of problem was met and where, and the simplest
+    trial that met it.
+    """
 
     worlds: int = 0
     trials: int = 0
@@ -104,7 +108,12 @@ def ask(trial: Trial, play: Play | None = None) -> tuple[list[Problem], str]:
         found = answer(taken.files)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return [Problem(f"fault {type(error).__name__}", f"{error} at {Path(where.filename).name}:{where.lineno}")], "fault"
+        return [
+            Problem(
+                f"fault {type(error).__name__}",
+                f"{error} at {Path(where.filename).name}:{where.lineno}",
+            )
+        ], "fault"
     problems = check(play, taken, found, strict=trial.property == "whole")
     if trial.property == "same":
         chance = random.Random(trial.ops[-1].number if trial.ops else 0)
@@ -113,9 +122,14 @@ def ask(trial: Trial, play: Play | None = None) -> tuple[list[Problem], str]:
 
 
 def differences(one: dict[str, Any], two: dict[str, Any]) -> list[Problem]:
-    """Where the findings of the same evidence, written twice, are not one; the coverage may count lines."""
+    """Where the findings of the same evidence, written twice, are not one; the coverage may count
+    lines.
+    """
     named = [name for name in one if name != "coverage" and one[name] != two[name]]
-    return [Problem(f"another {name} of the same evidence in other lines", _apart(one[name], two[name])) for name in named]
+    return [
+        Problem(f"another {name} of the same evidence in other lines", _apart(one[name], two[name]))
+        for name in named
+    ]
 
 
 def _apart(one: Any, two: Any) -> str:
@@ -126,7 +140,11 @@ def _apart(one: Any, two: Any) -> str:
 
 
 def trials(
-    seed: int, number: int, each: int, kinds: tuple[str, ...] = KINDS, properties: tuple[str, ...] = PROPERTIES
+    seed: int,
+    number: int,
+    each: int,
+    kinds: tuple[str, ...] = KINDS,
+    properties: tuple[str, ...] = PROPERTIES,
 ) -> Iterator[list[Trial]]:
     """Worlds by chance, `each` questions of every one: the whole evidence first."""
     for index in range(number):
@@ -139,7 +157,13 @@ def trials(
         yield found
 
 
-def run(seed: int, number: int, each: int = 4, kinds: tuple[str, ...] = KINDS, properties: tuple[str, ...] = PROPERTIES) -> Tally:
+def run(
+    seed: int,
+    number: int,
+    each: int = 4,
+    kinds: tuple[str, ...] = KINDS,
+    properties: tuple[str, ...] = PROPERTIES,
+) -> Tally:
     """Ask about many worlds."""
     tally = Tally()
     for group in trials(seed, number, each, kinds, properties):
@@ -155,7 +179,9 @@ def run(seed: int, number: int, each: int = 4, kinds: tuple[str, ...] = KINDS, p
 
 
 def smaller(trial: Trial, kind: str) -> tuple[Trial, Problem]:
-    """The smallest trial that one can come to by leaving out steps and operations, and that still shows the problem."""
+    """The smallest trial that one can come to by leaving out steps and operations, and that still
+    shows the problem.
+    """
 
     def shows(other: Trial) -> Problem | None:
         try:
@@ -168,8 +194,14 @@ def smaller(trial: Trial, kind: str) -> tuple[Trial, Problem]:
     moved = True
     while moved:
         moved = False
-        fewer = [Trial(trial.script, trial.property, trial.ops[:i] + trial.ops[i + 1 :]) for i in range(len(trial.ops))]
-        fewer += [Trial(trial.script.without(i), trial.property, trial.ops) for i in range(len(trial.script.steps))]
+        fewer = [
+            Trial(trial.script, trial.property, trial.ops[:i] + trial.ops[i + 1 :])
+            for i in range(len(trial.ops))
+        ]
+        fewer += [
+            Trial(trial.script.without(i), trial.property, trial.ops)
+            for i in range(len(trial.script.steps))
+        ]
         for other in fewer:
             found = shows(other)
             if found is not None:

@@ -1,4 +1,6 @@
-"""Recorded cases with less of the worker, and with accounts of earlier moments: true or weaker; a share of `tests.worlds.recorded`."""
+"""Recorded cases with less of the worker, and with accounts of earlier moments: true or weaker; a
+share of `tests.worlds.recorded`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,8 @@ def test_less_of_a_recording_is_true_or_weaker(name: str) -> None:
     asked, found = 0, []
     for what, files, now in cuts(recording, every=20):
         asked += 1
-        found += [f"{what}: {kind}: {text}" for kind, text in wrong(recording, files, answer(files), now)]
+        found += [
+            f"{what}: {kind}: {text}" for kind, text in wrong(recording, files, answer(files), now)
+        ]
     assert asked > 4
     assert found == []

@@ -1,4 +1,6 @@
-"""True evidence, whatever becomes of it, gives the true verdict or a weaker one; a small share of `python -m tests.worlds`."""
+"""True evidence, whatever becomes of it, gives the true verdict or a weaker one; a small share of
+`python -m tests.worlds`.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def test_whole_evidence_is_answered_with_the_truth() -> None:
 # -- the harness itself: its truths are those that one reads off a script, and it bites --
 
 
-def one(name: str, *steps: str | tuple[str, int], build: str = "strict", model: str = "A", **terms: Any) -> Play:
+def one(
+    name: str, *steps: str | tuple[str, int], build: str = "strict", model: str = "A", **terms: Any
+) -> Play:
     """A play of named steps, five seconds apart."""
     rows = [Step(step) if isinstance(step, str) else Step(*step) for step in steps]
     return Play(Script(name, build, model, tuple(rows), **terms))
@@ -58,14 +62,33 @@ TRUTHS: tuple[tuple[Play, set[str]], ...] = (
     (one("swapped and sent again", "ticket", ("race", 4)), {"recovered"}),
     (one("reset", "ticket", ("reset", 0), "ticket"), {"broken"}),
     (one("another issuer", "ticket", "foreign"), {"broken"}),
-    (one("parents from clients", "ticket", "lose", ("wait", 13), build="strict_v2", model="D"), {"intact"}),
+    (
+        one("parents from clients", "ticket", "lose", ("wait", 13), build="strict_v2", model="D"),
+        {"intact"},
+    ),
     (one("over", "ticket", ("boundary", 0), period=900), {"broken"}),
     (one("a forged anchor", "ticket", ("forged_anchor", 0)), {"intact"}),
-    (one("healed", "lose", ("wait", 13), "ticket", "upgrade", "ticket", "race_shown", start=1773600000), {"recovered"}),
+    (
+        one(
+            "healed",
+            "lose",
+            ("wait", 13),
+            "ticket",
+            "upgrade",
+            "ticket",
+            "race_shown",
+            start=1773600000,
+        ),
+        {"recovered"},
+    ),
 )
 
 
-@pytest.mark.parametrize(("play", "words"), TRUTHS, ids=lambda value: value.script.kind if isinstance(value, Play) else "")
+@pytest.mark.parametrize(
+    ("play", "words"),
+    TRUTHS,
+    ids=lambda value: value.script.kind if isinstance(value, Play) else "",
+)
 def test_the_truth_is_what_one_reads_off_the_script(play: Play, words: set[str]) -> None:
     last = play.world.moments[-1]
     assert Truth(play, play.handle).verdicts(last, last.now) == words
@@ -79,7 +102,13 @@ def answered(play: Play, *ops: Op) -> tuple[Any, dict[str, Any]]:
 # -- kinds of evidence that thousands of worlds found answered wrongly, each in its smallest world --
 
 NO_RECORDS = (Op("no storage"), Op("drop worker"))
-OLD_CHAIN = (Op("no storage"), Op("age chain", 1), Op("age accounts", 1), Op("newest"), Op("times null", 1))
+OLD_CHAIN = (
+    Op("no storage"),
+    Op("age chain", 1),
+    Op("age accounts", 1),
+    Op("newest"),
+    Op("times null", 1),
+)
 RACE = one("race", "interleaved", build="strict_v2", model="D", start=CLIENT_PARENTS_DAY)
 FOUND: tuple[tuple[str, Play, tuple[Op, ...], str], ...] = (
     ("a copy of the key and an empty storage", one("foreign", ("foreign", 0), "ticket"), NO_RECORDS, "broken"),
@@ -92,7 +121,9 @@ FOUND: tuple[tuple[str, Play, tuple[Op, ...], str], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("play", "ops", "verdict"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND])
+@pytest.mark.parametrize(
+    ("play", "ops", "verdict"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND]
+)
 def test_evidence_that_was_answered_wrongly(play: Play, ops: tuple[Op, ...], verdict: str) -> None:
     taken, found = answered(play, *ops)
     assert check(play, taken, found, strict=False) == []
@@ -112,7 +143,11 @@ def test_a_wrong_word_is_noticed() -> None:
         ("unseen_entries", ["ab" * 32], "names unseen entries that were not accepted"),
         ("heals_until", 5, "heals_until without in_flight"),
         ("last_good", None, "last_good is another"),
-        ("first_bad", {"signature": "x", "entry_hash": None, "error": None}, "first_bad is no refusal of ours"),
+        (
+            "first_bad",
+            {"signature": "x", "entry_hash": None, "error": None},
+            "first_bad is no refusal of ours",
+        ),
     ):
         spoilt = {**found, "grants": [{**row, key: value}]}
         assert kind in {p.kind for p in check(play, taken, spoilt, strict=True)}
@@ -124,7 +159,12 @@ def test_a_wrong_word_is_noticed() -> None:
 def test_cannot_tell_is_weak_of_whole_evidence_alone() -> None:
     play = one("sound", "ticket", "ticket")
     taken, found = answered(play)
-    silent = {**found, "verdict": "inconclusive", "exit_code": 3, "grants": [{**found["grants"][0], "verdict": "inconclusive"}]}
+    silent = {
+        **found,
+        "verdict": "inconclusive",
+        "exit_code": 3,
+        "grants": [{**found["grants"][0], "verdict": "inconclusive"}],
+    }
     assert [p.weak for p in check(play, taken, silent, strict=True)] == [True]
     assert check(play, taken, silent, strict=False) == []
 
@@ -132,7 +172,10 @@ def test_cannot_tell_is_weak_of_whole_evidence_alone() -> None:
 def test_older_accounts_allow_what_was_so_since() -> None:
     play = one("lost", "ticket", "lose", ("wait", 13))
     truth = Truth(play, play.handle)
-    words = {count: set(allowed(play, truth, make(play, (Op("age accounts", 2 * (12 - count) + 1),)))) for count in (1, 12)}
+    words = {
+        count: set(allowed(play, truth, make(play, (Op("age accounts", 2 * (12 - count) + 1),))))
+        for count in (1, 12)
+    }
     final = set(allowed(play, truth, make(play, ())))
     assert final == {"broken", "inconclusive"}
     assert all(found >= final for found in words.values())

@@ -1,4 +1,6 @@
-"""A world that remembers every moment of itself: what the chain held, what the worker held, who had tried what."""
+"""A world that remembers every moment of itself: what the chain held, what the worker held, who had
+tried what.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class Issued:
 
 @dataclass(frozen=True)
 class Tried:
-    """A claim that landed. `ours`: its proof is validly signed by a key of the school's; `head` is what the chain's head was."""
+    """A claim that landed. `ours`: its proof is validly signed by a key of the school's; `head` is
+    what the chain's head was.
+    """
 
     proof: Proof
     landed: Landed
@@ -69,7 +73,11 @@ class Tried:
 
     @property
     def code(self) -> int | None:
-        return None if self.landed.err is None else int(self.landed.err["InstructionError"][1]["Custom"])
+        return (
+            None
+            if self.landed.err is None
+            else int(self.landed.err["InstructionError"][1]["Custom"])
+        )
 
 
 class TimedWorld(World):
@@ -125,14 +133,29 @@ class TimedWorld(World):
         """Note that something happened."""
         self.happened.append((self.ms, what))
 
-    def issue(self, handle: GrantHandle, wallet: str, period: int = 0, worker: Worker | None = None, expected: str | None = None) -> Proof:
+    def issue(
+        self,
+        handle: GrantHandle,
+        wallet: str,
+        period: int = 0,
+        worker: Worker | None = None,
+        expected: str | None = None,
+    ) -> Proof:
         """A proof of a worker's, noted."""
         worker = worker or self.worker
         proof = worker.issue(handle.address, self.address(wallet), period, expected=expected)
         self.issued.append(Issued(proof, worker.name))
         return proof
 
-    def claim(self, handle: GrantHandle, proof: Proof | None, wallet: str, period: int = 0, ours: bool = True, **shape: Any) -> Landed:
+    def claim(
+        self,
+        handle: GrantHandle,
+        proof: Proof | None,
+        wallet: str,
+        period: int = 0,
+        ours: bool = True,
+        **shape: Any,
+    ) -> Landed:
         """A wallet's claim, noted."""
         head, build = self.head(handle), self.build
         landed = super().claim(handle, proof, wallet, period, **shape)
@@ -142,4 +165,6 @@ class TimedWorld(World):
 
     def at(self, ms: int) -> Moment:
         """The newest moment that is not after `ms`, else the first."""
-        return max((m for m in self.moments if m.ms <= ms), key=lambda m: m.ms, default=self.moments[0])
+        return max(
+            (m for m in self.moments if m.ms <= ms), key=lambda m: m.ms, default=self.moments[0]
+        )

@@ -1,7 +1,8 @@
-"""What was so at a moment of a world: the verdict of a grant, by the words of design §5 and with everything known.
+"""What was so at a moment of a world: the verdict of a grant, by the words of design §5 and with
+everything known.
 
-Nothing of popkit's judge is used. Where the design leaves two words open, or names a word only by what the evidence shows, the set holds
-both; each such place says why.
+Nothing of popkit's judge is used. Where the design leaves two words open, or names a word only by
+what the evidence shows, the set holds both; each such place says why.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from tests.worlds.timed import STRICT, Moment, Tried
 
 CHAIN_RULES = {6026, 6027, 6028}
 SKEW = 600
-NAMES = {PROGRAM_ERRORS[name][1].get("strict", 6030): name for name in PROGRAM_ERRORS} | FRAMEWORK_ERRORS
+NAMES = {
+    PROGRAM_ERRORS[name][1].get("strict", 6030): name for name in PROGRAM_ERRORS
+} | FRAMEWORK_ERRORS
 BURNT = {
     0: "duplicate_claim",
     6001: "vault_empty",
@@ -31,7 +34,9 @@ BURNT = {
 
 @dataclass(frozen=True)
 class Way:
-    """The worker's proofs from the chain's head to its own, oldest first; None where no way leads there. `heals` while all can land."""
+    """The worker's proofs from the chain's head to its own, oldest first; None where no way leads
+    there. `heals` while all can land.
+    """
 
     entries: tuple[str, ...] | None
     heals: int | None
@@ -42,10 +47,14 @@ class Truth:
     """Everything about one grant of a play."""
 
     def __init__(self, play: Play, handle: GrantHandle) -> None:
-        """`by_anchors` makes the worker's head that of its newest proof, as its records have it where no storage tells (design §5)."""
+        """`by_anchors` makes the worker's head that of its newest proof, as its records have it
+        where no storage tells (design §5).
+        """
         self.play, self.world, self.handle = play, play.world, handle
         self.grant = handle.address
-        self.proofs = {row.proof.entry: row for row in self.world.issued if row.proof.grant == self.grant}
+        self.proofs = {
+            row.proof.entry: row for row in self.world.issued if row.proof.grant == self.grant
+        }
         self.by_anchors = False
         self._verdicts: dict[tuple[int, int], set[str]] = {}
 
@@ -53,7 +62,11 @@ class Truth:
 
     def issued(self, moment: Moment) -> list[str]:
         """Entries of the grant's proofs, in the order of issue."""
-        return [row.proof.entry for row in self.world.issued[: moment.issued] if row.proof.grant == self.grant]
+        return [
+            row.proof.entry
+            for row in self.world.issued[: moment.issued]
+            if row.proof.grant == self.grant
+        ]
 
     def tried(self, moment: Moment) -> list[Tried]:
         """Landed claims of the grant's own issuers, in the order of landing."""
@@ -104,14 +117,20 @@ class Truth:
             keys.add(key)
             begins = grant.start_ts + grant.period_seconds * proof.period
             over = begins + grant.period_seconds - 1
-            ends += [proof.issued_at + SKEW, over] + ([grant.expires_at] if grant.expires_at else [])
+            ends += [proof.issued_at + SKEW, over] + (
+                [grant.expires_at] if grant.expires_at else []
+            )
             if begins > proof.issued_at + SKEW:
                 ends.append(-1)
         heals = min(ends, default=None)  # type: ignore[type-var]
-        return Way(tuple(p.entry for p in path), heals if heals is None or heals >= now else None, differ)
+        return Way(
+            tuple(p.entry for p in path), heals if heals is None or heals >= now else None, differ
+        )
 
     def verdicts(self, moment: Moment, now: int) -> set[str]:
-        """What the grant was at a moment, at a time (unix seconds) before the next one. 'inconclusive' where no word is right."""
+        """What the grant was at a moment, at a time (unix seconds) before the next one.
+        'inconclusive' where no word is right.
+        """
         key = (moment.ms, now)
         if key not in self._verdicts:
             self._verdicts[key] = self._verdicts_of(moment, now)
@@ -151,8 +170,13 @@ class Truth:
         refused, tried = self.refused(moment), self.tried(moment)
         if not refused and not self.issued(moment) and not self.accepted(moment):
             return {"unused"}
-        if not tried and not any(self.proofs[entry].issuer == "worker" for entry in self.issued(moment)):
-            return {"unused", "intact"}  # another issuer's proof that was not sent yet is in nobody's records
+        if not tried and not any(
+            self.proofs[entry].issuer == "worker" for entry in self.issued(moment)
+        ):
+            return {
+                "unused",
+                "intact",
+            }  # another issuer's proof that was not sent yet is in nobody's records
         if not relaxed and not self.play.follows:
             way = self.way(moment, now)
             if way.streams_differ:
@@ -171,12 +195,16 @@ class Truth:
             return {"recovered"}
         # Refused by a chain rule, nothing accepted since, and no head of the worker's is in the way: "neither recovered nor broken"
         # (fault 05). Where the worker keeps its own head and it is the chain's, `intact` is the table's word by its letter.
-        return {"inconclusive", "intact"} | ({"recovered"} if any(self.accepted(moment)) and len(broke) > 1 else set())
+        return {"inconclusive", "intact"} | (
+            {"recovered"} if any(self.accepted(moment)) and len(broke) > 1 else set()
+        )
 
     # what an answer may name
 
     def causes(self, moment: Moment) -> set[str]:
-        """Causes that something in the world up to a moment can be the reason of; more than a single verdict has."""
+        """Causes that something in the world up to a moment can be the reason of; more than a
+        single verdict has.
+        """
         happened = {what for ms, what in self.world.happened if ms <= moment.ms}
         found = {"unexplained"}
         carried = {t.proof.entry for t in self.accepted(moment)}
@@ -193,18 +221,33 @@ class Truth:
             number = int(what.split()[1]) if what.startswith("reported ") else None
             found |= {BURNT[number]} if number in BURNT else set()
         found |= {"foreign_issuer"} if "foreign" in happened else set()
-        found |= {"worker_head_reset", "worker_head_rollback"} if happened & {"reset", "rollback", "storage sourced"} else set()
+        found |= (
+            {"worker_head_reset", "worker_head_rollback"}
+            if happened & {"reset", "rollback", "storage sourced"}
+            else set()
+        )
         found |= {"stream_divergence"} if "stream" in happened else set()
         found |= {"signer_mismatch"} if "signer" in happened else set()
         # The operator's own list of events is not of a moment.
-        found |= {"grant_reuse"} if any(what == "grant reuse" for _, what in self.world.happened) else set()
+        found |= (
+            {"grant_reuse"}
+            if any(what == "grant reuse" for _, what in self.world.happened)
+            else set()
+        )
         return found
 
     def waiting(self, early: Moment, late: Moment) -> set[str]:
-        """Claimers of a refused claim or of a never-accepted proof, who had no accepted claim of that period at the earlier moment."""
+        """Claimers of a refused claim or of a never-accepted proof, who had no accepted claim of
+        that period at the earlier moment.
+        """
         carried = {t.proof.entry for t in self.accepted(early)}
         keys = {(t.proof.claimer, t.period) for t in self.refused(late)}
-        keys |= {(p.claimer, p.period) for e in self.issued(late) if e not in carried for p in [self.proofs[e].proof]}
+        keys |= {
+            (p.claimer, p.period)
+            for e in self.issued(late)
+            if e not in carried
+            for p in [self.proofs[e].proof]
+        }
         return {claimer for claimer, period in keys if not self.has_claimed(claimer, period, early)}
 
     def unlanded(self, early: Moment, late: Moment) -> set[str]:

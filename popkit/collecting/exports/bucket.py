@@ -1,8 +1,10 @@
-"""Objects of the immutable bucket: their keys, whatever a tool made of them on the way, and their text, byte for byte.
+"""Objects of the immutable bucket: their keys, whatever a tool made of them on the way, and their
+text, byte for byte.
 
-A key is the path from `audit/immutable/` on. Tools that copy a bucket to disk change some names (`%3A` arrives as `:`, or as a full-width
-colon); such a key is found again through the entry in the object. Where name and content *contradict* each other, the name is the key: an
-object that was exchanged must stay visible under the key where it lay.
+A key is the path from `audit/immutable/` on. Tools that copy a bucket to disk change some names
+(`%3A` arrives as `:`, or as a full-width colon); such a key is found again through the entry in the
+object. Where name and content *contradict* each other, the name is the key: an object that was
+exchanged must stay visible under the key where it lay.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ ENTRY, STREAM = f"{BUCKET_PREFIX}entry/", f"{BUCKET_PREFIX}stream/"
 
 @dataclass(slots=True)
 class Object:
-    """A file that is an object of the bucket: `key` by its name, `entry_keys` those that the entry in it asks for."""
+    """A file that is an object of the bucket: `key` by its name, `entry_keys` those that the entry
+    in it asks for.
+    """
 
     path: str
     sha256: str
@@ -48,7 +52,9 @@ class Object:
 
 
 def is_old_object(name: str) -> bool:
-    """Whether a path is that of an object from before 2026-02-21, when a bucket held one growing file a day and event."""
+    """Whether a path is that of an object from before 2026-02-21, when a bucket held one growing
+    file a day and event.
+    """
     return _OLD_KEY.search(name) is not None
 
 
@@ -60,10 +66,17 @@ def key_in_path(name: str) -> str | None:
 
 def is_object(value: Any) -> bool:
     """Whether a JSON value is what the worker stores of an entry: {version, source, entry}."""
-    if not (isinstance(value, dict) and value.get("source") == "school-store" and isinstance(value.get("entry"), dict)):
+    if not (
+        isinstance(value, dict)
+        and value.get("source") == "school-store"
+        and isinstance(value.get("entry"), dict)
+    ):
         return False
     entry = value["entry"]
-    return all(isinstance(entry.get(name), str) for name in ("entry_hash", "prev_hash", "event", "eventId", "ts"))
+    return all(
+        isinstance(entry.get(name), str)
+        for name in ("entry_hash", "prev_hash", "event", "eventId", "ts")
+    )
 
 
 def has_object_name(name: str) -> bool:
@@ -72,7 +85,9 @@ def has_object_name(name: str) -> bool:
 
 
 def read_object(path: str, name: str, sha256: str, content: bytes) -> Object:
-    """A file as an object; content that is no entry is an object all the same, and one that a tool wrote around is read through that."""
+    """A file as an object; content that is no entry is an object all the same, and one that a tool
+    wrote around is read through that.
+    """
     keys, entry, time = None, None, None
     try:
         value = load(decode(content))
@@ -90,18 +105,36 @@ def read_object(path: str, name: str, sha256: str, content: bytes) -> Object:
 
 
 def rows_of(objects: list[Object], accounts: list[Used], refused: list[NotUsed]) -> list[Row]:
-    """The rows of a bucket's objects; how each file was used, or why not, is added to the two lists."""
+    """The rows of a bucket's objects; how each file was used, or why not, is added to the two
+    lists.
+    """
     folders, streams = _learned_folders(objects), _stream_keys(objects)
     rows, keys = [], [_key_of(item, folders, streams) for item in objects]
-    sound = {key for item, key in zip(objects, keys, strict=True) if copied_from(item.path) is None and _holds(item, key)}
+    sound = {
+        key
+        for item, key in zip(objects, keys, strict=True)
+        if copied_from(item.path) is None and _holds(item, key)
+    }
     for item, key in zip(objects, keys, strict=True):
         if copied_from(item.path) is not None and key in sound and not _holds(item, key):
-            refused.append(NotUsed(item.path, item.sha256, f"is a second copy of {key} with another text; the first one holds"))
+            refused.append(
+                NotUsed(
+                    item.path,
+                    item.sha256,
+                    f"is a second copy of {key} with another text; the first one holds",
+                )
+            )
             continue
         text = item.content.decode("utf-8", "surrogateescape")
         line = f'{{"key":{quoted(key)},"text":{quoted(text)}}}'.encode()
         if len(line) > MAX_LINE_BYTES:
-            refused.append(NotUsed(item.path, item.sha256, f"is larger than a row of a case may be ({MAX_LINE_BYTES} bytes)"))
+            refused.append(
+                NotUsed(
+                    item.path,
+                    item.sha256,
+                    f"is larger than a row of a case may be ({MAX_LINE_BYTES} bytes)",
+                )
+            )
             continue
         rows.append(Row(BUCKET_LINES, (0, key), line))
         accounts.append(Used(item.path, item.sha256, "object of the bucket", 1, item.note))
@@ -112,7 +145,10 @@ def _holds(item: Object, key: str) -> bool:
     """Whether an object's text is the payload of the entry under its key."""
     if item.entry is None or key not in (item.entry_keys or ()):
         return False
-    return entry_hash(item.entry) == item.entry.get("entry_hash") and payload(item.entry) == item.content
+    return (
+        entry_hash(item.entry) == item.entry.get("entry_hash")
+        and payload(item.entry) == item.content
+    )
 
 
 def _key_of(item: Object, folders: dict[str, str], streams: dict[str, str]) -> str:
@@ -123,7 +159,9 @@ def _key_of(item: Object, folders: dict[str, str], streams: dict[str, str]) -> s
         return item.key
     for key in wanted:
         if _plain(item.key) == _plain(key):
-            item.note = f"key {key} recovered from the entry: the file's name was changed on the way"
+            item.note = (
+                f"key {key} recovered from the entry: the file's name was changed on the way"
+            )
             return key
     folder, _, file = item.key.rpartition("/")
     if folder in folders:
@@ -141,36 +179,57 @@ def _learned_folders(objects: list[Object]) -> dict[str, str]:
         for key in item.entry_keys or ():
             if item.key is not None and _plain(item.key) == _plain(key):
                 learned[item.key.rpartition("/")[0]].add(key.rpartition("/")[0])
-    return {folder: true for folder, (true, *others) in learned.items() if not others and true != folder}
+    return {
+        folder: true for folder, (true, *others) in learned.items() if not others and true != folder
+    }
 
 
 def _stream_keys(objects: list[Object]) -> dict[str, str]:
-    """The keys that entries ask for in their streams' folders, by file name: a name holds a digest, so no two keys share one."""
-    return {keys[1].rpartition("/")[2]: keys[1] for keys in sorted(item.entry_keys for item in objects if item.entry_keys is not None)}
+    """The keys that entries ask for in their streams' folders, by file name: a name holds a digest,
+    so no two keys share one.
+    """
+    return {
+        keys[1].rpartition("/")[2]: keys[1]
+        for keys in sorted(item.entry_keys for item in objects if item.entry_keys is not None)
+    }
 
 
 def _key_of_flat(item: Object, streams: dict[str, str]) -> str:
-    """The key of an object that was saved without its folders: by its name where that tells, else by the entry in it."""
+    """The key of an object that was saved without its folders: by its name where that tells, else
+    by the entry in it.
+    """
     above, _, name = item.path.rpartition("/")
     name = name.removesuffix(".gz").removesuffix(".zst")
     name = copied_from(name) or name
     by_hash, by_stream = item.entry_keys or (None, None)
     if _HASH_NAME.match(name):
         if by_hash != ENTRY + name:
-            item.note = "the name is kept as key although the entry in it has another hash, or is none"
+            item.note = (
+                "the name is kept as key although the entry in it has another hash, or is none"
+            )
         return ENTRY + name
     if not _STREAM_NAME.match(name):
         item.note = f"key {by_hash} taken from the entry: the file's name is not that of an object"
         return str(by_hash)
-    folder = above.rpartition("/")[2] if above.rpartition("/")[0].rpartition("/")[2] == "stream" else None
-    true = by_stream if by_stream is not None and by_stream.endswith(f"/{name}") else streams.get(name)
+    folder = (
+        above.rpartition("/")[2]
+        if above.rpartition("/")[0].rpartition("/")[2] == "stream"
+        else None
+    )
+    true = (
+        by_stream if by_stream is not None and by_stream.endswith(f"/{name}") else streams.get(name)
+    )
     if true is not None and (folder is None or _plain(true) == _plain(f"{STREAM}{folder}/{name}")):
         if true != by_stream:
-            item.note = "the name is kept as key although the entry in it belongs elsewhere, or is none"
+            item.note = (
+                "the name is kept as key although the entry in it belongs elsewhere, or is none"
+            )
         return true
     item.note = "the name is kept as key although the entry in it belongs elsewhere, or is none"
     if folder is None:
-        folder = by_stream.removeprefix(STREAM).partition("/")[0] if by_stream is not None else "unknown"
+        folder = (
+            by_stream.removeprefix(STREAM).partition("/")[0] if by_stream is not None else "unknown"
+        )
         item.note = f"the name is kept although the entry in it belongs elsewhere, or is none; the folder {folder} is a guess"
     return f"{STREAM}{folder}/{name}"
 

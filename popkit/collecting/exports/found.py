@@ -14,7 +14,9 @@ _PLAUSIBLE = range(1_500_000_000, 4_100_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line for a file of a case. Rows are ordered by `key`; `time` is what the row itself states, in unix seconds."""
+    """One line for a file of a case. Rows are ordered by `key`; `time` is what the row itself
+    states, in unix seconds.
+    """
 
     file: str
     key: Key
@@ -24,8 +26,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class WorkerAnswer:
-    """One answer of the worker. Of answers of one name, what is refused or partial comes behind by `wholeness`, at any age; what is
-    redacted comes behind by `openness` among answers of the same hour.
+    """One answer of the worker. Of answers of one name, what is refused or partial comes behind by
+    `wholeness`, at any age; what is redacted comes behind by `openness` among answers of the same
+    hour.
     """
 
     name: str
@@ -37,7 +40,9 @@ class WorkerAnswer:
 
 @dataclass(frozen=True, slots=True)
 class InBlock:
-    """A transaction of a block: `members` is the text of its members; `slot` is None where the block was saved without its request."""
+    """A transaction of a block: `members` is the text of its members; `slot` is None where the
+    block was saved without its request.
+    """
 
     signature: str
     members: bytes
@@ -48,7 +53,8 @@ class InBlock:
 
 @dataclass(slots=True)
 class Found:
-    """What a document is and what it gave; `left` says what of it was not taken; `withheld` keys by prefix, which leave it as numbers.
+    """What a document is and what it gave; `left` says what of it was not taken; `withheld` keys by
+    prefix, which leave it as numbers.
 
     `in_blocks` are transactions whose slot is settled when every file was read.
     """
@@ -77,12 +83,21 @@ class Found:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.rows or self.answers or self.files or self.withheld or self.event_rows or self.in_blocks)
+        return not (
+            self.rows
+            or self.answers
+            or self.files
+            or self.withheld
+            or self.event_rows
+            or self.in_blocks
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One JSON value of a file: its text as it stands there, its parsed value, and the file's path without compression suffix."""
+    """One JSON value of a file: its text as it stands there, its parsed value, and the file's path
+    without compression suffix.
+    """
 
     path: str
     raw: str
@@ -106,7 +121,9 @@ def joined(what: str, found: Iterable[Found]) -> Found:
 
 
 def seconds(value: object) -> float | None:
-    """A time as the worker and wallets write it (ISO text, or a number of unix seconds) in unix seconds; None for anything else."""
+    """A time as the worker and wallets write it (ISO text, or a number of unix seconds) in unix
+    seconds; None for anything else.
+    """
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)

@@ -19,23 +19,36 @@ _HEADS = ("pop_chain:lastHash:global:", "pop_chain:lastHash:stream:")
 
 
 def links_in(exports: Exports, program: str) -> list[Link]:
-    """Every (event, grant) that the exports state, by a case's header or by the worker's records; ascending."""
+    """Every (event, grant) that the exports state, by a case's header or by the worker's records;
+    ascending.
+    """
     found = {link for header in exports.headers for link in header.events}
-    answers = [*exports.answers.items(), *((item.name, item.document) for item in exports.earlier_answers)]
+    answers = [
+        *exports.answers.items(),
+        *((item.name, item.document) for item in exports.earlier_answers),
+    ]
     for name, document in answers:
         if name == "events":
             found.update(event_links(events=_body(document), program=program))
         elif name == "audit-logs":
             found.update(event_links(audit_logs=_body(document), program=program))
-    found.update(event_links(storage=_storage(exports), objects=_texts(exports), others=exports.event_rows, program=program))
+    found.update(
+        event_links(
+            storage=_storage(exports),
+            objects=_texts(exports),
+            others=exports.event_rows,
+            program=program,
+        )
+    )
     return sorted(found)
 
 
 def grants_in(exports: Exports, program: str) -> dict[str, tuple[str, ...]]:
     """Grants by public key, ascending, each with who speaks of it, ascending.
 
-    `case.json`: a case that was given lists it · `event`: the worker links an event to it · `account`: it is a Grant account of the
-    program · `head`: the worker keeps a head for it. A head alone is weak: whoever asks for a proof names the grant.
+    `case.json`: a case that was given lists it · `event`: the worker links an event to it ·
+    `account`: it is a Grant account of the program · `head`: the worker keeps a head for it. A head
+    alone is weak: whoever asks for a proof names the grant.
     """
     found: dict[str, set[str]] = defaultdict(set)
     for header in exports.headers:
@@ -84,7 +97,9 @@ def _grant_account(line: bytes, program: str) -> str | None:
     try:
         row = load(line.decode())
         account = row["account"]
-        if account["owner"] != program or not isinstance(decode_account(pybase64.b64decode(account["data"][0])), Grant):
+        if account["owner"] != program or not isinstance(
+            decode_account(pybase64.b64decode(account["data"][0])), Grant
+        ):
             return None
     except (NotJson, TypeError, KeyError, IndexError, ValueError, AccountError):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from popkit.collecting.exports import records
@@ -16,13 +17,16 @@ from popkit.collecting.exports.walk import Member
 from popkit.evidence.layout import SIGNATURES
 
 _SAME_SESSION = 3600
-"""Seconds within which an answer given in full stands for a newer, redacted one: what was true a day ago may be so no more."""
+"""Seconds within which an answer given in full stands for a newer, redacted one: what was true a
+day ago may be so no more.
+"""
 
 
 class Harvest:
     """What was found so far; `finish` gives it as Exports.
 
-    `program` is the one whose transactions are wanted; a case among the exports names its own as well.
+    `program` is the one whose transactions are wanted; a case among the exports names its own as
+    well.
     """
 
     def __init__(self, program: str) -> None:
@@ -75,7 +79,10 @@ class Harvest:
 
     def _saw(self, time: float, path: str) -> None:
         exports = self.exports
-        if exports.newest is None or (-int(time), path) < (-exports.newest, exports.newest_in or ""):
+        if exports.newest is None or (-int(time), path) < (
+            -exports.newest,
+            exports.newest_in or "",
+        ):
             exports.newest, exports.newest_in = int(time), path
 
     def finish(self) -> Exports:
@@ -87,10 +94,14 @@ class Harvest:
             if item.time is not None:
                 self._saw(item.time, item.path)
         for file, by_key in sorted(self._lines.items()):
-            self.exports.rows[file] = [line for _, lines in sorted(by_key.items()) for line in sorted(lines)]
+            self.exports.rows[file] = [
+                line for _, lines in sorted(by_key.items()) for line in sorted(lines)
+            ]
         self._settle_answers()
         self._settle_records()
-        self.exports.withheld = {prefix: len(keys) for prefix, keys in sorted(self._withheld.items())}
+        self.exports.withheld = {
+            prefix: len(keys) for prefix, keys in sorted(self._withheld.items())
+        }
         self.exports.event_rows = [row for _, row in sorted(self._events.items())]
         self.exports.used = sorted(set(self.exports.used))
         self.exports.not_used = sorted(set(self.exports.not_used))
@@ -107,13 +118,15 @@ class Harvest:
                 self.not_used(member.path, member.sha256, records.OLDER)
 
     def _settle_blocks(self) -> None:
-        """Transactions of blocks become rows where their slot is known; what the file gave is counted anew."""
+        """Transactions of blocks become rows where their slot is known; what the file gave is
+        counted anew.
+        """
         listed = self._lines.get(SIGNATURES, {}) if self._blocks else {}
         slots = {str(key[3]): -int(key[2]) for key in listed if len(key) == 4}
         programs = {self.program, *(header.program_id for header in self.exports.headers)}
         for path, waiting in self._blocks:
             left = Counter[str]()
-            rows = list(settled(waiting, slots, programs, lambda why, left=left: left.update([why])))  # type: ignore[misc]
+            rows = list(settled(waiting, slots, programs, partial(_count, left)))
             for row in rows:
                 self._add(row, path)
             said = [f"{count} × {why}" if count > 1 else why for why, count in sorted(left.items())]
@@ -123,7 +136,9 @@ class Harvest:
                     self.exports.used[at] = replace(used, rows=used.rows + len(rows), note=note)
 
     def _settle_answers(self) -> None:
-        """The best answer of each name, and the others. Of equal answers one is kept, under the first of their paths."""
+        """The best answer of each name, and the others. Of equal answers one is kept, under the
+        first of their paths.
+        """
         newest: dict[tuple[str, tuple[bool, ...]], float] = defaultdict(float)
         for answer, path in self._answers:
             rank = (answer.name, answer.wholeness)
@@ -140,7 +155,9 @@ class Harvest:
                 continue
             said.add(identity)
             if answer.name in self.exports.answers:
-                self.exports.earlier_answers.append(EarlierAnswer(answer.name, self._at(answer, path), path, answer.document))
+                self.exports.earlier_answers.append(
+                    EarlierAnswer(answer.name, self._at(answer, path), path, answer.document)
+                )
             else:
                 self.exports.answers[answer.name] = answer.document
         self.exports.answers = dict(sorted(self.exports.answers.items()))
@@ -148,13 +165,31 @@ class Harvest:
     def _at(self, answer: WorkerAnswer, path: str) -> float | None:
         if answer.at is not None:
             return answer.at
-        return next((float(at) for folder, at in self.collected_at.items() if is_below(path, folder)), None)
+        return next(
+            (float(at) for folder, at in self.collected_at.items() if is_below(path, folder)), None
+        )
 
     def _rank(self, answer: WorkerAnswer, path: str, newest: float) -> tuple[Any, ...]:
-        """Whole before partial; then those of the newest hour, open before redacted; then the newer. The rest only makes it an order."""
+        """Whole before partial; then those of the newest hour, open before redacted; then the
+        newer. The rest only makes it an order.
+        """
         at = self._at(answer, path) or 0.0
-        closed = [tuple(not good for good in goods) for goods in (answer.wholeness, answer.openness)]
-        return answer.name, closed[0], at < newest - _SAME_SESSION, closed[1], -at, answer.document, path
+        closed = [
+            tuple(not good for good in goods) for goods in (answer.wholeness, answer.openness)
+        ]
+        return (
+            answer.name,
+            closed[0],
+            at < newest - _SAME_SESSION,
+            closed[1],
+            -at,
+            answer.document,
+            path,
+        )
+
+
+def _count(reasons: Counter[str], why: str) -> None:
+    reasons[why] += 1
 
 
 def is_below(path: str, folder: str) -> bool:

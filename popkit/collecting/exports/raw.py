@@ -1,4 +1,6 @@
-"""JSON whose text is kept: what is taken out of a document is the very text that stood there, so no number is ever rewritten."""
+"""JSON whose text is kept: what is taken out of a document is the very text that stood there, so no
+number is ever rewritten.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTE_ORDER_MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 _GIVE_UP_AFTER = 50
 _TRIES = 50
-"""Lines that are no JSON by themselves and are tried as the beginning of a value of several lines, each time through the whole text."""
+"""Lines that are no JSON by themselves and are tried as the beginning of a value of several lines,
+each time through the whole text.
+"""
 
 
 class NotJson(ValueError):
@@ -25,7 +29,9 @@ class NotJson(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A value of a text: the 1-based line it begins in, its text, its value; `value` is None and `problem` set where it is not JSON."""
+    """A value of a text: the 1-based line it begins in, its text, its value; `value` is None and
+    `problem` set where it is not JSON.
+    """
 
     line: int
     raw: str
@@ -44,11 +50,15 @@ def decode(data: bytes) -> str:
     """The text of a file. Raises NotJson, with what to do, for an encoding other than UTF-8."""
     for mark, name in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            raise NotJson(f"is {name}, as PowerShell's `>` writes it; expected UTF-8: save it again as UTF-8")
+            raise NotJson(
+                f"is {name}, as PowerShell's `>` writes it; expected UTF-8: save it again as UTF-8"
+            )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise NotJson(f"is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}") from None
+        raise NotJson(
+            f"is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
+        ) from None
 
 
 def load(raw: str) -> Any:
@@ -66,10 +76,12 @@ def load(raw: str) -> Any:
 
 
 def parts(text: str, patient: bool = False) -> Iterator[Part]:
-    """The values of a text one after the other: one document, JSON Lines, or documents written behind each other.
+    """The values of a text one after the other: one document, JSON Lines, or documents written
+    behind each other.
 
-    A line that is no JSON comes as a Part with its problem. Reading stops where only such lines come, unless `patient`. The time is
-    linear in the text: a line is tried by itself first, and values of several lines are tried so many times and no more.
+    A line that is no JSON comes as a Part with its problem. Reading stops where only such lines
+    come, unless `patient`. The time is linear in the text: a line is tried by itself first, and
+    values of several lines are tried so many times and no more.
     """
     position, good, bad, tries = _space(text, 0), 0, 0, _TRIES
     line = 1 + text.count("\n", 0, position)
@@ -78,11 +90,21 @@ def parts(text: str, patient: bool = False) -> Iterator[Part]:
         part, end = _line_part(text, position, line)
         if part.problem is not None and text[position] in "[{" and not _absurd(part.raw):
             if not is_small:
-                part = Part(line, part.raw, None, f"{part.problem}; a document of several lines holds at most {MAX_VALUES} values here")
+                part = Part(
+                    line,
+                    part.raw,
+                    None,
+                    f"{part.problem}; a document of several lines holds at most {MAX_VALUES} "
+                    f"values here",
+                )
             elif tries:
                 whole = _value_at(text, position)
                 tries -= whole is None
-                part, end = (part, end) if whole is None else (_whole_part(text[position : whole[1]], whole[0], line), whole[1])
+                part, end = (
+                    (part, end)
+                    if whole is None
+                    else (_whole_part(text[position : whole[1]], whole[0], line), whole[1])
+                )
         yield part
         good, bad = good + (part.problem is None), bad + (part.problem is not None)
         if not good and bad >= (_GIVE_UP_AFTER if is_small else 1) and not patient:
@@ -93,7 +115,9 @@ def parts(text: str, patient: bool = False) -> Iterator[Part]:
 
 
 def _line_part(text: str, position: int, line: int) -> tuple[Part, int]:
-    """The value that begins there and ends in its line, and where it ends; else the rest of the line, with what is wrong."""
+    """The value that begins there and ends in its line, and where it ends; else the rest of the
+    line, with what is wrong.
+    """
     end = text.find("\n", position)
     end = len(text) if end < 0 else end
     rest = text[position:end]
@@ -102,7 +126,9 @@ def _line_part(text: str, position: int, line: int) -> tuple[Part, int]:
         try:
             value, stop = _DECODER.raw_decode(rest)
             raw = rest[:stop]
-            if raw[0] in "[{" or not rest[stop:].strip():  # a number before other words (a date, a count) is no document
+            if (
+                raw[0] in "[{" or not rest[stop:].strip()
+            ):  # a number before other words (a date, a count) is no document
                 return Part(line, raw, value), position + stop
             problem = "is not JSON: other text follows its first word"
         except (ValueError, RecursionError) as error:
@@ -127,7 +153,9 @@ def _absurd(raw: str) -> str | None:
 
 
 def members(raw: str) -> Iterator[tuple[str, str]]:
-    """The members of an object's text as (name, text of the value), repeated names and all. `raw` is known to be JSON."""
+    """The members of an object's text as (name, text of the value), repeated names and all. `raw`
+    is known to be JSON.
+    """
     position = _space(raw, _space(raw, 0) + 1)
     while raw[position] != "}":
         name, position = _DECODER.raw_decode(raw, position)
@@ -156,19 +184,31 @@ def member(raw: str, name: str) -> str:
 
 
 def one_line(raw: str) -> bytes:
-    """A value's text as one line: only the line ends between its parts are taken out (a string cannot hold one)."""
+    """A value's text as one line: only the line ends between its parts are taken out (a string
+    cannot hold one).
+    """
     return (_LINE_ENDS.sub("", raw) if "\n" in raw or "\r" in raw else raw).encode()
 
 
 def quoted(text: str) -> str:
-    """A string as JSON; what stands for bytes that are no UTF-8 becomes escapes, so that reading gives the same string again."""
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
+    """A string as JSON; what stands for bytes that are no UTF-8 becomes escapes, so that reading
+    gives the same string again.
+    """
+    return _SURROGATE.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False)
+    )
 
 
 def meaning(line: bytes) -> str:
-    """A text that two lines share when they say the same: equal but for spaces, escapes, the order of members. Numbers count as written."""
+    """A text that two lines share when they say the same: equal but for spaces, escapes, the order
+    of members. Numbers count as written.
+    """
     try:
-        return repr(json.loads(line, parse_int=_tagged, parse_float=_tagged, object_pairs_hook=_sorted_pairs))
+        return repr(
+            json.loads(
+                line, parse_int=_tagged, parse_float=_tagged, object_pairs_hook=_sorted_pairs
+            )
+        )
     except (ValueError, RecursionError):
         return repr(line)
 

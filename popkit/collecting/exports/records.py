@@ -1,4 +1,6 @@
-"""Records of cutovers among exports: carried on byte for byte, as they are canonical; whether one is true is for `diagnose` to say."""
+"""Records of cutovers among exports: carried on byte for byte, as they are canonical; whether one
+is true is for `diagnose` to say.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Saved answers of a Solana node: JSON-RPC responses, with their requests or alone, single or in batches, and rows of a case.
+"""Saved answers of a Solana node: JSON-RPC responses, with their requests or alone, single or in
+batches, and rows of a case.
 
-What an answer is about is read from its request; where there is none, from the transaction itself or from the file's name. A null is
-evidence only where it is known what was asked for.
+What an answer is about is read from its request; where there is none, from the transaction itself
+or from the file's name. A null is evidence only where it is known what was asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from typing import Any
 
 from popkit.collecting.exports.found import Document, Found, Row, joined, seconds
 from popkit.collecting.exports.raw import NotJson, elements, load, member, one_line
-from popkit.collecting.exports.shapes import block, is_block, is_transaction, notification, number_of, page_of, parts_of
+from popkit.collecting.exports.shapes import (
+    block,
+    is_block,
+    is_transaction,
+    notification,
+    number_of,
+    page_of,
+    parts_of,
+)
 from popkit.evidence.layout import ACCOUNTS, SIGNATURES, TRANSACTIONS
 from popkit.protocol.keys import b58decode, b58encode, is_pubkey, is_signature
 from popkit.protocol.transaction import TransactionError, decode_result
@@ -43,7 +52,11 @@ def read(document: Document) -> Found | None:
         return found
     if (page := page_of(document)) is not None:
         return _page(page, value)
-    if set(value) == {"context", "value"} and isinstance(value["context"], dict) and "slot" in value["context"]:
+    if (
+        set(value) == {"context", "value"}
+        and isinstance(value["context"], dict)
+        and "slot" in value["context"]
+    ):
         return _account(document, None)
     return None
 
@@ -51,19 +64,39 @@ def read(document: Document) -> Found | None:
 def case_row(raw: str, value: dict[str, Any]) -> Row | None:
     """A line as it stands in a case's `rpc/` files, or None."""
     names = set(value)
-    if {"signature", "result"} <= names <= {"signature", "result", "error"} and is_signature(value["signature"]):
+    if {"signature", "result"} <= names <= {"signature", "result", "error"} and is_signature(
+        value["signature"]
+    ):
         result = value["result"]
         if result is None or isinstance(result, dict):
-            return Row(TRANSACTIONS, (0, value["signature"]), one_line(raw), seconds(number_of((result or {}).get("blockTime"))))
-    if {"address", "signature", "slot"} <= names and is_pubkey(value["address"]) and _is_listed(value):
+            return Row(
+                TRANSACTIONS,
+                (0, value["signature"]),
+                one_line(raw),
+                seconds(number_of((result or {}).get("blockTime"))),
+            )
+    if (
+        {"address", "signature", "slot"} <= names
+        and is_pubkey(value["address"])
+        and _is_listed(value)
+    ):
         return _signature_row(value["address"], value, one_line(raw))
-    if {"pubkey", "account"} <= names <= {"pubkey", "slot", "account"} and is_pubkey(value["pubkey"]) and _is_account(value["account"]):
+    if (
+        {"pubkey", "account"} <= names <= {"pubkey", "slot", "account"}
+        and is_pubkey(value["pubkey"])
+        and _is_account(value["account"])
+    ):
         return Row(ACCOUNTS, (0, value["pubkey"], _slot(value.get("slot"))), one_line(raw))
     return None
 
 
 def _is_listed(value: Any) -> bool:
-    return isinstance(value, dict) and is_signature(value.get("signature")) and number_of(value.get("slot")) is not None and "err" in value
+    return (
+        isinstance(value, dict)
+        and is_signature(value.get("signature"))
+        and number_of(value.get("slot")) is not None
+        and "err" in value
+    )
 
 
 def _is_account(value: Any) -> bool:
@@ -71,7 +104,12 @@ def _is_account(value: Any) -> bool:
 
 
 def _is_response(value: Any) -> bool:
-    return isinstance(value, dict) and "jsonrpc" in value and ("result" in value or "error" in value) and "method" not in value
+    return (
+        isinstance(value, dict)
+        and "jsonrpc" in value
+        and ("result" in value or "error" in value)
+        and "method" not in value
+    )
 
 
 def _slot(value: Any) -> int:
@@ -82,7 +120,10 @@ def _slot(value: Any) -> int:
 def _signature_row(address: str, value: dict[str, Any], line: bytes) -> Row:
     """Newest first within an address, as a node lists them."""
     return Row(
-        SIGNATURES, (0, address, -(number_of(value["slot"]) or 0), value["signature"]), line, seconds(number_of(value.get("blockTime")))
+        SIGNATURES,
+        (0, address, -(number_of(value["slot"]) or 0), value["signature"]),
+        line,
+        seconds(number_of(value.get("blockTime"))),
     )
 
 
@@ -101,7 +142,9 @@ def _read_pair(document: Document) -> Found | None:
     if request is None or response is None:
         return None
     requests = request.value if isinstance(request.value, list) else [request.value]
-    if not requests or not all(isinstance(item, dict) and _METHOD.match(str(item.get("method"))) for item in requests):
+    if not requests or not all(
+        isinstance(item, dict) and _METHOD.match(str(item.get("method"))) for item in requests
+    ):
         return None
     if isinstance(response.value, dict):
         asked = requests[0] if len(requests) == 1 else {"method": "getBatch"}
@@ -119,7 +162,11 @@ def _unwrapped(document: Document, name: str) -> Document | None:
     if isinstance(part.value, dict) and "body" in part.value and "jsonrpc" not in part.value:
         body = part.value["body"]
         try:
-            part = document.at(body, load(body)) if isinstance(body, str) else document.at(member(part.raw, "body"), body)
+            part = (
+                document.at(body, load(body))
+                if isinstance(body, str)
+                else document.at(member(part.raw, "body"), body)
+            )
         except NotJson:
             return None
     return part if isinstance(part.value, dict | list) else None
@@ -156,7 +203,10 @@ def _answer(document: Document, request: dict[str, Any] | None) -> Found:
 
 def _page(page: Document, whole: dict[str, Any]) -> Found | None:
     """The values of a gateway's page, each by itself, or None when none of them is of a node."""
-    if all(_is_listed(item) and "address" not in item and not is_transaction(item) for item in page.value):
+    if all(
+        _is_listed(item) and "address" not in item and not is_transaction(item)
+        for item in page.value
+    ):
         found = _signatures(page, None)
     else:
         parts = [read(part) for part in parts_of(page)]
@@ -166,7 +216,9 @@ def _page(page: Document, whole: dict[str, Any]) -> Found | None:
         found = joined(WHAT, known)
         found.left += ["a value of a page that is no answer of a node"] * (len(parts) - len(known))
     if whole.get("paginationToken") is not None:
-        found.left.append("a page with more behind it (paginationToken): save the pages that follow, too")
+        found.left.append(
+            "a page with more behind it (paginationToken): save the pages that follow, too"
+        )
     return found
 
 
@@ -186,10 +238,20 @@ def _guess(result: Any) -> str | None:
     if is_transaction(result):
         return "getTransaction"
     rows = result.get("value") if isinstance(result, dict) and "context" in result else result
-    if isinstance(rows, list) and rows and all(isinstance(row, dict) and {"pubkey", "account"} <= set(row) for row in rows):
+    if (
+        isinstance(rows, list)
+        and rows
+        and all(isinstance(row, dict) and {"pubkey", "account"} <= set(row) for row in rows)
+    ):
         return "getProgramAccounts"
     if isinstance(result, dict) and "context" in result and "value" in result:
-        return "getMultipleAccounts" if isinstance(result["value"], list) else "getAccountInfo" if _is_account(result["value"]) else None
+        return (
+            "getMultipleAccounts"
+            if isinstance(result["value"], list)
+            else "getAccountInfo"
+            if _is_account(result["value"])
+            else None
+        )
     if isinstance(result, list) and result and all(_is_listed(row) for row in result):
         return "getSignaturesForAddress"
     return None
@@ -203,7 +265,13 @@ def _failed(document: Document, method: str | None, asked: str | None) -> Found:
         return Found(WHAT, [Row(TRANSACTIONS, (0, asked), line)])
     value = document.value.get("error")
     code = value.get("code") if isinstance(value, dict) else None
-    return Found(WHAT, left=[f"the node answered {method or 'a request that was not saved'} with an error (code {code}): ask it again"])
+    return Found(
+        WHAT,
+        left=[
+            f"the node answered {method or 'a request that was not saved'} with an error (code "
+            f"{code}): ask it again"
+        ],
+    )
 
 
 def _named(document: Document, wanted: Any) -> str | None:
@@ -220,10 +288,24 @@ def _transaction(document: Document, asked: str | None) -> Found:
     if result is not None and asked is None:
         signature = signature_of(result)
     if signature is None:
-        why = "a null answer, it is not known of which transaction" if result is None else "a transaction without a readable signature"
+        why = (
+            "a null answer, it is not known of which transaction"
+            if result is None
+            else "a transaction without a readable signature"
+        )
         return Found(WHAT, left=[f"{why}; save requests with their answers"])
     line = f'{{"signature":"{signature}","result":'.encode() + one_line(document.raw) + b"}"
-    return Found(WHAT, [Row(TRANSACTIONS, (0, signature), line, seconds(number_of((result or {}).get("blockTime"))))])
+    return Found(
+        WHAT,
+        [
+            Row(
+                TRANSACTIONS,
+                (0, signature),
+                line,
+                seconds(number_of((result or {}).get("blockTime"))),
+            )
+        ],
+    )
 
 
 def signature_of(result: dict[str, Any]) -> str | None:
@@ -242,8 +324,14 @@ def _first_signature(transaction: Any) -> str | None:
 
     if isinstance(transaction, dict):
         listed = transaction.get("signatures")
-        return listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], str) else None
-    text, encoding = (*transaction, "", "")[:2] if isinstance(transaction, list) else (transaction, "base58")
+        return (
+            listed[0]
+            if isinstance(listed, list) and listed and isinstance(listed[0], str)
+            else None
+        )
+    text, encoding = (
+        (*transaction, "", "")[:2] if isinstance(transaction, list) else (transaction, "base58")
+    )
     try:
         wire = b64decode(str(text), validate=True) if encoding == "base64" else b58decode(str(text))
     except ValueError:
@@ -254,7 +342,13 @@ def _first_signature(transaction: Any) -> str | None:
 def _signatures(document: Document, asked: str | None) -> Found:
     address = asked if is_pubkey(asked) else _named(document, is_pubkey)
     if address is None:
-        return Found(WHAT, left=["a list of signatures, it is not known whose; save the request with it, or name the file by the address"])
+        return Found(
+            WHAT,
+            left=[
+                "a list of signatures, it is not known whose; save the request with it, or name "
+                "the file by the address"
+            ],
+        )
     found = Found(WHAT, files=(SIGNATURES,))
     for part in parts_of(document):
         if not _is_listed(part.value):
@@ -271,7 +365,13 @@ def _account(document: Document, asked: str | None) -> Found:
     if not (isinstance(result, dict) and "value" in result and _is_account(result["value"])):
         return Found(WHAT, left=["an answer to getAccountInfo without a value"])
     if pubkey is None:
-        return Found(WHAT, left=["an account, it is not known which; save the request with it, or name the file by the address"])
+        return Found(
+            WHAT,
+            left=[
+                "an account, it is not known which; save the request with it, or name the file by "
+                "the address"
+            ],
+        )
     return Found(WHAT, [_account_row(pubkey, _context_slot(result), member(document.raw, "value"))])
 
 
@@ -282,7 +382,11 @@ def _context_slot(result: Any) -> int | None:
 
 
 def _account_row(pubkey: str, slot: int | None, raw: str) -> Row:
-    line = f'{{"pubkey":"{pubkey}","slot":{"null" if slot is None else slot},"account":'.encode() + one_line(raw) + b"}"
+    line = (
+        f'{{"pubkey":"{pubkey}","slot":{"null" if slot is None else slot},"account":'.encode()
+        + one_line(raw)
+        + b"}"
+    )
     return Row(ACCOUNTS, (0, pubkey, _slot(slot)), line)
 
 
@@ -314,7 +418,11 @@ def _program_accounts(document: Document) -> Found:
     if not isinstance(rows.value, list):
         return Found(WHAT, left=["an answer to getProgramAccounts without rows"])
     for part in parts_of(rows):
-        if isinstance(part.value, dict) and is_pubkey(part.value.get("pubkey")) and _is_account(part.value.get("account", "")):
+        if (
+            isinstance(part.value, dict)
+            and is_pubkey(part.value.get("pubkey"))
+            and _is_account(part.value.get("account", ""))
+        ):
             found.rows.append(_account_row(part.value["pubkey"], slot, member(part.raw, "account")))
         else:
             found.left.append("a row of getProgramAccounts without a readable pubkey and account")

@@ -1,6 +1,8 @@
-"""Exports of the worker's storage, in the forms that scripts give them, without the rows that hold credentials.
+"""Exports of the worker's storage, in the forms that scripts give them, without the rows that hold
+credentials.
 
-Evidence needs none of them, and a PIN of four digits is found from its digest in no time: what never enters a case cannot leak from it.
+Evidence needs none of them, and a PIN of four digits is found from its digest in no time: what
+never enters a case cannot leak from it.
 """
 
 from __future__ import annotations
@@ -14,8 +16,19 @@ from popkit.collecting.exports.found import Document, Found, Row, seconds
 from popkit.collecting.exports.raw import elements, load, member, members, one_line, quoted
 from popkit.evidence.layout import STORAGE
 
-WITHHELD = ("user:", "admin_code:", "admin_invite:", "admin:", "invite:", "session:", "token:", "security_")
-"""Prefixes of keys that name or hold credentials (PIN digests, operators' codes) or visitors' addresses."""
+WITHHELD = (
+    "user:",
+    "admin_code:",
+    "admin_invite:",
+    "admin:",
+    "invite:",
+    "session:",
+    "token:",
+    "security_",
+)
+"""Prefixes of keys that name or hold credentials (PIN digests, operators' codes) or visitors'
+addresses.
+"""
 EVIDENCE = (
     "audit_history:",
     "audit_entry:",
@@ -33,7 +46,8 @@ EVIDENCE = (
 )
 """Prefixes of the keys that the worker keeps its records under."""
 _CREDENTIAL = re.compile(
-    r"pin_?(hash|digest)?$|passw|secret|bearer|api_?key|private_?key|admin_?code|(access|refresh|session|auth)_?token", re.IGNORECASE
+    r"pin_?(hash|digest)?$|passw|secret|bearer|api_?key|private_?key|admin_?code|(access|refresh|session|auth)_?token",
+    re.IGNORECASE,
 )
 _UNMISTAKABLE = re.compile(
     r"^(audit_history:\d{4}-\d\d-\d\dT[^:]+:|audit_entry:[0-9a-f]{64}$|audit:lastHash:|pop_chain:(lastHash|history):|pop_proof:"
@@ -45,12 +59,19 @@ Pair = tuple[str, str]
 
 
 def read_pairs(document: Document) -> Found | None:
-    """A whole document that is a storage export: an object by key, or an array of {key, value} or [key, value]; else None."""
+    """A whole document that is a storage export: an object by key, or an array of {key, value} or
+    [key, value]; else None.
+    """
     value = document.value
     pairs: list[Pair]
     if isinstance(value, dict) and value and is_storage(value):
         pairs = list(members(document.raw))
-    elif isinstance(value, list) and value and all(_is_pair(item) for item in value) and is_storage(dict(map(_pair_of, value))):
+    elif (
+        isinstance(value, list)
+        and value
+        and all(_is_pair(item) for item in value)
+        and is_storage(dict(map(_pair_of, value)))
+    ):
         pairs = [_raw_pair(item) for item in elements(document.raw)]
     else:
         return None
@@ -63,15 +84,22 @@ def is_row(value: Any) -> bool:
 
 
 def is_storage(rows: dict[str, Any]) -> bool:
-    """Whether keys and values are those of the worker's storage: one key that nobody else writes, or nothing but known ones."""
+    """Whether keys and values are those of the worker's storage: one key that nobody else writes,
+    or nothing but known ones.
+    """
     if any(_UNMISTAKABLE.match(key) and _holds_record(key, rows[key]) for key in rows):
         return True
-    return all(key.startswith(EVIDENCE + WITHHELD) and isinstance(value, dict) for key, value in rows.items())
+    return all(
+        key.startswith(EVIDENCE + WITHHELD) and isinstance(value, dict)
+        for key, value in rows.items()
+    )
 
 
 def _holds_record(key: str, value: Any) -> bool:
     if "lastHash:" in key:
-        return isinstance(value, str) and (value == "GENESIS" or re.fullmatch(r"[0-9a-f]{64}", value) is not None)
+        return isinstance(value, str) and (
+            value == "GENESIS" or re.fullmatch(r"[0-9a-f]{64}", value) is not None
+        )
     return isinstance(value, dict)
 
 
@@ -98,7 +126,10 @@ def raw_row(raw: str) -> Pair:
 
 def found_in(pairs: Iterable[Pair]) -> Found:
     """The rows of an export but for those that hold credentials."""
-    found, withheld = Found("export of the worker's storage", files=(STORAGE,)), defaultdict[str, set[str]](set)
+    found, withheld = (
+        Found("export of the worker's storage", files=(STORAGE,)),
+        defaultdict[str, set[str]](set),
+    )
     for key, raw in pairs:
         prefix = _withheld_as(key, raw)
         if prefix is not None:
@@ -109,7 +140,9 @@ def found_in(pairs: Iterable[Pair]) -> Found:
     found.withheld = dict(sorted(withheld.items()))
     if withheld:
         count = sum(map(len, withheld.values()))
-        found.left.append(f"{count} rows that hold credentials were withheld ({', '.join(sorted(withheld))})")
+        found.left.append(
+            f"{count} rows that hold credentials were withheld ({', '.join(sorted(withheld))})"
+        )
     return found
 
 
@@ -126,7 +159,9 @@ def _withheld_as(key: str, raw: str) -> str | None:
 
 def _has_credential(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(_CREDENTIAL.search(name) or _has_credential(item) for name, item in value.items())
+        return any(
+            _CREDENTIAL.search(name) or _has_credential(item) for name, item in value.items()
+        )
     return isinstance(value, list) and any(_has_credential(item) for item in value)
 
 

@@ -1,4 +1,6 @@
-"""Streams that are unpacked while they are read, counted, and digested; and for tar, watched for their end."""
+"""Streams that are unpacked while they are read, counted, and digested; and for tar, watched for
+their end.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _BLOCK = 512
 
 
 class Metered(io.RawIOBase):
-    """A stream whose bytes are counted as they are read: `count(bytes now, bytes since begin_member)` may raise."""
+    """A stream whose bytes are counted as they are read: `count(bytes now, bytes since
+    begin_member)` may raise.
+    """
 
     def __init__(self, source: IO[bytes], count: Callable[[int, int], None]) -> None:
         self._source, self._count, self._part = source, count, 0
@@ -39,7 +43,9 @@ class Metered(io.RawIOBase):
 
 
 class Digested:
-    """A file that is digested while it is read; `finish` reads what is left of it and gives the SHA-256."""
+    """A file that is digested while it is read; `finish` reads what is left of it and gives the
+    SHA-256.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._sha256, self.size = file, hashlib.sha256(), 0
@@ -57,7 +63,9 @@ class Digested:
 
 
 class _Frames:
-    """The content of all frames of a zstd stream. Raises EOFError when the last one is cut, which the library's reader does not say."""
+    """The content of all frames of a zstd stream. Raises EOFError when the last one is cut, which
+    the library's reader does not say.
+    """
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source, self._ready, self._left = source, bytearray(), b""
@@ -85,7 +93,9 @@ class _Frames:
         return True
 
 
-def unpacked(file: Digested, count_layer: Callable[[int], None], count: Callable[[int, int], None]) -> tuple[io.BufferedReader, Metered]:
+def unpacked(
+    file: Digested, count_layer: Callable[[int], None], count: Callable[[int, int], None]
+) -> tuple[io.BufferedReader, Metered]:
     """A file without its gzip or zstd layers, and the meter through which its content is read."""
     source = io.BufferedReader(Metered(cast("IO[bytes]", file), lambda size, part: None))
     for _ in range(_LAYERS):
@@ -102,7 +112,9 @@ def unpacked(file: Digested, count_layer: Callable[[int], None], count: Callable
 
 
 class TarBlocks:
-    """The blocks that tarfile reads, so that an archive that was cut short between two members is told from a whole one."""
+    """The blocks that tarfile reads, so that an archive that was cut short between two members is
+    told from a whole one.
+    """
 
     def __init__(self, source: io.BufferedReader) -> None:
         self._source, self._last = source, b""
@@ -113,9 +125,13 @@ class TarBlocks:
         return piece
 
     def check_end(self) -> None:
-        """Raises tarfile.ReadError when the last block read does not end an archive, or when something but padding follows it."""
+        """Raises tarfile.ReadError when the last block read does not end an archive, or when
+        something but padding follows it.
+        """
         whole = len(self._last) == _BLOCK and not any(self._last)
         while rest := self._source.read(1 << 20):
             whole = whole and not any(rest)
         if not whole:
-            raise tarfile.ReadError("the archive ends before its end mark; its members up to there were read")
+            raise tarfile.ReadError(
+                "the archive ends before its end mark; its members up to there were read"
+            )

@@ -1,7 +1,8 @@
-"""Folders and archives as a stream of files: nothing is written to disk, no link is followed, and what is read is bounded.
+"""Folders and archives as a stream of files: nothing is written to disk, no link is followed, and
+what is read is bounded.
 
-An archive is known by its first bytes, not by its name. Members are read in the order in which they stand; a member that is an archive is
-opened in turn, up to a few levels.
+An archive is known by its first bytes, not by its name. Members are read in the order in which they
+stand; a member that is an archive is opened in turn, up to a few levels.
 """
 
 from __future__ import annotations
@@ -37,10 +38,21 @@ _TAR_BLOCK = 512
 
 
 class UnfoldsTooFar(OSError):
-    """A compressed file unfolds into far more than exports do: it is made to fill the memory, or of nothing but one repeated line."""
+    """A compressed file unfolds into far more than exports do: it is made to fill the memory, or of
+    nothing but one repeated line.
+    """
 
 
-DAMAGE = (OSError, EOFError, zlib.error, zstandard.ZstdError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+DAMAGE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    zstandard.ZstdError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +103,40 @@ class Budget:
     def count_member(self, path: str) -> None:
         self.members += 1
         if self.members > self.limits.members:
-            raise ExportTooLarge(f"{path}: more than {self.limits.members} files; give popkit a smaller part of the export")
+            raise ExportTooLarge(
+                f"{path}: more than {self.limits.members} files; give popkit a smaller part of the "
+                f"export"
+            )
 
     def count_layer(self, path: str, size: int) -> None:
         """`size` bytes more came out of one compression, which may hold another."""
         self.layer_bytes += size
         if self.layer_bytes > 2 * self.limits.total_bytes:
-            raise ExportTooLarge(f"{path}: unpacks to more than {2 * self.limits.total_bytes} bytes; look at where it is from")
+            raise ExportTooLarge(
+                f"{path}: unpacks to more than {2 * self.limits.total_bytes} bytes; look at where "
+                f"it is from"
+            )
 
     def count_bytes(self, path: str, size: int, of_member: int) -> None:
         """`size` bytes more were unpacked, `of_member` of the same member so far."""
         self.bytes += size
         if of_member > self.limits.member_bytes:
             raise ExportTooLarge(
-                f"{path}: expected at most {self.limits.member_bytes} bytes in one file, it unpacks to more; "
+                f"{path}: expected at most {self.limits.member_bytes} bytes in one file, it "
+                f"unpacks to more; "
                 "no export of a worker or a node has such a file: look at where it is from"
             )
         if self.bytes > self.limits.total_bytes:
             raise ExportTooLarge(
-                f"{path}: expected at most {self.limits.total_bytes} bytes in all; give popkit a smaller part of the export"
+                f"{path}: expected at most {self.limits.total_bytes} bytes in all; give popkit a "
+                f"smaller part of the export"
             )
 
 
 def walk(paths: Sequence[Path], limits: Limits) -> Iterator[Item]:
-    """Every file below the given folders, files and archives. Raises UsageError for a path that is not there, ExportTooLarge."""
+    """Every file below the given folders, files and archives. Raises UsageError for a path that is
+    not there, ExportTooLarge.
+    """
     budget = Budget(limits)
     for path, label in _labelled(paths):
         if path.is_dir():
@@ -122,11 +144,15 @@ def walk(paths: Sequence[Path], limits: Limits) -> Iterator[Item]:
         elif path.is_file():
             yield from _file(path, f"{label}{path.name}", budget)
         else:
-            raise UsageError(f"{path}: no such file or folder; --from names what operators exported")
+            raise UsageError(
+                f"{path}: no such file or folder; --from names what operators exported"
+            )
 
 
 def _labelled(paths: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Each path once, with what its files' paths begin with: nothing for a single one, the folder's name where there are several."""
+    """Each path once, with what its files' paths begin with: nothing for a single one, the folder's
+    name where there are several.
+    """
     distinct = list({Path(os.path.abspath(path)): None for path in paths})
     if len(distinct) == 1:
         return [(distinct[0], "")]
@@ -152,18 +178,27 @@ def _folder(folder: Path, prefix: str, budget: Budget) -> Iterator[Item]:
         with os.scandir(folder) as listed:
             entries = sorted(listed, key=lambda entry: entry.name)
     except OSError as error:
-        yield Refused(prefix or "./", "", f"cannot be listed: {error.strerror}; make it readable and collect again")
+        yield Refused(
+            prefix or "./",
+            "",
+            f"cannot be listed: {error.strerror}; make it readable and collect again",
+        )
         return
     for entry in entries:
         path = shown(f"{prefix}{entry.name}")
         budget.count_member(path)
         if entry.is_symlink():
-            yield Refused(path, "", "is a link; links are not followed: give popkit what it points to")
+            yield Refused(
+                path, "", "is a link; links are not followed: give popkit what it points to"
+            )
         elif entry.is_dir(follow_symlinks=False):
             is_hidden = entry.name.startswith(".") and not _IN_STREAMS.search(path)
             if (is_hidden and not is_of_system(f"{path}/")) or entry.name in _NEVER_ENTERED:
                 yield Refused(
-                    f"{path}/", "", "was not entered: hidden and tool-made folders hold no exports; name it with --from if this one does"
+                    f"{path}/",
+                    "",
+                    "was not entered: hidden and tool-made folders hold no exports; name it with "
+                    "--from if this one does",
                 )
             else:
                 yield from _folder(Path(entry.path), f"{path}/", budget)
@@ -181,11 +216,19 @@ def _file(path: Path, name: str, budget: Budget) -> Iterator[Item]:
             if _archive_kind(head) == "zip":
                 yield from _zip(file, name, sha256_of(path), budget, 0)
             elif _is_plain(head) and path.stat().st_size > budget.limits.member_bytes:
-                yield Refused(name, sha256_of(path), f"is larger than {budget.limits.member_bytes} bytes and was not read")
+                yield Refused(
+                    name,
+                    sha256_of(path),
+                    f"is larger than {budget.limits.member_bytes} bytes and was not read",
+                )
             else:
                 yield from _stream(file, name, budget, 0)
     except OSError as error:
-        yield Refused(name, "", f"cannot be read: {error.strerror or error}; make it readable and collect again")
+        yield Refused(
+            name,
+            "",
+            f"cannot be read: {error.strerror or error}; make it readable and collect again",
+        )
 
 
 def _archive_kind(head: bytes) -> str | None:
@@ -208,7 +251,9 @@ def _stream(file: IO[bytes], name: str, budget: Budget, depth: int) -> Iterator[
             nonlocal unfolded
             unfolded += size
             if unfolded > UNFOLDED_FREELY + UNFOLDED_PER_BYTE * digest.size:
-                raise UnfoldsTooFar(f"it unfolds into more than {unfolded} bytes from {digest.size}")
+                raise UnfoldsTooFar(
+                    f"it unfolds into more than {unfolded} bytes from {digest.size}"
+                )
             budget.count_bytes(name, size, of_member)
 
         source, meter = unpacked(digest, partial(budget.count_layer, name), metered)
@@ -221,7 +266,9 @@ def _stream(file: IO[bytes], name: str, budget: Budget, depth: int) -> Iterator[
         else:
             content = source.read()
     except DAMAGE as error:
-        yield Refused(name, digest.finish(), f"is damaged, and not read beyond that: {error}; export it again")
+        yield Refused(
+            name, digest.finish(), f"is damaged, and not read beyond that: {error}; export it again"
+        )
         return
     sha256 = digest.finish()
     if kind == "tar":
@@ -237,14 +284,20 @@ def _inner(data: bytes, name: str, budget: Budget, depth: int) -> Iterator[Item]
     if _is_plain(data[:_TAR_BLOCK]):
         yield Member(name, hashlib.sha256(data).hexdigest(), data)
     elif depth >= budget.limits.nesting:
-        yield Refused(name, hashlib.sha256(data).hexdigest(), f"lies {depth} archives deep; unpack the outer ones and collect again")
+        yield Refused(
+            name,
+            hashlib.sha256(data).hexdigest(),
+            f"lies {depth} archives deep; unpack the outer ones and collect again",
+        )
     elif _archive_kind(data[:_TAR_BLOCK]) == "zip":
         yield from _zip(io.BytesIO(data), name, hashlib.sha256(data).hexdigest(), budget, depth)
     else:
         yield from _stream(io.BytesIO(data), name, budget, depth)
 
 
-def _tar(source: io.BufferedReader, name: str, meter: Metered, budget: Budget, depth: int) -> Iterator[Item]:
+def _tar(
+    source: io.BufferedReader, name: str, meter: Metered, budget: Budget, depth: int
+) -> Iterator[Item]:
     blocks = TarBlocks(source)
     with tarfile.open(fileobj=cast("IO[bytes]", blocks), mode="r|", bufsize=_TAR_BLOCK) as tar:
         for info in tar:
@@ -255,7 +308,9 @@ def _tar(source: io.BufferedReader, name: str, meter: Metered, budget: Budget, d
                 continue
             if fault is None and not info.isfile():
                 fault = (
-                    "is a link; links in archives are not followed" if info.issym() or info.islnk() else "is neither a file nor a folder"
+                    "is a link; links in archives are not followed"
+                    if info.issym() or info.islnk()
+                    else "is neither a file nor a folder"
                 )
             if fault is not None:
                 yield Refused(path, "", fault)
@@ -284,15 +339,24 @@ def _zip(file: IO[bytes], name: str, sha256: str, budget: Budget, depth: int) ->
                     yield Refused(path, "", fault)
                     continue
                 budget.count_bytes(path, 0, info.file_size)
-                yield from _inner(_zip_member(archive, info, path, budget.count_bytes), path, budget, depth + 1)
+                yield from _inner(
+                    _zip_member(archive, info, path, budget.count_bytes), path, budget, depth + 1
+                )
                 count += 1
     except DAMAGE as error:
-        yield Refused(name, sha256, f"is damaged, and not read beyond that: {error}; export it again")
+        yield Refused(
+            name, sha256, f"is damaged, and not read beyond that: {error}; export it again"
+        )
         return
     yield Archive(name, sha256, "zip archive", count)
 
 
-def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, count: Callable[[str, int, int], None]) -> bytes:
+def _zip_member(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    path: str,
+    count: Callable[[str, int, int], None],
+) -> bytes:
     with archive.open(info) as member:
         return io.BufferedReader(Metered(member, partial(count, path))).read()
 
@@ -304,5 +368,9 @@ def _member_path(archive: str, name: str) -> tuple[str, str | None]:
         name = name[2:]
     path = shown(f"{archive}!/{name}")
     if name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/"):
-        return path, "has a path that leads out of its archive; no export tool writes one: look at where the archive is from"
+        return (
+            path,
+            "has a path that leads out of its archive; no export tool writes one: look at where "
+            "the archive is from",
+        )
     return path, None

@@ -1,4 +1,6 @@
-"""`popkit cutover`: plan, show, carry out and record a cutover. A module a verb; the work is in `popkit.cutover`."""
+"""`popkit cutover`: plan, show, carry out and record a cutover. A module a verb; the work is in
+`popkit.cutover`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ TOKEN = Text(
     "担当者のトークンを入れた環境変数の名前",
 )
 AUTHORITY = Text(
-    "the authority's key: env:NAME of a variable that names its file, or cmd:COMMAND of a signer; left out for a multisig",
+    "the authority's key: env:NAME of a variable that names its file, or cmd:COMMAND of a signer; "
+    "left out for a multisig",
     "authority の鍵。鍵ファイルの場所を入れた環境変数を env:NAME で、署名コマンドを cmd:COMMAND で指定。マルチシグでは省略",
 )
 FUNDER = Text(

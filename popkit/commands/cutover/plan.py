@@ -17,7 +17,9 @@ SUMMARY = Text(
     "look at everything and plan; refuses with a reason, changes nothing",
     "すべてを確認して計画を作成（変更なし。拒否には理由を表示）",
 )
-GRANT = Text("the broken grant, or the beginning of its key", "壊れた grant（公開鍵またはその先頭）")
+GRANT = Text(
+    "the broken grant, or the beginning of its key", "壊れた grant（公開鍵またはその先頭）"
+)
 AMOUNT = Text(
     "base units for the new vault; else what is reckoned",
     "新しい vault への入金額（基本単位）。省略時は計算値",

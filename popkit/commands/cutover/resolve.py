@@ -21,4 +21,6 @@ def run(run: str, step: str, language: Language, **peers: str | None) -> int:
         return shown(resolve(opened, step), language)
 
 
-VERB = Verb("resolve", run, [run_argument(), step_argument(), *peer_options()], order=50, summary=SUMMARY)
+VERB = Verb(
+    "resolve", run, [run_argument(), step_argument(), *peer_options()], order=50, summary=SUMMARY
+)

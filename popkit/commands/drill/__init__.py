@@ -1,4 +1,6 @@
-"""`popkit drill`: rehearse on a living copy of the system. A module a verb; the work is in `popkit.drill`."""
+"""`popkit drill`: rehearse on a living copy of the system. A module a verb; the work is in
+`popkit.drill`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ TOO_FEW = Text(
 
 def folder_option() -> Option:
     """`--drill`: which drill is meant."""
-    return Option("--drill", "folder", words=FOLDER, default="drill", type=Place("dir"), metavar="DIR")
+    return Option(
+        "--drill", "folder", words=FOLDER, default="drill", type=Place("dir"), metavar="DIR"
+    )
 
 
 def era_option() -> Option:
@@ -34,7 +38,8 @@ VERB = Family(
         "ループバック上の模擬環境で演習",
     ),
     about=Text(
-        "A small copy of the whole system comes up on this machine, with an incident that happens; its answer is sealed.",
+        "A small copy of the whole system comes up on this machine, with an incident that happens; "
+        "its answer is sealed.",
         "このマシンの中に小さな模擬環境を立ち上げ、障害を起こします。答えは封印されています。",
     ),
     examples=(

@@ -35,7 +35,9 @@ UNTIL = Text(
     "stop at the diagnosis, or go on to the verified cutover (cutover)",
     "`diagnosis` なら診断まで、`cutover` なら検証済みの切り替えまで",
 )
-MIXTURES = Text("without names: the mixtures of two as well", "名前を省略したとき、二つの組み合わせも")
+MIXTURES = Text(
+    "without names: the mixtures of two as well", "名前を省略したとき、二つの組み合わせも"
+)
 RIGHT = Text("{right} of {count} answers are right", "{count}件中{right}件の答えが正しい")
 DIFFERS = Text(
     "    {name}: was {done}, popkit says {answered}",

@@ -1,8 +1,11 @@
-"""Who asked for proofs of the new grant: anchors in the worker's audit list, read by looks that must overlap.
+"""Who asked for proofs of the new grant: anchors in the worker's audit list, read by looks that
+must overlap.
 
-Proofs are not bound to an event, and the worker answers for a grant that does not exist yet. Somebody who guesses the new grant's address
-can move the worker's head away from GENESIS before the first claim; in the strict eras the grant is then dead. The list shows the newest
-fifty entries only, so that "nobody asked" is known only where no entry went by unseen between two looks; else it is not known.
+Proofs are not bound to an event, and the worker answers for a grant that does not exist yet.
+Somebody who guesses the new grant's address can move the worker's head away from GENESIS before the
+first claim; in the strict eras the grant is then dead. The list shows the newest fifty entries
+only, so that "nobody asked" is known only where no entry went by unseen between two looks; else it
+is not known.
 """
 
 from __future__ import annotations
@@ -25,10 +28,12 @@ LOOKS = Noun("look", "looks", "{n} 回")
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One audit entry that names a grant. `event` is its kind: an anchor, or the API row of a request for a proof.
+    """One audit entry that names a grant. `event` is its kind: an anchor, or the API row of a
+    request for a proof.
 
-    `moved` says whether the worker's head of the grant may have moved for it: an anchor, or a request that was not refused. `is_whole`
-    is False where the entry does not hash to what it says, so that somebody changed it. `claimer` is None where the entry does not say.
+    `moved` says whether the worker's head of the grant may have moved for it: an anchor, or a
+    request that was not refused. `is_whole` is False where the entry does not hash to what it says,
+    so that somebody changed it. `claimer` is None where the entry does not say.
     """
 
     entry: str
@@ -48,8 +53,8 @@ class Sighting:
 class Look:
     """What one reading of the audit list showed, short enough for a journal.
 
-    `at` is when (unix s), `links` the entries as {entry hash: its prev_hash} whose hashes hold, `is_all` whether the list was shorter
-    than its window, so that it showed everything there is.
+    `at` is when (unix s), `links` the entries as {entry hash: its prev_hash} whose hashes hold,
+    `is_all` whether the list was shorter than its window, so that it showed everything there is.
     """
 
     at: float
@@ -58,24 +63,42 @@ class Look:
     is_all: bool
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]], at: float, grants: Collection[str], *, is_list: bool = True) -> Self:
-        """Read audit entries: a list from the worker, or (`is_list` False) those of a case, as the look from which others go on."""
+    def of(
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        at: float,
+        grants: Collection[str],
+        *,
+        is_list: bool = True,
+    ) -> Self:
+        """Read audit entries: a list from the worker, or (`is_list` False) those of a case, as the
+        look from which others go on.
+        """
         read = list(rows)
         links = {row["entry_hash"]: row["prev_hash"] for row in read if _is_whole(row)}
         found = [sighting for row in read if (sighting := _sighting(row, grants)) is not None]
-        return cls(at, links, tuple(sorted(found, key=lambda s: (s.at_ms or 0, s.entry))), is_list and len(read) < LIST_WINDOW)
+        return cls(
+            at,
+            links,
+            tuple(sorted(found, key=lambda s: (s.at_ms or 0, s.entry))),
+            is_list and len(read) < LIST_WINDOW,
+        )
 
     @property
     def newest(self) -> str | None:
-        """The end of the longest unbroken line of entries: what the next look must lead back to; None where nothing was shown.
+        """The end of the longest unbroken line of entries: what the next look must lead back to;
+        None where nothing was shown.
 
-        A list cut through entries of one millisecond may show an old entry without the one that follows it; it ends a short line.
+        A list cut through entries of one millisecond may show an old entry without the one that
+        follows it; it ends a short line.
         """
         ends = set(self.links) - set(self.links.values())
         return max(ends, key=lambda end: (len(self.line(end)), end), default=None)
 
     def line(self, entry: str) -> list[str]:
-        """The hashes from an entry back along its links, up to and with the first that this look does not show."""
+        """The hashes from an entry back along its links, up to and with the first that this look
+        does not show.
+        """
         found = [entry]
         while found[-1] in self.links:
             found.append(self.links[found[-1]])
@@ -98,7 +121,9 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """What the looks together show of the new grants. `gaps` are the times (from, until; unix s) between which entries went by unseen."""
+    """What the looks together show of the new grants. `gaps` are the times (from, until; unix s)
+    between which entries went by unseen.
+    """
 
     looks: tuple[Look, ...]
     sightings: tuple[Sighting, ...]
@@ -112,10 +137,14 @@ class Anchors:
 
     def by_others(self, wallet: str | None = None) -> tuple[Sighting, ...]:
         """What may have moved a new grant's head and was not for `wallet`, which is the canary's."""
-        return tuple(s for s in self.sightings if s.moved and (wallet is None or s.claimer != wallet))
+        return tuple(
+            s for s in self.sightings if s.moved and (wallet is None or s.claimer != wallet)
+        )
 
     def is_untouched(self, wallet: str | None = None) -> bool | None:
-        """Whether nobody but `wallet` asked for a proof of the new grants: True, False, or None where that is not known."""
+        """Whether nobody but `wallet` asked for a proof of the new grants: True, False, or None
+        where that is not known.
+        """
         return False if self.by_others(wallet) else True if self.is_known else None
 
     def sentence(self, wallet: str | None = None) -> Sentence:
@@ -123,22 +152,26 @@ class Anchors:
         others = self.by_others(wallet)
         if others:
             return sentence(
-                "{proofs} of the new grant by somebody else ({claimers}): its head at the worker may not be GENESIS any more.",
-                "新しい grant の proof が別の人から{proofs}要求されました（{claimers}）。worker にある head は GENESIS ではなくなった"
+                "{proofs} of the new grant by somebody else ({claimers}): its head at the worker "
+                "may not be GENESIS any more.",
+                "新しい grant の proof が別の人から{proofs}要求されました（{claimers}）。worker にある head は GENESIS "
+                "ではなくなった"
                 "可能性があります。",
                 proofs=ASKED(len(others)),
                 claimers=Listed(tuple(dict.fromkeys(s.claimer or "?" for s in others))[:5]),
             )
         if not self.is_known:
             return sentence(
-                "Whether somebody asked for a proof of the new grant is not known: more than fifty audit entries went by between two of "
+                "Whether somebody asked for a proof of the new grant is not known: more than fifty "
+                "audit entries went by between two of "
                 "{looks}, and those between were not seen.",
                 "新しい grant の proof が要求されたかどうかは分かりません。{looks}の確認の間に監査エントリが 50 件より多く流れ、その間の"
                 "エントリを見ていません。",
                 looks=LOOKS(len(self.looks)),
             )
         return sentence(
-            "Nobody else asked for a proof of the new grant, by {looks} at the worker's audit list without a gap.",
+            "Nobody else asked for a proof of the new grant, by {looks} at the worker's audit list "
+            "without a gap.",
             "新しい grant の proof を要求した人は他にいません（worker の監査リストを{looks}、途切れなく確認）。",
             looks=LOOKS(len(self.looks)),
         )
@@ -147,17 +180,23 @@ class Anchors:
         """What to do about it."""
         untouched = self.is_untouched(wallet)
         if untouched:
-            return sentence("Look again right before the first claim.", "最初の claim の直前に、もう一度確認してください。")
+            return sentence(
+                "Look again right before the first claim.",
+                "最初の claim の直前に、もう一度確認してください。",
+            )
         if untouched is None:
             return sentence(
-                "Read the worker's storage or bucket export for anchors of the new grant, or let the canary show it: a proof that begins "
+                "Read the worker's storage or bucket export for anchors of the new grant, or let "
+                "the canary show it: a proof that begins "
                 "at GENESIS is a head that nobody moved.",
                 "worker のストレージまたはバケットのエクスポートで新しい grant のアンカーを調べるか、カナリアで確かめてください。proof が"
                 " GENESIS から始まれば、head は動かされていません。",
             )
         return sentence(
-            "Do not announce the new grant. In the strict eras only the stranger's own proof can be claimed first, and only within 600 "
-            "seconds: give this grant up and plan anew with another id. In relaxed and head go on; the head may have a parent that never "
+            "Do not announce the new grant. In the strict eras only the stranger's own proof can "
+            "be claimed first, and only within 600 "
+            "seconds: give this grant up and plan anew with another id. In relaxed and head go on; "
+            "the head may have a parent that never "
             "landed.",
             "新しい grant を告知しないでください。strict の era では、最初に claim できるのはその他人の proof だけで、600 秒以内に限ら"
             "れます。この grant を破棄し、別の ID で計画し直してください。relaxed と head では続けられますが、head の親が取り込まれて"
@@ -166,10 +205,11 @@ class Anchors:
 
 
 def watch(desk: WorkerDesk, grants: Sequence[str], looks: Sequence[Look] = ()) -> Anchors:
-    """Look once more at the worker's audit list and judge it together with the earlier `looks`, oldest first.
+    """Look once more at the worker's audit list and judge it together with the earlier `looks`,
+    oldest first.
 
-    Raises Silent where the list cannot be read. Looking appends an entry of its own; the first of `looks` may be `Look.of` a case's
-    entries, so that the time since the case counts as well.
+    Raises Silent where the list cannot be read. Looking appends an entry of its own; the first of
+    `looks` may be `Look.of` a case's entries, so that the time since the case counts as well.
     """
     return judged((*looks, Look.of(desk.audit_logs(), time.time(), grants)), grants)
 
@@ -177,14 +217,26 @@ def watch(desk: WorkerDesk, grants: Sequence[str], looks: Sequence[Look] = ()) -
 def judged(looks: Sequence[Look], grants: Sequence[str]) -> Anchors:
     """What looks show together, oldest first; no worker is asked."""
     gaps = [(one.at, other.at) for one, other in pairwise(looks) if not follows(one, other)]
-    found = {sighting.entry: sighting for look in looks for sighting in look.sightings if sighting.grant in grants}
-    return Anchors(tuple(looks), tuple(sorted(found.values(), key=lambda s: (s.at_ms or 0, s.entry))), tuple(gaps), tuple(grants))
+    found = {
+        sighting.entry: sighting
+        for look in looks
+        for sighting in look.sightings
+        if sighting.grant in grants
+    }
+    return Anchors(
+        tuple(looks),
+        tuple(sorted(found.values(), key=lambda s: (s.at_ms or 0, s.entry))),
+        tuple(gaps),
+        tuple(grants),
+    )
 
 
 def follows(one: Look, other: Look) -> bool:
-    """Whether no entry went by unseen between two looks: by its links, the later list leads back to the newest entry of the earlier.
+    """Whether no entry went by unseen between two looks: by its links, the later list leads back to
+    the newest entry of the earlier.
 
-    A list that shows everything there is from its GENESIS on needs no overlap with one that held nothing.
+    A list that shows everything there is from its GENESIS on needs no overlap with one that held
+    nothing.
     """
     if other.newest is None:
         return one.newest is None and other.is_all
@@ -193,11 +245,16 @@ def follows(one: Look, other: Look) -> bool:
 
 def _is_whole(row: Mapping[str, Any]) -> bool:
     named = row.get("entry_hash"), row.get("prev_hash")
-    return all(isinstance(value, str) for value in named) and canonical.entry_hash(dict(row)) == row["entry_hash"]
+    return (
+        all(isinstance(value, str) for value in named)
+        and canonical.entry_hash(dict(row)) == row["entry_hash"]
+    )
 
 
 def _sighting(row: Mapping[str, Any], grants: Collection[str]) -> Sighting | None:
-    """A row that names one of the grants as an anchor or as a request for a proof; None for every other."""
+    """A row that names one of the grants as an anchor or as a request for a proof; None for every
+    other.
+    """
     data = row.get("data")
     if not isinstance(data, dict) or row.get("event") not in (ANCHOR_EVENT, API_EVENT):
         return None

@@ -1,7 +1,8 @@
 """Reads the worker's answers: which of the known ends a request had, from status and body together.
 
-Nothing is taken for done unless the body has the shape that the worker gives when it did it, and nothing for refused unless the body says
-so: a 404 of another server, a page of HTML or a 503 in between leave the outcome unknown.
+Nothing is taken for done unless the body has the shape that the worker gives when it did it, and
+nothing for refused unless the body says so: a 404 of another server, a page of HTML or a 503 in
+between leave the outcome unknown.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ _UNREAD = frozenset(
 class Answered:
     """How one request to the worker ended.
 
-    `why` names the end more closely than `kind` (a key of `MEANINGS`, for code); `sentence` says what it means, `advice` what to do.
-    `exchange` is what was sent and received, to be kept as evidence; None where nothing was sent, as a look had shown the event already.
+    `why` names the end more closely than `kind` (a key of `MEANINGS`, for code); `sentence` says
+    what it means, `advice` what to do. `exchange` is what was sent and received, to be kept as
+    evidence; None where nothing was sent, as a look had shown the event already.
     """
 
     kind: Kind
@@ -60,7 +62,9 @@ class Answered:
         return None if self.exchange is None else self.exchange.json
 
     def as_json(self) -> dict[str, Any]:
-        """What a journal holds of it: {kind, why, status, event, signals, retry_after, sha256 of the body}."""
+        """What a journal holds of it: {kind, why, status, event, signals, retry_after, sha256 of
+        the body}.
+        """
         return {
             "kind": self.kind,
             "why": self.why,
@@ -73,7 +77,9 @@ class Answered:
 
 
 def end(why: str, exchange: Exchange | None, look: str = "reading", **values: Any) -> Answered:
-    """An answer by the name of its end; `values` are `event`, `signals`, `seconds`, `words`, `how` as its sentence names them."""
+    """An answer by the name of its end; `values` are `event`, `signals`, `seconds`, `words`, `how`
+    as its sentence names them.
+    """
     meaning = MEANINGS[why]
     signals, seconds = tuple(values.pop("signals", ())), values.pop("seconds", None)
     known = {
@@ -85,29 +91,51 @@ def end(why: str, exchange: Exchange | None, look: str = "reading", **values: An
     }
     sentence = meaning.sentence(**{name: known[name] for name in names_in(meaning.sentence)})
     advice = meaning.advice(**{name: known[name] for name in names_in(meaning.advice)})
-    return Answered(meaning.kind, why, sentence, advice, exchange, values.get("event"), signals, seconds)
+    return Answered(
+        meaning.kind, why, sentence, advice, exchange, values.get("event"), signals, seconds
+    )
 
 
 def read_created(exchange: Exchange) -> Answered:
     """The answer to POST /v1/school/events: only 201 with an event that has an id is an event made."""
     body = exchange.json
-    if exchange.status == 201 and _is_read(exchange) and isinstance(body, dict) and isinstance(body.get("id"), str) and body["id"]:
+    if (
+        exchange.status == 201
+        and _is_read(exchange)
+        and isinstance(body, dict)
+        and isinstance(body.get("id"), str)
+        and body["id"]
+    ):
         return end("created", exchange, event=body["id"])
     return refusal(exchange, "event")
 
 
 def read_done(exchange: Exchange, look: str, *fields: str) -> Answered:
-    """The answer to any other request: 200 with an object that holds `fields` is done, whatever they say."""
+    """The answer to any other request: 200 with an object that holds `fields` is done, whatever
+    they say.
+    """
     body = exchange.json
-    if exchange.status == 200 and _is_read(exchange) and isinstance(body, dict) and all(name in body for name in fields):
+    if (
+        exchange.status == 200
+        and _is_read(exchange)
+        and isinstance(body, dict)
+        and all(name in body for name in fields)
+    ):
         return end("done", exchange)
     return refusal(exchange, look)
 
 
 def read_participation(exchange: Exchange, look: str) -> Answered:
-    """The answer to POST /v1/school/claims, which refuses with HTTP 200 too: only `success` true with a code is done."""
+    """The answer to POST /v1/school/claims, which refuses with HTTP 200 too: only `success` true
+    with a code is done.
+    """
     body = exchange.json
-    if exchange.status == 200 and _is_read(exchange) and isinstance(body, dict) and body.get("success") is False:
+    if (
+        exchange.status == 200
+        and _is_read(exchange)
+        and isinstance(body, dict)
+        and body.get("success") is False
+    ):
         return end("bad_request", exchange, look, words=_words(body))
     if isinstance(body, dict) and body.get("success") is True:
         return read_done(exchange, look, "confirmationCode")
@@ -115,11 +143,20 @@ def read_participation(exchange: Exchange, look: str) -> Answered:
 
 
 def refusal(exchange: Exchange, look: str) -> Answered:
-    """What an answer means that does not say that the request was done; `look` names the request, for what to do when nobody knows."""
+    """What an answer means that does not say that the request was done; `look` names the request,
+    for what to do when nobody knows.
+    """
     body, status = exchange.json, exchange.status
-    if exchange.outcome is Outcome.REFUSED and status == 404 and exchange.body.strip() == b"Not Found":
+    if (
+        exchange.outcome is Outcome.REFUSED
+        and status == 404
+        and exchange.body.strip() == b"Not Found"
+    ):
         return end("no_route", exchange, look)
-    if _is_read(exchange) and status in (413, 429):  # whoever answers these, a worker or a server before it, has done nothing
+    if _is_read(exchange) and status in (
+        413,
+        429,
+    ):  # whoever answers these, a worker or a server before it, has done nothing
         given = body if isinstance(body, dict) else {}
         is_of_day = given.get("code") == "event_issue_limit_exceeded"
         why = "too_large" if status == 413 else "day_limit" if is_of_day else "too_many"
@@ -129,7 +166,12 @@ def refusal(exchange: Exchange, look: str) -> Answered:
     if status == 409:
         return _conflict(exchange, body, look)
     if status == 423:
-        return end("frozen" if body.get("code") == "account_frozen" else "conflict", exchange, look, words=_words(body))
+        return end(
+            "frozen" if body.get("code") == "account_frozen" else "conflict",
+            exchange,
+            look,
+            words=_words(body),
+        )
     if status == 503 and "not operational" in str(body.get("error")):
         return end("sink_down", exchange, look)
     if status >= 500:
@@ -158,7 +200,11 @@ def _unknown(exchange: Exchange, look: str) -> Answered:
     if exchange.outcome is Outcome.SERVER_ERROR:
         return end("failed", exchange, look)
     outcome = Outcome.WRONG_ANSWER if exchange.outcome is Outcome.OK else exchange.outcome
-    if exchange.outcome is Outcome.REFUSED or exchange.outcome in (Outcome.UNAUTHORIZED, Outcome.RATE_LIMITED, Outcome.TOO_LARGE):
+    if exchange.outcome is Outcome.REFUSED or exchange.outcome in (
+        Outcome.UNAUTHORIZED,
+        Outcome.RATE_LIMITED,
+        Outcome.TOO_LARGE,
+    ):
         outcome = Outcome.NOT_JSON
     return end("unreadable", exchange, look, how=RULES[outcome].meaning)
 

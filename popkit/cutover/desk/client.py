@@ -1,6 +1,8 @@
-"""Requests to the worker for callers that are not asynchronous: each is sent once, and every answer can be kept as evidence.
+"""Requests to the worker for callers that are not asynchronous: each is sent once, and every answer
+can be kept as evidence.
 
-The event loop runs in a daemon thread of its own, so that a notebook, which runs a loop already, can ask as well.
+The event loop runs in a daemon thread of its own, so that a notebook, which runs a loop already,
+can ask as well.
 """
 
 from __future__ import annotations
@@ -30,11 +32,14 @@ _GRACE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and what came back. `at` is when it was sent (unix seconds, this machine's clock).
+    """One request and what came back. `at` is when it was sent (unix seconds, this machine's
+    clock).
 
-    `body` is the answer's body as received, but for secrets that it echoed: those are replaced, `secrets_replaced` times; `sha256` is of
-    the body as it came. `request` is the JSON that was sent (None for a GET). `authorized` says whether the operator's token went along;
-    the token itself is nowhere in here. `date` is the worker's own clock by the answer's Date header (unix seconds).
+    `body` is the answer's body as received, but for secrets that it echoed: those are replaced,
+    `secrets_replaced` times; `sha256` is of the body as it came. `request` is the JSON that was
+    sent (None for a GET). `authorized` says whether the operator's token went along; the token
+    itself is nowhere in here. `date` is the worker's own clock by the answer's Date header (unix
+    seconds).
     """
 
     at: float
@@ -65,19 +70,34 @@ class Exchange:
         return self.body.decode("utf-8", "replace")
 
     def as_json(self) -> dict[str, Any]:
-        """What is kept as evidence: {at, method, path, authorized, request, outcome, status, date, body | body_base64, sha256, detail}."""
+        """What is kept as evidence: {at, method, path, authorized, request, outcome, status, date,
+        body | body_base64, sha256, detail}.
+        """
         try:
             body = {"body": self.body.decode()}
         except UnicodeDecodeError:
             body = {"body_base64": base64.b64encode(self.body).decode()}
-        names = ("at", "method", "path", "authorized", "request", "status", "date", "sha256", "detail", "secrets_replaced")
+        names = (
+            "at",
+            "method",
+            "path",
+            "authorized",
+            "request",
+            "status",
+            "date",
+            "sha256",
+            "detail",
+            "secrets_replaced",
+        )
         return {name: getattr(self, name) for name in names} | {"outcome": str(self.outcome)} | body
 
 
 class Client:
-    """Asks one peer. `keep` is called with every exchange right after it ended, before anybody judges it.
+    """Asks one peer. `keep` is called with every exchange right after it ended, before anybody
+    judges it.
 
-    Never raises for what the peer does. A POST is sent exactly once: no library sends it again after an error.
+    Never raises for what the peer does. A POST is sent exactly once: no library sends it again
+    after an error.
     """
 
     def __init__(
@@ -142,7 +162,9 @@ class Client:
     async def _exchange(self, address: Address, body: bytes | None, path: str) -> Answer:
         if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        return await exchange(self._session, address, body, path, timeout=self.timeout, max_body=self.max_body)
+        return await exchange(
+            self._session, address, body, path, timeout=self.timeout, max_body=self.max_body
+        )
 
     def _run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         future = asyncio.run_coroutine_threadsafe(work, self._running())
@@ -150,7 +172,9 @@ class Client:
             return future.result(self.timeout + _GRACE)
         except TimeoutError:
             future.cancel()
-            return Answer(Outcome.TIMEOUT, detail=f"nothing whole within {self.timeout + _GRACE:g} s")
+            return Answer(
+                Outcome.TIMEOUT, detail=f"nothing whole within {self.timeout + _GRACE:g} s"
+            )
         except BaseException:
             future.cancel()  # Ctrl-C: what was sent may have arrived, and the caller's journal says that it was sent
             raise
@@ -158,7 +182,9 @@ class Client:
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=self._loop.run_forever, name="popkit-worker", daemon=True)
+            self._thread = threading.Thread(
+                target=self._loop.run_forever, name="popkit-worker", daemon=True
+            )
             self._thread.start()
         return self._loop
 

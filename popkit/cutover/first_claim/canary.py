@@ -1,9 +1,11 @@
-"""The first claim on a new grant, made by a wallet of the operator's before anything is announced, as the app makes it.
+"""The first claim on a new grant, made by a wallet of the operator's before anything is announced,
+as the app makes it.
 
-Every point has an entry in the journal before and after it, so that a run that was killed goes on from there. Two things may not be done
-twice or given up: a claim that may have been sent is looked for on the chain first; and a proof that was issued must be sent within its
-600 seconds, as in the strict eras the worker's head has moved to it and nobody else can claim before it. A run that goes on uses the same
-proof, which stands in the journal (it is no secret).
+Every point has an entry in the journal before and after it, so that a run that was killed goes on
+from there. Two things may not be done twice or given up: a claim that may have been sent is looked
+for on the chain first; and a proof that was issued must be sent within its 600 seconds, as in the
+strict eras the worker's head has moved to it and nobody else can claim before it. A run that goes
+on uses the same proof, which stands in the journal (it is no secret).
 """
 
 from __future__ import annotations
@@ -28,7 +30,16 @@ from popkit.cutover.first_claim.checks import (
     receipt_of,
     ticket_checks,
 )
-from popkit.cutover.first_claim.notes import ASKS, DONE, DOUBTFUL, LET_GO, REFUSED, VERIFIED, Countdown, Notes
+from popkit.cutover.first_claim.notes import (
+    ASKS,
+    DONE,
+    DOUBTFUL,
+    LET_GO,
+    REFUSED,
+    VERIFIED,
+    Countdown,
+    Notes,
+)
 from popkit.cutover.first_claim.readiness import FEES, unready
 from popkit.cutover.first_claim.result import CanaryResult, Carrier, Landing
 from popkit.cutover.first_claim.words import (
@@ -49,7 +60,17 @@ from popkit.cutover.signing.keys import Signer
 from popkit.protocol.message import GENESIS_HASH
 from popkit.texts import Listed
 
-__all__ = ["STEP", "CanaryResult", "Carrier", "Countdown", "Landing", "Terms", "countdown", "take", "unready"]
+__all__ = [
+    "STEP",
+    "CanaryResult",
+    "Carrier",
+    "Countdown",
+    "Landing",
+    "Terms",
+    "countdown",
+    "take",
+    "unready",
+]
 
 STEP = "2.5"
 PROOF_FIELDS = ("signerPubkey", "messageBase64", "signatureBase64")
@@ -71,24 +92,40 @@ def take(
     sleep: Callable[[float], None] = time.sleep,
     carrier: Carrier | None = None,
 ) -> CanaryResult:
-    """Take the first claim on the new grant with `wallet`, or go on where an earlier run ended; nothing is done twice.
+    """Take the first claim on the new grant with `wallet`, or go on where an earlier run ended;
+    nothing is done twice.
 
-    Raises Stopped where the grant is not ready, where somebody claimed first, or where a proof or claim is refused: its advice says
-    what to do, and until when; Silent where worker or node cannot be read; OutcomeUnknown where it is not known whether a proof was
-    issued or a claim landed. What was found wrong after the claim landed is in the result, not raised. `carrier` sends the claim
-    (else `popkit.cutover.sending`, with `attempts` for the signed bytes, a fee of at most `fee_cap_lamports`, and `beat` seconds
-    between two sends of the same bytes).
+    Raises Stopped where the grant is not ready, where somebody claimed first, or where a proof or
+    claim is refused: its advice says what to do, and until when; Silent where worker or node cannot
+    be read; OutcomeUnknown where it is not known whether a proof was issued or a claim landed. What
+    was found wrong after the claim landed is in the result, not raised. `carrier` sends the claim
+    (else `popkit.cutover.sending`, with `attempts` for the signed bytes, a fee of at most
+    `fee_cap_lamports`, and `beat` seconds between two sends of the same bytes).
     """
     if carrier is None:
         from popkit.cutover.first_claim.carrier import ByAttempts
 
-        carrier = ByAttempts(first, second, wallet, journal, attempts, step, terms.is_strict, fee_cap_lamports, beat, sleep)
+        carrier = ByAttempts(
+            first,
+            second,
+            wallet,
+            journal,
+            attempts,
+            step,
+            terms.is_strict,
+            fee_cap_lamports,
+            beat,
+            sleep,
+        )
     with journal.held():
-        return _Canary(desk, first, second, wallet.public_key, event, terms, Notes(journal, step), carrier).result()
+        return _Canary(
+            desk, first, second, wallet.public_key, event, terms, Notes(journal, step), carrier
+        ).result()
 
 
 def countdown(journal: Journal, now: int, step: str = STEP) -> Countdown | None:
-    """How long the canary's proof can still be sent, where one was issued and has not landed; None where nothing is outstanding.
+    """How long the canary's proof can still be sent, where one was issued and has not landed; None
+    where nothing is outstanding.
 
     `now` is the cluster's clock (unix s).
     """
@@ -99,10 +136,24 @@ class _Canary:
     """One run of the canary, from wherever the journal says that it stands."""
 
     def __init__(
-        self, desk: WorkerDesk, first: Endpoint, second: Endpoint, wallet: str, event: str, terms: Terms, notes: Notes, carrier: Carrier
+        self,
+        desk: WorkerDesk,
+        first: Endpoint,
+        second: Endpoint,
+        wallet: str,
+        event: str,
+        terms: Terms,
+        notes: Notes,
+        carrier: Carrier,
     ) -> None:
         self.desk, self.first, self.second = desk, first, second
-        self.wallet, self.event, self.terms, self.notes, self.carrier = wallet, event, terms, notes, carrier
+        self.wallet, self.event, self.terms, self.notes, self.carrier = (
+            wallet,
+            event,
+            terms,
+            notes,
+            carrier,
+        )
         self.grant = terms.place.grant
 
     def result(self) -> CanaryResult:
@@ -134,17 +185,27 @@ class _Canary:
             raise Stopped("canary_not_ready", NOT_READY.sentence(checks=names), NOT_READY.advice())
 
     def _participation(self) -> Mapping[str, Any]:
-        """Take part, and hold the ticket receipt that the proof will rest on to what it must be, while nothing is lost yet."""
+        """Take part, and hold the ticket receipt that the proof will rest on to what it must be,
+        while nothing is lost yet.
+        """
 
         def keep(body: Any) -> dict[str, Any]:
             code, ticket = body["confirmationCode"], body.get("ticketReceipt")
-            if not isinstance(ticket, dict):  # a worker whose audit store failed the first time answers without it
+            if not isinstance(
+                ticket, dict
+            ):  # a worker whose audit store failed the first time answers without it
                 again = self.desk.verify_code(self.event, code).body
                 ticket = again.get("receipt") if isinstance(again, dict) else None
             return {"code": code, "ticket": ticket}
 
-        taken = self._once("participation", lambda: self.desk.participate(self.event, self.wallet), keep)
-        wrong = [check for check in ticket_checks(taken["ticket"], self.event, self.wallet, str(taken["code"])) if check.holds is not True]
+        taken = self._once(
+            "participation", lambda: self.desk.participate(self.event, self.wallet), keep
+        )
+        wrong = [
+            check
+            for check in ticket_checks(taken["ticket"], self.event, self.wallet, str(taken["code"]))
+            if check.holds is not True
+        ]
         if wrong:
             self.notes.write(REFUSED, what="ticket", checks=[check.as_json() for check in wrong])
             self.notes.write(LET_GO, what="participation")
@@ -155,7 +216,9 @@ class _Canary:
     # the proof: from here on the clock runs
 
     def _known_proof(self) -> Proof | None:
-        """The proof of an earlier run. One that can land no more is let go only where the program takes any parent."""
+        """The proof of an earlier run. One that can land no more is let go only where the program
+        takes any parent.
+        """
         known = self.notes.done("proof")
         proof = None if known is None else Proof.read(known["proof"])
         if proof is None or self.notes.done("claim") is not None:
@@ -172,23 +235,31 @@ class _Canary:
         return self._held_to(proof)
 
     def _proof(self, ticket: Mapping[str, Any]) -> Proof:
-        """A new proof. It is in the journal before anything else is done: without it, its claim could never be sent."""
+        """A new proof. It is in the journal before anything else is done: without it, its claim
+        could never be sent.
+        """
         period = self.terms.period_at(self.first.clock().block_time)
         heads = (GENESIS_HASH, GENESIS_HASH) if self.terms.takes_heads else None
 
         def ask() -> Answered:
-            return self.desk.pop_proof(self.event, self.grant, self.wallet, period, ticket.get("code"), heads)
+            return self.desk.pop_proof(
+                self.event, self.grant, self.wallet, period, ticket.get("code"), heads
+            )
 
         def keep(body: Any) -> dict[str, Any]:
             return {"proof": {name: body[name] for name in PROOF_FIELDS}}
 
         proof = Proof.read(self._once("proof", ask, keep)["proof"])
         if proof is None:
-            raise OutcomeUnknown("proof_unreadable", PROOF_WRONG.sentence(checks="proof"), PROOF_WRONG.advice())
+            raise OutcomeUnknown(
+                "proof_unreadable", PROOF_WRONG.sentence(checks="proof"), PROOF_WRONG.advice()
+            )
         return self._held_to(proof)
 
     def _held_to(self, proof: Proof) -> Proof:
-        """The proof, where it is what the first proof of the new grant must be. Raises Stopped, and nothing is sent, where it is not."""
+        """The proof, where it is what the first proof of the new grant must be. Raises Stopped, and
+        nothing is sent, where it is not.
+        """
         wrong = self._wrong(proof)
         if not wrong:
             return proof
@@ -199,7 +270,14 @@ class _Canary:
     def _wrong(self, proof: Proof) -> list[Check]:
         now = self.first.clock().block_time
         ticket = (self.notes.done("participation") or {}).get("ticket") or {}
-        checks = proof_checks(proof, self.terms, self.wallet, self.terms.period_at(now), now, ticket.get("receiptHash"))
+        checks = proof_checks(
+            proof,
+            self.terms,
+            self.wallet,
+            self.terms.period_at(now),
+            now,
+            ticket.get("receiptHash"),
+        )
         return [check for check in checks if check.holds is not True]
 
     def _left(self, proof: Proof) -> int:
@@ -214,17 +292,28 @@ class _Canary:
         landed, outcome = self._found(proof)
         if landed is None:
             if outcome is None or outcome.kind != "landed":
-                self.notes.write(ASKS, what="claim", entry_hash=proof.said.entry_hash, seconds_left=self._left(proof))
+                self.notes.write(
+                    ASKS,
+                    what="claim",
+                    entry_hash=proof.said.entry_hash,
+                    seconds_left=self._left(proof),
+                )
                 outcome = self._sent(proof)
             self._judged(outcome, proof)
             landed = self._landed(proof)
         if landed is None:
             raise Silent(WITHOUT_TRACE.sentence(), WITHOUT_TRACE.advice())
-        differing = [] if outcome is None else [f"{row.field} of {row.account}" for row in outcome.differences]
+        differing = (
+            []
+            if outcome is None
+            else [f"{row.field} of {row.account}" for row in outcome.differences]
+        )
         return self.notes.write(DONE, what="claim", differences=differing, **landed)
 
     def _sent(self, proof: Proof) -> Landing:
-        """Send the claim; where it is refused before it was sent, the advice says for how long the proof is still good."""
+        """Send the claim; where it is refused before it was sent, the advice says for how long the
+        proof is still good.
+        """
         try:
             return self.carrier.send(self._calls(proof))
         except OutcomeUnknown:
@@ -232,33 +321,61 @@ class _Canary:
         except Stopped as stopped:
             self.notes.write(REFUSED, what="claim", outcome="not_sent", code=stopped.code)
             left = self._left(proof)
-            advice = RESUME(seconds=left) if left > 0 else BURNT.advice() if self.terms.is_strict else stopped.advice
+            advice = (
+                RESUME(seconds=left)
+                if left > 0
+                else BURNT.advice()
+                if self.terms.is_strict
+                else stopped.advice
+            )
             raise Stopped(stopped.code, stopped.reason, advice) from stopped
 
     def _found(self, proof: Proof) -> tuple[dict[str, Any] | None, Landing | None]:
-        """The claim as the chain has it, and how the last attempt to send it ended, which is settled by that.
+        """The claim as the chain has it, and how the last attempt to send it ended, which is
+        settled by that.
 
-        Raises OutcomeUnknown while the chain shows no claim and nobody can tell whether an attempt may still land.
+        Raises OutcomeUnknown while the chain shows no claim and nobody can tell whether an attempt
+        may still land.
         """
         outcome = self.carrier.resume() if self.notes.asked("claim") else None
         landed = self._landed(proof)
         if landed is None and outcome is not None and outcome.kind == "unknown":
-            raise OutcomeUnknown("claim_unknown", OUTCOMES["unknown"].sentence(), OUTCOMES["unknown"].advice())
+            raise OutcomeUnknown(
+                "claim_unknown", OUTCOMES["unknown"].sentence(), OUTCOMES["unknown"].advice()
+            )
         return landed, outcome
 
     def _judged(self, outcome: Landing, proof: Proof) -> None:
-        """Nothing where the claim landed; else why it did not, and for how long the same proof can still be sent."""
+        """Nothing where the claim landed; else why it did not, and for how long the same proof can
+        still be sent.
+        """
         if outcome.kind == "landed":
             return
         words, left = OUTCOMES[outcome.kind], self._left(proof)
         if outcome.kind == "unknown":
             raise OutcomeUnknown("claim_unknown", words.sentence(), words.advice())
-        self.notes.write(REFUSED, what="claim", outcome=outcome.kind, signature=outcome.signature, error=str(outcome.error or ""))
-        advice = RESUME(seconds=left) if left > 0 else BURNT.advice() if self.terms.is_strict else words.advice()
-        raise Stopped(f"claim_{outcome.kind}", words.sentence(error=str(outcome.error or "-")), advice)
+        self.notes.write(
+            REFUSED,
+            what="claim",
+            outcome=outcome.kind,
+            signature=outcome.signature,
+            error=str(outcome.error or ""),
+        )
+        advice = (
+            RESUME(seconds=left)
+            if left > 0
+            else BURNT.advice()
+            if self.terms.is_strict
+            else words.advice()
+        )
+        raise Stopped(
+            f"claim_{outcome.kind}", words.sentence(error=str(outcome.error or "-")), advice
+        )
 
     def _calls(self, proof: Proof) -> list[Call]:
-        """As recorded wallets build it: the token account where it is missing, the proof, and right behind it the claim."""
+        """As recorded wallets build it: the token account where it is missing, the proof, and right
+        behind it the claim.
+        """
         place = self.terms.place
         return [
             create_token_account(self.wallet, self.wallet, place.mint),
@@ -267,9 +384,11 @@ class _Canary:
         ]
 
     def _landed(self, proof: Proof) -> dict[str, Any] | None:
-        """The claim by its receipt, which only an accepted claim of this wallet makes: {signature, slot, receipt}; None without one.
+        """The claim by its receipt, which only an accepted claim of this wallet makes: {signature,
+        slot, receipt}; None without one.
 
-        Anybody can send lamports to the receipt's address beforehand: then it has an owner and transactions, and is no receipt.
+        Anybody can send lamports to the receipt's address beforehand: then it has an owner and
+        transactions, and is no receipt.
         """
         receipt = receipt_of(proof, self.terms)
         held = self.first.accounts([receipt])[receipt]
@@ -284,14 +403,20 @@ class _Canary:
     # afterwards: nothing here can hurt the grant any more
 
     def _registered(self, proof: Proof, landed: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Tell the worker of the claim, with the code where it wants one, and have it check the ticket receipt."""
+        """Tell the worker of the claim, with the code where it wants one, and have it check the
+        ticket receipt.
+        """
         code = (self.notes.done("participation") or {}).get("code")
         signature, receipt = str(landed["signature"]), receipt_of(proof, self.terms)
 
         def tell() -> Answered:
             given = code if self.terms.model == "E" else None
             answered = self.desk.register(self.event, self.wallet, signature, receipt, given)
-            return self.desk.register(self.event, self.wallet, signature, receipt, code) if answered.why == "wants_code" else answered
+            return (
+                self.desk.register(self.event, self.wallet, signature, receipt, code)
+                if answered.why == "wants_code"
+                else answered
+            )
 
         def keep(body: Any) -> dict[str, Any]:
             return {"code": body["confirmationCode"], "ticket": body.get("ticketReceipt")}
@@ -310,25 +435,53 @@ class _Canary:
             self.notes.write(ASKS, what=what)
             answered: Answered = ask()
             body = answered.body if isinstance(answered.body, dict) else {}
-            self.notes.write(DONE, what=what, answer=answered.as_json(), ok=answered.is_done and body.get("ok") is True)
+            self.notes.write(
+                DONE,
+                what=what,
+                answer=answered.as_json(),
+                ok=answered.is_done and body.get("ok") is True,
+            )
 
-    def _verified(self, proof: Proof, landed: Mapping[str, Any], ticket: Mapping[str, Any]) -> CanaryResult:
-        """The claim as the second endpoint shows it, and the ticket receipt, held to what they must be."""
-        signature, receipt, said = str(landed["signature"]), receipt_of(proof, self.terms), proof.said
-        self.second.newest_slot = max(self.second.newest_slot, int(landed["slot"]))  # it may lag: an older answer shows no claim
+    def _verified(
+        self, proof: Proof, landed: Mapping[str, Any], ticket: Mapping[str, Any]
+    ) -> CanaryResult:
+        """The claim as the second endpoint shows it, and the ticket receipt, held to what they must
+        be.
+        """
+        signature, receipt, said = (
+            str(landed["signature"]),
+            receipt_of(proof, self.terms),
+            proof.said,
+        )
+        self.second.newest_slot = max(
+            self.second.newest_slot, int(landed["slot"])
+        )  # it may lag: an older answer shows no claim
         accounts = self.second.accounts([receipt, self.terms.place.pop_state])
         code, held = str(ticket["code"]), ticket["ticket"]
         checks = [
-            *proof_checks(proof, self.terms, self.wallet, said.period_index, said.issued_at, said.audit_hash),
-            *claim_checks(self.second.transaction(signature), signature, accounts, proof, self.terms),
+            *proof_checks(
+                proof, self.terms, self.wallet, said.period_index, said.issued_at, said.audit_hash
+            ),
+            *claim_checks(
+                self.second.transaction(signature), signature, accounts, proof, self.terms
+            ),
             *ticket_checks(held, self.event, self.wallet, code),
             anchor_check(self.desk.audit_logs(), proof, held if self.terms.gives_codes else None),
         ]
         if self.terms.gives_codes:
-            checks.append(Check("ticket_in_proof", (held or {}).get("receiptHash") == said.audit_hash, said.audit_hash))
+            checks.append(
+                Check(
+                    "ticket_in_proof",
+                    (held or {}).get("receiptHash") == said.audit_hash,
+                    said.audit_hash,
+                )
+            )
         if landed.get("differences"):
             checks.append(equal("accounts_after", [], list(landed["differences"])))
-        opinions = {what: bool((self.notes.done(what) or {}).get("ok")) for what in ("verify_receipt", "verify_code")}
+        opinions = {
+            what: bool((self.notes.done(what) or {}).get("ok"))
+            for what in ("verify_receipt", "verify_code")
+        }
         return CanaryResult(
             wallet=self.wallet,
             event=self.event,
@@ -345,7 +498,9 @@ class _Canary:
         )
 
     def _once(self, what: str, ask: Any, keep: Any) -> Mapping[str, Any]:
-        """What an earlier run was answered, or the answer to asking now; the journal says so before and after."""
+        """What an earlier run was answered, or the answer to asking now; the journal says so before
+        and after.
+        """
         known = self.notes.done(what)
         if known is not None:
             return known

@@ -1,4 +1,6 @@
-"""How a canary's claim is sent: by the cutover's own sending, with the signed bytes on the disk before the first send."""
+"""How a canary's claim is sent: by the cutover's own sending, with the signed bytes on the disk
+before the first send.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from popkit.cutover.signing.keys import Signer
 
 @dataclass(frozen=True, slots=True)
 class ByAttempts:
-    """Sends with one wallet, under one step of a run. `beat` is the seconds between two sends of the same bytes."""
+    """Sends with one wallet, under one step of a run. `beat` is the seconds between two sends of
+    the same bytes.
+    """
 
     first: Endpoint
     second: Endpoint
@@ -31,7 +35,9 @@ class ByAttempts:
     sleep: Callable[[float], None] = time.sleep
 
     def send(self, calls: Sequence[Call]) -> Outcome:
-        """Prepare, sign and send once. Raises Stopped where the simulation fails or differs: then nothing was sent."""
+        """Prepare, sign and send once. Raises Stopped where the simulation fails or differs: then
+        nothing was sent.
+        """
         prepared = prepare(
             self.first,
             calls,
@@ -40,11 +46,28 @@ class ByAttempts:
             fee_cap_lamports=self.fee_cap_lamports,
             rules=Rules(strict=self.is_strict),
         )
-        return send(prepared, self.first, self.second, self.attempts, self.journal, self.step, beat=self.beat, sleep=self.sleep)
+        return send(
+            prepared,
+            self.first,
+            self.second,
+            self.attempts,
+            self.journal,
+            self.step,
+            beat=self.beat,
+            sleep=self.sleep,
+        )
 
     def resume(self) -> Outcome | None:
         """How the newest attempt of this step ended; None where none was ever signed."""
         earlier = of_step(self.attempts, self.step) if self.attempts.is_dir() else []
         if not earlier:
             return None
-        return resume(earlier[-1].file, self.first, self.second, self.journal, self.step, beat=self.beat, sleep=self.sleep)
+        return resume(
+            earlier[-1].file,
+            self.first,
+            self.second,
+            self.journal,
+            self.step,
+            beat=self.beat,
+            sleep=self.sleep,
+        )

@@ -11,7 +11,9 @@ from popkit.cutover.sending.calls import Call
 
 
 class Landing(Protocol):
-    """How an attempt to send ended, as `sending.Outcome` has it: kind is landed, failed, expired (proven never landed) or unknown."""
+    """How an attempt to send ended, as `sending.Outcome` has it: kind is landed, failed, expired
+    (proven never landed) or unknown.
+    """
 
     @property
     def kind(self) -> str: ...
@@ -28,7 +30,9 @@ class Carrier(Protocol):
     """Signs and sends the claim's calls, and finds out how an earlier attempt of this step ended."""
 
     def send(self, calls: Sequence[Call]) -> Landing:
-        """Build, simulate, sign and send once; the signed bytes are on the disk before the first send."""
+        """Build, simulate, sign and send once; the signed bytes are on the disk before the first
+        send.
+        """
 
     def resume(self) -> Landing | None:
         """How the newest attempt of this step ended; None where none was ever signed."""
@@ -36,7 +40,9 @@ class Carrier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CanaryResult:
-    """What the canary showed. `checks` are ours; `by_worker` is what the worker's own two checks of the receipt said (True, False)."""
+    """What the canary showed. `checks` are ours; `by_worker` is what the worker's own two checks of
+    the receipt said (True, False).
+    """
 
     wallet: str
     event: str
@@ -53,8 +59,13 @@ class CanaryResult:
 
     @property
     def is_verified(self) -> bool:
-        """Whether every check of ours holds. Two may be unknown: the anchor has left the list of fifty, others have claimed since."""
-        return all(check.holds is True or (check.name in ("anchor", "pop_state") and check.holds is None) for check in self.checks)
+        """Whether every check of ours holds. Two may be unknown: the anchor has left the list of
+        fifty, others have claimed since.
+        """
+        return all(
+            check.holds is True or (check.name in ("anchor", "pop_state") and check.holds is None)
+            for check in self.checks
+        )
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -63,11 +74,31 @@ class CanaryResult:
 
     def as_json(self) -> dict[str, Any]:
         """For the journal and the record."""
-        names = ("wallet", "event", "grant", "period", "signature", "slot", "entry_hash", "issued_at", "receipt", "code")
+        names = (
+            "wallet",
+            "event",
+            "grant",
+            "period",
+            "signature",
+            "slot",
+            "entry_hash",
+            "issued_at",
+            "receipt",
+            "code",
+        )
         rows = [check.as_json() for check in self.checks]
-        return {name: getattr(self, name) for name in names} | {"checks": rows, "by_worker": dict(self.by_worker)}
+        return {name: getattr(self, name) for name in names} | {
+            "checks": rows,
+            "by_worker": dict(self.by_worker),
+        }
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Self:
         """What an earlier run showed, from the journal."""
-        return cls(**{**given, "checks": tuple(Check(**row) for row in given["checks"]), "by_worker": dict(given["by_worker"])})
+        return cls(
+            **{
+                **given,
+                "checks": tuple(Check(**row) for row in given["checks"]),
+                "by_worker": dict(given["by_worker"]),
+            }
+        )

@@ -1,1 +1,3 @@
-"""What was done: hash-chained lines that survive a kill, a lock, and the confirmations that live in them."""
+"""What was done: hash-chained lines that survive a kill, a lock, and the confirmations that live in
+them.
+"""

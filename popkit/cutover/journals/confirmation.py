@@ -1,12 +1,15 @@
-"""What a person types before a step acts: `TOKEN:VALUE`, the token of this plan and step, and a value looked up on the plan page.
+"""What a person types before a step acts: `TOKEN:VALUE`, the token of this plan and step, and a
+value looked up on the plan page.
 
-A token is derived from the plan's digest, the step and a nonce that the journal holds; it counts once, for as long as the plan says, and
-only while no newer one was asked for its step. The value (the last six letters of the address that the step changes, or the amount) is
-compared as it is, after trimming white space at both ends alone. There is no default. What is wrong burns nothing: the same token can be
-typed again. All of it stands in the journal, so that it holds across processes; what was typed does not, as it may be anything.
+A token is derived from the plan's digest, the step and a nonce that the journal holds; it counts
+once, for as long as the plan says, and only while no newer one was asked for its step. The value
+(the last six letters of the address that the step changes, or the amount) is compared as it is,
+after trimming white space at both ends alone. There is no default. What is wrong burns nothing: the
+same token can be typed again. All of it stands in the journal, so that it holds across processes;
+what was typed does not, as it may be anything.
 
-Entries: `confirmation_asked` {nonce, value: digest of the nonce and the value}, `confirmation_refused` {why}, `confirmed` {asked: number
-of the entry that asked}.
+Entries: `confirmation_asked` {nonce, value: digest of the nonce and the value},
+`confirmation_refused` {why}, `confirmed` {asked: number of the entry that asked}.
 """
 
 from __future__ import annotations
@@ -25,12 +28,14 @@ _LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 _LENGTH = 6
 
 ASK_AGAIN = Text(
-    "show step {step} again (`popkit cutover show RUN {step}`): it gives a new token; look the value up there and type TOKEN:VALUE",
+    "show step {step} again (`popkit cutover show RUN {step}`): it gives a new token; look the "
+    "value up there and type TOKEN:VALUE",
     "手順 {step} をもう一度表示し（`popkit cutover show RUN {step}`）、新しいトークンと、そこで調べた値を "
     "TOKEN:VALUE の形で入力してください",
 )
 TYPE_AGAIN = Text(
-    "look the value for step {step} up on the plan page again and type TOKEN:VALUE; the same token still counts",
+    "look the value for step {step} up on the plan page again and type TOKEN:VALUE; the same token "
+    "still counts",
     "手順 {step} の値をプランのページで確かめ、TOKEN:VALUE をもう一度入力してください。同じトークンはまだ有効です",
 )
 WHY_NOT = {
@@ -51,7 +56,8 @@ WHY_NOT = {
         "手順 {step} は確認されていません。トークンはこのプランの別の手順のものです",
     ),
     "confirmation_replaced": Text(
-        "step {step} was not confirmed: a newer token was asked for, and the older one counts no more",
+        "step {step} was not confirmed: a newer token was asked for, and the older one counts no "
+        "more",
         "手順 {step} は確認されていません。新しいトークンが発行されたため、古いものは無効です",
     ),
     "confirmation_used": Text(
@@ -59,11 +65,13 @@ WHY_NOT = {
         "手順 {step} は確認されていません。トークンは使用済みで、1 回しか使えません",
     ),
     "confirmation_too_old": Text(
-        "step {step} was not confirmed: the token is older than the plan allows, or this machine's clock was set back since",
+        "step {step} was not confirmed: the token is older than the plan allows, or this machine's "
+        "clock was set back since",
         "手順 {step} は確認されていません。トークンは計画の有効時間を過ぎたか、この機械の時計が戻されています",
     ),
     "confirmation_value_changed": Text(
-        "step {step} was not confirmed: the value to confirm is not the one for which the token was asked",
+        "step {step} was not confirmed: the value to confirm is not the one for which the token "
+        "was asked",
         "手順 {step} は確認されていません。確認する値が、トークンの発行時から変わっています",
     ),
     "confirmation_value": Text(
@@ -78,7 +86,9 @@ _STILL_GOOD = ("confirmation_form", "confirmation_token", "confirmation_value")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A token that counts for a step until `until` (unix seconds); to be shown away from the prompt, and never beside the value."""
+    """A token that counts for a step until `until` (unix seconds); to be shown away from the
+    prompt, and never beside the value.
+    """
 
     token: str
     step: str
@@ -86,8 +96,13 @@ class Asked:
 
 
 def token(plan_digest: str, step: str, nonce: str) -> str:
-    """The token of a plan, a step and a nonce: six letters and digits, none easily taken for another."""
-    number = int.from_bytes(sha256("\0".join(("popkit.confirmation/1", plan_digest, step, nonce)).encode()).digest(), "big")
+    """The token of a plan, a step and a nonce: six letters and digits, none easily taken for
+    another.
+    """
+    number = int.from_bytes(
+        sha256("\0".join(("popkit.confirmation/1", plan_digest, step, nonce)).encode()).digest(),
+        "big",
+    )
     letters = []
     for _ in range(_LENGTH):
         number, at = divmod(number, len(_LETTERS))
@@ -96,30 +111,39 @@ def token(plan_digest: str, step: str, nonce: str) -> str:
 
 
 class Confirmations:
-    """The confirmations of a run, kept in its journal. `seconds` is how long a token counts (the plan's `confirmation_seconds`)."""
+    """The confirmations of a run, kept in its journal. `seconds` is how long a token counts (the
+    plan's `confirmation_seconds`).
+    """
 
     def __init__(self, journal: Journal, seconds: int) -> None:
         self.journal, self.seconds = journal, seconds
 
     def ask(self, step: str, value: str, *, by: str = "operator") -> Asked:
-        """A new token for a step; every earlier one of that step counts no more. Raises ValueError for an empty value; as `write` does."""
+        """A new token for a step; every earlier one of that step counts no more. Raises ValueError
+        for an empty value; as `write` does.
+        """
         if not value.strip():
             raise ValueError("a confirmation needs a value: an empty one would be a default")
         nonce = secrets.token_hex(16)
-        return self._asked(self.journal.write(ASKED, step, by=by, nonce=nonce, value=_digest(nonce, value)))
+        return self._asked(
+            self.journal.write(ASKED, step, by=by, nonce=nonce, value=_digest(nonce, value))
+        )
 
     def outstanding(self, step: str) -> Asked | None:
-        """The token that counts for a step now, or None: none was asked, it was used, or it is too old."""
+        """The token that counts for a step now, or None: none was asked, it was used, or it is too
+        old.
+        """
         newest = self.journal.last(ASKED, step)
         if newest is None or self._is_used(newest) or self._is_too_old(newest):
             return None
         return self._asked(newest)
 
     def check(self, typed: str, step: str, value: str, *, by: str = "operator") -> Entry:
-        """Accept what was typed for a step, whose value is `value` now; returns the entry `confirmed`, after which the token is used.
+        """Accept what was typed for a step, whose value is `value` now; returns the entry
+        `confirmed`, after which the token is used.
 
-        Raises NotConfirmed with a code of WHY_NOT, after an entry that names the code. The journal is held meanwhile, so that of two
-        processes one alone is confirmed.
+        Raises NotConfirmed with a code of WHY_NOT, after an entry that names the code. The journal
+        is held meanwhile, so that of two processes one alone is confirmed.
         """
         with self.journal.held():
             found = self._judged(typed, step, value)
@@ -136,7 +160,14 @@ class Confirmations:
         if not (given and colon and looked_up):
             return "confirmation_form"
         newest = self.journal.last(ASKED, step)
-        asked = next((entry for entry in reversed(self.journal.entries) if entry.kind == ASKED and self._token(entry) == given), None)
+        asked = next(
+            (
+                entry
+                for entry in reversed(self.journal.entries)
+                if entry.kind == ASKED and self._token(entry) == given
+            ),
+            None,
+        )
         if asked is None:
             return "confirmation_token" if newest is not None else "confirmation_not_asked"
         if asked.step != step:
@@ -158,12 +189,17 @@ class Confirmations:
         return Asked(self._token(entry), str(entry.step), entry.at.wall + self.seconds)
 
     def _is_used(self, asked: Entry) -> bool:
-        return any(entry.kind == CONFIRMED and entry.facts.get("asked") == asked.n for entry in self.journal.entries)
+        return any(
+            entry.kind == CONFIRMED and entry.facts.get("asked") == asked.n
+            for entry in self.journal.entries
+        )
 
     def _is_too_old(self, asked: Entry) -> bool:
         return not 0 <= self.journal.now() - asked.at.wall <= self.seconds
 
 
 def _digest(nonce: str, value: str) -> str:
-    """What the journal holds of a value: enough to compare with, and nothing that can be read off a screen and typed."""
+    """What the journal holds of a value: enough to compare with, and nothing that can be read off a
+    screen and typed.
+    """
     return sha256(f"{nonce}\0{value.strip()}".encode()).hexdigest()

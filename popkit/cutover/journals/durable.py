@@ -1,4 +1,6 @@
-"""Writing that is on the disk when it returns, so that a kill or a power cut leaves the whole of it or nothing."""
+"""Writing that is on the disk when it returns, so that a kill or a power cut leaves the whole of it
+or nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,17 @@ def write_through(file: int, data: bytes) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there with all its bytes or not at all, its name on the disk as well. Raises CannotWrite.
+    """Write a file that is there with all its bytes or not at all, its name on the disk as well.
+    Raises CannotWrite.
 
-    A file of that name is replaced. A kill can leave `<name>.part`, which the next writing takes over.
+    A file of that name is replaced. A kill can leave `<name>.part`, which the next writing takes
+    over.
     """
     part = path.with_name(f"{path.name}.part")
     try:
-        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        file = os.open(
+            part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644
+        )
         try:
             write_through(file, data)
         finally:

@@ -1,9 +1,12 @@
-"""The entries of a cutover's journal: how one is written as a line, and whether lines hold. Pure: no file, no clock.
+"""The entries of a cutover's journal: how one is written as a line, and whether lines hold. Pure:
+no file, no clock.
 
-A line is one canonical (RFC 8785) JSON object of eight members. `hash` is the SHA-256 of the canonical object without itself, `prev` the
-hash of the entry before it (64 zeros before the first), `n` the line's 1-based number. So an edited line no longer has its own hash,
-and a removed or moved one leaves a neighbour that names another. What a chain cannot show by itself is that its end was cut off, or that
-somebody wrote the whole of it anew: for that its head is pinned, beside the journal while a cutover runs and in the record afterwards.
+A line is one canonical (RFC 8785) JSON object of eight members. `hash` is the SHA-256 of the
+canonical object without itself, `prev` the hash of the entry before it (64 zeros before the first),
+`n` the line's 1-based number. So an edited line no longer has its own hash, and a removed or moved
+one leaves a neighbour that names another. What a chain cannot show by itself is that its end was
+cut off, or that somebody wrote the whole of it anew: for that its head is pinned, beside the
+journal while a cutover runs and in the record afterwards.
 """
 
 from __future__ import annotations
@@ -33,18 +36,22 @@ EDITED = Text(
     "記録が書き換えられています: 記載のハッシュは {stated}、内容のハッシュは {found} です",
 )
 UNLINKED = Text(
-    "the entry follows {named}, and the line before it is {found}: a line was removed, added or moved",
+    "the entry follows {named}, and the line before it is {found}: a line was removed, added or "
+    "moved",
     "記録は {named} に続くはずですが、直前の行は {found} です。行の削除、追加または入れ替えがあります",
 )
 MISNUMBERED = Text(
-    "the entry has the number {stated}, and stands on line {line}: a line was removed, added or moved",
+    "the entry has the number {stated}, and stands on line {line}: a line was removed, added or "
+    "moved",
     "記録の番号は {stated} ですが、{line} 行目にあります。行の削除、追加または入れ替えがあります",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """When an entry was written: unix seconds by this machine; the cluster's slot and block time where a step had just asked for them."""
+    """When an entry was written: unix seconds by this machine; the cluster's slot and block time
+    where a step had just asked for them.
+    """
 
     wall: int
     block_time: int | None = None
@@ -53,7 +60,9 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a journal. `by` is a role, `step` the plan's id of a step or None, `facts` JSON values as they stand in the line."""
+    """One entry of a journal. `by` is a role, `step` the plan's id of a step or None, `facts` JSON
+    values as they stand in the line.
+    """
 
     n: int
     prev: str
@@ -80,16 +89,21 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What lines hold: the entries that could be read, and every place where they do not hold together; none in a whole journal."""
+    """What lines hold: the entries that could be read, and every place where they do not hold
+    together; none in a whole journal.
+    """
 
     entries: tuple[Entry, ...]
     breaks: tuple[Break, ...]
 
 
-def next_entry(before: Entry | None, kind: str, step: str | None, by: str, at: When, facts: Mapping[str, Any]) -> Entry:
+def next_entry(
+    before: Entry | None, kind: str, step: str | None, by: str, at: When, facts: Mapping[str, Any]
+) -> Entry:
     """The entry that follows another one (None: the first).
 
-    Raises ValueError where a name is not a plain word, or a fact is not JSON: bytes, a whole number beyond 2^53, one that is not finite.
+    Raises ValueError where a name is not a plain word, or a fact is not JSON: bytes, a whole number
+    beyond 2^53, one that is not finite.
     """
     for name, word, pattern in (("kind", kind, _WORD), ("by", by, _WORD), ("step", step, _STEP)):
         if word is not None and not pattern.fullmatch(word):
@@ -107,7 +121,8 @@ def hash_of(entry: Entry) -> str:
 def verify(lines: Iterable[bytes]) -> Chain:
     """Whether the lines of a journal (without their line ends) are whole and follow one another.
 
-    Each line is judged against what the line before it *states*, so that one changed line is one break and not one a line from there on.
+    Each line is judged against what the line before it *states*, so that one changed line is one
+    break and not one a line from there on.
     """
     entries: list[Entry] = []
     breaks: list[Break] = []
@@ -130,7 +145,9 @@ def verify(lines: Iterable[bytes]) -> Chain:
 
 
 def read_line(line: bytes) -> Entry | None:
-    """The entry of a line, or None where it is not one: other members or types than an entry has, or not its canonical bytes."""
+    """The entry of a line, or None where it is not one: other members or types than an entry has,
+    or not its canonical bytes.
+    """
     if absurdity(line):
         return None
     try:
@@ -141,18 +158,42 @@ def read_line(line: bytes) -> Entry | None:
         return None
     at = value["at"]
     texts = (value["prev"], value["kind"], value["by"], value["hash"])
-    if not (isinstance(at, dict) and set(at) == _WHEN and _is_count(at["wall"]) and isinstance(value["facts"], dict)):
+    if not (
+        isinstance(at, dict)
+        and set(at) == _WHEN
+        and _is_count(at["wall"])
+        and isinstance(value["facts"], dict)
+    ):
         return None
-    if not all(isinstance(text, str) for text in texts) or not (value["step"] is None or isinstance(value["step"], str)):
+    if not all(isinstance(text, str) for text in texts) or not (
+        value["step"] is None or isinstance(value["step"], str)
+    ):
         return None
-    if not _is_count(value["n"]) or not all(at[name] is None or _is_count(at[name]) for name in ("block_time", "slot")):
+    if not _is_count(value["n"]) or not all(
+        at[name] is None or _is_count(at[name]) for name in ("block_time", "slot")
+    ):
         return None
-    return Entry(value["n"], value["prev"], value["kind"], value["step"], value["by"], When(**at), value["facts"], value["hash"])
+    return Entry(
+        value["n"],
+        value["prev"],
+        value["kind"],
+        value["step"],
+        value["by"],
+        When(**at),
+        value["facts"],
+        value["hash"],
+    )
 
 
 def _members(entry: Entry) -> dict[str, Any]:
     at = {"wall": entry.at.wall, "block_time": entry.at.block_time, "slot": entry.at.slot}
-    named = {"n": entry.n, "prev": entry.prev, "kind": entry.kind, "step": entry.step, "by": entry.by}
+    named = {
+        "n": entry.n,
+        "prev": entry.prev,
+        "kind": entry.kind,
+        "step": entry.step,
+        "by": entry.by,
+    }
     return {**named, "at": at, "facts": dict(entry.facts)}
 
 
@@ -160,9 +201,13 @@ def _as_json(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts as they will be read back, so that what is held in memory is what the line holds."""
     try:
         read: dict[str, Any] = json.loads(rfc8785.dumps(dict(facts)))
-        rfc8785.dumps(read)  # a whole double beyond 2^53 is written as an integer, which has no canonical form
+        rfc8785.dumps(
+            read
+        )  # a whole double beyond 2^53 is written as an integer, which has no canonical form
     except (ValueError, RecursionError) as problem:
-        raise ValueError(f"a journal's facts are JSON; amounts beyond 2^53 are decimal texts: {problem}") from None
+        raise ValueError(
+            f"a journal's facts are JSON; amounts beyond 2^53 are decimal texts: {problem}"
+        ) from None
     return read
 
 

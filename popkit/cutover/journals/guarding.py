@@ -1,4 +1,6 @@
-"""Texts that may not be written down, and a way to write everything else: each stands as "…" wherever it occurs in a value."""
+"""Texts that may not be written down, and a way to write everything else: each stands as "…"
+wherever it occurs in a value.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,18 @@ from pybase64 import b64encode, urlsafe_b64encode
 from popkit.protocol.keys import b58encode
 
 SHORTEST = 8
-"""Characters below which a text is not looked for: shorter ones occur in honest values by chance."""
+"""Characters below which a text is not looked for: shorter ones occur in honest values by chance.
+"""
 HONEST = frozenset({"mainnet-beta", "finalized", "confirmed", "processed", "localhost"})
-"""Words that stand in URLs, and so among what is given as secret, and that a journal must be able to write."""
+"""Words that stand in URLs, and so among what is given as secret, and that a journal must be able
+to write.
+"""
 _MASK = "…"
 
 
 class Guard:
-    """Texts that may not be written down. From the start: the folder of the journal at `path`, and the user's own, with all below.
+    """Texts that may not be written down. From the start: the folder of the journal at `path`, and
+    the user's own, with all below.
 
     Its repr shows none of them.
     """
@@ -29,16 +35,31 @@ class Guard:
 
     def __init__(self, path: Path) -> None:
         self._forms: tuple[str, ...] = ()
-        folders = {str(folder) for folder in (path.parent.resolve(), path.parent.absolute(), _home()) if folder and len(folder.parts) > 1}
+        folders = {
+            str(folder)
+            for folder in (path.parent.resolve(), path.parent.absolute(), _home())
+            if folder and len(folder.parts) > 1
+        }
         longest = sorted(folders, key=len, reverse=True)
-        self._folders = re.compile("|".join(rf"{re.escape(folder)}(?![\w.-])[^\s\"'`,;:)]*" for folder in longest) or r"(?!)")
+        self._folders = re.compile(
+            "|".join(rf"{re.escape(folder)}(?![\w.-])[^\s\"'`,;:)]*" for folder in longest)
+            or r"(?!)"
+        )
 
     def __repr__(self) -> str:
         return f"Guard({len(self._forms)} forms)"
 
     def add(self, secrets: Iterable[str | bytes]) -> None:
-        """Take more texts; bytes are looked for as hex, base58 and base64. What is shorter than SHORTEST, or HONEST, is not looked for."""
-        forms = {form for secret in secrets if secret not in HONEST for form in _forms_of(secret) if len(form) >= SHORTEST}
+        """Take more texts; bytes are looked for as hex, base58 and base64. What is shorter than
+        SHORTEST, or HONEST, is not looked for.
+        """
+        forms = {
+            form
+            for secret in secrets
+            if secret not in HONEST
+            for form in _forms_of(secret)
+            if len(form) >= SHORTEST
+        }
         self._forms = tuple(sorted({*self._forms, *forms}, key=lambda form: (-len(form), form)))
 
     def clean(self, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +70,10 @@ class Guard:
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, Mapping):
-            return {self._text(name) if isinstance(name, str) else name: self._value(member) for name, member in value.items()}
+            return {
+                self._text(name) if isinstance(name, str) else name: self._value(member)
+                for name, member in value.items()
+            }
         if isinstance(value, (list, tuple)):
             return [self._value(item) for item in value]
         return value

@@ -1,16 +1,23 @@
-"""The journal of a cutover, `RUN/journal.jsonl`: what was looked at, confirmed and done, one hash-chained line an entry.
+"""The journal of a cutover, `RUN/journal.jsonl`: what was looked at, confirmed and done, one
+hash-chained line an entry.
 
-It decides what was done, so three things hold at every moment, also when the process is killed at any byte:
+It decides what was done, so three things hold at every moment, also when the process is killed at
+any byte:
 
-- A line counts only with its line end, and `write` returns only once the line is on the disk. Whoever acts writes first.
-- A line without its end is what a killed process left. It is kept aside as `journal.torn-<n>`, and an entry names it.
-- One process writes at a time (`lock.py`); one that was killed at work is taken over, and an entry says so.
+- A line counts only with its line end, and `write` returns only once the line is on the disk.
+   Whoever acts writes first.
+- A line without its end is what a killed process left. It is kept aside as `journal.torn-<n>`, and
+   an entry names it.
+- One process writes at a time (`lock.py`); one that was killed at work is taken over, and an entry
+   says so.
 
-Beside the journal lies `journal.head`, the number and hash of its newest entry (or, after a kill, of one shortly before): the chain alone
-cannot show that its last lines were cut off. Nobody who can write into the folder is kept from writing a whole new journal; against that,
-the head stands in the record, and in what the operator gives a second person.
+Beside the journal lies `journal.head`, the number and hash of its newest entry (or, after a kill,
+of one shortly before): the chain alone cannot show that its last lines were cut off. Nobody who can
+write into the folder is kept from writing a whole new journal; against that, the head stands in the
+record, and in what the operator gives a second person.
 
-What a journal never holds: paths, hosts, user names, keys. `guard` takes what must not occur, and such text is written as "…".
+What a journal never holds: paths, hosts, user names, keys. `guard` takes what must not occur, and
+such text is written as "…".
 """
 
 from __future__ import annotations
@@ -33,7 +40,20 @@ from popkit.cutover.journals.lock import Lock, in_use
 from popkit.errors import CannotWrite, UsageError
 from popkit.texts import Sentence, Text, sentence
 
-__all__ = ["CREATED", "FORMAT", "NAME", "TAKEN_OVER", "TORN", "Break", "Chain", "ClusterTime", "Entry", "Journal", "When", "verify"]
+__all__ = [
+    "CREATED",
+    "FORMAT",
+    "NAME",
+    "TAKEN_OVER",
+    "TORN",
+    "Break",
+    "Chain",
+    "ClusterTime",
+    "Entry",
+    "Journal",
+    "When",
+    "verify",
+]
 
 NAME = "journal.jsonl"
 FORMAT = "popkit.journal/1"
@@ -42,13 +62,15 @@ CREATED, TAKEN_OVER, TORN = "created", "lock_taken_over", "torn_line_kept"
 
 ALTERED = Text("{file}, line {line}: {why}", "{file} の {line} 行目: {why}")
 KEEP_AND_COMPARE = Text(
-    "do not act on this run: copy its folder away as evidence, compare the journal with a copy or with the head that was written down, "
+    "do not act on this run: copy its folder away as evidence, compare the journal with a copy or "
+    "with the head that was written down, "
     "and look at the chain itself for what was done",
     "この RUN では操作しないでください。フォルダーを証拠として複製し、ジャーナルを控えや書き留めた head と比べ、"
     "実際に行われたことはチェーン自体で確認してください",
 )
 CUT_OFF = Text(
-    "entry {n} ({hash}) was written and is not there: the end of the journal was cut off, or an older copy put in its place",
+    "entry {n} ({hash}) was written and is not there: the end of the journal was cut off, or an "
+    "older copy put in its place",
     "記録 {n}（{hash}）は書き込み済みですが、ありません。ジャーナルの末尾が削除されたか、古い複製に置き換えられています",
 )
 NO_JOURNAL = Text(
@@ -56,7 +78,8 @@ NO_JOURNAL = Text(
     "{file}: ジャーナルがありません。`popkit cutover plan` が作成した RUN のフォルダーを指定してください",
 )
 THERE_ALREADY = Text(
-    "{file}: a journal is there already and is never begun anew; go on with it, or choose another --out",
+    "{file}: a journal is there already and is never begun anew; go on with it, or choose another "
+    "--out",
     "{file}: ジャーナルはすでにあり、作り直すことはできません。続きから進めるか、別の --out を指定してください",
 )
 OTHER_PLAN = Text(
@@ -85,7 +108,9 @@ class ClusterTime(Protocol):
 
 
 class Journal:
-    """A journal that was created or opened; `now` gives unix seconds. Nothing is held open between two writes."""
+    """A journal that was created or opened; `now` gives unix seconds. Nothing is held open between
+    two writes.
+    """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self.path, self._now = path, now
@@ -96,35 +121,56 @@ class Journal:
         self._mutex = threading.RLock()
         self._depth, self._owner = 0, (0, 0)
         self.cluster_time: Callable[[], ClusterTime | None] = lambda: None
-        """The newest slot and block time that the cluster was seen at; every entry without a clock of its own gets it."""
+        """The newest slot and block time that the cluster was seen at; every entry without a clock
+        of its own gets it.
+        """
 
     @classmethod
-    def create(cls, path: Path, plan_digest: str, *, by: str = "operator", now: Callable[[], float] = time.time) -> Journal:
+    def create(
+        cls,
+        path: Path,
+        plan_digest: str,
+        *,
+        by: str = "operator",
+        now: Callable[[], float] = time.time,
+    ) -> Journal:
         """Begin the journal of a plan with its first entry, whole or not at all.
 
         Raises UsageError where there is one already, Stopped (`journal_in_use`), CannotWrite.
         """
         journal = cls(path, now)
         with journal._locked():
-            if path.exists() or journal._head_file.exists():  # a head without its journal: that one was removed
+            if (
+                path.exists() or journal._head_file.exists()
+            ):  # a head without its journal: that one was removed
                 raise UsageError(THERE_ALREADY(file=path.name))
-            entry = next_entry(None, CREATED, None, by, When(int(now())), {"format": FORMAT, "plan": plan_digest})
+            entry = next_entry(
+                None, CREATED, None, by, When(int(now())), {"format": FORMAT, "plan": plan_digest}
+            )
             write_whole(path, entry.line + b"\n")
             journal._read()
             journal._pin(entry)
         return journal
 
     @classmethod
-    def open(cls, path: Path, plan_digest: str | None = None, *, now: Callable[[], float] = time.time) -> Journal:
-        """Open a journal and check every line; a last line without its end is kept aside, unless a process is at work just now.
+    def open(
+        cls, path: Path, plan_digest: str | None = None, *, now: Callable[[], float] = time.time
+    ) -> Journal:
+        """Open a journal and check every line; a last line without its end is kept aside, unless a
+        process is at work just now.
 
-        Raises UsageError where there is none; Stopped: `journal_altered` with the line's number, `journal_of_another_plan`.
+        Raises UsageError where there is none; Stopped: `journal_altered` with the line's number,
+        `journal_of_another_plan`.
         """
         journal = cls(path, now)
         if journal._read() or journal._unnamed():
             journal._repair_unless_in_use()
         if plan_digest is not None and journal.plan != plan_digest:
-            raise Stopped("journal_of_another_plan", OTHER_PLAN(found=journal.plan[:16], plan=plan_digest[:16]), PUT_BACK())
+            raise Stopped(
+                "journal_of_another_plan",
+                OTHER_PLAN(found=journal.plan[:16], plan=plan_digest[:16]),
+                PUT_BACK(),
+            )
         return journal
 
     @property
@@ -138,7 +184,9 @@ class Journal:
         return self.entries[-1].hash
 
     def digest(self) -> str:
-        """SHA-256 of all lines with their line ends, as hex: of the file, but for a line without its end."""
+        """SHA-256 of all lines with their line ends, as hex: of the file, but for a line without
+        its end.
+        """
         return sha256(b"".join(entry.line + b"\n" for entry in self.entries)).hexdigest()
 
     def of(self, step: str | None) -> tuple[Entry, ...]:
@@ -147,34 +195,55 @@ class Journal:
 
     def last(self, kind: str, step: str | None = None) -> Entry | None:
         """The newest entry of a kind, of one step or (None) of any."""
-        return next((entry for entry in reversed(self.entries) if entry.kind == kind and step in (None, entry.step)), None)
+        return next(
+            (
+                entry
+                for entry in reversed(self.entries)
+                if entry.kind == kind and step in (None, entry.step)
+            ),
+            None,
+        )
 
     def guard(self, secrets: Iterable[str | bytes]) -> None:
-        """Take texts or bytes that may never stand in a line: they are written as "…", in whatever usual form they occur."""
+        """Take texts or bytes that may never stand in a line: they are written as "…", in whatever
+        usual form they occur.
+        """
         self._guard.add(secrets)
 
     def now(self) -> int:
         """Unix seconds by this machine's clock, as entries are dated."""
         return int(self._now())
 
-    def write(self, kind: str, step: str | None = None, *, by: str = "operator", clock: ClusterTime | None = None, **facts: Any) -> Entry:
+    def write(
+        self,
+        kind: str,
+        step: str | None = None,
+        *,
+        by: str = "operator",
+        clock: ClusterTime | None = None,
+        **facts: Any,
+    ) -> Entry:
         """Add an entry, and return it once it is on the disk.
 
-        Raises ValueError for facts that are not JSON; Stopped: `journal_in_use`, `journal_altered`, `journal_lock_lost`; CannotWrite, after
-        which the entry does not count.
+        Raises ValueError for facts that are not JSON; Stopped: `journal_in_use`, `journal_altered`,
+        `journal_lock_lost`; CannotWrite, after which the entry does not count.
         """
         clean = self._guard.clean(facts)
         with self._locked():
             self._lock.check()
             if self._size() != self._end:
                 self._catch_up()
-            return self._append(kind, step, by, clock if clock is not None else self.cluster_time(), clean)
+            return self._append(
+                kind, step, by, clock if clock is not None else self.cluster_time(), clean
+            )
 
     @contextmanager
     def held(self) -> Iterator[Journal]:
-        """Keep every other process, thread and opening from writing and acting while the block runs; it may be nested.
+        """Keep every other process, thread and opening from writing and acting while the block
+        runs; it may be nested.
 
-        What another process wrote since is read first. Raises as `write` does, before the block begins.
+        What another process wrote since is read first. Raises as `write` does, before the block
+        begins.
         """
         with self._locked():
             yield self
@@ -197,7 +266,9 @@ class Journal:
                     self._lock.release()
 
     def _take(self) -> None:
-        """Take the lock and read what others wrote; an entry names a holder that was killed before the file names this one."""
+        """Take the lock and read what others wrote; an entry names a holder that was killed before
+        the file names this one.
+        """
         left = self._lock.take()
         try:
             if self.path.exists():
@@ -210,7 +281,9 @@ class Journal:
             raise
 
     def _repair_unless_in_use(self) -> None:
-        """Keep a torn line aside; a reader leaves it where it is while another process works, or where it may not write."""
+        """Keep a torn line aside; a reader leaves it where it is while another process works, or
+        where it may not write.
+        """
         try:
             with self._locked():
                 pass
@@ -221,8 +294,12 @@ class Journal:
                 raise
 
     def _read(self) -> bytes:
-        """Read the file into `entries`; returns what stands behind its last line end. Entries known before must still be there."""
-        pinned = self._pinned()  # before the lines: whoever writes now pins an entry only once its line is there
+        """Read the file into `entries`; returns what stands behind its last line end. Entries known
+        before must still be there.
+        """
+        pinned = (
+            self._pinned()
+        )  # before the lines: whoever writes now pins an entry only once its line is there
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
@@ -230,25 +307,35 @@ class Journal:
         whole, torn = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
         chain = verify(whole.split(b"\n")[:-1])
         if (wrong := self._wrong(chain, pinned)) is not None:
-            raise Stopped("journal_altered", ALTERED(file=self.path.name, line=wrong.line, why=wrong.why), KEEP_AND_COMPARE())
+            raise Stopped(
+                "journal_altered",
+                ALTERED(file=self.path.name, line=wrong.line, why=wrong.why),
+                KEEP_AND_COMPARE(),
+            )
         self.entries, self._end = chain.entries, len(whole)
         return torn
 
     def _wrong(self, chain: Chain, pinned: tuple[int, str] | None) -> Break | None:
-        """Why lines that were read are not this journal: they do not hold together, or end before an entry that was written."""
+        """Why lines that were read are not this journal: they do not hold together, or end before
+        an entry that was written.
+        """
         if chain.breaks:
             return chain.breaks[0]
         first = chain.entries[0] if chain.entries else None
         if first is None or first.kind != CREATED or not isinstance(first.facts.get("plan"), str):
             return Break(1, NOT_BEGUN)
-        known = [(entry.n, entry.hash) for entry in self.entries[-1:]] + ([pinned] if pinned else [])
+        known = [(entry.n, entry.hash) for entry in self.entries[-1:]] + (
+            [pinned] if pinned else []
+        )
         for n, digest in known:
             if n > len(chain.entries) or chain.entries[n - 1].hash != digest:
                 return Break(min(n, len(chain.entries) + 1), CUT_OFF(n=n, hash=digest[:16]))
         return None
 
     def _pinned(self) -> tuple[int, str] | None:
-        """Number and hash of the newest entry as `journal.head` gives them; None where it does not: a power cut can leave it empty."""
+        """Number and hash of the newest entry as `journal.head` gives them; None where it does not:
+        a power cut can leave it empty.
+        """
         try:
             found = _HEAD.fullmatch(self._head_file.read_bytes())
         except OSError:
@@ -270,7 +357,9 @@ class Journal:
             self._append(TORN, None, "popkit", None, facts)
 
     def _unnamed(self) -> list[Path]:
-        """Torn lines that are kept and that no entry names yet: the process was killed between the two."""
+        """Torn lines that are kept and that no entry names yet: the process was killed between the
+        two.
+        """
         named = {entry.facts.get("file") for entry in self.entries if entry.kind == TORN}
         return [path for _, path in sorted(self._kept()) if path.name not in named]
 
@@ -280,15 +369,28 @@ class Journal:
 
     def _keep_aside(self, torn: bytes) -> None:
         """Write the torn bytes into a file of their own, and only then cut them off the journal."""
-        if not any(path.read_bytes() == torn for path in self._unnamed()):  # else one was killed between the two
+        if not any(
+            path.read_bytes() == torn for path in self._unnamed()
+        ):  # else one was killed between the two
             number = max((number for number, _ in self._kept()), default=0) + 1
             write_whole(self.path.with_name(f"journal.torn-{number}"), torn)
         with self.path.open("r+b") as file:
             file.truncate(self._end)
             os.fsync(file.fileno())
 
-    def _append(self, kind: str, step: str | None, by: str, clock: ClusterTime | None, facts: Mapping[str, Any]) -> Entry:
-        at = When(self.now(), clock.block_time, clock.slot) if clock is not None else When(self.now())
+    def _append(
+        self,
+        kind: str,
+        step: str | None,
+        by: str,
+        clock: ClusterTime | None,
+        facts: Mapping[str, Any],
+    ) -> Entry:
+        at = (
+            When(self.now(), clock.block_time, clock.slot)
+            if clock is not None
+            else When(self.now())
+        )
         entry = next_entry(self.entries[-1], kind, step, by, at, facts)
         line = entry.line + b"\n"
         try:
@@ -296,7 +398,9 @@ class Journal:
             try:
                 write_through(fd, line)
             except BaseException:
-                os.ftruncate(fd, self._end)  # this process lives: nothing counts of a line that could not be finished
+                os.ftruncate(
+                    fd, self._end
+                )  # this process lives: nothing counts of a line that could not be finished
                 raise
             finally:
                 os.close(fd)
@@ -307,7 +411,9 @@ class Journal:
         return entry
 
     def _pin(self, entry: Entry) -> None:
-        """Have `journal.head` name the newest entry; not waited for, as a head that is behind is no contradiction."""
+        """Have `journal.head` name the newest entry; not waited for, as a head that is behind is no
+        contradiction.
+        """
         new = self._head_file.with_name("journal.head.new")
         try:
             new.write_bytes(f"{entry.n} {entry.hash}\n".encode())

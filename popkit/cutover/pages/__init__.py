@@ -1,1 +1,3 @@
-"""What a person sees: the plan, the steps and where a run stands, for a terminal, a notebook and a file."""
+"""What a person sees: the plan, the steps and where a run stands, for a terminal, a notebook and a
+file.
+"""

@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-COLOURS: dict[Tone, str] = {"plain": "inherit", "good": "#1a8a5f", "note": "#a86b00", "stop": "#d1440c"}
-"""Of the marks: each can be told from a white and from a dark page (4 to 1), and says nothing that its mark does not."""
+COLOURS: dict[Tone, str] = {
+    "plain": "inherit",
+    "good": "#1a8a5f",
+    "note": "#a86b00",
+    "stop": "#d1440c",
+}
+"""Of the marks: each can be told from a white and from a dark page (4 to 1), and says nothing that
+its mark does not.
+"""
 GAP = 2
 """Letters of room behind a label."""
 
@@ -26,7 +33,9 @@ GAP = 2
 def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(loader=PackageLoader("popkit.cutover.pages"), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("popkit.cutover.pages"), autoescape=True, undefined=StrictUndefined
+    )
     return environment.get_template("screen.html.j2")
 
 
@@ -39,5 +48,11 @@ def screen_html(screen: Screen) -> str:
     longest = max((width(speak(row.label, screen.language)) for row in screen.rows), default=0)
     label_width = max(8, 0.6 * (longest + GAP))
     return _template().render(
-        screen=screen, marks=MARKS, colours=COLOURS, type_now=TYPE_NOW(), say=say, let_out=for_notebook, label_width=f"{label_width:.1f}"
+        screen=screen,
+        marks=MARKS,
+        colours=COLOURS,
+        type_now=TYPE_NOW(),
+        say=say,
+        let_out=for_notebook,
+        label_width=f"{label_width:.1f}",
     )

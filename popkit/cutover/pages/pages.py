@@ -1,4 +1,6 @@
-"""The pages of a run: the plan, a step, where we are. Each is a reading of the plan and the journal; nothing is asked of anybody."""
+"""The pages of a run: the plan, a step, where we are. Each is a reading of the plan and the
+journal; nothing is asked of anybody.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +25,40 @@ KEY_BEGINNING = 8
 UNNAMED = Text("no public cluster", "公開クラスター以外")
 
 PLAN = Text("Plan {digest}: cut over grant {grant}", "計画 {digest}: grant {grant} の切り替え")
-DRAFT = Text("Draft of a plan for grant {grant}: it can be read and never run", "grant {grant} の計画の下書き: 読めますが、実行できません")
+DRAFT = Text(
+    "Draft of a plan for grant {grant}: it can be read and never run",
+    "grant {grant} の計画の下書き: 読めますが、実行できません",
+)
 VERDICT, WHY, SINCE = Text("verdict", "判定"), Text("why", "原因"), Text("since", "いつから")
 LAST_GOOD, REMEDY = Text("last good", "直近正常点"), Text("remedy", "復旧方法")
 OVERRIDDEN, CASE = Text("overridden", "担当者の判断"), Text("evidence", "証拠")
-CLUSTER, PROGRAM, WORKER = Text("cluster", "クラスター"), Text("program", "プログラム"), Text("worker", "worker")
+CLUSTER, PROGRAM, WORKER = (
+    Text("cluster", "クラスター"),
+    Text("program", "プログラム"),
+    Text("worker", "worker"),
+)
 OLD, NEW, TERMS, SIGNER = (
     Text("old grant", "元の grant"),
     Text("new grant", "新しい grant"),
     Text("terms", "条件"),
     Text("signer", "署名者"),
 )
-OWED, TWICE, AMOUNT, MONEY = Text("owed", "未受領"), Text("twice", "二重受領"), Text("amount", "入金額"), Text("money", "残高")
-EVENT, OTHERS, ROLES = Text("event", "イベント"), Text("other grants", "ほかの grant"), Text("who signs", "署名する人")
-TELL, NOT_CHECKED, HARM = Text("announce", "告知文"), Text("not checked", "未確認"), Text("harm", "害")
+OWED, TWICE, AMOUNT, MONEY = (
+    Text("owed", "未受領"),
+    Text("twice", "二重受領"),
+    Text("amount", "入金額"),
+    Text("money", "残高"),
+)
+EVENT, OTHERS, ROLES = (
+    Text("event", "イベント"),
+    Text("other grants", "ほかの grant"),
+    Text("who signs", "署名する人"),
+)
+TELL, NOT_CHECKED, HARM = (
+    Text("announce", "告知文"),
+    Text("not checked", "未確認"),
+    Text("harm", "害"),
+)
 WHOLE, PAGE_OF = Text("whole plan", "計画の全体"), Text("{run}/{page}", "{run}/{page}")
 STEP, READ_ALOUD = Text("steps", "手順"), Text("read aloud", "指差呼称")
 
@@ -44,21 +66,31 @@ SWITCH = Text(
     "switch: a new grant from GENESIS; the old chain stays as evidence",
     "切り替え: 新しい grant で GENESIS から始め、過去チェーンは証跡として残します",
 )
-SIGN = Text("signer: name the right key in pop-config; no new grant", "署名者: pop-config に正しい鍵を設定します。新しい grant は不要です")
+SIGN = Text(
+    "signer: name the right key in pop-config; no new grant",
+    "署名者: pop-config に正しい鍵を設定します。新しい grant は不要です",
+)
 CLOSING = Text(
     "closing the old grant deletes its Grant and vault accounts for good; "
     "PopState, receipts and transactions stay; seal the evidence first",
     "元の grant を閉じると、grant と vault のアカウントは永久に消えます。PopState・レシート・取引は残ります。先に証拠を封印してください",
 )
 ONLY_THERE = Text(
-    "nobody can mint more and the only tokens lie in the old vault: plan again with --close-old, and read its harm",
+    "nobody can mint more and the only tokens lie in the old vault: plan again with --close-old, "
+    "and read its harm",
     "追加発行ができず、トークンは元の vault にしかありません。--close-old を付けて計画し直し、その害を確認してください",
 )
 
 
 def plan_screen(plan: Plan, digest: str, run: str, *, whole: bool = False) -> Screen:
-    """What is broken, what is to be done, for whom, with what, by whom; `whole` adds what plan.md has besides: places, terms and steps."""
-    heading = DRAFT(grant=plan.old_grant.address) if plan.draft else PLAN(digest=digest[:12], grant=plan.old_grant.address)
+    """What is broken, what is to be done, for whom, with what, by whom; `whole` adds what plan.md
+    has besides: places, terms and steps.
+    """
+    heading = (
+        DRAFT(grant=plan.old_grant.address)
+        if plan.draft
+        else PLAN(digest=digest[:12], grant=plan.old_grant.address)
+    )
     screen = Screen(heading)
     _what(screen, plan)
     if whole:
@@ -83,10 +115,18 @@ def plan_screen(plan: Plan, digest: str, run: str, *, whole: bool = False) -> Sc
 def _what(screen: Screen, plan: Plan) -> None:
     broken = plan.broken
     tone = "stop" if broken.verdict == "broken" else "note"
-    screen.add(VERDICT(), sentence("{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=broken.because), tone=tone)  # type: ignore[arg-type]
+    screen.add(
+        VERDICT(),
+        sentence(
+            "{verdict}: {why}", "{verdict}: {why}", verdict=broken.verdict, why=broken.because
+        ),
+        tone=tone,  # type: ignore[arg-type]
+    )
     if broken.causes:
         screen.add(WHY(), ", ".join(broken.causes))
-    began = (broken.began or {}).get("lost_proof_issued") or (broken.began or {}).get("first_refusal_landed")
+    began = (broken.began or {}).get("lost_proof_issued") or (broken.began or {}).get(
+        "first_refusal_landed"
+    )
     if began:
         screen.add(SINCE(), Moment(began["time"]).in_language("en"))
     if broken.last_good:
@@ -94,7 +134,13 @@ def _what(screen: Screen, plan: Plan) -> None:
     screen.add(REMEDY(), SWITCH if plan.remedy == "switch" else SIGN)
     if plan.reason is not None:
         overrides = ", ".join(plan.overridden) or "-"
-        screen.add(OVERRIDDEN(), sentence("{codes}: “{reason}”", "{codes}: 「{reason}」", codes=overrides, reason=plan.reason), tone="note")
+        screen.add(
+            OVERRIDDEN(),
+            sentence(
+                "{codes}: “{reason}”", "{codes}: 「{reason}」", codes=overrides, reason=plan.reason
+            ),
+            tone="note",
+        )
 
 
 def _where(screen: Screen, plan: Plan) -> None:
@@ -111,7 +157,11 @@ def _where(screen: Screen, plan: Plan) -> None:
         )
     at = f" @ {plan.program.slot}" if plan.program.slot is not None else ""
     init = {True: "init", False: "init_if_needed", None: "?"}[plan.program.init]
-    screen.add(PROGRAM(), f"{plan.program.program_id[:KEY_BEGINNING]}… {plan.program.kind}{at}, {plan.program.era}, create_grant: {init}")
+    screen.add(
+        PROGRAM(),
+        f"{plan.program.program_id[:KEY_BEGINNING]}… {plan.program.kind}{at}, {plan.program.era}, "
+        f"create_grant: {init}",
+    )
     if plan.worker is not None:
         screen.add(WORKER(), _worker(plan))
 
@@ -135,17 +185,28 @@ def _worker(plan: Plan) -> Sentence:
     assert plan.worker is not None
     known = {
         True: Text("the audit list continues the case's", "監査一覧はケースの続きです"),
-        False: Text("the audit list does not continue the case's", "監査一覧がケースの続きではありません"),
-        None: Text("whether it is the case's worker is not known", "ケースの worker かどうかは不明です"),
+        False: Text(
+            "the audit list does not continue the case's", "監査一覧がケースの続きではありません"
+        ),
+        None: Text(
+            "whether it is the case's worker is not known", "ケースの worker かどうかは不明です"
+        ),
     }[plan.worker.continues_case]
-    return sentence("signs as {signer}; {known}", "{signer} で署名。{known}", signer=_short(plan.worker.signer), known=known())
+    return sentence(
+        "signs as {signer}; {known}",
+        "{signer} で署名。{known}",
+        signer=_short(plan.worker.signer),
+        known=known(),
+    )
 
 
 def _signer(plan: Plan) -> Sentence:
     signer = plan.signer
     assert signer is not None
     source = {
-        "last accepted claims": Text("the key of the last accepted claims", "最後に受理された claim の鍵"),
+        "last accepted claims": Text(
+            "the key of the last accepted claims", "最後に受理された claim の鍵"
+        ),
         "typed by a person": Text("typed by a person", "担当者が入力した鍵"),
     }[signer.source]
     if not signer.upsert:
@@ -167,7 +228,11 @@ def _signer(plan: Plan) -> Sentence:
 def _grants(screen: Screen, plan: Plan, whole: bool) -> None:
     old, new = plan.old_grant, plan.new_grant
     if whole:
-        screen.add(OLD(), f"{old.address}, id {old.grant_id}, head {(old.head or 'GENESIS')[:16]}, vault {old.vault_amount}")
+        screen.add(
+            OLD(),
+            f"{old.address}, id {old.grant_id}, head {(old.head or 'GENESIS')[:16]}, vault "
+            f"{old.vault_amount}",
+        )
     if new is None:
         return
     screen.add(
@@ -196,8 +261,19 @@ def _term(name: str, old: OldGrant, new: NewGrant) -> Sentence:
     """One term of both grants, side by side."""
     was, now = (_value(name, getattr(terms, name)) for terms in (old.terms, new.terms))
     if was == now:
-        return sentence("{name}: {now}, as before", "{name}: {now}（変更なし）", name=TERM_NAMES[name](), now=now)
-    return sentence("{name}: {now}, was {was}", "{name}: {now}（元は {was}）", name=TERM_NAMES[name](), now=now, was=was)
+        return sentence(
+            "{name}: {now}, as before",
+            "{name}: {now}（変更なし）",
+            name=TERM_NAMES[name](),
+            now=now,
+        )
+    return sentence(
+        "{name}: {now}, was {was}",
+        "{name}: {now}（元は {was}）",
+        name=TERM_NAMES[name](),
+        now=now,
+        was=was,
+    )
 
 
 def _value(name: str, value: object) -> object:
@@ -211,7 +287,10 @@ def _people(screen: Screen, plan: Plan) -> None:
     if people.owed_now is None or people.owed_before is None:
         screen.add(
             OWED(),
-            sentence("not known: the case does not decide who was refused", "不明: 誰が拒否されたかをケースから決められません"),
+            sentence(
+                "not known: the case does not decide who was refused",
+                "不明: 誰が拒否されたかをケースから決められません",
+            ),
             tone="note",
         )
     else:
@@ -258,7 +337,8 @@ def _money(screen: Screen, plan: Plan) -> None:
         screen.add(
             AMOUNT(),
             sentence(
-                "{units} base units ({owed} owed, {claims} claims of {period}, 1 of the operator's, at {each} each)",
+                "{units} base units ({owed} owed, {claims} claims of {period}, 1 of the "
+                "operator's, at {each} each)",
                 "{units}（基本単位）: 未受領 {owed} 件、{period}の claim {claims} 件、担当者の 1 件、各 {each}",
                 units=amount.base_units,
                 owed="?" if amount.owed_claims is None else amount.owed_claims,
@@ -282,7 +362,11 @@ def _money(screen: Screen, plan: Plan) -> None:
         ),
     )
     if money.only_in_old_vault:
-        screen.add(HARM(), CLOSING if any(step.id == "2.0" for step in plan.steps) else ONLY_THERE, tone="stop")
+        screen.add(
+            HARM(),
+            CLOSING if any(step.id == "2.0" for step in plan.steps) else ONLY_THERE,
+            tone="stop",
+        )
 
 
 def _event(screen: Screen, plan: Plan) -> None:
@@ -372,7 +456,13 @@ STATES = {
     "failed": Text("landed and failed", "取り込まれたが失敗"),
     "waiting": Text("waiting", "待機中"),
 }
-STATE_TONES: dict[str, Tone] = {"open": "plain", "done": "good", "unknown": "stop", "failed": "stop", "waiting": "plain"}
+STATE_TONES: dict[str, Tone] = {
+    "open": "plain",
+    "done": "good",
+    "unknown": "stop",
+    "failed": "stop",
+    "waiting": "plain",
+}
 WHATS = {
     "old grant": Text("old grant", "元の grant"),
     "old vault": Text("old vault", "元の vault"),
@@ -388,28 +478,45 @@ WHATS = {
     "new PopState": Text("new PopState", "新しい PopState"),
     "marker": Text("marker", "マーカー"),
     "amount": Text("amount", "入金額"),
-    "new grant/amount": Text("new grant, a slash, and the amount", "新しい grant、スラッシュ、入金額"),
+    "new grant/amount": Text(
+        "new grant, a slash, and the amount", "新しい grant、スラッシュ、入金額"
+    ),
     "old event": Text("old event", "元のイベント"),
 }
 """What an account or a value is called; the plan keeps the English."""
 PAGE = Text("plan.md", "plan.ja.md")
-LOOK_UP_LINE = Text("the value of “{what}” on the plan page ({page})", "計画ページ（{page}）の「{what}」の値")
+LOOK_UP_LINE = Text(
+    "the value of “{what}” on the plan page ({page})", "計画ページ（{page}）の「{what}」の値"
+)
 MOST_CHANGES = 9
 
 
 def step_screen(run: Run, step: StepPlan) -> Screen:
-    """A step on one screen: input, risk, effect, what is signed, what waiting costs; last and alone, what to type."""
+    """A step on one screen: input, risk, effect, what is signed, what waiting costs; last and
+    alone, what to type.
+    """
     words = STEPS[step.id]
     screen = Screen(words.heading)
-    screen.add(NOW(), STATES[run.state(step.id)], tone="good" if run.state(step.id) == "done" else "plain")
+    screen.add(
+        NOW(), STATES[run.state(step.id)], tone="good" if run.state(step.id) == "done" else "plain"
+    )
     screen.add(TAKES(), words.takes)
     screen.add(RISK(), words.risk, tone="note" if step.effect == "at most once" else "plain")
-    screen.add(EFFECT(), sentence("{effect} ({how})", "{effect}（{how}）", effect=words.effect, how=EFFECTS[step.effect]()))
+    screen.add(
+        EFFECT(),
+        sentence(
+            "{effect} ({how})", "{effect}（{how}）", effect=words.effect, how=EFFECTS[step.effect]()
+        ),
+    )
     signs = [spoken_call(one) for one in step.instructions]
     screen.add(SIGNS(), *signs)
     touched = [named(change.what, change.account) for change in step.changes]
     more = len(touched) - MOST_CHANGES
-    screen.add(CHANGES(), *touched[:MOST_CHANGES], *([sentence("and {n} more", "ほか {n} 件", n=more)] if more > 0 else []))
+    screen.add(
+        CHANGES(),
+        *touched[:MOST_CHANGES],
+        *([sentence("and {n} more", "ほか {n} 件", n=more)] if more > 0 else []),
+    )
     screen.add(WAITING(), words.waiting)
     screen.add(UNSURE(), words.ambiguous)
     if step.look_up:
@@ -420,7 +527,9 @@ def step_screen(run: Run, step: StepPlan) -> Screen:
 
 def named(what: str, account: str) -> Sentence:
     """An account with what it is."""
-    return sentence("{what} {account}", "{what} {account}", what=WHATS.get(what, what), account=account)
+    return sentence(
+        "{what} {account}", "{what} {account}", what=WHATS.get(what, what), account=account
+    )
 
 
 RULES = {
@@ -452,7 +561,9 @@ def spoken_call(one: Instruction) -> str:
 STATUS = Text("Run {run}, plan {digest}", "実行 {run}、計画 {digest}")
 NEXT, OUTSTANDING = Text("next", "次"), Text("outstanding", "未決着")
 ALL_DONE = Text("every step is done", "すべての手順が終わりました")
-GIVEN_UP_WORDS = Text("the run was given up; plan anew", "この実行は放棄されました。計画し直してください")
+GIVEN_UP_WORDS = Text(
+    "the run was given up; plan anew", "この実行は放棄されました。計画し直してください"
+)
 
 
 def status_screen(run: Run) -> Screen:
@@ -463,7 +574,12 @@ def status_screen(run: Run) -> Screen:
         return screen
     for step in run.plan.steps:
         state = run.state(step.id)
-        named = sentence("{state}: {name}", "{state}: {name}", state=STATES[state](), name=STEPS[step.id].heading())
+        named = sentence(
+            "{state}: {name}",
+            "{state}: {name}",
+            state=STATES[state](),
+            name=STEPS[step.id].heading(),
+        )
         screen.add(sentence("step {id}", "手順 {id}", id=step.id), named, tone=STATE_TONES[state])
     unknown = [step.id for step in run.plan.steps if run.state(step.id) == "unknown"]
     for name in unknown:
@@ -481,7 +597,9 @@ def status_screen(run: Run) -> Screen:
 
 
 def write_pages(root: Path, plan: Plan, digest: str) -> None:
-    """Write plan.md and plan.ja.md: the plan's screen, then every step, each with the value that confirms it."""
+    """Write plan.md and plan.ja.md: the plan's screen, then every step, each with the value that
+    confirms it.
+    """
     for language, name in NAMES.items():
         parts = [plan_screen(plan, digest, str(root), whole=True).markdown(language, 1)]
         parts += [_step_page(step, language) for step in plan.steps]
@@ -497,5 +615,13 @@ def _step_page(step: StepPlan, language: Language) -> str:
     screen.add(SIGNS(), *map(spoken_call, step.instructions))
     screen.add(CHANGES(), *(_change(change) for change in step.changes))
     if step.look_up:
-        screen.add(LOOK_UP(), sentence("{what}: {value}", "{what}: {value}", what=WHATS.get(step.look_up, step.look_up), value=step.value))
+        screen.add(
+            LOOK_UP(),
+            sentence(
+                "{what}: {value}",
+                "{what}: {value}",
+                what=WHATS.get(step.look_up, step.look_up),
+                value=step.value,
+            ),
+        )
     return screen.markdown(language)

@@ -1,7 +1,7 @@
 """One screen of a cutover: rows of a label and what stands there, and last, alone, what to type.
 
-A screen holds sentences; a terminal, a notebook and a Markdown page are readings of it in a language. It is the only thing that a step
-gives to look at, so that all three say the same.
+A screen holds sentences; a terminal, a notebook and a Markdown page are readings of it in a
+language. It is the only thing that a step gives to look at, so that all three say the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ Tone = Literal["plain", "good", "note", "stop"]
 MARKS: dict[Tone, str] = {"plain": " ", "good": "✓", "note": "▲", "stop": "✗"}
 """What stands before a row: never colour alone."""
 Words = Text | Sentence | Spoken | str
-"""What a line may be: spoken in both languages, or a name, key or number that is the same in each."""
+"""What a line may be: spoken in both languages, or a name, key or number that is the same in each.
+"""
 TYPE_NOW = Text("type", "次に入力")
 
 
@@ -34,7 +35,9 @@ class Row:
 
 @dataclass(slots=True)
 class Screen:
-    """A heading (may be empty), rows, and what to type next (commands, which are the same in every language)."""
+    """A heading (may be empty), rows, and what to type next (commands, which are the same in every
+    language).
+    """
 
     heading: Words
     rows: list[Row] = field(default_factory=list)
@@ -60,7 +63,10 @@ class Screen:
         for row, label in zip(self.rows, labels, strict=True):
             for at, line in enumerate(row.lines):
                 shown = label if at == 0 else ""
-                lines.append(f"{MARKS[row.tone]} {shown}{' ' * (indent - width(shown))}  {speak(line, language)}")
+                lines.append(
+                    f"{MARKS[row.tone]} {shown}{' ' * (indent - width(shown))}  "
+                    f"{speak(line, language)}"
+                )
         if self.commands:
             lines += ["", f"{speak(TYPE_NOW(), language)}:"]
             lines += [f"  {command}" for command in self.commands]
@@ -76,7 +82,10 @@ class Screen:
         lines = [f"{'#' * level} {for_markdown(speak(self.heading, language))}", ""]
         for row in self.rows:
             mark = MARKS[row.tone].strip()
-            lines.append(f"- {mark + ' ' if mark else ''}**{for_markdown(speak(row.label, language))}**: " + _joined(row.lines, language))
+            lines.append(
+                f"- {mark + ' ' if mark else ''}**{for_markdown(speak(row.label, language))}**: "
+                + _joined(row.lines, language)
+            )
         if self.commands:
             lines += ["", "```sh", *self.commands, "```"]
         return "\n".join([*lines, ""])

@@ -1,1 +1,3 @@
-"""What a plan is made from: the case, the cluster, the worker, the money, the people, and the steps that follow."""
+"""What a plan is made from: the case, the cluster, the worker, the money, the people, and the steps
+that follow.
+"""

@@ -1,4 +1,6 @@
-"""Texts for people who are not there: what claimants are to be told, and what a draft could not check."""
+"""Texts for people who are not there: what claimants are to be told, and what a draft could not
+check.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,15 @@ from popkit.cutover.plan import Event, NewGrant, Words
 from popkit.texts import Text, speak
 
 TELL = Text(
-    "{title}: tickets are given out anew. Please take part again: the old code and the old QR do not work any more. "
+    "{title}: tickets are given out anew. Please take part again: the old code and the old QR do "
+    "not work any more. "
     "Open the new QR of “{new}” ({when}, {host}). A ticket that you have already stays yours.",
     "{title} の参加券は、新しい受付に切り替わります。以前のコードと QR は使えません。お手数ですが、"
     "新しい「{new}」（{when}、{host}）の QR からもう一度参加してください。すでに受け取った参加券はそのまま有効です。",
 )
 PAUSED = Text(
-    "{title}: claims are paused while we look at a problem. Attendance is taken by hand; nobody loses a ticket by it. "
+    "{title}: claims are paused while we look at a problem. Attendance is taken by hand; nobody "
+    "loses a ticket by it. "
     "Please do not try again until we say so.",
     "{title} の参加券の受け取りを、不具合の確認のため一時停止しています。出席は手作業で記録しており、参加券が失われることはありません。"
     "再開のお知らせまで、再試行はお待ちください。",
@@ -34,7 +38,9 @@ def announcement(titles: Sequence[str], event: Event | None, new: NewGrant | Non
     paused = PAUSED(title=title)
     if event is None or new is None:
         return words(paused)
-    return words(TELL(title=title, new=event.title, when=event.datetime or "-", host=event.host or "-"))
+    return words(
+        TELL(title=title, new=event.title, when=event.datetime or "-", host=event.host or "-")
+    )
 
 
 def pause_notice(titles: Sequence[str]) -> Words:

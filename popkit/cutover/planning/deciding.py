@@ -1,4 +1,6 @@
-"""What a case allows: whether a cutover is needed, which remedy, under which key. A pure reading of the diagnosis and of what was asked."""
+"""What a case allows: whether a cutover is needed, which remedy, under which key. A pure reading of
+the diagnosis and of what was asked.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from popkit.texts import Moment, sentence
 COPIED = ("foreign_issuer", "equivocation")
 """Findings and causes that say that somebody else holds the worker's key."""
 ID_BITS = 53
-"""A grant id passes through JavaScript at the worker: it stays a number that JavaScript holds exactly."""
+"""A grant id passes through JavaScript at the worker: it stays a number that JavaScript holds
+exactly.
+"""
 
 
 @dataclass(slots=True)
@@ -40,8 +44,9 @@ class Gate:
 def remedy_of(facts: Facts, grant: GrantDiagnosis, gate: Gate, signer: str | None) -> Remedy:
     """Which kind of plan heals the grant. Raises Stopped where none is needed, or none is safe.
 
-    A wedged grant needs a *switch*. Where pop-config names another key than the worker and nothing is wedged, naming the right key is
-    enough (*signer*); so it is where a copied key is replaced under rules that wedge nothing.
+    A wedged grant needs a *switch*. Where pop-config names another key than the worker and nothing
+    is wedged, naming the right key is enough (*signer*); so it is where a copied key is replaced
+    under rules that wedge nothing.
     """
     names = {cause.name for cause in grant.causes}
     if grant.closed:
@@ -64,7 +69,9 @@ def remedy_of(facts: Facts, grant: GrantDiagnosis, gate: Gate, signer: str | Non
 
 
 def copied_by(facts: Facts, grant: GrantDiagnosis) -> set[str]:
-    """Keys with which somebody else than the worker signs, by the causes of the diagnosis; empty where there is nobody."""
+    """Keys with which somebody else than the worker signs, by the causes of the diagnosis; empty
+    where there is nobody.
+    """
     names = {cause.name for cause in grant.causes}
     if not names & set(COPIED) and not grant.foreign_entries and not grant.equivocations:
         return set()
@@ -76,19 +83,34 @@ def copied_by(facts: Facts, grant: GrantDiagnosis) -> set[str]:
 
 
 def last_signer(facts: Facts, grant: str) -> str | None:
-    """The key that signed the proof of the newest accepted claim; None where no claim with a proof was accepted."""
+    """The key that signed the proof of the newest accepted claim; None where no claim with a proof
+    was accepted.
+    """
     accepted = [a for a in facts.chain(grant).accepted if a.signer is not None]
     return accepted[-1].signer if accepted else None
 
 
-NO_CLAIM = sentence("no claim with a proof was accepted on this grant", "この grant で proof 付きの claim が受理されたことがありません")
+NO_CLAIM = sentence(
+    "no claim with a proof was accepted on this grant",
+    "この grant で proof 付きの claim が受理されたことがありません",
+)
 
 
-def signer_of(facts: Facts, grant: GrantDiagnosis, *, now: str | None, worker: str | None, typed: str | None, authority: str) -> Signer:
-    """The key that pop-config must name: that of the last accepted claims, or one that a person typed from a second source.
+def signer_of(
+    facts: Facts,
+    grant: GrantDiagnosis,
+    *,
+    now: str | None,
+    worker: str | None,
+    typed: str | None,
+    authority: str,
+) -> Signer:
+    """The key that pop-config must name: that of the last accepted claims, or one that a person
+    typed from a second source.
 
-    `now` is what pop-config names, `worker` whom the worker says that it signs as: neither decides alone. Raises Stopped where the
-    key is not known, was copied, is zero, or is not the one that the worker will sign with.
+    `now` is what pop-config names, `worker` whom the worker says that it signs as: neither decides
+    alone. Raises Stopped where the key is not known, was copied, is zero, or is not the one that
+    the worker will sign with.
     """
     copied, accepted = copied_by(facts, grant), last_signer(facts, grant.grant)
     planned = typed or accepted
@@ -113,19 +135,24 @@ def signer_of(facts: Facts, grant: GrantDiagnosis, *, now: str | None, worker: s
 
 
 def new_grant_id(old: str, last_good: str | None, given_up: Iterable[str]) -> int:
-    """The id of the new grant, which follows from the old one: two operators who plan apart meet at one address.
+    """The id of the new grant, which follows from the old one: two operators who plan apart meet at
+    one address.
 
-    `last_good` is the entry (else the signature) of the last good claim, `given_up` the new grants that were abandoned before, in any
-    order.
+    `last_good` is the entry (else the signature) of the last good claim, `given_up` the new grants
+    that were abandoned before, in any order.
     """
     text = "\n".join(["popkit.cutover/1", old, last_good or "GENESIS", *sorted(set(given_up))])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> (64 - ID_BITS)
 
 
-def given_up_for(old: str, last_good: str | None, given_up: Iterable[str], address_of: Callable[[int], str]) -> set[str]:
-    """Those of `given_up` that were new grants of this very old one: each is where the ones before it led.
+def given_up_for(
+    old: str, last_good: str | None, given_up: Iterable[str], address_of: Callable[[int], str]
+) -> set[str]:
+    """Those of `given_up` that were new grants of this very old one: each is where the ones before
+    it led.
 
-    `address_of` gives the address of an id. Any other grant is somebody else's, whatever it is called.
+    `address_of` gives the address of an id. Any other grant is somebody else's, whatever it is
+    called.
     """
     left, found = set(given_up), set[str]()
     while (address := address_of(new_grant_id(old, last_good, found))) in left - found:
@@ -134,11 +161,16 @@ def given_up_for(old: str, last_good: str | None, given_up: Iterable[str], addre
 
 
 def start_of(terms: Terms, now: int, given: int | None, gate: Gate) -> int:
-    """The new grant's start: the old grant's latest period boundary that is not after `now`. Raises Stopped for a start after now.
+    """The new grant's start: the old grant's latest period boundary that is not after `now`. Raises
+    Stopped for a start after now.
 
     A grant that has not begun has no such boundary: its own start is still to come.
     """
-    start = terms.start_ts + max(terms.period_at(now), 0) * terms.period_seconds if given is None else given
+    start = (
+        terms.start_ts + max(terms.period_at(now), 0) * terms.period_seconds
+        if given is None
+        else given
+    )
     if start > now:
         raise stop("future_start", start=Moment(start), now=Moment(now))
     if given is None:

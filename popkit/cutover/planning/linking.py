@@ -1,4 +1,6 @@
-"""The worker's part of a plan: whether it is the case's worker, and the event that the new grant is to be linked to."""
+"""The worker's part of a plan: whether it is the case's worker, and the event that the new grant is
+to be linked to.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,18 @@ from popkit.texts import Listed, Moment, Text
 from popkit.worker.event_links import event_link
 
 APART = Text(
-    "whether the worker is the case's: its audit list and the case's do not meet (collect again shortly before planning)",
+    "whether the worker is the case's: its audit list and the case's do not meet (collect again "
+    "shortly before planning)",
     "worker がケースのものかどうか。監査一覧とケースがつながりません（計画の直前に収集し直してください）",
 )
 PENDING = Text(
-    "security warnings that are pending: {count}; whatever is made while one is would freeze the operator",
+    "security warnings that are pending: {count}; whatever is made while one is would freeze the "
+    "operator",
     "保留中のセキュリティ警告: {count} 件。保留中に操作を続けると担当者が凍結されます",
 )
 ROTATES = Text(
-    "the worker's key changes by the calendar at {when}: pop-config must name the next key then, or every claim is refused",
+    "the worker's key changes by the calendar at {when}: pop-config must name the next key then, "
+    "or every claim is refused",
     "worker の鍵は {when} に暦に従って替わります。その時に pop-config へ次の鍵を登録しないと、すべての claim が拒否されます",
 )
 
@@ -45,15 +50,21 @@ class Wanted:
 
 
 AGAIN = "(再開)"
-"""What the new event's title bears after the old one's, where none is given: the app's users read Japanese."""
+"""What the new event's title bears after the old one's, where none is given: the app's users read
+Japanese.
+"""
 
 
 def worker_seen(desk: WorkerDesk, facts: Facts) -> WorkerSeen:
-    """The worker as it answers now. Raises Stopped where it is another one, or one that cannot be worked with (`refuse_unready`)."""
+    """The worker as it answers now. Raises Stopped where it is another one, or one that cannot be
+    worked with (`refuse_unready`).
+    """
     refuse_unready(desk)
     with answering():
         status, logs = desk.status(), desk.audit_logs()
-    continues = is_continuation([entry.raw for entry in facts.audit.ordered if "r2" not in entry.place.file], logs)
+    continues = is_continuation(
+        [entry.raw for entry in facts.audit.ordered if "r2" not in entry.place.file], logs
+    )
     if continues.is_same is False:
         raise stop("another_worker", why=continues.sentence)
     signer = status.get("signerPubkey")
@@ -68,12 +79,19 @@ def worker_seen(desk: WorkerDesk, facts: Facts) -> WorkerSeen:
 
 
 def refuse_unready(desk: WorkerDesk) -> None:
-    """Refuse a worker that does not answer, cannot write its audit chain, or has frozen, warned or limited this operator."""
+    """Refuse a worker that does not answer, cannot write its audit chain, or has frozen, warned or
+    limited this operator.
+    """
     with answering():
         runtime, frozen = desk.runtime(), desk.freeze_status()
     if runtime.get("ready") is not True:
         issues = runtime.get("blockingIssues")
-        raise stop("worker_not_ready", why=Listed(tuple(map(str, issues))) if isinstance(issues, list) and issues else "ready: false")
+        raise stop(
+            "worker_not_ready",
+            why=Listed(tuple(map(str, issues)))
+            if isinstance(issues, list) and issues
+            else "ready: false",
+        )
     if frozen.is_frozen:
         raise stop("worker_frozen")
     if frozen.warnings:
@@ -82,24 +100,39 @@ def refuse_unready(desk: WorkerDesk) -> None:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """What the worker is asked in the block must be answered. Raises Stopped, which says whether it is silent or limits this operator."""
+    """What the worker is asked in the block must be answered. Raises Stopped, which says whether it
+    is silent or limits this operator.
+    """
     try:
         yield
     except Silent as silent:
-        raise stop("worker_limited" if silent.kind == "limited" else "worker_unreachable", why=silent.reason) from None
+        raise stop(
+            "worker_limited" if silent.kind == "limited" else "worker_unreachable",
+            why=silent.reason,
+        ) from None
 
 
 def _rotates_at(status: Mapping[str, Any]) -> int | None:
-    """The unix second at which the worker's key changes by the calendar; None where it does not, or does not say so."""
+    """The unix second at which the worker's key changes by the calendar; None where it does not, or
+    does not say so.
+    """
     rotation = status.get("signerRotation")
-    when = rotation.get("nextRotateAtUnix") if isinstance(rotation, dict) and rotation.get("enabled") is True else None
+    when = (
+        rotation.get("nextRotateAtUnix")
+        if isinstance(rotation, dict) and rotation.get("enabled") is True
+        else None
+    )
     return when if type(when) is int else None
 
 
 def not_known(worker: WorkerSeen) -> list[Words]:
-    """What could not be told of the worker, and when its key is going to change by itself; nothing where all is well."""
+    """What could not be told of the worker, and when its key is going to change by itself; nothing
+    where all is well.
+    """
     apart = [] if worker.continues_case is not None else [both(APART())]
-    return apart + ([] if worker.rotates_at is None else [both(ROTATES(when=Moment(worker.rotates_at)))])
+    return apart + (
+        [] if worker.rotates_at is None else [both(ROTATES(when=Moment(worker.rotates_at)))]
+    )
 
 
 def model_of(facts: Facts) -> str | None:
@@ -119,7 +152,12 @@ def refuse_poisoned(desk: WorkerDesk, grant: str, facts: Facts) -> None:
     with answering():
         logs = desk.audit_logs()
     looks = [
-        Look.of([entry.raw for entry in facts.audit.ordered], facts.header.collected_at, [grant], is_list=False),
+        Look.of(
+            [entry.raw for entry in facts.audit.ordered],
+            facts.header.collected_at,
+            [grant],
+            is_list=False,
+        ),
         Look.of(logs, now, [grant]),
     ]
     named = [sighting for look in looks for sighting in look.sightings if sighting.moved]
@@ -140,12 +178,16 @@ def linked_grants(desk: WorkerDesk, program: str) -> dict[str, list[str]]:
 
 
 def _made(event: str) -> tuple[int, str]:
-    """Events in the order in which they were made: an id is the worker's clock in base 36, which grows by a digit at times."""
+    """Events in the order in which they were made: an id is the worker's clock in base 36, which
+    grows by a digit at times.
+    """
     return len(event), event
 
 
 def refuse_linked(links: Mapping[str, Sequence[str]], grant: str) -> None:
-    """Refuse where an event is linked to the new grant already: no worker links a second one, or lets go of the first."""
+    """Refuse where an event is linked to the new grant already: no worker links a second one, or
+    lets go of the first.
+    """
     if grant in links:
         raise stop("already_linked", event=Listed(tuple(links[grant])))
 
@@ -154,17 +196,21 @@ def event_of(desk: WorkerDesk, facts: Facts, grant: GrantDiagnosis, new: NewGran
     wanted: Wanted) -> Event:  # fmt: skip
     """The event to be made, from the newest event of the old grant and what was asked for instead.
 
-    Raises Stopped where the worker would warn of its words, or where a text is missing that the worker asks for: after the switch it
-    would be too late to find out.
+    Raises Stopped where the worker would warn of its words, or where a text is missing that the
+    worker asks for: after the switch it would be too late to find out.
     """
     ours = links.get(grant.grant, ())
     with answering():
         old = desk.event(ours[-1]) if ours else {}
     named = str(old.get("title") or next(iter(grant.titles), "")).strip()
-    chosen = wanted.title.strip() if wanted.title is not None else f"{named}{AGAIN}" if named else ""
+    chosen = (
+        wanted.title.strip() if wanted.title is not None else f"{named}{AGAIN}" if named else ""
+    )
     host = (wanted.host or str(old.get("host") or "")).strip()
     when = (wanted.date or str(old.get("datetime") or "")).strip()
-    missing = [name for name, value in (("title", chosen), ("datetime", when), ("host", host)) if not value]
+    missing = [
+        name for name, value in (("title", chosen), ("datetime", when), ("host", host)) if not value
+    ]
     if missing:
         raise stop("event_incomplete", missing=Listed(tuple(missing)))
     words = words_that_warn(chosen, host)
@@ -177,7 +223,9 @@ def event_of(desk: WorkerDesk, facts: Facts, grant: GrantDiagnosis, new: NewGran
         datetime=when,
         host=host,
         ticket_token_amount=int(old.get("ticketTokenAmount") or account.amount_per_period),
-        claim_interval_days=int(old.get("claimIntervalDays") or max(account.period_seconds // 86_400, 1)),
+        claim_interval_days=int(
+            old.get("claimIntervalDays") or max(account.period_seconds // 86_400, 1)
+        ),
         max_claims_per_interval=most if isinstance(most, int) else None,
         solana_mint=account.mint,
         solana_authority=account.authority,
@@ -188,7 +236,9 @@ def event_of(desk: WorkerDesk, facts: Facts, grant: GrantDiagnosis, new: NewGran
 
 
 def fields_of(event: Event) -> dict[str, Any]:
-    """The event as the worker is asked to make it; the grant's id is a string, as a number would be dropped without a word."""
+    """The event as the worker is asked to make it; the grant's id is a string, as a number would be
+    dropped without a word.
+    """
     return {
         "title": event.title,
         "datetime": event.datetime,

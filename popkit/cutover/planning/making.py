@@ -1,4 +1,5 @@
-"""A plan made: from the case, what was asked for, and what both endpoints and the worker answer now.
+"""A plan made: from the case, what was asked for, and what both endpoints and the worker answer
+now.
 
 1. the case: is a cutover needed, which remedy
 2. the cluster, the program, the old grant as they are, from two endpoints
@@ -7,7 +8,8 @@
 5. the money
 6. the steps, each with what it signs and what it may change
 
-Each part that finds something wrong raises Stopped with what to do; nothing is sent and nothing is written anywhere.
+Each part that finds something wrong raises Stopped with what to do; nothing is sent and nothing is
+written anywhere.
 """
 
 from __future__ import annotations
@@ -37,7 +39,15 @@ from popkit.cutover.plan import (
     WorkerSeen,
 )
 from popkit.cutover.planning import announcing, deployed, linking, others, survey
-from popkit.cutover.planning.deciding import Gate, given_up_for, new_grant_id, remedy_of, signer_of, start_of, terms_of
+from popkit.cutover.planning.deciding import (
+    Gate,
+    given_up_for,
+    new_grant_id,
+    remedy_of,
+    signer_of,
+    start_of,
+    terms_of,
+)
 from popkit.cutover.planning.linking import Wanted
 from popkit.cutover.planning.owed import amount_of, people_of
 from popkit.cutover.planning.paying import money_of, refuse_poor, refuse_poor_payers
@@ -68,10 +78,11 @@ BIGGEST = 1 << 63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a plan is asked for. Keys are by role; without an authority's key the plan is for a multisig, or for others to carry out.
+    """What a plan is asked for. Keys are by role; without an authority's key the plan is for a
+    multisig, or for others to carry out.
 
-    `amount` is in base units, `start` in unix seconds, `given_up` are new grants that were abandoned before. `wanted` is what of the new
-    event is to be otherwise than the old one's.
+    `amount` is in base units, `start` in unix seconds, `given_up` are new grants that were
+    abandoned before. `wanted` is what of the new event is to be otherwise than the old one's.
     """
 
     case: Case
@@ -97,7 +108,9 @@ class Request:
 
 
 def make_plan(asked: Request) -> Plan:
-    """Plan a cutover. Raises Stopped with the first thing that forbids it; nothing is changed anywhere."""
+    """Plan a cutover. Raises Stopped with the first thing that forbids it; nothing is changed
+    anywhere.
+    """
     return _Planner(asked).plan()
 
 
@@ -135,7 +148,9 @@ class _Planner:
         manifest = self.case.evidence.root / MANIFEST
         return OfCase(
             name=self.case.name,
-            manifest_sha256=hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None,
+            manifest_sha256=hashlib.sha256(manifest.read_bytes()).hexdigest()
+            if manifest.is_file()
+            else None,
             findings_sha256=hashlib.sha256(self.diagnosis.dumps().encode()).hexdigest(),
             collected_at=self.case.collected_at,
         )
@@ -148,7 +163,9 @@ class _Planner:
         )
 
     def _draft(self) -> dict[str, Any]:
-        """What the case alone can say: nothing of it was looked at now, and nothing of it can be run."""
+        """What the case alone can say: nothing of it was looked at now, and nothing of it can be
+        run.
+        """
         account = self.facts.history.account(self.name)
         if account is None:
             raise stop("not_in_case", grant=self.name)
@@ -185,13 +202,25 @@ class _Planner:
         rows, place = self.case.evidence.accounts or {}, self._place(account)
         row, state = rows[self.name], rows.get(place.pop_state)
         vault = self.facts.vault_amount(self.name) or 0
-        return self._old(place, account, row.slot or 0, row.data or b"", state.data if state else None, vault)
+        return self._old(
+            place, account, row.slot or 0, row.data or b"", state.data if state else None, vault
+        )
 
     def _place(self, account: Grant) -> GrantPlace:
         """Where the old grant lives, by what its account says that it was derived from."""
-        return GrantPlace(self.facts.header.program_id, account.authority, account.mint, account.grant_id)
+        return GrantPlace(
+            self.facts.header.program_id, account.authority, account.mint, account.grant_id
+        )
 
-    def _old(self, place: GrantPlace, account: Grant, slot: int, data: bytes, state: bytes | None, vault: int) -> OldGrant:
+    def _old(
+        self,
+        place: GrantPlace,
+        account: Grant,
+        slot: int,
+        data: bytes,
+        state: bytes | None,
+        vault: int,
+    ) -> OldGrant:
         return OldGrant(
             address=self.name,
             vault=place.vault,
@@ -212,8 +241,12 @@ class _Planner:
     def _live(self, pair: Pair, remedy: Remedy) -> dict[str, Any]:
         asked, program_id = self.asked, self.facts.header.program_id
         self._refuse_stale()
-        newest = max((self.case.evidence.signatures or {}).values(), key=lambda row: row.slot, default=None)
-        cluster = survey.cluster_seen(pair, self.case.cluster, self.limits, newest=newest, wall=asked.now())
+        newest = max(
+            (self.case.evidence.signatures or {}).values(), key=lambda row: row.slot, default=None
+        )
+        cluster = survey.cluster_seen(
+            pair, self.case.cluster, self.limits, newest=newest, wall=asked.now()
+        )
         clock = pair.first.clock()
         now = clock.block_time
         held, account = self._old_now(pair)
@@ -225,19 +258,45 @@ class _Planner:
         config = held[place.pop_config]
         now_named = decode_pop_config(config.data).signer_pubkey if config is not None else None
         worker, desk = self._worker(), asked.desk
-        signer = signer_of(self.facts, self.grant, now=now_named, worker=worker.signer, typed=asked.signer, authority=account.authority)
+        signer = signer_of(
+            self.facts,
+            self.grant,
+            now=now_named,
+            worker=worker.signer,
+            typed=asked.signer,
+            authority=account.authority,
+        )
         terms = terms_of(account)
         people = people_of(self.facts, self.grant, terms, now)
-        amount = amount_of(self.facts, self.name, people, terms, asked.amount) if remedy == "switch" else None
+        amount = (
+            amount_of(self.facts, self.name, people, terms, asked.amount)
+            if remedy == "switch"
+            else None
+        )
         of_authority = survey.grants_of(pair, program_id, account.authority)
         links = linking.linked_grants(desk, program_id) if desk is not None else {}
-        other_grants = others.effects_of(self.facts, pair.first, of_authority, self.name, signer, links, self.gate, now)
-        new = self._new(pair, place, account, of_authority, links, terms, now) if remedy == "switch" else None
+        other_grants = others.effects_of(
+            self.facts, pair.first, of_authority, self.name, signer, links, self.gate, now
+        )
+        new = (
+            self._new(pair, place, account, of_authority, links, terms, now)
+            if remedy == "switch"
+            else None
+        )
         marker = self._marker(new, roles, init)
         event = None
         if new is not None and desk is not None:
-            event = linking.event_of(desk, self.facts, self.grant, new, account, links, asked.wanted)
-        old = self._old(place, account, held.slot, _data(held[self.name]), _state(held[place.pop_state]), _tokens(held[place.vault]))
+            event = linking.event_of(
+                desk, self.facts, self.grant, new, account, links, asked.wanted
+            )
+        old = self._old(
+            place,
+            account,
+            held.slot,
+            _data(held[self.name]),
+            _state(held[place.pop_state]),
+            _tokens(held[place.vault]),
+        )
         parts = Parts(
             pair=pair,
             place=place,
@@ -272,24 +331,41 @@ class _Planner:
         age = self.asked.now() - self.case.collected_at
         if age > self.limits.case_seconds:
             raise stop("stale_case", age=round(age / 60), limit=self.limits.case_seconds // 60)
-        if -age > self.limits.clock_seconds:  # a case is of the cluster's clock: it cannot be younger than now
+        if (
+            -age > self.limits.clock_seconds
+        ):  # a case is of the cluster's clock: it cannot be younger than now
             raise stop("clock_off", seconds=round(-age), limit=self.limits.clock_seconds)
 
     def _old_now(self, pair: Pair) -> tuple[Any, Grant]:
-        """The old grant's accounts from both endpoints, and its terms; held against the case. Raises Stopped where they have moved."""
+        """The old grant's accounts from both endpoints, and its terms; held against the case.
+        Raises Stopped where they have moved.
+        """
         program = self.facts.header.program_id
         seen = pair.first.accounts([self.name])[self.name]
         if seen is None or seen.owner != program:
             raise stop("grant_closed")
         account = decode_grant(seen.data)
         place = self._place(account)
-        keys = [self.name, place.vault, place.pop_state, place.pop_config, account.mint, account.authority, place.tokens]
+        keys = [
+            self.name,
+            place.vault,
+            place.pop_state,
+            place.pop_config,
+            account.mint,
+            account.authority,
+            place.tokens,
+        ]
         held = survey.agreed(pair, list(dict.fromkeys(keys)))
         rows = self.case.evidence.accounts or {}
         for key in (self.name, place.pop_state):
             row, found = rows.get(key), held[key]
             if row is not None and row.data != (found.data if found is not None else None):
-                raise stop("case_behind", field=key, was=_short(row.data), now=_short(found.data if found is not None else None))
+                raise stop(
+                    "case_behind",
+                    field=key,
+                    was=_short(row.data),
+                    now=_short(found.data if found is not None else None),
+                )
         expires = account.expires_at if self.asked.expires is None else self.asked.expires
         if 0 < expires <= pair.first.clock().block_time:
             raise stop("grant_expired")
@@ -326,10 +402,14 @@ class _Planner:
         number = new_grant_id(self.name, newest, self.asked.given_up)
         place = place_beside(old, number)
         address = place.grant
-        ours = given_up_for(self.name, newest, self.asked.given_up, lambda number: place_beside(old, number).grant)
+        ours = given_up_for(
+            self.name, newest, self.asked.given_up, lambda number: place_beside(old, number).grant
+        )
         others.refuse_later(pair.first, of_authority, account, self.name, ours, good, self.gate)
         start = start_of(terms, now, self.asked.start, self.gate)
-        unused = survey.unused_at(pair, {"grant": address, "vault": place.vault, "PopState": place.pop_state})
+        unused = survey.unused_at(
+            pair, {"grant": address, "vault": place.vault, "PopState": place.pop_state}
+        )
         linking.refuse_linked(links, address)
         if self.asked.desk is not None:
             linking.refuse_poisoned(self.asked.desk, address, self.facts)
@@ -350,8 +430,10 @@ class _Planner:
         )
 
     def _marker(self, new: NewGrant | None, roles: Roles, init: bool | None) -> Marker | None:
-        """The seed marker, unless the program itself makes a grant at most once. Its seed follows from the new grant's address alone, so
-        that a second operator's transaction for the same grant fails whole, whatever plan it is from."""
+        """The seed marker, unless the program itself makes a grant at most once. Its seed follows
+        from the new grant's address alone, so that a second operator's transaction for the same
+        grant fails whole, whatever plan it is from.
+        """
         if new is None or (init is True and roles.funder == roles.authority):
             return None
         seed = marker_seed(new.address, "2")
@@ -364,7 +446,12 @@ def _refuse_misuse(asked: Request) -> None:
         for key in keys:
             if key is not None and not is_pubkey(key):
                 raise UsageError(NO_KEY(option=option, value=key))
-    numbers = (("amount", asked.amount, 1), ("start", asked.start, -BIGGEST), ("expires", asked.expires, 0), ("fee-cap", asked.fee_cap, 1))
+    numbers = (
+        ("amount", asked.amount, 1),
+        ("start", asked.start, -BIGGEST),
+        ("expires", asked.expires, 0),
+        ("fee-cap", asked.fee_cap, 1),
+    )
     for option, number, least in numbers:
         if number is not None and not least <= number < BIGGEST:
             raise UsageError(OUT_OF_RANGE(option=option, value=number, least=least))

@@ -1,4 +1,6 @@
-"""Other grants of the authority: those made since, and what a change of pop-config does to those that work."""
+"""Other grants of the authority: those made since, and what a change of pop-config does to those
+that work.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +24,31 @@ NEWEST = 30
 
 STAYS = Text("pop-config stays as it is", "pop-config は変わりません")
 PAUSED, EXPIRED = Text("paused", "一時停止中"), Text("expired", "期限切れ")
-NO_CLAIM_YET = Text("an event of this worker, no claim yet", "この worker のイベントで、まだ claim がありません")
-NO_CLAIM = Text("no claim shows whose proofs the grant takes", "どの鍵の proof を受け付けるかを示す claim がありません")
-BY_THE_PLANS_KEY = Text("the newest claim was signed by the plan's key", "最新の claim は計画の鍵で署名されています")
+NO_CLAIM_YET = Text(
+    "an event of this worker, no claim yet", "この worker のイベントで、まだ claim がありません"
+)
+NO_CLAIM = Text(
+    "no claim shows whose proofs the grant takes",
+    "どの鍵の proof を受け付けるかを示す claim がありません",
+)
+BY_THE_PLANS_KEY = Text(
+    "the newest claim was signed by the plan's key", "最新の claim は計画の鍵で署名されています"
+)
 SAME_MISMATCH = Text(
     "an event of this worker; no claim was accepted since the mismatch",
     "この worker のイベントで、鍵の不一致以後に受理された claim がありません",
 )
-BY_ANOTHER_KEY = Text("the newest claim (slot {slot}) was signed by {key}", "最新の claim（スロット {slot}）は {key} で署名されています")
+BY_ANOTHER_KEY = Text(
+    "the newest claim (slot {slot}) was signed by {key}",
+    "最新の claim（スロット {slot}）は {key} で署名されています",
+)
 
 
 def refuse_later(endpoint: Endpoint, grants: Mapping[str, Grant], old: Grant, old_address: str, given_up: Collection[str],
     last_good: Mapping[str, Any] | None, gate: Gate) -> None:  # fmt: skip
-    """Refuse where the authority made a grant of this mint after the last good claim: somebody may have cut over already."""
+    """Refuse where the authority made a grant of this mint after the last good claim: somebody may
+    have cut over already.
+    """
     after = last_good["slot"] if last_good is not None else created_at(endpoint, old_address)
     for address, grant in sorted(grants.items()):
         if address == old_address or address in given_up or grant.mint != old.mint:
@@ -45,16 +59,23 @@ def refuse_later(endpoint: Endpoint, grants: Mapping[str, Grant], old: Grant, ol
 
 def effects_of(facts: Facts, endpoint: Endpoint, grants: Mapping[str, Grant], old: str, signer: Signer, linked: Collection[str],
     gate: Gate, now: int) -> list[OtherGrant]:  # fmt: skip
-    """What the plan's signer does to every other grant of the authority. Raises Stopped where it would stop one that works.
+    """What the plan's signer does to every other grant of the authority. Raises Stopped where it
+    would stop one that works.
 
-    `linked` are grants that the worker has an event for: their proofs come from the worker that signs with the plan's key, so that they
-    are broken by the same mismatch and helped. A grant whose newest accepted claim is by the key that pop-config names now, landed after
-    the first claim here was refused, or is of no event of this worker, works now and would be hit.
+    `linked` are grants that the worker has an event for: their proofs come from the worker that
+    signs with the plan's key, so that they are broken by the same mismatch and helped. A grant
+    whose newest accepted claim is by the key that pop-config names now, landed after the first
+    claim here was refused, or is of no event of this worker, works now and would be hit.
     """
     found = []
     for address, grant in sorted(grants.items()):
         if address != old:
-            found.append(OtherGrant(address=address, **_effect(facts, endpoint, address, grant, signer, linked, old, now)))
+            found.append(
+                OtherGrant(
+                    address=address,
+                    **_effect(facts, endpoint, address, grant, signer, linked, old, now),
+                )
+            )
     hit = [row.address for row in found if row.effect in ("hit", "not known")]
     if hit:
         gate.refuse("other_grants_hit", grants=Listed(tuple(hit)))
@@ -72,7 +93,10 @@ def _effect(facts: Facts, endpoint: Endpoint, address: str, grant: Grant, signer
     newest = _newest_signer(endpoint, address)
     if newest is None:
         is_linked = address in linked
-        return {"effect": "helped" if is_linked else "not known", "why": words(NO_CLAIM_YET if is_linked else NO_CLAIM)}
+        return {
+            "effect": "helped" if is_linked else "not known",
+            "why": words(NO_CLAIM_YET if is_linked else NO_CLAIM),
+        }
     key, slot = newest
     refused = _first_refused(facts, old)
     if key == signer.planned:
@@ -89,7 +113,9 @@ def _first_refused(facts: Facts, old: str) -> int | None:
 
 
 def _newest_signer(endpoint: Endpoint, grant: str) -> tuple[str, int] | None:
-    """The key that signed the proof of a grant's newest accepted claim, and its slot; None where none of the newest has one."""
+    """The key that signed the proof of a grant's newest accepted claim, and its slot; None where
+    none of the newest has one.
+    """
     for row in endpoint.signatures(grant, limit=NEWEST):
         if row.get("err") is not None:
             continue

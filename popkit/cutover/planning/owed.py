@@ -1,4 +1,6 @@
-"""Who is owed tickets when a grant is left: in the period that runs, in earlier ones, and who could claim twice."""
+"""Who is owed tickets when a grant is left: in the period that runs, in earlier ones, and who could
+claim twice.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from popkit.facts import Facts
 def people_of(facts: Facts, grant: GrantDiagnosis, terms: Terms, now: int) -> People:
     """Claimers by the period of the old grant that they are owed for, at the unix second `now`.
 
-    A new grant starts with the running period: it serves who is owed in that one, and nobody of an earlier one. Where the diagnosis
-    does not know who was hit, neither does this. A receipt shows that its claimer was served, also where the claim is not in the evidence.
+    A new grant starts with the running period: it serves who is owed in that one, and nobody of an
+    earlier one. Where the diagnosis does not know who was hit, neither does this. A receipt shows
+    that its claimer was served, also where the claim is not in the evidence.
     """
     period = terms.period_at(now)
     accepted = _accepted(facts, grant.grant)
@@ -24,11 +27,19 @@ def people_of(facts: Facts, grant: GrantDiagnosis, terms: Terms, now: int) -> Pe
     if grant.affected_claimers is not None:
         known = set(grant.affected_claimers)
         for claimer, of_period in asked:
-            if claimer in known and not _is_served(facts, grant.grant, claimer, of_period, accepted):
+            if claimer in known and not _is_served(
+                facts, grant.grant, claimer, of_period, accepted
+            ):
                 owed[of_period].add(claimer)
-    receipts = {claimer for claimer, _ in asked if facts.receipt_exists(grant.grant, claimer, period) is True}
+    receipts = {
+        claimer
+        for claimer, _ in asked
+        if facts.receipt_exists(grant.grant, claimer, period) is True
+    }
     is_known = grant.affected_claimers is not None
-    earlier = [claimer for number, claimers in owed.items() if number < period for claimer in claimers]
+    earlier = [
+        claimer for number, claimers in owed.items() if number < period for claimer in claimers
+    ]
     return People(
         period=period,
         period_ends_at=terms.start_ts + (period + 1) * terms.period_seconds,
@@ -39,7 +50,8 @@ def people_of(facts: Facts, grant: GrantDiagnosis, terms: Terms, now: int) -> Pe
 
 
 def amount_of(facts: Facts, grant: str, people: People, terms: Terms, given: int | None) -> Amount:
-    """What the new vault gets: what is owed now, the claims of the last full period, and the operator's own first claim.
+    """What the new vault gets: what is owed now, the claims of the last full period, and the
+    operator's own first claim.
 
     Where no period of the grant is full yet, the claims of the running one so far stand in for it.
     """
@@ -73,13 +85,23 @@ def _asked(facts: Facts, grant: GrantDiagnosis) -> set[tuple[str, int]]:
     """(claimer, period) of every claim that was refused and every proof that was lost."""
     asked = {(proof.claimer, proof.period_index) for proof in facts.line(grant.grant).path}
     for hit in grant.people:
-        asked |= {(hit.claimer, a.period_index if a.message_period_index is None else a.message_period_index) for a in hit.refused}
+        asked |= {
+            (
+                hit.claimer,
+                a.period_index if a.message_period_index is None else a.message_period_index,
+            )
+            for a in hit.refused
+        }
         asked |= {(hit.claimer, proof.period_index) for proof in hit.lost}
     return asked
 
 
-def _is_served(facts: Facts, grant: str, claimer: str, period: int, accepted: dict[int, set[str]]) -> bool:
-    return claimer in accepted.get(period, ()) or facts.receipt_exists(grant, claimer, period) is True
+def _is_served(
+    facts: Facts, grant: str, claimer: str, period: int, accepted: dict[int, set[str]]
+) -> bool:
+    return (
+        claimer in accepted.get(period, ()) or facts.receipt_exists(grant, claimer, period) is True
+    )
 
 
 def _group(claimers: Iterable[str], terms: Terms) -> Group:

@@ -1,7 +1,9 @@
-"""The steps of a plan: what each signs, which accounts it may change and to what, and the value that confirms it.
+"""The steps of a plan: what each signs, which accounts it may change and to what, and the value
+that confirms it.
 
-The step ids are the runbook's. What several keys must sign stands in steps of its own (2.1 create, 2.2 fund, 2.3 signer); where one key
-may sign all three they are one transaction (2), which lands whole or not at all.
+The step ids are the runbook's. What several keys must sign stands in steps of its own (2.1 create,
+2.2 fund, 2.3 signer); where one key may sign all three they are one transaction (2), which lands
+whole or not at all.
 """
 
 from __future__ import annotations
@@ -53,9 +55,30 @@ from popkit.protocol.pda import associated_token_address
 from popkit.protocol.transaction_model import Instruction as Called
 from popkit.texts import Text
 
-FREEZE, LAST_GOOD, CLOSE_OLD, SWITCH, CREATE, FUND, SIGNER = "0", "1", "2.0", "2", "2.1", "2.2", "2.3"
+FREEZE, LAST_GOOD, CLOSE_OLD, SWITCH, CREATE, FUND, SIGNER = (
+    "0",
+    "1",
+    "2.0",
+    "2",
+    "2.1",
+    "2.2",
+    "2.3",
+)
 EVENT, CANARY, FORK, VERIFY, CLOSE_EVENT = "2.4", "2.5", "3", "4", "4.1"
-ORDER = (FREEZE, LAST_GOOD, CLOSE_OLD, SWITCH, CREATE, FUND, SIGNER, EVENT, CANARY, FORK, VERIFY, CLOSE_EVENT)
+ORDER = (
+    FREEZE,
+    LAST_GOOD,
+    CLOSE_OLD,
+    SWITCH,
+    CREATE,
+    FUND,
+    SIGNER,
+    EVENT,
+    CANARY,
+    FORK,
+    VERIFY,
+    CLOSE_EVENT,
+)
 """Every step that a plan may have, in the order in which they are done."""
 
 SUFFIX = 6
@@ -70,7 +93,9 @@ ONE_BY_ONE = Text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What the steps are made from. `place` is where the old grant lives; `pair` asks both nodes for its accounts and what things cost."""
+    """What the steps are made from. `place` is where the old grant lives; `pair` asks both nodes
+    for its accounts and what things cost.
+    """
 
     pair: Pair
     place: GrantPlace
@@ -106,7 +131,9 @@ def tail(address: str) -> str:
 
 
 def place_beside(old: GrantPlace, grant_id: int) -> GrantPlace:
-    """Where a new grant lives: under the program, authority and mint of the old one, which it takes over from."""
+    """Where a new grant lives: under the program, authority and mint of the old one, which it takes
+    over from.
+    """
     return replace(old, grant_id=grant_id)
 
 
@@ -114,7 +141,10 @@ def place_of_new(plan: Plan) -> GrantPlace:
     """Where a plan's new grant lives."""
     old, new = plan.old_grant, plan.new_grant
     assert new is not None
-    return place_beside(GrantPlace(plan.program.program_id, old.authority, old.mint, int(old.grant_id)), int(new.grant_id))
+    return place_beside(
+        GrantPlace(plan.program.program_id, old.authority, old.mint, int(old.grant_id)),
+        int(new.grant_id),
+    )
 
 
 def calls_of(parts: Parts, marker_rent: int) -> dict[str, list[Call]]:
@@ -128,8 +158,15 @@ def calls_of(parts: Parts, marker_rent: int) -> dict[str, list[Call]]:
         found[FREEZE] = [set_paused(parts.place)]
     if parts.close_old:
         found[CLOSE_OLD] = [close_grant(parts.place)]
-    mark = [marker(parts.marker.base, parts.marker.seed, marker_rent)] if parts.marker is not None else []
-    made, funded = _create(parts), fund_grant(parts.new_place, int(parts.amount.base_units), funder=parts.roles.funder)
+    mark = (
+        [marker(parts.marker.base, parts.marker.seed, marker_rent)]
+        if parts.marker is not None
+        else []
+    )
+    made, funded = (
+        _create(parts),
+        fund_grant(parts.new_place, int(parts.amount.base_units), funder=parts.roles.funder),
+    )
     named = [_upsert(parts)] if parts.signer.upsert else []
     if parts.is_one_key:
         found[SWITCH] = [*mark, *made, funded, *named]
@@ -148,7 +185,11 @@ def _create(parts: Parts) -> list[Call]:
         start_ts=new.terms.start_ts,
         expires_at=new.terms.expires_at,
     )
-    root = [set_allowlist_root(parts.new_place, new.terms.merkle_root)] if new.terms.merkle_root != ZERO_ROOT else []
+    root = (
+        [set_allowlist_root(parts.new_place, new.terms.merkle_root)]
+        if new.terms.merkle_root != ZERO_ROOT
+        else []
+    )
     return [made, *root]
 
 
@@ -160,9 +201,11 @@ World = dict[str, Held | None]
 
 
 def steps_of(parts: Parts) -> tuple[list[StepPlan], World, dict[str, int], list[Words]]:
-    """The steps, the accounts after all of them, the fee of each in lamports, and what could not be checked now.
+    """The steps, the accounts after all of them, the fee of each in lamports, and what could not be
+    checked now.
 
-    Raises Stopped where a step's calls would be refused by the accounts as both endpoints hold them.
+    Raises Stopped where a step's calls would be refused by the accounts as both endpoints hold
+    them.
     """
     rent = parts.pair.first.rent
     calls = calls_of(parts, rent(0))
@@ -174,9 +217,14 @@ def steps_of(parts: Parts) -> tuple[list[StepPlan], World, dict[str, int], list[
         payer = payer_of(parts, step)
         fees[step] = 0 if parts.roles.is_multisig else fee_of(parts.pair, made, payer)
         before = world
-        world = before | after(made, before, payer, fees[step], rent, parts.now, rewrites=parts.init is not True)
+        world = before | after(
+            made, before, payer, fees[step], rent, parts.now, rewrites=parts.init is not True
+        )
         touched = writable_of(made, payer)
-        signed[step] = [instruction_of(call, parts.place.program) for call in made], changes(before, world, touched, payer, _names(parts))
+        signed[step] = (
+            [instruction_of(call, parts.place.program) for call in made],
+            changes(before, world, touched, payer, _names(parts)),
+        )
     not_checked = [words(ONE_BY_ONE(step=step)) for step in calls if step in (FUND, SIGNER)]
     return _all_steps(parts, signed), world, fees, not_checked
 
@@ -195,20 +243,29 @@ def fee_of(pair: Pair, calls: Sequence[Call], payer: str) -> int:
 
 
 def instruction_of(call: Call, program: str) -> Instruction:
-    """A call as a plan keeps it: bytes, accounts in order, and its arguments decoded from those bytes."""
-    read = decoded(0, Called(call.program, tuple(meta.pubkey for meta in call.metas), call.data), program)
+    """A call as a plan keeps it: bytes, accounts in order, and its arguments decoded from those
+    bytes.
+    """
+    read = decoded(
+        0, Called(call.program, tuple(meta.pubkey for meta in call.metas), call.data), program
+    )
     return Instruction(
         name=call.name,
         program=call.program,
         data=b64encode(call.data).decode(),
-        accounts=[(meta.pubkey, ("s" if meta.is_signer else "") + ("w" if meta.is_writable else "")) for meta in call.metas],
+        accounts=[
+            (meta.pubkey, ("s" if meta.is_signer else "") + ("w" if meta.is_writable else ""))
+            for meta in call.metas
+        ],
         args={name: str(value) for name, value in read.args.items()},
     )
 
 
 def call_of(instruction: Instruction) -> Call:
     """The call that a plan's instruction is: the inverse of `instruction_of`."""
-    metas = tuple(AccountMeta(key, "s" in flags, "w" in flags) for key, flags in instruction.accounts)
+    metas = tuple(
+        AccountMeta(key, "s" in flags, "w" in flags) for key, flags in instruction.accounts
+    )
     return Call(instruction.name, instruction.program, metas, b64decode(instruction.data))
 
 
@@ -235,15 +292,24 @@ def _names(parts: Parts) -> dict[str, str]:
         place.mint: "mint", place.tokens: "token account", place.authority: "authority",
     }  # fmt: skip
     if parts.roles.funder != place.authority:
-        names |= {parts.roles.funder: "funder", associated_token_address(parts.roles.funder, place.mint): "funder's token account"}
+        names |= {
+            parts.roles.funder: "funder",
+            associated_token_address(parts.roles.funder, place.mint): "funder's token account",
+        }
     if parts.new is not None:
-        names |= {parts.new.address: "new grant", parts.new.vault: "new vault", parts.new.pop_state: "new PopState"}
+        names |= {
+            parts.new.address: "new grant",
+            parts.new.vault: "new vault",
+            parts.new.pop_state: "new PopState",
+        }
     if parts.marker is not None:
         names[parts.marker.address] = "marker"
     return names
 
 
-def _all_steps(parts: Parts, signed: Mapping[str, tuple[list[Instruction], list[Change]]]) -> list[StepPlan]:
+def _all_steps(
+    parts: Parts, signed: Mapping[str, tuple[list[Instruction], list[Change]]]
+) -> list[StepPlan]:
     """Every step of the remedy, those that sign nothing among them."""
     old, new, amount = parts.old, parts.new, parts.amount
     config = tail(parts.signer.pop_config)
@@ -260,15 +326,35 @@ def _all_steps(parts: Parts, signed: Mapping[str, tuple[list[Instruction], list[
         _step(LAST_GOOD, "last good", "pure", OPERATOR, "", "", signed),
     ]
     if parts.close_old:
-        steps.append(_step(CLOSE_OLD, "close the old grant", "at most once", AUTHORITY, "old vault", tail(old.vault), signed))
+        steps.append(
+            _step(
+                CLOSE_OLD,
+                "close the old grant",
+                "at most once",
+                AUTHORITY,
+                "old vault",
+                tail(old.vault),
+                signed,
+            )
+        )
     if parts.is_one_key:
         both = f"{tail(new.address)}/{amount.base_units}"
-        steps.append(_step(SWITCH, "switch", "at most once", AUTHORITY, "new grant/amount", both, signed))
+        steps.append(
+            _step(SWITCH, "switch", "at most once", AUTHORITY, "new grant/amount", both, signed)
+        )
     else:
-        steps.append(_step(CREATE, "create", "at most once", AUTHORITY, "new grant", tail(new.address), signed))
-        steps.append(_step(FUND, "fund", "at most once", FUNDER, "amount", amount.base_units, signed))
+        steps.append(
+            _step(
+                CREATE, "create", "at most once", AUTHORITY, "new grant", tail(new.address), signed
+            )
+        )
+        steps.append(
+            _step(FUND, "fund", "at most once", FUNDER, "amount", amount.base_units, signed)
+        )
         if parts.signer.upsert:
-            steps.append(_step(SIGNER, "signer", "idempotent", AUTHORITY, "pop-config", config, signed))
+            steps.append(
+                _step(SIGNER, "signer", "idempotent", AUTHORITY, "pop-config", config, signed)
+            )
     steps += [
         _step(EVENT, "event", "at most once", OPERATOR, "new grant", tail(new.address), signed),
         _step(CANARY, "canary", "at most once", OPERATOR, "new vault", tail(new.vault), signed),
@@ -276,7 +362,17 @@ def _all_steps(parts: Parts, signed: Mapping[str, tuple[list[Instruction], list[
         _step(VERIFY, "verification", "pure", OPERATOR, "", "", signed),
     ]
     if parts.can_close is not False and parts.event is not None and parts.event.old_id is not None:
-        steps.append(_step(CLOSE_EVENT, "close the old event", "idempotent", OPERATOR, "old event", parts.event.old_id, signed))
+        steps.append(
+            _step(
+                CLOSE_EVENT,
+                "close the old event",
+                "idempotent",
+                OPERATOR,
+                "old event",
+                parts.event.old_id,
+                signed,
+            )
+        )
     return steps
 
 

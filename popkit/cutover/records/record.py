@@ -1,6 +1,8 @@
-"""RUN/cutover.json, made from the plan and the journal; what it holds is `popkit.evidence.cutover`'s.
+"""RUN/cutover.json, made from the plan and the journal; what it holds is
+`popkit.evidence.cutover`'s.
 
-It is written anew after every step ("so far"); its digest, and the journal's head in it, are what a second person keeps.
+It is written anew after every step ("so far"); its digest, and the journal's head in it, are what a
+second person keeps.
 """
 
 from __future__ import annotations
@@ -40,16 +42,28 @@ if TYPE_CHECKING:
     from popkit.cutover.plan import Plan
     from popkit.cutover.run import Run
 
-__all__ = ["SCHEMA", "Record", "canonical", "json_schema", "read_record", "record_of", "write_record"]
+__all__ = [
+    "SCHEMA",
+    "Record",
+    "canonical",
+    "json_schema",
+    "read_record",
+    "record_of",
+    "write_record",
+]
 
 P = TypeVar("P", bound=msgspec.Struct)
 
 
 def record_of(run: Run) -> Record:
-    """The record as of now, from the plan and the journal. Raises ValidationError where either holds what no record may hold."""
+    """The record as of now, from the plan and the journal. Raises ValidationError where either
+    holds what no record may hold.
+    """
     plan, journal = run.plan, run.journal
     states = {step.id: run.state(step.id) for step in plan.steps if not step.optional}
-    open_points = [OpenPoint(step=step, state=state) for step, state in states.items() if state != "done"]
+    open_points = [
+        OpenPoint(step=step, state=state) for step, state in states.items() if state != "done"
+    ]
     verified = run.result("4")
     made = Record(
         made_at=int(journal.entries[-1].at.wall),
@@ -64,7 +78,11 @@ def record_of(run: Run) -> Record:
         signer=plan.signer.planned if plan.signer is not None else None,
         transactions=_sent(run),
         canary=_part(run.result("2.5"), Canary),
-        verified=_part(verified, Verified, claims=list(verified.facts.get("claims") or []) if verified is not None else []),
+        verified=_part(
+            verified,
+            Verified,
+            claims=list(verified.facts.get("claims") or []) if verified is not None else [],
+        ),
         adjudicates=_adjudicated(plan),
         digests=Digests(
             plan=run.digest,
@@ -93,7 +111,9 @@ def _old(plan: Plan, *, closed: bool) -> Old:
         heads=Heads(**{name: broken.heads.get(name) for name in Heads.__struct_fields__}),
         causes=broken.causes,
         missing_entries=broken.missing_entries,
-        events=[] if events is None else [event for event in (events.old_id, *events.others_on_old_grant) if event],
+        events=[]
+        if events is None
+        else [event for event in (events.old_id, *events.others_on_old_grant) if event],
         closed=closed,
     )
 
@@ -135,10 +155,17 @@ def _sent(run: Run) -> list[Sent]:
 
 
 def _adjudicated(plan: Plan) -> list[Adjudicated]:
-    """The findings of the plan's case that this cutover answers, by the keys under which findings.json has them."""
+    """The findings of the plan's case that this cutover answers, by the keys under which
+    findings.json has them.
+    """
     broken, found = plan.broken, list[Adjudicated]()
     if broken.verdict == "broken":
-        found.append(Adjudicated(code="chain_broken", key=(broken.last_good or {}).get("signature") or plan.old_grant.address))
+        found.append(
+            Adjudicated(
+                code="chain_broken",
+                key=(broken.last_good or {}).get("signature") or plan.old_grant.address,
+            )
+        )
         found += [Adjudicated(code="proof_lost", key=entry) for entry in broken.missing_entries]
     return found + [Adjudicated(code=cause, key=None) for cause in broken.causes if cause in RULES]
 
@@ -149,7 +176,9 @@ def _of(found: Mapping[str, Any] | None, kind: type[P]) -> P | None:
 
 
 def _part(entry: Entry | None, kind: type[P], **more: Any) -> P | None:
-    """A part of the record from the facts of a step that is done; a fact that the step did not give is null."""
+    """A part of the record from the facts of a step that is done; a fact that the step did not give
+    is null.
+    """
     if entry is None:
         return None
     return kind(**{name: entry.facts.get(name) for name in kind.__struct_fields__} | more)

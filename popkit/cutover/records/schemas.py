@@ -1,4 +1,6 @@
-"""plan.schema.json and cutover.schema.json, made from the classes of a plan and of a record: `python -m popkit.cutover.records.schemas`."""
+"""plan.schema.json and cutover.schema.json, made from the classes of a plan and of a record:
+`python -m popkit.cutover.records.schemas`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ HERE = Path(__file__).parent
 def schemas() -> dict[str, str]:
     """The text of each schema, by the name of its file in this folder."""
     made = {"plan.schema.json": plans.json_schema(), "cutover.schema.json": records.json_schema()}
-    return {name: json.dumps(schema, indent=1, ensure_ascii=False, sort_keys=True) + "\n" for name, schema in made.items()}
+    return {
+        name: json.dumps(schema, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        for name, schema in made.items()
+    }
 
 
 def main() -> None:

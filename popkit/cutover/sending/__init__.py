@@ -1,1 +1,3 @@
-"""Transactions: built, worked out, simulated, signed, sent at most once, and looked at until their end is proven."""
+"""Transactions: built, worked out, simulated, signed, sent at most once, and looked at until their
+end is proven.
+"""

@@ -1,10 +1,12 @@
 """Asking one RPC node, over solana-py's client, from code that has no event loop or is inside one.
 
-Each node has a loop of its own in a daemon thread, so that it works in a notebook, where one runs already. What is printed or raised
-shows the host alone: keys hide in paths, queries and headers, and the library's own errors quote them.
+Each node has a loop of its own in a daemon thread, so that it works in a notebook, where one runs
+already. What is printed or raised shows the host alone: keys hide in paths, queries and headers,
+and the library's own errors quote them.
 
-Answers are read from raw JSON, never through the library's own types: those end the process (`PanicException`) at an error whose
-shape they do not know, such as a -32005 without `data`, which providers send.
+Answers are read from raw JSON, never through the library's own types: those end the process
+(`PanicException`) at an error whose shape they do not know, such as a -32005 without `data`, which
+providers send.
 """
 
 from __future__ import annotations
@@ -38,16 +40,22 @@ _PASSING = frozenset({UNHEALTHY, SLOT_NOT_REACHED, -32603, 429, -32429})
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 OLDER = Text(
-    "the node answered at slot {slot}, and at {before} before", "以前はスロット {before} で応答したのに、スロット {slot} で応答しました"
+    "the node answered at slot {slot}, and at {before} before",
+    "以前はスロット {before} で応答したのに、スロット {slot} で応答しました",
 )
 _LATE = Text("nothing came within {seconds} seconds", "{seconds} 秒以内に何も届きませんでした")
-_SHAPE = Text("the answer to {method} has another shape than it must have", "{method} への応答の形が、あるべきものと異なります")
+_SHAPE = Text(
+    "the answer to {method} has another shape than it must have",
+    "{method} への応答の形が、あるべきものと異なります",
+)
 
 T = TypeVar("T")
 
 
 class NodeRefused(Stopped):
-    """A node answered with a JSON-RPC error: `number` is its code, `message` its words, `data` what came with it."""
+    """A node answered with a JSON-RPC error: `number` is its code, `message` its words, `data` what
+    came with it.
+    """
 
     def __init__(self, shown: str, number: int, message: str, data: Any) -> None:
         self.number, self.message, self.data = number, message, data
@@ -68,13 +76,20 @@ class NodeRefused(Stopped):
 
 
 class Unanswered(Silent):
-    """No usable answer to one request. `passes`: the next may have one; `wait`: seconds that the node asked to be left alone."""
+    """No usable answer to one request. `passes`: the next may have one; `wait`: seconds that the
+    node asked to be left alone.
+    """
 
-    def __init__(self, shown: str, why: Sentence | str, *, passes: bool = True, wait: float | None = None) -> None:
+    def __init__(
+        self, shown: str, why: Sentence | str, *, passes: bool = True, wait: float | None = None
+    ) -> None:
         self.passes, self.wait = passes, wait
         super().__init__(
             sentence(
-                "The node {shown} gave no usable answer: {why}.", "ノード {shown} から使える応答がありません。{why}", shown=shown, why=why
+                "The node {shown} gave no usable answer: {why}.",
+                "ノード {shown} から使える応答がありません。{why}",
+                shown=shown,
+                why=why,
             ),
             sentence(
                 "what it holds is not known; try again, or name another node",
@@ -85,7 +100,9 @@ class Unanswered(Silent):
 
 @dataclass(eq=False, repr=False)
 class Asked:
-    """An RPC node that can be asked. `name` is what people call it ("first", "second"), `sleep` how a pause between attempts is spent."""
+    """An RPC node that can be asked. `name` is what people call it ("first", "second"), `sleep` how
+    a pause between attempts is spent.
+    """
 
     name: str
     address: Address
@@ -121,7 +138,9 @@ class Asked:
         if loop is None:
             return
         if client is not None:
-            with suppress(Exception):  # whatever is wrong with a connection that is given up is of no interest
+            with suppress(
+                Exception
+            ):  # whatever is wrong with a connection that is given up is of no interest
                 asyncio.run_coroutine_threadsafe(client.close(), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
         if self._thread is not None:
@@ -130,14 +149,16 @@ class Asked:
     # asking
 
     def ask(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """The raw `result` of a read. Passing failures (429, 5xx, timeouts, a node that lags) are tried again a few times.
+        """The raw `result` of a read. Passing failures (429, 5xx, timeouts, a node that lags) are
+        tried again a few times.
 
         Raises NodeRefused for an error that the node gives, Silent where there is no usable answer.
         """
         return self._again(lambda: self.post(method, params))
 
     def post(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """The raw `result` of one request, not repeated here (the library sends it once more where a connection breaks).
+        """The raw `result` of one request, not repeated here (the library sends it once more where
+        a connection breaks).
 
         Raises NodeRefused, or Silent.
         """
@@ -162,7 +183,9 @@ class Asked:
         """Run on this endpoint's own loop, from any thread; an interrupt ends the request too."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=_turn, args=(self._loop,), name=f"popkit {self.name}", daemon=True)
+            self._thread = threading.Thread(
+                target=_turn, args=(self._loop,), name=f"popkit {self.name}", daemon=True
+            )
             self._thread.start()
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -182,7 +205,9 @@ class Asked:
                 request = JsonRpcRequest(id=next(self._ids), method=method, params=params)
                 return await self._client.send_rpc_request(request, Any)
         except SolanaJsonRpcError as error:
-            failure = NodeRefused(self.shown, error.code, self.address.without_secrets(error.message), error.data)
+            failure = NodeRefused(
+                self.shown, error.code, self.address.without_secrets(error.message), error.data
+            )
         except TimeoutError:
             failure = self.unanswered(_LATE(seconds=f"{self.timeout:g}"))
         except Exception as problem:
@@ -198,20 +223,25 @@ class Asked:
             wait = response.headers.get("retry-after", "")
             passes = response.status_code in _PASSING_STATUS
             seconds = min(float(wait), MOST_WAIT) if wait.isdecimal() else None
-            return Unanswered(self.shown, f"HTTP {response.status_code}", passes=passes, wait=seconds)
+            return Unanswered(
+                self.shown, f"HTTP {response.status_code}", passes=passes, wait=seconds
+            )
         return Unanswered(self.shown, type(cause).__name__)
 
     def _connected(self) -> AsyncClient:
         from solana.rpc.async_api import AsyncClient
 
         silence()
-        return AsyncClient(self.address.url, timeout=self.timeout, extra_headers=dict(self.address.headers))
+        return AsyncClient(
+            self.address.url, timeout=self.timeout, extra_headers=dict(self.address.headers)
+        )
 
     def at_newest(self, method: str, *params: Any, **config: Any) -> Any:
-        """A read whose answer has a context: at finalized, and no older than what this endpoint has answered before.
+        """A read whose answer has a context: at finalized, and no older than what this endpoint has
+        answered before.
 
-        An answer from an older slot is asked for again; Stopped("went_back") where it stays so: a balancer that hands questions to
-        nodes of different ages, or a node that was reset.
+        An answer from an older slot is asked for again; Stopped("went_back") where it stays so: a
+        balancer that hands questions to nodes of different ages, or a node that was reset.
         """
 
         def once() -> Any:
@@ -234,8 +264,14 @@ class Asked:
         return Unanswered(self.shown, _SHAPE(method=method), passes=False)
 
     def lines(self, value: Any) -> tuple[str, ...]:
-        """Log lines of an answer, without the secrets that this node was asked with; none where it gave none."""
-        return tuple(self.address.without_secrets(str(line)) for line in value) if isinstance(value, list) else ()
+        """Log lines of an answer, without the secrets that this node was asked with; none where it
+        gave none.
+        """
+        return (
+            tuple(self.address.without_secrets(str(line)) for line in value)
+            if isinstance(value, list)
+            else ()
+        )
 
     def unanswered(self, why: Sentence | str) -> Unanswered:
         """The answer is of no use, for a reason in words."""

@@ -1,7 +1,9 @@
-"""Attempts on disk: the signed bytes and what must come of them, written and fsynced before the first send.
+"""Attempts on disk: the signed bytes and what must come of them, written and fsynced before the
+first send.
 
-`RUN/attempts/<step>-<n>.json` is written whole or not at all, and never changed. `<step>-<n>.outcome.json` beside it says how it ended,
-once that is certain; an attempt without one is open, and no other attempt of its step may begin.
+`RUN/attempts/<step>-<n>.json` is written whole or not at all, and never changed.
+`<step>-<n>.outcome.json` beside it says how it ended, once that is certain; an attempt without one
+is open, and no other attempt of its step may begin.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ Kind = Literal["landed", "failed", "expired", "unknown"]
 
 _UNCHECKED = {
     "version": Text(
-        "The transaction landed in a version that the nodes cannot give: its bytes were not compared.",
+        "The transaction landed in a version that the nodes cannot give: its bytes were not "
+        "compared.",
         "トランザクションは、ノードが返せないバージョンで取り込まれています。バイト列は照合していません。",
     ),
     "bytes": Text(
@@ -44,23 +47,28 @@ _UNCHECKED = {
     ),
 }
 _NOT_LOOKED_AT = Text(
-    "The node {name} did not give the accounts after the landing.", "ノード {name} が、取り込み後のアカウントを返しませんでした。"
+    "The node {name} did not give the accounts after the landing.",
+    "ノード {name} が、取り込み後のアカウントを返しませんでした。",
 )
 
 
 def unchecked(codes: Iterable[str]) -> list[Sentence]:
     """What could not be looked at after a landing, in words, by an outcome's codes."""
-    return [_NOT_LOOKED_AT(name=code.partition(":")[2]) if ":" in code else _UNCHECKED[code]() for code in codes]
+    return [
+        _NOT_LOOKED_AT(name=code.partition(":")[2]) if ":" in code else _UNCHECKED[code]()
+        for code in codes
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. `kind` is `landed` (finalized, no error), `failed` (finalized with `error`), `expired` (proven on both
-    endpoints that it never landed and never can) or `unknown`.
+    """How an attempt ended. `kind` is `landed` (finalized, no error), `failed` (finalized with
+    `error`), `expired` (proven on both endpoints that it never landed and never can) or `unknown`.
 
-    `error` is the chain's name of a failure, or of the refusal by which a node would not take it; `differences` is where the accounts
-    that were looked at afterwards are otherwise than they must be (not empty: stop); `not_checked` are codes of what could not be looked
-    at: `version`, `bytes`, and `accounts:NAME` of an endpoint; `unchecked` has them in words.
+    `error` is the chain's name of a failure, or of the refusal by which a node would not take it;
+    `differences` is where the accounts that were looked at afterwards are otherwise than they must
+    be (not empty: stop); `not_checked` are codes of what could not be looked at: `version`,
+    `bytes`, and `accounts:NAME` of an endpoint; `unchecked` has them in words.
     """
 
     kind: Kind
@@ -109,9 +117,13 @@ class Attempt(Signed):
 
 
 def begin(attempts: Path, step: str, prepared: Prepared) -> Attempt:
-    """Write an attempt, the next of its step, so that it survives whatever comes. Raises OutcomeUnknown where an earlier one is open."""
+    """Write an attempt, the next of its step, so that it survives whatever comes. Raises
+    OutcomeUnknown where an earlier one is open.
+    """
     if not _STEP.match(step):
-        raise ValueError(f"a step's id has letters, digits, points, hyphens and underscores, got {step!r}")
+        raise ValueError(
+            f"a step's id has letters, digits, points, hyphens and underscores, got {step!r}"
+        )
     if not attempts.is_dir():
         attempts.mkdir(parents=True)
         _sync_folder(attempts.parent)
@@ -131,7 +143,9 @@ def begin(attempts: Path, step: str, prepared: Prepared) -> Attempt:
 
 
 def read_attempt(file: Path) -> Attempt:
-    """An attempt from its file. Raises Stopped("attempt_unreadable") where it is not one that `begin` wrote."""
+    """An attempt from its file. Raises Stopped("attempt_unreadable") where it is not one that
+    `begin` wrote.
+    """
     named = _ATTEMPT.match(file.name)
     try:
         value = json.loads(file.read_bytes())
@@ -151,10 +165,16 @@ def read_attempt(file: Path) -> Attempt:
             expected={key: _read_account(row) for key, row in value["expected"].items()},
             receipts=tuple(value["receipts"]),
         )
-        is_whole = file.read_bytes() == _document(attempt) and signature_of(wire) == attempt.signature
+        is_whole = (
+            file.read_bytes() == _document(attempt) and signature_of(wire) == attempt.signature
+        )
     except (OSError, KeyError, TypeError, ValueError, AttributeError, Stopped) as problem:
         raise _unreadable(file) from problem
-    if named is None or not is_whole or (named["step"], int(named["number"])) != (attempt.step, attempt.number):
+    if (
+        named is None
+        or not is_whole
+        or (named["step"], int(named["number"])) != (attempt.step, attempt.number)
+    ):
         raise _unreadable(file)
     return attempt
 
@@ -163,22 +183,34 @@ def of_step(attempts: Path, step: str) -> list[Attempt]:
     """The attempts of a step, by number; none where there is no folder."""
     if not attempts.is_dir():
         return []
-    files = [file for file in attempts.iterdir() if (named := _ATTEMPT.match(file.name)) and named["step"] == step]
+    files = [
+        file
+        for file in attempts.iterdir()
+        if (named := _ATTEMPT.match(file.name)) and named["step"] == step
+    ]
     return sorted((read_attempt(file) for file in files), key=lambda attempt: attempt.number)
 
 
 def open_attempts(attempts: Path) -> list[Attempt]:
-    """Attempts of which nobody knows yet how they ended, by step and number; none where there is no folder."""
+    """Attempts of which nobody knows yet how they ended, by step and number; none where there is no
+    folder.
+    """
     if not attempts.is_dir():
         return []
     found = [read_attempt(file) for file in attempts.iterdir() if _ATTEMPT.match(file.name)]
-    return sorted((attempt for attempt in found if outcome_of(attempt) is None), key=lambda a: (a.step, a.number))
+    return sorted(
+        (attempt for attempt in found if outcome_of(attempt) is None),
+        key=lambda a: (a.step, a.number),
+    )
 
 
 def settle(attempt: Attempt, outcome: Outcome) -> None:
     """Write down how an attempt ended. Nothing is written while that is unknown."""
     if outcome.kind != "unknown":
-        _write(attempt.outcome_file, rfc8785.dumps({"schema": OUTCOME_SCHEMA, **outcome.facts()}) + b"\n")
+        _write(
+            attempt.outcome_file,
+            rfc8785.dumps({"schema": OUTCOME_SCHEMA, **outcome.facts()}) + b"\n",
+        )
 
 
 def outcome_of(attempt: Attempt) -> Outcome | None:
@@ -229,15 +261,31 @@ def _account(held: Held | None) -> dict[str, Any] | None:
     """An account as JSON; lamports as text, as they may be beyond 2^53."""
     if held is None:
         return None
-    return {"lamports": str(held.lamports), "owner": held.owner, "data": b64encode(held.data).decode(), "executable": held.executable}
+    return {
+        "lamports": str(held.lamports),
+        "owner": held.owner,
+        "data": b64encode(held.data).decode(),
+        "executable": held.executable,
+    }
 
 
 def _read_account(row: dict[str, Any] | None) -> Held | None:
-    return None if row is None else Held(int(row["lamports"]), row["owner"], b64decode(row["data"], validate=True), row["executable"])
+    return (
+        None
+        if row is None
+        else Held(
+            int(row["lamports"]),
+            row["owner"],
+            b64decode(row["data"], validate=True),
+            row["executable"],
+        )
+    )
 
 
 def _write(file: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, and is still there after the power went."""
+    """Write a file so that it is there whole or not at all, and is still there after the power
+    went.
+    """
     part = file.with_name(f"{file.name}.part")
     with part.open("wb") as out:
         out.write(data)
@@ -264,7 +312,10 @@ def _open(attempt: Attempt) -> OutcomeUnknown:
             number=attempt.number,
             step=attempt.step,
         ),
-        sentence("settle it first; nothing new was sent", "先にその結果を確定させてください。新しいものは何も送信していません"),
+        sentence(
+            "settle it first; nothing new was sent",
+            "先にその結果を確定させてください。新しいものは何も送信していません",
+        ),
     )
 
 

@@ -1,4 +1,6 @@
-"""The calls that a cutover makes, built from what the plan holds: each is one instruction with its accounts and flags."""
+"""The calls that a cutover makes, built from what the plan holds: each is one instruction with its
+accounts and flags.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ from solders.pubkey import Pubkey
 from popkit.protocol import pda
 from popkit.protocol.ed25519 import build_proof_instruction
 from popkit.protocol.instructions import AccountMeta, build_instruction
-from popkit.protocol.keys import ATA_PROGRAM, COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM, key_bytes
+from popkit.protocol.keys import (
+    ATA_PROGRAM,
+    COMPUTE_BUDGET_PROGRAM,
+    ED25519_PROGRAM,
+    SYSTEM_PROGRAM,
+    TOKEN_PROGRAM,
+    key_bytes,
+)
 
 SEED_LENGTH = 32
 CREATE_WITH_SEED = 3
@@ -21,7 +30,9 @@ LIMIT, PRICE = 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One instruction to be sent: its name for people, its program, its accounts with their flags, and its data."""
+    """One instruction to be sent: its name for people, its program, its accounts with their flags,
+    and its data.
+    """
 
     name: str
     program: str
@@ -60,18 +71,29 @@ class GrantPlace:
         return pda.associated_token_address(self.authority, self.mint)
 
 
-def _grant_call(program: str, name: str, args: Mapping[str, Any], accounts: Mapping[str, str]) -> Call:
+def _grant_call(
+    program: str, name: str, args: Mapping[str, Any], accounts: Mapping[str, str]
+) -> Call:
     data, metas = build_instruction(name, args, accounts)
     return Call(name, program, tuple(metas), data)
 
 
 def set_paused(at: GrantPlace, paused: bool = True) -> Call:
     """Pause a grant, or lift its pause."""
-    return _grant_call(at.program, "set_paused", {"paused": paused}, {"grant": at.grant, "mint": at.mint, "authority": at.authority})
+    return _grant_call(
+        at.program,
+        "set_paused",
+        {"paused": paused},
+        {"grant": at.grant, "mint": at.mint, "authority": at.authority},
+    )
 
 
-def create_grant(at: GrantPlace, *, amount_per_period: int, period_seconds: int, start_ts: int, expires_at: int) -> Call:
-    """Make a grant and its vault. In the programs before `init` the same call rewrites a grant that is there."""
+def create_grant(
+    at: GrantPlace, *, amount_per_period: int, period_seconds: int, start_ts: int, expires_at: int
+) -> Call:
+    """Make a grant and its vault. In the programs before `init` the same call rewrites a grant that
+    is there.
+    """
     terms = {
         "grant_id": at.grant_id,
         "amount_per_period": amount_per_period,
@@ -80,18 +102,27 @@ def create_grant(at: GrantPlace, *, amount_per_period: int, period_seconds: int,
         "expires_at": expires_at,
     }
     return _grant_call(
-        at.program, "create_grant", terms, {"grant": at.grant, "mint": at.mint, "vault": at.vault, "authority": at.authority}
+        at.program,
+        "create_grant",
+        terms,
+        {"grant": at.grant, "mint": at.mint, "vault": at.vault, "authority": at.authority},
     )
 
 
 def set_allowlist_root(at: GrantPlace, root: str) -> Call:
-    """Say who may claim from a grant, by the root of a Merkle tree (64 hex digits; zeros: everybody)."""
+    """Say who may claim from a grant, by the root of a Merkle tree (64 hex digits; zeros:
+    everybody).
+    """
     where = {"grant": at.grant, "mint": at.mint, "authority": at.authority}
     return _grant_call(at.program, "set_allowlist_root", {"merkle_root": root}, where)
 
 
-def fund_grant(at: GrantPlace, amount: int, *, funder: str | None = None, source: str | None = None) -> Call:
-    """Move base units of the mint into a grant's vault, from the funder's (else the authority's) own token account where none is named."""
+def fund_grant(
+    at: GrantPlace, amount: int, *, funder: str | None = None, source: str | None = None
+) -> Call:
+    """Move base units of the mint into a grant's vault, from the funder's (else the authority's)
+    own token account where none is named.
+    """
     funder = funder or at.authority
     where = {
         "grant": at.grant,
@@ -105,7 +136,9 @@ def fund_grant(at: GrantPlace, amount: int, *, funder: str | None = None, source
 
 
 def upsert_pop_config(program: str, authority: str, signer: str) -> Call:
-    """Name the key whose proofs all grants of an authority accept. 32 zero bytes are refused here: the program would take them."""
+    """Name the key whose proofs all grants of an authority accept. 32 zero bytes are refused here:
+    the program would take them.
+    """
     if not any(key_bytes(signer)):
         raise ValueError("the proof signer is 32 zero bytes, which no worker signs with")
     where = {"pop_config": pda.pop_config_address(authority, program), "authority": authority}
@@ -113,8 +146,16 @@ def upsert_pop_config(program: str, authority: str, signer: str) -> Call:
 
 
 def close_grant(at: GrantPlace, *, into: str | None = None) -> Call:
-    """Delete a grant and its vault; the vault's tokens go to the authority's own token account, or to the one named."""
-    where = {"grant": at.grant, "mint": at.mint, "vault": at.vault, "authority_ata": into or at.tokens, "authority": at.authority}
+    """Delete a grant and its vault; the vault's tokens go to the authority's own token account, or
+    to the one named.
+    """
+    where = {
+        "grant": at.grant,
+        "mint": at.mint,
+        "vault": at.vault,
+        "authority_ata": into or at.tokens,
+        "authority": at.authority,
+    }
     return _grant_call(at.program, "close_grant", {}, where)
 
 
@@ -135,7 +176,12 @@ def claim_grant(at: GrantPlace, claimer: str, period_index: int) -> Call:
 
 def proof(public_key: str, signature: bytes, message: bytes) -> Call:
     """The ed25519 instruction that carries a worker's proof."""
-    return Call("proof", ED25519_PROGRAM, (), build_proof_instruction(key_bytes(public_key), signature, message))
+    return Call(
+        "proof",
+        ED25519_PROGRAM,
+        (),
+        build_proof_instruction(key_bytes(public_key), signature, message),
+    )
 
 
 def create_token_account(payer: str, owner: str, mint: str) -> Call:
@@ -158,11 +204,14 @@ def marker_seed(plan_digest: str, step: str) -> str:
 
 def marker_address(base: str, seed: str) -> str:
     """The address that a marker is made at."""
-    return str(Pubkey.create_with_seed(Pubkey.from_string(base), seed, Pubkey.from_string(SYSTEM_PROGRAM)))
+    return str(
+        Pubkey.create_with_seed(Pubkey.from_string(base), seed, Pubkey.from_string(SYSTEM_PROGRAM))
+    )
 
 
 def marker(base: str, seed: str, lamports: int) -> Call:
-    """An empty account at an address of the plan's and step's own: a second transaction with it fails whole, on any blockhash.
+    """An empty account at an address of the plan's and step's own: a second transaction with it
+    fails whole, on any blockhash.
 
     `lamports` are the rent minimum of an account without data, as the node says it.
     """
@@ -170,16 +219,38 @@ def marker(base: str, seed: str, lamports: int) -> Call:
     if len(text) != SEED_LENGTH:
         raise ValueError(f"a marker's seed has {SEED_LENGTH} characters, got {len(text)}")
     numbers = lamports.to_bytes(8, "little") + bytes(8)
-    data = CREATE_WITH_SEED.to_bytes(4, "little") + key_bytes(base) + len(text).to_bytes(8, "little") + text + numbers
+    data = (
+        CREATE_WITH_SEED.to_bytes(4, "little")
+        + key_bytes(base)
+        + len(text).to_bytes(8, "little")
+        + text
+        + numbers
+    )
     metas = (AccountMeta(base, True, True), AccountMeta(marker_address(base, seed), False, True))
     return Call("marker", SYSTEM_PROGRAM, metas, data + key_bytes(SYSTEM_PROGRAM))
 
 
 def budget(limit: int | None, price: int | None) -> list[Call]:
-    """The compute-budget calls: a limit in units, a price in micro-lamports a unit; none of what is None."""
+    """The compute-budget calls: a limit in units, a price in micro-lamports a unit; none of what is
+    None.
+    """
     calls = []
     if limit is not None:
-        calls.append(Call("compute_limit", COMPUTE_BUDGET_PROGRAM, (), bytes([LIMIT]) + limit.to_bytes(4, "little")))
+        calls.append(
+            Call(
+                "compute_limit",
+                COMPUTE_BUDGET_PROGRAM,
+                (),
+                bytes([LIMIT]) + limit.to_bytes(4, "little"),
+            )
+        )
     if price is not None:
-        calls.append(Call("compute_price", COMPUTE_BUDGET_PROGRAM, (), bytes([PRICE]) + price.to_bytes(8, "little")))
+        calls.append(
+            Call(
+                "compute_price",
+                COMPUTE_BUDGET_PROGRAM,
+                (),
+                bytes([PRICE]) + price.to_bytes(8, "little"),
+            )
+        )
     return calls

@@ -1,4 +1,6 @@
-"""Instructions that were read from bytes, in names; anything that no step of a cutover sends is refused."""
+"""Instructions that were read from bytes, in names; anything that no step of a cutover sends is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from popkit.cutover.sending.calls import CREATE_WITH_SEED, LIMIT, PRICE, marker_
 from popkit.protocol import pda
 from popkit.protocol.ed25519 import ProofDataError, build_proof_instruction, read_proof
 from popkit.protocol.instructions import InstructionError, decode_instruction
-from popkit.protocol.keys import ATA_PROGRAM, COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM, b58encode
+from popkit.protocol.keys import (
+    ATA_PROGRAM,
+    COMPUTE_BUDGET_PROGRAM,
+    ED25519_PROGRAM,
+    SYSTEM_PROGRAM,
+    TOKEN_PROGRAM,
+    b58encode,
+)
 from popkit.protocol.transaction import TransactionError
 from popkit.protocol.transaction_model import Instruction
 from popkit.protocol.wire import Reader
@@ -26,7 +35,9 @@ _ASK_AGAIN = Text(
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One instruction as it was read from bytes: `accounts` by the names that the program gives them, `args` as JSON values."""
+    """One instruction as it was read from bytes: `accounts` by the names that the program gives
+    them, `args` as JSON values.
+    """
 
     name: str
     program: str
@@ -35,17 +46,24 @@ class Decoded:
 
 
 _NONCE = Text(
-    "AdvanceNonceAccount, which nobody asked for: whoever holds such a transaction can send it at any time",
+    "AdvanceNonceAccount, which nobody asked for: whoever holds such a transaction can send it at "
+    "any time",
     "だれも求めていない AdvanceNonceAccount です。この取引を持つ人は、いつでも送信できます",
 )
 _OTHER_ACCOUNT = Text(
-    "not the making of an associated token account where it is missing", "足りない関連トークンアカウントを作る命令ではありません"
+    "not the making of an associated token account where it is missing",
+    "足りない関連トークンアカウントを作る命令ではありません",
 )
-_OTHER_PROOF = Text("the proof is laid out in another way than it was built", "証明の配置が、組み立てたものと異なります")
+_OTHER_PROOF = Text(
+    "the proof is laid out in another way than it was built",
+    "証明の配置が、組み立てたものと異なります",
+)
 
 
 class Unfit(ValueError):
-    """An instruction that can be read, and is none that a cutover sends; its argument says why, as a sentence."""
+    """An instruction that can be read, and is none that a cutover sends; its argument says why, as
+    a sentence.
+    """
 
 
 def refuse(reason: Sentence) -> NoReturn:
@@ -53,15 +71,19 @@ def refuse(reason: Sentence) -> NoReturn:
 
 
 def program_called(programs: Iterable[str]) -> str:
-    """The grant program among the programs that a cutover's transaction calls; "" where it calls none.
+    """The grant program among the programs that a cutover's transaction calls; "" where it calls
+    none.
 
-    It is the one beside the helpers; a transaction that calls two others is refused when it is read.
+    It is the one beside the helpers; a transaction that calls two others is refused when it is
+    read.
     """
     return next((program for program in programs if program not in _READERS), "")
 
 
 def decoded(at: int, instruction: Instruction, program: str) -> Decoded:
-    """One instruction in names; `program` is the grant program. Refuses what a cutover does not send."""
+    """One instruction in names; `program` is the grant program. Refuses what a cutover does not
+    send.
+    """
     data = instruction.data or b""
     try:
         if instruction.program == program:
@@ -101,17 +123,32 @@ def _grant_instruction(instruction: Instruction, data: bytes) -> Decoded:
             )
         )
     # What the program reads is canonical: the same arguments make the same bytes.
-    args = {name: [item.hex() for item in value] if isinstance(value, tuple) else value for name, value in read.args.items()}
+    args = {
+        name: [item.hex() for item in value] if isinstance(value, tuple) else value
+        for name, value in read.args.items()
+    }
     return Decoded(read.name, instruction.program, args, dict(read.accounts))
 
 
 def _budget_instruction(instruction: Instruction, data: bytes) -> Decoded:
     if instruction.accounts:
-        raise Unfit(Text("a compute-budget instruction has no accounts", "計算予算の命令にアカウントはありません")())
+        raise Unfit(
+            Text(
+                "a compute-budget instruction has no accounts",
+                "計算予算の命令にアカウントはありません",
+            )()
+        )
     if len(data) == 5 and data[0] == LIMIT:
-        return Decoded("compute_limit", instruction.program, {"units": int.from_bytes(data[1:], "little")}, {})
+        return Decoded(
+            "compute_limit", instruction.program, {"units": int.from_bytes(data[1:], "little")}, {}
+        )
     if len(data) == 9 and data[0] == PRICE:
-        return Decoded("compute_price", instruction.program, {"micro_lamports": int.from_bytes(data[1:], "little")}, {})
+        return Decoded(
+            "compute_price",
+            instruction.program,
+            {"micro_lamports": int.from_bytes(data[1:], "little")},
+            {},
+        )
     raise Unfit(Text("neither a compute limit nor a price", "計算量の上限でも価格でもありません")())
 
 
@@ -133,9 +170,18 @@ def _system_instruction(instruction: Instruction, data: bytes) -> Decoded:
     lamports, space = reader.number(8, "the lamports"), reader.number(8, "the space")
     owner = b58encode(reader.take(32, "the owner"))
     accounts = dict(zip(("base", "marker"), instruction.accounts, strict=True))
-    if reader.left or space or owner != SYSTEM_PROGRAM or accounts["base"] != base or accounts["marker"] != marker_address(base, seed):
+    if (
+        reader.left
+        or space
+        or owner != SYSTEM_PROGRAM
+        or accounts["base"] != base
+        or accounts["marker"] != marker_address(base, seed)
+    ):
         raise Unfit(
-            Text("an account is made with a seed, and it is no marker", "シード付きのアカウントが作られますが、目印ではありません")()
+            Text(
+                "an account is made with a seed, and it is no marker",
+                "シード付きのアカウントが作られますが、目印ではありません",
+            )()
         )
     return Decoded("marker", instruction.program, {"seed": seed, "lamports": lamports}, accounts)
 
@@ -143,7 +189,9 @@ def _system_instruction(instruction: Instruction, data: bytes) -> Decoded:
 def _token_account_instruction(instruction: Instruction, data: bytes) -> Decoded:
     names = ("payer", "account", "owner", "mint", "system_program", "token_program")
     accounts = dict(zip(names, instruction.accounts, strict=True))
-    if data != b"\1" or accounts["account"] != pda.associated_token_address(accounts["owner"], accounts["mint"]):
+    if data != b"\1" or accounts["account"] != pda.associated_token_address(
+        accounts["owner"], accounts["mint"]
+    ):
         raise Unfit(_OTHER_ACCOUNT())
     if (accounts["system_program"], accounts["token_program"]) != (SYSTEM_PROGRAM, TOKEN_PROGRAM):
         raise Unfit(_OTHER_ACCOUNT())
@@ -156,7 +204,11 @@ def _proof_instruction(instruction: Instruction, data: bytes) -> Decoded:
     read = read_proof(data)
     if build_proof_instruction(read.public_key, read.signature, read.message) != data:
         raise Unfit(_OTHER_PROOF())
-    args = {"signer": b58encode(read.public_key), "signature": b58encode(read.signature), "message": read.message.hex()}
+    args = {
+        "signer": b58encode(read.public_key),
+        "signature": b58encode(read.signature),
+        "message": read.message.hex(),
+    }
     return Decoded("proof", instruction.program, args, {})
 
 

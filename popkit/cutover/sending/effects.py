@@ -1,7 +1,9 @@
-"""The accounts as they must be after a transaction, byte for byte, from the accounts before: what simulation and result are held to.
+"""The accounts as they must be after a transaction, byte for byte, from the accounts before: what
+simulation and result are held to.
 
-Worked out from the instructions alone (`reference/administration.md` §1, `reference/sending.md` §4.6): nothing here asks a node. What a
-call would be refused for is said before it is sent; what is not understood is refused, never passed over.
+Worked out from the instructions alone (`reference/administration.md` §1, `reference/sending.md`
+§4.6): nothing here asks a node. What a call would be refused for is said before it is sent; what is
+not understood is refused, never passed over.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ from popkit.texts import sentence
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field in which an account is otherwise than expected; `field` is `there`, `undeclared`, `not_looked_at`, one of Held's, or one
-    of the account's own (`paused`, `amount`, …). Values are JSON values, bytes as hex.
+    """One field in which an account is otherwise than expected; `field` is `there`, `undeclared`,
+    `not_looked_at`, one of Held's, or one of the account's own (`paused`, `amount`, …). Values are
+    JSON values, bytes as hex.
     """
 
     account: str
@@ -52,10 +55,12 @@ def after(
 ) -> dict[str, Held | None]:
     """Every account of `before` as it must be after the calls, None where there is none any more.
 
-    `before` must hold every account that the calls may write. `fee` is taken from the payer first; `now` is the cluster's clock (unix s:
-    a receipt holds it). `strict`: claims follow the chain's head or fail; else the head moves with issued_at. `rewrites`: the program is
-    one from before `init`, whose create_grant rewrites a grant that is there. Raises Stopped("would_fail") for calls that the program,
-    the token program or the runtime would refuse, Stopped("not_understood") for a call whose effect is not known.
+    `before` must hold every account that the calls may write. `fee` is taken from the payer first;
+    `now` is the cluster's clock (unix s: a receipt holds it). `strict`: claims follow the chain's
+    head or fail; else the head moves with issued_at. `rewrites`: the program is one from before
+    `init`, whose create_grant rewrites a grant that is there. Raises Stopped("would_fail") for
+    calls that the program, the token program or the runtime would refuse, Stopped("not_understood")
+    for a call whose effect is not known.
     """
     ledger = GrantLedger(dict(before), rent, now, strict=strict, rewrites=rewrites)
     held = ledger.get(payer)
@@ -77,9 +82,11 @@ def after(
 
 
 def payer_after(accounts: Mapping[str, Held | None], payer: str, rent: Rent) -> int:
-    """The lamports that a payer is left with: at least the rent minimum of an account without data, or exactly zero.
+    """The lamports that a payer is left with: at least the rent minimum of an account without data,
+    or exactly zero.
 
-    Raises Stopped("poor_payer") with what is missing: a cluster refuses what leaves a wallet in between.
+    Raises Stopped("poor_payer") with what is missing: a cluster refuses what leaves a wallet in
+    between.
     """
     held, least = accounts.get(payer), rent(0)
     left = 0 if held is None else held.lamports
@@ -87,7 +94,8 @@ def payer_after(accounts: Mapping[str, Held | None], payer: str, rent: Rent) -> 
         raise Stopped(
             "poor_payer",
             sentence(
-                "The payer {payer} would be left with {left} lamports; it must keep {least}, or nothing at all.",
+                "The payer {payer} would be left with {left} lamports; it must keep {least}, or "
+                "nothing at all.",
                 "支払者 {payer} の残高は {left} lamports になります。{least} lamports 以上を残すか、ちょうど 0 にする必要があります。",
                 payer=payer,
                 left=left,
@@ -102,8 +110,12 @@ def payer_after(accounts: Mapping[str, Held | None], payer: str, rent: Rent) -> 
     return left
 
 
-def at_clock(expected: Mapping[str, Held | None], receipts: Iterable[str], now: int) -> dict[str, Held | None]:
-    """The expected accounts with `claimed_at` of these receipts set to the cluster's clock of the block that a claim landed in."""
+def at_clock(
+    expected: Mapping[str, Held | None], receipts: Iterable[str], now: int
+) -> dict[str, Held | None]:
+    """The expected accounts with `claimed_at` of these receipts set to the cluster's clock of the
+    block that a claim landed in.
+    """
     timed = dict(expected)
     for key in receipts:
         held = timed.get(key)
@@ -112,15 +124,21 @@ def at_clock(expected: Mapping[str, Held | None], receipts: Iterable[str], now: 
     return timed
 
 
-def differences(expected: Mapping[str, Held | None], found: Mapping[str, Held | None]) -> list[Difference]:
-    """Where the accounts that were found are otherwise than expected, by account; empty when they are equal byte for byte.
+def differences(
+    expected: Mapping[str, Held | None], found: Mapping[str, Held | None]
+) -> list[Difference]:
+    """Where the accounts that were found are otherwise than expected, by account; empty when they
+    are equal byte for byte.
 
     An account that nobody declared counts, and so does one that was expected and not looked at.
     """
     rows: list[Difference] = []
     for key in sorted({*expected, *found}):
         if key not in expected:
-            rows.append(Difference(key, "undeclared", None, None if found[key] is None else found[key].data.hex()))  # type: ignore[union-attr]
+            held = found[key]
+            rows.append(
+                Difference(key, "undeclared", None, None if held is None else held.data.hex())
+            )
         elif key not in found:
             rows.append(Difference(key, "not_looked_at", True, False))
         else:
@@ -130,8 +148,16 @@ def differences(expected: Mapping[str, Held | None], found: Mapping[str, Held | 
 
 def _account_differences(key: str, wanted: Held | None, found: Held | None) -> list[Difference]:
     if wanted is None or found is None:
-        return [] if wanted is found else [Difference(key, "there", wanted is not None, found is not None)]
-    names = [name for name in ("lamports", "owner", "executable") if getattr(wanted, name) != getattr(found, name)]
+        return (
+            []
+            if wanted is found
+            else [Difference(key, "there", wanted is not None, found is not None)]
+        )
+    names = [
+        name
+        for name in ("lamports", "owner", "executable")
+        if getattr(wanted, name) != getattr(found, name)
+    ]
     rows = [Difference(key, name, getattr(wanted, name), getattr(found, name)) for name in names]
     if wanted.data == found.data:
         return rows
@@ -145,17 +171,27 @@ def _account_differences(key: str, wanted: Held | None, found: Held | None) -> l
 def _fields_of(held: Held) -> dict[str, Any]:
     """An account's own fields by name; none where its bytes are no account that is known."""
     try:
-        read = decode_token_account(held.data) if held.owner == TOKEN_PROGRAM else decode_account(held.data)
+        read = (
+            decode_token_account(held.data)
+            if held.owner == TOKEN_PROGRAM
+            else decode_account(held.data)
+        )
     except AccountError:
         return {}
     return {each.name: getattr(read, each.name) for each in fields(read)}
 
 
 def _keeps_rent(key: str, before: Held | None, left: Held | None, rent: Rent) -> None:
-    """Refuse what a cluster refuses: an account that a transaction leaves with some lamports, but fewer than its rent minimum."""
+    """Refuse what a cluster refuses: an account that a transaction leaves with some lamports, but
+    fewer than its rent minimum.
+    """
     if left is None or left == before or left.lamports >= (least := rent(len(left.data))):
         return
-    if before is not None and len(before.data) == len(left.data) and left.lamports <= before.lamports < least:
+    if (
+        before is not None
+        and len(before.data) == len(left.data)
+        and left.lamports <= before.lamports < least
+    ):
         return  # it was below its minimum before (the rate moves), and neither it nor its lamports have grown
     refused(
         sentence(

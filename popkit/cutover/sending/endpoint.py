@@ -1,4 +1,6 @@
-"""One RPC node as a cutover asks it: accounts, clocks, fees and histories at finalized, which never go back in time."""
+"""One RPC node as a cutover asks it: accounts, clocks, fees and histories at finalized, which never
+go back in time.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,16 @@ from pybase64 import b64decode, b64encode
 
 from popkit.cutover.sending.asking import OLDER, UNSUPPORTED_VERSION, Asked, NodeRefused, Unanswered
 
-__all__ = ["UNSUPPORTED_VERSION", "Accounts", "Blockhash", "Clock", "Endpoint", "Held", "NodeRefused", "Unanswered"]
+__all__ = [
+    "UNSUPPORTED_VERSION",
+    "Accounts",
+    "Blockhash",
+    "Clock",
+    "Endpoint",
+    "Held",
+    "NodeRefused",
+    "Unanswered",
+]
 
 MOST_ACCOUNTS = 100
 """Accounts that a node gives in one answer."""
@@ -40,7 +51,9 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Blockhash:
-    """A finalized blockhash, the last block height that takes it, and the slot that it was asked at."""
+    """A finalized blockhash, the last block height that takes it, and the slot that it was asked
+    at.
+    """
 
     blockhash: str
     last_valid_height: int
@@ -48,7 +61,9 @@ class Blockhash:
 
 
 class Accounts(Mapping[str, Held | None]):
-    """Accounts by public key, None where there is none, as of `slot` (the oldest, where it took several answers)."""
+    """Accounts by public key, None where there is none, as of `slot` (the oldest, where it took
+    several answers).
+    """
 
     def __init__(self, accounts: Mapping[str, Held | None], slot: int) -> None:
         self._accounts, self.slot = dict(accounts), slot
@@ -92,7 +107,12 @@ class Endpoint(Asked):
         try:
             text, encoding = value["data"]
             lamports, owner, executable = value["lamports"], value["owner"], value["executable"]
-            if encoding != "base64" or type(lamports) is not int or not isinstance(owner, str) or not isinstance(executable, bool):
+            if (
+                encoding != "base64"
+                or type(lamports) is not int
+                or not isinstance(owner, str)
+                or not isinstance(executable, bool)
+            ):
                 raise ValueError("not an account in base64")
             return Held(lamports, owner, b64decode(text, validate=True), executable)
         except (KeyError, TypeError, ValueError):
@@ -101,7 +121,9 @@ class Endpoint(Asked):
     def clock(self) -> Clock:
         """The newest finalized slot and its block time; `newest_clock` keeps it."""
         slot = self.slot()
-        self.newest_clock = Clock(slot, self._number("getBlockTime", self.ask("getBlockTime", [slot])))
+        self.newest_clock = Clock(
+            slot, self._number("getBlockTime", self.ask("getBlockTime", [slot]))
+        )
         return self.newest_clock
 
     def slot(self) -> int:
@@ -111,7 +133,9 @@ class Endpoint(Asked):
         return slot
 
     def slot_seconds(self) -> float | None:
-        """Seconds a slot, measured over the last few hundred finalized ones; None where this node knows no earlier time."""
+        """Seconds a slot, measured over the last few hundred finalized ones; None where this node
+        knows no earlier time.
+        """
         newest = self.clock()
         for back in range(MEASURED_SLOTS, 0, -max(1, MEASURED_SLOTS // 12)):
             if newest.slot <= back:
@@ -124,49 +148,72 @@ class Endpoint(Asked):
 
     def height(self) -> int:
         """The newest finalized block height."""
-        return self._number("getBlockHeight", self.ask("getBlockHeight", [{"commitment": "finalized"}]))
+        return self._number(
+            "getBlockHeight", self.ask("getBlockHeight", [{"commitment": "finalized"}])
+        )
 
     def blockhash(self) -> Blockhash:
         """The newest finalized blockhash."""
         result = self.at_newest("getLatestBlockhash")
         try:
             value = result["value"]
-            return Blockhash(str(value["blockhash"]), int(value["lastValidBlockHeight"]), result["context"]["slot"])
+            return Blockhash(
+                str(value["blockhash"]),
+                int(value["lastValidBlockHeight"]),
+                result["context"]["slot"],
+            )
         except (KeyError, TypeError, ValueError):
             raise self.malformed("getLatestBlockhash") from None
 
     def rent(self, size: int) -> int:
-        """The lamports that an account with so many bytes of data must hold, as this node says (asked once a size)."""
+        """The lamports that an account with so many bytes of data must hold, as this node says
+        (asked once a size).
+        """
         if size not in self._rents:
             asked = self.ask("getMinimumBalanceForRentExemption", [size])
             self._rents[size] = self._number("getMinimumBalanceForRentExemption", asked)
         return self._rents[size]
 
     def fee(self, message: bytes) -> int | None:
-        """What a message costs in lamports; None where the node does not know its blockhash (any more)."""
+        """What a message costs in lamports; None where the node does not know its blockhash (any
+        more).
+        """
         value = self.at_newest("getFeeForMessage", b64encode(message).decode())["value"]
         return None if value is None else self._number("getFeeForMessage", value)
 
-    def signatures(self, address: str, limit: int = 1000, until: str | None = None) -> list[dict[str, Any]]:
-        """The newest signatures of an address, newest first, down to `until` (left out): one page of at most `limit`."""
-        config: dict[str, Any] = {"commitment": "finalized", "limit": limit} | ({} if until is None else {"until": until})
+    def signatures(
+        self, address: str, limit: int = 1000, until: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The newest signatures of an address, newest first, down to `until` (left out): one page
+        of at most `limit`.
+        """
+        config: dict[str, Any] = {"commitment": "finalized", "limit": limit} | (
+            {} if until is None else {"until": until}
+        )
         if self.newest_slot:
             config["minContextSlot"] = self.newest_slot
         rows = self.ask("getSignaturesForAddress", [address, config])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and "signature" in row for row in rows):
+        if not isinstance(rows, list) or not all(
+            isinstance(row, dict) and "signature" in row for row in rows
+        ):
             raise self.malformed("getSignaturesForAddress")
         return rows
 
     def transaction(self, signature: str) -> dict[str, Any] | None:
         """A finalized transaction in base64, of any version; None where this node has none."""
-        config = {"commitment": "finalized", "encoding": "base64", "maxSupportedTransactionVersion": NEWEST_VERSION}
+        config = {
+            "commitment": "finalized",
+            "encoding": "base64",
+            "maxSupportedTransactionVersion": NEWEST_VERSION,
+        }
         result = self.ask("getTransaction", [signature, config])
         if result is not None and not isinstance(result, dict):
             raise self.malformed("getTransaction")
         return result
 
     def status(self, signature: str, *, since: int = 0) -> dict[str, Any] | None:
-        """What this node's history says of a signature; None where it has nothing, which is no proof that there is nothing.
+        """What this node's history says of a signature; None where it has nothing, which is no
+        proof that there is nothing.
 
         Raises Silent where the answer is from before the slot `since`.
         """
@@ -176,7 +223,9 @@ class Endpoint(Asked):
             slot = int(result["context"]["slot"])
         except (KeyError, TypeError, ValueError):
             raise self.malformed("getSignatureStatuses") from None
-        if value is not None and not (isinstance(value, dict) and "err" in value and type(value.get("slot")) is int):
+        if value is not None and not (
+            isinstance(value, dict) and "err" in value and type(value.get("slot")) is int
+        ):
             raise self.malformed("getSignatureStatuses")
         if slot < since:
             raise self.unanswered(OLDER(slot=slot, before=since))

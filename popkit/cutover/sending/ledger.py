@@ -1,6 +1,8 @@
-"""The accounts while a transaction's calls are carried out one after another, as the programs on chain would change them.
+"""The accounts while a transaction's calls are carried out one after another, as the programs on
+chain would change them.
 
-Only what a cutover calls, and what stands beside it in an administrator's transactions, is understood.
+Only what a cutover calls, and what stands beside it in an administrator's transactions, is
+understood.
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ def refused(reason: Sentence) -> NoReturn:
     raise Stopped(
         "would_fail",
         reason,
-        sentence("nothing was sent; plan anew from what is there now", "何も送信していません。現在の状態から計画し直してください"),
+        sentence(
+            "nothing was sent; plan anew from what is there now",
+            "何も送信していません。現在の状態から計画し直してください",
+        ),
     )
 
 
@@ -103,14 +108,24 @@ class Ledger:
         self.put(target, replace(held, lamports=held.lamports + lamports))
 
     def make(self, payer: str, key: str, size: int, owner: str) -> None:
-        """An account of a program at a derived address: lamports that were sent there beforehand count, and the excess stays."""
+        """An account of a program at a derived address: lamports that were sent there beforehand
+        count, and the excess stays.
+        """
         held = self.get(key)
         if held.owner != SYSTEM_PROGRAM or held.data:
-            refused(sentence("There is an account at {key} already.", "{key} にはすでにアカウントがあります。", key=key))
+            refused(
+                sentence(
+                    "There is an account at {key} already.",
+                    "{key} にはすでにアカウントがあります。",
+                    key=key,
+                )
+            )
         self.pay(payer, key, max(0, self.rent(size) - held.lamports))
         self.put(key, replace(self.get(key), owner=owner, data=bytes(size)))
 
-    def write(self, key: str, value: Grant | ClaimReceipt | PopConfig | PopState | TokenAccount) -> None:
+    def write(
+        self, key: str, value: Grant | ClaimReceipt | PopConfig | PopState | TokenAccount
+    ) -> None:
         self.put(key, replace(self.get(key), data=encode_account(value)))
 
     def move(self, source: str, target: str, amount: int, owner: str) -> None:
@@ -140,11 +155,19 @@ class Ledger:
         if source == target:
             return
         for key, held, left in ((source, sending, have - amount), (target, getting, has + amount)):
-            self.put(key, replace(held, data=held.data[:64] + left.to_bytes(8, "little") + held.data[72:]))
+            self.put(
+                key,
+                replace(held, data=held.data[:64] + left.to_bytes(8, "little") + held.data[72:]),
+            )
 
     def _tokens(self, key: str) -> Held:
         held = self.get(key)
-        if held.owner != TOKEN_PROGRAM or len(held.data) != TOKEN_ACCOUNT_SIZE or held.data[_STATE] != 1 or any(held.data[_NATIVE]):
+        if (
+            held.owner != TOKEN_PROGRAM
+            or len(held.data) != TOKEN_ACCOUNT_SIZE
+            or held.data[_STATE] != 1
+            or any(held.data[_NATIVE])
+        ):
             refused(
                 sentence(
                     "{key} is not an open token account of an ordinary mint.",
@@ -167,7 +190,14 @@ class Ledger:
                 known = self._associated(keys, call.data)
             else:
                 known = self._program(call, keys, calls[at - 1] if at else None)
-        except (InstructionError, AccountError, ProofDataError, MessageError, TransactionError, IndexError) as problem:
+        except (
+            InstructionError,
+            AccountError,
+            ProofDataError,
+            MessageError,
+            TransactionError,
+            IndexError,
+        ) as problem:
             refused(
                 sentence(
                     "Instruction {at} ({name}) would be refused: {problem}.",
@@ -191,10 +221,20 @@ class Ledger:
         if kind == 3:
             reader.take(32, "the base")
             reader.take(reader.number(8, "the seed's length"), "the seed")
-        lamports, size, owner = reader.number(8, "lamports"), reader.number(8, "the space"), b58encode(reader.take(32, "the owner"))
+        lamports, size, owner = (
+            reader.number(8, "lamports"),
+            reader.number(8, "the space"),
+            b58encode(reader.take(32, "the owner")),
+        )
         held = self.get(keys[1])
         if held.lamports or held.data or held.owner != SYSTEM_PROGRAM:
-            refused(sentence("There is an account at {key} already.", "{key} にはすでにアカウントがあります。", key=keys[1]))
+            refused(
+                sentence(
+                    "There is an account at {key} already.",
+                    "{key} にはすでにアカウントがあります。",
+                    key=keys[1],
+                )
+            )
         self.pay(keys[0], keys[1], lamports)
         self.put(keys[1], replace(self.get(keys[1]), owner=owner, data=bytes(size)))
         return True
@@ -215,11 +255,26 @@ class Ledger:
 
     def _mint_to(self, keys: list[str], amount: int) -> None:
         mint, target = self.get(keys[0]), self._tokens(keys[1])
-        if mint.data[:36] != b"\1\0\0\0" + key_bytes(keys[2]) or target.data[:32] != key_bytes(keys[0]):
-            refused(sentence("{key} may not mint for {target}.", "{key} は {target} に対して発行できません。", key=keys[2], target=keys[1]))
+        if mint.data[:36] != b"\1\0\0\0" + key_bytes(keys[2]) or target.data[:32] != key_bytes(
+            keys[0]
+        ):
+            refused(
+                sentence(
+                    "{key} may not mint for {target}.",
+                    "{key} は {target} に対して発行できません。",
+                    key=keys[2],
+                    target=keys[1],
+                )
+            )
         for key, held, start in ((keys[0], mint, 36), (keys[1], target, 64)):
             left = int.from_bytes(held.data[start : start + 8], "little") + amount
-            self.put(key, replace(held, data=held.data[:start] + left.to_bytes(8, "little") + held.data[start + 8 :]))
+            self.put(
+                key,
+                replace(
+                    held,
+                    data=held.data[:start] + left.to_bytes(8, "little") + held.data[start + 8 :],
+                ),
+            )
 
     def _associated(self, keys: list[str], data: bytes) -> bool:
         if data not in (b"", b"\0", b"\1"):
@@ -232,5 +287,7 @@ class Ledger:
         return True
 
     def _program(self, call: Call, keys: list[str], before: Call | None) -> bool:
-        """What another program's call does: nothing that is known here. `before` is the call before it."""
+        """What another program's call does: nothing that is known here. `before` is the call before
+        it.
+        """
         return False

@@ -1,18 +1,25 @@
-"""Where the authority is a multisig's vault: the instructions for its own tool, and what stands in its proposal compared with them.
+"""Where the authority is a multisig's vault: the instructions for its own tool, and what stands in
+its proposal compared with them.
 
-No transaction of popkit's can be signed by a vault, which is an address without a key: its program signs for it once enough members
-have approved. So the inner instructions are exported, members propose them with their own tool, and the proposal is read back from
-its account. Nothing here calls itself m-of-n: who may approve, and how many must, stands in the multisig's own account.
+No transaction of popkit's can be signed by a vault, which is an address without a key: its program
+signs for it once enough members have approved. So the inner instructions are exported, members
+propose them with their own tool, and the proposal is read back from its account. Nothing here calls
+itself m-of-n: who may approve, and how many must, stands in the multisig's own account.
 
-What is read here is Squads v4 alone. Its facts, from the public sources of the program (github.com/Squads-Protocol/v4):
+What is read here is Squads v4 alone. Its facts, from the public sources of the program
+(github.com/Squads-Protocol/v4):
 
-- `programs/squads_multisig_program/src/state/vault_transaction.rs`: the account's fields in order, the message's three counts, and that
-  an account's flags are those of its place in `account_keys` (writable signers, readonly signers, writable others, readonly others);
-- `…/src/instructions/vault_transaction_create.rs`: the addresses of the transaction and of the vault, and their seeds;
+- `programs/squads_multisig_program/src/state/vault_transaction.rs`: the account's fields in order,
+   the message's three counts, and that an account's flags are those of its place in `account_keys`
+   (writable signers, readonly signers, writable others, readonly others);
+- `…/src/instructions/vault_transaction_create.rs`: the addresses of the transaction and of the
+   vault, and their seeds;
 - `…/src/state/seeds.rs`: the seeds' words; `…/src/lib.rs`: the program's address;
-- `…/src/utils/executable_transaction_message.rs`: that instructions are executed in order, with those flags, by invocation.
+- `…/src/utils/executable_transaction_message.rs`: that instructions are executed in order, with
+   those flags, by invocation.
 
-The account's first eight bytes are Anchor's: SHA-256 of "account:VaultTransaction". Vectors count in four bytes (Borsh).
+The account's first eight bytes are Anchor's: SHA-256 of "account:VaultTransaction". Vectors count
+in four bytes (Borsh).
 """
 
 from __future__ import annotations
@@ -46,7 +53,9 @@ _NOT_INVOKED = (COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A Squads v4 VaultTransaction: what its vault will do when its members have approved. `calls` have the flags of the message."""
+    """A Squads v4 VaultTransaction: what its vault will do when its members have approved. `calls`
+    have the flags of the message.
+    """
 
     multisig: str
     creator: str
@@ -66,40 +75,62 @@ class Proposal:
     @property
     def address(self) -> str:
         """The address that this account must have."""
-        return _derived(key_bytes(self.multisig), b"transaction", self.index.to_bytes(8, "little"))[0]
+        return _derived(key_bytes(self.multisig), b"transaction", self.index.to_bytes(8, "little"))[
+            0
+        ]
 
 
 def export(calls: Sequence[Call], vault: str) -> dict[str, Any]:
     """The inner instructions of a vault's proposal, as canonical JSON values.
 
-    `instructions` have program, accounts (pubkey, signer, writable, and the name that the program gives it), data in base64, and what it
-    says (`name`, `args`); `sha256` is over the canonical instructions, `read_aloud` the same in eight groups. Raises
-    Stopped("not_for_a_vault") where a call needs another signature than the vault's, or cannot be invoked by another program.
+    `instructions` have program, accounts (pubkey, signer, writable, and the name that the program
+    gives it), data in base64, and what it says (`name`, `args`); `sha256` is over the canonical
+    instructions, `read_aloud` the same in eight groups. Raises Stopped("not_for_a_vault") where a
+    call needs another signature than the vault's, or cannot be invoked by another program.
     """
     program = program_called(call.program for call in calls)
     rows = [_exported(at, call, vault, program) for at, call in enumerate(calls)]
     digest = digest_of(rfc8785.dumps(rows))
-    return {"schema": SCHEMA, "vault": vault, "instructions": rows, "sha256": digest, "read_aloud": list(read_aloud(digest))}
+    return {
+        "schema": SCHEMA,
+        "vault": vault,
+        "instructions": rows,
+        "sha256": digest,
+        "read_aloud": list(read_aloud(digest)),
+    }
 
 
-def readback(account_bytes: bytes, calls: Sequence[Call], *, owner: str | None = None, address: str | None = None) -> list[Sentence]:
-    """Where a Squads v4 proposal is otherwise than the intended calls; empty when it is exactly these, in this order, by their vault.
+def readback(
+    account_bytes: bytes,
+    calls: Sequence[Call],
+    *,
+    owner: str | None = None,
+    address: str | None = None,
+) -> list[Sentence]:
+    """Where a Squads v4 proposal is otherwise than the intended calls; empty when it is exactly
+    these, in this order, by their vault.
 
-    `owner` and `address` are the account's program and address as a node gives them: bytes alone prove neither, so that whoever leaves
-    one out must have compared it. Approvals are not read here. Raises Stopped("not_as_intended") for bytes that are no VaultTransaction,
-    or one with ephemeral signers or address tables.
+    `owner` and `address` are the account's program and address as a node gives them: bytes alone
+    prove neither, so that whoever leaves one out must have compared it. Approvals are not read
+    here. Raises Stopped("not_as_intended") for bytes that are no VaultTransaction, or one with
+    ephemeral signers or address tables.
     """
     proposal = read_proposal(account_bytes)
     rows: list[Sentence] = []
     if owner is not None and owner != SQUADS_PROGRAM:
         rows.append(
             sentence(
-                "The account belongs to {owner}, not to Squads v4.", "アカウントの所有者は Squads v4 ではなく {owner} です。", owner=owner
+                "The account belongs to {owner}, not to Squads v4.",
+                "アカウントの所有者は Squads v4 ではなく {owner} です。",
+                owner=owner,
             )
         )
     if (address is not None and address != proposal.address) or proposal.bump != _bump_of(proposal):
         rows.append(
-            sentence("The account's address is not that of this proposal.", "アカウントのアドレスが、この提案のものではありません。")
+            sentence(
+                "The account's address is not that of this proposal.",
+                "アカウントのアドレスが、この提案のものではありません。",
+            )
         )
     signers = {meta.pubkey for call in calls for meta in call.metas if meta.is_signer}
     if signers != {proposal.vault}:
@@ -128,18 +159,23 @@ def readback(account_bytes: bytes, calls: Sequence[Call], *, owner: str | None =
 
 
 def read_proposal(data: bytes) -> Proposal:
-    """A VaultTransaction account from its bytes, every one of which is read. Raises Stopped("not_as_intended")."""
+    """A VaultTransaction account from its bytes, every one of which is read. Raises
+    Stopped("not_as_intended").
+    """
     if data[:8] != _DISCRIMINATOR:
         _refuse(
             sentence(
-                "The account is not a vault transaction of Squads v4.", "アカウントは Squads v4 の vault トランザクションではありません。"
+                "The account is not a vault transaction of Squads v4.",
+                "アカウントは Squads v4 の vault トランザクションではありません。",
             )
         )
     reader = Reader(data, 8)
     try:
         multisig, creator = reader.keys(2, "the multisig and the creator")
         index = reader.number(8, "the index")
-        bump, vault_index, vault_bump = (reader.number(1, what) for what in ("the bump", "the vault's index", "the vault's bump"))
+        bump, vault_index, vault_bump = (
+            reader.number(1, what) for what in ("the bump", "the vault's index", "the vault's bump")
+        )
         if _bytes(reader, "the ephemeral signers"):
             _refuse(
                 sentence(
@@ -171,7 +207,9 @@ def read_proposal(data: bytes) -> Proposal:
     used = {key for call in calls for key in (call.program, *(meta.pubkey for meta in call.metas))}
     proposal = Proposal(multisig, creator, index, bump, vault_index, vault_bump, calls, ())
     unused = tuple(key for key in keys if key not in used and key != proposal.vault)
-    if _derived(key_bytes(multisig), b"vault", bytes([vault_index]))[1] != vault_bump or len(set(keys)) != len(keys):
+    if _derived(key_bytes(multisig), b"vault", bytes([vault_index]))[1] != vault_bump or len(
+        set(keys)
+    ) != len(keys):
         _refuse(
             sentence(
                 "The vault transaction is not one that Squads v4 makes.",
@@ -193,21 +231,38 @@ def _exported(at: int, call: Call, vault: str, program: str) -> dict[str, Any]:
                 name=call.name,
                 why=", ".join(others) or call.program,
             ),
-            sentence("carry it out as a step of its own, by whoever signs it", "署名する人が、独立した手順として実行してください"),
+            sentence(
+                "carry it out as a step of its own, by whoever signs it",
+                "署名する人が、独立した手順として実行してください",
+            ),
         )
-    read = decoded(at, Instruction(call.program, tuple(meta.pubkey for meta in call.metas), call.data), program)
+    read = decoded(
+        at, Instruction(call.program, tuple(meta.pubkey for meta in call.metas), call.data), program
+    )
     names = {key: name for name, key in read.accounts.items()}
     accounts = [
-        {"pubkey": meta.pubkey, "signer": meta.is_signer, "writable": meta.is_writable, "name": names.get(meta.pubkey)}
+        {
+            "pubkey": meta.pubkey,
+            "signer": meta.is_signer,
+            "writable": meta.is_writable,
+            "name": names.get(meta.pubkey),
+        }
         for meta in call.metas
     ]
     # Numbers of the chain may be beyond what JSON holds: they stand as text.
     args = {name: str(value) if type(value) is int else value for name, value in read.args.items()}
-    return {"program": call.program, "name": read.name, "args": args, "accounts": accounts, "data": b64encode(call.data).decode()}
+    return {
+        "program": call.program,
+        "name": read.name,
+        "args": args,
+        "accounts": accounts,
+        "data": b64encode(call.data).decode(),
+    }
 
 
 def _flagged(calls: Sequence[Call], vault: str) -> list[Call]:
-    """The calls with the flags that one message gives their accounts: as writable, and as signing, as any of them asks.
+    """The calls with the flags that one message gives their accounts: as writable, and as signing,
+    as any of them asks.
 
     The vault pays for the message that its tools compile, so that it always signs and is writable.
     """
@@ -218,7 +273,10 @@ def _flagged(calls: Sequence[Call], vault: str) -> list[Call]:
         Call(
             call.name,
             call.program,
-            tuple(AccountMeta(meta.pubkey, meta.pubkey in signing, meta.pubkey in writable) for meta in call.metas),
+            tuple(
+                AccountMeta(meta.pubkey, meta.pubkey in signing, meta.pubkey in writable)
+                for meta in call.metas
+            ),
             call.data,
         )
         for call in calls
@@ -254,18 +312,29 @@ def _of(at: int, call: Call, what: str, wanted: str, found: str) -> Sentence:
 
 def _unused(key: str) -> Sentence:
     return sentence(
-        "The proposal names {key}, which no instruction uses.", "提案は {key} を挙げていますが、どの命令も使いません。", key=key
+        "The proposal names {key}, which no instruction uses.",
+        "提案は {key} を挙げていますが、どの命令も使いません。",
+        key=key,
     )
 
 
 def _shown(meta: AccountMeta) -> str:
-    flags = [word for word, is_set in (("signer", meta.is_signer), ("writable", meta.is_writable)) if is_set]
+    flags = [
+        word
+        for word, is_set in (("signer", meta.is_signer), ("writable", meta.is_writable))
+        if is_set
+    ]
     return " ".join([meta.pubkey, *flags])
 
 
 def _refuse(reason: Sentence) -> NoReturn:
     raise Stopped(
-        "not_as_intended", reason, sentence("do not approve it; find out what it is", "承認しないでください。それが何かを確かめてください")
+        "not_as_intended",
+        reason,
+        sentence(
+            "do not approve it; find out what it is",
+            "承認しないでください。それが何かを確かめてください",
+        ),
     )
 
 
@@ -282,24 +351,36 @@ def _bytes(reader: Reader, what: str) -> bytes:
 
 
 def _compiled(reader: Reader) -> tuple[int, bytes, bytes]:
-    return reader.number(1, "a program"), _bytes(reader, "an instruction's accounts"), _bytes(reader, "an instruction's data")
+    return (
+        reader.number(1, "a program"),
+        _bytes(reader, "an instruction's accounts"),
+        _bytes(reader, "an instruction's data"),
+    )
 
 
-def _call(keys: tuple[str, ...], counts: tuple[int, ...], program: int, accounts: bytes, data: bytes) -> Call:
+def _call(
+    keys: tuple[str, ...], counts: tuple[int, ...], program: int, accounts: bytes, data: bytes
+) -> Call:
     signers, writable_signers, writable_others = counts
     if signers > len(keys) or writable_signers > signers or writable_others > len(keys) - signers:
         raise TransactionError(f"the counts {counts} do not fit {len(keys)} accounts")
     metas = []
     for place in accounts:
-        is_writable = place < writable_signers if place < signers else place - signers < writable_others
+        is_writable = (
+            place < writable_signers if place < signers else place - signers < writable_others
+        )
         metas.append(AccountMeta(keys[place], place < signers, is_writable))
     return Call("proposed", keys[program], tuple(metas), data)
 
 
 def _bump_of(proposal: Proposal) -> int:
-    return _derived(key_bytes(proposal.multisig), b"transaction", proposal.index.to_bytes(8, "little"))[1]
+    return _derived(
+        key_bytes(proposal.multisig), b"transaction", proposal.index.to_bytes(8, "little")
+    )[1]
 
 
 def _derived(*seeds: bytes) -> tuple[str, int]:
-    address, bump = Pubkey.find_program_address([_PREFIX, *seeds], Pubkey.from_string(SQUADS_PROGRAM))
+    address, bump = Pubkey.find_program_address(
+        [_PREFIX, *seeds], Pubkey.from_string(SQUADS_PROGRAM)
+    )
     return str(address), bump

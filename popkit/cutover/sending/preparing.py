@@ -1,7 +1,9 @@
-"""A transaction made ready to be sent: looked at, simulated, priced, signed and simulated again, each held to what must come of it.
+"""A transaction made ready to be sent: looked at, simulated, priced, signed and simulated again,
+each held to what must come of it.
 
-The order is the point (`reference/sending.md` §3): everything that takes time or a person comes before the blockhash, which lives for
-seconds; everything is built, priced and simulated on the one endpoint that it will be sent to.
+The order is the point (`reference/sending.md` §3): everything that takes time or a person comes
+before the blockhash, which lives for seconds; everything is built, priced and simulated on the one
+endpoint that it will be sent to.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the program of this moment does with claims and with grants that are there: see `effects.after`."""
+    """What the program of this moment does with claims and with grants that are there: see
+    `effects.after`.
+    """
 
     strict: bool = False
     rewrites: bool = False
@@ -63,9 +67,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """A dry run: nothing was signed. `error` names why it would fail (None: it would not); `differences` is where the node's simulation
-    ends otherwise than was worked out; `stopped` is why nothing could be worked out. Unknown numbers are None, and `not_checked` says
-    what a dry run cannot know.
+    """A dry run: nothing was signed. `error` names why it would fail (None: it would not);
+    `differences` is where the node's simulation ends otherwise than was worked out; `stopped` is
+    why nothing could be worked out. Unknown numbers are None, and `not_checked` says what a dry run
+    cannot know.
     """
 
     calls: tuple[Decoded, ...]
@@ -92,7 +97,8 @@ class Simulated:
 class Signed:
     """A signed transaction, and the accounts that must come of it.
 
-    `before` and `expected` hold the accounts that it may write; `receipts` are those of claims, which hold the clock of their block.
+    `before` and `expected` hold the accounts that it may write; `receipts` are those of claims,
+    which hold the clock of their block.
     """
 
     payer: str
@@ -111,7 +117,8 @@ class Signed:
 class Prepared(Signed):
     """A signed transaction that is ready to be sent.
 
-    `window` is how many seconds the blockhash had left when it was measured, None where the node could not say.
+    `window` is how many seconds the blockhash had left when it was measured, None where the node
+    could not say.
     """
 
     calls: tuple[Decoded, ...]
@@ -134,17 +141,22 @@ def prepare(
     expected: Mapping[str, Held | None] | None = None,
     rules: Rules = Rules(),
 ) -> Prepared:
-    """Make a transaction of these calls ready: looked at, simulated, priced, signed on the newest blockhash, simulated again.
+    """Make a transaction of these calls ready: looked at, simulated, priced, signed on the newest
+    blockhash, simulated again.
 
-    `expected` are accounts as the plan says they must be after it (the payer's lamports are by rule and not compared); None leaves it at
-    what is worked out from the accounts that are there now. `fee_cap_lamports` caps the whole fee.
+    `expected` are accounts as the plan says they must be after it (the payer's lamports are by rule
+    and not compared); None leaves it at what is worked out from the accounts that are there now.
+    `fee_cap_lamports` caps the whole fee.
 
-    Raises Stopped: would_fail (with the program's error), not_understood, poor_payer, fee_above_cap, not_as_planned, simulation_differs,
-    not_as_intended (a signer's bytes), or Silent.
+    Raises Stopped: would_fail (with the program's error), not_understood, poor_payer,
+    fee_above_cap, not_as_planned, simulation_differs, not_as_intended (a signer's bytes), or
+    Silent.
     """
     writable = writable_of(calls, payer)
     before, clock = _look(first, calls, payer), first.clock()
-    trial = simulate(first, unsigned(message_of(calls, payer, ANY_BLOCKHASH)), writable, verify=False)
+    trial = simulate(
+        first, unsigned(message_of(calls, payer, ANY_BLOCKHASH)), writable, verify=False
+    )
     refuse_failing(trial, calls)
     limit = limit_of(trial.units)
     wanted = price_of(first, writable) if limit is not None else None
@@ -158,12 +170,23 @@ def prepare(
     fee = fee_of(first, message)
     capped(fee, fee_cap_lamports)
 
-    whole = after(calls, before, payer, fee, first.rent, clock.block_time, strict=rules.strict, rewrites=rules.rewrites)
+    whole = after(
+        calls,
+        before,
+        payer,
+        fee,
+        first.rent,
+        clock.block_time,
+        strict=rules.strict,
+        rewrites=rules.rewrites,
+    )
     left = payer_after(whole, payer, first.rent)
     if expected is not None:
         _as_planned(expected, whole, payer)
     needed = {signer.public_key: signer for signer in signers}
-    wire = wire_of(message, {key: needed[key].sign(message) for key in signers_of(message) if key in needed})
+    wire = wire_of(
+        message, {key: needed[key].sign(message) for key in signers_of(message) if key in needed}
+    )
     decoded = compared(wire, calls, payer, blockhash=newest.blockhash, limit=limit, price=price)
 
     receipts = tuple(call.accounts["receipt"] for call in decoded if call.name == "claim_grant")
@@ -197,9 +220,11 @@ def prepare(
 
 
 def dry(first: Endpoint, calls: Sequence[Call], payer: str, *, rules: Rules = Rules()) -> Simulated:
-    """Everything that can be known of a transaction without a signature: looked at, simulated, its fee asked, its effects worked out.
+    """Everything that can be known of a transaction without a signature: looked at, simulated, its
+    fee asked, its effects worked out.
 
-    Never raises for what would go wrong with the transaction itself: the answer says it. Raises Silent where the node does.
+    Never raises for what would go wrong with the transaction itself: the answer says it. Raises
+    Silent where the node does.
     """
     writable = writable_of(calls, payer)
     before, clock = _look(first, calls, payer), first.clock()
@@ -211,7 +236,16 @@ def dry(first: Endpoint, calls: Sequence[Call], payer: str, *, rules: Rules = Ru
     stopped: Stopped | None = None
     rows: tuple[Difference, ...] = ()
     try:
-        whole = after(calls, before, payer, fee or 0, first.rent, clock.block_time, strict=rules.strict, rewrites=rules.rewrites)
+        whole = after(
+            calls,
+            before,
+            payer,
+            fee or 0,
+            first.rent,
+            clock.block_time,
+            strict=rules.strict,
+            rewrites=rules.rewrites,
+        )
         left = payer_after(whole, payer, first.rent)
     except Stopped as problem:
         stopped = problem
@@ -238,13 +272,18 @@ def dry(first: Endpoint, calls: Sequence[Call], payer: str, *, rules: Rules = Ru
 
 
 _NOT_CHECKED = (
-    Text("No key was asked for, so no signature was verified.", "鍵を求めていないため、署名は検証していません。"),
     Text(
-        "The simulation took the node's newest blockhash, so the time that signing leaves was not tried.",
+        "No key was asked for, so no signature was verified.",
+        "鍵を求めていないため、署名は検証していません。",
+    ),
+    Text(
+        "The simulation took the node's newest blockhash, so the time that signing leaves was not "
+        "tried.",
         "シミュレーションはノードの最新のブロックハッシュで行ったため、署名後に残る時間は試していません。",
     ),
     Text(
-        "What others send in the meantime is not known: everything is looked at again before it is sent.",
+        "What others send in the meantime is not known: everything is looked at again before it is "
+        "sent.",
         "その間に他者が何を送るかは分かりません。送信の前に、すべてをもう一度確認します。",
     ),
 )
@@ -255,14 +294,24 @@ def _look(first: Endpoint, calls: Sequence[Call], payer: str) -> Mapping[str, He
     return first.accounts([payer, *(meta.pubkey for call in calls for meta in call.metas)])
 
 
-def _as_planned(planned: Mapping[str, Held | None], ends: Mapping[str, Held | None], payer: str) -> None:
-    """What is worked out from the accounts of now is what the plan says, but for the payer's lamports."""
-    rows = [row for row in differences(planned, {key: ends[key] for key in planned if key in ends}) if row.account != payer]
+def _as_planned(
+    planned: Mapping[str, Held | None], ends: Mapping[str, Held | None], payer: str
+) -> None:
+    """What is worked out from the accounts of now is what the plan says, but for the payer's
+    lamports.
+    """
+    rows = [
+        row
+        for row in differences(planned, {key: ends[key] for key in planned if key in ends})
+        if row.account != payer
+    ]
     if rows:
         raise Stopped(
             "not_as_planned",
             sentence(
-                "After it, {first} would not be as the plan says.", "実行後、{first} が計画のとおりになりません。", first=_named(rows)
+                "After it, {first} would not be as the plan says.",
+                "実行後、{first} が計画のとおりになりません。",
+                first=_named(rows),
             ),
             sentence(
                 "nothing was sent; look at what changed since the plan, and plan anew",
@@ -279,18 +328,28 @@ def _differs(rows: Sequence[Difference]) -> None:
             "シミュレーションの結果、{first} があるべき状態と異なります。",
             first=_named(rows),
         ),
-        sentence("nothing was sent; do not go on before you know why", "何も送信していません。理由が分かるまで先に進まないでください"),
+        sentence(
+            "nothing was sent; do not go on before you know why",
+            "何も送信していません。理由が分かるまで先に進まないでください",
+        ),
     )
 
 
 def _named(rows: Sequence[Difference]) -> str:
-    return ", ".join(f"{row.field} of {row.account} ({row.expected} / {row.found})"[:200] for row in rows[:_FEW])
+    return ", ".join(
+        f"{row.field} of {row.account} ({row.expected} / {row.found})"[:200] for row in rows[:_FEW]
+    )
 
 
 def _at_clock_of(
-    found: Mapping[str, Held | None], ends: Mapping[str, Held | None], receipts: Sequence[str], clock: Clock
+    found: Mapping[str, Held | None],
+    ends: Mapping[str, Held | None],
+    receipts: Sequence[str],
+    clock: Clock,
 ) -> Mapping[str, Held | None]:
-    """The expected accounts with the receipts' second as the simulation's bank had it, where it is near the clock that was read."""
+    """The expected accounts with the receipts' second as the simulation's bank had it, where it is
+    near the clock that was read.
+    """
     for key in receipts:
         held = found.get(key)
         if held is not None and len(held.data) >= 8:

@@ -1,4 +1,6 @@
-"""What the grant program's instructions do to accounts, and what it refuses: the program of every era since PoP was introduced."""
+"""What the grant program's instructions do to accounts, and what it refuses: the program of every
+era since PoP was introduced.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,12 @@ from popkit.protocol.accounts import (
     decode_pop_state,
 )
 from popkit.protocol.ed25519 import read_proof
-from popkit.protocol.instructions import FIXED_ACCOUNTS, INSTRUCTIONS, ProgramInstruction, decode_instruction
+from popkit.protocol.instructions import (
+    FIXED_ACCOUNTS,
+    INSTRUCTIONS,
+    ProgramInstruction,
+    decode_instruction,
+)
 from popkit.protocol.keys import (
     ED25519_PROGRAM,
     SYSTEM_PROGRAM,
@@ -45,7 +52,11 @@ def _derived(seeds: list[bytes], program: str) -> tuple[str, int]:
 
 def _check_terms(amount: int, period: int) -> None:
     if not amount or period <= 0:
-        refused(sentence("An amount or a period of zero is refused.", "0 という金額や期間は拒否されます。"))
+        refused(
+            sentence(
+                "An amount or a period of zero is refused.", "0 という金額や期間は拒否されます。"
+            )
+        )
 
 
 def _check_accounts(call: Call, read: ProgramInstruction) -> None:
@@ -54,14 +65,18 @@ def _check_accounts(call: Call, read: ProgramInstruction) -> None:
         if "S" in flags and not meta.is_signer:
             refused(sentence("{name} does not sign.", "{name} が署名していません。", name=name))
         if FIXED_ACCOUNTS.get(name, meta.pubkey) != meta.pubkey:
-            refused(sentence("{name} is {key}.", "{name} が {key} です。", name=name, key=meta.pubkey))
+            refused(
+                sentence("{name} is {key}.", "{name} が {key} です。", name=name, key=meta.pubkey)
+            )
 
 
 @dataclass(slots=True)
 class GrantLedger(Ledger):
-    """Accounts under the grant program. `strict`: claims follow the chain's head or fail; else the head moves with issued_at.
+    """Accounts under the grant program. `strict`: claims follow the chain's head or fail; else the
+    head moves with issued_at.
 
-    `rewrites`: the program is one from before `init`, whose create_grant rewrites a grant that is there.
+    `rewrites`: the program is one from before `init`, whose create_grant rewrites a grant that is
+    there.
     """
 
     strict: bool = False
@@ -75,7 +90,13 @@ class GrantLedger(Ledger):
         if "grant" in read.accounts and read.name != "create_grant":
             held = self.get(read.accounts["grant"])
             if held.owner != call.program:
-                refused(sentence("There is no grant at {grant}.", "{grant} にグラントがありません。", grant=read.accounts["grant"]))
+                refused(
+                    sentence(
+                        "There is no grant at {grant}.",
+                        "{grant} にグラントがありません。",
+                        grant=read.accounts["grant"],
+                    )
+                )
             grant = decode_grant(held.data)
             self._check_grant(read, grant)
         match read.name:
@@ -83,8 +104,15 @@ class GrantLedger(Ledger):
                 self._create(read, call.program)
             case "fund_grant" if grant:
                 if not read.args["amount"]:
-                    refused(sentence("An amount of zero is refused.", "0 という金額は拒否されます。"))
-                self.move(read.accounts["from_ata"], grant.vault, read.args["amount"], read.accounts["funder"])
+                    refused(
+                        sentence("An amount of zero is refused.", "0 という金額は拒否されます。")
+                    )
+                self.move(
+                    read.accounts["from_ata"],
+                    grant.vault,
+                    read.args["amount"],
+                    read.accounts["funder"],
+                )
             case "set_paused" | "set_allowlist_root" if grant:
                 self.write(read.accounts["grant"], replace(grant, **read.args))
             case "update_grant" if grant:
@@ -125,7 +153,12 @@ class GrantLedger(Ledger):
 
     def _create(self, read: ProgramInstruction, program: str) -> None:
         a, args = read.accounts, read.args
-        seeds = [b"grant", key_bytes(a["authority"]), key_bytes(a["mint"]), args["grant_id"].to_bytes(8, "little")]
+        seeds = [
+            b"grant",
+            key_bytes(a["authority"]),
+            key_bytes(a["mint"]),
+            args["grant_id"].to_bytes(8, "little"),
+        ]
         address, bump = _derived(seeds, program)
         vault, _ = _derived([b"vault", key_bytes(address)], program)
         if (address, vault) != (a["grant"], a["vault"]):
@@ -164,7 +197,9 @@ class GrantLedger(Ledger):
         self.write(address, PopConfig(authority, read.args["signer_pubkey"], bump))
 
     def _close(self, read: ProgramInstruction, grant: Grant) -> None:
-        """The vault's tokens to the authority's account, the lamports of both accounts to the authority; both accounts go."""
+        """The vault's tokens to the authority's account, the lamports of both accounts to the
+        authority; both accounts go.
+        """
         a = read.accounts
         amount = int.from_bytes(self._tokens(a["vault"]).data[_AMOUNT], "little")
         if b58encode(self._tokens(a["authority_ata"]).data[32:64]) != a["authority"]:
@@ -179,24 +214,49 @@ class GrantLedger(Ledger):
         self.move(a["vault"], a["authority_ata"], amount, a["grant"])
         for key in (a["vault"], a["grant"]):
             getting = self.get(a["authority"])
-            self.put(a["authority"], replace(getting, lamports=getting.lamports + self.get(key).lamports))
+            self.put(
+                a["authority"], replace(getting, lamports=getting.lamports + self.get(key).lamports)
+            )
             self.put(key, self._empty)
 
-    def _claim(self, read: ProgramInstruction, grant: Grant, program: str, before: Call | None) -> None:
+    def _claim(
+        self, read: ProgramInstruction, grant: Grant, program: str, before: Call | None
+    ) -> None:
         """A receipt, the amount to the claimer, and PopState moved to the proof's entry."""
         a, period = read.accounts, read.args["period_index"]
         if before is None or before.program != ED25519_PROGRAM:
-            refused(sentence("The proof does not stand directly before the claim.", "受給の直前に証明がありません。"))
+            refused(
+                sentence(
+                    "The proof does not stand directly before the claim.",
+                    "受給の直前に証明がありません。",
+                )
+            )
         message = decode_message(read_proof(before.data).message)
-        if (message.grant, message.claimer, message.period_index) != (a["grant"], a["claimer"], period):
+        if (message.grant, message.claimer, message.period_index) != (
+            a["grant"],
+            a["claimer"],
+            period,
+        ):
             refused(sentence("The proof is of another claim.", "証明が別の受給のものです。"))
         is_over = bool(grant.expires_at) and self.now > grant.expires_at
-        if grant.paused or grant.merkle_root != GENESIS_HASH or self.now < grant.start_ts or is_over:
-            refused(sentence("The grant takes no such claim now.", "グラントは現在、この受給を受け付けません。"))
+        if (
+            grant.paused
+            or grant.merkle_root != GENESIS_HASH
+            or self.now < grant.start_ts
+            or is_over
+        ):
+            refused(
+                sentence(
+                    "The grant takes no such claim now.",
+                    "グラントは現在、この受給を受け付けません。",
+                )
+            )
         if period != (self.now - grant.start_ts) // grant.period_seconds:
             refused(
                 sentence(
-                    "The claim's period {period} is not the present one.", "受給の期間 {period} は現在の期間ではありません。", period=period
+                    "The claim's period {period} is not the present one.",
+                    "受給の期間 {period} は現在の期間ではありません。",
+                    period=period,
                 )
             )
         self.make(a["claimer"], a["receipt"], RECEIPT_SIZE, program)
@@ -206,11 +266,22 @@ class GrantLedger(Ledger):
             old = None
         else:
             old = decode_pop_state(self.get(state).data)
-        heads = (GENESIS_HASH, GENESIS_HASH) if old is None else (old.last_global_hash, old.last_stream_hash)
+        heads = (
+            (GENESIS_HASH, GENESIS_HASH)
+            if old is None
+            else (old.last_global_hash, old.last_stream_hash)
+        )
         if self.strict and (message.prev_hash, message.stream_prev_hash) != heads:
-            refused(sentence("The proof does not follow the chain's head.", "証明がチェーンの head に続いていません。"))
+            refused(
+                sentence(
+                    "The proof does not follow the chain's head.",
+                    "証明がチェーンの head に続いていません。",
+                )
+            )
         if self.strict or old is None or message.issued_at >= old.last_issued_at:
             entry = message.entry_hash
-            self.write(state, PopState(a["grant"], entry, entry, period, message.issued_at, True, bump))
+            self.write(
+                state, PopState(a["grant"], entry, entry, period, message.issued_at, True, bump)
+            )
         self.move(a["vault"], a["claimer_ata"], grant.amount_per_period, a["grant"])
         self.write(a["receipt"], ClaimReceipt(a["grant"], a["claimer"], period, self.now))

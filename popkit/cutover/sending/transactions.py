@@ -1,8 +1,10 @@
-"""What a cutover puts into transactions, and reading it back: built from intended calls, compared byte for byte before it is sent.
+"""What a cutover puts into transactions, and reading it back: built from intended calls, compared
+byte for byte before it is sent.
 
-Messages are legacy ones, with accounts in the order that the chain's own library gives them, so that the same calls make the same bytes
-on every machine. What comes back from a signer is decoded again from its bytes, and must be what the same calls make
-(`reference/sending.md` §3 and §4.17): a message that differs in one byte is another transaction.
+Messages are legacy ones, with accounts in the order that the chain's own library gives them, so
+that the same calls make the same bytes on every machine. What comes back from a signer is decoded
+again from its bytes, and must be what the same calls make (`reference/sending.md` §3 and §4.17): a
+message that differs in one byte is another transaction.
 """
 
 from __future__ import annotations
@@ -78,17 +80,30 @@ __all__ = [
 ]
 
 
-def message_of(calls: Iterable[Call], payer: str, blockhash: str, limit: int | None = None, price: int | None = None) -> bytes:
-    """The bytes to be signed: a legacy message of these calls, with the compute budget in front where it is given."""
+def message_of(
+    calls: Iterable[Call],
+    payer: str,
+    blockhash: str,
+    limit: int | None = None,
+    price: int | None = None,
+) -> bytes:
+    """The bytes to be signed: a legacy message of these calls, with the compute budget in front
+    where it is given.
+    """
     items = [
         SoldersInstruction(
             Pubkey.from_string(call.program),
             call.data,
-            [SoldersMeta(Pubkey.from_string(meta.pubkey), meta.is_signer, meta.is_writable) for meta in call.metas],
+            [
+                SoldersMeta(Pubkey.from_string(meta.pubkey), meta.is_signer, meta.is_writable)
+                for meta in call.metas
+            ],
         )
         for call in [*budget(limit, price), *calls]
     ]
-    return bytes(Message.new_with_blockhash(items, Pubkey.from_string(payer), Hash.from_string(blockhash)))
+    return bytes(
+        Message.new_with_blockhash(items, Pubkey.from_string(payer), Hash.from_string(blockhash))
+    )
 
 
 def signers_of(message: bytes) -> tuple[str, ...]:
@@ -98,11 +113,17 @@ def signers_of(message: bytes) -> tuple[str, ...]:
 
 def writable_of(calls: Iterable[Call], payer: str) -> tuple[str, ...]:
     """The accounts that a transaction of these calls may change, the payer first, each once."""
-    return tuple(dict.fromkeys([payer, *(meta.pubkey for call in calls for meta in call.metas if meta.is_writable)]))
+    return tuple(
+        dict.fromkeys(
+            [payer, *(meta.pubkey for call in calls for meta in call.metas if meta.is_writable)]
+        )
+    )
 
 
 def wire_of(message: bytes, signatures: Mapping[str, bytes]) -> bytes:
-    """The transaction's bytes: every signature in its place, each verified. Raises Stopped where one is missing, foreign or false."""
+    """The transaction's bytes: every signature in its place, each verified. Raises Stopped where
+    one is missing, foreign or false.
+    """
     signers = signers_of(message)
     if set(signatures) != set(signers):
         refuse(
@@ -116,13 +137,22 @@ def wire_of(message: bytes, signatures: Mapping[str, bytes]) -> bytes:
     for key in signers:
         if not verify_strict(key_bytes(key), message, signatures[key]):
             refuse(_false_signature(key))
-    return _sized(compact_bytes(len(signers)) + b"".join(signatures[key] for key in signers) + message)
+    return _sized(
+        compact_bytes(len(signers)) + b"".join(signatures[key] for key in signers) + message
+    )
 
 
 def unsigned(message: bytes) -> bytes:
-    """The transaction's bytes with zeros in the place of its signatures, for a simulation that does not verify them."""
+    """The transaction's bytes with zeros in the place of its signatures, for a simulation that does
+    not verify them.
+    """
     if not message or message[0] & 0x80:
-        refuse(sentence("The message is not a legacy message.", "このメッセージはレガシー形式ではありません。"))
+        refuse(
+            sentence(
+                "The message is not a legacy message.",
+                "このメッセージはレガシー形式ではありません。",
+            )
+        )
     return _sized(compact_bytes(message[0]) + bytes(64 * message[0]) + message)
 
 
@@ -143,8 +173,9 @@ def read_back(wire: bytes, program: str) -> list[Decoded]:
 
     Raises Stopped("not_as_intended") for anything that a cutover does not send.
 
-    Refused are: bytes too many or too few, another version than legacy, address tables, an account listed twice, a program that a cutover
-    does not call, an AdvanceNonce, data or accounts that the program would not read whole, a compute budget that is not in front.
+    Refused are: bytes too many or too few, another version than legacy, address tables, an account
+    listed twice, a program that a cutover does not call, an AdvanceNonce, data or accounts that the
+    program would not read whole, a compute budget that is not in front.
     """
     read = _read(wire)
     if read.version != "legacy":
@@ -156,14 +187,29 @@ def read_back(wire: bytes, program: str) -> list[Decoded]:
             )
         )
     if len(set(read.account_keys)) != len(read.account_keys):
-        refuse(sentence("The transaction lists an account twice.", "トランザクションに同じアカウントが二度出ています。"))
+        refuse(
+            sentence(
+                "The transaction lists an account twice.",
+                "トランザクションに同じアカウントが二度出ています。",
+            )
+        )
     found = [decoded(at, instruction, program) for at, instruction in enumerate(read.instructions)]
     if not found:
-        refuse(sentence("The transaction holds no instruction.", "トランザクションに命令が一つもありません。"))
+        refuse(
+            sentence(
+                "The transaction holds no instruction.",
+                "トランザクションに命令が一つもありません。",
+            )
+        )
     names = [each.name for each in found]
     front = sum(1 for each in found if each.program == COMPUTE_BUDGET_PROGRAM)
     if names[:front] != [name for name in ("compute_limit", "compute_price") if name in names]:
-        refuse(sentence("The compute budget is not set once, in front.", "計算予算の設定が、先頭に一度だけという形になっていません。"))
+        refuse(
+            sentence(
+                "The compute budget is not set once, in front.",
+                "計算予算の設定が、先頭に一度だけという形になっていません。",
+            )
+        )
     return found
 
 
@@ -176,17 +222,23 @@ def compared(
     limit: int | None = None,
     price: int | None = None,
 ) -> list[Decoded]:
-    """The instructions of a signed transaction that is exactly what was intended; Stopped("not_as_intended") where it is not.
+    """The instructions of a signed transaction that is exactly what was intended;
+    Stopped("not_as_intended") where it is not.
 
-    It is decoded from its bytes first, so that a refusal names the instruction that differs; then it must be, byte for byte, what the
-    intended calls make; then every signature must hold over those bytes. `blockhash` None takes the one that it names.
+    It is decoded from its bytes first, so that a refusal names the instruction that differs; then
+    it must be, byte for byte, what the intended calls make; then every signature must hold over
+    those bytes. `blockhash` None takes the one that it names.
     """
     program = program_called(call.program for call in intended)
     found = read_back(wire, program)
     read = _read(wire)
     wanted = message_of(intended, payer, blockhash or str(read.blockhash), limit, price)
     if read.message_bytes != wanted:
-        refuse(_first_difference(found, read_back(unsigned(wanted), program), read.account_keys[0], payer))
+        refuse(
+            _first_difference(
+                found, read_back(unsigned(wanted), program), read.account_keys[0], payer
+            )
+        )
     for key, signature in zip(read.account_keys, read.signatures, strict=False):
         if not verify_strict(key_bytes(key), wanted, b58decode(signature)):
             refuse(_false_signature(key))
@@ -222,7 +274,13 @@ def _sized(wire: bytes) -> bytes:
         size=len(wire),
         most=MAX_WIRE,
     )
-    raise Stopped("too_big", reason, sentence("carry its calls out as separate steps", "呼び出しを別々の手順に分けて実行してください"))
+    raise Stopped(
+        "too_big",
+        reason,
+        sentence(
+            "carry its calls out as separate steps", "呼び出しを別々の手順に分けて実行してください"
+        ),
+    )
 
 
 def _read(wire: bytes) -> Transaction:
@@ -238,7 +296,9 @@ def _read(wire: bytes) -> Transaction:
         )
 
 
-def _first_difference(found: Sequence[Decoded], wanted: Sequence[Decoded], payer: str, intended_payer: str) -> Sentence:
+def _first_difference(
+    found: Sequence[Decoded], wanted: Sequence[Decoded], payer: str, intended_payer: str
+) -> Sentence:
     """The first thing by which a message is another than the intended one, in words."""
     if payer != intended_payer:
         return sentence(
@@ -270,5 +330,7 @@ def _first_difference(found: Sequence[Decoded], wanted: Sequence[Decoded], payer
 
 
 def _spelled(call: Decoded) -> str:
-    args = ", ".join(f"{name}={value}" for name, value in [*call.args.items(), *call.accounts.items()])
+    args = ", ".join(
+        f"{name}={value}" for name, value in [*call.args.items(), *call.accounts.items()]
+    )
     return f"{call.name}({args})"

@@ -1,4 +1,6 @@
-"""Trying a transaction on a node before it is sent: its simulation, the units and the fee that it takes."""
+"""Trying a transaction on a node before it is sent: its simulation, the units and the fee that it
+takes.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ ANY_BLOCKHASH = "11111111111111111111111111111111"
 
 
 class WouldFail(Stopped):
-    """The node's simulation fails: `error` is the chain's name for it, `logs` what the programs wrote."""
+    """The node's simulation fails: `error` is the chain's name for it, `logs` what the programs
+    wrote.
+    """
 
     def __init__(self, error: str, logs: Sequence[str]) -> None:
         self.error, self.logs = error, tuple(logs)
@@ -58,15 +62,25 @@ class Trial:
 
 
 def failure_name(err: Any, logs: Sequence[str], programs: Sequence[str]) -> str | None:
-    """The name of an error as the chain gives it (the program's, Anchor's, the runtime's); None for no error."""
+    """The name of an error as the chain gives it (the program's, Anchor's, the runtime's); None for
+    no error.
+    """
     failure = read_failure(err, logs, programs, program=program_called(programs))
     return None if failure is None else failure.error or json.dumps(err, sort_keys=True)
 
 
 def simulate(first: Endpoint, wire: bytes, watched: Sequence[str], *, verify: bool) -> Trial:
-    """Simulate on the endpoint that it will be sent to; `verify`: with its signatures and its own blockhash, as it stands."""
-    config = {"sigVerify": verify, "replaceRecentBlockhash": not verify, "accounts": {"encoding": "base64", "addresses": list(watched)}}
-    result = first.at_newest("simulateTransaction", b64encode(wire).decode(), encoding="base64", **config)
+    """Simulate on the endpoint that it will be sent to; `verify`: with its signatures and its own
+    blockhash, as it stands.
+    """
+    config = {
+        "sigVerify": verify,
+        "replaceRecentBlockhash": not verify,
+        "accounts": {"encoding": "base64", "addresses": list(watched)},
+    }
+    result = first.at_newest(
+        "simulateTransaction", b64encode(wire).decode(), encoding="base64", **config
+    )
     value = result.get("value")
     if not isinstance(value, dict) or "err" not in value:
         raise first.malformed("simulateTransaction")
@@ -77,9 +91,16 @@ def simulate(first: Endpoint, wire: bytes, watched: Sequence[str], *, verify: bo
         raise first.malformed("simulateTransaction")
     found = {key: first.held(row) for key, row in zip(watched, accounts, strict=True)}
     # Where a node gives an emptied account as one without lamports, that is none.
-    found = {key: None if held is not None and held.lamports == 0 else held for key, held in found.items()}
+    found = {
+        key: None if held is not None and held.lamports == 0 else held
+        for key, held in found.items()
+    }
     return Trial(
-        value["err"], first.lines(value.get("logs")), units if type(units) is int and units > 0 else None, found, result["context"]["slot"]
+        value["err"],
+        first.lines(value.get("logs")),
+        units if type(units) is int and units > 0 else None,
+        found,
+        result["context"]["slot"],
     )
 
 
@@ -88,7 +109,10 @@ def refuse_failing(trial: Trial, calls: Sequence[Call]) -> None:
     if trial.err == "BlockhashNotFound":
         raise Stopped(
             "too_late",
-            sentence("Signing took longer than the blockhash lives.", "署名に時間がかかり、ブロックハッシュの有効期限が切れました。"),
+            sentence(
+                "Signing took longer than the blockhash lives.",
+                "署名に時間がかかり、ブロックハッシュの有効期限が切れました。",
+            ),
             sentence(
                 "nothing was sent; start the step again, with the signer at hand",
                 "何も送信していません。署名の準備をしてから、この手順をやり直してください",
@@ -100,14 +124,22 @@ def refuse_failing(trial: Trial, calls: Sequence[Call]) -> None:
 
 
 def limit_of(units: int | None) -> int | None:
-    """The compute limit: what a simulation used, with a margin; None where the node did not say, which leaves the default."""
+    """The compute limit: what a simulation used, with a margin; None where the node did not say,
+    which leaves the default.
+    """
     return None if units is None else min(MOST_UNITS, int(units * _MARGIN) + _SPARE_UNITS)
 
 
 def price_of(first: Endpoint, writable: Sequence[str]) -> int | None:
-    """The price a unit (micro-lamports) that three in four of the newest blocks would have taken; None for nothing."""
+    """The price a unit (micro-lamports) that three in four of the newest blocks would have taken;
+    None for nothing.
+    """
     rows = first.ask("getRecentPrioritizationFees", [list(writable)])
-    fees = sorted(row["prioritizationFee"] for row in rows if isinstance(row, dict) and type(row.get("prioritizationFee")) is int)
+    fees = sorted(
+        row["prioritizationFee"]
+        for row in rows
+        if isinstance(row, dict) and type(row.get("prioritizationFee")) is int
+    )
     return (fees[int(_SHARE * (len(fees) - 1))] or None) if fees else None
 
 
@@ -122,7 +154,10 @@ def fee_of(first: Endpoint, message: bytes) -> int:
     fee = first.fee(message)
     if fee is None:
         raise first.unanswered(
-            sentence("the node does not know the blockhash that it gave a moment ago", "直前に自分が返したブロックハッシュを知りません")
+            sentence(
+                "the node does not know the blockhash that it gave a moment ago",
+                "直前に自分が返したブロックハッシュを知りません",
+            )
         )
     return fee
 
@@ -138,6 +173,7 @@ def capped(fee: int, cap: int) -> None:
                 cap=cap,
             ),
             sentence(
-                "nothing was sent; plan anew with a higher cap, or wait", "何も送信していません。上限を上げて計画し直すか、待ってください"
+                "nothing was sent; plan anew with a higher cap, or wait",
+                "何も送信していません。上限を上げて計画し直すか、待ってください",
             ),
         )

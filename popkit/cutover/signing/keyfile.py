@@ -1,6 +1,8 @@
-"""A solana-keygen file, read only where its place and its mode keep it to its owner. No exception of this module holds a byte of it.
+"""A solana-keygen file, read only where its place and its mode keep it to its owner. No exception
+of this module holds a byte of it.
 
-What is judged is the file that was opened, and never a name a second time: a name can be pointed elsewhere between two looks.
+What is judged is the file that was opened, and never a name a second time: a name can be pointed
+elsewhere between two looks.
 """
 
 from __future__ import annotations
@@ -25,14 +27,18 @@ _REPOSITORIES = (".git", ".hg", ".svn", ".jj", ".bzr")
 _SPACE = b" \t\r\n"
 
 _CHANGE_MODE = Text(
-    "keep it to yourself: `chmod 600`, in a folder of your own; if others could have read it, make a new key",
+    "keep it to yourself: `chmod 600`, in a folder of your own; if others could have read it, make "
+    "a new key",
     "`chmod 600` で自分専用にし、自分のフォルダーに置いてください。他人が読めた可能性があれば、新しい鍵を作ってください",
 )
 _ELSEWHERE = Text(
-    "move it to a folder that is neither copied, shared nor committed, and if that may have happened already, make a new key",
+    "move it to a folder that is neither copied, shared nor committed, and if that may have "
+    "happened already, make a new key",
     "複製、共有、コミットされないフォルダーに移し、すでにされた可能性があれば、新しい鍵を作ってください",
 )
-_NAME_IT = Text("name the file itself, by its own path", "ファイル自体を、実際のパスで指定してください")
+_NAME_IT = Text(
+    "name the file itself, by its own path", "ファイル自体を、実際のパスで指定してください"
+)
 _LOOK = Text(
     "look whether the variable holds the path of the file that you mean",
     "変数に目的のファイルのパスが入っているか確認してください",
@@ -43,25 +49,54 @@ _KEYGEN = Text(
 )
 WHY_NOT: MappingProxyType[str, tuple[Text, Text]] = MappingProxyType(
     {
-        "key_no_file": (Text("there is no such file, or it cannot be read", "ファイルがないか、読めません"), _LOOK),
+        "key_no_file": (
+            Text("there is no such file, or it cannot be read", "ファイルがないか、読めません"),
+            _LOOK,
+        ),
         "key_link": (
-            Text("the file is a link, or has a second name", "ファイルがリンクであるか、別名を持っています"),
+            Text(
+                "the file is a link, or has a second name",
+                "ファイルがリンクであるか、別名を持っています",
+            ),
             _NAME_IT,
         ),
-        "key_not_a_file": (Text("the file is not a plain one", "通常のファイルではありません"), _NAME_IT),
+        "key_not_a_file": (
+            Text("the file is not a plain one", "通常のファイルではありません"),
+            _NAME_IT,
+        ),
         "key_open_to_others": (
-            Text("others than its owner may read or change the file", "所有者以外がファイルを読むか変更できます"),
+            Text(
+                "others than its owner may read or change the file",
+                "所有者以外がファイルを読むか変更できます",
+            ),
             _CHANGE_MODE,
         ),
-        "key_of_another": (Text("the file belongs to another user", "ファイルの所有者が別のユーザーです"), _CHANGE_MODE),
+        "key_of_another": (
+            Text("the file belongs to another user", "ファイルの所有者が別のユーザーです"),
+            _CHANGE_MODE,
+        ),
         "key_in_run": (
-            Text("the file lies in the run's folder, which is handed on", "ファイルが、人に渡す RUN のフォルダーの中にあります"),
+            Text(
+                "the file lies in the run's folder, which is handed on",
+                "ファイルが、人に渡す RUN のフォルダーの中にあります",
+            ),
             _ELSEWHERE,
         ),
-        "key_in_repository": (Text("the file lies in a repository", "ファイルがリポジトリの中にあります"), _ELSEWHERE),
-        "key_form": (Text("the file is not a keypair of 64 numbers", "64 個の数から成る鍵ペアではありません"), _KEYGEN),
+        "key_in_repository": (
+            Text("the file lies in a repository", "ファイルがリポジトリの中にあります"),
+            _ELSEWHERE,
+        ),
+        "key_form": (
+            Text(
+                "the file is not a keypair of 64 numbers", "64 個の数から成る鍵ペアではありません"
+            ),
+            _KEYGEN,
+        ),
         "key_public_half": (
-            Text("the public half of the keypair is not that of its private half", "公開鍵の部分が秘密鍵の部分と合いません"),
+            Text(
+                "the public half of the keypair is not that of its private half",
+                "公開鍵の部分が秘密鍵の部分と合いません",
+            ),
             _KEYGEN,
         ),
     }
@@ -79,12 +114,20 @@ def wiped(raw: memoryview) -> Iterator[None]:
 
 
 def read_keypair(path: Path, run: Path | None, raw: memoryview) -> str | None:
-    """Read a keypair of 64 bytes into `raw`; returns None, or the code of WHY_NOT for which it was refused."""
+    """Read a keypair of 64 bytes into `raw`; returns None, or the code of WHY_NOT for which it was
+    refused.
+    """
     try:
         # Not through a link, and without waiting for whoever would open the other end of a pipe.
-        file = os.open(path.expanduser(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = os.open(
+            path.expanduser(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
     except (OSError, ValueError, RuntimeError) as error:
-        return "key_link" if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.EMLINK) else "key_no_file"
+        return (
+            "key_link"
+            if isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.EMLINK)
+            else "key_no_file"
+        )
     try:
         return _unsafe(file, path.expanduser(), run) or _read(file, raw)
     except OSError:
@@ -115,7 +158,9 @@ def _unsafe(file: int, path: Path, run: Path | None) -> str | None:
 
 
 def _lies_in(path: Path, folder: Path) -> bool:
-    """Whether a folder is above a path, by what folders are and not by their names: one can be mounted under two."""
+    """Whether a folder is above a path, by what folders are and not by their names: one can be
+    mounted under two.
+    """
     try:
         wanted = folder.stat()
     except FileNotFoundError:
@@ -126,7 +171,9 @@ def _lies_in(path: Path, folder: Path) -> bool:
 def _is_repository(folder: Path) -> bool:
     if any((folder / name).exists() for name in _REPOSITORIES):
         return True
-    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    return (
+        (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+    )
 
 
 def _read(file: int, raw: memoryview) -> str | None:
@@ -144,7 +191,8 @@ def _read(file: int, raw: memoryview) -> str | None:
 def _parsed(text: memoryview, raw: memoryview) -> bool:
     """Whether a text is a JSON list of 64 bytes, which then stand in `raw`.
 
-    Read by hand, digit by digit: a JSON library would leave the text and the numbers in memory that nobody can overwrite.
+    Read by hand, digit by digit: a JSON library would leave the text and the numbers in memory that
+    nobody can overwrite.
     """
     count = number = digits = 0
     expects = "["

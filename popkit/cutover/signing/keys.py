@@ -1,17 +1,22 @@
-"""Signers: a private key is used by reference, and every signature is checked before it leaves this module.
+"""Signers: a private key is used by reference, and every signature is checked before it leaves this
+module.
 
-    env:NAME                 the variable NAME (capitals and digits, or letters alone) holds the path of a solana-keygen file
-    cmd:PUBKEY:COMMAND       a program that signs: for a hardware wallet, an agent, or a machine that is on no network
+env:NAME                 the variable NAME (capitals and digits, or letters alone) holds the path of
+a solana-keygen file cmd:PUBKEY:COMMAND       a program that signs: for a hardware wallet, an agent,
+or a machine that is on no network
 
-The command is split as a shell would (quotes count) and started without one. It gets the message as one line of base64 on its
-standard input and answers with the signature, base58 or padded base64, alone on its standard output, within a time limit. Its public
-key is given and not asked for, so that keys can be compared with the plan before any program starts or any button is pressed.
-Nothing that it prints is shown; one that needs to ask a person asks on the terminal itself (/dev/tty).
+The command is split as a shell would (quotes count) and started without one. It gets the message as
+one line of base64 on its standard input and answers with the signature, base58 or padded base64,
+alone on its standard output, within a time limit. Its public key is given and not asked for, so
+that keys can be compared with the plan before any program starts or any button is pressed. Nothing
+that it prints is shown; one that needs to ask a person asks on the terminal itself (/dev/tty).
 
-What is kept from being seen: no repr, text, pickle, message of an error or local variable of a frame here that can raise holds a private
-key; raw bytes are reached through memory views, whose repr shows nothing, and the buffers of the file's text and of the 64 bytes
-are overwritten with zeros. What is not: the key itself stays in this process's memory (inside solders) while a signer lives, copies
-that Python or solders makes on the way are freed and not overwritten, and whoever may read this process's memory can read it.
+What is kept from being seen: no repr, text, pickle, message of an error or local variable of a
+frame here that can raise holds a private key; raw bytes are reached through memory views, whose
+repr shows nothing, and the buffers of the file's text and of the 64 bytes are overwritten with
+zeros. What is not: the key itself stays in this process's memory (inside solders) while a signer
+lives, copies that Python or solders makes on the way are freed and not overwritten, and whoever may
+read this process's memory can read it.
 """
 
 from __future__ import annotations
@@ -37,20 +42,25 @@ from popkit.texts import Text
 SECONDS_TO_SIGN = 60.0
 """Seconds that a command may take: somebody may have to find a button."""
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,60}|[A-Za-z_]{1,61}")
-"""Names that are taken for a variable's, and shown: anything else may be a key that was pasted there."""
+"""Names that are taken for a variable's, and shown: anything else may be a key that was pasted
+there.
+"""
 _MOST_ANSWER = 200
 """Characters of an answer that may be a signature with white space around it."""
 
 HOW_TO_REFER = Text(
-    "give the key as env:NAME, a variable that holds the path of a solana-keygen file, or as cmd:PUBKEY:COMMAND, a program that signs",
+    "give the key as env:NAME, a variable that holds the path of a solana-keygen file, or as "
+    "cmd:PUBKEY:COMMAND, a program that signs",
     "鍵は env:NAME（solana-keygen のファイルのパスを入れた環境変数）または cmd:PUBKEY:COMMAND（署名するプログラム）で指定してください",
 )
 NO_REFERENCE = Text(
-    "the {role} key is not given by a reference; what was given is not shown, as it may be the key itself",
+    "the {role} key is not given by a reference; what was given is not shown, as it may be the key "
+    "itself",
     "{role} の鍵が参照で指定されていません。鍵そのものの可能性があるため、指定された内容は表示しません",
 )
 NOT_SET = Text(
-    "the {role} key is to be read from the file that {reference} names, and that variable is not set",
+    "the {role} key is to be read from the file that {reference} names, and that variable is not "
+    "set",
     "{role} の鍵は {reference} が示すファイルから読みますが、この変数が設定されていません",
 )
 NO_KEY = Text("the {role} key ({reference}): {why}", "{role} の鍵（{reference}）: {why}")
@@ -67,19 +77,23 @@ START_IT = Text(
     "コマンドを手で実行して表示を確認し、同じ参照をもう一度指定してください",
 )
 FAILED = Text(
-    "the program that signs for {role} ({public_key}) ended with {code} and gave no signature; nothing was sent",
+    "the program that signs for {role} ({public_key}) ended with {code} and gave no signature; "
+    "nothing was sent",
     "{role}（{public_key}）の署名プログラムは終了コード {code} で終わり、署名がありません。何も送信していません",
 )
 TOO_LATE = Text(
-    "the program that signs for {role} ({public_key}) gave no signature within {seconds} s and was ended; nothing was sent",
+    "the program that signs for {role} ({public_key}) gave no signature within {seconds} s and was "
+    "ended; nothing was sent",
     "{role}（{public_key}）の署名プログラムは {seconds} 秒以内に署名せず、終了させました。何も送信していません",
 )
 NO_SIGNATURE = Text(
-    "the program that signs for {role} ({public_key}) answered with something else than one signature; nothing was sent",
+    "the program that signs for {role} ({public_key}) answered with something else than one "
+    "signature; nothing was sent",
     "{role}（{public_key}）の署名プログラムの答えは、1 個の署名ではありません。何も送信していません",
 )
 ANSWER_SO = Text(
-    "have it write the signature of the bytes on its standard input, base58 or base64 with its padding, and nothing else",
+    "have it write the signature of the bytes on its standard input, base58 or base64 with its "
+    "padding, and nothing else",
     "標準入力のバイト列への署名だけを、base58 またはパディング付き base64 で出力するようにしてください",
 )
 WRONG_SIGNATURE = Text(
@@ -87,13 +101,16 @@ WRONG_SIGNATURE = Text(
     "{role} の署名は公開鍵 {public_key} では成り立ちません。何も送信していません",
 )
 OTHER_KEY = Text(
-    "have the program sign with the key of that address, and sign the message itself: not its text, not its hash",
+    "have the program sign with the key of that address, and sign the message itself: not its "
+    "text, not its hash",
     "その公開鍵の鍵で、メッセージの文字列やハッシュではなく、メッセージそのものに署名するようにしてください",
 )
 
 
 class Signer(Protocol):
-    """Somebody who can sign: `public_key` in base58, `reference` as it may be written down (no path, no command)."""
+    """Somebody who can sign: `public_key` in base58, `reference` as it may be written down (no
+    path, no command).
+    """
 
     @property
     def public_key(self) -> str: ...
@@ -104,16 +121,22 @@ class Signer(Protocol):
 
 
 class KeyRefused(Stopped):
-    """A key cannot be used as it was given: the reference is not one, or its file is not safe or not a key. Nothing was done."""
+    """A key cannot be used as it was given: the reference is not one, or its file is not safe or
+    not a key. Nothing was done.
+    """
 
     exit_code = EXIT_USAGE
 
 
-def read_key(reference: str, role: str, run: Path | None, *, seconds: float = SECONDS_TO_SIGN) -> Signer:
-    """The signer that a reference names, for a role such as `authority`; `run` is the run's folder, which may hold no key.
+def read_key(
+    reference: str, role: str, run: Path | None, *, seconds: float = SECONDS_TO_SIGN
+) -> Signer:
+    """The signer that a reference names, for a role such as `authority`; `run` is the run's folder,
+    which may hold no key.
 
-    Nothing is started yet. Raises KeyRefused, which shows no more of the reference than a variable's name: `key_reference` for one that
-    is none, `key_not_set`, and the codes of `popkit.cutover.signing.keyfile` for a file that is refused.
+    Nothing is started yet. Raises KeyRefused, which shows no more of the reference than a
+    variable's name: `key_reference` for one that is none, `key_not_set`, and the codes of
+    `popkit.cutover.signing.keyfile` for a file that is refused.
     """
     kind, _, rest = reference.strip().partition(":")
     public_key, _, command = rest.partition(":")
@@ -122,12 +145,22 @@ def read_key(reference: str, role: str, run: Path | None, *, seconds: float = SE
     is_command = kind == "cmd" and is_pubkey(public_key)
     if is_command and (words := _words(command)):
         return CommandSigner(role, public_key, words, seconds)
-    del reference, kind, rest, public_key, command  # a key that was pasted, or a PIN: a traceback may show the variables of this frame
-    raise KeyRefused("key_reference", (NO_COMMAND if is_command else NO_REFERENCE)(role=role), HOW_TO_REFER())
+    del (
+        reference,
+        kind,
+        rest,
+        public_key,
+        command,
+    )  # a key that was pasted, or a PIN: a traceback may show the variables of this frame
+    raise KeyRefused(
+        "key_reference", (NO_COMMAND if is_command else NO_REFERENCE)(role=role), HOW_TO_REFER()
+    )
 
 
 class FileSigner:
-    """A signer with the key in this process's memory. Its repr shows role and public key; it is neither copied nor pickled."""
+    """A signer with the key in this process's memory. Its repr shows role and public key; it is
+    neither copied nor pickled.
+    """
 
     __slots__ = ("_signature_of", "public_key", "reference", "role")
 
@@ -150,11 +183,15 @@ class FileSigner:
 
 
 class CommandSigner:
-    """A signer behind a program, started once for each signature. Its repr shows role and public key, as the command may hold a secret."""
+    """A signer behind a program, started once for each signature. Its repr shows role and public
+    key, as the command may hold a secret.
+    """
 
     __slots__ = ("_seconds", "_words", "public_key", "reference", "role")
 
-    def __init__(self, role: str, public_key: str, words: list[str], seconds: float = SECONDS_TO_SIGN) -> None:
+    def __init__(
+        self, role: str, public_key: str, words: list[str], seconds: float = SECONDS_TO_SIGN
+    ) -> None:
         self.role, self.public_key, self.reference = role, public_key, f"cmd:{public_key}"
         self._words, self._seconds = words, seconds
 
@@ -167,7 +204,8 @@ class CommandSigner:
     def sign(self, message: bytes) -> bytes:
         """The signature, as `Signer` says.
 
-        Raises Stopped: `signer_not_started`, `signer_failed`, `signer_too_late`, `signer_answer`, `signature_wrong`.
+        Raises Stopped: `signer_not_started`, `signer_failed`, `signer_too_late`, `signer_answer`,
+        `signature_wrong`.
         """
         signature, stopped = self._asked(message)
         if stopped is not None:
@@ -175,17 +213,23 @@ class CommandSigner:
         return _held(signature, message, self.public_key, self.role)
 
     def _asked(self, message: bytes) -> tuple[bytes, Stopped | None]:
-        """The signature that the program gave, or why there is none. Raises nothing itself: its frame holds what the program printed."""
+        """The signature that the program gave, or why there is none. Raises nothing itself: its
+        frame holds what the program printed.
+        """
         who: dict[str, object] = {"role": self.role, "public_key": self.public_key}
         answer, code = _answer(self._words, b64encode(message) + b"\n", self._seconds)
         if answer is None and code is None:
             return b"", Stopped("signer_not_started", NOT_STARTED(**who), START_IT())
         if answer is None:
-            return b"", Stopped("signer_too_late", TOO_LATE(seconds=round(self._seconds, 1), **who), START_IT())
+            return b"", Stopped(
+                "signer_too_late", TOO_LATE(seconds=round(self._seconds, 1), **who), START_IT()
+            )
         if code:
             return b"", Stopped("signer_failed", FAILED(code=code, **who), START_IT())
         signature = _read_signature(answer)
-        return signature, None if signature else Stopped("signer_answer", NO_SIGNATURE(**who), ANSWER_SO())
+        return signature, None if signature else Stopped(
+            "signer_answer", NO_SIGNATURE(**who), ANSWER_SO()
+        )
 
 
 def _from_file(reference: str, path: str, role: str, run: Path | None) -> Signer:
@@ -211,12 +255,18 @@ def _words(command: str) -> list[str]:
 def _answer(words: list[str], given: bytes, seconds: float) -> tuple[bytes | None, int | None]:
     """What a program wrote to its standard output, and its exit code.
 
-    (None, None) where it did not start, (None, 0) where it took too long. Of an answer that is longer than a signature the
-    beginning comes back, and the program is ended.
+    (None, None) where it did not start, (None, 0) where it took too long. Of an answer that is
+    longer than a signature the beginning comes back, and the program is ended.
     """
     deadline = time.monotonic() + seconds
     try:
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
     except (OSError, ValueError):
         return None, None
     with process:
@@ -233,7 +283,9 @@ def _answer(words: list[str], given: bytes, seconds: float) -> tuple[bytes | Non
 
 
 def _written(process: subprocess.Popen[bytes], given: bytes, deadline: float) -> bytes | None:
-    """What a program writes until it closes its output, or until that is too long; None where the time is over before."""
+    """What a program writes until it closes its output, or until that is too long; None where the
+    time is over before.
+    """
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -271,7 +323,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _read_signature(answer: bytes) -> bytes:
-    """The 64 bytes that a text stands for, base58 or padded base64; none (b"") where it is anything else."""
+    """The 64 bytes that a text stands for, base58 or padded base64; none (b"") where it is anything
+    else.
+    """
     if len(answer) > _MOST_ANSWER:
         return b""
     try:
@@ -283,7 +337,11 @@ def _read_signature(answer: bytes) -> bytes:
 
 
 def _held(signature: bytes, message: bytes, public_key: str, role: str) -> bytes:
-    """The signature, once it was checked by the rule of the chain. Raises Stopped (`signature_wrong`)."""
+    """The signature, once it was checked by the rule of the chain. Raises Stopped
+    (`signature_wrong`).
+    """
     if not verify_strict(key_bytes(public_key), message, signature):
-        raise Stopped("signature_wrong", WRONG_SIGNATURE(role=role, public_key=public_key), OTHER_KEY())
+        raise Stopped(
+            "signature_wrong", WRONG_SIGNATURE(role=role, public_key=public_key), OTHER_KEY()
+        )
     return signature

@@ -1,4 +1,6 @@
-"""A look for proofs of the new grant that somebody else asked for: each step looks, and the looks of a run must overlap."""
+"""A look for proofs of the new grant that somebody else asked for: each step looks, and the looks
+of a run must overlap.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,14 @@ LOOKS = "anchors_looked"
 
 
 def watch_anchors(step: Step, wallet: str | None = None) -> Sentence:
-    """Look once more for proofs of the new grant, together with every earlier look of this run. Raises Stopped where somebody has one."""
+    """Look once more for proofs of the new grant, together with every earlier look of this run.
+    Raises Stopped where somebody has one.
+    """
     run, new = step.run, step.run.plan.new_grant
     assert new is not None
-    earlier = [Look.from_json(entry.facts["look"]) for entry in run.journal.entries if entry.kind == LOOKS]
+    earlier = [
+        Look.from_json(entry.facts["look"]) for entry in run.journal.entries if entry.kind == LOOKS
+    ]
     seen = watch(run.desk(), [new.address], earlier)
     run.journal.write(LOOKS, step.id, look=seen.looks[-1].as_json())
     others = seen.by_others(wallet)

@@ -1,6 +1,7 @@
 """What every step does: show itself, look without changing anything, act once on a confirmation.
 
-The journal decides what was done. A step that was done shows its earlier result; one whose end is not known does nothing but say so.
+The journal decides what was done. A step that was done shows its earlier result; one whose end is
+not known does nothing but say so.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from popkit.cutover.errors import NotConfirmed, OutcomeUnknown, Stopped
 from popkit.cutover.journals.confirmation import Confirmations
 from popkit.cutover.journals.journal import Entry
-from popkit.cutover.looking import CLUSTER, PLAN, PROGRAM, Looks, Result, age_of_plan, same_cluster, same_program
+from popkit.cutover.looking import (
+    CLUSTER,
+    PLAN,
+    PROGRAM,
+    Looks,
+    Result,
+    age_of_plan,
+    same_cluster,
+    same_program,
+)
 from popkit.cutover.pages.pages import step_screen
 from popkit.cutover.pages.screen import Screen, Tone
 from popkit.cutover.pages.words import STEPS
@@ -25,14 +35,28 @@ if TYPE_CHECKING:
     from popkit.cutover.run import Run
 
 ORDER = Text("order", "順序")
-TOKEN, RESULT, NOT_CHECKED, DRY = Text("token", "トークン"), Text("result", "結果"), Text("not checked", "未確認"), Text("dry run", "予行")
-CLEAN = Text("nothing stands in the way; nothing was changed", "支障はありません。何も変更していません")
+TOKEN, RESULT, NOT_CHECKED, DRY = (
+    Text("token", "トークン"),
+    Text("result", "結果"),
+    Text("not checked", "未確認"),
+    Text("dry run", "予行"),
+)
+CLEAN = Text(
+    "nothing stands in the way; nothing was changed", "支障はありません。何も変更していません"
+)
 STOPS = Text("the step would stop: {reason}", "この手順は中止されます: {reason}")
 IN_ORDER = Text("every step before it is done", "前の手順はすべて実施済みです")
-CONFIRM = Text("with the token, a colon, and the value looked up", "トークン、コロン、確認した値を続けて入力")
-AGAIN = Text("done already at {when}; shown as it was", "{when} に実施済み。当時の結果を表示しています")
+CONFIRM = Text(
+    "with the token, a colon, and the value looked up", "トークン、コロン、確認した値を続けて入力"
+)
+AGAIN = Text(
+    "done already at {when}; shown as it was", "{when} に実施済み。当時の結果を表示しています"
+)
 NO_TOKEN = Text("no token counts for step {step} now", "手順 {step} に有効なトークンがありません")
-DRY_FIRST = Text("run step {step} dry first: it prints one", "先に手順 {step} を予行してください。トークンが表示されます")
+DRY_FIRST = Text(
+    "run step {step} dry first: it prints one",
+    "先に手順 {step} を予行してください。トークンが表示されます",
+)
 FROZEN = "❄"
 
 
@@ -59,7 +83,9 @@ class Step:
         return step_screen(self.run, self.plan).in_language(self.run.language)
 
     def dry(self) -> Screen:
-        """Look and simulate: every check, what could not be checked, and, where nothing stops, the token that confirms the step."""
+        """Look and simulate: every check, what could not be checked, and, where nothing stops, the
+        token that confirms the step.
+        """
         done = self.run.result(self.id)
         if done is not None:
             return self._frozen(done)
@@ -70,7 +96,13 @@ class Step:
         _show(screen, looks)
         self.simulated(screen, looks)
         self._stopped = stopped = looks.stopped
-        self.run.journal.write(LOOKED, self.id, dry=True, checks=_rows(looks), stopped=stopped.code if stopped is not None else None)
+        self.run.journal.write(
+            LOOKED,
+            self.id,
+            dry=True,
+            checks=_rows(looks),
+            stopped=stopped.code if stopped is not None else None,
+        )
         if stopped is not None:
             screen.add(DRY(), STOPS(reason=stopped.reason), stopped.advice, tone="stop")
             screen.exit_code = EXIT_WRONG
@@ -80,14 +112,18 @@ class Step:
         if self.plan.value:
             token = self.confirmations.ask(self.id, self.plan.value)
             screen.add(TOKEN(), token.token, CONFIRM)
-            screen.commands = [*self.before_confirming(), f"popkit cutover step {name} {self.id} --confirm TOKEN:VALUE"]
+            screen.commands = [
+                *self.before_confirming(),
+                f"popkit cutover step {name} {self.id} --confirm TOKEN:VALUE",
+            ]
         else:
             screen.commands = [f"popkit cutover step {name} {self.id} --act"]
         screen.exit_code = EXIT_FINE
         return screen.in_language(self.run.language)
 
     def act(self, confirm: str | None = None) -> Screen:
-        """Look, act, look again. A step that changes something needs `confirm`, "TOKEN:VALUE"; one that was done shows its result.
+        """Look, act, look again. A step that changes something needs `confirm`, "TOKEN:VALUE"; one
+        that was done shows its result.
 
         Raises NotConfirmed, Stopped, or OutcomeUnknown; the journal says how far it came.
         """
@@ -102,14 +138,22 @@ class Step:
             self.forget()
             self.wait_first()
             looks = self.look()
-            self.run.journal.write(LOOKED, self.id, dry=False, checks=_rows(looks), stopped=looks.stopped.code if looks.stopped else None)
+            self.run.journal.write(
+                LOOKED,
+                self.id,
+                dry=False,
+                checks=_rows(looks),
+                stopped=looks.stopped.code if looks.stopped else None,
+            )
             looks.refuse()
             entry = self.carry_out(looks)
             self.finish(entry)
         return self._result(entry)
 
     def finish(self, entry: Entry) -> None:
-        """What follows a step that is done: what it still looks at, and the record. A process that was killed before makes up for it."""
+        """What follows a step that is done: what it still looks at, and the record. A process that
+        was killed before makes up for it.
+        """
         from popkit.cutover.records.record import write_record
 
         self.look_after(entry)
@@ -120,7 +164,9 @@ class Step:
         return []
 
     def token(self) -> str:
-        """The token that counts for this step now. Raises NotConfirmed where none was asked for, or it is too old."""
+        """The token that counts for this step now. Raises NotConfirmed where none was asked for, or
+        it is too old.
+        """
         asked = self.confirmations.outstanding(self.id)
         if asked is None:
             raise NotConfirmed("no_token", NO_TOKEN(step=self.id), DRY_FIRST(step=self.id))
@@ -161,7 +207,9 @@ class Step:
         """What is waited for between the confirmation and the look."""
 
     def look_after(self, entry: Entry) -> None:
-        """What is looked at once after the step was done. It changes nothing and raises nothing: the step stays done."""
+        """What is looked at once after the step was done. It changes nothing and raises nothing:
+        the step stays done.
+        """
 
     def simulated(self, screen: Screen, looks: Looks) -> None:
         """What a dry run shows besides its checks."""
@@ -209,7 +257,14 @@ class Step:
         return IN_ORDER()
 
     def _frozen(self, entry: Entry) -> Screen:
-        screen = Screen(sentence("{mark} {heading}", "{mark} {heading}", mark=FROZEN, heading=STEPS[self.id].heading()))
+        screen = Screen(
+            sentence(
+                "{mark} {heading}",
+                "{mark} {heading}",
+                mark=FROZEN,
+                heading=STEPS[self.id].heading(),
+            )
+        )
         screen.add(RESULT(), AGAIN(when=Moment(int(entry.at.wall))), tone="good")
         self.result_rows(screen, entry)
         return screen.in_language(self.run.language)
@@ -238,4 +293,7 @@ def _show(screen: Screen, looks: Looks) -> None:
 
 
 def _rows(looks: Looks) -> list[dict[str, str]]:
-    return [{"what": str(check.what), "result": check.result, "words": str(check.words)} for check in looks.checks]
+    return [
+        {"what": str(check.what), "result": check.result, "words": str(check.words)}
+        for check in looks.checks
+    ]

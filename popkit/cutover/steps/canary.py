@@ -1,6 +1,8 @@
-"""Step 2.5: a wallet of the operator's takes the first claim on the new grant, and the whole way is checked before anybody is told.
+"""Step 2.5: a wallet of the operator's takes the first claim on the new grant, and the whole way is
+checked before anybody is told.
 
-It goes on where it stopped: a proof that was issued is used, as one that never lands breaks a strict grant.
+It goes on where it stopped: a proof that was issued is used, as one that never lands breaks a
+strict grant.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ WALLET, CLOCK, CLAIM, CHECKS, SERVER = (
     Text("the worker's own", "worker 自身の確認"),
 )
 FIRST = Text("first claim", "最初の claim")
-NOBODY = Text("nobody has claimed on the new grant yet", "新しい grant ではまだ誰も claim していません")
+NOBODY = Text(
+    "nobody has claimed on the new grant yet", "新しい grant ではまだ誰も claim していません"
+)
 MODELS = {"strict": "A", "strict_v2": "B", "relaxed": "D", "head": "E", "pre_pop": "A"}
 """The worker's model where the case holds no anchor that shows it: that of the program's day."""
 STRICT = ("strict", "strict_v2")
@@ -50,7 +54,9 @@ class Canary(Step):
             looks.add(CLOCK, self._left)
 
     def _first(self) -> Text | None:
-        """That nobody claimed on the new grant before. Raises Stopped: a claim that landed is to be verified, not given up as poisoned."""
+        """That nobody claimed on the new grant before. Raises Stopped: a claim that landed is to be
+        verified, not given up as poisoned.
+        """
         place = place_of_new(self.run.plan)
         held = self.run.pair().first.accounts([place.pop_state])[place.pop_state]
         if Notes(self.run.journal, self.id).asked("claim"):
@@ -63,7 +69,12 @@ class Canary(Step):
         key = self.run.key("wallet").public_key
         held = self.run.pair().first.accounts([key])[key]
         lamports = held.lamports if held is not None else 0
-        return sentence("{key} holds {lamports} lamports", "{key} の残高 {lamports} lamports", key=key, lamports=lamports)
+        return sentence(
+            "{key} holds {lamports} lamports",
+            "{key} の残高 {lamports} lamports",
+            key=key,
+            lamports=lamports,
+        )
 
     def _left(self) -> Sentence | None:
         """How long an issued proof can still land; None where none is out."""
@@ -76,7 +87,9 @@ class Canary(Step):
         new, signer = plan.new_grant, plan.signer
         assert new is not None
         assert signer is not None
-        model = (plan.worker.model if plan.worker is not None else None) or MODELS.get(plan.program.era, "A")
+        model = (plan.worker.model if plan.worker is not None else None) or MODELS.get(
+            plan.program.era, "A"
+        )
         return Terms(
             place=place_of_new(plan),
             amount=int(new.terms.amount_per_period),
@@ -103,15 +116,24 @@ class Canary(Step):
         return self._judged(result)
 
     def resolve(self) -> None:
-        """Where nobody knows: settle the claim, if one was sent, without sending anything; then the step can go on. Raises Silent.
+        """Where nobody knows: settle the claim, if one was sent, without sending anything; then the
+        step can go on. Raises Silent.
 
-        A request to the worker leaves nothing to settle: the step asks again where it stopped, and what it is given is held to what the
-        first proof must be before anything is sent.
+        A request to the worker leaves nothing to settle: the step asks again where it stopped, and
+        what it is given is held to what the first proof must be before anything is sent.
         """
         run, pair = self.run, self.run.pair()
         attempts = of_step(run.attempts, self.id)
         if attempts:
-            outcome = resume(attempts[-1].file, pair.first, pair.second, run.journal, self.id, beat=run.beat, sleep=run.sleep)
+            outcome = resume(
+                attempts[-1].file,
+                pair.first,
+                pair.second,
+                run.journal,
+                self.id,
+                beat=run.beat,
+                sleep=run.sleep,
+            )
             if outcome.kind == "unknown":
                 return
         run.journal.write(EXPIRED, self.id, why="run the step again: it goes on where it stopped")
@@ -125,7 +147,22 @@ class Canary(Step):
     def result_rows(self, screen: Screen, entry: Entry) -> None:
         facts = entry.facts
         screen.add(WALLET(), str(facts["wallet"]))
-        screen.add(CLAIM(), str(facts["signature"]), f"slot {facts['slot']}, entry {facts['entry_hash']}", tone="good")
+        screen.add(
+            CLAIM(),
+            str(facts["signature"]),
+            f"slot {facts['slot']}, entry {facts['entry_hash']}",
+            tone="good",
+        )
         held = [str(check["name"]) for check in facts["checks"] if check["holds"] is True]
-        screen.add(CHECKS(), sentence("{n} hold: {names}", "{n} 件成立: {names}", n=len(held), names=", ".join(held)), tone="good")
-        screen.add(SERVER(), ", ".join(f"{name}: {str(value).lower()}" for name, value in facts["by_worker"].items()) or "-")
+        screen.add(
+            CHECKS(),
+            sentence(
+                "{n} hold: {names}", "{n} 件成立: {names}", n=len(held), names=", ".join(held)
+            ),
+            tone="good",
+        )
+        screen.add(
+            SERVER(),
+            ", ".join(f"{name}: {str(value).lower()}" for name, value in facts["by_worker"].items())
+            or "-",
+        )

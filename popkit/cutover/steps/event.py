@@ -1,6 +1,8 @@
-"""Steps 2.4 and 4.1: the new event is linked to the new grant; the old one is closed when the new grant is verified.
+"""Steps 2.4 and 4.1: the new event is linked to the new grant; the old one is closed when the new
+grant is verified.
 
-Nothing about making an event is idempotent at the worker: it is looked for first, sent once, and read back.
+Nothing about making an event is idempotent at the worker: it is looked for first, sent once, and
+read back.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ from popkit.cutover.steps.anchored import watch_anchors
 from popkit.cutover.steps.base import Step
 from popkit.texts import Sentence, Text, sentence
 
-WORKER, EVENT, ANCHORS = Text("worker", "worker"), Text("event", "イベント"), Text("proofs of the new grant", "新しい grant の proof")
+WORKER, EVENT, ANCHORS = (
+    Text("worker", "worker"),
+    Text("event", "イベント"),
+    Text("proofs of the new grant", "新しい grant の proof"),
+)
 READY = Text("answers, and is not frozen", "応答あり、凍結なし")
 
 
@@ -42,19 +48,32 @@ class LinkEvent(Step):
     def look_closer(self, looks: Looks) -> None:
         looks.add(WORKER, lambda: worker_ready(self))
         looks.add(EVENT, self._linked)
-        if looks.stopped is None and self._found() is None:  # else somebody went on, and the canary judges whose proofs those are
+        if (
+            looks.stopped is None and self._found() is None
+        ):  # else somebody went on, and the canary judges whose proofs those are
             looks.add(ANCHORS, lambda: watch_anchors(self))
 
     def _linked(self) -> Sentence | Text:
-        """That no event is linked to the new grant yet, or the one that is as planned. Raises Stopped for any other."""
+        """That no event is linked to the new grant yet, or the one that is as planned. Raises
+        Stopped for any other.
+        """
         found = self._found()
         if found is None:
-            return sentence("no event is linked to the new grant yet", "新しい grant に紐付くイベントはまだありません")
-        return sentence("the event {event} is linked already, as planned", "イベント {event} がすでに計画どおり紐付いています", event=found)
+            return sentence(
+                "no event is linked to the new grant yet",
+                "新しい grant に紐付くイベントはまだありません",
+            )
+        return sentence(
+            "the event {event} is linked already, as planned",
+            "イベント {event} がすでに計画どおり紐付いています",
+            event=found,
+        )
 
     def _found(self) -> str | None:
         desk, fields = self.run.desk(), self.fields
-        link = desk.find_event(fields["solanaAuthority"], fields["solanaMint"], fields["solanaGrantId"])
+        link = desk.find_event(
+            fields["solanaAuthority"], fields["solanaMint"], fields["solanaGrantId"]
+        )
         if link.is_linked is None:
             raise stop("worker_unreachable", why=link.reason)
         if not link.is_linked:
@@ -75,7 +94,9 @@ class LinkEvent(Step):
         return self.settle(self.run.desk().create_event(self.fields, wait=True))
 
     def settle(self, answered: Answered) -> Entry:
-        """Write how the POST ended, read the event back, and hold both against the plan. Raises Stopped."""
+        """Write how the POST ended, read the event back, and hold both against the plan. Raises
+        Stopped.
+        """
         facts = answered.as_json()
         if answered.kind == "not_known":
             self.not_known(answer=facts)
@@ -92,10 +113,14 @@ class LinkEvent(Step):
         return self.done(by="us", event=answered.event, answer=facts)
 
     def resolve(self) -> Entry | None:
-        """Where nobody knows how the POST ended: the event that is linked now, or that none is. Raises Stopped where it is another."""
+        """Where nobody knows how the POST ended: the event that is linked now, or that none is.
+        Raises Stopped where it is another.
+        """
         found = self._found()
         if found is not None:
-            return self.done(by="us or others", event=found)  # as planned either way, and the worker links a grant once
+            return self.done(
+                by="us or others", event=found
+            )  # as planned either way, and the worker links a grant once
         return self.run.journal.write("expired", self.id, why="no event is linked")
 
     def result_rows(self, screen: Screen, entry: Entry) -> None:
@@ -117,7 +142,9 @@ class CloseEvent(Step):
         if answered.kind == "not_known":
             self.not_known(answer=answered.as_json())
         if not answered.is_done:
-            self.failed(Stopped(answered.why, answered.sentence, answered.advice), answer=answered.as_json())
+            self.failed(
+                Stopped(answered.why, answered.sentence, answered.advice), answer=answered.as_json()
+            )
         return self.done(by="us", event=event.old_id, answer=answered.as_json())
 
     def resolve(self) -> Entry | None:

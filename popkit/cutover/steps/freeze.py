@@ -1,4 +1,6 @@
-"""Step 0: freeze. Collect and diagnose again, wait once for what can still land, pause the old grant, then watch what still arrives."""
+"""Step 0: freeze. Collect and diagnose again, wait once for what can still land, pause the old
+grant, then watch what still arrives.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +32,21 @@ CASE, FLIGHT, ANNOUNCE, ARRIVED = (
 )
 FALLBACK, AROUND = Text("meanwhile", "その間"), Text("case", "ケース")
 OFF_CHAIN = Text(
-    "take attendance off the chain (on paper, or by the app's off-chain participation); nothing of it is lost",
+    "take attendance off the chain (on paper, or by the app's off-chain participation); nothing of "
+    "it is lost",
     "出席はチェーン外（紙、またはアプリの off-chain 参加）で記録してください。失われるものはありません",
 )
-NOTHING_FLIES = Text("no proof of the old grant can still land", "元の grant の proof で、まだ取り込まれうるものはありません")
+NOTHING_FLIES = Text(
+    "no proof of the old grant can still land",
+    "元の grant の proof で、まだ取り込まれうるものはありません",
+)
 PAUSED_SINCE = Text(
     "somebody paused the old grant after the plan: no new case is needed to leave it so",
     "計画後に誰かが元の grant を停止しています。このままにするのに新しいケースは不要です",
 )
 LESS = Text(
-    "the new case knows less than the plan's ({because}), and contradicts nothing of it: the last good claim is the same",
+    "the new case knows less than the plan's ({because}), and contradicts nothing of it: the last "
+    "good claim is the same",
     "このケースは計画時より情報が少ない（{because}）ものの、矛盾はありません。直近正常点は同じです",
 )
 WATCH_ROWS = 1000
@@ -47,7 +54,8 @@ WATCHED = "watched"
 
 
 def watch(run: Run) -> Entry:
-    """Look at what still arrives on the old grant after the pause, and write it down, counted and with slots. Raises Silent.
+    """Look at what still arrives on the old grant after the pause, and write it down, counted and
+    with slots. Raises Silent.
 
     Where this run did not pause it, everything after the plan's look at the cluster counts.
     """
@@ -55,9 +63,15 @@ def watch(run: Run) -> Entry:
     slot = paused.facts.get("slot") if paused is not None else None
     if slot is None:
         slot = run.plan.cluster.block.slot if run.plan.cluster is not None else 0
-    later = [row for row in run.pair().first.signatures(run.plan.old_grant.address, limit=WATCH_ROWS) if row["slot"] > slot]
+    later = [
+        row
+        for row in run.pair().first.signatures(run.plan.old_grant.address, limit=WATCH_ROWS)
+        if row["slot"] > slot
+    ]
     accepted = sum(row.get("err") is None for row in later)
-    return run.journal.write(WATCHED, "0", arrived=len(later), accepted=accepted, slots=[row["slot"] for row in later])
+    return run.journal.write(
+        WATCHED, "0", arrived=len(later), accepted=accepted, slots=[row["slot"] for row in later]
+    )
 
 
 def arrived(run: Run, screen: Screen) -> None:
@@ -80,7 +94,9 @@ class Seen:
 
 
 class Freeze(Switch):
-    """Pause the old grant, once nothing can land any more or a person says that the waiting is over."""
+    """Pause the old grant, once nothing can land any more or a person says that the waiting is
+    over.
+    """
 
     wait_over = False
     """Whether a person decided to freeze although proofs can still land."""
@@ -93,11 +109,17 @@ class Freeze(Switch):
             return
         looks.add(CASE, self._same_answer)
         looks.add(FLIGHT, self._in_flight)
-        if looks.stopped is None and self.seen().grant.verdict != self.run.plan.broken.verdict and self._knows_less():
+        if (
+            looks.stopped is None
+            and self.seen().grant.verdict != self.run.plan.broken.verdict
+            and self._knows_less()
+        ):
             looks.note(CASE, LESS(because=self.seen().grant.judgement.because))
 
     def _is_paused_since(self) -> bool:
-        """Whether somebody paused the grant after the plan: then nothing is left that a new answer or a wait could change."""
+        """Whether somebody paused the grant after the plan: then nothing is left that a new answer
+        or a wait could change.
+        """
         return bool(self.plan.instructions) and not self.remaining(self.held())
 
     def seen(self) -> Seen:
@@ -108,15 +130,23 @@ class Freeze(Switch):
             grant = case.diagnose().grant(old)
             # Every proof, not only the line to the worker's head: where the worker follows the chain, none that is on its way is in it.
             waiting = (proof for proof in case.facts.line(old).proofs.values() if not proof.landed)
-            flying = [proof for proof in waiting if proof.issued_at + SKEW_SECONDS >= case.collected_at]
+            flying = [
+                proof for proof in waiting if proof.issued_at + SKEW_SECONDS >= case.collected_at
+            ]
             until = max((proof.issued_at + SKEW_SECONDS for proof in flying), default=None)
             self._seen = Seen(case, grant, until, len(flying))
         return self._seen
 
     def _same_answer(self) -> Sentence:
         seen, plan = self.seen(), self.run.plan
-        is_waited_for = seen.grant.verdict == "in_flight" and seen.flying  # the next check decides about those
-        if seen.grant.verdict != plan.broken.verdict and not is_waited_for and not self._knows_less():
+        is_waited_for = (
+            seen.grant.verdict == "in_flight" and seen.flying
+        )  # the next check decides about those
+        if (
+            seen.grant.verdict != plan.broken.verdict
+            and not is_waited_for
+            and not self._knows_less()
+        ):
             raise stop("other_answer", was=plan.broken.verdict, now=seen.grant.verdict)
         return sentence(
             "{verdict} ({case}); the plan was made for {planned}",
@@ -127,12 +157,16 @@ class Freeze(Switch):
         )
 
     def _knows_less(self) -> bool:
-        """Whether the new case only lacks what the plan's had, as the worker's list shows its newest rows alone, and contradicts nothing.
+        """Whether the new case only lacks what the plan's had, as the worker's list shows its
+        newest rows alone, and contradicts nothing.
 
-        Every look of ours adds rows to that list: the wait and a few dry runs push out what the plan was made from.
+        Every look of ours adds rows to that list: the wait and a few dry runs push out what the
+        plan was made from.
         """
         seen, planned = self.seen(), self.run.plan.broken
-        was, now = ((good or {}).get("signature") for good in (planned.last_good, seen.grant.last_good))
+        was, now = (
+            (good or {}).get("signature") for good in (planned.last_good, seen.grant.last_good)
+        )
         return seen.grant.verdict == "inconclusive" and was == now
 
     def _in_flight(self) -> Sentence:
@@ -151,7 +185,8 @@ class Freeze(Switch):
             if self._has_waited:
                 raise stop("still_in_flight", count=count, until=Moment(seen.until))
             return sentence(
-                "{count} can still land until {until}: once confirmed, this step waits for them first, once, {seconds} s at most",
+                "{count} can still land until {until}: once confirmed, this step waits for them "
+                "first, once, {seconds} s at most",
                 "{count}が {until} までまだ取り込まれる可能性があります。確認後、まず一度だけ、最長 {seconds} 秒待ちます",
                 count=count,
                 until=Moment(seen.until),
@@ -177,13 +212,19 @@ class Freeze(Switch):
         seen = self.seen()
         if not seen.flying or seen.grant.verdict == "broken" or seen.until is None:
             return
-        seconds = min(seen.until - seen.case.collected_at + 1, self.run.plan.limits.wait_for_proofs_seconds)
-        self.run.journal.write("waited", self.id, seconds=seconds, until=seen.until, proofs=seen.flying)
+        seconds = min(
+            seen.until - seen.case.collected_at + 1, self.run.plan.limits.wait_for_proofs_seconds
+        )
+        self.run.journal.write(
+            "waited", self.id, seconds=seconds, until=seen.until, proofs=seen.flying
+        )
         self.run.sleep(seconds)
         self.forget()
 
     def carry_out(self, looks: Looks) -> Entry:
-        return super().carry_out(looks) if self.plan.instructions else self.done(by="others", found=[])
+        return (
+            super().carry_out(looks) if self.plan.instructions else self.done(by="others", found=[])
+        )
 
     def look_after(self, entry: Entry) -> None:
         if self.run.journal.last(WATCHED, self.id) is None:
@@ -199,7 +240,13 @@ class Freeze(Switch):
 
     def _titles(self) -> list[str]:
         event = self.run.plan.event
-        return self._seen.grant.titles if self._seen is not None else [event.title] if event is not None else []
+        return (
+            self._seen.grant.titles
+            if self._seen is not None
+            else [event.title]
+            if event is not None
+            else []
+        )
 
     def result_rows(self, screen: Screen, entry: Entry) -> None:
         if self.plan.instructions or entry.facts.get("done_by") == "others":

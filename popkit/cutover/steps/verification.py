@@ -1,7 +1,8 @@
 """Step 4: the new grant, verified without trusting the server that made it.
 
-It is collected anew through the second endpoint; its verdict and each of its first claims are ours, by popkit and by the stand-alone
-checker; what the worker says of itself is recorded beside, and decides nothing. "Nobody claimed yet" is not green.
+It is collected anew through the second endpoint; its verdict and each of its first claims are ours,
+by popkit and by the stand-alone checker; what the worker says of itself is recorded beside, and
+decides nothing. "Nobody claimed yet" is not green.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from popkit.cutover.journals.journal import Entry
 from popkit.cutover.looking import Looks
 from popkit.cutover.pages.screen import Screen
 from popkit.cutover.reasons import stop
-from popkit.cutover.records.judging import begins_at_genesis, claims_since, grant_of, not_from_genesis, run_checker, unexplained
+from popkit.cutover.records.judging import (
+    begins_at_genesis,
+    claims_since,
+    grant_of,
+    not_from_genesis,
+    run_checker,
+    unexplained,
+)
 from popkit.cutover.steps.base import Step
 from popkit.errors import EXIT_WRONG
 from popkit.texts import Sentence, Text, sentence
@@ -78,12 +86,22 @@ class Verification(Step):
         if grant.verdict not in ("intact", "recovered"):
             raise stop(
                 "not_green",
-                why=sentence("{verdict}: {because}", "{verdict}: {because}", verdict=grant.verdict, because=grant.judgement.because),
+                why=sentence(
+                    "{verdict}: {because}",
+                    "{verdict}: {because}",
+                    verdict=grant.verdict,
+                    because=grant.judgement.because,
+                ),
             )
         critical = unexplained(diagnosis, self.grant, self.run.plan)
         if critical:
             raise stop("not_green", why=", ".join(critical))
-        return sentence("{verdict}, {n} claims accepted", "{verdict}。受理された claim {n} 件", verdict=grant.verdict, n=len(accepted))
+        return sentence(
+            "{verdict}, {n} claims accepted",
+            "{verdict}。受理された claim {n} 件",
+            verdict=grant.verdict,
+            n=len(accepted),
+        )
 
     def accepted(self) -> list[Attempt]:
         """The accepted claims that the cutover made possible, in order."""
@@ -96,18 +114,35 @@ class Verification(Step):
             raise stop("not_green", why=not_from_genesis(first))
         if signer is not None and last.signer != signer.planned:
             raise stop(
-                "not_green", why=sentence("the newest claim was signed by {key}", "最新の claim の署名者は {key} です", key=last.signer)
+                "not_green",
+                why=sentence(
+                    "the newest claim was signed by {key}",
+                    "最新の claim の署名者は {key} です",
+                    key=last.signer,
+                ),
             )
         if self.run.plan.remedy == "signer":
-            return sentence("signed by the plan's key since", "以後の claim は計画の鍵で署名されています")
+            return sentence(
+                "signed by the plan's key since", "以後の claim は計画の鍵で署名されています"
+            )
         return sentence("GENESIS; signed by the plan's key", "GENESIS から開始。計画の鍵で署名")
 
     def _claims(self) -> Sentence:
         checked = [claim.signature for claim in self.accepted()[:MOST_CLAIMS]]
         found = verify(self.case().evidence, checked)
-        wrong = [(section.name, check.title) for section in found.sections for check in section.checks if check.is_wrong]
+        wrong = [
+            (section.name, check.title)
+            for section in found.sections
+            for check in section.checks
+            if check.is_wrong
+        ]
         if wrong:
-            raise stop("not_green", why=sentence("{claim}: {rule}", "{claim}: {rule}", claim=wrong[0][0], rule=wrong[0][1]))
+            raise stop(
+                "not_green",
+                why=sentence(
+                    "{claim}: {rule}", "{claim}: {rule}", claim=wrong[0][0], rule=wrong[0][1]
+                ),
+            )
         open_ = found.counts()["cannot tell"]
         return sentence(
             "{n} verified, no rule is violated; {open} checks cannot tell",
@@ -123,10 +158,17 @@ class Verification(Step):
             first = next(iter(found.violations), "")
             raise stop(
                 "not_green",
-                why=sentence("check.py ends with {code}: {last}", "check.py の終了コード {code}: {last}", code=found.code, last=first),
+                why=sentence(
+                    "check.py ends with {code}: {last}",
+                    "check.py の終了コード {code}: {last}",
+                    code=found.code,
+                    last=first,
+                ),
             )
         return sentence(
-            "check.py finds no violation (exit code {code})", "check.py も違反を見つけません（終了コード {code}）", code=found.code
+            "check.py finds no violation (exit code {code})",
+            "check.py も違反を見つけません（終了コード {code}）",
+            code=found.code,
         )
 
     def _server(self) -> Sentence:
@@ -135,7 +177,9 @@ class Verification(Step):
         return SERVER_SAYS(ok=str(integrity.get("ok")).lower(), checked=integrity.get("checked"))
 
     def _integrity(self) -> dict[str, Any]:
-        """The worker's own check; asked once a look, as every question appends an entry to its audit list."""
+        """The worker's own check; asked once a look, as every question appends an entry to its
+        audit list.
+        """
         if self._by_worker is None:
             self._by_worker = self.run.desk().integrity()
         return self._by_worker

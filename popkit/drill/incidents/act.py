@@ -1,4 +1,6 @@
-"""An act is one thing that happens on a stage; an incident is an act between ordinary claims, or two of them."""
+"""An act is one thing that happens on a stage; an incident is an act between ordinary claims, or
+two of them.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,11 @@ THEN = Text("{first} Then: {second}", "{first} そのあと: {second}")
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing that happens. `eras` it can happen in; `begins` says that nothing may be claimed before it.
+    """One thing that happens. `eras` it can happen in; `begins` says that nothing may be claimed
+    before it.
 
-    `mixes` says that another act may stand beside it in one incident, `ends` that it can only stand last. `model` is the worker's where
-    it is another than the one published with the era's program.
+    `mixes` says that another act may stand beside it in one incident, `ends` that it can only stand
+    last. `model` is the worker's where it is another than the one published with the era's program.
     """
 
     name: str
@@ -54,10 +57,16 @@ class Incident:
     @property
     def told(self) -> object:
         """What is done, as a sentence in either language."""
-        return self.acts[0].told() if len(self.acts) == 1 else THEN(first=self.acts[0].told(), second=self.acts[1].told())
+        return (
+            self.acts[0].told()
+            if len(self.acts) == 1
+            else THEN(first=self.acts[0].told(), second=self.acts[1].told())
+        )
 
     def play(self, era: str, seed: int = 0) -> Stage:
-        """Play it: ordinary claims, the acts, and the time until somebody looks. Raises ValueError for an era it cannot happen in."""
+        """Play it: ordinary claims, the acts, and the time until somebody looks. Raises ValueError
+        for an era it cannot happen in.
+        """
         if era not in self.eras:
             raise ValueError(f"{self.name} cannot happen in {era}; it can in {Listed(self.eras)}")
         terms = {name: value for act in self.acts for name, value in act.terms.items()}
@@ -68,16 +77,26 @@ class Incident:
             act.play(stage)
             stage.wait(5, 40)
         stage.wait(*self.acts[-1].wait)
-        for _ in range(2):  # somebody opens the event's page, as phones do all day: the worker's records go on to now
+        for _ in range(
+            2
+        ):  # somebody opens the event's page, as phones do all day: the worker's records go on to now
             stage.worker.api("GET", EVENTS.path)
             stage.wait(1, 5)
         return stage
 
 
 def mixtures(acts: Iterable[Act]) -> Iterator[Incident]:
-    """Every pair of acts that can stand beside each other in some era, in both orders where both are possible."""
+    """Every pair of acts that can stand beside each other in some era, in both orders where both
+    are possible.
+    """
     for first, second in permutations(acts, 2):
-        if not (first.mixes and second.mixes) or first.ends or second.begins or first.terms or second.terms:
+        if (
+            not (first.mixes and second.mixes)
+            or first.ends
+            or second.begins
+            or first.terms
+            or second.terms
+        ):
             continue
         incident = Incident(f"{first.name}+{second.name}", (first, second))
         if incident.eras:

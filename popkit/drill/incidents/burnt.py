@@ -15,7 +15,12 @@ from popkit.texts import Text
 Change = Callable[[Stage], object]
 
 
-def _burn(stage: Stage, before: Change = lambda stage: None, after: Change = lambda stage: None, **shape: Any) -> None:
+def _burn(
+    stage: Stage,
+    before: Change = lambda stage: None,
+    after: Change = lambda stage: None,
+    **shape: Any,
+) -> None:
     """A wallet takes a proof, something changes, the wallet sends."""
     wallet = stage.wallet()
     proof = stage.proof(wallet)
@@ -81,10 +86,14 @@ def duplicate(stage: Stage) -> None:
     first = stage.send(wallet, proof)
     stage.tell(wallet, first) if first.err is None else stage.lost(proof)
     again = stage.proof(wallet)
-    if again.entry == proof.entry:  # the newest worker hands the same proof out again, which burns nothing
+    if (
+        again.entry == proof.entry
+    ):  # the newest worker hands the same proof out again, which burns nothing
         return
     landed = stage.send(wallet, again)
-    if stage.is_strict:  # under relaxed rules nothing is burnt of somebody who has what the proof was for
+    if (
+        stage.is_strict
+    ):  # under relaxed rules nothing is burnt of somebody who has what the proof was for
         stage.lost(again, *(["duplicate_claim"] if landed.error == 0 else []))
     if first.err is None:
         stage.affected.discard(stage.address(wallet))
@@ -99,7 +108,9 @@ def signer(stage: Stage) -> None:
 
 
 def _by_calendar(stage: Stage) -> None:
-    """The worker's key is derived from a seed and pop-config names the first; claims, and then the day on which the key changes."""
+    """The worker's key is derived from a seed and pop-config names the first; claims, and then the
+    day on which the key changes.
+    """
     stage.worker.rotation = Rotation(sha512(f"{stage.world.name}/hd seed".encode()).digest())
     stage.claims()
     stage.wait(stage.worker.rotation.next(stage.world.now) - stage.world.now + 1)
@@ -138,10 +149,12 @@ ACTS = (
         "同じ期間に同じ人が二度 claim します。"), duplicate),
     Act("signer-mismatch", Text("The worker's key is rotated and pop-config is not.",
         "worker の鍵だけが交換され、pop-config は古いままです。"), signer, ends=True),
-    Act("key-by-calendar", Text("The worker's key changes by the calendar at midnight, and pop-config names the old one.",
+    Act("key-by-calendar", Text("The worker's key changes by the calendar at midnight, and "
+                                "pop-config names the old one.",
         "worker の鍵が暦に従って深夜に替わり、pop-config は古い鍵を指したままです。"),
         rotated_by_calendar, eras=RELAXED, begins=True, mixes=False),
-    Act("key-by-calendar-named", Text("The worker's key changes by the calendar, and pop-config follows in time.",
+    Act("key-by-calendar-named", Text("The worker's key changes by the calendar, and pop-config "
+                                      "follows in time.",
         "worker の鍵が暦に従って替わり、pop-config も間に合って更新されます。"),
         rotated_and_named, eras=RELAXED, begins=True, mixes=False),
 )  # fmt: skip

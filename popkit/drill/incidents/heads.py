@@ -37,9 +37,11 @@ def stream(stage: Stage) -> None:
 
 
 ACTS = (
-    Act("worker-head-rollback", Text("A backup of the worker's heads is put back, and its next proofs stand on an old entry.",
+    Act("worker-head-rollback", Text("A backup of the worker's heads is put back, and its next "
+                                     "proofs stand on an old entry.",
         "worker のヘッドがバックアップに戻され、次の証明が古いエントリーを指します。"), rollback, eras=STRICT, mixes=False),
-    Act("worker-head-reset", Text("The worker's heads are emptied; it starts from GENESIS on a grant that has state.",
+    Act("worker-head-reset", Text("The worker's heads are emptied; it starts from GENESIS on a "
+                                  "grant that has state.",
         "worker のヘッドが消え、状態のあるグラントで GENESIS から始まります。"), reset, eras=STRICT, mixes=False),
     Act("stream-divergence", Text("The worker's stream head is torn from its global one.",
         "worker のストリームヘッドがグローバルヘッドと食い違います。"), stream, eras=STRICT, mixes=False),

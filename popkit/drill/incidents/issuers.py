@@ -41,10 +41,13 @@ def foreign_relaxed(stage: Stage) -> None:
 
 
 ACTS = (
-    Act("foreign-issuer-refused", Text("A second worker with a copy of the key issues a proof, which is refused.",
+    Act("foreign-issuer-refused", Text("A second worker with a copy of the key issues a proof, "
+                                       "which is refused.",
         "鍵の複製を持つ別の worker が証明を発行し、拒否されます。"), foreign_refused, eras=STRICT, mixes=False),
-    Act("foreign-issuer", Text("A second worker with a copy of the key issues a proof, which is accepted.",
+    Act("foreign-issuer", Text("A second worker with a copy of the key issues a proof, which is "
+                               "accepted.",
         "鍵の複製を持つ別の worker の証明が受理されます。"), foreign_accepted, eras=STRICT, mixes=False),
-    Act("foreign-issuer-relaxed", Text("A second worker with a copy of the key issues a proof between the others.",
+    Act("foreign-issuer-relaxed", Text("A second worker with a copy of the key issues a proof "
+                                       "between the others.",
         "鍵の複製を持つ別の worker が、ほかの claim の間に証明を発行します。"), foreign_relaxed, eras=RELAXED),
 )  # fmt: skip

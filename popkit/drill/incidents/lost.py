@@ -48,9 +48,11 @@ def in_flight(stage: Stage) -> None:
 
 
 ACTS = (
-    Act("abandoned-proof", Text("A wallet takes a proof and never sends it; others are refused on chain.",
+    Act("abandoned-proof", Text("A wallet takes a proof and never sends it; others are refused on "
+                                "chain.",
         "あるウォレットが証明を受け取ったまま送信せず、後続の claim がチェーン上で拒否されます。"), abandoned),
-    Act("abandoned-quiet", Text("A wallet takes a proof and never sends it; the others simulate first and send nothing.",
+    Act("abandoned-quiet", Text("A wallet takes a proof and never sends it; the others simulate "
+                                "first and send nothing.",
         "あるウォレットが証明を受け取ったまま送信せず、ほかのウォレットは事前シミュレーションで止まります。"), abandoned_quiet),
     Act("quiet-tail", Text("The newest proof is never sent, and nobody comes after.",
         "最後の証明が送信されず、そのあと誰も claim しません。"), never_sent),

@@ -1,8 +1,9 @@
 """Order of landing: races that heal, and races that are none.
 
-A strict program under a worker that takes parents from clients (model D) exists by the reference: such workers were published from
-2026-03-04 on, relaxed rules from 2026-03-12 on. Nothing is wedged there, but of two proofs on one head the second is refused. A program
-of 2026-02-21 under such a worker is nowhere published together; deployments lag, so that it can happen, and is played as well.
+A strict program under a worker that takes parents from clients (model D) exists by the reference:
+such workers were published from 2026-03-04 on, relaxed rules from 2026-03-12 on. Nothing is wedged
+there, but of two proofs on one head the second is refused. A program of 2026-02-21 under such a
+worker is nowhere published together; deployments lag, so that it can happen, and is played as well.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def race(stage: Stage) -> None:
 
 
 def race_refused(stage: Stage) -> None:
-    """Two wallets take their proofs on one head: the second is refused, asks anew and is accepted, or goes away."""
+    """Two wallets take their proofs on one head: the second is refused, asks anew and is accepted,
+    or goes away.
+    """
     one, other = stage.wallet(), stage.wallet()
     first, second = stage.proof(one), stage.proof(other)
     assert stage.send(one, first).err is None
@@ -47,21 +50,26 @@ def race_refused(stage: Stage) -> None:
 
 
 def lost_and_nothing_wedged(stage: Stage) -> None:
-    """A proof is never sent, and those who come after are accepted: the next parent is the chain's head."""
+    """A proof is never sent, and those who come after are accepted: the next parent is the chain's
+    head.
+    """
     stage.lost(stage.proof(stage.wallet()))
     stage.wait(10, 60)
     stage.claims(1, 3)
 
 
 ACTS = (
-    Act("out-of-order", Text("Two wallets race; the later proof arrives first, is refused, and lands when it is sent again.",
+    Act("out-of-order", Text("Two wallets race; the later proof arrives first, is refused, and "
+                             "lands when it is sent again.",
         "二つのウォレットが競合し、後の証明が先に届いて拒否されますが、再送で受理されます。"), out_of_order, eras=STRICT, mixes=False),
     Act("relaxed-race", Text("Two wallets take their proofs on one head, and both are accepted.",
         "二つのウォレットが同じヘッドの証明を受け取り、どちらも受理されます。"), race, eras=RELAXED),
-    Act("strict-race", Text("Under strict rules two wallets of a later worker take their proofs on one head; the second is refused.",
+    Act("strict-race", Text("Under strict rules two wallets of a later worker take their proofs on "
+                            "one head; the second is refused.",
         "strict 規則のもとで、後期の worker が二つのウォレットに同じヘッドの証明を出し、二つ目が拒否されます。"),
         race_refused, eras=STRICT, mixes=False, model="D"),
-    Act("strict-lost", Text("Under strict rules a proof of a later worker is never sent, and nothing is wedged.",
+    Act("strict-lost", Text("Under strict rules a proof of a later worker is never sent, and "
+                            "nothing is wedged.",
         "strict 規則のもとで、後期の worker の証明が送信されませんが、詰まりは起きません。"),
         lost_and_nothing_wedged, eras=STRICT, mixes=False, model="D"),
 )  # fmt: skip

@@ -63,12 +63,14 @@ def rotated(stage: Stage) -> None:
 
 ACTS = (
     Act("intact", Text("Nothing goes wrong.", "何も起きません。"), nothing, eras=ERAS, mixes=False, wait=(15, 300)),
-    Act("unused", Text("A grant is ready, and nobody has claimed yet.", "グラントは準備済みで、まだ誰も claim していません。"),
+    Act("unused", Text("A grant is ready, and nobody has claimed yet.", "グラントは準備済みで、まだ誰も claim "
+                                                                        "していません。"),
         unused, eras=ERAS, begins=True, mixes=False),
     Act("pause-retry", Text("A claim is refused while the grant is paused and accepted afterwards.",
         "一時停止中に拒否された claim が、再開後に受理されます。"), pause_retry),
     Act("resent", Text("One proof is sent twice.", "同じ証明が二度送信されます。"), resent),
-    Act("stranger", Text("A stranger lands failing claims on the grant.", "第三者が失敗する claim をグラントに送ります。"), stranger),
+    Act("stranger", Text("A stranger lands failing claims on the grant.", "第三者が失敗する claim "
+                                                                          "をグラントに送ります。"), stranger),
     Act("signer-rotated", Text("The worker's key and pop-config change together.",
         "worker の鍵と pop-config が同時に交換されます。"), rotated, mixes=False),
 )  # fmt: skip

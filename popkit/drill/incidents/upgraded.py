@@ -1,7 +1,9 @@
-"""The program is upgraded in the middle: what was wedged is healed by relaxed rules alone; a newer strict program heals nothing.
+"""The program is upgraded in the middle: what was wedged is healed by relaxed rules alone; a newer
+strict program heals nothing.
 
-Each upgrade waits for the day on which the newer program's source exists, so that a break lasts for weeks, as one that nobody looked at
-would. Whether the worker is upgraded with the program is left to chance: deployments lag.
+Each upgrade waits for the day on which the newer program's source exists, so that a break lasts for
+weeks, as one that nobody looked at would. Whether the worker is upgraded with the program is left
+to chance: deployments lag.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ def _upgrade(stage: Stage, build: str) -> None:
 
 
 def _wedge(stage: Stage) -> list[str]:
-    """A proof is lost in one of some ways, and others are refused on chain; gives the wallets that were."""
+    """A proof is lost in one of some ways, and others are refused on chain; gives the wallets that
+    were.
+    """
     stage.chance.choice((lost.never_sent, burnt.paused, burnt.expired))(stage)
     return _refused(stage)
 
@@ -73,13 +77,16 @@ def sound(stage: Stage) -> None:
 
 
 ACTS = (
-    Act("upgrade-heals", Text("A lost proof wedges the grant; weeks later a program with relaxed rules is deployed, and claims land again.",
+    Act("upgrade-heals", Text("A lost proof wedges the grant; weeks later a program with relaxed "
+                              "rules is deployed, and claims land again.",
         "失われた証明でグラントが詰まり、数週間後に relaxed 規則のプログラムが配備されて、claim が再び受理されます。"),
         healed, eras=STRICT, mixes=False),
-    Act("upgrade-heals-nothing", Text("A lost proof wedges the grant; a newer strict program is deployed, and claims are still refused.",
+    Act("upgrade-heals-nothing", Text("A lost proof wedges the grant; a newer strict program is "
+                                      "deployed, and claims are still refused.",
         "失われた証明でグラントが詰まり、新しい strict プログラムが配備されても、claim は拒否され続けます。"),
         not_healed, eras=("strict",), mixes=False),
-    Act("upgrade-then-wedged", Text("A newer strict program is deployed while all is well; a proof is lost under it.",
+    Act("upgrade-then-wedged", Text("A newer strict program is deployed while all is well; a proof "
+                                    "is lost under it.",
         "問題のない間に新しい strict プログラムが配備され、そのもとで証明が失われます。"),
         wedged_after, eras=("strict",), mixes=False),
     Act("upgrade", Text("The next program is deployed while all is well, and nothing goes wrong.",

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from popkit.pages.naming import ISSUERS, fate_of, grant_title
-from popkit.pages.pictures.picture import BLUE, GREY, INK, VERMILION, Picture, drawn, empty, new_figure, put_title
+from popkit.pages.pictures.picture import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILION,
+    Picture,
+    drawn,
+    empty,
+    new_figure,
+    put_title,
+)
 from popkit.pages.text import count, short, utc
 
 if TYPE_CHECKING:
@@ -27,7 +37,10 @@ def fork_lanes(case: Case, grant: str) -> Picture:
     forks = g.forks
     if not forks:
         return empty(
-            title, "No two proofs share a parent." if g.counts.accepted is not None else "Not known: the case holds no transactions."
+            title,
+            "No two proofs share a parent."
+            if g.counts.accepted is not None
+            else "Not known: the case holds no transactions.",
         )
     shown = _that_fit(forks)
     rows = sum(len(fork["children"]) for fork in shown) + len(shown)
@@ -41,15 +54,21 @@ def fork_lanes(case: Case, grant: str) -> Picture:
         _draw_fork(axes, g, fork, top)
         top += len(fork["children"]) + 1
     left_out = len(forks) - len(shown)
-    put_title(figure, title + (f" (the first {len(shown)} of {len(forks)} parents)" if left_out else ""))
+    put_title(
+        figure, title + (f" (the first {len(shown)} of {len(forks)} parents)" if left_out else "")
+    )
     return Picture(
         figure,
-        f"{title}. " + " ".join(_in_words(g, fork) for fork in shown) + (f" {left_out} more not drawn." if left_out else ""),
+        f"{title}. "
+        + " ".join(_in_words(g, fork) for fork in shown)
+        + (f" {left_out} more not drawn." if left_out else ""),
     )
 
 
 def _that_fit(forks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first forks whose children fit together; one fork that is too wide is cut to its first children."""
+    """The first forks whose children fit together; one fork that is too wide is cut to its first
+    children.
+    """
     shown: list[dict[str, Any]] = []
     room = MAX_CHILDREN
     for fork in sorted(forks, key=lambda fork: (fork["kind"] != "fork", fork["parent"])):
@@ -61,7 +80,9 @@ def _that_fit(forks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _ordered(g: GrantDiagnosis, fork: dict[str, Any]) -> list[KnownProof]:
-    return sorted((g.proofs[child] for child in fork["children"]), key=lambda p: (p.issued_at, p.entry))
+    return sorted(
+        (g.proofs[child] for child in fork["children"]), key=lambda p: (p.issued_at, p.entry)
+    )
 
 
 def _draw_fork(axes: Axes, g: GrantDiagnosis, fork: dict[str, Any], top: int) -> None:
@@ -79,7 +100,15 @@ def _draw_fork(axes: Axes, g: GrantDiagnosis, fork: dict[str, Any], top: int) ->
             linestyle="-" if accepted else ":",
             solid_joinstyle="round",
         )
-        axes.plot([2.2], [row], marker="o" if accepted else "X", markersize=8, color=colour, markeredgecolor=INK, markeredgewidth=0.8)
+        axes.plot(
+            [2.2],
+            [row],
+            marker="o" if accepted else "X",
+            markersize=8,
+            color=colour,
+            markeredgecolor=INK,
+            markeredgewidth=0.8,
+        )
         axes.text(2.4, row, short(proof.entry), va="center", family="monospace", fontsize=9)
         axes.text(3.55, row, fate_of(proof), va="center", fontsize=9)
         axes.text(6.6, row, ISSUERS[proof.issuer], va="center", fontsize=9)
@@ -87,5 +116,7 @@ def _draw_fork(axes: Axes, g: GrantDiagnosis, fork: dict[str, Any], top: int) ->
 
 
 def _in_words(g: GrantDiagnosis, fork: dict[str, Any]) -> str:
-    children = "; ".join(f"{short(p.entry)} {fate_of(p)}, {ISSUERS[p.issuer]}" for p in _ordered(g, fork))
+    children = "; ".join(
+        f"{short(p.entry)} {fate_of(p)}, {ISSUERS[p.issuer]}" for p in _ordered(g, fork)
+    )
     return f"A {fork['kind']} on {short(fork['parent'])} with {count(len(fork['children']), 'child', 'children')}: {children}."

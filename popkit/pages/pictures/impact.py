@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from popkit.pages.naming import grant_title
-from popkit.pages.pictures.picture import GREEN, INK, VERMILION, Picture, days, drawn, empty, new_figure, put_title, time_axis
+from popkit.pages.pictures.picture import (
+    GREEN,
+    INK,
+    VERMILION,
+    Picture,
+    days,
+    drawn,
+    empty,
+    new_figure,
+    put_title,
+    time_axis,
+)
 from popkit.pages.pictures.spells import spells
 from popkit.pages.text import count
 
@@ -24,11 +35,37 @@ def impact(case: Case, grant: str) -> Picture:
     rows = g.healing.rows
     if not rows:
         nobody = "No claim of the issuer was refused and no proof was lost."
-        return empty(title, "Not known: the evidence shows nobody, and does not decide." if g.is_undecided else nobody)
+        return empty(
+            title,
+            "Not known: the evidence shows nobody, and does not decide."
+            if g.is_undecided
+            else nobody,
+        )
     series = (
-        ("proof issued, and lost", "D", 5.0, INK, "white", [(t, i) for i, row in enumerate(rows) for t in row.lost_at]),
-        ("claim refused", "x", 6.5, VERMILION, VERMILION, [(t, i) for i, row in enumerate(rows) for t in row.refused_at]),
-        ("accepted later", "^", 6.5, GREEN, GREEN, [(t, i) for i, row in enumerate(rows) for t in row.accepted_since or ()]),
+        (
+            "proof issued, and lost",
+            "D",
+            5.0,
+            INK,
+            "white",
+            [(t, i) for i, row in enumerate(rows) for t in row.lost_at],
+        ),
+        (
+            "claim refused",
+            "x",
+            6.5,
+            VERMILION,
+            VERMILION,
+            [(t, i) for i, row in enumerate(rows) for t in row.refused_at],
+        ),
+        (
+            "accepted later",
+            "^",
+            6.5,
+            GREEN,
+            GREEN,
+            [(t, i) for i, row in enumerate(rows) for t in row.accepted_since or ()],
+        ),
     )
     times = [when for *_, points in series for when, _ in points]
     named = len(rows) <= NAMED_ROWS
@@ -55,7 +92,12 @@ def impact(case: Case, grant: str) -> Picture:
         if number:
             axes.tick_params(labelleft=False)
         elif named:
-            axes.set_yticks(range(len(rows)), [hit.claimer[:8] for hit in rows], family="monospace", fontsize=8.5)
+            axes.set_yticks(
+                range(len(rows)),
+                [hit.claimer[:8] for hit in rows],
+                family="monospace",
+                fontsize=8.5,
+            )
         else:
             axes.set_ylabel(f"{len(rows)} claimers, in the order they were hit")
         if name:
@@ -64,9 +106,21 @@ def impact(case: Case, grant: str) -> Picture:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     found = g.healing
-    refused = "who had a claim refused is not known" if found.with_refusal is None else f"{found.with_refusal} had a claim refused"
+    refused = (
+        "who had a claim refused is not known"
+        if found.with_refusal is None
+        else f"{found.with_refusal} had a claim refused"
+    )
     since = found.with_claim_since
-    later = "who had a claim accepted later is not known" if since is None else f"{since} had a claim accepted later"
-    losses = "who held a proof that was lost is not known" if found.with_loss is None else f"{found.with_loss} held a proof that was lost"
+    later = (
+        "who had a claim accepted later is not known"
+        if since is None
+        else f"{since} had a claim accepted later"
+    )
+    losses = (
+        "who held a proof that was lost is not known"
+        if found.with_loss is None
+        else f"{found.with_loss} held a proof that was lost"
+    )
     hit = f"{count(len(rows), 'claimer')} hit; {refused}, {losses}; "
     return Picture(figure, f"{title}. {hit}{later}.")

@@ -1,4 +1,6 @@
-"""A figure with its alternative text, drawn the same way everywhere: one style, one font that has Japanese, no date inside."""
+"""A figure with its alternative text, drawn the same way everywhere: one style, one font that has
+Japanese, no date inside.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,19 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 # Okabe and Ito's colours: told apart with any colour vision, and of different lightness in grey.
-BLUE, VERMILION, GREEN, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#8A8A8A", "#1A1A1A"
+BLUE, VERMILION, GREEN, ORANGE, GREY, INK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#E69F00",
+    "#8A8A8A",
+    "#1A1A1A",
+)
 DPI = 110
 LAST_SECOND = 7_258_118_400.0
-"""The beginning of 2200: anybody can sign or report a later time, and no axis can show the last of them."""
+"""The beginning of 2200: anybody can sign or report a later time, and no axis can show the last of
+them.
+"""
 WIDTH = 9.0
 """Inches; 990 pixels, which a phone shows at a third and paper in full."""
 
@@ -50,10 +61,14 @@ _STYLE: dict[str, Any] = {
 
 @cache
 def _family() -> list[str]:
-    """The fonts, in the order in which glyphs are looked for; the Japanese one is added to matplotlib's list, not made its default."""
+    """The fonts, in the order in which glyphs are looked for; the Japanese one is added to
+    matplotlib's list, not made its default.
+    """
     from matplotlib import font_manager
 
-    package = importlib.util.find_spec("matplotlib_fontja")  # found, not imported: importing it changes matplotlib's defaults
+    package = importlib.util.find_spec(
+        "matplotlib_fontja"
+    )  # found, not imported: importing it changes matplotlib's defaults
     places = list(package.submodule_search_locations or ()) if package is not None else []
     families = ["DejaVu Sans"]
     for font in sorted(font for place in places for font in Path(place, "fonts").glob("*.ttf")):
@@ -64,7 +79,9 @@ def _family() -> list[str]:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """matplotlib's own defaults with this package's changes, whatever a matplotlibrc says; undone afterwards."""
+    """matplotlib's own defaults with this package's changes, whatever a matplotlibrc says; undone
+    afterwards.
+    """
     import matplotlib
     import matplotlib.style
 
@@ -79,8 +96,8 @@ def style() -> Iterator[None]:
 class Picture:
     """A figure and its `alt` text, which says in words what the picture shows.
 
-    `is_empty` tells that there was nothing to draw. `png` is the same bytes for the same case and matplotlib; Jupyter shows it with
-    its alternative text.
+    `is_empty` tells that there was nothing to draw. `png` is the same bytes for the same case and
+    matplotlib; Jupyter shows it with its alternative text.
     """
 
     figure: Figure = field(repr=False)
@@ -88,7 +105,9 @@ class Picture:
     is_empty: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alt", for_terminal(self.alt))  # one visible line: it quotes errors that a node gave
+        object.__setattr__(
+            self, "alt", for_terminal(self.alt)
+        )  # one visible line: it quotes errors that a node gave
 
     @cached_property
     def png(self) -> bytes:
@@ -98,7 +117,9 @@ class Picture:
             self.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
         return buffer.getvalue()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    def _repr_mimebundle_(
+        self, include: Any = None, exclude: Any = None
+    ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         image = base64.b64encode(self.png).decode("ascii")
         return {"image/png": image, "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
 
@@ -146,7 +167,9 @@ def room(start: float, end: float) -> float:
 
 
 def day(seconds: float) -> float:
-    """A unix second as matplotlib's date number (days since 1970); what lies outside the axis' reach stands at its end."""
+    """A unix second as matplotlib's date number (days since 1970); what lies outside the axis'
+    reach stands at its end.
+    """
     return min(max(seconds, 0.0), LAST_SECOND) / 86400.0
 
 

@@ -9,10 +9,15 @@ ZOOM_SPAN = 6 * 3600
 
 
 def spells(times: Sequence[int], focus: int | None) -> list[tuple[str, int, int]]:
-    """(title, from, to) of what to draw: everything, and the hour around the focus when everything is much longer."""
+    """(title, from, to) of what to draw: everything, and the hour around the focus when everything
+    is much longer.
+    """
     first, last = min(times), max(times)
     whole = [("", first, last)]
     if focus is None or last - first <= ZOOM_SPAN:
         return whole
     near = [when for when in times if -2400 <= when - focus <= 3600]
-    return [("all of it", first, last), ("around the break", min([focus, *near]), max([focus, *near]))]
+    return [
+        ("all of it", first, last),
+        ("around the break", min([focus, *near]), max([focus, *near])),
+    ]

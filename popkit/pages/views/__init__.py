@@ -1,1 +1,3 @@
-"""The tables and notes that the notebooks show: each function takes a case (and a grant) and returns one block."""
+"""The tables and notes that the notebooks show: each function takes a case (and a grant) and
+returns one block.
+"""

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from popkit.diagnosis.proof_rows import Awaited
     from popkit.diagnosis.result import GrantDiagnosis
 
-SOURCES = {"chain": "a landed transaction", "worker": "the worker's records", "client": "wallets' reports"}
+SOURCES = {
+    "chain": "a landed transaction",
+    "worker": "the worker's records",
+    "client": "wallets' reports",
+}
 MAX_ROWS = 50
 """Rows of a list shown at most; findings.json has them all."""
 _NO_TRANSACTIONS = "not known: no transactions are in the case"
 
 
 def last_good(case: Case, grant: str = "") -> Block:
-    """The last accepted claim of each grant: the signature and receipt that the runbook asks to be noted."""
+    """The last accepted claim of each grant: the signature and receipt that the runbook asks to be
+    noted.
+    """
     places = Places(case)
     without = case.diagnose().without_last_good
     return Group([_last_good(g, places, named(g), without(g)) for g in examined(case, grant)])
@@ -39,7 +45,9 @@ def _last_good(g: GrantDiagnosis, places: Places, title: str, without: str) -> B
         {
             "txSignature": Code(g.last_good["signature"]),
             "receiptPubkey": Code(g.last_good["receipt"]),
-            "entry hash": Code(g.last_good["entry_hash"]) if g.last_good["entry_hash"] else "none: a claim without a proof",
+            "entry hash": Code(g.last_good["entry_hash"])
+            if g.last_good["entry_hash"]
+            else "none: a claim without a proof",
             "landed": utc(g.last_good["block_time"]),
             "slot": g.last_good["slot"],
             "stands in": _code(places.spot(g.last_good["signature"])),
@@ -57,7 +65,11 @@ def _first_bad(g: GrantDiagnosis, places: Places) -> Block:
     title, bad, more = named(g), g.first_bad, g.bad
     if bad is None or more is None:
         if g.is_undecided:
-            return Note(f"{title}: which claim was the first bad one, or whether there was any, is not known.", "unsure")
+            return Note(
+                f"{title}: which claim was the first bad one, or whether there was any, is not "
+                f"known.",
+                "unsure",
+            )
         return Note(f"{title}: no claim was refused by a chain rule or burnt.")
     proof = more.proof
     rows: dict[str, Cell] = {
@@ -77,17 +89,25 @@ def _first_bad(g: GrantDiagnosis, places: Places) -> Block:
 
 def _no_signature(g: GrantDiagnosis) -> str:
     """What it means that no transaction of the first bad claim is in the case."""
-    return "none: it never landed" if g.counts.are_whole else "not known: not every transaction of the grant is in the case"
+    return (
+        "none: it never landed"
+        if g.counts.are_whole
+        else "not known: not every transaction of the grant is in the case"
+    )
 
 
 def waiting_for(case: Case, grant: str = "") -> Block:
-    """The proofs that a strict chain waits for: issued on its head and never accepted. Nothing brings them back after 600 seconds."""
+    """The proofs that a strict chain waits for: issued on its head and never accepted. Nothing
+    brings them back after 600 seconds.
+    """
     shown = examined(case, grant)
     rows = [_awaited_row(g, one) for g in shown for one in g.waits_for]
     columns = ("grant", "entry hash", "held by", "issued", "age when collected", "entry hash is")
     undecided = ", ".join(short(g.grant) for g in shown if g.is_undecided and not g.waits_for)
     note = f"Whether a proof is waited for is not known of {undecided}." if undecided else ""
-    empty = f"not known of {undecided}" if undecided else "none: no grant shown here waits for a proof"
+    empty = (
+        f"not known of {undecided}" if undecided else "none: no grant shown here waits for a proof"
+    )
     return Table("Proofs that the chain waits for", columns, rows, empty=empty, note=note)
 
 
@@ -109,7 +129,10 @@ def heads_table(case: Case, grant: str = "") -> Block:
 
 
 def _heads(g: GrantDiagnosis) -> Block:
-    last, takes_parents = g.heads["last_accepted"], g.two_heads.worker is None and g.two_heads.follows_chain
+    last, takes_parents = (
+        g.heads["last_accepted"],
+        g.two_heads.worker is None and g.two_heads.follows_chain,
+    )
     rows: dict[str, Cell] = {
         "on chain (PopState)": _hash(g.heads["on_chain"]),
         "last accepted claim": None if last is None and g.counts.linked == 0 else _hash(last),
@@ -143,7 +166,11 @@ def _hash(value: str | None) -> Cell:
 
 def causes(case: Case, grant: str = "") -> Block:
     """Why: each cause with what shows it, what it means, and what would have ruled it out."""
-    shown = [_cause(f"{named(g)}: {cause.name}", cause) for g in examined(case, grant) for cause in g.causes]
+    shown = [
+        _cause(f"{named(g)}: {cause.name}", cause)
+        for g in examined(case, grant)
+        for cause in g.causes
+    ]
     if shown:
         return Group(shown)
     if any(g.is_undecided for g in examined(case, grant)):
@@ -166,11 +193,19 @@ def _cause(title: str, cause: Cause) -> Block:
 
 
 def forks(case: Case, grant: str = "") -> Block:
-    """Every proof that shares its parent with another: who issued it and what became of it. A race breaks no rule; a fork does."""
+    """Every proof that shares its parent with another: who issued it and what became of it. A race
+    breaks no rule; a fork does.
+    """
     shown = examined(case, grant)
-    rows = [_child_row(g, fork, child) for g in shown for fork in g.forks for child in fork["children"]]
+    rows = [
+        _child_row(g, fork, child) for g in shown for fork in g.forks for child in fork["children"]
+    ]
     columns = ("grant", "kind", "parent", "child", "issued by", "fate", "issued", "claimer")
-    note = f"{count(len(rows) - MAX_ROWS, 'more row')} in findings.json." if len(rows) > MAX_ROWS else ""
+    note = (
+        f"{count(len(rows) - MAX_ROWS, 'more row')} in findings.json."
+        if len(rows) > MAX_ROWS
+        else ""
+    )
     empty = _NO_TRANSACTIONS if _lack_transactions(shown) else "none: every parent has one child"
     return Table("Proofs that share a parent", columns, rows[:MAX_ROWS], empty=empty, note=note)
 
@@ -196,15 +231,21 @@ def _lack_transactions(shown: list[GrantDiagnosis]) -> bool:
 
 
 def equivocations(case: Case, grant: str = "") -> Block:
-    """Pairs of validly signed proofs for one grant, claimer and period on one parent: the two messages alone show it."""
+    """Pairs of validly signed proofs for one grant, claimer and period on one parent: the two
+    messages alone show it.
+    """
     rows: list[list[Cell]] = []
     shown = examined(case, grant)
     for g in shown:
         for first, second in g.equivocations:
             one = g.proofs[first]
-            rows.append([Code(short(g.grant)), Code(one.claimer), one.period, Code(first), Code(second)])
+            rows.append(
+                [Code(short(g.grant)), Code(one.claimer), one.period, Code(first), Code(second)]
+            )
     empty = _NO_TRANSACTIONS if _lack_transactions(shown) else "none"
-    return Table("Equivocations", ("grant", "claimer", "period", "one proof", "the other"), rows, empty=empty)
+    return Table(
+        "Equivocations", ("grant", "claimer", "period", "one proof", "the other"), rows, empty=empty
+    )
 
 
 def successors(case: Case, grant: str = "") -> Block:
@@ -219,10 +260,21 @@ def successors(case: Case, grant: str = "") -> Block:
             continue
         new = diagnosis.grant(old.superseded_by)
         begins = "no claim yet" if new.counts.linked == 0 else YES_NO[new.begins_at_genesis]
-        rows.append([Code(old.grant), Mark(old.verdict), Code(new.grant), grant_mark(diagnosis, new), begins, YES_NO[new.paused]])
+        rows.append(
+            [
+                Code(old.grant),
+                Mark(old.verdict),
+                Code(new.grant),
+                grant_mark(diagnosis, new),
+                begins,
+                YES_NO[new.paused],
+            ]
+        )
     columns = ("old grant", "verdict", "new grant", "its verdict", "begins at GENESIS", "paused")
     if not rows and diagnosis.verdict == "inconclusive":
-        return Note("Whether a cutover is needed is not decided yet: see what was not checked.", "unsure")
+        return Note(
+            "Whether a cutover is needed is not decided yet: see what was not checked.", "unsure"
+        )
     empty = "no grant shown here needs a cutover"
     return Table("From old grant to new", columns, rows, empty=empty)
 
@@ -231,7 +283,14 @@ def frozen_as(case: Case) -> Block:
     """The bytes that stand for the old chain: the case's files with their digests."""
     digests = case.diagnose().collection.digests
     if digests is None:
-        return Note("The case has no manifest: that its bytes are those collected cannot be shown.", "unsure")
+        return Note(
+            "The case has no manifest: that its bytes are those collected cannot be shown.",
+            "unsure",
+        )
     shown = [[Code(name), Code(sha256)] for name, sha256 in sorted(digests.items())]
-    note = f"{count(len(shown) - MAX_ROWS, 'more file')} in manifest-sha256.txt." if len(shown) > MAX_ROWS else ""
+    note = (
+        f"{count(len(shown) - MAX_ROWS, 'more file')} in manifest-sha256.txt."
+        if len(shown) > MAX_ROWS
+        else ""
+    )
     return Table("Files of the case", ("file", "sha256"), shown[:MAX_ROWS], note=note)

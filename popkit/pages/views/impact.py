@@ -19,7 +19,9 @@ MAX_PEOPLE = 300
 
 
 def who_was_hit(case: Case, grant: str = "") -> Block:
-    """Every claimer whose claim was refused or whose proof was lost: what they met first, and whether they have a claim since."""
+    """Every claimer whose claim was refused or whose proof was lost: what they met first, and
+    whether they have a claim since.
+    """
     return Group([_hit_table(g) for g in examined(case, grant)])
 
 
@@ -45,23 +47,44 @@ def _hit_table(g: GrantDiagnosis) -> Block:
 
 def _hit_row(row: HitRow) -> list[Cell]:
     errors = tuple("refused, error not known" if error is None else error for error in row.errors)
-    unsent = "proof lost: never sent, or refused before it landed" if row.refused is not None else "proof lost"
+    unsent = (
+        "proof lost: never sent, or refused before it landed"
+        if row.refused is not None
+        else "proof lost"
+    )
     how: Cell = Lines(errors) if errors else unsent
-    since = utc(row.accepted_since[0]) if row.accepted_since else {True: "had one before", False: "no", None: NOT_KNOWN}[row.is_served]
+    since = (
+        utc(row.accepted_since[0])
+        if row.accepted_since
+        else {True: "had one before", False: "no", None: NOT_KNOWN}[row.is_served]
+    )
     return [Code(row.claimer), utc(row.first), known(row.refused), how, known(row.lost), since]
 
 
 def who_needs_a_claim(case: Case, grant: str = "") -> Block:
-    """The wallets without an accepted claim of their grant and period, and whether the new grant has served them."""
+    """The wallets without an accepted claim of their grant and period, and whether the new grant
+    has served them.
+    """
     shown = examined(case, grant)
     rows: list[list[Cell]] = []
     for g in shown:
         new = Code(short(g.superseded_by)) if g.superseded_by else "no new grant yet"
         served = NOT_KNOWN if g.superseded_by else "no"
         for one in g.healing.owed or ():
-            rows.append([Code(short(g.grant)), Code(one.claimer), new, YES_NO[one.is_served] if one.is_served is not None else served])
+            rows.append(
+                [
+                    Code(short(g.grant)),
+                    Code(one.claimer),
+                    new,
+                    YES_NO[one.is_served] if one.is_served is not None else served,
+                ]
+            )
     if not rows and case.diagnose().verdict in ("in_flight", "inconclusive"):
-        return Note("Nobody is known to be without a claim yet; the evidence is too early or incomplete to say that nobody is.", "unsure")
+        return Note(
+            "Nobody is known to be without a claim yet; the evidence is too early or incomplete to "
+            "say that nobody is.",
+            "unsure",
+        )
     return Table(
         "Wallets to serve on the new grant",
         ("old grant", "wallet", "new grant", "served there"),
@@ -76,4 +99,12 @@ def _still_open(shown: list[GrantDiagnosis]) -> str:
     waiting = still_open(shown)
     counts = [] if waiting is None else [f"{count(waiting, 'wallet')} still without a claim."]
     undecided = [short(g.grant) for g in shown if g.healing.still_open is None]
-    return " ".join([*counts, *(f"Who of grant {grant} is still without a claim is not known." for grant in undecided)])
+    return " ".join(
+        [
+            *counts,
+            *(
+                f"Who of grant {grant} is still without a claim is not known."
+                for grant in undecided
+            ),
+        ]
+    )

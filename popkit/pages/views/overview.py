@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from popkit.diagnosis.result import Diagnosis, GrantDiagnosis
     from popkit.diagnosis.tallies import FindingGroup
 
-EXIT_MEANINGS = {0: "0: nothing is wrong now", 1: "1: something is wrong", 3: "3: the evidence does not decide"}
+EXIT_MEANINGS = {
+    0: "0: nothing is wrong now",
+    1: "1: something is wrong",
+    3: "3: the evidence does not decide",
+}
 MAX_FINDINGS = 60
 """Kinds of findings shown, gravest first; findings.json has them all."""
 SHOWN_PLACES = 3
@@ -96,18 +100,29 @@ def _card(diagnosis: Diagnosis, g: GrantDiagnosis) -> Facts:
 
 
 def what_to_do_now(case: Case, grant: str = "") -> Block:
-    """The runbook's steps for each verdict; critical findings first, because they stand whatever the verdict."""
+    """The runbook's steps for each verdict; critical findings first, because they stand whatever
+    the verdict.
+    """
     blocks: list[Block] = []
-    urgent = sorted({f.code for f in case.diagnose().findings if f.severity == "critical" and f.code != "chain_broken"})
+    urgent = sorted(
+        {
+            f.code
+            for f in case.diagnose().findings
+            if f.severity == "critical" and f.code != "chain_broken"
+        }
+    )
     if urgent:
         advice = [f"{RULES[code].meaning} {RULES[code].advice}" for code in urgent]
         blocks.append(Steps("First, because a critical finding stands", advice))
     for g in examined(case, grant):
         if g.superseded_by and g.verdict == "broken":
             steps = [
-                f"Step 2 is done: grant {short(g.superseded_by)} took over. See who still lacks a claim (Step 2.2).",
-                "Step 3: leave this chain as it is, as evidence; see that every QR code leads to the new grant.",
-                "Step 4: verify the new grant without trusting the server; record audit-integrity and receipt checks.",
+                f"Step 2 is done: grant {short(g.superseded_by)} took over. See who still lacks a "
+                f"claim (Step 2.2).",
+                "Step 3: leave this chain as it is, as evidence; see that every QR code leads to "
+                "the new grant.",
+                "Step 4: verify the new grant without trusting the server; record audit-integrity "
+                "and receipt checks.",
             ]
         else:
             steps = [step.strip() for step in g.steps]
@@ -119,31 +134,70 @@ def coverage(case: Case) -> Block:
     """What was checked, and what could not be and would change the answer."""
     rows = case.diagnose().coverage
     checked = Table("Checked", ("what",), [[row.text] for row in ascending(rows.checked)])
-    missing = Table("Not checked", ("what",), [[row.text] for row in ascending(rows.not_checked)], empty="nothing was left unchecked")
+    missing = Table(
+        "Not checked",
+        ("what",),
+        [[row.text] for row in ascending(rows.not_checked)],
+        empty="nothing was left unchecked",
+    )
     return Group([missing, checked, *_collection(case.diagnose().collection)])
 
 
 def _collection(collection: Collection) -> list[Block]:
-    """How the case was collected: what its collector states, and whether the custody record holds. [] where it says nothing."""
+    """How the case was collected: what its collector states, and whether the custody record holds.
+    [] where it says nothing.
+    """
     blocks: list[Block] = []
     rows: list[list[Cell]] = []
     for stated in collection.stated:
-        reasons = [f"because {why}" for why in stated.because] + [f"cannot tell {why}" for why in stated.unsure]
-        complete, why = Mark("complete" if stated.complete else "incomplete"), Lines(tuple(reasons)) if reasons else "—"
-        rows.append([stated.role, Code(short(stated.address)), known(stated.signatures), complete, stated.held, why])
+        reasons = [f"because {why}" for why in stated.because] + [
+            f"cannot tell {why}" for why in stated.unsure
+        ]
+        complete, why = (
+            Mark("complete" if stated.complete else "incomplete"),
+            Lines(tuple(reasons)) if reasons else "—",
+        )
+        rows.append(
+            [
+                stated.role,
+                Code(short(stated.address)),
+                known(stated.signatures),
+                complete,
+                stated.held,
+                why,
+            ]
+        )
     if rows:
-        columns = ("role", "address", "signatures", "is it all there", "checks that hold", "why not, and what cannot be told")
-        blocks.append(Table("How complete the collection is, as its collector states", columns, rows))
+        columns = (
+            "role",
+            "address",
+            "signatures",
+            "is it all there",
+            "checks that hold",
+            "why not, and what cannot be told",
+        )
+        blocks.append(
+            Table("How complete the collection is, as its collector states", columns, rows)
+        )
     if collection.custody is not None:
-        record: list[list[Cell]] = [[Mark(collection.custody.outcome), line] for line in collection.custody.lines[:MAX_BREAKS]]
-        blocks.append(Table("The custody record (custody.jsonl)", ("outcome", "what that says"), record))
+        record: list[list[Cell]] = [
+            [Mark(collection.custody.outcome), line]
+            for line in collection.custody.lines[:MAX_BREAKS]
+        ]
+        blocks.append(
+            Table("The custody record (custody.jsonl)", ("outcome", "what that says"), record)
+        )
     return blocks
 
 
 def findings(case: Case, grant: str = "") -> Block:
-    """Every finding, gravest first: what was expected, what was seen, where it stands, and what it means."""
+    """Every finding, gravest first: what was expected, what was seen, where it stands, and what it
+    means.
+    """
     wanted = {None, *(g.grant for g in examined(case, grant))} if grant else None
-    groups = [group for group in case.diagnose().finding_groups if wanted is None or group.grant in wanted]
+    groups = [
+        group for group in case.diagnose().finding_groups if wanted is None or group.grant in wanted
+    ]
     places = Places(case)
     table = [_finding_row(group, places) for group in groups[:MAX_FINDINGS]]
     columns = ("severity", "what", "grant", "expected", "observed", "where")
@@ -158,7 +212,11 @@ def _finding_row(group: FindingGroup, places: Places) -> list[Cell]:
     code = first.code if len(group.findings) == 1 else f"{first.code} (×{len(group.findings)})"
     seen = first.observed or (f"not checked: {first.not_checked}" if first.not_checked else None)
     where = [places.of(finding) for finding in group.findings[:SHOWN_PLACES]]
-    more = [f"and {len(group.findings) - SHOWN_PLACES} more"] if len(group.findings) > SHOWN_PLACES else []
+    more = (
+        [f"and {len(group.findings) - SHOWN_PLACES} more"]
+        if len(group.findings) > SHOWN_PLACES
+        else []
+    )
     what = Lines((Code(code), RULES[first.code].meaning))
     grant = Code(short(first.grant)) if first.grant else None
     return [Mark(first.severity), what, grant, first.expected, seen, Lines((*where, *more))]

@@ -1,4 +1,6 @@
-"""What goes into the incident's record: the timeline and the statement, each fact with its place (runbook Step 4)."""
+"""What goes into the incident's record: the timeline and the statement, each fact with its place
+(runbook Step 4).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,14 @@ def statement(case: Case, grant: str = "") -> Block:
     """The answer in sentences that can be quoted, one block a grant."""
     diagnosis = case.diagnose()
     blocks: list[Block] = [
-        Facts(f"Case {case.name}", {"verdict": case_mark(diagnosis), "as of": utc(diagnosis.as_of), "exit code": diagnosis.exit_code}),
+        Facts(
+            f"Case {case.name}",
+            {
+                "verdict": case_mark(diagnosis),
+                "as of": utc(diagnosis.as_of),
+                "exit code": diagnosis.exit_code,
+            },
+        ),
     ]
     blocks += [_statement(diagnosis, g) for g in examined(case, grant)]
     return Group(blocks)
@@ -54,12 +63,22 @@ def _statement(diagnosis: Diagnosis, g: GrantDiagnosis) -> Block:
         "verdict": f"{g.verdict}: {g.judgement.because}",
         "claims": _claims(g.counts),
         "cause": "; ".join(f"{cause.name}: {cause.because}" for cause in g.causes) or g.no_cause,
-        "last good": Code(g.last_good["signature"]) if g.last_good else diagnosis.without_last_good(g),
-        "first bad": Code(g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"]) if g.first_bad else nothing_bad,
+        "last good": Code(g.last_good["signature"])
+        if g.last_good
+        else diagnosis.without_last_good(g),
+        "first bad": Code(
+            g.first_bad["signature"] or g.first_bad["entry_hash"] or g.first_bad["source"]
+        )
+        if g.first_bad
+        else nothing_bad,
         "people affected": NOT_KNOWN
         if g.affected_claimers is None
         else f"{count(len(g.affected_claimers), 'wallet')} without a claim of this grant",
-        **({"cut over": Lines(tuple(line for one in g.declared for line in one.lines))} if g.declared else {}),
+        **(
+            {"cut over": Lines(tuple(line for one in g.declared for line in one.lines))}
+            if g.declared
+            else {}
+        ),
         "replaced by": Code(g.superseded_by) if g.superseded_by else None,
         "rules": ", ".join(g.eras) or (NOT_KNOWN if g.counts.accepted is None else None),
     }
@@ -67,23 +86,59 @@ def _statement(diagnosis: Diagnosis, g: GrantDiagnosis) -> Block:
 
 
 def _claims(counts: ClaimCounts) -> str:
-    return NOT_KNOWN if counts.accepted is None else f"{counts.accepted} accepted, {counts.refused} refused"
+    return (
+        NOT_KNOWN
+        if counts.accepted is None
+        else f"{counts.accepted} accepted, {counts.refused} refused"
+    )
 
 
 def timeline(case: Case, grant: str = "") -> Block:
-    """What happened in which order: administrators' steps, first and last claims, the lost proof, the first refusal; with places."""
+    """What happened in which order: administrators' steps, first and last claims, the lost proof,
+    the first refusal; with places.
+    """
     places, diagnosis = Places(case), case.diagnose()
     events: set[Event] = set()
     shown = examined(case, grant)
     for g in shown:
-        events |= {*g.timeline, *(diagnosis.grant(g.superseded_by).timeline if g.superseded_by else ())}
-    ordered = sorted(events, key=lambda event: (event.time is None, event.time or 0, short(event.grant), _what(event), event.key))
+        events |= {
+            *g.timeline,
+            *(diagnosis.grant(g.superseded_by).timeline if g.superseded_by else ()),
+        }
+    ordered = sorted(
+        events,
+        key=lambda event: (
+            event.time is None,
+            event.time or 0,
+            short(event.grant),
+            _what(event),
+            event.key,
+        ),
+    )
     rows: list[list[Cell]] = []
     for event in ordered[:MAX_EVENTS]:
-        rows.append([utc(event.time), Code(short(event.grant)), _what(event), Code(short(event.key)), places.spot(event.key)])
-    note = f"{count(len(ordered) - MAX_EVENTS, 'more event')} left out." if len(ordered) > MAX_EVENTS else ""
-    empty = "not known: the evidence names no event" if any(g.is_undecided for g in shown) else "nothing happened"
-    return Table("Timeline, UTC", ("when", "grant", "what", "key", "where"), rows, empty=empty, note=note)
+        rows.append(
+            [
+                utc(event.time),
+                Code(short(event.grant)),
+                _what(event),
+                Code(short(event.key)),
+                places.spot(event.key),
+            ]
+        )
+    note = (
+        f"{count(len(ordered) - MAX_EVENTS, 'more event')} left out."
+        if len(ordered) > MAX_EVENTS
+        else ""
+    )
+    empty = (
+        "not known: the evidence names no event"
+        if any(g.is_undecided for g in shown)
+        else "nothing happened"
+    )
+    return Table(
+        "Timeline, UTC", ("when", "grant", "what", "key", "where"), rows, empty=empty, note=note
+    )
 
 
 def _what(event: Event) -> str:

@@ -243,7 +243,9 @@ def grant_reuse(side: GrantSide) -> Iterator[Answer]:
     """The cause of that name."""
     for cause in side.causes:
         if cause.name == "grant_reuse":
-            yield GRANT_REUSE.violated(("worker/events.json", side.grant), _ONE_EVENT(), cause.because)
+            yield GRANT_REUSE.violated(
+                ("worker/events.json", side.grant), _ONE_EVENT(), cause.because
+            )
 
 
 SUPERSEDED = Rule(
