@@ -184,9 +184,15 @@ def _totals(verification: Verification, language: Language) -> Iterator[str]:
     """
     yield VERIFIED.in_language(language)
     for subject, text in SUBJECTS.items():
-        counts = verification.counts(subject)
+        counts, is_counted = verification.counts(subject), subject in COUNTED
+        if (
+            subject == "coverage"
+        ):  # each part of the evidence counts: none of them is wrong or right
+            sections = (s for s in verification.sections if s.subject == subject)
+            counts, is_counted = Counter(c.status for s in sections for c in s.checks), True
         if counts:
-            yield f"  {MARKS[_worst(counts)]} {text.in_language(language)}: {_tally(counts, language, subject in COUNTED)}"
+            tally = _tally(counts, language, is_counted)
+            yield f"  {MARKS[_worst(counts)]} {text.in_language(language)}: {tally}"
     single = Counter(
         outcome(check) for section in verification.sections for check in section.checks
     )

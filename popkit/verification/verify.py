@@ -40,7 +40,6 @@ OF_CASE = Text(
     "断絶した grant がなく、critical の所見もないこと",
 )
 SOUND = Listed(("intact", "recovered", "in_flight", "unused"), or_=True)
-FOUND = Text("{verdict}: {because}", "{verdict}: {because}")
 SUMMED_UP = Text("{verdict}, exit code {code}", "{verdict}、終了コード {code}")
 STATUS_OF = {"broken": VIOLATED, "inconclusive": CANNOT_TELL}
 STATUS_BY_CODE = {0: HOLDS, 1: VIOLATED, 3: CANNOT_TELL}
@@ -103,7 +102,7 @@ def _answer(diagnosis: Diagnosis) -> Iterator[Section]:
             OF_GRANT(grant=grant.grant),
             STATUS_OF.get(grant.verdict, HOLDS),
             SOUND,
-            FOUND(verdict=grant.verdict, because=grant.judgement.because),
+            grant.verdict,  # why, says the rule of the grant that is violated
             ("", grant.grant),
             "design §5",
         )
