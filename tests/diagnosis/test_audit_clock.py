@@ -181,6 +181,9 @@ def test_an_export_of_the_bucket_that_ends_early_accuses_nobody(
             assert found.export_is_partial is (len(kept) < len(keys)), "it says that it is a part"
 
 
+# A test's text chooses its examples. Others show what is still open: where a listing of each prefix
+# stops at the same rows in both copies, `wrong_ends` warns of a head whose row was not exported.
+# fmt: off
 @given(rows_of_a_world, clocks, st.data())
 @thorough
 def test_an_export_of_the_storage_that_ends_early_accuses_nobody(
@@ -194,11 +197,7 @@ def test_an_export_of_the_storage_that_ends_early_accuses_nobody(
     elif way == "first page":
         kept = keys[data.draw(st.integers(0, len(keys) - 1)) :]
     else:
-        prefixes = (
-            ("audit_history:",)
-            if way == "one prefix"
-            else ("audit:", "audit_entry:", "audit_history:", "pop_chain:")
-        )
+        prefixes = ("audit_history:",) if way == "one prefix" else ("audit:", "audit_entry:", "audit_history:", "pop_chain:")
         kept = []
         for prefix in prefixes:
             mine = [key for key in keys if key.startswith(prefix)]
@@ -209,6 +208,7 @@ def test_an_export_of_the_storage_that_ends_early_accuses_nobody(
         found = find_tampering(records, hashes(made.rows[::3]))
         assert accused(found) == []
         assert wrong_ends(storage, records) == []
+# fmt: on
 
 
 @given(rows_of_a_world, clocks, st.data())
